@@ -1,0 +1,26 @@
+"""gonogo: is this experiment code ready to run, and would its result mean anything?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from gonogo.experiment import Experiment
+    from gonogo.finding import Finding
+    from gonogo.pipeline import check
+    from gonogo.verdict import Verdict
+
+__all__ = ["Experiment", "Finding", "Verdict", "__version__", "check"]
+
+_HOMES = {"Experiment": "gonogo.experiment", "Finding": "gonogo.finding", "Verdict": "gonogo.verdict", "check": "gonogo.pipeline"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first used: `gonogo --version` should not pay for a parser."""
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'gonogo' has no attribute '{name}'")

@@ -1,0 +1,1 @@
+"""Facts about source text: Python, YAML and TOML, read and never executed."""

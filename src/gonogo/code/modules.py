@@ -1,0 +1,173 @@
+"""Python modules of the experiment as syntax trees, with what they define and import."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from gonogo.experiment import Experiment
+from gonogo.finding import Location
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True)
+class ParseFault:
+    """The parser's own words, and the 1-based place."""
+
+    message: str
+    line: int
+    column: int
+
+
+class Module:
+    """One Python file: its tree, its names, its comments.
+
+    Attributes:
+        path: relative to the experiment's root.
+        name: the dotted name under which `python -m` or an import finds it from the root.
+        tree: None where the running Python can't parse the file; then `fault` says why.
+    """
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.text = text
+        self.name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        self.is_package = path.endswith("/__init__.py")
+        self.tree: ast.Module | None = None
+        self.fault: ParseFault | None = None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # invalid escapes and the like are the experiment's affair
+                self.tree = ast.parse(text)
+        except SyntaxError as error:
+            self.fault = ParseFault(error.msg, error.lineno or 1, error.offset or 1)
+        except (ValueError, RecursionError, MemoryError) as error:
+            self.fault = ParseFault(str(error) or "nested too deeply to be parsed", 1, 1)
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines without their ends; line n is `lines[n - 1]`."""
+        return self.text.splitlines()
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree, parents before children."""
+        return list(ast.walk(self.tree)) if self.tree else []
+
+    @cached_property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        """The parent of each node."""
+        return {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+
+    @cached_property
+    def definitions(self) -> dict[str, ast.AST]:
+        """What the module's top level binds, by name: the last binding, also under `if` and `try`."""
+        found: dict[str, ast.AST] = {}
+        for node in _top_level(self.tree):
+            for name in _bound_names(node):
+                found[name] = node
+        return found
+
+    @cached_property
+    def has_star_import(self) -> bool:
+        """Whether `from x import *` may bind any name."""
+        return any(isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names) for node in self.nodes)
+
+    @cached_property
+    def comments(self) -> list[tuple[Location, str]]:
+        """Every comment with its place."""
+        found = []
+        try:
+            for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
+                if token.type == tokenize.COMMENT:
+                    (line, column), (end_line, end_column) = token.start, token.end
+                    found.append(
+                        (Location(path=self.path, line=line, column=column + 1, end_line=end_line, end_column=end_column + 1), token.string)
+                    )
+        except (tokenize.TokenError, SyntaxError):
+            pass  # the comments before the fault are good; the fault itself is reported by IMP103
+        return found
+
+    def location(self, node: ast.AST) -> Location:
+        """Where a node stands, in characters (the tree counts bytes)."""
+        line, end_line = getattr(node, "lineno", 1), getattr(node, "end_lineno", None) or getattr(node, "lineno", 1)
+        return Location(
+            path=self.path,
+            line=line,
+            column=self._characters(line, getattr(node, "col_offset", 0)) + 1,
+            end_line=end_line,
+            end_column=self._characters(end_line, getattr(node, "end_col_offset", 0) or 0) + 1,
+        )
+
+    def _characters(self, line: int, offset: int) -> int:
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
+        return offset if text.isascii() else len(text.encode("utf-8")[:offset].decode("utf-8", "ignore"))
+
+    def resolve_import(self, node: ast.ImportFrom) -> str:
+        """The absolute dotted name of the module that `from … import` names."""
+        if not node.level:
+            return node.module or ""
+        parts = self.name.split(".")
+        base = parts[: len(parts) - node.level + (1 if self.is_package else 0)]
+        return ".".join([*base, node.module] if node.module else base)
+
+
+def load_modules(experiment: Experiment) -> dict[str, Module]:
+    """Parse every Python file of the experiment, by path."""
+    return {file.path: Module(file.path, file.text or "") for file in experiment.with_suffix(".py")}
+
+
+def qualified_name(node: ast.AST) -> str:
+    """`a.b.c` for a chain of names and attributes, an empty text for anything else."""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    return ".".join([node.id, *reversed(parts)])
+
+
+def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements of a body after its docstring."""
+    first = body[0] if body else None
+    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    return body[1:] if is_docstring else body
+
+
+def _top_level(tree: ast.Module | None) -> Iterator[ast.AST]:
+    """Statements that run at import time, in order, through `if`, `try`, `with` and loops, not into functions and classes."""
+    pending: list[ast.AST] = list(tree.body) if tree else []
+    while pending:
+        node = pending.pop(0)
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            pending[:0] = [
+                child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case))
+            ]
+
+
+def _bound_names(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield node.name
+    elif isinstance(node, ast.Import):
+        for alias in node.names:
+            yield alias.asname or alias.name.partition(".")[0]
+    elif isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            yield alias.asname or alias.name
+    elif isinstance(node, ast.ExceptHandler):
+        if node.name:
+            yield node.name
+    else:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.expr, ast.withitem)):
+                for name in ast.walk(child):
+                    if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
+                        yield name.id

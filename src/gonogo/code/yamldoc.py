@@ -1,0 +1,190 @@
+"""A YAML file as value and as places: what it says, and where each key stands.
+
+Values are read as OmegaConf reads them (`1e-4` is a number, dates are texts, a key given twice is an error), since that is what Hydra will see.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import yaml
+
+KeyPath = tuple[str | int, ...]
+
+MAX_NODES = 200_000
+MAX_DEPTH = 100
+
+
+@dataclass(frozen=True)
+class YamlError:
+    """Why a text is not usable YAML, with its 1-based place."""
+
+    message: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a key stands: 1-based line and column, and the column after its last character."""
+
+    line: int
+    column: int
+    end_column: int
+
+
+@dataclass
+class YamlDocument:
+    """The first document of a YAML text. `places` maps key paths to where the key (or list item) stands."""
+
+    value: Any = None
+    error: YamlError | None = None
+    places: dict[KeyPath, Place] = field(default_factory=dict)
+
+    def top_level_keys(self) -> set[str]:
+        """The keys of the mapping at the top, none if it is not a mapping."""
+        return {key for key in self.value if isinstance(key, str)} if isinstance(self.value, dict) else set()
+
+    def get(self, path: KeyPath, default: Any = None) -> Any:
+        """The value at a path, `default` if there is none."""
+        value = self.value
+        for key in path:
+            if isinstance(value, dict) and key in value:
+                value = value[key]
+            elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+                value = value[key]
+            else:
+                return default
+        return value
+
+    def leaves(self) -> Iterator[KeyPath]:
+        """The paths of everything that is not a mapping (an empty mapping counts as a leaf)."""
+        for path in self.places:
+            value = self.get(path)
+            if not (isinstance(value, dict) and value) and not any(isinstance(key, int) for key in path):
+                yield path
+
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc]
+    """PyYAML's safe loader with OmegaConf's idea of scalars."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"""^(?:[-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
+        |[-+]?[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+)
+        |\.[0-9]+(?:_[0-9]+)*(?:[eE][-+][0-9]+)?
+        |[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$""",
+        re.X,
+    ),
+    list("-+0123456789."),
+)
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+
+
+@lru_cache(maxsize=512)
+def parse_yaml(text: str) -> YamlDocument:
+    """Parse the first document of a text; a fault comes back as `error`, never as an exception.
+
+    Recursive anchors, alias bombs (more than `MAX_NODES` nodes when expanded) and nesting deeper than `MAX_DEPTH` are faults:
+    the tools that would expand them later can't survive them.
+    """
+    try:
+        if _may_be_deep(text):
+            _check_depth(text)
+        loader = _Loader(text)
+        try:
+            node = loader.get_single_node()
+            if node is None:
+                return YamlDocument()
+            document = YamlDocument()
+            _check_size(node)
+            _collect(node, (), document.places)
+            document.value = loader.construct_document(node)
+            return document
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        message = " ".join(str(part) for part in (error.problem, error.context and f"({error.context})") if part)
+        return YamlDocument(error=YamlError(message, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1))
+    except yaml.YAMLError as error:
+        return YamlDocument(error=YamlError(" ".join(str(error).split()), 1, 1))
+    except (ValueError, RecursionError) as error:  # e.g. an int of 5,000 digits, a date that is none
+        return YamlDocument(error=YamlError(str(error) or type(error).__name__, 1, 1))
+
+
+def _fault(message: str, mark: yaml.Mark | None) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=message, problem_mark=mark)
+
+
+def _may_be_deep(text: str) -> bool:
+    brackets = text.count("[") + text.count("{")
+    return brackets > MAX_DEPTH or text.count("- - ") > MAX_DEPTH or " " * MAX_DEPTH in text
+
+
+def _check_depth(text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, _Base):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _fault(f"nested more than {MAX_DEPTH} levels deep", event.start_mark)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
+
+
+def _check_size(root: yaml.Node) -> None:
+    """Count nodes as if every alias were written out, without writing any out."""
+    sizes: dict[int, int] = {}
+    open_nodes: set[int] = set()
+
+    def size(node: yaml.Node) -> int:
+        key = id(node)
+        if key in open_nodes:
+            raise _fault("an anchor that contains itself", node.start_mark)
+        if key not in sizes:
+            open_nodes.add(key)
+            sizes[key] = 1 + sum(size(child) for child in _children(node))
+            open_nodes.discard(key)
+            if sizes[key] > MAX_NODES:
+                raise _fault(f"more than {MAX_NODES} nodes once its aliases are expanded", node.start_mark)
+        return sizes[key]
+
+    size(root)
+
+
+def _collect(node: yaml.Node, path: KeyPath, places: dict[KeyPath, Place]) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise _fault(f"found duplicate key {key.value}", key.start_mark)
+            seen.add(key.value)
+            start, end = key.start_mark, key.end_mark
+            here = (*path, key.value)
+            places[here] = Place(start.line + 1, start.column + 1, end.column + 1)
+            _collect(value, here, places)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            places[(*path, index)] = Place(value.start_mark.line + 1, value.start_mark.column + 1, value.end_mark.column + 1)
+            _collect(value, (*path, index), places)

@@ -1,0 +1,1 @@
+"""Composition by Hydra itself, in a child process that instantiates nothing and resolves nothing it should not."""

@@ -1,0 +1,165 @@
+"""The gate's side of composition: asks the child process, with a time limit, and turns replies into data."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from gonogo.errors import StageError
+
+WORKER = Path(__file__).with_name("worker.py")
+KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """An interpolation in a composed config: `status` is value, broken or unknown (it needs a resolver)."""
+
+    path: tuple[str, ...]
+    text: str
+    status: str
+    references: tuple[str, ...] = ()
+    value: Any = None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Composition:
+    """What Hydra made of a config name and overrides: a config (interpolations unresolved), or its message."""
+
+    config_path: str
+    config_name: str | None
+    overrides: tuple[str, ...]
+    config: dict[str, Any] | None = None
+    interpolations: dict[tuple[str, ...], Interpolation] = field(default_factory=dict)
+    choices: dict[str, Any] = field(default_factory=dict)
+    chdir: bool | None = None
+    error: str = ""
+    message: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it composed."""
+        return self.config is not None
+
+
+class Composer:
+    """A child process that composes, started early and asked later; replaced when it dies or overruns its time.
+
+    Args:
+        timeout: seconds a single request may take.
+    """
+
+    def __init__(self, timeout: float = 20.0) -> None:
+        self.timeout = timeout
+        self._process: subprocess.Popen[bytes] | None = None
+        self._buffer = b""
+        self.start()
+
+    def start(self) -> None:
+        """Start the child without waiting for it."""
+        environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
+        self._buffer = b""
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(WORKER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            cwd=os.path.abspath(os.sep),
+            start_new_session=True,
+        )
+
+    def compose(
+        self, folder: Path, config_name: str | None, overrides: tuple[str, ...], version_base: str | None, config_path: str
+    ) -> Composition:
+        """Compose `config_name` from `folder` with exactly these overrides.
+
+        Raises:
+            StageError: the child died or took too long.
+        """
+        reply = self._ask(
+            {"do": "compose", "folder": str(folder), "config_name": config_name, "overrides": list(overrides), "version_base": version_base}
+        )
+        if not reply["ok"]:
+            message = reply["message"].replace(str(folder), config_path)
+            return Composition(config_path, config_name, overrides, error=reply["error"], message=message)
+        entries = [
+            Interpolation(**{**entry, "path": tuple(entry["path"]), "references": tuple(entry["references"])})
+            for entry in reply["interpolations"]
+        ]
+        return Composition(
+            config_path,
+            config_name,
+            overrides,
+            config=reply["config"],
+            interpolations={entry.path: entry for entry in entries},
+            choices=reply["hydra"]["choices"],
+            chdir=reply["hydra"]["chdir"],
+        )
+
+    def parse(self, overrides: list[str]) -> list[str | None]:
+        """Hydra's complaint about the grammar of each override, None where there is none.
+
+        Raises:
+            StageError: the child died or took too long.
+        """
+        messages: list[str | None] = self._ask({"do": "parse", "overrides": overrides})
+        return messages
+
+    def _ask(self, request: dict[str, Any]) -> Any:
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+        process = self._process
+        assert process is not None and process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
+            return json.loads(self._read_line(process))
+        except (BrokenPipeError, EOFError) as error:
+            self.close()
+            raise StageError("the process that composes configs with Hydra died (out of memory, or killed)") from error
+        except BaseException:
+            self.close()  # a reply to this request must never be taken for the next one's
+            raise
+
+    def _read_line(self, process: subprocess.Popen[bytes]) -> bytes:
+        assert process.stdout is not None
+        deadline = time.monotonic() + self.timeout
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._buffer:
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise StageError(f"Hydra took more than {self.timeout:g} s to compose a config")
+                chunk = os.read(process.stdout.fileno(), 1 << 20)
+                if not chunk:
+                    raise EOFError
+                self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def close(self) -> None:
+        """End the child."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):  # the child is gone; there is nothing left to tell it
+                    stream.close()
+        process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,162 @@
+"""The contract: what an experiment must look like, as data."""
+
+from __future__ import annotations
+
+import tomllib
+from fnmatch import fnmatchcase
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from gonogo.errors import UsageError
+
+if TYPE_CHECKING:
+    from gonogo.experiment import Experiment
+
+DEFAULT = "trial-mode"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileRules(_Part):
+    """Which files there must be, and which others are no one's business."""
+
+    required: list[str]
+    tolerated: list[str]
+
+
+class HydraRules(_Part):
+    """Where the Hydra config is, where run configs may be, and which keys the command line gives."""
+
+    config_dir: str
+    config_name: str
+    run_dirs: list[str]
+    given_keys: list[str]
+
+
+class Command(_Part):
+    """A documented way to start the experiment: a module and its Hydra overrides, with `{run_id}` and `{results_dir}` to fill in."""
+
+    module: str
+    overrides: list[str]
+
+    def arguments(self, run_id: str, results_dir: str) -> list[str]:
+        """The overrides as the contract documents them, for one run."""
+        return [text.replace("{run_id}", run_id).replace("{results_dir}", results_dir) for text in self.overrides]
+
+
+class EvaluationRules(_Part):
+    """How evaluation is started."""
+
+    module: str
+    arguments: list[str]
+
+
+class TrialRules(_Part):
+    """The key that says 'trial', and how much a trial may do."""
+
+    key: str
+    max_batches: int
+
+
+class RunConfigRules(_Part):
+    """What a run config must hold, and which of its keys must reach the code."""
+
+    identity: str
+    sections: list[str]
+    mandatory_sections: list[str]
+    mandatory_keys: list[str]
+    descriptive_keys: list[str]
+
+
+class TrackingRules(_Part):
+    """Keys of the shared config that tracking needs."""
+
+    config_keys: list[str]
+
+
+class Contract(_Part):
+    """A whole contract; one TOML file under `gonogo/contracts/` each."""
+
+    name: str
+    title: str
+    criteria: dict[int, str]
+    files: FileRules
+    hydra: HydraRules
+    commands: dict[str, Command]
+    evaluation: EvaluationRules
+    trial: TrialRules
+    run_config: RunConfigRules
+    tracking: TrackingRules
+
+    def is_tolerated(self, path: str) -> bool:
+        """Whether a file is neither required nor worth a word."""
+        return any(
+            fnmatchcase(path, pattern) or (pattern.startswith("**/") and fnmatchcase(path, pattern[3:])) for pattern in self.files.tolerated
+        )
+
+    def run_id_of(self, path: str) -> str | None:
+        """The run id that a path stands for, None if it is not a run config."""
+        folder, _, name = path.rpartition("/")
+        stem, dot, suffix = name.rpartition(".")
+        return stem if dot and suffix in ("yaml", "yml") and folder in self.hydra.run_dirs else None
+
+    def entry_paths(self) -> list[str]:
+        """Files of the modules that the documented commands start."""
+        modules = [*(command.module for command in self.commands.values()), self.evaluation.module]
+        return list(dict.fromkeys(module.replace(".", "/") + ".py" for module in modules))
+
+
+def names() -> list[str]:
+    """Names of the contracts that come with gonogo."""
+    folder = resources.files("gonogo") / "contracts"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load(name: str) -> Contract:
+    """Load a contract by name, or from a TOML file of your own.
+
+    Raises:
+        UsageError: there is no such contract, or the file is not one.
+    """
+    path = Path(name)
+    try:
+        if name in names():
+            text = (resources.files("gonogo") / "contracts" / f"{name}.toml").read_text("utf-8")
+        elif path.suffix == ".toml":
+            text = path.read_text("utf-8")
+        else:
+            raise UsageError(f"There is no contract '{name}': use one of {', '.join(names())}, or give the path of a .toml file.")
+        return Contract.model_validate(tomllib.loads(text))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"The contract {name} can't be read: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"The contract {name} is not valid at {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
+
+
+def detect(experiment: Experiment) -> tuple[Contract, str]:
+    """Choose the contract an experiment was written for, and say why.
+
+    The folder of the run configs and the trial key in the shared config decide; without either sign it is the default.
+    """
+    from gonogo.code.yamldoc import parse_yaml
+
+    default = load(DEFAULT)
+    config = experiment.text(f"{default.hydra.config_dir}/{default.hydra.config_name}.yaml") or ""
+    top_level = parse_yaml(config).top_level_keys()
+    best, best_score, best_reason = default, 0, f"the default: nothing points to another one of {', '.join(names())}"
+    for name in names():
+        contract = load(name)
+        folder = contract.hydra.run_dirs[0]
+        in_folder = any(path.startswith(folder + "/") for path in experiment.files)
+        has_key = contract.trial.key in top_level
+        reasons = [f"there are run configs in {folder}/"] * in_folder + [f"the shared config has the key '{contract.trial.key}'"] * has_key
+        score = in_folder + 2 * has_key
+        if score > best_score:
+            best, best_score, best_reason = contract, score, " and ".join(reasons)
+    return best, best_reason

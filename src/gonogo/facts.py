@@ -1,0 +1,100 @@
+"""The facts that rules ask for by name, each computed once and only if somebody asks.
+
+A fact is a function under `@fact`; its parameters name other facts. `experiment`, `contract` and `composer` are given by the pipeline.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from gonogo.code.lint import Complaint, run_ruff
+from gonogo.code.modules import Module, load_modules
+from gonogo.code.pyproject import Pyproject, load_pyproject
+from gonogo.code.yamldoc import YamlDocument, parse_yaml
+from gonogo.contract import Contract
+from gonogo.experiment import Experiment
+from gonogo.plan import Plan
+from gonogo.runs import Run, collect_runs
+from gonogo.workspace import Workspace
+
+_PROVIDERS: dict[str, Callable[..., Any]] = {}
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def fact(function: _F) -> _F:
+    """Make a function's result a fact under the function's name."""
+    _PROVIDERS[function.__name__] = function
+    return function
+
+
+class Facts:
+    """The facts about one experiment, computed on demand. A fact that failed fails again the same way for everyone who asks."""
+
+    def __init__(self, **given: Any) -> None:
+        self._values: dict[str, Any] = given
+        self._errors: dict[str, Exception] = {}
+
+    def get(self, name: str) -> Any:
+        """The fact of this name.
+
+        Raises:
+            LookupError: there is no such fact.
+        """
+        if name in self._errors:
+            raise self._errors[name]
+        if name not in self._values:
+            if name not in _PROVIDERS:
+                raise LookupError(f"there is no fact '{name}'")
+            try:
+                self._values[name] = self.call(_PROVIDERS[name])
+            except Exception as error:
+                self._errors[name] = error
+                raise
+        return self._values[name]
+
+    def call(self, function: Callable[..., Any]) -> Any:
+        """Call a function with the facts that its parameters name."""
+        return function(**{name: self.get(name) for name in inspect.signature(function).parameters})
+
+
+def names() -> list[str]:
+    """Every fact a rule may ask for."""
+    return sorted([*_PROVIDERS, "experiment", "contract", "composer", "workspace"])
+
+
+@fact
+def plan(experiment: Experiment) -> Plan | None:
+    """The research plan, None if there is none."""
+    return experiment.plan
+
+
+@fact
+def modules(experiment: Experiment) -> dict[str, Module]:
+    """Every Python file, parsed, by path."""
+    return load_modules(experiment)
+
+
+@fact
+def pyproject(experiment: Experiment) -> Pyproject | None:
+    """`pyproject.toml`, None if absent or unreadable."""
+    return load_pyproject(experiment.text("pyproject.toml"))
+
+
+@fact
+def runs(experiment: Experiment, contract: Contract) -> list[Run]:
+    """Every run: of the plan first, then run configs the plan does not know."""
+    return collect_runs(experiment, contract)
+
+
+@fact
+def shared_config(experiment: Experiment, contract: Contract) -> YamlDocument:
+    """The primary Hydra config as YAML, empty if absent."""
+    return parse_yaml(experiment.text(f"{contract.hydra.config_dir}/{contract.hydra.config_name}.yaml") or "")
+
+
+@fact
+def lint(workspace: Workspace, pyproject: Pyproject | None, modules: dict[str, Module]) -> list[Complaint]:
+    """What ruff says about undefined names, errors and syntax."""
+    return run_ruff(workspace.root, sorted(modules), pyproject.python if pyproject else None)

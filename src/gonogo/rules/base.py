@@ -1,0 +1,201 @@
+"""What a rule is, how its file declares it, and how rules are found and run.
+
+A rule file holds one function under `@rule(...)`, whose parameters name the facts it needs (`gonogo.facts`), whose docstring has the headings
+*What it does*, *Why it matters* and *Instead*, and which yields a `Fault` for each thing it finds. Beside it stand `BAD` and `GOOD`: small changes to the
+golden experiment (`tests/golden`) that make the rule fire once, on the line that ends with the marker, and that leave it silent. They are the test and the example.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import ModuleType
+
+from gonogo.finding import Location, Related, Severity, Stage
+
+MARKER = "  # <- here"
+HEADINGS = ("What it does", "Why it matters", "Instead")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a rule found; the runner adds the rule's own data to make a `Finding` of it.
+
+    Args:
+        location: where.
+        message: what is wrong, one sentence, the same for the same fault in several runs.
+        action: what to do, an imperative without a full stop.
+        related: other places that explain it.
+        runs: ids of the runs concerned; none where it is not a matter of runs.
+        evidence: what was seen: a tool's own words, a value.
+        severity: set only where it differs from the rule's own.
+    """
+
+    location: Location
+    message: str
+    action: str
+    related: tuple[Related, ...] = ()
+    runs: tuple[str, ...] = ()
+    evidence: str = ""
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A replacement of text that must stand exactly once in a file of the golden experiment."""
+
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A mini-tree: the golden experiment with changes.
+
+    Args:
+        changes: by path: edits, a whole new text, or None to delete the file.
+        at: the path of the expected finding where no line can carry the marker.
+        plan: a text that replaces the golden plan.
+    """
+
+    changes: dict[str, tuple[Edit, ...] | Edit | str | None] = field(default_factory=dict)
+    at: str | None = None
+    plan: str | None = None
+
+    def apply(self, files: dict[str, str]) -> dict[str, str]:
+        """The golden files with these changes; markers are kept.
+
+        Raises:
+            ValueError: an edit whose text is not there exactly once.
+        """
+        changed = dict(files)
+        for path, change in self.changes.items():
+            if change is None:
+                del changed[path]
+            elif isinstance(change, str):
+                changed[path] = change
+            else:
+                for edit in (change,) if isinstance(change, Edit) else change:
+                    count = changed[path].count(edit.old)
+                    if count != 1:
+                        raise ValueError(f"{path}: the text of an edit stands there {count} times: {edit.old!r}")
+                    changed[path] = changed[path].replace(edit.old, edit.new)
+        return changed
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: what the catalogue says of it, and the function that finds."""
+
+    id: str
+    slug: str
+    criterion: int | None
+    severity: Severity
+    stage: Stage
+    preview: bool
+    facts: tuple[str, ...]
+    find: Callable[..., Iterable[Fault]]
+    module: str
+
+    @property
+    def documentation(self) -> str:
+        """The docstring, dedented."""
+        return inspect.getdoc(self.find) or ""
+
+    @property
+    def title(self) -> str:
+        """The first line of the docstring."""
+        return self.documentation.partition("\n")[0]
+
+    def sections(self) -> dict[str, str]:
+        """The text under each heading of the docstring."""
+        parts = re.split(rf"^({'|'.join(HEADINGS)}):\s*", self.documentation, flags=re.MULTILINE)
+        return {heading: " ".join(text.split()) for heading, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+    def examples(self) -> tuple[list[Tree], list[Tree]]:
+        """The mini-trees `BAD` and `GOOD` of the rule's file."""
+        module = importlib.import_module(self.module)
+        return _trees(module, "BAD"), _trees(module, "GOOD")
+
+
+def _trees(module: ModuleType, name: str) -> list[Tree]:
+    value = getattr(module, name, [])
+    return [value] if isinstance(value, Tree) else list(value)
+
+
+_DECLARED: dict[str, Rule] = {}
+
+
+def rule(
+    rule_id: str, slug: str, *, criterion: int | None, severity: Severity, stage: Stage, preview: bool = False
+) -> Callable[[Callable[..., Iterable[Fault]]], Callable[..., Iterable[Fault]]]:
+    """Declare the decorated function to be a rule.
+
+    Args:
+        rule_id: family code and number, never used before.
+        slug: two or three words with dashes.
+        criterion: number of the contract's criterion, None where it is none's.
+        severity: of its findings, unless a `Fault` says otherwise.
+        stage: the first stage at which its facts are known.
+        preview: off unless selected by name.
+    """
+
+    def declare(function: Callable[..., Iterable[Fault]]) -> Callable[..., Iterable[Fault]]:
+        if rule_id in _DECLARED and _DECLARED[rule_id].module != function.__module__:
+            raise ValueError(f"{rule_id} is declared in {_DECLARED[rule_id].module} and in {function.__module__}")
+        facts = tuple(inspect.signature(function).parameters)
+        _DECLARED[rule_id] = Rule(rule_id, slug, criterion, severity, stage, preview, facts, function, function.__module__)
+        return function
+
+    return declare
+
+
+@lru_cache(maxsize=1)
+def all_rules() -> dict[str, Rule]:
+    """Every rule of the package, by id in order."""
+    package = importlib.import_module("gonogo.rules")
+    for module in pkgutil.walk_packages(package.__path__, "gonogo.rules."):
+        importlib.import_module(module.name)
+    return dict(sorted(_DECLARED.items()))
+
+
+def select(patterns: Iterable[str], ignored: Iterable[str]) -> list[Rule]:
+    """The rules whose id or slug starts with one of `patterns` (none given: all but previews), less those that match `ignored`.
+
+    Raises:
+        LookupError: a pattern that matches no rule.
+    """
+    rules = all_rules().values()
+    wanted, unwanted = list(patterns), list(ignored)
+    for pattern in [*wanted, *unwanted]:
+        if not any(_matches(entry, pattern) for entry in rules):
+            raise LookupError(pattern)
+
+    def chosen(entry: Rule) -> bool:
+        if any(_matches(entry, pattern) for pattern in unwanted):
+            return False
+        return any(_matches(entry, pattern) for pattern in wanted) if wanted else not entry.preview
+
+    return [entry for entry in rules if chosen(entry)]
+
+
+def _matches(entry: Rule, pattern: str) -> bool:
+    return bool(pattern) and (entry.id.startswith(pattern.upper()) or entry.slug == pattern)
+
+
+def at(path: str, line: int | None = None) -> Location:
+    """A location that is a whole file or a whole line."""
+    return Location(path=path, line=line, end_line=line)
+
+
+def quoted(names: Iterable[str], most: int = 6) -> Iterator[str]:
+    """Names in backticks, at most so many, then how many more."""
+    listed = list(names)
+    yield from (f"`{name}`" for name in listed[:most])
+    if len(listed) > most:
+        yield f"{len(listed) - most} more"

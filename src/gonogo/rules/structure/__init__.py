@@ -1,0 +1,1 @@
+"""Criterion 5: which files there are."""

@@ -1,0 +1,81 @@
+"""The verdict: findings and stages turned into GO, NO-GO or 'could not decide'."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, Field, computed_field
+
+from gonogo.finding import Finding, Severity
+
+SCHEMA_VERSION = 1
+
+
+class Outcome(StrEnum):
+    """What the gate answers."""
+
+    GO = "GO"
+    NO_GO = "NO-GO"
+    UNDECIDED = "UNDECIDED"
+
+    @property
+    def exit_code(self) -> int:
+        """The process exit code that stands for it."""
+        return {Outcome.GO: 0, Outcome.NO_GO: 1, Outcome.UNDECIDED: 3}[self]
+
+
+class StageReport(BaseModel):
+    """What became of one stage."""
+
+    name: str
+    status: str = Field(description="ran, skipped or failed")
+    reason: str = ""
+    seconds: float = 0.0
+
+
+class Verdict(BaseModel):
+    """The answer for one experiment. `is_code_ready` and `code_issue` are the contract's two fields."""
+
+    experiment: str
+    contract: str
+    contract_reason: str = ""
+    gonogo_version: str
+    runs: list[str] = []
+    findings: list[Finding] = []
+    stages: list[StageReport] = []
+    undecided: list[str] = Field(
+        default=[], description="What the gate could not establish although it had to; with any of these it never says GO"
+    )
+    notes: list[str] = []
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def is_code_ready(self) -> bool:
+        """True for GO only."""
+        return self.outcome is Outcome.GO
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def code_issue(self) -> str:
+        """The blocking findings, numbered, worst first; empty when ready."""
+        issues = [f"{finding.location} [{finding.rule}] {finding.message}; {finding.action}" for finding in self.findings if finding.blocks]
+        if not issues:
+            issues = [f"could not decide: {reason}" for reason in self.undecided]
+        return "\n".join(f"{number}. {issue}" for number, issue in enumerate(issues, 1))
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def schema_version(self) -> int:
+        """Version of this JSON; raised when a field changes its meaning or goes."""
+        return SCHEMA_VERSION
+
+    @property
+    def outcome(self) -> Outcome:
+        """GO only if nothing blocks and everything that had to be established was."""
+        if any(finding.blocks for finding in self.findings):
+            return Outcome.NO_GO
+        return Outcome.UNDECIDED if self.undecided else Outcome.GO
+
+    def count(self, severity: Severity) -> int:
+        """How many findings have this severity."""
+        return sum(finding.severity is severity for finding in self.findings)
