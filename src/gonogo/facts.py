@@ -9,10 +9,14 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from gonogo.code.flow.follow import follow
+from gonogo.code.flow.machine import ConfigSource
+from gonogo.code.flow.trace import Trace
 from gonogo.code.lint import Complaint, run_ruff
 from gonogo.code.modules import Module, load_modules
 from gonogo.code.pyproject import Pyproject, load_pyproject
 from gonogo.code.yamldoc import YamlDocument, parse_yaml
+from gonogo.compose.client import Composer
 from gonogo.contract import Contract
 from gonogo.experiment import Experiment
 from gonogo.plan import Plan
@@ -98,3 +102,15 @@ def shared_config(experiment: Experiment, contract: Contract) -> YamlDocument:
 def lint(workspace: Workspace, pyproject: Pyproject | None, modules: dict[str, Module]) -> list[Complaint]:
     """What ruff says about undefined names, errors and syntax."""
     return run_ruff(workspace.root, sorted(modules), pyproject.python if pyproject else None)
+
+
+@fact
+def config_source(composer: Composer, workspace: Workspace) -> ConfigSource:
+    """Composes the experiment's configs, each only once."""
+    return ConfigSource(composer, workspace.root)
+
+
+@fact
+def traces(experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: list[Run], config_source: ConfigSource) -> list[Trace]:
+    """What following each run through the program showed."""
+    return follow(experiment, contract, modules, runs, config_source)

@@ -17,6 +17,7 @@ KeyPath = tuple[str | int, ...]
 
 MAX_NODES = 200_000
 MAX_DEPTH = 100
+_COMPACT = re.compile(r"(?:[-?:]\s+){50}")  # `- - - x`: nested without indentation
 
 
 @dataclass(frozen=True)
@@ -101,15 +102,14 @@ def parse_yaml(text: str) -> YamlDocument:
     the tools that would expand them later can't survive them.
     """
     try:
-        if _may_be_deep(text):
-            _check_depth(text)
+        check_depth(text)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
             if node is None:
                 return YamlDocument()
             document = YamlDocument()
-            _check_size(node)
+            check_size(node)
             _collect(node, (), document.places)
             document.value = loader.construct_document(node)
             return document
@@ -125,16 +125,23 @@ def parse_yaml(text: str) -> YamlDocument:
         return YamlDocument(error=YamlError(str(error) or type(error).__name__, 1, 1))
 
 
-def _fault(message: str, mark: yaml.Mark | None) -> yaml.MarkedYAMLError:
+def _fault(message: str, mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=message, problem_mark=mark)
 
 
 def _may_be_deep(text: str) -> bool:
     brackets = text.count("[") + text.count("{")
-    return brackets > MAX_DEPTH or text.count("- - ") > MAX_DEPTH or " " * MAX_DEPTH in text
+    return brackets > MAX_DEPTH or " " * MAX_DEPTH in text or _COMPACT.search(text) is not None
 
 
-def _check_depth(text: str) -> None:
+def check_depth(text: str) -> None:
+    """Refuse a text nested so deeply that the parser, which recurses in C, would crash.
+
+    Raises:
+        yaml.MarkedYAMLError: deeper than `MAX_DEPTH`.
+    """
+    if not _may_be_deep(text):
+        return
     depth = 0
     for event in yaml.parse(text, _Base):
         if isinstance(event, yaml.CollectionStartEvent):
@@ -151,8 +158,12 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
-def _check_size(root: yaml.Node) -> None:
-    """Count nodes as if every alias were written out, without writing any out."""
+def check_size(root: yaml.Node) -> None:
+    """Count nodes as if every alias were written out, without writing any out.
+
+    Raises:
+        yaml.MarkedYAMLError: more than `MAX_NODES` nodes, or an anchor that contains itself.
+    """
     sizes: dict[int, int] = {}
     open_nodes: set[int] = set()
 

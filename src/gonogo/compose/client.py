@@ -69,13 +69,12 @@ class Composer:
         environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
         self._buffer = b""
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(WORKER)],
+            [sys.executable, "-I", str(WORKER), str(self.timeout)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
             cwd=os.path.abspath(os.sep),
-            start_new_session=True,
         )
 
     def compose(
@@ -123,13 +122,16 @@ class Composer:
         try:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
-            return json.loads(self._read_line(process))
+            reply = json.loads(self._read_line(process))
         except (BrokenPipeError, EOFError) as error:
             self.close()
             raise StageError("the process that composes configs with Hydra died (out of memory, or killed)") from error
         except BaseException:
             self.close()  # a reply to this request must never be taken for the next one's
             raise
+        if isinstance(reply, dict) and "failed" in reply:
+            raise StageError(reply["failed"])
+        return reply
 
     def _read_line(self, process: subprocess.Popen[bytes]) -> bytes:
         assert process.stdout is not None

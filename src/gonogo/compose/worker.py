@@ -1,101 +1,65 @@
 """The child process: composes configs with Hydra and answers in JSON, one line a request.
 
-Run as a script, alone: it imports nothing of gonogo, so that it starts as fast as Hydra does and shares no state with the gate.
+Run as a script, alone, so that it starts as fast as Hydra does and shares no state with the gate.
 Every OmegaConf resolver is removed first, `oc.env` included: a config under review can name one, and nothing happens.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 import resource
+import signal
 import sys
 from typing import Any
 
 import yaml
-
-if hasattr(yaml, "CSafeLoader"):
-    # OmegaConf derives its loader from yaml.SafeLoader at each load; the C scanner reads the same language ten times faster.
-    yaml.SafeLoader = yaml.CSafeLoader  # type: ignore[misc]
-
 from hydra import version
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.utils import create_config_search_path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException, UnsupportedInterpolationType
 
+from gonogo.compose.loader import Loader, Refused, install
+
 MEMORY_BYTES = 4 << 30
 MAX_DEPTH = 200
 NODE_REFERENCE = re.compile(r"\$\{([^${}:]+)\}")
-
-
-class Loader(ConfigLoaderImpl):
-    """Hydra's own loader that merges the same defaults only once: value overrides come after the merge and are applied anew each time."""
-
-    def __init__(self, folder: str) -> None:
-        super().__init__(config_search_path=create_config_search_path(folder))
-        self._merged: dict[str, DictConfig] = {}
-
-    def _compose_config_from_defaults_list(self, defaults: Any, repo: Any) -> DictConfig:
-        key = repr(defaults)
-        if key not in self._merged:
-            self._merged[key] = super()._compose_config_from_defaults_list(defaults=defaults, repo=repo)
-        return copy.deepcopy(self._merged[key])
-
-
-def _share_hydra_configs() -> None:
-    """Read the configs that ship with Hydra once for all loaders; they are the same for every experiment."""
-    from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource as Source
-
-    read, cache = Source.load_config, {}
-
-    def load_config(self: Any, config_path: str) -> Any:
-        if not self.path.startswith("hydra."):
-            return read(self, config_path)
-        key = (self.path, config_path)
-        if key not in cache:
-            cache[key] = read(self, config_path)
-        return copy.deepcopy(cache[key])
-
-    Source.load_config = load_config
+# What Hydra and OmegaConf raise on a config they can't use; anything else is a fault of the gate, not of the config.
+COMPOSITION_ERRORS = (
+    HydraException,
+    OmegaConfBaseException,
+    yaml.YAMLError,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    RecursionError,
+)
 
 
 def compose(loader: Loader, request: dict[str, Any]) -> dict[str, Any]:
     """Compose one config exactly as `@hydra.main` would for these overrides."""
-    version.setbase(request["version_base"])
     try:
-        config = loader.load_configuration(request["config_name"], request["overrides"], RunMode.RUN, from_shell=False)
-    except (
-        HydraException,
-        OmegaConfBaseException,
-        yaml.YAMLError,
-        OSError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        AssertionError,
-        RecursionError,
-    ) as error:
+        config = loader.load(request["config_name"], request["overrides"], request["version_base"])
+    except COMPOSITION_ERRORS as error:
         return {"ok": False, "error": type(error).__name__, "message": _messages(error)}
-    choices = dict(OmegaConf.to_container(config.hydra.runtime.choices, resolve=False))  # type: ignore[arg-type]
+    choices = config.hydra.runtime.choices
     hydra = {
         "chdir": config.hydra.job.chdir,
-        "choices": {str(key): value for key, value in choices.items() if not str(key).startswith("hydra/")},
+        "choices": {str(key): choices._get_node(key)._value() for key in choices if not str(key).startswith("hydra/")},
     }
     interpolations: list[dict[str, Any]] = []
-    for key in ("run.dir", "job.name"):
-        node = OmegaConf.select(config.hydra, key.rpartition(".")[0])
-        _check_interpolation(node, key.rpartition(".")[2], ["hydra", *key.split(".")], interpolations)
-    with_flags = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
-    for key in with_flags:
-        _check_interpolation(config, key, [key], interpolations)
-    return {"ok": True, "config": OmegaConf.to_container(with_flags, resolve=False), "interpolations": interpolations, "hydra": hydra}
+    for section, key in (("run", "dir"), ("job", "name")):
+        _check_interpolation(config.hydra[section], key, ["hydra", section, key], interpolations)
+    for key in config:
+        if key != "hydra":
+            _check_interpolation(config, key, [key], interpolations)
+    config.__dict__["_content"].pop("hydra")  # past every flag that would forbid it: this config is ours alone
+    return {"ok": True, "config": OmegaConf.to_container(config, resolve=False), "interpolations": interpolations, "hydra": hydra}
 
 
 def _check_interpolation(parent: BaseContainer, key: Any, path: list[Any], found: list[dict[str, Any]]) -> None:
@@ -164,30 +128,45 @@ def _messages(error: BaseException) -> str:
     return "\n".join(parts)
 
 
+def answer(request: dict[str, Any], loaders: dict[str, Loader]) -> Any:
+    """The reply to one request; `loaders` holds the loader of the last folder asked for."""
+    try:
+        if request["do"] == "parse":
+            return parse(request["overrides"])
+        folder = request["folder"]
+        if folder not in loaders:
+            loaders.clear()
+            loaders[folder] = Loader(folder)
+        return compose(loaders[folder], request)
+    except MemoryError:
+        loaders.clear()
+        return {"ok": False, "error": "MemoryError", "message": "composition needs more memory than the gate allows"}
+    except Refused as error:
+        return {"failed": str(error)}
+    except Exception as error:  # not the config's fault as far as we know: nothing may be concluded from it
+        loaders.clear()
+        return {"failed": f"composition failed in a way that says nothing about the config ({type(error).__name__}: {error})"}
+
+
 def main() -> None:
     """Answer requests until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the gate's to handle; it ends this process when it is done
+    patience = int(float(sys.argv[1])) + 5 if len(sys.argv) > 1 else 0
     if sys.platform != "darwin":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     replies, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not end up among the replies
-    version.setbase("1.1")
+    version.setbase("1.1")  # type: ignore[no-untyped-call]
     setup_globals()
-    _share_hydra_configs()
+    install()
     BaseContainer._resolvers.clear()
     parse(["warm=up"])  # the grammar's tables are built at first use
-    folder, loader = "", None
+    loaders: dict[str, Loader] = {}
     for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            if request["do"] == "parse":
-                reply: Any = parse(request["overrides"])
-            else:
-                if loader is None or request["folder"] != folder:
-                    folder, loader = request["folder"], Loader(request["folder"])
-                reply = compose(loader, request)
-        except MemoryError:
-            reply = {"ok": False, "error": "MemoryError", "message": "composition needs more memory than the gate allows"}
+        signal.alarm(patience)  # if the gate was killed meanwhile, nobody else would stop this process
+        reply = answer(json.loads(line), loaders)
         replies.write(json.dumps(reply, default=str) + "\n")
         replies.flush()
+        signal.alarm(0)
 
 
 if __name__ == "__main__":

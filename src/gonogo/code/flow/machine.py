@@ -1,0 +1,387 @@
+"""Processes, modules and a whole run: the interpreter put together."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import posixpath
+import shlex
+from collections.abc import Callable, Iterable
+from pathlib import Path as FolderPath
+from typing import Any
+
+from gonogo.code.flow.builtin import ROOT
+from gonogo.code.flow.config import build
+from gonogo.code.flow.library import LIBRARY, Libraries
+from gonogo.code.flow.trace import Process, Site, Trace
+from gonogo.code.flow.values import (
+    UNKNOWN,
+    Arguments,
+    Builtin,
+    FilePath,
+    Frame,
+    HydraMain,
+    Instance,
+    List,
+    ModuleValue,
+    Node,
+    Path,
+    Text,
+    Unknown,
+)
+from gonogo.code.modules import Module
+from gonogo.compose.client import Composer, Composition
+
+MAX_STEPS = 400_000
+MAX_PROCESSES = 6
+FILLER = "unknown"
+UNSPECIFIED_VERSION = "1.1"
+
+
+class Exhausted(Exception):
+    """The budget of steps is used up."""
+
+
+class ConfigSource:
+    """Composes for all runs of one experiment and never the same thing twice.
+
+    Args:
+        composer: the child process.
+        root: the folder with the experiment's files.
+    """
+
+    def __init__(self, composer: Composer, root: FolderPath) -> None:
+        self._composer = composer
+        self._root = root
+        self._done: dict[tuple[Any, ...], Composition] = {}
+        self._grammar: dict[str, str | None] = {}
+
+    def compose(self, folder: str, name: str | None, overrides: Iterable[str], version_base: str | None) -> Composition:
+        """Compose the config `name` of a folder of the experiment."""
+        key = (folder, name, tuple(overrides), version_base)
+        if key not in self._done:
+            self._done[key] = self._composer.compose(self._root / folder, name, key[2], version_base, folder)
+        return self._done[key]
+
+    def grammar_fault(self, override: str) -> str | None:
+        """Hydra's complaint about an override's grammar."""
+        if override not in self._grammar:
+            self._grammar[override] = self._composer.parse([override])[0]
+        return self._grammar[override]
+
+
+class Machine(Libraries):
+    """Follows one run of an experiment under one documented command.
+
+    Args:
+        modules: every module, by path.
+        texts: the text of a file by path, None if there is none.
+        configs: composes.
+        run_id: the run.
+        command: the name of the command.
+    """
+
+    def __init__(
+        self, modules: dict[str, Module], texts: Callable[[str], str | None], configs: ConfigSource, run_id: str, command: str
+    ) -> None:
+        self.by_name = {module.name: module for module in modules.values()}
+        self.texts = texts
+        self.configs = configs
+        self.trace = Trace(run_id, command)
+        self.builtins = _builtins()
+        self.steps = 0
+        self.generators: dict[int, bool] = {}
+        self.assigned: dict[int, set[str]] = {}
+        self.last_reads = {}
+        self.guards = self.uncertain = self.depth = 0
+        self.active, self.called_back, self.entered, self.loops = {}, {}, set(), []
+        self.instances: list[Instance] = []
+        self.shown_configs: list[Any] = []
+        self.wandb_config_read = False
+        self.hydra_folder: str | None = None
+        self.started = 0
+        self.module = Module("", "")
+        self._reset_process(Process("", None), [])
+
+    # -- budget and caches --------------------------------------------------------------------------------------------
+
+    def spend(self) -> None:
+        """Count a step.
+
+        Raises:
+            Exhausted: there are none left.
+        """
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise Exhausted
+
+    def is_generator(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+        """Whether a function yields."""
+        if id(node) not in self.generators:
+            self.generators[id(node)] = any(isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own_nodes(node))
+        return self.generators[id(node)]
+
+    def assigned_names(self, node: ast.stmt) -> set[str]:
+        """The names that a loop's body binds."""
+        if id(node) not in self.assigned:
+            self.assigned[id(node)] = {child.id for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)}
+        return self.assigned[id(node)]
+
+    def enclosing_function(self, node: ast.AST) -> ast.AST:
+        """The function around a node, the module if there is none."""
+        parents = self.module.parents
+        while node in parents and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            node = parents[node]
+        return node
+
+    # -- processes ----------------------------------------------------------------------------------------------------
+
+    def run(self, module: str, arguments: list[str], assumed: bool = False) -> None:
+        """Follow one process started by the documented command, and all it starts."""
+        try:
+            self.run_process(Process(module, tuple(arguments), assumed=assumed), list(arguments))
+        except Exhausted:
+            self._give_up(f"more than {MAX_STEPS} steps")
+        except RecursionError:
+            self._give_up("calls nested too deeply")
+        if self.wandb_config_read:
+            for value in self.shown_configs:
+                self.escape(value)
+
+    def _give_up(self, reason: str) -> None:
+        self.trace.complete, self.trace.reason = False, reason
+
+    def run_process(self, process: Process, arguments: list[Any]) -> None:
+        """Follow `python -m <module> <arguments>`."""
+        module = self.by_name.get(process.module)
+        self.trace.processes.append(process)
+        self.started += 1
+        if module is None or module.tree is None or self.started > MAX_PROCESSES:
+            if module is not None:
+                self._give_up(f"{module.path} can't be parsed" if module.tree is None else "too many processes")
+            return
+        names = ("process", "argv", "loaded", "module", "guards", "uncertain", "hydra_folder", "instances", "called_back", "loops", "active", "depth")
+        kept = {name: getattr(self, name) for name in names}
+        self._reset_process(process, [module.path, *arguments])
+        self.module = module
+        try:
+            self._load(module, "__main__")
+            self.finish_instances()
+        finally:
+            for name, value in kept.items():
+                setattr(self, name, value)
+
+    def _reset_process(self, process: Process, argv: list[Any]) -> None:
+        self.process = process
+        self.argv = List(argv)
+        self.loaded: dict[str, ModuleValue] = {}
+        self.guards = self.uncertain = self.depth = 0
+        self.hydra_folder = None
+        self.instances, self.called_back, self.loops, self.active = [], {}, [], {}
+
+    def set_argv(self, value: Any) -> None:
+        """The program sets its own command line."""
+        self.process.rewrites_argv = True
+        self.argv = value if isinstance(value, List) else List(open=True)
+
+    def launch(self, command: Any, at: ast.AST) -> None:
+        """The program starts a child: follow it if it is Python running one of the experiment's modules."""
+        words = self.words(command)
+        if words is None:
+            return
+        module, rest = self._python_module(words)
+        if module is None or any(process.launched is not None and process.module == module and process.launched.node is at and process.arguments == tuple(map(_filled, rest)) for process in self.trace.processes):
+            return
+        known = [word for word in rest if not isinstance(word, Unknown)]
+        self.run_process(Process(module, tuple(map(_filled, known)), launched=Site(self.module, at)), [_filled(word) for word in known])
+
+    def words(self, command: Any) -> list[Any] | None:
+        """A command line as words; None where nothing is known of it."""
+        if isinstance(command, List):
+            return [word.text if isinstance(word, FilePath) else word for word in command.items]
+        text = command.filled(FILLER) if isinstance(command, Text) else command
+        if not isinstance(text, str):
+            return None
+        try:
+            return list(shlex.split(text))
+        except ValueError:
+            return None
+
+    def _python_module(self, words: list[Any]) -> tuple[str | None, list[Any]]:
+        for index, word in enumerate(words):
+            if word == "-m" and index + 1 < len(words):
+                name = words[index + 1]
+                return (name if isinstance(name, str) and name in self.by_name else None), words[index + 2 :]
+            if isinstance(word, str) and word.endswith(".py"):
+                path = self.file_path(word).text.removeprefix(ROOT + "/")
+                name = path.removesuffix(".py").replace("/", ".")
+                return (name if name in self.by_name else None), words[index + 1 :]
+        return None, []
+
+    # -- modules ------------------------------------------------------------------------------------------------------
+
+    def _load(self, module: Module, name: str) -> ModuleValue:
+        value = ModuleValue(module)
+        self.loaded[module.name if name != "__main__" else "__main__"] = value
+        value.names.update({"__name__": name, "__file__": f"{ROOT}/{module.path}", "__doc__": UNKNOWN})
+        if module.tree is not None:
+            outer, self.module = self.module, module
+            frame = Frame(module, value.names, value.names)
+            try:
+                self.execute(module.tree.body, frame)
+            finally:
+                self.module = outer
+        return value
+
+    def module_named(self, name: str) -> ModuleValue | None:
+        """A module of the experiment, loaded at first use; None if it is not the experiment's."""
+        module = self.by_name.get(name) or self.by_name.get(posixpath.dirname(self.module.path).replace("/", ".") + "." + name)
+        if module is None:
+            return None
+        loaded = self.loaded.get("__main__")
+        if loaded is not None and loaded.module is module and module is self.module:
+            return loaded
+        return self.loaded.get(module.name) or self._load(module, module.name)
+
+    def import_module(self, name: str, whole: bool) -> Any:
+        """`import a.b`: the value bound, that of `a.b` if it is renamed (`whole`)."""
+        found = self.module_named(name)
+        if found is not None and (whole or "." not in name):
+            return found
+        if found is not None:
+            package = Instance(None)
+            package.attributes[name.split(".", 1)[1]] = found
+            return package
+        return Unknown(name if whole else name.partition(".")[0])
+
+    def import_name(self, source: ModuleValue | None, module: str, name: str) -> Any:
+        """`from module import name`."""
+        if source is not None:
+            return source.names.get(name, UNKNOWN)
+        found = self.module_named(f"{module}.{name}" if module else name) if module in ("", *self._packages()) else None
+        return found or self.member_outside(Unknown(f"{module}.{name}" if module else name))
+
+    def _packages(self) -> set[str]:
+        return {name.rpartition(".")[0] for name in self.by_name}
+
+    def globals_of(self, module: Module) -> dict[str, Any]:
+        """The globals of a module in this process."""
+        main = self.loaded.get("__main__")
+        if main is not None and main.module is module:
+            return main.names
+        loaded = self.loaded.get(module.name)
+        return loaded.names if loaded is not None else {}
+
+    def file_text(self, path: str) -> str | None:
+        """The text of a file by its path under `/@`."""
+        return self.texts(path.removeprefix(ROOT + "/")) if path.startswith(ROOT + "/") else None
+
+    # -- composition --------------------------------------------------------------------------------------------------
+
+    def start_hydra(self, main: HydraMain, arguments: Arguments, at: ast.AST) -> Any:
+        """Call a function under `@hydra.main`."""
+        if arguments.positional or arguments.keywords:
+            return self.enter(main.function, arguments, at)
+        folder = self._folder_beside(main.function.module, main.options.get("config_path"))
+        name = main.options.get("config_name")
+        version = main.options.get("version_base", UNSPECIFIED_VERSION)
+        node: Any = UNKNOWN
+        if folder is not None and isinstance(name, (str, type(None))) and isinstance(version, (str, type(None))):
+            overrides = [_filled(word) for word in self.argv.items[1:] if not isinstance(word, Unknown)]
+            overrides = [word for word in overrides if not word.startswith("-")]
+            node = self._compose(folder, name, overrides, version, Site(main.function.module, main.node))
+        if not isinstance(node, Node):
+            self._give_up("the config of a process did not compose")
+        return self.enter(main.function, Arguments([node]), at)
+
+    @staticmethod
+    def _folder_beside(module: Module, config_path: Any) -> str | None:
+        if config_path is None:
+            return None
+        if not isinstance(config_path, str) or config_path.startswith(("/", "pkg://", "file://")):
+            return None
+        folder = posixpath.normpath(posixpath.join(posixpath.dirname(module.path), config_path))
+        return None if folder.startswith("..") else folder
+
+    def folder_given(self, arguments: Arguments) -> str | None:
+        """The folder that `hydra.initialize` was given, relative to the experiment's root."""
+        value = arguments.get(0, "config_path", arguments.keywords.get("config_dir", UNKNOWN))
+        text = value.text if isinstance(value, FilePath) else value
+        if isinstance(text, str) and text.startswith(ROOT + "/"):
+            return text.removeprefix(ROOT + "/")
+        return self._folder_beside(self.module, text)
+
+    def compose_by_call(self, arguments: Arguments, at: ast.AST) -> Any:
+        """`hydra.compose(config_name, overrides=…)`."""
+        name = arguments.get(0, "config_name", UNKNOWN)
+        given = arguments.get(1, "overrides", List())
+        if self.hydra_folder is None or not isinstance(name, str) or not isinstance(given, List) or given.open:
+            return UNKNOWN
+        if any(isinstance(word, Unknown) for word in given.items):
+            return UNKNOWN
+        return self._compose(self.hydra_folder, name, [_filled(word) for word in given.items], None, Site(self.module, at))
+
+    def _compose(self, folder: str, name: str | None, overrides: list[str], version: str | None, site: Site) -> Any:
+        composition = self.configs.compose(folder, name, overrides, version)
+        self.process.compositions.append((site, composition))
+        if not composition.ok:
+            composition = self._without_failing(folder, name, overrides, version)
+            if not composition.ok:
+                return UNKNOWN
+            self.process.compositions.append((site, composition))
+        root = build(composition.config, ())
+        root.struct = True
+        return root
+
+    def _without_failing(self, folder: str, name: str | None, overrides: list[str], version: str | None) -> Composition:
+        """Find the overrides that Hydra refuses, one by one, and compose without them (a run id that only lacks quotes is quoted)."""
+        accepted: list[str] = []
+        best = self.configs.compose(folder, name, accepted, version)
+        for override in overrides:
+            attempt = self.configs.compose(folder, name, [*accepted, override], version)
+            if attempt.ok or (not best.ok and not self.configs.grammar_fault(override)):
+                accepted.append(override)
+                best = attempt
+                continue
+            self.process.failing.append((override, attempt))
+            if self.configs.grammar_fault(override):
+                quoted = quote_override(override)
+                attempt = self.configs.compose(folder, name, [*accepted, quoted], version)
+                if attempt.ok:
+                    accepted.append(quoted)
+                    best = attempt
+        return best
+
+    def composition_of(self, node: Node) -> Composition | None:
+        """The last composition of this process that worked."""
+        return next((composition for _, composition in reversed(self.process.compositions) if composition.ok), None)
+
+
+def quote_override(override: str) -> str:
+    """`key=value` with the value in single quotes, as Hydra's grammar wants them."""
+    key, _, value = override.partition("=")
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{key}='{escaped}'"
+
+
+def _filled(word: Any) -> str:
+    return word.filled(FILLER) if isinstance(word, Text) else word.text if isinstance(word, FilePath) else str(word)
+
+
+def _own_nodes(function: ast.AST) -> Iterable[ast.AST]:
+    pending = list(ast.iter_child_nodes(function))
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            pending.extend(ast.iter_child_nodes(node))
+
+
+def _builtins() -> dict[str, Any]:
+    known: dict[str, Any] = {name: Builtin(name) for name in dir(builtins) if not name.startswith("_")}
+    known["open"] = Unknown("open")
+    known.update({"True": True, "False": False, "None": None})
+    return known
+
+
+__all__ = ["LIBRARY", "ConfigSource", "Exhausted", "Machine", "Path", "quote_override"]

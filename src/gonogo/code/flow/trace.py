@@ -1,0 +1,135 @@
+"""What the interpreter saw while it followed one run."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from gonogo.code.flow.values import Path
+from gonogo.compose.client import Composition
+
+if TYPE_CHECKING:
+    from gonogo.code.modules import Module
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in the code."""
+
+    module: Module
+    node: ast.AST
+
+
+@dataclass(frozen=True)
+class Access:
+    """A config access that was not plainly present.
+
+    Attributes:
+        kind: attribute, item, get, getattr, select, in, override.
+        path: what was asked for, as a path in the config it was asked of.
+        status: absent, missing (the value is `???`), none (the parent is null or no mapping).
+        guarded: the code survives it: a default, a test, a swallowing `except`.
+        siblings: the keys that were there instead.
+        invocation: index of the invocation in the trace.
+    """
+
+    site: Site
+    kind: str
+    path: Path
+    status: str
+    guarded: bool
+    siblings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StructWrite:
+    """A write that struct mode refuses: `how` is assignment, update, merge, pop or delete."""
+
+    site: Site
+    path: Path
+    how: str
+
+
+@dataclass(frozen=True)
+class Misuse:
+    """A DictConfig where only a plain dict will do: `what` is json, isinstance, signature or hydra."""
+
+    site: Site
+    what: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of something outside the experiment whose arguments are worth keeping."""
+
+    site: Site
+    name: str
+    arguments: tuple[Any, ...]
+    keywords: dict[str, Any]
+    open_keywords: bool
+    loops: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception raised by the experiment's own `raise`, on a path where every condition was known."""
+
+    site: Site
+    loops: tuple[Path, ...]
+
+
+@dataclass
+class Process:
+    """One Python process of a run.
+
+    Attributes:
+        module: the dotted name of the module it starts.
+        arguments: its command line after the module, unknown stretches filled in; None where it is not known.
+        launched: where it was started from; None for the documented command.
+        compositions: what Hydra made of it, one for each `@hydra.main` or `compose` reached.
+        failing: the overrides that Hydra refuses one by one, with its message.
+        assumed: it was not seen to be started; its command line is assumed to be the documented one.
+        unknown: the stretches of `arguments` that stand for unknown text.
+    """
+
+    module: str
+    arguments: tuple[str, ...] | None
+    launched: Site | None = None
+    compositions: list[tuple[Site, Composition]] = field(default_factory=list)
+    failing: list[tuple[str, Composition]] = field(default_factory=list)
+    assumed: bool = False
+    rewrites_argv: bool = False
+    inherits_directory: bool = True
+
+
+@dataclass
+class Trace:
+    """Everything seen for one run under one documented command.
+
+    Attributes:
+        used: config paths whose value was read.
+        used_whole: config paths below which anything may have been read.
+        complete: the code that gets the config was reached and followed to its end within the budget.
+    """
+
+    run_id: str
+    command: str
+    processes: list[Process] = field(default_factory=list)
+    accesses: list[Access] = field(default_factory=list)
+    struct_writes: list[StructWrite] = field(default_factory=list)
+    misuses: list[Misuse] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    raised: list[Raised] = field(default_factory=list)
+    used: set[Path] = field(default_factory=set)
+    used_whole: set[Path] = field(default_factory=set)
+    executed: set[int] = field(default_factory=set)
+    complete: bool = True
+    reason: str = ""
+
+    def is_used(self, path: Path) -> bool:
+        """Whether a key, or anything above it as a whole, or anything below it, was read."""
+        if path in self.used or any(path[:length] in self.used_whole for length in range(len(path) + 1)):
+            return True
+        return any(other[: len(path)] == path for other in self.used if len(other) > len(path))

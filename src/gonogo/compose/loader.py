@@ -1,0 +1,301 @@
+"""Hydra's own config loader, with a memory and with walls.
+
+The memory: whatever comes out the same for every composition of one experiment (parsed overrides, files read, the defaults list, the merge of Hydra's own
+defaults) is worked out once and handed on as a copy. The walls: no file outside the config folder, no package but Hydra's own, no YAML that explodes.
+`tests/test_compose.py` holds the results against those of Hydra alone.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections import defaultdict
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import hydra._internal.config_loader_impl as hydra_loader
+import hydra._internal.defaults_list as hydra_defaults
+import omegaconf._utils as omegaconf_utils
+import omegaconf.base as omegaconf_base
+import yaml
+from hydra import version
+from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+from hydra._internal.defaults_list import DefaultsList, Overrides
+from hydra._internal.utils import create_config_search_path
+from hydra.core.default_element import InputDefault, ResultDefault
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import ConfigCompositionException
+from hydra.plugins.config_source import ConfigResult
+from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
+from omegaconf.base import Node, UnionNode
+from omegaconf.errors import OmegaConfBaseException
+
+from gonogo.code.yamldoc import check_depth, check_size
+
+SEARCH_PATH = "hydra.searchpath"
+OWN_PROVIDERS = ("hydra", "schema")
+REMEMBERED = 4096
+
+
+class Refused(Exception):
+    """The config asks for something outside the experiment, which a gate must not read."""
+
+
+_create_defaults_list = hydra_loader.create_defaults_list
+_create_interpolation_map = hydra_defaults._create_interpolation_map
+_parse_rule = OverridesParser.parse_rule
+
+
+class GuardedLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """PyYAML's safe loader (in C: ten times faster, same language) that refuses what would explode before it does."""
+
+    def __init__(self, stream: Any) -> None:
+        text = stream.read() if hasattr(stream, "read") else stream
+        check_depth(text)
+        super().__init__(text)
+
+    def get_single_node(self) -> Any:
+        """The first document's node graph, if it stays small once its aliases are expanded."""
+        node = super().get_single_node()
+        if node is not None:
+            check_size(node)
+        return node
+
+
+def install() -> None:
+    """Put the memory and the walls into Hydra and OmegaConf; for a process that does nothing else."""
+    yaml.SafeLoader = GuardedLoader  # type: ignore[misc]  # OmegaConf derives its loader from this name at each load
+    omegaconf_utils.get_yaml_loader = lru_cache(maxsize=1)(omegaconf_utils.get_yaml_loader)
+    parse_once: Any = lru_cache(maxsize=REMEMBERED)(_parse_fresh)
+    # A parsed override is only read from then on, and its value is converted anew each time, so it can be shared.
+    OverridesParser.parse_rule = lambda self, s, rule_name: parse_once(s, rule_name)  # type: ignore[method-assign]
+    # The tree of a parsed interpolation is only walked, never changed.
+    omegaconf_base.parse = omegaconf_utils.parse = lru_cache(maxsize=REMEMBERED)(omegaconf_base.parse)
+    hydra_defaults._create_interpolation_map = _interpolation_map
+    InputDefault.__deepcopy__ = _shallow  # type: ignore[attr-defined]
+    for name in ("is_config", "is_group"):
+        setattr(FileConfigSource, name, _inside_only(getattr(FileConfigSource, name)))
+    _share_hydra_configs()
+
+
+def _parse_fresh(text: str, rule_name: str) -> Any:
+    return _parse_rule(OverridesParser.create(), text, rule_name)
+
+
+def _interpolation_map(overrides: Overrides, defaults_list: list[InputDefault], self_added: bool) -> Any:
+    """What interpolations in a defaults list are looked up in; most lists have none, and making it is dear."""
+    if any(not entry.is_self() and entry.is_interpolation() for entry in defaults_list):
+        return _create_interpolation_map(overrides, defaults_list, self_added)
+    return None
+
+
+def _inside_only(method: Callable[[Any, str], bool]) -> Callable[[Any, str], bool]:
+    """For a file source, what lies outside its folder is not there (`run=../../../home/...`)."""
+
+    def check(self: Any, config_path: str) -> bool:
+        root = os.path.realpath(self.path)
+        target = os.path.realpath(os.path.join(root, config_path))
+        return os.path.commonpath([root, target]) == root and method(self, config_path)
+
+    return check
+
+
+def _share_hydra_configs() -> None:
+    """Read the configs that ship with Hydra once for all loaders; they are the same for every experiment."""
+    source: Any = ImportlibResourcesConfigSource
+    for name in ("is_config", "is_group"):
+        setattr(source, name, _remembering(getattr(source, name)))
+    read = _remembering(source.load_config)
+
+    def load_config(self: Any, config_path: str) -> Any:
+        result = copy.copy(read(self, config_path))
+        result.config = clone(result.config)
+        return result
+
+    source.load_config = load_config
+
+
+def _remembering(method: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]:
+    results: dict[tuple[str, str, str, str], Any] = {}
+
+    def remember(self: Any, config_path: str) -> Any:
+        key = (self.provider, self.path, config_path, str(version.getbase()))
+        if key not in results:
+            if len(results) >= REMEMBERED:  # an experiment can ask for any number of names
+                results.clear()
+            results[key] = method(self, config_path)
+        return results[key]
+
+    return remember
+
+
+def _shallow(instance: Any, _memo: Any = None) -> Any:
+    """A copy of an object whose attributes are plain values, without the detour over pickling that `copy` takes."""
+    fresh = object.__new__(type(instance))
+    fresh.__dict__.update(instance.__dict__)
+    return fresh
+
+
+def clone(node: Any, parent: Any = None) -> Any:
+    """What `copy.deepcopy` makes of a config, in a tenth of the time."""
+    if not isinstance(node, Node):
+        return node
+    fresh = object.__new__(type(node))
+    state = fresh.__dict__
+    state.update(node.__dict__)
+    metadata = _shallow(node._metadata)
+    metadata.flags = dict(metadata.flags) if metadata.flags is not None else None
+    metadata.resolver_cache = defaultdict(dict)
+    state["_metadata"], state["_parent"], state["_flags_cache"] = metadata, parent, None
+    if isinstance(node, (DictConfig, ListConfig, UnionNode)):
+        content = node.__dict__["_content"]
+        if isinstance(content, dict):
+            content = {key: clone(child, fresh) for key, child in content.items()}
+        elif isinstance(content, list):
+            content = [clone(child, fresh) for child in content]
+        elif isinstance(content, Node):
+            content = clone(content, fresh)
+        state["_content"] = content
+    return fresh
+
+
+class Loader(hydra_loader.ConfigLoaderImpl):
+    """Hydra's loader for one config folder, which must not change while it lives."""
+
+    _hydra_merges: dict[str, DictConfig] = {}  # noqa: RUF012  # shared by all loaders: Hydra's own defaults are the same for every experiment
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(config_search_path=create_config_search_path(folder))
+        self._repositories: dict[Any, CachingConfigRepository] = {}
+        self._lists: dict[Any, DefaultsList] = {}
+        self._merges: dict[Any, DictConfig] = {}
+        self._version: str | None = None
+
+    def load(self, config_name: str | None, overrides: list[str], version_base: str | None) -> DictConfig:
+        """Compose as `@hydra.main` does.
+
+        Raises:
+            Refused: the config leads out of the experiment.
+        """
+        version.setbase(version_base)  # type: ignore[no-untyped-call]
+        self._version = str(version.getbase())
+        hydra_loader.create_defaults_list = self._defaults_list
+        return self.load_configuration(config_name, overrides, hydra_loader.RunMode.RUN, from_shell=False)
+
+    def _parse_overrides_and_create_caching_repo(
+        self, config_name: str | None, overrides: list[str]
+    ) -> tuple[list[Override], CachingConfigRepository]:
+        if any(SEARCH_PATH in text for text in overrides):
+            return super()._parse_overrides_and_create_caching_repo(config_name, overrides)
+        key = (config_name, self._version)
+        if key in self._repositories:
+            return OverridesParser.create().parse_overrides(overrides=overrides), self._repositories[key]
+        parsed = OverridesParser.create().parse_overrides(overrides=overrides)
+        repository = _Repository(self.repository)
+        self._process_config_searchpath(config_name, parsed, repository)
+        self._repositories[key] = repository
+        return parsed, repository
+
+    def _process_config_searchpath(self, config_name: str | None, parsed_overrides: list[Override], repo: CachingConfigRepository) -> None:
+        loaded = repo.load_config(config_path=config_name) if config_name is not None else None
+        wanted = OmegaConf.select(loaded.config, SEARCH_PATH) if loaded is not None and OmegaConf.is_dict(loaded.config) else None
+        if wanted or any(override.get_key_element() == SEARCH_PATH for override in parsed_overrides):
+            raise Refused(f"`{SEARCH_PATH}` leads out of the config folder, and gonogo does not follow it")
+        super()._process_config_searchpath(config_name, parsed_overrides, repo)
+
+    def _defaults_list(
+        self, repo: Any, config_name: str | None, overrides_list: list[Override], prepend_hydra: bool, skip_missing: bool
+    ) -> DefaultsList:
+        """Hydra's `create_defaults_list`; it depends on the overrides that choose a config of a group, not on those that set a value."""
+        asked = Overrides(repo=repo, overrides_list=overrides_list)
+        choices = (asked.override_choices, asked.append_group_defaults, sorted((key, item.name) for key, item in asked.deletions.items()))
+        key = (id(repo), config_name, self._version, prepend_hydra, skip_missing, repr(choices))
+        if key not in self._lists:
+            self._lists[key] = _create_defaults_list(repo, config_name, overrides_list, prepend_hydra, skip_missing)
+        known = self._lists[key]
+        return DefaultsList(known.defaults, known.defaults_tree, asked.config_overrides, known.overrides)
+
+    def _load_single_config(self, default: ResultDefault, repo: Any) -> ConfigResult:
+        return super()._load_single_config(default, _Lending(repo))
+
+    def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: Any) -> DictConfig:
+        key = (id(repo), self._version, repr(defaults))
+        if key not in self._merges:
+            self._merges[key] = self._merge(defaults, repo)
+        config: DictConfig = clone(self._merges[key])
+        return config
+
+    def _merge(self, defaults: list[ResultDefault], repo: Any) -> DictConfig:
+        """Hydra's own merge loop, but starting from the defaults that are Hydra's and always come first."""
+        own = 0
+        while own < len(defaults) and repo.load_config(config_path=defaults[own].config_path).provider in OWN_PROVIDERS:
+            own += 1
+        key = repr((self._version, defaults[:own]))
+        if key not in self._hydra_merges:
+            self._hydra_merges[key] = self._merge_onto(OmegaConf.create(), defaults[:own], repo)
+        config = self._merge_onto(clone(self._hydra_merges[key]), defaults[own:], repo)
+        _strip_defaults(config)
+        return config
+
+    def _merge_onto(self, config: DictConfig, defaults: list[ResultDefault], repo: Any) -> DictConfig:
+        with flag_override(config, "no_deepcopy_set_nodes", True):
+            for default in defaults:
+                loaded = self._load_single_config(default=default, repo=repo)
+                try:
+                    config.merge_with(loaded.config)
+                except OmegaConfBaseException as error:
+                    message = f"In '{default.config_path}': {type(error).__name__} raised while composing config:\n{error}"
+                    raise ConfigCompositionException(message) from None  # as Hydra does: the text holds the cause
+        return config
+
+
+class _Repository(CachingConfigRepository):
+    """Hydra's cache of loaded configs, sharing the configs that are Hydra's own with the repositories of other experiments."""
+
+    _shared: dict[tuple[str, str], ConfigResult] = {}  # noqa: RUF012
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        key = (str(version.getbase()), config_path)
+        if key in self._shared and not self._shadowed(config_path):
+            return self._shared[key]
+        result = super().load_config(config_path)
+        if result is not None and result.provider in OWN_PROVIDERS:
+            self._shared[key] = result
+        return result
+
+    def _shadowed(self, config_path: str) -> bool:
+        """Whether the experiment brings a config of this name itself (`config/hydra/...`), which comes before Hydra's schemas."""
+        return any(source.is_config(config_path) for source in self.get_sources() if isinstance(source, FileConfigSource))
+
+
+class _Lending:
+    """A repository whose configs may be merged into others: it gives out copies and keeps the originals."""
+
+    def __init__(self, repo: Any) -> None:
+        self._repo = repo
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        result = self._repo.load_config(config_path=config_path)
+        if result is not None:
+            result = copy.copy(result)
+            result.config = clone(result.config)
+        return result  # type: ignore[no-any-return]
+
+    def get_schema_source(self) -> Any:
+        return self._repo.get_schema_source()
+
+
+def _strip_defaults(node: Any) -> None:
+    """Remove what is left of the defaults lists, as Hydra does at the end of its merge."""
+    if not isinstance(node, DictConfig) or node._is_missing() or node._is_none():
+        return
+    with flag_override(node, ["readonly", "struct"], False):
+        if node._get_flag("HYDRA_REMOVE_TOP_LEVEL_DEFAULTS"):
+            node._set_flag("HYDRA_REMOVE_TOP_LEVEL_DEFAULTS", None)
+            node.pop("defaults", None)
+    for _, value in node.items_ex(resolve=False):
+        _strip_defaults(value)
