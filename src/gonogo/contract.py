@@ -44,9 +44,20 @@ class Command(_Part):
     module: str
     overrides: list[str]
 
+    @property
+    def run_option(self) -> str:
+        """The override key that selects the run."""
+        return next((text.partition("=")[0] for text in self.overrides if "{run_id}" in text), "run")
+
     def arguments(self, run_id: str, results_dir: str) -> list[str]:
         """The overrides as the contract documents them, for one run."""
         return [text.replace("{run_id}", run_id).replace("{results_dir}", results_dir) for text in self.overrides]
+
+
+class TrainingRules(_Part):
+    """The module that trains one run, imported or started by the documented one."""
+
+    module: str
 
 
 class EvaluationRules(_Part):
@@ -54,6 +65,14 @@ class EvaluationRules(_Part):
 
     module: str
     arguments: list[str]
+
+    def keys(self) -> list[str]:
+        """The keys of its `key=value` arguments."""
+        return [text.partition("=")[0] for text in self.arguments if "=" in text and not text.startswith("-")]
+
+    def results_key(self) -> str | None:
+        """The key that names the folder of results, None if it is not given as `key=value`."""
+        return next((text.partition("=")[0] for text in self.arguments if text.endswith("={results_dir}")), None)
 
 
 class TrialRules(_Part):
@@ -88,6 +107,7 @@ class Contract(_Part):
     files: FileRules
     hydra: HydraRules
     commands: dict[str, Command]
+    training: TrainingRules
     evaluation: EvaluationRules
     trial: TrialRules
     run_config: RunConfigRules
@@ -108,7 +128,12 @@ class Contract(_Part):
     def entry_paths(self) -> list[str]:
         """Files of the modules that the documented commands start."""
         modules = [*(command.module for command in self.commands.values()), self.evaluation.module]
-        return list(dict.fromkeys(module.replace(".", "/") + ".py" for module in modules))
+        return list(dict.fromkeys(module_path(module) for module in modules))
+
+
+def module_path(module: str) -> str:
+    """The file of a module by its dotted name."""
+    return module.replace(".", "/") + ".py"
 
 
 def names() -> list[str]:

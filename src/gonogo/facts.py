@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from gonogo.code.config_places import ConfigPlaces
 from gonogo.code.flow.follow import follow
 from gonogo.code.flow.machine import ConfigSource
 from gonogo.code.flow.trace import Trace
@@ -114,3 +115,9 @@ def config_source(composer: Composer, workspace: Workspace) -> ConfigSource:
 def traces(experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: list[Run], config_source: ConfigSource) -> list[Trace]:
     """What following each run through the program showed."""
     return follow(experiment, contract, modules, runs, config_source)
+
+
+@fact
+def config_places(experiment: Experiment, contract: Contract, runs: list[Run]) -> ConfigPlaces:
+    """Where keys of composed configs are written."""
+    return ConfigPlaces(experiment, contract, runs)

@@ -44,6 +44,14 @@ class Options:
     timeout: float = 60.0
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict, and the texts of the files it points into (a report shows excerpts)."""
+
+    verdict: Verdict
+    sources: dict[str, str]
+
+
 def check(source: str | Path | Experiment, options: Options | None = None, composer: Composer | None = None) -> Verdict:
     """Judge one experiment: read it, check it, compose every run.
 
@@ -55,30 +63,62 @@ def check(source: str | Path | Experiment, options: Options | None = None, compo
     Raises:
         UsageError: the source can't be read, or an option names nothing.
     """
+    return judge(source, options, composer).verdict
+
+
+def judge(
+    source: str | Path | Experiment, options: Options | None = None, composer: Composer | None = None, name: str | None = None
+) -> Judgement:
+    """As `check`, with the texts that a report needs.
+
+    Args:
+        source: a folder, a bundle, `-` for a bundle on standard input, or an experiment already read.
+        options: the caller's choices.
+        composer: a running composer to share; a new one is started and ended otherwise.
+        name: what the verdict calls the experiment, instead of the experiment's own name.
+
+    Raises:
+        UsageError: the source can't be read, or an option names nothing.
+    """
     options = options or Options()
     rules = select_rules(options)
-    with nullcontext(composer) if composer else Composer() as active, _time_limit(options.timeout):
-        started = time.perf_counter()
-        experiment = source if isinstance(source, Experiment) else experiments.load(str(source), options.plan)
-        if options.contract is None:
-            contract, reason = contracts.detect(experiment)
-        else:
-            contract, reason = contracts.load(options.contract), "chosen by the caller"
-        runs = collect_runs(experiment, contract)
-        verdict = Verdict(
-            experiment=experiment.name,
-            contract=contract.name,
-            contract_reason=reason,
-            gonogo_version=__version__,
-            runs=[run.id for run in runs],
-            notes=list(experiment.notes),
-        )
-        verdict.stages.append(StageReport(name=Stage.READ, status="ran", seconds=round(time.perf_counter() - started, 4)))
-        with Workspace(experiment, runs) as workspace:
-            facts = Facts(experiment=experiment, contract=contract, composer=active, workspace=workspace, runs=runs)
-            _run_stages(verdict, rules, facts)
-        verdict.findings = merge_findings(verdict.findings)
-    return verdict
+    verdict = Verdict(experiment=name or _name(source), contract="", gonogo_version=__version__)
+    texts: dict[str, str] = {}
+    with nullcontext(composer) if composer else Composer() as active:
+        try:
+            with _time_limit(options.timeout):
+                _judge(source, options, rules, active, verdict, texts)
+        except _TimeUp:
+            verdict.undecided.append(f"it took more than {options.timeout:g} s, so not everything was checked")
+    verdict.findings = merge_findings(verdict.findings)
+    places = [place.path for finding in verdict.findings for place in (finding.location, *(other.location for other in finding.related))]
+    return Judgement(verdict, {path: texts[path] for path in dict.fromkeys(places) if path in texts})
+
+
+def _name(source: str | Path | Experiment) -> str:
+    return source.name if isinstance(source, Experiment) else str(source)
+
+
+def _judge(
+    source: str | Path | Experiment, options: Options, rules: list[Rule], composer: Composer, verdict: Verdict, texts: dict[str, str]
+) -> None:
+    """Fill in the verdict, stage by stage, and the texts of the experiment's files: what is there when the time is up stays."""
+    started = time.perf_counter()
+    experiment = source if isinstance(source, Experiment) else experiments.load(str(source), options.plan)
+    if options.contract is None:
+        contract, verdict.contract_reason = contracts.detect(experiment)
+    else:
+        contract, verdict.contract_reason = contracts.load(options.contract), "chosen by the caller"
+    runs = collect_runs(experiment, contract)
+    verdict.contract = contract.name
+    verdict.runs = [run.id for run in runs]
+    verdict.notes += experiment.notes
+    texts.update((run.path, run.text) for run in runs if run.path is not None)
+    texts.update((path, file.text) for path, file in experiment.files.items() if file.text is not None)
+    verdict.stages.append(StageReport(name=Stage.READ, status="ran", seconds=round(time.perf_counter() - started, 4)))
+    with Workspace(experiment, runs) as workspace:
+        facts = Facts(experiment=experiment, contract=contract, composer=composer, workspace=workspace, runs=runs)
+        _run_stages(verdict, rules, facts, texts)
 
 
 def select_rules(options: Options) -> list[Rule]:
@@ -93,15 +133,13 @@ def select_rules(options: Options) -> list[Rule]:
         raise UsageError(f"No rule matches '{error.args[0]}': `gonogo rules` lists them.") from error
 
 
-def _run_stages(verdict: Verdict, rules: list[Rule], facts: Facts) -> None:
+def _run_stages(verdict: Verdict, rules: list[Rule], facts: Facts, texts: dict[str, str]) -> None:
     for stage in (Stage.CHECK, Stage.COMPOSE):
         started = time.perf_counter()
         failures = []
         for rule in (rule for rule in rules if rule.stage is stage):
             try:
-                verdict.findings.extend(_finding(rule, fault, facts) for fault in facts.call(rule.find))
-            except _TimeUp:
-                raise
+                verdict.findings.extend(_finding(rule, fault, texts) for fault in facts.call(rule.find))
             except Exception as error:
                 reason = str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"
                 failures.append((rule.id, reason, error))
@@ -115,10 +153,9 @@ def _run_stages(verdict: Verdict, rules: list[Rule], facts: Facts) -> None:
         verdict.stages.append(report)
 
 
-def _finding(rule: Rule, fault: Fault, facts: Facts) -> Finding:
+def _finding(rule: Rule, fault: Fault, texts: dict[str, str]) -> Finding:
     location = fault.location
-    text = facts.get("experiment").text(location.path) or ""
-    lines = text.splitlines()
+    lines = texts.get(location.path, "").splitlines()
     line = lines[location.line - 1] if location.line and location.line <= len(lines) else ""
     return Finding(
         rule=rule.id,
@@ -142,7 +179,11 @@ class _TimeUp(BaseException):
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Bound a block in wall-clock time, where signals reach it (the main thread of a process)."""
+    """Bound a block in wall-clock time, where signals reach it (the main thread of a process).
+
+    Raises:
+        _TimeUp: the time is over.
+    """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
         return
@@ -154,13 +195,6 @@ def _time_limit(seconds: float) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
-    except _TimeUp as error:
-        raise StageError(f"the experiment took more than {seconds:g} s to judge") from error
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
-
-
-def undecided(name: str, reason: str) -> Verdict:
-    """The verdict on an experiment that could not be judged."""
-    return Verdict(experiment=name, contract="", gonogo_version=__version__, undecided=[reason])

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field, computed_field
 
+from gonogo import __version__
 from gonogo.finding import Finding, Severity
 
 SCHEMA_VERSION = 1
@@ -36,8 +37,8 @@ class StageReport(BaseModel):
 class Verdict(BaseModel):
     """The answer for one experiment. `is_code_ready` and `code_issue` are the contract's two fields."""
 
-    experiment: str
-    contract: str
+    experiment: str = Field(description="The path as it was given")
+    contract: str = Field(description="Name of the contract, empty if it did not come to that")
     contract_reason: str = ""
     gonogo_version: str
     runs: list[str] = []
@@ -57,11 +58,10 @@ class Verdict(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def code_issue(self) -> str:
-        """The blocking findings, numbered, worst first; empty when ready."""
+        """The blocking findings and what could not be decided, numbered, worst first, one a line; empty when ready."""
         issues = [f"{finding.location} [{finding.rule}] {finding.message}; {finding.action}" for finding in self.findings if finding.blocks]
-        if not issues:
-            issues = [f"could not decide: {reason}" for reason in self.undecided]
-        return "\n".join(f"{number}. {issue}" for number, issue in enumerate(issues, 1))
+        issues += [f"could not decide: {reason}" for reason in self.undecided]
+        return "\n".join(f"{number}. {' '.join(issue.split())}" for number, issue in enumerate(issues, 1))
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -69,6 +69,7 @@ class Verdict(BaseModel):
         """Version of this JSON; raised when a field changes its meaning or goes."""
         return SCHEMA_VERSION
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def outcome(self) -> Outcome:
         """GO only if nothing blocks and everything that had to be established was."""
@@ -79,3 +80,8 @@ class Verdict(BaseModel):
     def count(self, severity: Severity) -> int:
         """How many findings have this severity."""
         return sum(finding.severity is severity for finding in self.findings)
+
+
+def undecided(experiment: str, reason: str) -> Verdict:
+    """The verdict on an experiment that could not be judged."""
+    return Verdict(experiment=experiment, contract="", gonogo_version=__version__, undecided=[reason])

@@ -92,7 +92,7 @@ class ConfigOperations:
             return self._present(node, key, kind, at, default)
         if node.open:
             return UNKNOWN
-        self._absent(node, key, kind, at, "absent", default is not NOTHING)
+        self._absent(node, key, kind, at, "absent", default is not NOTHING, default)
         return UNKNOWN if default is NOTHING else default
 
     def _present(self, node: Node, key: Any, kind: str, at: ast.AST, default: Any) -> Any:
@@ -111,10 +111,11 @@ class ConfigOperations:
             return join(value, UNKNOWN if default is NOTHING else default)
         return value
 
-    def _absent(self, node: Node, key: Any, kind: str, at: ast.AST, status: str, has_default: bool) -> None:
+    def _absent(self, node: Node, key: Any, kind: str, at: ast.AST, status: str, has_default: bool, default: Any = None) -> None:
         guarded = has_default or self.guards > 0 or kind in ("in", "hasattr")
         siblings = tuple(str(name) for name in node.items)
-        self.trace.accesses.append(Access(self.site(at), kind, (*node.path, str(key)), status, guarded, siblings))
+        scalar = default if isinstance(default, SCALARS) else UNKNOWN
+        self.trace.accesses.append(Access(self.site(at), kind, (*node.path, str(key)), status, guarded, siblings, scalar))
 
     def read_beneath_scalar(self, path: Path, key: str, kind: str, at: ast.AST, status: str) -> None:
         """Record that a key is asked of a config value that is no mapping."""

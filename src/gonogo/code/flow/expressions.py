@@ -265,18 +265,13 @@ class Expressions(Calls, ConfigOperations):
                 else:
                     result = join(result, value)
                 if answer is None:
-                    # What follows runs only if this one lets it: its absent keys are guarded by the test.
                     self.uncertain += 1
                     entered += 1
-                    if is_and:
-                        self.guards += 1
                 elif answer is not is_and:
                     return result
             return result
         finally:
             self.uncertain -= entered
-            if is_and:
-                self.guards -= entered
 
     def _not(self, node: ast.UnaryOp, frame: Frame) -> Any:
         value = self.evaluate(node.operand, frame)
@@ -439,12 +434,17 @@ class Expressions(Calls, ConfigOperations):
                 result.items.append(self.evaluate(node.elt, frame))
             return
         generator = node.generators[index]
-        items, complete = self.iterate(self.evaluate(generator.iter, frame))
+        source = self.evaluate(generator.iter, frame)
+        items, complete = self.iterate(source)
         if not complete or len(items) > MAX_UNROLLED:
             items, result.open = [self.element(items)], True
+        path = self.iterated_path(source)
+        self.loops.extend([path] if path is not None else [])
         for item in items:
             self.assign(generator.target, item, frame)
             self._comprehend_if(node, index, generator, frame, result)
+        if path is not None:
+            self.loops.pop()
         if result.open and isinstance(result, List):
             result.items = [] if not complete else result.items
 

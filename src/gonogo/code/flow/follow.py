@@ -26,7 +26,7 @@ def follow(experiment: Experiment, contract: Contract, modules: dict[str, Module
         if run.path is None:
             continue
         for name, command in contract.commands.items():
-            machine = Machine(modules, text, configs, run.id, name)
+            machine = Machine(modules, text, configs, run.id, name, command.run_option)
             arguments = command.arguments(run.id, RESULTS_DIR)
             machine.run(command.module, arguments)
             for module in _unreached(machine, modules, contract):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gonogo.code.flow.builtin import ROOT, Builtins
 from gonogo.code.flow.config import NOTHING, adopted, build, copied
-from gonogo.code.flow.trace import Misuse
+from gonogo.code.flow.trace import Misuse, StructWrite
 from gonogo.code.flow.values import (
     SCALARS,
     UNKNOWN,
@@ -93,8 +93,6 @@ class Libraries(Builtins):
 
     def refuse_removal(self: Machine, owner: Node, key: Any, at: ast.AST, how: str) -> None:
         """Record the removal of a key in struct mode."""
-        from gonogo.code.flow.trace import StructWrite
-
         if owner.config and owner.is_struct() and not self.guards and not owner.open:
             self.trace.struct_writes.append(StructWrite(self.site(at), (*owner.path, str(key)), how))
 
@@ -104,6 +102,7 @@ class Libraries(Builtins):
         if isinstance(value, Unknown) and value.name.startswith("open:"):
             text = value.name.removeprefix("open:").removesuffix(".read()")
         if not isinstance(text, str):
+            self.trace.loads_unknown = True
             return UNKNOWN
         path = self.file_path(text).text
         content = self.file_text(path)

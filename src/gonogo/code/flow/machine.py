@@ -79,15 +79,23 @@ class Machine(Libraries):
         configs: composes.
         run_id: the run.
         command: the name of the command.
+        run_option: the override key that selects the run.
     """
 
     def __init__(
-        self, modules: dict[str, Module], texts: Callable[[str], str | None], configs: ConfigSource, run_id: str, command: str
+        self,
+        modules: dict[str, Module],
+        texts: Callable[[str], str | None],
+        configs: ConfigSource,
+        run_id: str,
+        command: str,
+        run_option: str,
     ) -> None:
         self.by_name = {module.name: module for module in modules.values()}
         self.texts = texts
         self.configs = configs
         self.trace = Trace(run_id, command)
+        self.run_option = run_option
         self.builtins = _builtins()
         self.steps = 0
         self.generators: dict[int, bool] = {}
@@ -190,10 +198,12 @@ class Machine(Libraries):
         if words is None:
             return
         module, rest = self._python_module(words)
-        if module is None or any(process.launched is not None and process.module == module and process.launched.node is at and process.arguments == tuple(map(_filled, rest)) for process in self.trace.processes):
+        if module is None or any(process.launched is not None and process.launched.node is at for process in self.trace.processes):
             return
         known = [word for word in rest if not isinstance(word, Unknown)]
-        self.run_process(Process(module, tuple(map(_filled, known)), launched=Site(self.module, at)), [_filled(word) for word in known])
+        partial = len(known) < len(rest) or (isinstance(command, List) and command.open)
+        process = Process(module, tuple(map(_filled, known)), launched=Site(self.module, at), open=partial)
+        self.run_process(process, [_filled(word) for word in known])
 
     def words(self, command: Any) -> list[Any] | None:
         """A command line as words; None where nothing is known of it."""
@@ -287,12 +297,19 @@ class Machine(Libraries):
         version = main.options.get("version_base", UNSPECIFIED_VERSION)
         node: Any = UNKNOWN
         if folder is not None and isinstance(name, (str, type(None))) and isinstance(version, (str, type(None))):
-            overrides = [_filled(word) for word in self.argv.items[1:] if not isinstance(word, Unknown)]
-            overrides = [word for word in overrides if not word.startswith("-")]
+            overrides = self._overrides_given()
             node = self._compose(folder, name, overrides, version, Site(main.function.module, main.node))
         if not isinstance(node, Node):
             self._give_up("the config of a process did not compose")
         return self.enter(main.function, Arguments([node]), at)
+
+    def _overrides_given(self) -> list[str]:
+        """The overrides on the process's command line; where the program rewrites it beyond recognition, the documented ones made safe."""
+        if self.process.rewrites_argv and (self.argv.open or not self.argv.items):
+            given = list(self.process.arguments or ())
+            return [quote_override(word) if self.configs.grammar_fault(word) else word for word in given]
+        words = [_filled(word) for word in self.argv.items[1:] if not isinstance(word, Unknown)]
+        return [word for word in words if not word.startswith("-")]
 
     @staticmethod
     def _folder_beside(module: Module, config_path: Any) -> str | None:
@@ -326,8 +343,8 @@ class Machine(Libraries):
         self.process.compositions.append((site, composition))
         if not composition.ok:
             composition = self._without_failing(folder, name, overrides, version)
-            if not composition.ok:
-                return UNKNOWN
+            if not composition.ok or self.process.run_lost:
+                return UNKNOWN  # without its run the config says nothing about the code
             self.process.compositions.append((site, composition))
         root = build(composition.config, ())
         root.struct = True
@@ -344,12 +361,15 @@ class Machine(Libraries):
                 best = attempt
                 continue
             self.process.failing.append((override, attempt))
+            is_run = override.partition("=")[0] == self.run_option
             if self.configs.grammar_fault(override):
                 quoted = quote_override(override)
                 attempt = self.configs.compose(folder, name, [*accepted, quoted], version)
                 if attempt.ok:
                     accepted.append(quoted)
                     best = attempt
+                    continue
+            self.process.run_lost = self.process.run_lost or is_run
         return best
 
     def composition_of(self, node: Node) -> Composition | None:

@@ -31,7 +31,7 @@ class Access:
         status: absent, missing (the value is `???`), none (the parent is null or no mapping).
         guarded: the code survives it: a default, a test, a swallowing `except`.
         siblings: the keys that were there instead.
-        invocation: index of the invocation in the trace.
+        default: what the code goes on with, if that is a known scalar.
     """
 
     site: Site
@@ -40,6 +40,7 @@ class Access:
     status: str
     guarded: bool
     siblings: tuple[str, ...]
+    default: object = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ class Process:
         compositions: what Hydra made of it, one for each `@hydra.main` or `compose` reached.
         failing: the overrides that Hydra refuses one by one, with its message.
         assumed: it was not seen to be started; its command line is assumed to be the documented one.
-        unknown: the stretches of `arguments` that stand for unknown text.
+        open: it may have been given arguments that are not among `arguments`.
+        run_lost: Hydra refused the override that selects the run.
     """
 
     module: str
@@ -101,7 +103,8 @@ class Process:
     failing: list[tuple[str, Composition]] = field(default_factory=list)
     assumed: bool = False
     rewrites_argv: bool = False
-    inherits_directory: bool = True
+    open: bool = False
+    run_lost: bool = False
 
 
 @dataclass
@@ -111,6 +114,7 @@ class Trace:
     Attributes:
         used: config paths whose value was read.
         used_whole: config paths below which anything may have been read.
+        loads_unknown: a YAML file was read whose name is not known.
         complete: the code that gets the config was reached and followed to its end within the budget.
     """
 
@@ -125,8 +129,15 @@ class Trace:
     used: set[Path] = field(default_factory=set)
     used_whole: set[Path] = field(default_factory=set)
     executed: set[int] = field(default_factory=set)
+    loads_unknown: bool = False
     complete: bool = True
     reason: str = ""
+
+    @property
+    def composition(self) -> Composition | None:
+        """The last composition that worked: the config the training code holds."""
+        found = [composition for process in self.processes for _, composition in process.compositions if composition.ok]
+        return found[-1] if found else None
 
     def is_used(self, path: Path) -> bool:
         """Whether a key, or anything above it as a whole, or anything below it, was read."""

@@ -1,0 +1,101 @@
+"""The process that judges: one experiment after the other, with one composer; the pool in `gonogo.batch` starts, feeds and ends it.
+
+It speaks JSON, one line a message. First it is told the options and answers `{"ready": true}` or `{"usage": sentence}`; then it is given experiments
+and answers each with a verdict, or with why there is none.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import resource
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from gonogo.compose.client import Composer
+
+if TYPE_CHECKING:
+    from gonogo.pipeline import Options
+
+MEMORY_BYTES = 4 << 30
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    composer = Composer()  # first of all: Hydra takes long to import, and now does so while we import the rest
+    replies, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not end up among the replies
+    try:
+        _limit_memory()
+        _serve(composer, replies)
+    except BrokenPipeError:
+        pass  # the pool is gone, so nobody wants the answer
+    finally:
+        composer.close()
+
+
+def _limit_memory() -> None:
+    if sys.platform != "darwin":
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        limit = MEMORY_BYTES if hard == resource.RLIM_INFINITY else min(MEMORY_BYTES, hard)
+        resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+def _serve(composer: Composer, replies: TextIO) -> None:
+    from gonogo.code.yamldoc import parse_yaml
+    from gonogo.rules.base import all_rules
+
+    all_rules()
+    gc.collect()
+    gc.freeze()  # what is imported stays: no collection need look at it again
+    lines = iter(sys.stdin)
+    options, reply = _options(json.loads(next(lines, "{}")))
+    _send(replies, reply)
+    for line in lines:
+        _send(replies, _judge(json.loads(line), options, composer))
+        parse_yaml.cache_clear()  # of no use to the next experiment, and a hostile one could fill it with giants
+
+
+def _send(replies: TextIO, message: dict[str, Any]) -> None:
+    replies.write(json.dumps(message) + "\n")
+    replies.flush()
+
+
+def _options(wanted: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
+    from gonogo import contract as contracts
+    from gonogo.errors import UsageError
+    from gonogo.pipeline import Options, select_rules
+
+    wanted = {key: tuple(value) if isinstance(value, list) else value for key, value in wanted.items()}
+    options = Options(**wanted)
+    try:
+        select_rules(options)
+        if options.contract is not None:
+            contracts.load(options.contract)
+    except UsageError as error:
+        return options, {"usage": str(error)}
+    return options, {"ready": True}
+
+
+def _judge(task: dict[str, Any], options: Options, composer: Composer) -> dict[str, Any]:
+    from dataclasses import replace
+
+    from gonogo import plan as plans
+    from gonogo.errors import GonogoError
+    from gonogo.pipeline import judge
+
+    try:
+        plan = plans.load(Path(task["plan"])) if task["plan"] else None
+        judgement = judge(task["source"], replace(options, plan=plan), composer, name=task["name"])
+        return {"verdict": judgement.verdict.model_dump(mode="json"), "sources": judgement.sources}
+    except GonogoError as error:
+        return {"usage": str(error)}
+    except MemoryError:
+        return {"crash": "it needs more memory than the gate allows", "traceback": ""}
+    except Exception as error:
+        return {"crash": f"gonogo failed on it ({type(error).__name__}: {error})", "traceback": traceback.format_exc()}
+
+
+if __name__ == "__main__":
+    main()

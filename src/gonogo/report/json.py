@@ -1,0 +1,47 @@
+"""A verdict as JSON, and the schema of that JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any
+
+from gonogo.verdict import Verdict
+
+# What a reader looks for first comes first.
+LEADING = ("is_code_ready", "code_issue", "schema_version", "experiment", "outcome")
+SCHEMA_FILE = "verdict.schema.json"
+
+
+def as_dict(verdict: Verdict) -> dict[str, Any]:
+    """The verdict as JSON data, the contract's two fields first."""
+    return _ordered(verdict.model_dump(mode="json"))
+
+
+def document(verdicts: Sequence[Verdict]) -> str:
+    """Indented JSON: an object for one verdict, an array for several."""
+    data = [as_dict(verdict) for verdict in verdicts]
+    return json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False)
+
+
+def line(verdict: Verdict) -> str:
+    """The verdict as one line of JSON."""
+    return json.dumps(as_dict(verdict), ensure_ascii=False)
+
+
+def make_schema() -> dict[str, Any]:
+    """The JSON schema of a verdict, from the model; `shipped_schema` is the copy that comes with the package."""
+    schema = Verdict.model_json_schema(mode="serialization")
+    schema["properties"] = _ordered(schema["properties"])
+    schema["required"] = list(schema["properties"])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "gonogo verdict", **schema}
+
+
+def shipped_schema() -> str:
+    """The text of the schema file in the package."""
+    return (resources.files("gonogo.report") / SCHEMA_FILE).read_text("utf-8")
+
+
+def _ordered(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: data[key] for key in [*LEADING, *(key for key in data if key not in LEADING)]}

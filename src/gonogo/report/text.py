@@ -1,0 +1,144 @@
+"""A verdict for people, and for `grep`: every finding starts with one line `path:line:column: severity ID slug: message`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from gonogo.finding import Finding, Location, Severity
+from gonogo.report import plain
+from gonogo.report.excerpt import rows
+from gonogo.verdict import Outcome, Verdict
+
+Source = Callable[[str], list[str] | None]
+MOST_RUNS = 3
+MOST_RELATED = 4
+MOST_EVIDENCE = 12
+OUTCOME_STYLES = {Outcome.GO: "bold green", Outcome.NO_GO: "bold red", Outcome.UNDECIDED: "bold yellow"}
+SEVERITY_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "cyan"}
+SEVERITY_NAMES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+
+
+class Report:
+    """Prints verdicts to a console.
+
+    Args:
+        console: where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def print(self, verdict: Verdict, source: Source) -> None:
+        """Print one verdict.
+
+        Args:
+            verdict: the verdict.
+            source: the lines of a file of the experiment by path, None where there is no such text.
+        """
+        self._headline(verdict)
+        notes = [finding for finding in verdict.findings if finding.severity is Severity.INFO]
+        for finding in verdict.findings:
+            if finding.severity is not Severity.INFO:
+                self._line()
+                self._finding(finding, verdict, source)
+        if notes:
+            self._line()
+        for finding in notes:
+            self._title(finding)
+        self._undecided(verdict)
+        self._line()
+        self._line((_summary(verdict), "bold"))
+
+    def overview(self, verdicts: Sequence[Verdict], seconds: float) -> None:
+        """Print one line for each verdict and a sum; for many experiments."""
+        self._line()
+        for verdict in verdicts:
+            outcome = verdict.outcome
+            self._line((f"{outcome:<9}", OUTCOME_STYLES[outcome]), f" {plain.line(verdict.experiment)}  {_counts(verdict)}")
+        counts = [f"{sum(verdict.outcome is outcome for verdict in verdicts)} {outcome}" for outcome in Outcome]
+        self._line((f"{len(verdicts)} experiments in {seconds:.1f} s: {', '.join(counts)}", "bold"))
+
+    def _line(self, *parts: str | tuple[str, str]) -> None:
+        # Assembled, never parsed as markup: what comes from the experiment stays text. Lines are never wrapped in a file or a pipe.
+        self._console.print(Text.assemble(*parts), soft_wrap=not self._console.is_terminal)
+
+    def _headline(self, verdict: Verdict) -> None:
+        self._line((str(verdict.outcome), OUTCOME_STYLES[verdict.outcome]), f"  {plain.line(verdict.experiment)}")
+        if verdict.contract:
+            self._line((f"contract: {verdict.contract} ({plain.line(verdict.contract_reason)})", "dim"))
+            runs = [plain.line(run) for run in verdict.runs]
+            shown = ", ".join(runs[:MOST_RUNS]) + (f" and {len(runs) - MOST_RUNS} more" if len(runs) > MOST_RUNS else "")
+            self._line((f"runs: {len(runs)}{f' ({shown})' if runs else ''}", "dim"))
+        for note in verdict.notes:
+            self._line((f"note: {plain.line(note)}", "dim"))
+
+    def _title(self, finding: Finding) -> None:
+        severity = finding.severity
+        self._line(
+            (_place(finding.location), "bold"),
+            ": ",
+            (SEVERITY_NAMES[severity], SEVERITY_STYLES[severity]),
+            f" {finding.rule} {finding.slug}: {plain.line(finding.message)}",
+        )
+
+    def _finding(self, finding: Finding, verdict: Verdict, source: Source) -> None:
+        self._title(finding)
+        self._excerpt(finding.location, source)
+        for other in finding.related[:MOST_RELATED]:
+            self._line("  ", (f"{_place(other.location)}: ", "bold dim"), (plain.line(other.label), "dim"))
+            self._excerpt(other.location, source)
+        if len(finding.related) > MOST_RELATED:
+            self._line((f"  and {len(finding.related) - MOST_RELATED} more places", "dim"))
+        evidence = plain.lines(finding.evidence)
+        for number, text in enumerate(evidence[:MOST_EVIDENCE]):
+            self._line(("  seen: " if number == 0 else "        ", "dim"), text)
+        if len(evidence) > MOST_EVIDENCE:
+            self._line((f"        and {len(evidence) - MOST_EVIDENCE} more lines", "dim"))
+        runs = _runs(finding.runs, verdict.runs)
+        if runs:
+            self._line((f"  runs: {runs}", "dim"))
+        self._line(("  → ", "green"), plain.line(finding.action))
+
+    def _excerpt(self, location: Location, source: Source) -> None:
+        lines = source(location.path)
+        for row in rows(location, lines) if lines else ():
+            text = Text.assemble((f"    {row.gutter} │ ", "dim"), (row.text, "bold red" if row.is_caret else ""))
+            self._console.print(text, soft_wrap=not self._console.is_terminal, no_wrap=True, overflow="ellipsis")
+
+    def _undecided(self, verdict: Verdict) -> None:
+        if verdict.undecided:
+            self._line()
+        for reason in verdict.undecided:
+            self._line(("could not decide: ", "bold yellow"), plain.line(reason))
+
+
+def _place(location: Location) -> str:
+    parts = [plain.line(location.path), location.line, location.column if location.line is not None else None]
+    return ":".join(str(part) for part in parts if part is not None)
+
+
+def _runs(concerned: list[str], all_runs: list[str]) -> str:
+    if not concerned or len(all_runs) < 2:
+        return ""
+    if set(all_runs) <= set(concerned):
+        return f"all {len(all_runs)}"
+    shown = ", ".join(plain.line(run) for run in concerned[:MOST_RUNS])
+    more = f" and {len(concerned) - MOST_RUNS} more" if len(concerned) > MOST_RUNS else ""
+    return f"{shown}{more} ({len(concerned)} of {len(all_runs)})"
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def _counts(verdict: Verdict) -> str:
+    return ", ".join(_plural(verdict.count(severity), SEVERITY_NAMES[severity]) for severity in Severity)
+
+
+def _summary(verdict: Verdict) -> str:
+    seconds = sum(stage.seconds for stage in verdict.stages)
+    undecided = f", {_plural(len(verdict.undecided), 'open question')}" if verdict.undecided else ""
+    return f"{verdict.outcome}: {_counts(verdict)}{undecided}, in {seconds:.2f} s"

@@ -1,0 +1,1 @@
+"""Criterion 3: the data pipeline."""

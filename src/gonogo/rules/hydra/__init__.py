@@ -1,0 +1,1 @@
+"""Criterion 2: everything comes from the Hydra config."""

@@ -1,0 +1,57 @@
+"""HYD111."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.code.flow.trace import Process, Trace
+from gonogo.contract import Contract
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+
+@rule("HYD111", "options-not-forwarded", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
+def options_not_forwarded(traces: list[Trace], contract: Contract) -> Iterator[Fault]:
+    """The child process does not get an option that the user gave.
+
+    What it does:
+        Compares the documented command with the command line that the code builds for the process which trains. An option counts as dropped if the child
+        composes its own config, reads the key there and was not given it.
+
+    Why it matters:
+        The child works with the default: results land in another folder, or the wrong run is trained.
+
+    Instead:
+        Hand on every override, for instance `HydraConfig.get().overrides.task`.
+    """
+    for trace in traces:
+        given = {word.partition("=")[0] for word in contract.commands[trace.command].overrides} - {contract.trial.key}
+        for process in trace.processes:
+            if process.launched is None or process.open or process.arguments is None or not _composes(process):
+                continue
+            passed = {word.partition("=")[0].lstrip("+") for word in process.arguments}
+            site = process.launched
+            for key in sorted(given - passed):
+                if key == contract.commands[trace.command].run_option or trace.is_used((key,)):
+                    yield Fault(
+                        site.module.location(site.node),
+                        f"`{process.module}` is started without the option `{key}=…` that the user gave",
+                        f"pass `{key}` on",
+                        runs=(trace.run_id,),
+                        evidence=f"{process.module} {' '.join(process.arguments)}",
+                    )
+
+
+def _composes(process: Process) -> bool:
+    return bool(process.compositions)
+
+
+BAD = Tree(
+    {
+        "src/main.py": (
+            Edit("    overrides.append(f\"results_dir={quoted(cfg.results_dir)}\")\n", ""),
+            Edit("    subprocess.run(command, check=True)", "    subprocess.run(command, check=True)  # <- here"),
+        )
+    }
+)
+GOOD = Tree({"src/main.py": Edit("*build_overrides(cfg)]", "*HydraConfig.get().overrides.task]")})

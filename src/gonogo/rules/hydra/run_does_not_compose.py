@@ -1,0 +1,84 @@
+"""HYD102."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gonogo.code.config_places import ConfigPlaces
+from gonogo.code.flow.machine import ConfigSource
+from gonogo.code.flow.trace import Process, Trace
+from gonogo.compose.client import Composition
+from gonogo.experiment import Experiment
+from gonogo.finding import Location, Severity, Stage
+from gonogo.code.yamldoc import parse_yaml
+from gonogo.rules.base import Edit, Fault, Tree, at, rule
+
+
+@rule("HYD102", "run-does-not-compose", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
+def run_does_not_compose(traces: list[Trace], config_source: ConfigSource, config_places: ConfigPlaces, experiment: Experiment) -> Iterator[Fault]:
+    """Hydra can't compose the config of a run.
+
+    What it does:
+        Lets Hydra compose the config of every run with the overrides of the documented command, and reports Hydra's own message.
+
+    Why it matters:
+        The program ends before its first line of own code runs, whatever that code is worth.
+
+    Instead:
+        Give the shared config a defaults list with a `run` group (`- run: ???`), and every run a file of that group which Hydra can merge.
+    """
+    if any(parse_yaml(file.text or "").error for file in experiment.with_suffix(".yaml", ".yml")):
+        return  # IMP103 has the cause
+    for trace in traces:
+        for process in trace.processes:
+            composition = _failure(process, config_source)
+            if composition is None:
+                continue
+            first, *rest = composition.message.splitlines() or [composition.error]
+            location = _place(composition, config_places)
+            yield Fault(
+                location,
+                f"Hydra can't compose this run: {_without_id(first, trace.run_id)}",
+                "make the config compose for every run of the plan",
+                runs=(trace.run_id,),
+                evidence="\n".join([f"{process.module} {' '.join(composition.overrides)}", first, *rest[:6]]),
+            )
+            break
+
+
+def _failure(process: Process, config_source: ConfigSource) -> Composition | None:
+    """The composition that failed for a reason that lies in no single key: the run's own override, or the config as it stands."""
+    failed = [composition for _, composition in process.compositions if not composition.ok]
+    if not failed:
+        return None
+    for override, composition in process.failing:
+        if process.run_lost and not config_source.grammar_fault(override):
+            return composition
+    return None if process.failing else failed[0]
+
+
+def _without_id(message: str, run_id: str) -> str:
+    return message.replace(run_id, "<run id>")
+
+
+def _place(composition: Composition, places: ConfigPlaces) -> Location:
+    """The defaults entry that Hydra's message names, else the defaults list, else the shared config."""
+    shared = places.shared
+    named = re.findall(r"'([^']+)'", composition.message)
+    defaults = shared.get(("defaults",), [])
+    for index, entry in enumerate(defaults if isinstance(defaults, list) else []):
+        words = [str(entry)] if not isinstance(entry, dict) else [part for key, value in entry.items() for part in (str(key).split(" ")[-1], f"{key}/{value}")]
+        if any(word == name or name.startswith(word + "/") for word in words for name in named):
+            place = shared.places.get(("defaults", index))
+            if place:
+                return Location(path=places.shared_path, line=place.line, column=place.column, end_line=place.line, end_column=place.end_column)
+    place = shared.places.get(("defaults",))
+    return at(places.shared_path, place.line if place else None)
+
+
+BAD = [
+    Tree({"config/config.yaml": Edit("defaults:\n  - _self_\n  - run: ???", "defaults:  # <- here\n  - _self_")}),
+    Tree({"config/config.yaml": Edit("  - run: ???", "  - run: ???\n  - scheduler: cosine  # <- here")}),
+]
+GOOD = Tree({"config/config.yaml": Edit("  - run: ???", "  - run: null")})

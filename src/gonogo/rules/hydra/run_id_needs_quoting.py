@@ -1,0 +1,93 @@
+"""HYD103."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gonogo.code.flow.machine import ConfigSource
+from gonogo.code.flow.trace import Trace
+from gonogo.contract import Contract
+from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.runs import Run
+
+UNSAFE = re.compile(r"[\s;&|<>()$`\"'*?\[\]{}!~#\\/]|^-")
+
+
+@rule("HYD103", "run-id-needs-quoting", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
+def run_id_needs_quoting(traces: list[Trace], runs: list[Run], contract: Contract, config_source: ConfigSource) -> Iterator[Fault]:
+    """A run id does not survive the documented command line.
+
+    What it does:
+        Parses `run=<run_id>` with Hydra's own grammar, as the documented command gives it and as the code hands it on to a child process.
+        An id that parses but that a shell or a file system takes apart (blanks, brackets, slashes) is a warning.
+
+    Why it matters:
+        Parentheses, commas and equal signs mean something in Hydra's grammar: the command ends in a parse error before anything runs.
+
+    Instead:
+        Use plain words with dashes as ids, or quote the value for Hydra: `run='<run_id>'`.
+    """
+    faults: dict[str, tuple[str, list[Run]]] = {}
+    unsafe: list[Run] = []
+    for run in runs:
+        own = [trace for trace in traces if trace.run_id == run.id]
+        message = _refused(own, config_source)
+        if message is not None:
+            faults.setdefault("", (message, []))[1].append(run)
+        elif UNSAFE.search(run.id):
+            unsafe.append(run)
+    for message, concerned in faults.values():
+        yield _of_runs(
+            concerned, contract, "the run id does not parse as a Hydra override in the documented command `run=<run_id>`", message, Severity.ERROR
+        )
+    if unsafe:
+        yield _of_runs(
+            unsafe, contract, "the run id holds characters that a shell or a file name can't take as they are", repr(unsafe[0].id), Severity.WARNING
+        )
+    yield from _children(traces, config_source)
+
+
+def _refused(traces: list[Trace], config_source: ConfigSource) -> str | None:
+    """Hydra's complaint about the run override of the documented command."""
+    for trace in traces:
+        for process in trace.processes:
+            for override, composition in process.failing:
+                if process.launched is None and override.endswith(trace.run_id) and config_source.grammar_fault(override):
+                    return f"{override}\n{composition.message}"
+    return None
+
+
+def _of_runs(runs: list[Run], contract: Contract, message: str, evidence: str, severity: Severity) -> Fault:
+    places = [_id_place(run, contract) for run in runs]
+    related = tuple(Related(location=place, label="another such run id") for place in places[1:] if place != places[0])
+    action = "use plain words with dashes as run ids, or quote them wherever they are passed"
+    return Fault(places[0], message, action, related, tuple(run.id for run in runs), evidence, severity)
+
+
+def _id_place(run: Run, contract: Contract) -> Location:
+    return run.locate((contract.run_config.identity,)) if run.path else at("plan")
+
+
+def _children(traces: list[Trace], config_source: ConfigSource) -> Iterator[Fault]:
+    for trace in traces:
+        for process in trace.processes:
+            for override, composition in process.failing:
+                complaint = config_source.grammar_fault(override)
+                if process.launched is not None and complaint:
+                    site = process.launched
+                    yield Fault(
+                        site.module.location(site.node),
+                        f"the override `{override.partition('=')[0]}=…` is passed to `{process.module}` unquoted, and its value does not parse",
+                        "put the value in single quotes: `key='value'`",
+                        runs=(trace.run_id,),
+                        evidence=f"{override}\n{composition.message}",
+                    )
+
+
+BAD = [
+    Tree({"config/run/proposed-mlp-digits.yaml": None, "config/run/proposed-mlp (64 units).yaml": "run_id: proposed-mlp (64 units)  # <- here\n"}),
+    Tree({"src/main.py": (Edit('[f"run={cfg.run.run_id}"]', '[f"run={cfg.run.run_id}", "results_dir=a,(b"]'), Edit("    subprocess.run(command, check=True)", "    subprocess.run(command, check=True)  # <- here"))}),
+]
+GOOD = Tree({"src/main.py": Edit('f"run={cfg.run.run_id}"', "f\"run='{cfg.run.run_id}'\"")})

@@ -1,0 +1,145 @@
+"""HYD105."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from gonogo.code.config_places import ConfigPlaces, nearest
+from gonogo.code.flow.library import FILE_ROOT
+from gonogo.code.flow.trace import Trace
+from gonogo.code.modules import Module
+from gonogo.contract import Contract
+from gonogo.finding import Related, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.runs import Run
+
+Path = tuple[str, ...]
+
+
+@rule("HYD105", "unused-config-key", criterion=2, severity=Severity.WARNING, stage=Stage.COMPOSE)
+def unused_config_key(traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces) -> Iterator[Fault]:
+    """A key of the run config that nothing reads.
+
+    What it does:
+        Asks of every key of a run config whether any run, under any documented command, reads it. Keys that code mentions which was not followed are
+        left alone. It is an error where the contract calls the key or the whole section mandatory.
+
+    Why it matters:
+        The run is then not what its config says: another checkpoint is loaded, the search never happens, a schedule is silently off.
+
+    Instead:
+        Read the key where it belongs, or take it out of the run config.
+    """
+    followed = [trace for trace in traces if trace.composition is not None]
+    if not followed or any(not trace.complete or trace.loads_unknown for trace in traces):
+        return
+    mentioned = _mentioned(modules, followed)
+    meant = _meant_by_absent_reads(followed)
+    found: dict[Path, list[Run]] = {}
+    for run in runs:
+        own = next((trace for trace in followed if trace.run_id == run.id), None)
+        if own is not None:
+            for path in _unread(run, own, followed, config_places):
+                if not _excused(path, contract, mentioned, meant):
+                    found.setdefault(path, []).append(run)
+    yield from _report(found, contract)
+
+
+def _unread(run: Run, own: Trace, traces: list[Trace], places: ConfigPlaces) -> Iterator[Path]:
+    """Leaves of a run config that no trace of any run reads, as paths in the file."""
+    prefix = places.prefix_of(run, own.composition)
+    if prefix is None:
+        return
+    for leaf in run.document.leaves():
+        path = tuple(map(str, leaf))
+        composed = (*prefix, *path)
+        from_file = (FILE_ROOT, str(run.path), *path)
+        if path[0] != "defaults" and not any(trace.is_used(composed) or trace.is_used(from_file) for trace in traces):
+            yield path
+
+
+def _excused(path: Path, contract: Contract, mentioned: set[str], meant: set[str]) -> bool:
+    dotted = ".".join(path)
+    patterns = contract.run_config.descriptive_keys
+    if any(fnmatchcase(dotted, pattern) for pattern in patterns) or path[-1] in meant:
+        return True
+    return path[-1] in mentioned
+
+
+def _meant_by_absent_reads(traces: list[Trace]) -> set[str]:
+    """Keys that an absent read was probably meant for: HYD104 and HYD106 speak of them."""
+    names: set[str] = set()
+    for trace in traces:
+        names |= {access.path[-1] for access in trace.accesses if not access.guarded}
+        config = trace.composition.config if trace.composition and trace.composition.config else {}
+        for access in trace.accesses:
+            near = nearest(config, access.path) if not access.guarded else None
+            names |= {near[-1]} if near else set()
+    return names
+
+
+def _mentioned(modules: dict[str, Module], traces: list[Trace]) -> set[str]:
+    """Attribute names and texts in code that no trace went through, where a key might be read after all."""
+    executed = set().union(*(trace.executed for trace in traces))
+    names: set[str] = set()
+    for module in modules.values():
+        parents = module.parents
+        for node in module.nodes:
+            name = node.attr if isinstance(node, ast.Attribute) else node.value if isinstance(node, ast.Constant) else None
+            if isinstance(name, str) and name not in names and len(name) < 200:
+                statement: ast.AST | None = node
+                while statement is not None and not isinstance(statement, ast.stmt):
+                    statement = parents.get(statement)
+                if statement is not None and id(statement) not in executed and not _is_docstring(statement):
+                    names.update(name.replace("[", ".").replace("]", "").split("."))
+    return names
+
+
+def _is_docstring(statement: ast.AST) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _report(found: dict[Path, list[Run]], contract: Contract) -> Iterator[Fault]:
+    """One fault for each key, or for a whole section nobody reads."""
+    reported: set[Path] = set()
+    for path, concerned in found.items():
+        section = _whole_section(path, concerned, found)
+        if section in reported:
+            continue
+        reported.add(section)
+        dotted = ".".join(section)
+        run_config = contract.run_config
+        is_section = section != path
+        mandatory = dotted in run_config.mandatory_keys or (is_section and dotted in run_config.mandatory_sections)
+        first, *others = concerned
+        related = tuple(Related(location=run.locate(section), label=f"also in the run config of {run.id}") for run in others[:3])
+        keys = sorted(".".join(other) for other in found if other[: len(section)] == section)
+        yield Fault(
+            first.locate(section),
+            f"nothing reads {'the section ' if is_section else ''}`{dotted}` of the run config",
+            f"make the code honour `{dotted}`, or take it out of the run configs",
+            related,
+            tuple(run.id for run in concerned),
+            f"unread: {', '.join(keys)}" if is_section else "",
+            Severity.ERROR if mandatory else None,
+        )
+
+
+def _whole_section(path: Path, runs: list[Run], found: dict[Path, list[Run]]) -> Path:
+    """The outermost section around a key of which no key at all is read; the key itself if there is none."""
+    for length in range(1, len(path)):
+        section = path[:length]
+        leaves = [tuple(map(str, leaf)) for leaf in runs[0].document.leaves()]
+        inside = [leaf for leaf in leaves if leaf[:length] == section]
+        if len(inside) > 1 and all(leaf in found for leaf in inside):
+            return section
+    return path
+
+
+BAD = [
+    Tree({"config/run/proposed-mlp-digits.yaml": Edit("  dropout: 0.1", "  dropout: 0.1\n  pretrained_checkpoint: mlp.pt  # <- here")}),
+    Tree({"config/run/proposed-mlp-digits.yaml": Edit("  weight_decay: 0.0001", "  weight_decay: 0.0001\n  warmup_epochs: 2  # <- here")}),
+]
+GOOD = Tree({"config/run/proposed-mlp-digits.yaml": Edit("run_id: proposed-mlp-digits", "run_id: proposed-mlp-digits\nhardware:\n  gpus: 1")})

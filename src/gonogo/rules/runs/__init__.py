@@ -1,0 +1,1 @@
+"""Criterion 7: the run configs, one for each run of the plan."""

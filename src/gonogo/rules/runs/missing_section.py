@@ -1,0 +1,73 @@
+"""RUN103."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.code.yamldoc import YamlDocument
+from gonogo.contract import Contract
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, at, quoted, rule
+from gonogo.runs import Run
+
+
+@rule("RUN103", "missing-section", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
+def missing_section(runs: list[Run], shared_config: YamlDocument, contract: Contract) -> Iterator[Fault]:
+    """A run config lacks a section that the contract asks for, or is no mapping at all.
+
+    What it does:
+        Looks for each section of the contract in each run config, at the top or under the one key that wraps the whole file.
+        A section that the shared config fills for all runs counts as present. A run config with a defaults list of its own is not judged:
+        the section may come from there.
+
+    Why it matters:
+        The run is not fully described by its config, so part of what it does is decided by the code, the same for every run.
+
+    Instead:
+        Write the section, with the values that the plan gives for this run.
+    """
+    for run in runs:
+        document = run.document
+        if run.path is None or document.error is not None:
+            continue
+        if not isinstance(document.value, dict):
+            kind = {type(None): "is empty", list: "is a list"}.get(type(document.value), "is a single value")
+            yield Fault(at(run.path), f"the run config {kind}, not a mapping", "write the run's settings as keys and values", runs=(run.id,))
+            continue
+        missing = [name for name in contract.run_config.sections if not _is_present(run, name) and not _is_shared(shared_config, name)]
+        if missing and not _has_defaults(document):
+            yield Fault(
+                at(run.path),
+                f"the run config lacks {', '.join(quoted(missing))}",
+                "add what is missing, with the values that the plan gives for this run",
+                runs=(run.id,),
+            )
+
+
+def _is_present(run: Run, name: str) -> bool:
+    path = run.section(name)
+    parent = run.document.get(path[:-1])
+    return isinstance(parent, dict) and name in parent
+
+
+def _is_shared(shared_config: YamlDocument, name: str) -> bool:
+    value = shared_config.get((name,))
+    return value is not None and value not in ({}, [], "???")
+
+
+def _has_defaults(document: YamlDocument) -> bool:
+    """Whether Hydra may bring a section from another file."""
+    defaults = document.get(("defaults",))
+    return isinstance(defaults, list) and any(entry != "_self_" for entry in defaults)
+
+
+BAD = [
+    Tree({"config/run/proposed-mlp-digits.yaml": Edit("method: label-smoothing\n", "")}, at="config/run/proposed-mlp-digits.yaml"),
+    Tree({"config/run/proposed-mlp-digits.yaml": "- run_id: proposed-mlp-digits\n"}, at="config/run/proposed-mlp-digits.yaml"),
+]
+GOOD = Tree(
+    {
+        "config/run/proposed-mlp-digits.yaml": Edit("method: label-smoothing\n", ""),
+        "config/config.yaml": Edit("trial_mode: false\n", "trial_mode: false\nmethod: label-smoothing\n"),
+    }
+)

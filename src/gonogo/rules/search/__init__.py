@@ -1,0 +1,1 @@
+"""Criteria 2 and 7: the search for hyper-parameters."""

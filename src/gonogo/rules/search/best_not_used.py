@@ -1,0 +1,106 @@
+"""OPT105."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module, qualified_name
+from gonogo.code.names import all_parsed, calls, origin, statement_of
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+BEST = frozenset({"best_params", "best_trial", "best_trials"})
+# What else may carry the best parameters on; then nothing is said.
+OTHER_WAYS = frozenset({"trials", "get_trials", "trials_dataframe", "best_config", "best_cfg", "best_hparams", "best_hyperparameters"})
+SHOWN_BY = ("print", "pprint", "log", "logger", "logging", "console", "tqdm", "warnings")
+
+
+@rule("OPT105", "best-not-used", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
+def best_not_used(modules: dict[str, Module]) -> Iterator[Fault]:
+    """The best parameters are searched for and never applied.
+
+    What it does:
+        Follows what becomes of a study after `optimize`: its best parameters must be read by more than a message. Silent where the study itself is returned,
+        stored or handed on, and where the trials are gone through one by one.
+
+    Why it matters:
+        The search costs most of the run's time, and the reported result is that of the default settings.
+
+    Instead:
+        Train the final model with `study.best_params`.
+    """
+    if not all_parsed(modules) or any(_applies(module) for module in modules.values()):
+        return
+    for module in modules.values():
+        for call in calls(module):
+            study = call.func.value if isinstance(call.func, ast.Attribute) and call.func.attr == "optimize" else None
+            if isinstance(study, ast.Name) and _is_study(module, study) and not _escapes(module, study):
+                yield Fault(
+                    module.location(call),
+                    "the best parameters of the search are never applied",
+                    f"train the final model with `{study.id}.best_params`",
+                )
+
+
+def _applies(module: Module) -> bool:
+    """Whether best parameters are read for more than a message, or the trials are gone through."""
+    for node in module.nodes:
+        name = node.attr if isinstance(node, ast.Attribute) else node.value if isinstance(node, ast.Constant) else None
+        if not isinstance(name, str):
+            continue
+        if name in OTHER_WAYS and isinstance(node, ast.Attribute):
+            return True
+        if name in BEST and not (isinstance(node, ast.Constant) and _is_subscript_key(module, node)) and not _is_shown(module, node):
+            return True
+    return False
+
+
+def _is_subscript_key(module: Module, node: ast.AST) -> bool:
+    """Whether a text only names a place to store something under."""
+    parent = module.parents.get(node)
+    return isinstance(parent, (ast.Dict, ast.Subscript, ast.JoinedStr))
+
+
+def _is_shown(module: Module, node: ast.AST) -> bool:
+    """Whether the statement around a node only prints or logs."""
+    statement = statement_of(module, node)
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+        return False
+    return qualified_name(statement.value.func).partition(".")[0].strip("_").lower() in SHOWN_BY
+
+
+def _is_study(module: Module, name: ast.Name) -> bool:
+    """Whether a name is bound to a new Optuna study, and to nothing else."""
+    values = [
+        node.value
+        for node in module.nodes
+        if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id == name.id for target in node.targets)
+    ]
+    return bool(values) and all(isinstance(value, ast.Call) and origin(module, value.func).startswith("optuna.") for value in values)
+
+
+def _escapes(module: Module, study: ast.Name) -> bool:
+    """Whether the study is used as a whole anywhere: then its best parameters may be read where we can't see it."""
+    return any(
+        isinstance(node, ast.Name)
+        and node.id == study.id
+        and isinstance(node.ctx, ast.Load)
+        and not isinstance(module.parents.get(node), ast.Attribute)
+        and not _is_shown(module, node)
+        for node in module.nodes
+    )
+
+
+BAD = Tree(
+    {
+        "src/train.py": (
+            Edit(
+                "    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)\n",
+                "    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)  # <- here\n    print(study.best_params)\n",
+            ),
+            Edit("    return study.best_params\n", "    return {}\n"),
+        )
+    }
+)
+GOOD = Tree({"src/train.py": Edit("    return study.best_params\n", "    return study.best_trial.params\n")})

@@ -1,0 +1,113 @@
+"""OPT101."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from gonogo.code.modules import Module
+from gonogo.code.names import all_parsed, ancestors
+from gonogo.code.searchspace import SECTION, is_on
+from gonogo.code.yamldoc import YamlDocument
+from gonogo.contract import Contract, module_path
+from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.runs import Run
+
+# Each of these creates or drives a study, directly or through another library.
+SEARCHERS = frozenset(
+    {"create_study", "load_study", "Study", "ask", "OptunaSearchCV", "OptunaSearch", "OptunaSweeper", "hyperparameter_search", "Tuner", "LightGBMTuner"}
+)
+
+
+@rule("OPT101", "search-not-implemented", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
+def search_not_implemented(
+    runs: list[Run], modules: dict[str, Module], shared_config: YamlDocument, contract: Contract
+) -> Iterator[Fault]:
+    """Run configs ask for a search that the code does not make.
+
+    What it does:
+        Where a run config switches the search on (`enabled`, or a number of trials and a search space), looks through all code for anything that creates
+        or drives a study: Optuna's own functions, its Hydra sweeper, the searches of other libraries that use it.
+        A study in a function that nothing mentions does not count.
+
+    Why it matters:
+        The plan's methods are compared at the settings that a search would find. Without it they run on arbitrary ones, and nothing says so.
+
+    Instead:
+        Create a study, optimise it with the search space of the run config, and train with the best parameters; or switch the search off.
+    """
+    asking = [run for run in runs if is_on(run)]
+    if not asking or not modules or not all_parsed(modules) or "optuna" in _sweeper(shared_config):
+        return
+    if any(_searches(module, modules) for module in modules.values()):
+        return
+    related = [Related(location=run.locate(run.section(SECTION)), label="the search that is asked for") for run in asking if run.path in _own_files(runs)]
+    yield Fault(
+        _place(modules, contract),
+        "run configs ask for a search, but no code creates or optimises a study",
+        "implement the search with the search space of the run config and train with the best parameters, or switch it off in the run configs",
+        related=tuple(related),
+        runs=tuple(run.id for run in asking),
+    )
+
+
+def _sweeper(shared_config: YamlDocument) -> str:
+    """What the defaults list says of Hydra's sweeper."""
+    defaults = shared_config.get(("defaults",))
+    return " ".join(str(entry) for entry in defaults if "sweeper" in str(entry)) if isinstance(defaults, list) else ""
+
+
+def _own_files(runs: list[Run]) -> set[str | None]:
+    return {run.path for run in runs if not run.from_plan}
+
+
+def _searches(module: Module, modules: Mapping[str, Module]) -> bool:
+    for node in module.nodes:
+        names = {
+            ast.Name: lambda found: [found.id],
+            ast.Attribute: lambda found: [found.attr],
+            ast.ImportFrom: lambda found: [alias.asname or alias.name for alias in found.names if alias.asname],
+            ast.Constant: lambda found: [found.value.rpartition(".")[2]] if isinstance(found.value, str) else [],
+        }.get(type(node), lambda _: [])(node)
+        if SEARCHERS.intersection(names) and _may_run(module, node, modules):
+            return True
+    return False
+
+
+def _may_run(module: Module, node: ast.AST, modules: Mapping[str, Module]) -> bool:
+    """False for code in a top-level function that is mentioned nowhere."""
+    owner = next((parent for parent in ancestors(module, node) if module.parents.get(parent) is module.tree), None)
+    if not isinstance(owner, (ast.FunctionDef, ast.AsyncFunctionDef)) or owner.decorator_list:
+        return True
+    return any(
+        (isinstance(other, ast.Name) and other.id == owner.name)
+        or (isinstance(other, ast.Attribute) and other.attr == owner.name)
+        or (isinstance(other, ast.Constant) and other.value == owner.name)
+        or (isinstance(other, ast.alias) and other.name == owner.name and other.asname is not None)
+        for candidate in modules.values()
+        for other in candidate.nodes
+    )
+
+
+def _place(modules: Mapping[str, Module], contract: Contract) -> Location:
+    """Where the search belongs: the training module, at its main function if it has one."""
+    paths = [module_path(contract.training.module), *contract.entry_paths()]
+    module = next((modules[path] for path in paths if path in modules), None)
+    if module is None:
+        return at(paths[0])
+    definition = module.definitions.get("main")
+    return at(module.path, definition.lineno if isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)) else None)
+
+
+BAD = Tree(
+    {
+        "src/train.py": (
+            Edit("    study = optuna.create_study(direction=cfg.run.optuna.direction, sampler=sampler)\n", ""),
+            Edit("    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)\n", ""),
+            Edit("    return study.best_params\n", "    return {}\n"),
+            Edit("def main(cfg: DictConfig) -> None:", "def main(cfg: DictConfig) -> None:  # <- here"),
+        )
+    }
+)
+GOOD = Tree({"src/train.py": (Edit("import optuna\n", "import optuna\nfrom optuna import create_study\n"), Edit("optuna.create_study(", "create_study("))})

@@ -1,0 +1,1 @@
+"""Criterion 9: trial mode."""
