@@ -38,7 +38,28 @@ TEXT_METHODS = frozenset(
         "index", "count", "swapcase",
     }
 )  # fmt: skip
-CONFIG_METHODS = frozenset({"get", "keys", "values", "items", "pop", "setdefault", "update", "merge_with", "copy", "clear", "popitem", "_get_node", "_get_flag", "_set_flag", "_metadata", "_content", "_is_none", "_is_missing"})
+CONFIG_METHODS = frozenset(
+    {
+        "get",
+        "keys",
+        "values",
+        "items",
+        "pop",
+        "setdefault",
+        "update",
+        "merge_with",
+        "copy",
+        "clear",
+        "popitem",
+        "_get_node",
+        "_get_flag",
+        "_set_flag",
+        "_metadata",
+        "_content",
+        "_is_none",
+        "_is_missing",
+    }
+)
 MAX_RANGE = 64
 ROOT = "/@"
 
@@ -99,7 +120,9 @@ class Builtins(Statements):
     def _isinstance(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
         value, kind = arguments.get(0, "obj", UNKNOWN), arguments.get(1, "class", UNKNOWN)
         kinds = kind.items if isinstance(kind, List) else [kind]
-        names = {entry.name if isinstance(entry, (Builtin, Unknown)) else entry.node.name if isinstance(entry, Class) else "" for entry in kinds}
+        names = {
+            entry.name if isinstance(entry, (Builtin, Unknown)) else entry.node.name if isinstance(entry, Class) else "" for entry in kinds
+        }
         if "" in names:
             return UNKNOWN
         if isinstance(value, Node):
@@ -111,7 +134,13 @@ class Builtins(Statements):
             surely_not = {*known, "dict", "list", "tuple", "set", "omegaconf.DictConfig", "omegaconf.ListConfig", "pathlib.Path"}
             return False if names <= surely_not else UNKNOWN
         if isinstance(value, Dict):
-            return True if "dict" in names else False if names <= {"str", "int", "float", "bool", "list", "tuple", "omegaconf.DictConfig"} else UNKNOWN
+            return (
+                True
+                if "dict" in names
+                else False
+                if names <= {"str", "int", "float", "bool", "list", "tuple", "omegaconf.DictConfig"}
+                else UNKNOWN
+            )
         if isinstance(value, List):
             config = value.path is not None
             if value.kind in names and not config:

@@ -47,6 +47,7 @@ class Calls:
     module: Module
     uncertain: int
     guards: int
+    doubt: int
     depth: int
     active: dict[int, int]
     builtins: dict[str, Any]
@@ -112,7 +113,9 @@ class Calls:
             return self.start_hydra(callee, arguments, at)
         if isinstance(callee, Partial):
             first = callee.arguments
-            both = Arguments([*first.positional, *arguments.positional], {**first.keywords, **arguments.keywords}, first.open or arguments.open)
+            both = Arguments(
+                [*first.positional, *arguments.positional], {**first.keywords, **arguments.keywords}, first.open or arguments.open
+            )
             return self.invoke(callee.callee, both, at)
         if isinstance(callee, Choice):
             return self._each(callee, lambda value: self.invoke(value, arguments, at))
@@ -183,8 +186,14 @@ class Calls:
     def _refuse(self: Machine, rest: dict[Any, Any], given: Arguments, name: str, at: ast.AST) -> None:
         """Record config keys that `**node` hands to something that has no parameter for them."""
         for keyword in rest:
-            if keyword in given.spread and not self.guards:
-                self.trace.misuses.append(Misuse(self.site(at), "signature", f"`{name}` takes no `{keyword}`, which `**{'.'.join(given.spread[keyword][:-1])}` brings"))
+            if keyword in given.spread and not self.guards and not self.doubt:
+                self.trace.misuses.append(
+                    Misuse(
+                        self.site(at),
+                        "signature",
+                        f"`{name}` takes no `{keyword}`, which `**{'.'.join(given.spread[keyword][:-1])}` brings",
+                    )
+                )
 
     def _instantiate(self: Machine, cls: Class, arguments: Arguments, at: ast.AST) -> Any:
         instance = Instance(cls)
@@ -238,7 +247,14 @@ class Calls:
                 return result
         if callee.name.startswith(WATCHED):
             self.trace.calls.append(
-                Call(Site(self.module, at), callee.name, tuple(arguments.positional), dict(arguments.keywords), arguments.open, tuple(self.loops))
+                Call(
+                    Site(self.module, at),
+                    callee.name,
+                    tuple(arguments.positional),
+                    dict(arguments.keywords),
+                    arguments.open,
+                    tuple(self.loops),
+                )
             )
         if not self.is_sink(callee.name):
             self.let_go(arguments)
@@ -285,7 +301,7 @@ class Calls:
 
     def record_raise(self: Machine, node: ast.AST) -> None:
         """Record a `raise` that is reached whatever the unknowns are."""
-        if not self.uncertain and not self.guards:
+        if not self.uncertain and not self.guards and not self.doubt:
             self.trace.raised.append(Raised(Site(self.module, node), tuple(self.loops)))
 
     def finish_instances(self: Machine) -> None:

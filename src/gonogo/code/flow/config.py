@@ -72,6 +72,7 @@ class ConfigOperations:
     trace: Trace
     module: Module
     guards: int
+    doubt: int
     uncertain: int
     last_reads: dict[int, Path]
 
@@ -112,6 +113,8 @@ class ConfigOperations:
         return value
 
     def _absent(self, node: Node, key: Any, kind: str, at: ast.AST, status: str, has_default: bool, default: Any = None) -> None:
+        if self.doubt:
+            return
         guarded = has_default or self.guards > 0 or kind in ("in", "hasattr")
         siblings = tuple(str(name) for name in node.items)
         scalar = default if isinstance(default, SCALARS) else UNKNOWN
@@ -119,7 +122,8 @@ class ConfigOperations:
 
     def read_beneath_scalar(self, path: Path, key: str, kind: str, at: ast.AST, status: str) -> None:
         """Record that a key is asked of a config value that is no mapping."""
-        self.trace.accesses.append(Access(self.site(at), kind, (*path, key), status, self.guards > 0, ()))
+        if not self.doubt:
+            self.trace.accesses.append(Access(self.site(at), kind, (*path, key), status, self.guards > 0, ()))
 
     def has_key(self, node: Dict, key: Any, at: ast.AST) -> bool | None:
         """What `key in node` says, None if that is not known."""
@@ -229,7 +233,7 @@ class ConfigOperations:
             return
         if isinstance(target, Node) and target.config:
             key = str(key)
-            if checked and key not in target.items and not target.open and target.is_struct() and not self.guards:
+            if checked and key not in target.items and not target.open and target.is_struct() and not self.guards and not self.doubt:
                 self.trace.struct_writes.append(StructWrite(self.site(at), (*target.path, key), how))
             if isinstance(value, Node):
                 target.origins[key] = value.path

@@ -93,7 +93,9 @@ class Expressions(Calls, ConfigOperations):
     def _attribute(self, node: ast.Attribute, frame: Frame) -> Any:
         return self.member(self.evaluate(node.value, frame), node.attr, node, node.value)
 
-    def member(self, owner: Any, name: str, at: ast.AST, owner_node: ast.AST | None = None, default: Any = NOTHING, kind: str = "attribute") -> Any:
+    def member(
+        self, owner: Any, name: str, at: ast.AST, owner_node: ast.AST | None = None, default: Any = NOTHING, kind: str = "attribute"
+    ) -> Any:
         """An attribute of a value; `default` as for `getattr`."""
         if isinstance(owner, Unknown):
             member = owner.member(name)
@@ -110,7 +112,13 @@ class Expressions(Calls, ConfigOperations):
             return Method(owner, name)
         if isinstance(owner, Class):
             found = owner.find(name)
-            return found.bind(owner) if isinstance(found, Function) and "classmethod" in found.decorators else UNKNOWN if found is None else found
+            return (
+                found.bind(owner)
+                if isinstance(found, Function) and "classmethod" in found.decorators
+                else UNKNOWN
+                if found is None
+                else found
+            )
         if isinstance(owner, Super):
             return self._member_of_super(owner, name)
         if isinstance(owner, Choice):
@@ -121,11 +129,11 @@ class Expressions(Calls, ConfigOperations):
 
     def _each(self, choice: Choice, action: Callable[[Any], Any]) -> Any:
         """Apply an action to each alternative, without believing that any of them must be the one."""
-        self.guards += 1
+        self.doubt += 1
         try:
             results = [action(value) for value in choice.values if value is not None]
         finally:
-            self.guards -= 1
+            self.doubt -= 1
         joined = results[0] if results else UNKNOWN
         for result in results[1:]:
             joined = join(joined, result)

@@ -14,7 +14,9 @@ from gonogo.runs import Run
 RESULTS_DIR = "results"
 
 
-def follow(experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: Iterable[Run], configs: ConfigSource) -> list[Trace]:
+def follow(
+    experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: Iterable[Run], configs: ConfigSource
+) -> list[Trace]:
     """One trace for each run and command, in this order. Runs without a config are left out: there is nothing to follow."""
     texts = {run.path: run.text for run in runs if run.path is not None}
 

@@ -88,12 +88,16 @@ class Libraries(Builtins):
         """Record `isinstance(node, dict)`, which is false for a DictConfig, unless the same function also asks for DictConfig or Mapping."""
         function = self.enclosing_function(at)
         names = {qualified_name(node).rpartition(".")[2] for node in ast.walk(function) if isinstance(node, (ast.Name, ast.Attribute))}
-        if not names & {"DictConfig", "OmegaConf", "Mapping", "MutableMapping", "ListConfig", "is_config"} and not self.guards:
+        if (
+            not names & {"DictConfig", "OmegaConf", "Mapping", "MutableMapping", "ListConfig", "is_config"}
+            and not self.guards
+            and not self.doubt
+        ):
             self.trace.misuses.append(Misuse(self.site(at), "isinstance", "a DictConfig is no dict: this is always false"))
 
     def refuse_removal(self: Machine, owner: Node, key: Any, at: ast.AST, how: str) -> None:
         """Record the removal of a key in struct mode."""
-        if owner.config and owner.is_struct() and not self.guards and not owner.open:
+        if owner.config and owner.is_struct() and not self.guards and not self.doubt and not owner.open:
             self.trace.struct_writes.append(StructWrite(self.site(at), (*owner.path, str(key)), how))
 
     def load_file(self: Machine, value: Any, config: bool) -> Any:
@@ -344,7 +348,13 @@ def _ordered(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
 @model("json.dumps", "json.dump")
 def _json(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
     value = arguments.get(0, "obj", UNKNOWN)
-    if isinstance(value, Node) and value.config and not {"default", "cls"} & set(arguments.keywords) and not machine.guards:
+    if (
+        isinstance(value, Node)
+        and value.config
+        and not {"default", "cls"} & set(arguments.keywords)
+        and not machine.guards
+        and not machine.doubt
+    ):
         machine.trace.misuses.append(Misuse(machine.site(at), "json", "`json` can't write a DictConfig"))
     return UNKNOWN
 

@@ -101,13 +101,14 @@ class Machine(Libraries):
         self.generators: dict[int, bool] = {}
         self.assigned: dict[int, set[str]] = {}
         self.last_reads = {}
-        self.guards = self.uncertain = self.depth = 0
+        self.guards = self.doubt = self.uncertain = self.depth = 0
         self.active, self.called_back, self.entered, self.loops = {}, {}, set(), []
         self.instances: list[Instance] = []
         self.shown_configs: list[Any] = []
         self.wandb_config_read = False
         self.hydra_folder: str | None = None
         self.started = 0
+        self.documented: list[str] = []
         self.module = Module("", "")
         self._reset_process(Process("", None), [])
 
@@ -132,7 +133,9 @@ class Machine(Libraries):
     def assigned_names(self, node: ast.stmt) -> set[str]:
         """The names that a loop's body binds."""
         if id(node) not in self.assigned:
-            self.assigned[id(node)] = {child.id for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)}
+            self.assigned[id(node)] = {
+                child.id for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)
+            }
         return self.assigned[id(node)]
 
     def enclosing_function(self, node: ast.AST) -> ast.AST:
@@ -146,6 +149,7 @@ class Machine(Libraries):
 
     def run(self, module: str, arguments: list[str], assumed: bool = False) -> None:
         """Follow one process started by the documented command, and all it starts."""
+        self.documented = list(arguments)
         try:
             self.run_process(Process(module, tuple(arguments), assumed=assumed), list(arguments))
         except Exhausted:
@@ -168,7 +172,21 @@ class Machine(Libraries):
             if module is not None:
                 self._give_up(f"{module.path} can't be parsed" if module.tree is None else "too many processes")
             return
-        names = ("process", "argv", "loaded", "module", "guards", "uncertain", "hydra_folder", "instances", "called_back", "loops", "active", "depth")
+        names = (
+            "process",
+            "argv",
+            "loaded",
+            "module",
+            "guards",
+            "doubt",
+            "uncertain",
+            "hydra_folder",
+            "instances",
+            "called_back",
+            "loops",
+            "active",
+            "depth",
+        )
         kept = {name: getattr(self, name) for name in names}
         self._reset_process(process, [module.path, *arguments])
         self.module = module
@@ -183,7 +201,7 @@ class Machine(Libraries):
         self.process = process
         self.argv = List(argv)
         self.loaded: dict[str, ModuleValue] = {}
-        self.guards = self.uncertain = self.depth = 0
+        self.guards = self.doubt = self.uncertain = self.depth = 0
         self.hydra_folder = None
         self.instances, self.called_back, self.loops, self.active = [], {}, [], {}
 
@@ -200,10 +218,9 @@ class Machine(Libraries):
         module, rest = self._python_module(words)
         if module is None or any(process.launched is not None and process.launched.node is at for process in self.trace.processes):
             return
-        known = [word for word in rest if not isinstance(word, Unknown)]
+        known = [self._word(word) for word in rest if not isinstance(word, Unknown)]
         partial = len(known) < len(rest) or (isinstance(command, List) and command.open)
-        process = Process(module, tuple(map(_filled, known)), launched=Site(self.module, at), open=partial)
-        self.run_process(process, [_filled(word) for word in known])
+        self.run_process(Process(module, tuple(known), launched=Site(self.module, at), open=partial), known)
 
     def words(self, command: Any) -> list[Any] | None:
         """A command line as words; None where nothing is known of it."""
@@ -305,11 +322,20 @@ class Machine(Libraries):
 
     def _overrides_given(self) -> list[str]:
         """The overrides on the process's command line; where the program rewrites it beyond recognition, the documented ones made safe."""
+        documented = [quote_override(word) if self.configs.grammar_fault(word) else word for word in self.documented]
         if self.process.rewrites_argv and (self.argv.open or not self.argv.items):
-            given = list(self.process.arguments or ())
-            return [quote_override(word) if self.configs.grammar_fault(word) else word for word in given]
-        words = [_filled(word) for word in self.argv.items[1:] if not isinstance(word, Unknown)]
-        return [word for word in words if not word.startswith("-")]
+            return documented
+        words = [self._word(word) for word in self.argv.items[1:] if not isinstance(word, Unknown)]
+        given = [word for word in words if not word.startswith("-")]
+        keys = {word.partition("=")[0].lstrip("+") for word in given}
+        keys |= {word.partition("=")[0] for word, _ in self.trace.processes[0].failing}
+        return given + [word for word in documented if self.process.open and word.partition("=")[0] not in keys]
+
+    def _word(self, word: Any) -> str:
+        """A word of a command line; one that selects the run by an unknown text is taken to select this run."""
+        if isinstance(word, Text) and word.parts[0] == f"{self.run_option}=":
+            return quote_override(f"{self.run_option}={self.trace.run_id}")
+        return _filled(word)
 
     @staticmethod
     def _folder_beside(module: Module, config_path: Any) -> str | None:
@@ -360,6 +386,8 @@ class Machine(Libraries):
                 accepted.append(override)
                 best = attempt
                 continue
+            if FILLER in override and "not in struct" not in attempt.message:
+                continue  # Hydra stumbles over the filler, not over the key
             self.process.failing.append((override, attempt))
             is_run = override.partition("=")[0] == self.run_option
             if self.configs.grammar_fault(override):

@@ -180,7 +180,17 @@ class Statements(Expressions):
         answer = truth(self.evaluate(node.test, frame))
         if answer is not None:
             return self.execute(node.body if answer else node.orelse, frame)
-        return self.branch([lambda: self.execute(node.body, frame), lambda: self.execute(node.orelse, frame)], frame)
+        dispatch = _is_dispatch(node.test)
+
+        def body() -> Signal:
+            # `if key == "name":` with an unknown key picks a case; whether this run ever meets it is not known.
+            self.doubt += dispatch
+            try:
+                return self.execute(node.body, frame)
+            finally:
+                self.doubt -= dispatch
+
+        return self.branch([body, lambda: self.execute(node.orelse, frame)], frame)
 
     def branch(self, sides: list[Callable[[], Signal]], frame: Frame) -> Signal:
         """Walk alternatives from the same names, and join what they leave behind."""
@@ -319,11 +329,11 @@ class Statements(Expressions):
 
     def _raise(self, node: ast.Raise, frame: Frame) -> Signal:
         if node.exc is not None:
-            self.guards += 1
+            self.doubt += 1  # the program ends here anyway; what its last words lack is no second fault
             try:
                 self.evaluate(node.exc, frame)
             finally:
-                self.guards -= 1
+                self.doubt -= 1
         self.record_raise(node)
         return RAISE
 
@@ -426,6 +436,20 @@ def _as_load(target: ast.expr) -> ast.expr:
     return target  # evaluation looks at the kind of node only, not at its context
 
 
+def _is_dispatch(test: ast.expr) -> bool:
+    """Whether a condition compares something with a text: a choice among named cases."""
+    for node in ast.walk(test):
+        if isinstance(node, ast.Compare) and any(isinstance(op, (ast.Eq, ast.In)) for op in node.ops):
+            parts = [
+                part
+                for side in (node.left, *node.comparators)
+                for part in (side.elts if isinstance(side, (ast.List, ast.Tuple, ast.Set)) else [side])
+            ]
+            if any(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in parts):
+                return True
+    return False
+
+
 def _captures(pattern: ast.pattern) -> list[str]:
     return [node.name for node in ast.walk(pattern) if isinstance(node, (ast.MatchAs, ast.MatchStar)) and node.name]
 
@@ -443,7 +467,11 @@ def _swallows(handler: ast.ExceptHandler) -> bool:
 
 
 def _is_import_guard(node: ast.Try, handler: ast.ExceptHandler) -> bool:
-    names = {qualified_name(entry) for entry in ast.walk(handler.type) if isinstance(entry, (ast.Name, ast.Attribute))} if handler.type else set()
+    names = (
+        {qualified_name(entry) for entry in ast.walk(handler.type) if isinstance(entry, (ast.Name, ast.Attribute))}
+        if handler.type
+        else set()
+    )
     only_imports = bool(node.body) and all(isinstance(statement, (ast.Import, ast.ImportFrom)) for statement in node.body)
     return only_imports or bool(names & {"ImportError", "ModuleNotFoundError"})
 

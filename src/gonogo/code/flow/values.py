@@ -141,7 +141,9 @@ class Function:
 
     __slots__ = ("bound", "closure", "decorators", "defaults", "module", "node", "owner")
 
-    def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, module: Module, closure: Frame, bound: Any = None) -> None:
+    def __init__(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, module: Module, closure: Frame, bound: Any = None
+    ) -> None:
         self.node = node
         self.module = module
         self.closure = closure
@@ -291,7 +293,9 @@ class Frame:
 
     __slots__ = ("function", "globals", "is_class", "locals", "module", "nonlocals", "outer", "returns", "yields")
 
-    def __init__(self, module: Module, names: dict[str, Any], globals_: dict[str, Any], outer: Frame | None = None, function: Function | None = None) -> None:
+    def __init__(
+        self, module: Module, names: dict[str, Any], globals_: dict[str, Any], outer: Frame | None = None, function: Function | None = None
+    ) -> None:
         self.module = module
         self.locals = names
         self.globals = globals_
@@ -321,7 +325,9 @@ def join(left: Any, right: Any) -> Any:
         for part in value.values if isinstance(value, Choice) else [value]:
             if not any(same(part, other) for other in values):
                 values.append(part)
-    keep = len(values) <= 4 and all(isinstance(value, (Node, Function, Instance, Class, List, Dict, HydraMain)) or value is None for value in values)
+    keep = len(values) <= 4 and all(
+        isinstance(value, (Node, Function, Instance, Class, List, Dict, HydraMain)) or value is None for value in values
+    )
     if len(values) == 1:
         return values[0]
     return Choice(values) if keep else UNKNOWN

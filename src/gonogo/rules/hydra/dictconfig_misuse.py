@@ -38,11 +38,23 @@ def dictconfig_misuse(traces: list[Trace]) -> Iterator[Fault]:
             if access.path == ("hydra",) and not access.guarded:
                 location = access.site.module.location(access.site.node)
                 action = "use `hydra.core.hydra_config.HydraConfig.get()`"
-                yield Fault(location, f"`{expression(access.site)}`: the config of a task has no `hydra` node", action, runs=(trace.run_id,))
+                yield Fault(
+                    location, f"`{expression(access.site)}`: the config of a task has no `hydra` node", action, runs=(trace.run_id,)
+                )
 
 
 BAD = [
-    Tree({"src/train.py": (Edit('"""Train one run', 'import json\n\n"""Train one run'), Edit("    run.finish()", "    run_dir.joinpath('settings.txt').write_text(json.dumps(cfg.run.training))  # <- here\n    run.finish()"))}),
+    Tree(
+        {
+            "src/train.py": (
+                Edit('"""Train one run', 'import json\n\n"""Train one run'),
+                Edit(
+                    "    run.finish()",
+                    "    run_dir.joinpath('settings.txt').write_text(json.dumps(cfg.run.training))  # <- here\n    run.finish()",
+                ),
+            )
+        }
+    ),
     Tree({"src/train.py": Edit("    run.finish()", "    print(cfg.hydra.job.name)  # <- here\n    run.finish()")}),
 ]
 GOOD = Tree({"src/train.py": Edit("    run.finish()", "    print(OmegaConf.to_yaml(cfg.run.training))\n    run.finish()")})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gonogo.code.flow.machine import FILLER
 from gonogo.code.flow.trace import Process, Trace
 from gonogo.contract import Contract
 from gonogo.finding import Severity, Stage
@@ -31,8 +32,11 @@ def options_not_forwarded(traces: list[Trace], contract: Contract) -> Iterator[F
                 continue
             passed = {word.partition("=")[0].lstrip("+") for word in process.arguments}
             site = process.launched
+            run_option = contract.commands[trace.command].run_option
             for key in sorted(given - passed):
-                if key == contract.commands[trace.command].run_option or trace.is_used((key,)):
+                if key == run_option and any(_may_name(word, trace.run_id) for word in process.arguments):
+                    continue
+                if key == run_option or trace.is_used((key,)):
                     yield Fault(
                         site.module.location(site.node),
                         f"`{process.module}` is started without the option `{key}=…` that the user gave",
@@ -42,6 +46,12 @@ def options_not_forwarded(traces: list[Trace], contract: Contract) -> Iterator[F
                     )
 
 
+def _may_name(word: str, run_id: str) -> bool:
+    """Whether an argument gives the run's id under another key, or may do so."""
+    value = word.partition("=")[2].strip("'\"")
+    return value == run_id or value == FILLER
+
+
 def _composes(process: Process) -> bool:
     return bool(process.compositions)
 
@@ -49,7 +59,7 @@ def _composes(process: Process) -> bool:
 BAD = Tree(
     {
         "src/main.py": (
-            Edit("    overrides.append(f\"results_dir={quoted(cfg.results_dir)}\")\n", ""),
+            Edit('    overrides.append(f"results_dir={quoted(cfg.results_dir)}")\n', ""),
             Edit("    subprocess.run(command, check=True)", "    subprocess.run(command, check=True)  # <- here"),
         )
     }

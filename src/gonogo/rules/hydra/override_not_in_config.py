@@ -65,7 +65,15 @@ def place_of_override(module: Module, key: str) -> Location | None:
 
 
 BAD = [
-    Tree({"src/main.py": Edit('        overrides.append("wandb.mode=disabled")', '        overrides.append("training.epochs=1")  # <- here')}),
-    Tree({"config/config.yaml": Edit("trial_mode: false\n", ""), "src/main.py": Edit('    overrides.append(f"trial_mode={cfg.trial_mode}")\n', "")}, at="config/config.yaml"),
+    Tree(
+        {"src/main.py": Edit('        overrides.append("wandb.mode=disabled")', '        overrides.append("training.epochs=1")  # <- here')}
+    ),
+    Tree(
+        {
+            "config/config.yaml": Edit("trial_mode: false\n", ""),
+            "src/main.py": Edit('    overrides.append(f"trial_mode={cfg.trial_mode}")\n', ""),
+        },
+        at="config/config.yaml",
+    ),
 ]
 GOOD = Tree({"src/main.py": Edit('        overrides.append("wandb.mode=disabled")', '        overrides.append("run.training.epochs=1")')})

@@ -16,7 +16,9 @@ from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 
 @rule("HYD102", "run-does-not-compose", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def run_does_not_compose(traces: list[Trace], config_source: ConfigSource, config_places: ConfigPlaces, experiment: Experiment) -> Iterator[Fault]:
+def run_does_not_compose(
+    traces: list[Trace], config_source: ConfigSource, config_places: ConfigPlaces, experiment: Experiment
+) -> Iterator[Fault]:
     """Hydra can't compose the config of a run.
 
     What it does:
@@ -33,8 +35,8 @@ def run_does_not_compose(traces: list[Trace], config_source: ConfigSource, confi
     for trace in traces:
         for process in trace.processes:
             composition = _failure(process, config_source)
-            if composition is None:
-                continue
+            if composition is None or composition.config_name is None or "rimary config" in composition.message:
+                continue  # HYD101 says that the config is not named, or not where it is looked for
             first, *rest = composition.message.splitlines() or [composition.error]
             location = _place(composition, config_places)
             yield Fault(
@@ -68,11 +70,17 @@ def _place(composition: Composition, places: ConfigPlaces) -> Location:
     named = re.findall(r"'([^']+)'", composition.message)
     defaults = shared.get(("defaults",), [])
     for index, entry in enumerate(defaults if isinstance(defaults, list) else []):
-        words = [str(entry)] if not isinstance(entry, dict) else [part for key, value in entry.items() for part in (str(key).split(" ")[-1], f"{key}/{value}")]
+        words = (
+            [str(entry)]
+            if not isinstance(entry, dict)
+            else [part for key, value in entry.items() for part in (str(key).split(" ")[-1], f"{key}/{value}")]
+        )
         if any(word == name or name.startswith(word + "/") for word in words for name in named):
             place = shared.places.get(("defaults", index))
             if place:
-                return Location(path=places.shared_path, line=place.line, column=place.column, end_line=place.line, end_column=place.end_column)
+                return Location(
+                    path=places.shared_path, line=place.line, column=place.column, end_line=place.line, end_column=place.end_column
+                )
     place = shared.places.get(("defaults",))
     return at(places.shared_path, place.line if place else None)
 

@@ -38,7 +38,7 @@ def run_has_no_effect(traces: list[Trace], runs: list[Run], contract: Contract, 
 def _lost(traces: list[Trace], places: ConfigPlaces) -> Iterator[Fault]:
     for trace in traces:
         run = places.runs.get(trace.run_id)
-        composition = trace.composition
+        composition = next((made for _, made in trace.processes[0].compositions if made.ok), None) if trace.processes else None
         if run is None or composition is None or composition.config is None or trace.loads_unknown or not trace.complete:
             continue
         if any(path[:2] == (FILE_ROOT, run.path) for path in trace.used | trace.used_whole):
@@ -72,9 +72,7 @@ def _distinguishes(path: Path, value: Any, run: Run, runs: list[Run]) -> bool:
 
 def _arrives(path: Path, value: Any, config: dict[str, Any]) -> bool:
     """Whether a value of the run config stands in the composed config under a path that ends alike."""
-    return any(
-        other[-len(path) :] == path and value_at(config, other) == value for other in paths_of(config) if other[-1] == path[-1]
-    )
+    return any(other[-len(path) :] == path and value_at(config, other) == value for other in paths_of(config) if other[-1] == path[-1])
 
 
 def _twins(runs: list[Run], contract: Contract) -> Iterator[Fault]:
@@ -82,7 +80,9 @@ def _twins(runs: list[Run], contract: Contract) -> Iterator[Fault]:
     for run in runs:
         values = {".".join(path): value for path, value in _values(run).items()}
         ignored = [*contract.run_config.descriptive_keys, contract.run_config.identity]
-        content = repr(sorted((key, repr(value)) for key, value in values.items() if not any(fnmatchcase(key, pattern) for pattern in ignored)))
+        content = repr(
+            sorted((key, repr(value)) for key, value in values.items() if not any(fnmatchcase(key, pattern) for pattern in ignored))
+        )
         if not values or run.path is None:
             continue
         first = seen.setdefault(content, run)
@@ -97,7 +97,19 @@ def _twins(runs: list[Run], contract: Contract) -> Iterator[Fault]:
 
 
 BAD = Tree(
-    {"config/config.yaml": Edit("defaults:\n  - _self_\n  - run: ???", "defaults:  # <- here\n  - _self_\n\nrun: proposed-mlp-digits"),
-     "src/main.py": Edit("{cfg.run.run_id}\"]", "{cfg.run}\"]")},
+    {
+        "config/run/comparative-1-mlp-digits.yaml": (
+            Edit("method: cross-entropy", "method: label-smoothing"),
+            Edit("objective: cross_entropy", "objective: smoothed_cross_entropy"),
+            Edit("label_smoothing: 0.0", "label_smoothing: 0.1"),
+        )
+    },
+    at="config/run/comparative-1-mlp-digits.yaml",
 )
-GOOD = Tree({"config/run/comparative-1-mlp-digits.yaml": Edit("run_id: comparative-1-mlp-digits", "run_id: comparative-1-mlp-digits\nnotes: the baseline")})
+GOOD = Tree(
+    {
+        "config/run/comparative-1-mlp-digits.yaml": Edit(
+            "run_id: comparative-1-mlp-digits", "run_id: comparative-1-mlp-digits\nnotes: the baseline"
+        )
+    }
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gonogo.code.flow.machine import ConfigSource
 from gonogo.code.flow.trace import Trace
@@ -39,14 +40,24 @@ def run_id_needs_quoting(traces: list[Trace], runs: list[Run], contract: Contrac
         elif UNSAFE.search(run.id):
             unsafe.append(run)
     for message, concerned in faults.values():
-        yield _of_runs(
-            concerned, contract, "the run id does not parse as a Hydra override in the documented command `run=<run_id>`", message, Severity.ERROR
-        )
+        what = "the run id does not parse as a Hydra override in the documented command `run=<run_id>`"
+        fault = _of_runs(concerned, contract, what, message, Severity.ERROR)
+        ids = {run.id for run in concerned}
+        handed_on = [child.location for child in _children(traces, config_source) if ids & set(child.runs)]
+        also = (Related(location=place, label="handed on unquoted here too") for place in dict.fromkeys(handed_on))
+        yield replace(fault, related=(*fault.related, *also))
     if unsafe:
         yield _of_runs(
-            unsafe, contract, "the run id holds characters that a shell or a file name can't take as they are", repr(unsafe[0].id), Severity.WARNING
+            unsafe,
+            contract,
+            "the run id holds characters that a shell or a file name can't take as they are",
+            repr(unsafe[0].id),
+            Severity.WARNING,
         )
-    yield from _children(traces, config_source)
+    told = {run.id for _, concerned in faults.values() for run in concerned}
+    for child in _children(traces, config_source):
+        if not told & set(child.runs):
+            yield child
 
 
 def _refused(traces: list[Trace], config_source: ConfigSource) -> str | None:
@@ -87,7 +98,19 @@ def _children(traces: list[Trace], config_source: ConfigSource) -> Iterator[Faul
 
 
 BAD = [
-    Tree({"config/run/proposed-mlp-digits.yaml": None, "config/run/proposed-mlp (64 units).yaml": "run_id: proposed-mlp (64 units)  # <- here\n"}),
-    Tree({"src/main.py": (Edit('[f"run={cfg.run.run_id}"]', '[f"run={cfg.run.run_id}", "results_dir=a,(b"]'), Edit("    subprocess.run(command, check=True)", "    subprocess.run(command, check=True)  # <- here"))}),
+    Tree(
+        {
+            "config/run/proposed-mlp-digits.yaml": None,
+            "config/run/proposed-mlp (64 units).yaml": "run_id: proposed-mlp (64 units)  # <- here\n",
+        }
+    ),
+    Tree(
+        {
+            "src/main.py": (
+                Edit('[f"run={cfg.run.run_id}"]', '[f"run={cfg.run.run_id}", "results_dir=a,(b"]'),
+                Edit("    subprocess.run(command, check=True)", "    subprocess.run(command, check=True)  # <- here"),
+            )
+        }
+    ),
 ]
 GOOD = Tree({"src/main.py": Edit('f"run={cfg.run.run_id}"', "f\"run='{cfg.run.run_id}'\"")})

@@ -47,12 +47,22 @@ def struct_write(traces: list[Trace]) -> Iterator[Fault]:
             )
 
 
-BAD = Tree({"src/train.py": Edit("    run_dir.mkdir(parents=True, exist_ok=True)", "    cfg.run.training.max_batches = 2  # <- here\n    run_dir.mkdir(parents=True, exist_ok=True)")})
+BAD = Tree(
+    {
+        "src/train.py": Edit(
+            "    run_dir.mkdir(parents=True, exist_ok=True)",
+            "    cfg.run.training.max_batches = 2  # <- here\n    run_dir.mkdir(parents=True, exist_ok=True)",
+        )
+    }
+)
 GOOD = Tree(
     {
         "src/train.py": (
             Edit("from omegaconf import DictConfig, OmegaConf", "from omegaconf import DictConfig, OmegaConf, open_dict"),
-            Edit("    run_dir.mkdir(parents=True, exist_ok=True)", "    with open_dict(cfg):\n        cfg.run.training.max_batches = 2\n    run_dir.mkdir(parents=True, exist_ok=True)"),
+            Edit(
+                "    run_dir.mkdir(parents=True, exist_ok=True)",
+                "    with open_dict(cfg):\n        cfg.run.training.max_batches = 2\n    run_dir.mkdir(parents=True, exist_ok=True)",
+            ),
         )
     }
 )

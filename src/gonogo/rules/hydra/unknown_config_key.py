@@ -91,5 +91,12 @@ BAD = [
 ]
 GOOD = [
     Tree({"src/train.py": Edit('"momentum": cfg.run.training.momentum,', '"momentum": cfg["run"]["training"]["momentum"],')}),
-    Tree({"src/train.py": Edit('"momentum": cfg.run.training.momentum,', '"momentum": cfg.run.training.get("nesterov_momentum", cfg.run.training.momentum),')}),
+    Tree(
+        {
+            "src/train.py": Edit(
+                '"momentum": cfg.run.training.momentum,',
+                '"momentum": cfg.run.training.get("nesterov_momentum", cfg.run.training.momentum),',
+            )
+        }
+    ),
 ]

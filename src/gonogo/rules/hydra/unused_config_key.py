@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
-from gonogo.code.config_places import ConfigPlaces, nearest
+from gonogo.code.config_places import ConfigPlaces, nearest, paths_of, value_at
 from gonogo.code.flow.library import FILE_ROOT
 from gonogo.code.flow.trace import Trace
 from gonogo.code.modules import Module
@@ -19,7 +19,9 @@ Path = tuple[str, ...]
 
 
 @rule("HYD105", "unused-config-key", criterion=2, severity=Severity.WARNING, stage=Stage.COMPOSE)
-def unused_config_key(traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces) -> Iterator[Fault]:
+def unused_config_key(
+    traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces
+) -> Iterator[Fault]:
     """A key of the run config that nothing reads.
 
     What it does:
@@ -44,7 +46,8 @@ def unused_config_key(traces: list[Trace], runs: list[Run], modules: dict[str, M
             for path in _unread(run, own, followed, config_places):
                 if not _excused(path, contract, mentioned, meant):
                     found.setdefault(path, []).append(run)
-    yield from _report(found, contract)
+    shadowed = {path for path in found if any(path in trace.used for trace in followed)}
+    yield from _report(found, contract, shadowed, lambda path, concerned: _has_stand_in(path, concerned, followed, config_places))
 
 
 def _unread(run: Run, own: Trace, traces: list[Trace], places: ConfigPlaces) -> Iterator[Path]:
@@ -72,11 +75,15 @@ def _meant_by_absent_reads(traces: list[Trace]) -> set[str]:
     """Keys that an absent read was probably meant for: HYD104 and HYD106 speak of them."""
     names: set[str] = set()
     for trace in traces:
-        names |= {access.path[-1] for access in trace.accesses if not access.guarded}
         config = trace.composition.config if trace.composition and trace.composition.config else {}
         for access in trace.accesses:
-            near = nearest(config, access.path) if not access.guarded else None
-            names |= {near[-1]} if near else set()
+            if access.guarded:
+                continue
+            near = nearest(config, access.path)
+            names.add(access.path[-1])
+            if near:
+                names.add(near[-1])
+                names.update(path[-1] for path in paths_of(value_at(config, near)))
     return names
 
 
@@ -101,7 +108,30 @@ def _is_docstring(statement: ast.AST) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def _report(found: dict[Path, list[Run]], contract: Contract) -> Iterator[Fault]:
+def _has_stand_in(path: Path, concerned: list[Run], traces: list[Trace], places: ConfigPlaces) -> bool:
+    """Whether an unread text that tells runs apart is only a label: the code reads another text that tells the same runs apart."""
+    runs = list(places.runs.values())
+    own = {run.id: run.document.get(path) for run in runs}
+    if len(set(map(str, own.values()))) < 2 or not all(isinstance(value, str) for value in own.values()):
+        return False
+    for other in paths_of(concerned[0].document.value):
+        values = [run.document.get(other) for run in runs]
+        tells_apart = all(isinstance(value, str) for value in values) and len(set(values)) >= len(set(own.values()))
+        if other == path or not tells_apart or other[-1] == "run_id":
+            continue
+        if any(_is_read(other, run, trace, places) for trace in traces for run in concerned if run.id == trace.run_id):
+            return True
+    return False
+
+
+def _is_read(path: Path, run: Run, trace: Trace, places: ConfigPlaces) -> bool:
+    prefix = places.prefix_of(run, trace.composition)
+    return (prefix is not None and (*prefix, *path) in trace.used) or (FILE_ROOT, str(run.path), *path) in trace.used
+
+
+def _report(
+    found: dict[Path, list[Run]], contract: Contract, shadowed: set[Path], is_label: Callable[[Path, list[Run]], bool]
+) -> Iterator[Fault]:
     """One fault for each key, or for a whole section nobody reads."""
     reported: set[Path] = set()
     for path, concerned in found.items():
@@ -113,12 +143,15 @@ def _report(found: dict[Path, list[Run]], contract: Contract) -> Iterator[Fault]
         run_config = contract.run_config
         is_section = section != path
         mandatory = dotted in run_config.mandatory_keys or (is_section and dotted in run_config.mandatory_sections)
+        if mandatory and not is_section and is_label(path, concerned):
+            mandatory = False
         first, *others = concerned
         related = tuple(Related(location=run.locate(section), label=f"also in the run config of {run.id}") for run in others[:3])
+        instead = ": the code reads the shared config's own value of that name" if path in shadowed else ""
         keys = sorted(".".join(other) for other in found if other[: len(section)] == section)
         yield Fault(
             first.locate(section),
-            f"nothing reads {'the section ' if is_section else ''}`{dotted}` of the run config",
+            f"nothing reads {'the section ' if is_section else ''}`{dotted}` of the run config{instead}",
             f"make the code honour `{dotted}`, or take it out of the run configs",
             related,
             tuple(run.id for run in concerned),
@@ -142,4 +175,6 @@ BAD = [
     Tree({"config/run/proposed-mlp-digits.yaml": Edit("  dropout: 0.1", "  dropout: 0.1\n  pretrained_checkpoint: mlp.pt  # <- here")}),
     Tree({"config/run/proposed-mlp-digits.yaml": Edit("  weight_decay: 0.0001", "  weight_decay: 0.0001\n  warmup_epochs: 2  # <- here")}),
 ]
-GOOD = Tree({"config/run/proposed-mlp-digits.yaml": Edit("run_id: proposed-mlp-digits", "run_id: proposed-mlp-digits\nhardware:\n  gpus: 1")})
+GOOD = Tree(
+    {"config/run/proposed-mlp-digits.yaml": Edit("run_id: proposed-mlp-digits", "run_id: proposed-mlp-digits\nhardware:\n  gpus: 1")}
+)

@@ -63,7 +63,27 @@ def _problem(call: Call) -> str | None:
 
 
 BAD = [
-    Tree({"src/train.py": Edit("        return trial.suggest_float(name, space.low, space.high)", "        return trial.suggest_float(name, **space)  # <- here")}),
-    Tree({"src/train.py": (Edit('    if space.type == "uniform":', '    if space.type == "flat":'), Edit("unknown type {space.type!r}\")", "unknown type {space.type!r}\")  # <- here"))}),
+    Tree(
+        {
+            "src/train.py": Edit(
+                "        return trial.suggest_float(name, space.low, space.high)",
+                "        return trial.suggest_float(name, **space)  # <- here",
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": (
+                Edit('    if space.type == "uniform":', '    if space.type == "flat":'),
+                Edit('unknown type {space.type!r}")', 'unknown type {space.type!r}")  # <- here'),
+            )
+        }
+    ),
 ]
-GOOD = Tree({"src/train.py": Edit("trial.suggest_float(name, space.low, space.high)\n", "trial.suggest_float(name, low=space.low, high=space.high)\n")})
+GOOD = Tree(
+    {
+        "src/train.py": Edit(
+            "trial.suggest_float(name, space.low, space.high)\n", "trial.suggest_float(name, low=space.low, high=space.high)\n"
+        )
+    }
+)

@@ -82,4 +82,10 @@ BAD = Tree(
         )
     }
 )
-GOOD = Tree({"src/main.py": Edit('    overrides.append(f"trial_mode={cfg.trial_mode}")', '    overrides.append(f"trial_mode={str(cfg.trial_mode).lower()}")')})
+GOOD = Tree(
+    {
+        "src/main.py": Edit(
+            '    overrides.append(f"trial_mode={cfg.trial_mode}")', '    overrides.append(f"trial_mode={str(cfg.trial_mode).lower()}")'
+        )
+    }
+)

@@ -1,0 +1,155 @@
+"""HYD109."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from collections.abc import Iterator
+
+from gonogo.code.commands import started_module, starts
+from gonogo.code.files import file_uses
+from gonogo.code.hydra_mains import HydraMain, hydra_mains
+from gonogo.code.modules import Module
+from gonogo.code.names import argument, origin, reached
+from gonogo.code.paths import TREE, WORKING, PathReader
+from gonogo.code.pyproject import Pyproject
+from gonogo.contract import Contract, module_path
+from gonogo.experiment import Experiment
+from gonogo.finding import Related, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+# Each of these means that somebody has thought of the working directory, in a way that the text alone does not tell.
+THOUGHT_OF = re.compile(r"hydra\.job\.chdir|hydra\.run\.dir|\bPYTHONPATH\b|\bos\.chdir\b|\bcontextlib\.chdir\b")
+# Build backends that make the tree importable from anywhere when `uv run` installs the project.
+INSTALLED = re.compile(
+    r"""packages\s*=\s*\[[^\]]*["']src["']|include\s*=\s*["']src["']|only-include|dev-mode-dirs|package-dir|module-root"""
+)
+
+
+@rule("HYD109", "wrong-working-directory", criterion=2, severity=Severity.ERROR, stage=Stage.CHECK)
+def wrong_working_directory(
+    experiment: Experiment, modules: dict[str, Module], contract: Contract, pyproject: Pyproject | None
+) -> Iterator[Fault]:
+    """Something that only works in the experiment's folder is done elsewhere.
+
+    What it does:
+        Finds out whether Hydra changes into the folder of the job: it does without a `version_base` of 1.2 or later, and with `hydra.job.chdir: true`. Then a
+        child process `-m src.…` without `cwd=`, and a file of the tree that is opened by its relative path, are reported. A `cwd=` that is a folder where
+        the child's module is not to be found is reported in any case. Silent where the code sets `PYTHONPATH`, changes the directory itself or
+        has Hydra told otherwise on a command line.
+
+    Why it matters:
+        The child ends with "No module named src", and files are looked for in `outputs/<date>/<time>/`.
+
+    Instead:
+        Give `@hydra.main` a `version_base="1.3"`, start children with `cwd=get_original_cwd()`, and make paths absolute with `to_absolute_path`.
+    """
+    if any(THOUGHT_OF.search(module.text) for module in modules.values()):
+        return
+    installed = pyproject is not None and INSTALLED.search(pyproject.text) is not None
+    for module in modules.values():
+        if module.path == module_path(contract.evaluation.module):
+            continue
+        main = next((entry for entry in hydra_mains(module) if entry.function and entry.changes_directory(experiment)), None)
+        if not installed:
+            yield from _children(module, main, experiment, modules)
+        if main is not None:
+            yield from _relative_reads(main, experiment, modules)
+
+
+def _children(module: Module, main: HydraMain | None, experiment: Experiment, modules: dict[str, Module]) -> Iterator[Fault]:
+    inside = _nodes_of(main, modules, module) if main else set()
+    for call, words in starts(module):
+        name = started_module(words)
+        if name is None or not any(other.name == name for other in modules.values()):
+            continue
+        if any(keyword.arg in (None, "env") for keyword in call.keywords) or not origin(module, call.func).startswith("subprocess."):
+            continue
+        folder = argument(call, None, "cwd")
+        if folder is None or (isinstance(folder, ast.Constant) and folder.value is None):
+            if main is not None and call in inside:
+                yield Fault(
+                    module.location(call),
+                    f"the child process `-m {name}` is started in the folder of Hydra's job, where `{name}` is not found",
+                    'give `@hydra.main` a `version_base="1.3"`, or the child `cwd=get_original_cwd()`',
+                    related=(Related(location=module.location(main.node), label="Hydra changes the directory here"),),
+                )
+            continue
+        places = {posixpath.join(*path.parts) if path.parts else "." for path in PathReader(module, None).read(folder) if path.root == TREE}
+        if (
+            len(places) == 1
+            and (place := places.pop()) != "."
+            and posixpath.normpath(f"{place}/{module_path(name)}") not in experiment.files
+        ):
+            yield Fault(
+                module.location(folder),
+                f"the child process `-m {name}` is started in `{place}/`, where `{name}` is not found",
+                "start it in the folder of the experiment",
+            )
+
+
+def _relative_reads(main: HydraMain, experiment: Experiment, modules: dict[str, Module]) -> Iterator[Fault]:
+    for module in modules.values():
+        inside = _nodes_of(main, modules, module)
+        for use in file_uses(module, PathReader(module, None)) if inside else ():
+            paths = {"/".join(path.parts) for path in use.paths if path.root == WORKING}
+            if use.writes or use.node not in inside or len(paths) != len(use.paths):
+                continue
+            if paths and all(path in experiment.files for path in paths):
+                yield Fault(
+                    module.location(use.node),
+                    f"`{min(paths)}` is opened by its relative path in the folder of Hydra's job, where it is not",
+                    'give `@hydra.main` a `version_base="1.3"`, or make the path absolute with `to_absolute_path`',
+                    related=(Related(location=main.module.location(main.node), label="Hydra changes the directory here"),),
+                )
+
+
+def _nodes_of(main: HydraMain, modules: dict[str, Module], module: Module) -> set[ast.AST]:
+    """Every node of a module that runs within functions under this `@hydra.main`: after the directory was changed."""
+    assert main.function is not None
+    found = reached(modules, [(main.module, main.function)])
+    return {
+        node
+        for owner, definition in found
+        if owner is module and isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        for node in ast.walk(definition)
+    }
+
+
+BAD = [
+    Tree(
+        {
+            "src/main.py": (
+                Edit('@hydra.main(version_base="1.3", config_path', '@hydra.main(version_base="1.1", config_path'),
+                Edit("subprocess.run(command, check=True)", "subprocess.run(command, check=True)  # <- here"),
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/main.py": Edit(
+                "subprocess.run(command, check=True)",
+                "subprocess.run(command, check=True, cwd=Path(__file__).parent)  # <- here",
+            )
+        }
+    ),
+    Tree(
+        {
+            "config/config.yaml": Edit("trial_mode: false\n", "trial_mode: false\nhydra:\n  job:\n    chdir: true\n"),
+            "src/main.py": Edit("subprocess.run(command, check=True)", "subprocess.run(command, check=True, cwd=get_original_cwd())"),
+            "src/train.py": Edit(
+                "    run_dir.mkdir(parents=True, exist_ok=True)\n",
+                '    run_dir.mkdir(parents=True, exist_ok=True)\n    print(OmegaConf.load("config/config.yaml"))  # <- here\n',
+            ),
+        }
+    ),
+]
+GOOD = Tree(
+    {
+        "src/main.py": (
+            Edit('@hydra.main(version_base="1.3", config_path', '@hydra.main(version_base="1.1", config_path'),
+            Edit("subprocess.run(command, check=True)", "subprocess.run(command, check=True, cwd=hydra.utils.get_original_cwd())"),
+        )
+    }
+)
