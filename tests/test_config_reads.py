@@ -50,12 +50,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.fixture(scope="module")
-def composer():
-    with Composer() as composer:
-        yield composer
-
-
 def trace_of(
     composer: Composer, body: str, *, command: str = "full", before: str = "", config: str = CONFIG, files: dict[str, str] | None = None
 ) -> Trace:

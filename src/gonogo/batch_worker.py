@@ -1,7 +1,7 @@
 """The process that judges: one experiment after the other, with one composer; the pool in `gonogo.batch` starts, feeds and ends it.
 
-It speaks JSON, one line a message. First it is told the options and answers `{"ready": true}` or `{"usage": sentence}`; then it is given experiments
-and answers each with a verdict, or with why there is none.
+It speaks JSON, one line a message. First it is told the options and answers `{"ready": true}` or `{"usage": sentence}`;
+then it is given experiments and answers each with a verdict, or with why there is none.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def _serve(composer: Composer, replies: TextIO) -> None:
     from gonogo.rules.base import all_rules
 
     all_rules()
-    gc.collect()
     gc.freeze()  # what is imported stays: no collection need look at it again
+    gc.set_threshold(50_000, 20, 50)  # syntax trees are many small objects, and all of one experiment's go together
     lines = iter(sys.stdin)
     options, reply = _options(json.loads(next(lines, "{}")))
     _send(replies, reply)

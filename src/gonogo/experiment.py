@@ -80,17 +80,28 @@ def load(source: str, plan: Plan | None = None) -> Experiment:
         UsageError: there is nothing to read at `source`, or it is neither a folder nor a bundle.
     """
     if source == "-":
-        return from_bundle(_read_capped(sys.stdin.buffer, "standard input"), "standard input", plan)
+        return from_bundle(read_stdin(), "standard input", plan)
     path = Path(source)
     try:
         if path.is_dir():
             return from_folder(path, plan)
+        if not path.is_file() and path.exists():
+            raise UsageError(f"{source} is neither a folder nor a file.")  # a pipe or a device could keep us waiting for ever
         with path.open("rb") as stream:
             return from_bundle(_read_capped(stream, source), source, plan)
     except FileNotFoundError as error:
         raise UsageError(f"There is no {source}: give the folder of an experiment or a bundle (a JSON file).") from error
     except OSError as error:
         raise UsageError(f"{source} can't be read: {error.strerror or error}.") from error
+
+
+def read_stdin() -> bytes:
+    """A bundle from standard input.
+
+    Raises:
+        UsageError: there is more than a bundle can be.
+    """
+    return _read_capped(sys.stdin.buffer, "standard input")
 
 
 def from_folder(root: Path, plan: Plan | None = None) -> Experiment:
@@ -112,7 +123,8 @@ def from_folder(root: Path, plan: Plan | None = None) -> Experiment:
 def from_bundle(data: bytes, name: str, plan: Plan | None = None) -> Experiment:
     """Read a bundle: a JSON object of generated files.
 
-    Keys are those of `BUNDLE_PATHS`; `run_configs` may map run ids to YAML (or list objects with `run_id` and `config_yaml`), `plan` may hold the plan.
+    Keys are those of `BUNDLE_PATHS`; `run_configs` may map run ids to YAML (or list objects with `run_id` and `config_yaml`);
+    `plan` may hold the plan.
 
     Raises:
         UsageError: not a JSON object, or a value that is not text.

@@ -112,7 +112,9 @@ def config_source(composer: Composer, workspace: Workspace) -> ConfigSource:
 
 
 @fact
-def traces(experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: list[Run], config_source: ConfigSource) -> list[Trace]:
+def traces(
+    experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: list[Run], config_source: ConfigSource
+) -> list[Trace]:
     """What following each run through the program showed."""
     return follow(experiment, contract, modules, runs, config_source)
 

@@ -57,7 +57,8 @@ class Related(BaseModel):
 class Finding(BaseModel):
     """One fault: what is wrong, where, on what evidence, and what to do.
 
-    `runs` names the runs concerned (empty: all, or not a matter of runs). `fingerprint` stays the same when lines above are added or removed.
+    `runs` names the runs concerned (empty: all, or not a matter of runs).
+    `fingerprint` stays the same when lines above are added or removed.
     """
 
     rule: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,9 +12,15 @@ from pathlib import Path
 
 from gonogo.errors import StageError
 
-RULES = "F821,F822,F823,PLE"
-# Complaints that say nothing about whether the code runs, or that ruff files under PLE for style's sake.
-NOT_ERRORS = "PLE0604,PLE0605,PLE1205,PLE1206,PLE1519,PLE1520,PLE2502,PLE2510,PLE2512,PLE2513,PLE2514,PLE2515,PLE4703"
+RULES = "F821,F822,F823,F70,PLE"
+# What Python's compiler refuses although its parser does not: ruff's own codes for it.
+COMPILE_ERRORS = frozenset({"F701", "F702", "F704", "F706", "F707", "PLE0115", "PLE0117", "PLE0118", "PLE1142", "PLE1700"})
+# What surely fails when it runs. The rest of ruff's PLE is style (`__all__` formats), is printed but not raised (logging arguments),
+# or depends on the caller (a bare `raise` in a function that handlers call).
+RUN_TIME_ERRORS = frozenset(
+    {"F821", "F822", "F823", "PLE0100", "PLE0101", "PLE0241", "PLE0302", "PLE1132", "PLE1300", "PLE1307", "PLE1507"}
+)
+OLDEST_MINOR, NEWEST_MINOR, DEFAULT_MINOR = 8, 14, 11
 TIMEOUT = 20.0
 
 
@@ -29,6 +36,17 @@ class Complaint:
     end_line: int
     end_column: int
 
+    @property
+    def needs_python(self) -> tuple[int, int] | None:
+        """The Python that knows the syntax, where the complaint is only that the target version does not."""
+        found = re.search(r"\(syntax was (?:added|changed) in Python (\d+)\.(\d+)\)", self.message)
+        return (int(found[1]), int(found[2])) if found and self.code is None else None
+
+    @property
+    def is_syntax_error(self) -> bool:
+        """Whether every Python refuses the file."""
+        return (self.code is None and self.needs_python is None) or self.code in COMPILE_ERRORS
+
 
 @lru_cache(maxsize=1)
 def _binary() -> str:
@@ -43,7 +61,7 @@ def run_ruff(root: Path, paths: list[str], python: tuple[int, int] | None) -> li
     Args:
         root: the folder the paths are relative to.
         paths: the files.
-        python: the oldest Python the experiment promises to run on (3.11 where it says nothing).
+        python: the oldest Python the experiment promises to run on.
 
     Raises:
         StageError: ruff failed or took too long.
@@ -51,14 +69,16 @@ def run_ruff(root: Path, paths: list[str], python: tuple[int, int] | None) -> li
     paths = [path for path in paths if (root / path).is_file()]
     if not paths:
         return []
-    minor = min(max(python[1] if python and python[0] == 3 else 11, 8), 14)
+    minor = min(max(python[1] if python and python[0] == 3 else DEFAULT_MINOR, OLDEST_MINOR), NEWEST_MINOR)
     command = [_binary(), "check", "--isolated", "--no-cache", "--quiet", "--exit-zero", "--output-format", "json"]
-    command += ["--select", RULES, "--ignore", NOT_ERRORS, "--target-version", f"py3{minor}", "--no-respect-gitignore", "--ignore-noqa"]
+    command += ["--select", RULES, "--target-version", f"py3{minor}", "--no-respect-gitignore", "--ignore-noqa"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RUFF_")}
     try:
         process = subprocess.run([*command, "--", *paths], cwd=root, capture_output=True, timeout=TIMEOUT, env=environment, check=False)
     except subprocess.TimeoutExpired as error:
         raise StageError(f"ruff took more than {TIMEOUT:g} s") from error
+    except OSError as error:
+        raise StageError(f"ruff could not be started: {error.strerror or error}") from error
     if process.returncode != 0:
         raise StageError(f"ruff failed: {process.stderr.decode(errors='replace').strip()[:300]}")
     return [_complaint(entry, root) for entry in json.loads(process.stdout or b"[]")]

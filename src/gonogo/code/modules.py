@@ -66,6 +66,18 @@ class Module:
         return {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
 
     @cached_property
+    def generators(self) -> set[int]:
+        """The functions that yield, by `id` of their node."""
+        found = set()
+        for node in self.nodes:
+            if isinstance(node, (ast.Yield, ast.YieldFrom)):
+                function: ast.AST | None = node
+                while function is not None and not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                    function = self.parents.get(function)
+                found.add(id(function))
+        return found
+
+    @cached_property
     def definitions(self) -> dict[str, ast.AST]:
         """What the module's top level binds, by name: the last binding, also under `if` and `try`."""
         found: dict[str, ast.AST] = {}
@@ -96,7 +108,8 @@ class Module:
 
     def location(self, node: ast.AST) -> Location:
         """Where a node stands, in characters (the tree counts bytes)."""
-        line, end_line = getattr(node, "lineno", 1), getattr(node, "end_lineno", None) or getattr(node, "lineno", 1)
+        line: int = getattr(node, "lineno", 1)
+        end_line: int = getattr(node, "end_lineno", None) or line
         return Location(
             path=self.path,
             line=line,

@@ -80,7 +80,7 @@ def origin(module: Module, node: ast.AST) -> str:
 def imported_modules(module: Module, modules: Mapping[str, Module]) -> set[str]:
     """Dotted names of the project's modules that a module imports, directly."""
     known = {other.name for other in modules.values()}
-    found = set()
+    found: set[str] = set()
     for node in module.nodes:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

@@ -39,7 +39,9 @@ def parameters(run: Run) -> Iterator[tuple[str, Any, KeyPath]]:
             yield from ((str(name), spec, (*base, key, name)) for name, spec in space.items())
         elif isinstance(space, list):
             for index, spec in enumerate(space):
-                name = next((spec[word] for word in ("name", "param", "parameter") if word in spec), None) if isinstance(spec, dict) else None
+                name = (
+                    next((spec[word] for word in ("name", "param", "parameter") if word in spec), None) if isinstance(spec, dict) else None
+                )
                 if isinstance(name, str):
                     yield name, spec, (*base, key, index)
 

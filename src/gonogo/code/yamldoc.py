@@ -1,6 +1,7 @@
 """A YAML file as value and as places: what it says, and where each key stands.
 
-Values are read as OmegaConf reads them (`1e-4` is a number, dates are texts, a key given twice is an error), since that is what Hydra will see.
+Values are read as OmegaConf reads them, since that is what Hydra will see: `1e-4` is a number,
+dates are texts, a key given twice is an error.
 """
 
 from __future__ import annotations
@@ -54,12 +55,13 @@ class YamlDocument:
         """The value at a path, `default` if there is none."""
         value = self.value
         for key in path:
-            if isinstance(value, dict) and key in value:
-                value = value[key]
-            elif isinstance(value, list) and isinstance(key, int) and key < len(value):
-                value = value[key]
+            if isinstance(value, dict):
+                found = key in value
             else:
+                found = isinstance(value, list) and isinstance(key, int) and key < len(value)
+            if not found:
                 return default
+            value = value[key]
         return value
 
     def leaves(self) -> Iterator[KeyPath]:

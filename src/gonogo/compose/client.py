@@ -74,7 +74,7 @@ class Composer:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=environment,
-            cwd=os.path.abspath(os.sep),
+            cwd=os.sep,
         )
 
     def compose(
@@ -116,6 +116,7 @@ class Composer:
 
     def _ask(self, request: dict[str, Any]) -> Any:
         if self._process is None or self._process.poll() is not None:
+            self.close()
             self.start()
         process = self._process
         assert process is not None and process.stdin is not None

@@ -1,8 +1,8 @@
 """Hydra's own config loader, with a memory and with walls.
 
-The memory: whatever comes out the same for every composition of one experiment (parsed overrides, files read, the defaults list, the merge of Hydra's own
-defaults) is worked out once and handed on as a copy. The walls: no file outside the config folder, no package but Hydra's own, no YAML that explodes.
-`tests/test_compose.py` holds the results against those of Hydra alone.
+The memory: whatever comes out the same for every composition of one experiment (parsed overrides, files read, the defaults list,
+the merge of Hydra's own defaults) is worked out once and handed on as a copy. The walls: no file outside the config folder,
+no package but Hydra's own, no YAML that explodes. `tests/test_compose.py` holds the results against those of Hydra alone.
 """
 
 from __future__ import annotations
@@ -14,22 +14,24 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import hydra._internal.config_loader_impl as hydra_loader
-import hydra._internal.defaults_list as hydra_defaults
-import omegaconf._utils as omegaconf_utils
-import omegaconf.base as omegaconf_base
+import hydra._internal.config_loader_impl
+import hydra._internal.defaults_list
+import omegaconf._utils
+import omegaconf.base
 import yaml
 from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
 from hydra._internal.defaults_list import DefaultsList, Overrides
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra._internal.utils import create_config_search_path
 from hydra.core.default_element import InputDefault, ResultDefault
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
 from hydra.plugins.config_source import ConfigResult
+from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
 from omegaconf.base import Node, UnionNode
 from omegaconf.errors import OmegaConfBaseException
@@ -40,8 +42,14 @@ SEARCH_PATH = "hydra.searchpath"
 OWN_PROVIDERS = ("hydra", "schema")
 REMEMBERED = 4096
 
+# Modules in which names are replaced; `Any`, for that is none of a type checker's business.
+hydra_loader: Any = hydra._internal.config_loader_impl
+hydra_defaults: Any = hydra._internal.defaults_list
+omegaconf_utils: Any = omegaconf._utils
+omegaconf_base: Any = omegaconf.base
 
-class Refused(Exception):
+
+class RefusedError(Exception):
     """The config asks for something outside the experiment, which a gate must not read."""
 
 
@@ -77,9 +85,12 @@ def install() -> None:
     omegaconf_base.parse = omegaconf_utils.parse = lru_cache(maxsize=REMEMBERED)(omegaconf_base.parse)
     hydra_defaults._create_interpolation_map = _interpolation_map
     InputDefault.__deepcopy__ = _shallow  # type: ignore[attr-defined]
+    Plugins.instance()
+    # The registered classes: Hydra loads its plugins' modules a second time, so those that can be imported are others.
+    file_source: Any = SourcesRegistry.instance().resolve("file")
     for name in ("is_config", "is_group"):
-        setattr(FileConfigSource, name, _inside_only(getattr(FileConfigSource, name)))
-    _share_hydra_configs()
+        setattr(file_source, name, _inside_only(getattr(file_source, name)))
+    _share_hydra_configs(SourcesRegistry.instance().resolve("pkg"))
 
 
 def _parse_fresh(text: str, rule_name: str) -> Any:
@@ -98,15 +109,14 @@ def _inside_only(method: Callable[[Any, str], bool]) -> Callable[[Any, str], boo
 
     def check(self: Any, config_path: str) -> bool:
         root = os.path.realpath(self.path)
-        target = os.path.realpath(os.path.join(root, config_path))
+        target = os.path.realpath(f"{root}{os.sep}{config_path}")
         return os.path.commonpath([root, target]) == root and method(self, config_path)
 
     return check
 
 
-def _share_hydra_configs() -> None:
+def _share_hydra_configs(source: Any) -> None:
     """Read the configs that ship with Hydra once for all loaders; they are the same for every experiment."""
-    source: Any = ImportlibResourcesConfigSource
     for name in ("is_config", "is_group"):
         setattr(source, name, _remembering(getattr(source, name)))
     read = _remembering(source.load_config)
@@ -163,7 +173,7 @@ def clone(node: Any, parent: Any = None) -> Any:
     return fresh
 
 
-class Loader(hydra_loader.ConfigLoaderImpl):
+class Loader(ConfigLoaderImpl):
     """Hydra's loader for one config folder, which must not change while it lives."""
 
     _hydra_merges: dict[str, DictConfig] = {}  # noqa: RUF012  # shared by all loaders: Hydra's own defaults are the same for every experiment
@@ -179,12 +189,12 @@ class Loader(hydra_loader.ConfigLoaderImpl):
         """Compose as `@hydra.main` does.
 
         Raises:
-            Refused: the config leads out of the experiment.
+            RefusedError: the config leads out of the experiment.
         """
-        version.setbase(version_base)  # type: ignore[no-untyped-call]
+        version.setbase(version_base)
         self._version = str(version.getbase())
         hydra_loader.create_defaults_list = self._defaults_list
-        return self.load_configuration(config_name, overrides, hydra_loader.RunMode.RUN, from_shell=False)
+        return self.load_configuration(config_name, overrides, RunMode.RUN, from_shell=False)
 
     def _parse_overrides_and_create_caching_repo(
         self, config_name: str | None, overrides: list[str]
@@ -204,7 +214,7 @@ class Loader(hydra_loader.ConfigLoaderImpl):
         loaded = repo.load_config(config_path=config_name) if config_name is not None else None
         wanted = OmegaConf.select(loaded.config, SEARCH_PATH) if loaded is not None and OmegaConf.is_dict(loaded.config) else None
         if wanted or any(override.get_key_element() == SEARCH_PATH for override in parsed_overrides):
-            raise Refused(f"`{SEARCH_PATH}` leads out of the config folder, and gonogo does not follow it")
+            raise RefusedError(f"`{SEARCH_PATH}` leads out of the config folder, and gonogo does not follow it")
         super()._process_config_searchpath(config_name, parsed_overrides, repo)
 
     def _defaults_list(
@@ -220,7 +230,8 @@ class Loader(hydra_loader.ConfigLoaderImpl):
         return DefaultsList(known.defaults, known.defaults_tree, asked.config_overrides, known.overrides)
 
     def _load_single_config(self, default: ResultDefault, repo: Any) -> ConfigResult:
-        return super()._load_single_config(default, _Lending(repo))
+        lent: Any = _Lending(repo)
+        return super()._load_single_config(default, lent)
 
     def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: Any) -> DictConfig:
         key = (id(repo), self._version, repr(defaults))
@@ -269,7 +280,7 @@ class _Repository(CachingConfigRepository):
 
     def _shadowed(self, config_path: str) -> bool:
         """Whether the experiment brings a config of this name itself (`config/hydra/...`), which comes before Hydra's schemas."""
-        return any(source.is_config(config_path) for source in self.get_sources() if isinstance(source, FileConfigSource))
+        return any(source.is_config(config_path) for source in self.get_sources() if source.provider not in OWN_PROVIDERS)
 
 
 class _Lending:

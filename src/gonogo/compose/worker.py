@@ -6,6 +6,7 @@ Every OmegaConf resolver is removed first, `oc.env` included: a config under rev
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import resource
@@ -22,7 +23,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException, UnsupportedInterpolationType
 
-from gonogo.compose.loader import Loader, Refused, install
+from gonogo.compose.loader import Loader, RefusedError, install
 
 MEMORY_BYTES = 4 << 30
 MAX_DEPTH = 200
@@ -49,17 +50,28 @@ def compose(loader: Loader, request: dict[str, Any]) -> dict[str, Any]:
         return {"ok": False, "error": type(error).__name__, "message": _messages(error)}
     choices = config.hydra.runtime.choices
     hydra = {
-        "chdir": config.hydra.job.chdir,
+        "chdir": _chdir(config),
         "choices": {str(key): choices._get_node(key)._value() for key in choices if not str(key).startswith("hydra/")},
     }
     interpolations: list[dict[str, Any]] = []
     for section, key in (("run", "dir"), ("job", "name")):
-        _check_interpolation(config.hydra[section], key, ["hydra", section, key], interpolations)
-    for key in config:
-        if key != "hydra":
-            _check_interpolation(config, key, [key], interpolations)
+        node = config.hydra._get_node(section)
+        if isinstance(node, DictConfig) and isinstance(node._value(), dict):
+            _check_interpolation(node, key, ["hydra", section, key], interpolations)
+    for name in config:
+        if name != "hydra":
+            _check_interpolation(config, name, [name], interpolations)
     config.__dict__["_content"].pop("hydra")  # past every flag that would forbid it: this config is ours alone
     return {"ok": True, "config": OmegaConf.to_container(config, resolve=False), "interpolations": interpolations, "hydra": hydra}
+
+
+def _chdir(config: DictConfig) -> bool | None:
+    """`hydra.job.chdir`; None if it is not set, or only a resolver could say."""
+    try:
+        value: bool | None = config.hydra.job.chdir
+    except OmegaConfBaseException:
+        return None
+    return value
 
 
 def _check_interpolation(parent: BaseContainer, key: Any, path: list[Any], found: list[dict[str, Any]]) -> None:
@@ -141,7 +153,7 @@ def answer(request: dict[str, Any], loaders: dict[str, Loader]) -> Any:
     except MemoryError:
         loaders.clear()
         return {"ok": False, "error": "MemoryError", "message": "composition needs more memory than the gate allows"}
-    except Refused as error:
+    except RefusedError as error:
         return {"failed": str(error)}
     except Exception as error:  # not the config's fault as far as we know: nothing may be concluded from it
         loaders.clear()
@@ -155,11 +167,12 @@ def main() -> None:
     if sys.platform != "darwin":
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     replies, sys.stdout = sys.stdout, sys.stderr  # whatever a library prints must not end up among the replies
-    version.setbase("1.1")  # type: ignore[no-untyped-call]
+    version.setbase("1.1")
     setup_globals()
     install()
     BaseContainer._resolvers.clear()
     parse(["warm=up"])  # the grammar's tables are built at first use
+    gc.freeze()  # what is imported stays: no collection need look at it again
     loaders: dict[str, Loader] = {}
     for line in sys.stdin:
         signal.alarm(patience)  # if the gate was killed meanwhile, nobody else would stop this process

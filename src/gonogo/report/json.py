@@ -43,5 +43,11 @@ def shipped_schema() -> str:
     return (resources.files("gonogo.report") / SCHEMA_FILE).read_text("utf-8")
 
 
+def print_schema() -> int:
+    """Print the schema as shipped; for `gonogo schema`."""
+    print(shipped_schema(), end="")
+    return 0
+
+
 def _ordered(data: dict[str, Any]) -> dict[str, Any]:
     return {key: data[key] for key in [*LEADING, *(key for key in data if key not in LEADING)]}

@@ -1,4 +1,4 @@
-"""Text of an experiment made safe to print: hostile code must not be able to move the cursor, change colours or forge a line of a report."""
+"""Text of an experiment made safe to print: hostile code must not move the cursor, change colours or forge a line of a report."""
 
 from __future__ import annotations
 

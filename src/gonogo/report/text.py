@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich.console import Console
 from rich.text import Text
 
 from gonogo.finding import Finding, Location, Severity
 from gonogo.report import plain
+from gonogo.report.console import ReportConsole
 from gonogo.report.excerpt import rows
 from gonogo.verdict import Outcome, Verdict
 
@@ -28,7 +28,7 @@ class Report:
         console: where to.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: ReportConsole) -> None:
         self._console = console
 
     def print(self, verdict: Verdict, source: Source) -> None:
@@ -62,8 +62,8 @@ class Report:
         self._line((f"{len(verdicts)} experiments in {seconds:.1f} s: {', '.join(counts)}", "bold"))
 
     def _line(self, *parts: str | tuple[str, str]) -> None:
-        # Assembled, never parsed as markup: what comes from the experiment stays text. Lines are never wrapped in a file or a pipe.
-        self._console.print(Text.assemble(*parts), soft_wrap=not self._console.is_terminal)
+        # Assembled, never parsed as markup: what comes from the experiment stays text.
+        self._console.put(Text.assemble(*parts))
 
     def _headline(self, verdict: Verdict) -> None:
         self._line((str(verdict.outcome), OUTCOME_STYLES[verdict.outcome]), f"  {plain.line(verdict.experiment)}")
@@ -106,7 +106,7 @@ class Report:
         lines = source(location.path)
         for row in rows(location, lines) if lines else ():
             text = Text.assemble((f"    {row.gutter} │ ", "dim"), (row.text, "bold red" if row.is_caret else ""))
-            self._console.print(text, soft_wrap=not self._console.is_terminal, no_wrap=True, overflow="ellipsis")
+            self._console.put(text, cut=True)
 
     def _undecided(self, verdict: Verdict) -> None:
         if verdict.undecided:

@@ -29,7 +29,6 @@ from gonogo.code.flow.values import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gonogo.code.flow.machine import Machine
 
 TEXT_METHODS = frozenset(
     {
@@ -108,7 +107,7 @@ class Builtins(Statements):
 
     # -- builtin functions --------------------------------------------------------------------------------------------
 
-    def call_builtin(self: Machine, name: str, arguments: Arguments, at: ast.AST) -> Any:
+    def call_builtin(self, name: str, arguments: Arguments, at: ast.AST) -> Any:
         """Call a builtin function."""
         model = _BUILTINS.get(name)
         if model is not None:
@@ -117,7 +116,7 @@ class Builtins(Statements):
             self.let_go(arguments)
         return UNKNOWN
 
-    def _isinstance(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _isinstance(self, arguments: Arguments, at: ast.AST) -> Any:
         value, kind = arguments.get(0, "obj", UNKNOWN), arguments.get(1, "class", UNKNOWN)
         kinds = kind.items if isinstance(kind, List) else [kind]
         names = {
@@ -148,7 +147,7 @@ class Builtins(Statements):
             return False if names <= {"str", "int", "float", "bool", "dict"} else UNKNOWN
         return UNKNOWN
 
-    def _isinstance_of_node(self: Machine, value: Node, names: set[str], at: ast.AST) -> Any:
+    def _isinstance_of_node(self, value: Node, names: set[str], at: ast.AST) -> Any:
         configs = {"omegaconf.DictConfig", "omegaconf.dictconfig.DictConfig"}
         if not value.config:
             return True if "dict" in names else False if names <= {"str", "int", "float", "bool", "list", "tuple", *configs} else UNKNOWN
@@ -159,7 +158,7 @@ class Builtins(Statements):
             return False
         return False if names <= {"dict", "str", "int", "float", "bool", "list", "tuple"} else UNKNOWN
 
-    def _getattr(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _getattr(self, arguments: Arguments, at: ast.AST) -> Any:
         owner, name = arguments.get(0, "o", UNKNOWN), arguments.get(1, "name", UNKNOWN)
         default = arguments.positional[2] if len(arguments.positional) > 2 else NOTHING
         if not isinstance(name, str):
@@ -167,7 +166,7 @@ class Builtins(Statements):
             return UNKNOWN
         return self.member(owner, name, at, default=default, kind="getattr")
 
-    def _hasattr(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _hasattr(self, arguments: Arguments, at: ast.AST) -> Any:
         owner, name = arguments.get(0, "o", UNKNOWN), arguments.get(1, "name", UNKNOWN)
         if not isinstance(name, str):
             return UNKNOWN
@@ -183,7 +182,7 @@ class Builtins(Statements):
             return False
         return UNKNOWN
 
-    def _setattr(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _setattr(self, arguments: Arguments, at: ast.AST) -> Any:
         owner, name, value = (arguments.get(index, "", UNKNOWN) for index in range(3))
         if isinstance(name, str):
             self._assign_member(owner, name, value, at)
@@ -191,7 +190,7 @@ class Builtins(Statements):
             owner.open = True
         return None
 
-    def _length(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _length(self, arguments: Arguments, at: ast.AST) -> Any:
         value = arguments.get(0, "obj", UNKNOWN)
         if isinstance(value, Dict):
             return UNKNOWN if value.open or value.maybe else len(value.items)
@@ -201,7 +200,7 @@ class Builtins(Statements):
             return UNKNOWN if value.open else len(value.items)
         return len(value) if isinstance(value, (str, bytes)) else UNKNOWN
 
-    def _convert(self: Machine, arguments: Arguments, at: ast.AST, kind: Callable[[Any], Any]) -> Any:
+    def _convert(self, arguments: Arguments, at: ast.AST, kind: Callable[[Any], Any]) -> Any:
         value = arguments.get(0, "x", UNKNOWN)
         if isinstance(value, FilePath) and kind is str:
             return value.text
@@ -217,7 +216,7 @@ class Builtins(Statements):
         except (TypeError, ValueError, OverflowError):
             return UNKNOWN
 
-    def _to_list(self: Machine, arguments: Arguments, at: ast.AST, kind: str) -> Any:
+    def _to_list(self, arguments: Arguments, at: ast.AST, kind: str) -> Any:
         if not arguments.positional:
             return List(kind=kind)
         value = arguments.positional[0]
@@ -226,7 +225,7 @@ class Builtins(Statements):
             self.release(value)
         return List(items if complete else [], not complete, kind, value.path if isinstance(value, List) else None)
 
-    def _dict(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _dict(self, arguments: Arguments, at: ast.AST) -> Any:
         result = Dict()
         if arguments.positional:
             value = arguments.positional[0]
@@ -250,7 +249,7 @@ class Builtins(Statements):
         result.open = result.open or arguments.open
         return result
 
-    def _range(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _range(self, arguments: Arguments, at: ast.AST) -> Any:
         if all(type(value) is int for value in arguments.positional) and 1 <= len(arguments.positional) <= 3:
             try:
                 numbers = range(*arguments.positional)
@@ -260,7 +259,7 @@ class Builtins(Statements):
                 return List(numbers)
         return List(open=True)
 
-    def _enumerate(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _enumerate(self, arguments: Arguments, at: ast.AST) -> Any:
         value = arguments.get(0, "iterable", UNKNOWN)
         start = arguments.get(1, "start", 0)
         items, complete = self.iterate(value)
@@ -268,13 +267,13 @@ class Builtins(Statements):
             return List(open=True)
         return List((List([start + index, item], kind="tuple") for index, item in enumerate(items)), path=self.iterated_path(value))
 
-    def _zip(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _zip(self, arguments: Arguments, at: ast.AST) -> Any:
         columns = [self.iterate(value) for value in arguments.positional]
         if not all(complete for _, complete in columns):
             return List(open=True)
         return List(List(row, kind="tuple") for row in zip(*(items for items, _ in columns), strict=False))
 
-    def _sorted(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _sorted(self, arguments: Arguments, at: ast.AST) -> Any:
         if "key" in arguments.keywords:
             self.release(arguments.keywords["key"])
         items, complete = self.iterate(arguments.get(0, "iterable", UNKNOWN))
@@ -282,11 +281,11 @@ class Builtins(Statements):
             items = sorted(items, reverse=truth(arguments.keywords.get("reverse", False)) is True)
         return List(items, not complete)
 
-    def _reversed(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _reversed(self, arguments: Arguments, at: ast.AST) -> Any:
         items, complete = self.iterate(arguments.get(0, "sequence", UNKNOWN))
         return List(items[::-1], not complete)
 
-    def _map(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _map(self, arguments: Arguments, at: ast.AST) -> Any:
         if len(arguments.positional) == 2:
             items, complete = self.iterate(arguments.positional[1])
             if complete and len(items) <= MAX_RANGE:
@@ -294,14 +293,14 @@ class Builtins(Statements):
         self.let_go(arguments)
         return List(open=True)
 
-    def _any_all(self: Machine, arguments: Arguments, at: ast.AST, wanted: bool) -> Any:
+    def _any_all(self, arguments: Arguments, at: ast.AST, wanted: bool) -> Any:
         items, complete = self.iterate(arguments.get(0, "iterable", UNKNOWN))
         answers = [truth(item) for item in items]
         if wanted in answers:
             return wanted
         return (not wanted) if complete and None not in answers else UNKNOWN
 
-    def _numbers(self: Machine, arguments: Arguments, at: ast.AST, function: Callable[..., Any]) -> Any:
+    def _numbers(self, arguments: Arguments, at: ast.AST, function: Callable[..., Any]) -> Any:
         values = arguments.positional
         if len(values) == 1 and isinstance(values[0], List) and not values[0].open:
             values = values[0].items
@@ -313,13 +312,13 @@ class Builtins(Statements):
         except (TypeError, ValueError, OverflowError):
             return UNKNOWN
 
-    def _vars(self: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    def _vars(self, arguments: Arguments, at: ast.AST) -> Any:
         value = arguments.get(0, "object", UNKNOWN)
         return Dict(value.attributes, value.open) if isinstance(value, Instance) else UNKNOWN
 
     # -- methods ------------------------------------------------------------------------------------------------------
 
-    def call_method(self: Machine, method: Method, arguments: Arguments, at: ast.AST) -> Any:
+    def call_method(self, method: Method, arguments: Arguments, at: ast.AST) -> Any:
         """Call a method of a known value."""
         owner, name = method.owner, method.name
         if isinstance(owner, Dict):
@@ -332,7 +331,7 @@ class Builtins(Statements):
             return self._method_of_text(owner, name, arguments)
         return UNKNOWN
 
-    def _method_of_dict(self: Machine, owner: Dict, name: str, arguments: Arguments, at: ast.AST) -> Any:
+    def _method_of_dict(self, owner: Dict, name: str, arguments: Arguments, at: ast.AST) -> Any:
         if name == "get":
             key, default = arguments.get(0, "key", UNKNOWN), arguments.get(1, "default_value", None)
             if isinstance(owner, Node):
@@ -351,7 +350,7 @@ class Builtins(Statements):
             return copied(owner) if isinstance(owner, Node) else Dict(dict(owner.items), owner.open)
         return self._change_dict(owner, name, arguments, at)
 
-    def _change_dict(self: Machine, owner: Dict, name: str, arguments: Arguments, at: ast.AST) -> Any:
+    def _change_dict(self, owner: Dict, name: str, arguments: Arguments, at: ast.AST) -> Any:
         if name == "setdefault":
             key, value = arguments.get(0, "key", UNKNOWN), arguments.get(1, "default", None)
             if self.has_key(owner, key, at) is True:
@@ -372,7 +371,7 @@ class Builtins(Statements):
             owner.items, owner.open = {}, True
         return UNKNOWN
 
-    def remove_key(self: Machine, owner: Dict, key: Any, at: ast.AST, how: str, default: Any = NOTHING) -> Any:
+    def remove_key(self, owner: Dict, key: Any, at: ast.AST, how: str, default: Any = NOTHING) -> Any:
         """Take a key out of a mapping."""
         if not isinstance(key, SCALARS):
             owner.open = True
@@ -388,7 +387,7 @@ class Builtins(Statements):
             owner.items.pop(key, None)
         return value
 
-    def _method_of_list(self: Machine, owner: List, name: str, arguments: Arguments) -> Any:
+    def _method_of_list(self, owner: List, name: str, arguments: Arguments) -> Any:
         value = arguments.get(0, "object", UNKNOWN)
         if name == "append" and arguments.positional:
             if self.uncertain:
@@ -409,7 +408,7 @@ class Builtins(Statements):
         owner.items, owner.open = [], True
         return UNKNOWN
 
-    def _method_of_text(self: Machine, owner: str, name: str, arguments: Arguments) -> Any:
+    def _method_of_text(self, owner: str, name: str, arguments: Arguments) -> Any:
         if name == "join" and arguments.positional:
             items, complete = self.iterate(arguments.positional[0])
             return owner.join(items) if complete and all(isinstance(item, str) for item in items) else UNKNOWN
@@ -433,7 +432,7 @@ class Builtins(Statements):
 
     # -- paths --------------------------------------------------------------------------------------------------------
 
-    def join_paths(self: Machine, parts: list[Any]) -> Any:
+    def join_paths(self, parts: list[Any]) -> Any:
         """A path from parts; unknown if one of them is."""
         texts = [part.text if isinstance(part, FilePath) else part for part in parts]
         if not texts or not all(isinstance(text, str) for text in texts):
@@ -445,7 +444,7 @@ class Builtins(Statements):
         """A path; a relative one is taken from the experiment's root, where the documented command is started."""
         return FilePath(posixpath.normpath(text if text.startswith("/") else posixpath.join(ROOT, text)))
 
-    def _method_of_path(self: Machine, owner: FilePath, name: str, arguments: Arguments) -> Any:
+    def _method_of_path(self, owner: FilePath, name: str, arguments: Arguments) -> Any:
         if name in ("resolve", "absolute", "expanduser"):
             return owner
         if name == "joinpath":

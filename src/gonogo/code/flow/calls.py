@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from gonogo.code.flow.trace import Call, Misuse, Raised, Site, Trace
+from gonogo.code.flow.core import Core
+from gonogo.code.flow.trace import Call, Misuse, Raised, Site
 from gonogo.code.flow.values import (
     SCALARS,
     UNKNOWN,
@@ -22,12 +23,10 @@ from gonogo.code.flow.values import (
     Method,
     Node,
     Partial,
-    Path,
     Super,
     Unknown,
     join,
 )
-from gonogo.code.modules import Module
 
 if TYPE_CHECKING:
     from gonogo.code.flow.machine import Machine
@@ -40,23 +39,10 @@ WATCHED = ("optuna.", "wandb.")
 NOTHING: Any = object()
 
 
-class Calls:
+class Calls(Core):
     """Calling things."""
 
-    trace: Trace
-    module: Module
-    uncertain: int
-    guards: int
-    doubt: int
-    depth: int
-    active: dict[int, int]
-    builtins: dict[str, Any]
-    called_back: dict[int, int]
-    instances: list[Instance]
-    entered: set[int]
-    loops: list[Path]
-
-    def _call(self: Machine, node: ast.Call, frame: Frame) -> Any:
+    def _call(self, node: ast.Call, frame: Frame) -> Any:
         if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args:
             return self._super(frame)
         callee = self.evaluate(node.func, frame)
@@ -72,7 +58,7 @@ class Calls:
             scope = scope.outer
         return UNKNOWN
 
-    def _arguments(self: Machine, node: ast.Call, frame: Frame) -> Arguments:
+    def _arguments(self, node: ast.Call, frame: Frame) -> Arguments:
         arguments = Arguments()
         for part in node.args:
             if isinstance(part, ast.Starred):
@@ -95,7 +81,7 @@ class Calls:
             arguments.open = arguments.open or spread.open or bool(spread.maybe)
         return arguments
 
-    def invoke(self: Machine, callee: Any, arguments: Arguments, at: ast.AST) -> Any:
+    def invoke(self, callee: Any, arguments: Arguments, at: ast.AST) -> Any:
         """Call a value."""
         if isinstance(callee, Function):
             return self.enter(callee, arguments, at)
@@ -118,15 +104,15 @@ class Calls:
             )
             return self.invoke(callee.callee, both, at)
         if isinstance(callee, Choice):
-            return self._each(callee, lambda value: self.invoke(value, arguments, at))
+            return self.each(callee, lambda value: self.invoke(value, arguments, at))
         self.let_go(arguments)
         return UNKNOWN
 
-    def call_function(self: Machine, function: Function, positional: list[Any], keywords: dict[str, Any], at: ast.AST) -> Any:
+    def call_function(self, function: Function, positional: list[Any], keywords: dict[str, Any], at: ast.AST) -> Any:
         """Call a function of the experiment with plain arguments."""
         return self.enter(function, Arguments(positional, keywords), at)
 
-    def enter(self: Machine, function: Function, arguments: Arguments, at: ast.AST) -> Any:
+    def enter(self, function: Function, arguments: Arguments, at: ast.AST) -> Any:
         """Follow a call into a function of the experiment."""
         key = id(function.node)
         self.entered.add(key)
@@ -149,7 +135,7 @@ class Calls:
             self.depth -= 1
             self.active[key] -= 1
 
-    def evaluate_defaults(self: Machine, function: Function, frame: Frame) -> None:
+    def evaluate_defaults(self, function: Function, frame: Frame) -> None:
         """Evaluate a function's defaults where it is defined."""
         arguments = function.node.args
         names = [argument.arg for argument in [*arguments.posonlyargs, *arguments.args]]
@@ -159,7 +145,7 @@ class Calls:
             if keyword_default is not None:
                 function.defaults[argument.arg] = self.evaluate(keyword_default, frame)
 
-    def _bind(self: Machine, function: Function, given: Arguments, frame: Frame, at: ast.AST) -> None:
+    def _bind(self, function: Function, given: Arguments, frame: Frame, at: ast.AST) -> None:
         signature = function.node.args
         names = [argument.arg for argument in [*signature.posonlyargs, *signature.args]]
         positional = [function.bound, *given.positional] if function.bound is not None else list(given.positional)
@@ -183,7 +169,7 @@ class Calls:
             self._refuse(rest, given, getattr(function.node, "name", "lambda"), at)
         frame.locals.update(values)
 
-    def _refuse(self: Machine, rest: dict[Any, Any], given: Arguments, name: str, at: ast.AST) -> None:
+    def _refuse(self, rest: dict[Any, Any], given: Arguments, name: str, at: ast.AST) -> None:
         """Record config keys that `**node` hands to something that has no parameter for them."""
         for keyword in rest:
             if keyword in given.spread and not self.guards and not self.doubt:
@@ -195,7 +181,7 @@ class Calls:
                     )
                 )
 
-    def _instantiate(self: Machine, cls: Class, arguments: Arguments, at: ast.AST) -> Any:
+    def _instantiate(self, cls: Class, arguments: Arguments, at: ast.AST) -> Any:
         instance = Instance(cls)
         self.instances.append(instance)
         init = cls.find("__init__")
@@ -207,7 +193,7 @@ class Calls:
             self.let_go(arguments)
         return instance
 
-    def _fill_dataclass(self: Machine, instance: Instance, cls: Class, arguments: Arguments, at: ast.AST) -> None:
+    def _fill_dataclass(self, instance: Instance, cls: Class, arguments: Arguments, at: ast.AST) -> None:
         names: list[str] = []
         for entry in reversed(list(cls.lineage())):
             for statement in entry.node.body:
@@ -230,7 +216,7 @@ class Calls:
         if isinstance(post_init, Function):
             self.enter(post_init.bind(instance), Arguments(), at)
 
-    def _call_instance(self: Machine, instance: Instance, arguments: Arguments, at: ast.AST) -> Any:
+    def _call_instance(self, instance: Instance, arguments: Arguments, at: ast.AST) -> Any:
         for name in ("__call__", "forward"):
             method = instance.cls.find(name) if instance.cls else None
             if isinstance(method, Function):
@@ -238,11 +224,11 @@ class Calls:
         self.let_go(arguments)
         return UNKNOWN
 
-    def call_outside(self: Machine, callee: Unknown, arguments: Arguments, at: ast.AST) -> Any:
+    def call_outside(self, callee: Unknown, arguments: Arguments, at: ast.AST) -> Any:
         """Call something that is not the experiment's: by its model if the library has one, else as a leap into the unknown."""
         model = self.library.get(callee.name) if callee.name else None
         if model is not None:
-            result = model(self, arguments, at)
+            result = model(cast("Machine", self), arguments, at)
             if result is not NOTHING:
                 return result
         if callee.name.startswith(WATCHED):
@@ -260,14 +246,14 @@ class Calls:
             self.let_go(arguments)
         return callee.called()
 
-    def let_go(self: Machine, arguments: Arguments) -> None:
+    def let_go(self, arguments: Arguments) -> None:
         """Arguments leave the experiment: configs may be read whole, functions may be called."""
         for value in arguments.values():
             self.release(value)
 
-    def release(self: Machine, value: Any, depth: int = 0) -> None:
+    def release(self, value: Any, depth: int = 0) -> None:
         """One value leaves the experiment."""
-        if isinstance(value, SCALARS) or isinstance(value, Unknown):
+        if isinstance(value, (*SCALARS, Unknown)):
             return
         if isinstance(value, (Function, Partial)):
             self.call_back(value)
@@ -280,7 +266,7 @@ class Calls:
         if not isinstance(value, Instance):  # its methods are followed at the end, with what they really read
             self.escape(value)
 
-    def call_back(self: Machine, value: Function | Partial) -> Any:
+    def call_back(self, value: Function | Partial) -> Any:
         """Call a function as a library would: with arguments nobody knows."""
         function = value
         given = Arguments()
@@ -299,12 +285,12 @@ class Calls:
         keywords = {**given.keywords, **{name: Unknown("optuna.Trial") if name == "trial" else UNKNOWN for name in missing}}
         return self.enter(function, Arguments(given.positional, keywords, False), function.node)
 
-    def record_raise(self: Machine, node: ast.AST) -> None:
+    def record_raise(self, node: ast.AST) -> None:
         """Record a `raise` that is reached whatever the unknowns are."""
         if not self.uncertain and not self.guards and not self.doubt:
             self.trace.raised.append(Raised(Site(self.module, node), tuple(self.loops)))
 
-    def finish_instances(self: Machine) -> None:
+    def finish_instances(self) -> None:
         """Follow the methods nobody was seen to call of every object made: a framework may call them."""
         self.uncertain += 1
         try:

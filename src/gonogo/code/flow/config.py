@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from gonogo.code.flow.trace import Access, Site, StructWrite, Trace
+from gonogo.code.flow.core import Core
+from gonogo.code.flow.trace import Access, Site, StructWrite
 from gonogo.code.flow.values import (
     MISSING,
     SCALARS,
@@ -19,8 +20,7 @@ from gonogo.code.flow.values import (
     Path,
     join,
 )
-from gonogo.code.modules import Module
-from gonogo.compose.client import Composition, Interpolation
+from gonogo.compose.client import Interpolation
 
 NOTHING: Any = object()
 
@@ -66,15 +66,8 @@ def adopted(value: Any, path: Path, parent: Node | None) -> Any:
     return value
 
 
-class ConfigOperations:
+class ConfigOperations(Core):
     """Accesses of config nodes; the machine adds the state."""
-
-    trace: Trace
-    module: Module
-    guards: int
-    doubt: int
-    uncertain: int
-    last_reads: dict[int, Path]
 
     def site(self, node: ast.AST) -> Site:
         """The place of a syntax node in the module that is being followed."""
@@ -197,10 +190,6 @@ class ConfigOperations:
             self.trace.used.add(value.origin(key))
             value = value.items[key]
         return NOTHING if isinstance(value, str) and "${" in value else value
-
-    def composition_of(self, node: Node) -> Composition | None:
-        """The composition a node comes from; the machine knows."""
-        raise NotImplementedError
 
     def escape(self, value: Any, depth: int = 0) -> None:
         """Record that everything beneath a value may be read by code that is not the experiment's."""

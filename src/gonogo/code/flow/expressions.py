@@ -63,7 +63,8 @@ class Expressions(Calls, ConfigOperations):
     def evaluate(self, node: ast.expr, frame: Frame) -> Any:
         """The value of an expression."""
         self.spend()
-        return _EVALUATE.get(type(node), Expressions._other)(self, node, frame)
+        handler = _EVALUATE.get(type(node))
+        return handler(self, node, frame) if handler else self._other(node, frame)
 
     def _other(self, node: ast.expr, frame: Frame) -> Any:
         for child in ast.iter_child_nodes(node):
@@ -122,12 +123,12 @@ class Expressions(Calls, ConfigOperations):
         if isinstance(owner, Super):
             return self._member_of_super(owner, name)
         if isinstance(owner, Choice):
-            return self._each(owner, lambda value: self.member(value, name, at, owner_node, default, kind))
+            return self.each(owner, lambda value: self.member(value, name, at, owner_node, default, kind))
         if isinstance(owner, SCALARS):
             return self._member_of_scalar(owner, name, at, owner_node, kind, default)
         return UNKNOWN
 
-    def _each(self, choice: Choice, action: Callable[[Any], Any]) -> Any:
+    def each(self, choice: Choice, action: Callable[[Any], Any]) -> Any:
         """Apply an action to each alternative, without believing that any of them must be the one."""
         self.doubt += 1
         try:
@@ -210,7 +211,7 @@ class Expressions(Calls, ConfigOperations):
         if isinstance(owner, Unknown):
             return Unknown(owner.name + "[]") if owner.name and len(owner.name) < 80 else UNKNOWN
         if isinstance(owner, Choice):
-            return self._each(owner, lambda value: self.item(value, key, at))
+            return self.each(owner, lambda value: self.item(value, key, at))
         if isinstance(owner, (str, bytes)) and type(key) is int and -len(owner) <= key < len(owner):
             return owner[key]
         return UNKNOWN
@@ -266,12 +267,7 @@ class Expressions(Calls, ConfigOperations):
             for part in node.values:
                 value = self.evaluate(part, frame)
                 answer = truth(value)
-                if result is NOTHING:
-                    result = value
-                elif not entered:
-                    result = value
-                else:
-                    result = join(result, value)
+                result = value if result is NOTHING or not entered else join(result, value)
                 if answer is None:
                     self.uncertain += 1
                     entered += 1

@@ -57,17 +57,15 @@ def model(*names: str) -> Callable[[Model], Model]:
 class Libraries(Builtins):
     """State and helpers that the models need."""
 
-    argv: List
     shown_configs: list[Any]
     wandb_config_read: bool
-
     library = LIBRARY
 
     def is_sink(self, name: str) -> bool:
         """Whether a call of this name only shows what it is given."""
         return name.startswith(SINKS)
 
-    def member_outside(self: Machine, member: Unknown) -> Any:
+    def member_outside(self, member: Unknown) -> Any:
         """An attribute of something outside the experiment, where it is known what that is."""
         name = member.name
         if name == "sys.argv":
@@ -84,8 +82,8 @@ class Libraries(Builtins):
             self.wandb_config_read = True
         return member
 
-    def note_isinstance(self: Machine, at: ast.AST) -> None:
-        """Record `isinstance(node, dict)`, which is false for a DictConfig, unless the same function also asks for DictConfig or Mapping."""
+    def note_isinstance(self, at: ast.AST) -> None:
+        """Record `isinstance(node, dict)`, false for a DictConfig, unless the same function also asks for DictConfig or Mapping."""
         function = self.enclosing_function(at)
         names = {qualified_name(node).rpartition(".")[2] for node in ast.walk(function) if isinstance(node, (ast.Name, ast.Attribute))}
         if (
@@ -95,12 +93,12 @@ class Libraries(Builtins):
         ):
             self.trace.misuses.append(Misuse(self.site(at), "isinstance", "a DictConfig is no dict: this is always false"))
 
-    def refuse_removal(self: Machine, owner: Node, key: Any, at: ast.AST, how: str) -> None:
+    def refuse_removal(self, owner: Node, key: Any, at: ast.AST, how: str) -> None:
         """Record the removal of a key in struct mode."""
         if owner.config and owner.is_struct() and not self.guards and not self.doubt and not owner.open:
             self.trace.struct_writes.append(StructWrite(self.site(at), (*owner.path, str(key)), how))
 
-    def load_file(self: Machine, value: Any, config: bool) -> Any:
+    def load_file(self, value: Any, config: bool) -> Any:
         """The content of a YAML file of the experiment, as nodes under `@file`; unknown for any other file."""
         text = value.text if isinstance(value, FilePath) else value
         if isinstance(value, Unknown) and value.name.startswith("open:"):
@@ -115,7 +113,7 @@ class Libraries(Builtins):
             return UNKNOWN
         return build(document.value, (FILE_ROOT, path.removeprefix(ROOT + "/")), config)
 
-    def enter_context(self: Machine, value: Any, leave: list[Callable[[], None]], at: ast.AST) -> Any:
+    def enter_context(self, value: Any, leave: list[Callable[[], None]], at: ast.AST) -> Any:
         """Enter a `with` block; what has to be undone at its end goes to `leave`."""
         if isinstance(value, Partial) and isinstance(value.callee, Unknown) and value.callee.name == "open_dict":
             node = value.arguments.get(0, "config")

@@ -38,7 +38,7 @@ FILLER = "unknown"
 UNSPECIFIED_VERSION = "1.1"
 
 
-class Exhausted(Exception):
+class ExhaustedError(Exception):
     """The budget of steps is used up."""
 
 
@@ -98,7 +98,6 @@ class Machine(Libraries):
         self.run_option = run_option
         self.builtins = _builtins()
         self.steps = 0
-        self.generators: dict[int, bool] = {}
         self.assigned: dict[int, set[str]] = {}
         self.last_reads = {}
         self.guards = self.doubt = self.uncertain = self.depth = 0
@@ -118,17 +117,11 @@ class Machine(Libraries):
         """Count a step.
 
         Raises:
-            Exhausted: there are none left.
+            ExhaustedError: there are none left.
         """
         self.steps += 1
         if self.steps > MAX_STEPS:
-            raise Exhausted
-
-    def is_generator(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-        """Whether a function yields."""
-        if id(node) not in self.generators:
-            self.generators[id(node)] = any(isinstance(child, (ast.Yield, ast.YieldFrom)) for child in _own_nodes(node))
-        return self.generators[id(node)]
+            raise ExhaustedError
 
     def assigned_names(self, node: ast.stmt) -> set[str]:
         """The names that a loop's body binds."""
@@ -152,7 +145,7 @@ class Machine(Libraries):
         self.documented = list(arguments)
         try:
             self.run_process(Process(module, tuple(arguments), assumed=assumed), list(arguments))
-        except Exhausted:
+        except ExhaustedError:
             self._give_up(f"more than {MAX_STEPS} steps")
         except RecursionError:
             self._give_up("calls nested too deeply")
@@ -416,15 +409,6 @@ def _filled(word: Any) -> str:
     return word.filled(FILLER) if isinstance(word, Text) else word.text if isinstance(word, FilePath) else str(word)
 
 
-def _own_nodes(function: ast.AST) -> Iterable[ast.AST]:
-    pending = list(ast.iter_child_nodes(function))
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            pending.extend(ast.iter_child_nodes(node))
-
-
 def _builtins() -> dict[str, Any]:
     known: dict[str, Any] = {name: Builtin(name) for name in dir(builtins) if not name.startswith("_")}
     known["open"] = Unknown("open")
@@ -432,4 +416,4 @@ def _builtins() -> dict[str, Any]:
     return known
 
 
-__all__ = ["LIBRARY", "ConfigSource", "Exhausted", "Machine", "Path", "quote_override"]
+__all__ = ["LIBRARY", "ConfigSource", "ExhaustedError", "Machine", "Path", "quote_override"]

@@ -1,7 +1,7 @@
 """Statements: how control and names move.
 
-A block ends in a signal: None when it runs to its end, else what left it. Where a condition is unknown both sides are walked; a side that leaves the block
-takes its names with it.
+A block ends in a signal: None when it runs to its end, else what left it. Where a condition is unknown both sides are walked; a side that
+leaves the block takes its names with it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Statements(Expressions):
 
     def run_body(self, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> Any:
         """Walk a function's body and give what it returns."""
-        if self.is_generator(node):
+        if id(node) in frame.module.generators:
             frame.yields = []
         signal = self.execute(node.body, frame)
         if frame.yields is not None:
@@ -325,7 +325,7 @@ class Statements(Expressions):
             _restore(frame.locals, after)
             return None if signal == RAISE else signal
 
-        return self.branch([body, *((lambda handler=handler: handle(handler)) for handler in handlers)], frame)  # type: ignore[misc]
+        return self.branch([body, *((lambda handler=handler: handle(handler)) for handler in handlers)], frame)
 
     def _raise(self, node: ast.Raise, frame: Frame) -> Signal:
         if node.exc is not None:
@@ -490,7 +490,7 @@ _EXECUTE: dict[type[ast.stmt], Callable[[Any, Any, Frame], Signal]] = {
     ast.AsyncFor: Statements._for,
     ast.While: Statements._while,
     ast.Try: Statements._try,
-    ast.TryStar: Statements._try,  # type: ignore[dict-item]
+    ast.TryStar: Statements._try,
     ast.Raise: Statements._raise,
     ast.Assert: Statements._assert,
     ast.With: Statements._with,

@@ -125,7 +125,7 @@ class Node(Dict):
 
 
 class List:
-    """A list, tuple or set. `open`: it may hold more, and `items` is what is known of it. `path`: where it stood in the config, if it did."""
+    """A list, tuple or set. `open`: it may hold more than `items`. `path`: where it stood in the config, if it did."""
 
     __slots__ = ("items", "kind", "open", "path")
 
@@ -173,13 +173,13 @@ class HydraMain:
 class Class:
     """A class of the experiment. `foreign`: it has a base that the experiment does not define, so its members are not all known."""
 
-    __slots__ = ("attributes", "bases", "foreign", "module", "node", "is_dataclass")
+    __slots__ = ("attributes", "bases", "foreign", "is_dataclass", "module", "node")
 
     def __init__(self, node: ast.ClassDef, module: Module, bases: list[Class], foreign: bool) -> None:
         self.node = node
         self.module = module
         self.bases = bases
-        self.foreign = foreign or any(base.foreign for base in bases)
+        self.foreign: bool = foreign or any(base.foreign for base in bases)
         self.attributes: dict[str, Any] = {}
         self.is_dataclass = False
 

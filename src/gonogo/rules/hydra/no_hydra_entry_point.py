@@ -7,9 +7,9 @@ import posixpath
 from collections.abc import Iterator, Mapping
 
 from gonogo.code.hydra_mains import HydraMain, Unknown, hydra_mains
-from gonogo.code.commands import started_module, starts
 from gonogo.code.modules import Module, without_docstring
 from gonogo.code.names import calls, imported_modules, main_guard, origin
+from gonogo.code.processes import started_module, starts
 from gonogo.contract import Contract, module_path
 from gonogo.experiment import Experiment
 from gonogo.finding import Severity, Stage
@@ -27,15 +27,15 @@ def no_hydra_entry_point(experiment: Experiment, modules: dict[str, Module], con
     """A module that is started has no Hydra entry point, or one that finds no config.
 
     What it does:
-        Looks for `@hydra.main` (or Hydra's compose functions) in the modules of the documented commands, and in the training module where that is a program of
-        its own. Holds `config_path`, which is relative to the module's file, and `config_name` against the files of the experiment.
-        A missing `version_base` is a warning.
+        Looks for `@hydra.main` (or Hydra's compose functions) in the modules of the documented commands, and in the
+        training module where that is a program of its own. Holds `config_path`, which is relative to the module's file,
+        and `config_name` against the files of the experiment. A missing `version_base` is a warning.
 
         A module that hands its arguments on to one with an entry point is left alone.
 
     Why it matters:
-        Without a working entry point the overrides of the documented command reach nothing, or Hydra ends the run before it begins.
-        Without `version_base`, Hydra 1.3 behaves like 1.1 and changes the working directory.
+        Without a working entry point the overrides of the documented command reach nothing, or Hydra ends the run
+        before it begins. Without `version_base`, Hydra 1.3 behaves like 1.1 and changes the working directory.
 
     Instead:
         `@hydra.main(version_base="1.3", config_path="../config", config_name="config")`.
@@ -125,6 +125,13 @@ BAD = [
     Tree({"src/train.py": Edit(HYDRA_MAIN, '@hydra.main(version_base="1.3", config_path="config", config_name="config")  # <- here')}),
     Tree({"src/train.py": Edit(HYDRA_MAIN, '@hydra.main(version_base="1.3", config_path="../config", config_name="base")  # <- here')}),
     Tree({"src/train.py": Edit(HYDRA_MAIN, '@hydra.main(config_path="../config", config_name="config")  # <- here')}),
-    Tree({"src/main.py": (Edit(f"{HYDRA_MAIN}\ndef main(cfg: DictConfig) -> None:", "def main(cfg: DictConfig) -> None:  # <- here"),)}),
+    Tree(
+        {
+            "src/main.py": (
+                Edit(f"{HYDRA_MAIN}\ndef main(cfg: DictConfig) -> None:", "def main(cfg: DictConfig) -> None:  # <- here"),
+                Edit("    subprocess.run(command, check=True)\n", ""),
+            )
+        }
+    ),
 ]
 GOOD = Tree({"src/train.py": Edit(HYDRA_MAIN, '@hydra.main("../config", "config.yaml", None)')})

@@ -7,12 +7,12 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from gonogo.code.commands import started_module, starts
 from gonogo.code.files import file_uses
 from gonogo.code.hydra_mains import HydraMain, hydra_mains
 from gonogo.code.modules import Module
 from gonogo.code.names import argument, origin, reached
 from gonogo.code.paths import TREE, WORKING, PathReader
+from gonogo.code.processes import started_module, starts
 from gonogo.code.pyproject import Pyproject
 from gonogo.contract import Contract, module_path
 from gonogo.experiment import Experiment
@@ -23,7 +23,7 @@ from gonogo.rules.base import Edit, Fault, Tree, rule
 THOUGHT_OF = re.compile(r"hydra\.job\.chdir|hydra\.run\.dir|\bPYTHONPATH\b|\bos\.chdir\b|\bcontextlib\.chdir\b")
 # Build backends that make the tree importable from anywhere when `uv run` installs the project.
 INSTALLED = re.compile(
-    r"""packages\s*=\s*\[[^\]]*["']src["']|include\s*=\s*["']src["']|only-include|dev-mode-dirs|package-dir|module-root"""
+    r"""packages\s*=\s*\[[^\]]*["']src["']|include\s*=\s*\[?\s*["'](?:src|\*)|where\s*=\s*\[\s*["']\.?["']|only-include|dev-mode-dirs|package-dir|module-root"""
 )
 
 
@@ -34,16 +34,18 @@ def wrong_working_directory(
     """Something that only works in the experiment's folder is done elsewhere.
 
     What it does:
-        Finds out whether Hydra changes into the folder of the job: it does without a `version_base` of 1.2 or later, and with `hydra.job.chdir: true`. Then a
-        child process `-m src.…` without `cwd=`, and a file of the tree that is opened by its relative path, are reported. A `cwd=` that is a folder where
-        the child's module is not to be found is reported in any case. Silent where the code sets `PYTHONPATH`, changes the directory itself or
-        has Hydra told otherwise on a command line.
+        Finds out whether Hydra changes into the folder of the job: it does without a `version_base` of 1.2 or later,
+        and with `hydra.job.chdir: true`. Then a child process `-m src.…` without `cwd=`, and a file of the tree that is
+        opened by its relative path, are reported. A `cwd=` that is a folder where the child's module is not to be found
+        is reported in any case. Silent where the code sets `PYTHONPATH`, changes the directory itself or has Hydra told
+        otherwise on a command line.
 
     Why it matters:
         The child ends with "No module named src", and files are looked for in `outputs/<date>/<time>/`.
 
     Instead:
-        Give `@hydra.main` a `version_base="1.3"`, start children with `cwd=get_original_cwd()`, and make paths absolute with `to_absolute_path`.
+        Give `@hydra.main` a `version_base="1.3"`, start children with `cwd=get_original_cwd()`, and make paths absolute
+        with `to_absolute_path`.
     """
     if any(THOUGHT_OF.search(module.text) for module in modules.values()):
         return
@@ -64,7 +66,7 @@ def _children(module: Module, main: HydraMain | None, experiment: Experiment, mo
         name = started_module(words)
         if name is None or not any(other.name == name for other in modules.values()):
             continue
-        if any(keyword.arg in (None, "env") for keyword in call.keywords) or not origin(module, call.func).startswith("subprocess."):
+        if any(keyword.arg is None for keyword in call.keywords) or not origin(module, call.func).startswith("subprocess."):
             continue
         folder = argument(call, None, "cwd")
         if folder is None or (isinstance(folder, ast.Constant) and folder.value is None):
@@ -128,9 +130,12 @@ BAD = [
     ),
     Tree(
         {
-            "src/main.py": Edit(
-                "subprocess.run(command, check=True)",
-                "subprocess.run(command, check=True, cwd=Path(__file__).parent)  # <- here",
+            "src/main.py": (
+                Edit("import sys\n", "import sys\nfrom pathlib import Path\n"),
+                Edit(
+                    "    subprocess.run(command, check=True)",
+                    "    subprocess.run(command, check=True, cwd=Path(__file__).parent)  # <- here",
+                ),
             )
         }
     ),

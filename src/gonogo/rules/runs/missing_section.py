@@ -8,6 +8,7 @@ from gonogo.code.yamldoc import YamlDocument
 from gonogo.contract import Contract
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, quoted, rule
+from gonogo.rules.grouping import by_message
 from gonogo.runs import Run
 
 
@@ -16,23 +17,30 @@ def missing_section(runs: list[Run], shared_config: YamlDocument, contract: Cont
     """A run config lacks a section that the contract asks for, or is no mapping at all.
 
     What it does:
-        Looks for each section of the contract in each run config, at the top or under the one key that wraps the whole file.
-        A section that the shared config fills for all runs counts as present. A run config with a defaults list of its own is not judged:
-        the section may come from there.
+        Looks for each section of the contract in each run config, at the top or under the one key that wraps the whole
+        file. A section that the shared config fills for all runs counts as present. A run config with a defaults list
+        of its own is not judged: the section may come from there.
 
     Why it matters:
-        The run is not fully described by its config, so part of what it does is decided by the code, the same for every run.
+        The run is not fully described by its config, so part of what it does is decided by the code, the same for every
+        run.
 
     Instead:
         Write the section, with the values that the plan gives for this run.
     """
+    yield from by_message(_find(runs, shared_config, contract))
+
+
+def _find(runs: list[Run], shared_config: YamlDocument, contract: Contract) -> Iterator[Fault]:
     for run in runs:
         document = run.document
         if run.path is None or document.error is not None:
             continue
         if not isinstance(document.value, dict):
             kind = {type(None): "is empty", list: "is a list"}.get(type(document.value), "is a single value")
-            yield Fault(at(run.path), f"the run config {kind}, not a mapping", "write the run's settings as keys and values", runs=(run.id,))
+            yield Fault(
+                at(run.path), f"the run config {kind}, not a mapping", "write the run's settings as keys and values", runs=(run.id,)
+            )
             continue
         missing = [name for name in contract.run_config.sections if not _is_present(run, name) and not _is_shared(shared_config, name)]
         if missing and not _has_defaults(document):

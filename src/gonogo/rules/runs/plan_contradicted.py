@@ -11,6 +11,7 @@ from gonogo.code.yamldoc import KeyPath
 from gonogo.finding import Severity, Stage
 from gonogo.plan import Plan
 from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.grouping import by_message
 from gonogo.runs import Run
 
 NUMBER = r"(\d+(?:\.\d+)?)"
@@ -22,8 +23,8 @@ BATCH = re.compile(rf"\b(?:mini-?)?batch(?:es)?(?:\s+sizes?)?\s*(?:of|=|:)?\s*{N
 STEM = re.compile(r"([a-z]{3,})[\s_-]*(\d+(?:\.\d+)?)", re.IGNORECASE)
 # A sentence with one of these speaks of something narrower than every run, or of a bound.
 NARROW = re.compile(
-    r"pre-?train|warm|first|last|every|patience|after|up to|at most|at least|maxim|minim|early|\bper\b|each|trial|search|sweep|tun(?:e|ing)|baseline|"
-    r"propos|compar|teacher|student|source|effective|global|total|accumul|micro|eval|test|valid|e\.g|such as|ablat|until|within|about|~|≈",
+    r"pre-?train|warm|first|last|every|patience|after|up to|at most|at least|maxim|minim|early|\bper\b|each|trial|search|sweep|tun(?:e|ing)|"
+    r"baseline|propos|compar|teacher|student|source|effective|global|total|accumul|micro|eval|test|valid|e\.g|such as|ablat|until|within|about|~|≈",
     re.IGNORECASE,
 )
 NOT_A_SETUP = re.compile(r"code|result|problem|conclusion|related|metric", re.IGNORECASE)
@@ -34,9 +35,9 @@ def plan_contradicted(plan: Plan | None, runs: list[Run]) -> Iterator[Fault]:
     """A run config says something else than the plan.
 
     What it does:
-        Compares what the plan says of a run (its model and dataset, a corruption severity, a number of adaptation steps) and of all runs
-        (epochs, batch size, if it names one value only) with the run config. Only the same word with another number counts.
-        What the search samples is not compared.
+        Compares what the plan says of a run (its model and dataset, a corruption severity, a number of adaptation
+        steps) and of all runs (epochs, batch size, if it names one value only) with the run config. Only the same word
+        with another number counts. What the search samples is not compared.
 
     Why it matters:
         The result would be reported as that of the planned experiment, and is that of another one.
@@ -44,9 +45,11 @@ def plan_contradicted(plan: Plan | None, runs: list[Run]) -> Iterator[Fault]:
     Instead:
         Take over the value of the plan, or change the plan.
     """
-    if plan is None:
-        return
-    text = _setup_text(plan)
+    if plan is not None:
+        yield from by_message(_find(runs, _setup_text(plan)))
+
+
+def _find(runs: list[Run], text: str) -> Iterator[Fault]:
     for run in runs:
         if run.planned is None or not isinstance(run.document.value, dict):
             continue
@@ -56,9 +59,9 @@ def plan_contradicted(plan: Plan | None, runs: list[Run]) -> Iterator[Fault]:
                 yield Fault(
                     run.locate(path),
                     f"`{'.'.join(map(str, path))}` contradicts the plan",
-                    f"make the run config and the plan say the same: the plan says “{quote}”, the run config says {run.document.get(path)!r}",
+                    "make the run config and the plan say the same",
                     runs=(run.id,),
-                    evidence=f"plan: {quote}; run config: {path[-1]}: {run.document.get(path)}",
+                    evidence=f"the plan says “{quote}”, {run.path} says “{path[-1]}: {run.document.get(path)}”",
                 )
 
 
@@ -107,7 +110,9 @@ def _stems(text: str) -> dict[str, set[float]]:
     return found
 
 
-def _other_number(run: Run, pattern: re.Pattern[str], text: str, names: tuple[str, ...], narrow: bool = False) -> Iterator[tuple[KeyPath, str]]:
+def _other_number(
+    run: Run, pattern: re.Pattern[str], text: str, names: tuple[str, ...], narrow: bool = False
+) -> Iterator[tuple[KeyPath, str]]:
     """The one number that the text gives, where the one key of these names has another."""
     matches = list(pattern.finditer(text))
     if len({float(match[1]) for match in matches}) != 1 or (narrow and any(NARROW.search(_sentence(text, match)) for match in matches)):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gonogo.contract import Contract
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.grouping import by_message
 from gonogo.runs import Run
 
 
@@ -15,15 +16,20 @@ def run_id_mismatch(runs: list[Run], contract: Contract) -> Iterator[Fault]:
     """A run config gives itself another id than its file name.
 
     What it does:
-        Holds the `run_id` of each run config against the name of its file, by which Hydra selects it and under which the plan knows it.
+        Holds the `run_id` of each run config against the name of its file, by which Hydra selects it and under which
+        the plan knows it.
 
     Why it matters:
-        The run is started under one name and logged under the other: evaluation asks the tracker for a run that is not there.
+        The run is started under one name and logged under the other: evaluation asks the tracker for a run that is not
+        there.
 
     Instead:
         Give `run_id` and the file the same name, that of the plan.
     """
-    key = contract.run_config.identity
+    yield from by_message(_find(runs, contract.run_config.identity))
+
+
+def _find(runs: list[Run], key: str) -> Iterator[Fault]:
     for run in runs:
         path = run.section(key)
         value = run.document.get(path)
@@ -33,9 +39,9 @@ def run_id_mismatch(runs: list[Run], contract: Contract) -> Iterator[Fault]:
             yield Fault(
                 run.locate(path),
                 f"`{key}` and the name of the file differ",
-                f"give both the name that the plan gives the run: now `{key}` is '{value}' and the file is '{run.id}'",
+                "give both the name that the plan gives the run",
                 runs=(run.id,),
-                evidence=f"{key}: {value}",
+                evidence=f"{key}: {value} in {run.path}",
             )
 
 

@@ -8,6 +8,7 @@ from gonogo.contract import Contract
 from gonogo.finding import Severity, Stage
 from gonogo.plan import Plan
 from gonogo.rules.base import Fault, Tree, at, rule
+from gonogo.rules.grouping import by_message
 from gonogo.runs import Run
 
 
@@ -16,23 +17,28 @@ def run_without_config(plan: Plan | None, runs: list[Run], contract: Contract) -
     """A run of the plan has no run config, or a run config belongs to no run of the plan.
 
     What it does:
-        Holds the run ids of the plan against the file names in the folder of run configs. A config that only has the wrong name is left to RUN102.
+        Holds the run ids of the plan against the file names in the folder of run configs. A config that only has the
+        wrong name is left to RUN102.
 
     Why it matters:
-        Hydra can't select a run whose file is not there, so that run of the plan is never made. A config that the plan does not know
-        is a run that nobody asked for, or one whose id was changed in one place only.
+        Hydra can't select a run whose file is not there, so that run of the plan is never made. A config that the plan
+        does not know is a run that nobody asked for, or one whose id was changed in one place only.
 
     Instead:
         Write one run config for each run of the plan, named after its run id.
     """
-    if plan is None:
-        return
+    if plan is not None:
+        yield from by_message(_find(runs, contract))
+
+
+def _find(runs: list[Run], contract: Contract) -> Iterator[Fault]:
+    folder = next((run.path.rpartition("/")[0] for run in runs if run.path is not None), contract.hydra.run_dirs[0])
     claimed = {str(value): run for run in runs if run.planned is None and (value := identity(run, contract)) is not None}
     wanted = {run.id for run in runs if run.planned is not None}
     for run in runs:
         if run.planned is not None and run.path is None and run.id not in claimed:
             yield Fault(
-                at(f"{contract.hydra.run_dirs[0]}/{run.id}.yaml"),
+                at(f"{folder}/{run.id}.yaml"),
                 "a run of the plan has no run config",
                 "write it, with every section that the contract asks for",
                 runs=(run.id,),

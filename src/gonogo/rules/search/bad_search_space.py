@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from gonogo.code.searchspace import parameters
-from gonogo.code.yamldoc import KeyPath
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.grouping import by_message
 from gonogo.runs import Run
 
 LOG_TYPES = frozenset({"loguniform", "logfloat", "logint", "intlog", "floatlog", "loguniformfloat", "loguniformint", "intloguniform"})
 INT_TYPES = frozenset({"int", "integer", "intuniform", "uniformint", "randint", "quniformint", "intrange"})
-FLOAT_TYPES = frozenset({"float", "uniform", "real", "double", "uniformfloat", "floatuniform", "discreteuniform", "quniform", "discrete", "number", "range"})
+FLOAT_TYPES = frozenset(
+    {"float", "uniform", "real", "double", "uniformfloat", "floatuniform", "discreteuniform", "quniform", "discrete", "number", "range"}
+)
 CHOICE_TYPES = frozenset({"categorical", "choice", "choices", "category", "bool", "boolean", "enum", "ordinal", "grid"})
 LOW_KEYS = ("low", "min", "lower", "minimum", "start")
 HIGH_KEYS = ("high", "max", "upper", "maximum", "end", "stop")
@@ -26,9 +28,10 @@ def bad_search_space(runs: list[Run]) -> Iterator[Fault]:
     """A search space that can't be sampled.
 
     What it does:
-        Reads each parameter of each search space: the type must be one that Optuna has a counterpart for, the lower bound must be below the upper one,
-        a logarithmic range must be above 0, a categorical one needs choices, and bounds must be numbers. Numbers are read as Hydra reads them: `1e-4` is one,
-        `"1e-4"` in quotes is a text. Forms that are not recognised are left alone.
+        Reads each parameter of each search space: the type must be one that Optuna has a counterpart for, the lower
+        bound must be below the upper one, a logarithmic range must be above 0, a categorical one needs choices, and
+        bounds must be numbers. Numbers are read as Hydra reads them: `1e-4` is one, `"1e-4"` in quotes is a text. Forms
+        that are not recognised are left alone.
 
     Why it matters:
         Trial mode skips the search, so this only shows once the full run has started.
@@ -36,6 +39,10 @@ def bad_search_space(runs: list[Run]) -> Iterator[Fault]:
     Instead:
         Write `type`, and `low` and `high`, or `choices`.
     """
+    yield from by_message(_find(runs))
+
+
+def _find(runs: list[Run]) -> Iterator[Fault]:
     for run in runs:
         for name, spec, path in parameters(run):
             for problem, action, key in _problems(spec):
@@ -67,7 +74,11 @@ def _problems(spec: Any) -> Iterator[Problem]:
     elif kind in LOG_TYPES | INT_TYPES | FLOAT_TYPES or (not type_key and _first(spec, LOW_KEYS) and _first(spec, HIGH_KEYS)):
         yield from _range_problems(spec, kind or "")
     elif type_key and not _is_dotted(spec[type_key]):
-        yield f"has the unknown type '{spec[type_key]}'", "use a type that Optuna can sample: float, int, loguniform or categorical", type_key
+        yield (
+            f"has the unknown type '{spec[type_key]}'",
+            "use a type that Optuna can sample: float, int, loguniform or categorical",
+            type_key,
+        )
 
 
 def _normal(value: Any) -> str | None:

@@ -10,7 +10,7 @@ from gonogo.code.names import all_parsed, calls, origin, statement_of
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
-BEST = frozenset({"best_params", "best_trial", "best_trials"})
+BEST = frozenset({"best_params", "best_trial", "best_trials", "best_value"})
 # What else may carry the best parameters on; then nothing is said.
 OTHER_WAYS = frozenset({"trials", "get_trials", "trials_dataframe", "best_config", "best_cfg", "best_hparams", "best_hyperparameters"})
 SHOWN_BY = ("print", "pprint", "log", "logger", "logging", "console", "tqdm", "warnings")
@@ -21,8 +21,9 @@ def best_not_used(modules: dict[str, Module]) -> Iterator[Fault]:
     """The best parameters are searched for and never applied.
 
     What it does:
-        Follows what becomes of a study after `optimize`: its best parameters must be read by more than a message. Silent where the study itself is returned,
-        stored or handed on, and where the trials are gone through one by one.
+        Follows what becomes of a study after `optimize`: its best parameters must be read by more than a message.
+        Silent where the study itself is returned, stored or handed on, where the trials are gone through one by one,
+        and where the objective keeps the best of its trials itself.
 
     Why it matters:
         The search costs most of the run's time, and the reported result is that of the default settings.
@@ -44,8 +45,10 @@ def best_not_used(modules: dict[str, Module]) -> Iterator[Fault]:
 
 
 def _applies(module: Module) -> bool:
-    """Whether best parameters are read for more than a message, or the trials are gone through."""
+    """Whether best parameters are read for more than a message, the trials are gone through, or the objective keeps the best itself."""
     for node in module.nodes:
+        if _keeps_best(node):
+            return True
         name = node.attr if isinstance(node, ast.Attribute) else node.value if isinstance(node, ast.Constant) else None
         if not isinstance(name, str):
             continue
@@ -53,6 +56,15 @@ def _applies(module: Module) -> bool:
             return True
         if name in BEST and not (isinstance(node, ast.Constant) and _is_subscript_key(module, node)) and not _is_shown(module, node):
             return True
+    return False
+
+
+def _keeps_best(node: ast.AST) -> bool:
+    """Whether a statement carries something called best out of the function it stands in."""
+    if isinstance(node, (ast.Nonlocal, ast.Global)):
+        return any("best" in name.lower() for name in node.names)
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
+        return "best" in qualified_name(node.value).lower()
     return False
 
 
@@ -67,7 +79,7 @@ def _is_shown(module: Module, node: ast.AST) -> bool:
     statement = statement_of(module, node)
     if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
         return False
-    return qualified_name(statement.value.func).partition(".")[0].strip("_").lower() in SHOWN_BY
+    return any(part.strip("_").lower() in SHOWN_BY for part in qualified_name(statement.value.func).split("."))
 
 
 def _is_study(module: Module, name: ast.Name) -> bool:

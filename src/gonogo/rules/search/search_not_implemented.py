@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from gonogo.code.modules import Module
+from gonogo.code.modules import Module, without_docstring
 from gonogo.code.names import all_parsed, ancestors
 from gonogo.code.searchspace import SECTION, is_on
 from gonogo.code.yamldoc import YamlDocument
@@ -16,37 +16,54 @@ from gonogo.runs import Run
 
 # Each of these creates or drives a study, directly or through another library.
 SEARCHERS = frozenset(
-    {"create_study", "load_study", "Study", "ask", "OptunaSearchCV", "OptunaSearch", "OptunaSweeper", "hyperparameter_search", "Tuner", "LightGBMTuner"}
+    {
+        "create_study",
+        "load_study",
+        "Study",
+        "ask",
+        "OptunaSearchCV",
+        "OptunaSearch",
+        "OptunaSweeper",
+        "hyperparameter_search",
+        "Tuner",
+        "LightGBMTuner",
+    }
 )
 
 
 @rule("OPT101", "search-not-implemented", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
-def search_not_implemented(
-    runs: list[Run], modules: dict[str, Module], shared_config: YamlDocument, contract: Contract
-) -> Iterator[Fault]:
+def search_not_implemented(runs: list[Run], modules: dict[str, Module], shared_config: YamlDocument, contract: Contract) -> Iterator[Fault]:
     """Run configs ask for a search that the code does not make.
 
     What it does:
-        Where a run config switches the search on (`enabled`, or a number of trials and a search space), looks through all code for anything that creates
-        or drives a study: Optuna's own functions, its Hydra sweeper, the searches of other libraries that use it.
-        A study in a function that nothing mentions does not count.
+        Where a run config switches the search on (`enabled`, or a number of trials and a search space), looks through
+        all code for anything that creates or drives a study: Optuna's own functions, its Hydra sweeper, the searches of
+        other libraries that use it. A study in a function that nothing mentions does not count.
 
     Why it matters:
-        The plan's methods are compared at the settings that a search would find. Without it they run on arbitrary ones, and nothing says so.
+        The plan's methods are compared at the settings that a search would find. Without it they run on arbitrary ones,
+        and nothing says so.
 
     Instead:
-        Create a study, optimise it with the search space of the run config, and train with the best parameters; or switch the search off.
+        Create a study, optimise it with the search space of the run config, and train with the best parameters; or
+        switch the search off.
     """
     asking = [run for run in runs if is_on(run)]
     if not asking or not modules or not all_parsed(modules) or "optuna" in _sweeper(shared_config):
         return
-    if any(_searches(module, modules) for module in modules.values()):
+    place = _place(modules, contract)
+    training = modules.get(place.path)
+    if any(_searches(module, modules) for module in modules.values()) or (training is not None and _is_empty(training)):
         return
-    related = [Related(location=run.locate(run.section(SECTION)), label="the search that is asked for") for run in asking if run.path in _own_files(runs)]
+    related = [
+        Related(location=run.locate(run.section(SECTION)), label="the search that is asked for")
+        for run in asking
+        if run.path in _own_files(runs)
+    ]
     yield Fault(
-        _place(modules, contract),
+        place,
         "run configs ask for a search, but no code creates or optimises a study",
-        "implement the search with the search space of the run config and train with the best parameters, or switch it off in the run configs",
+        "search the run config's space and train with the best parameters, or switch the search off in the run configs",
         related=tuple(related),
         runs=tuple(run.id for run in asking),
     )
@@ -63,16 +80,18 @@ def _own_files(runs: list[Run]) -> set[str | None]:
 
 
 def _searches(module: Module, modules: Mapping[str, Module]) -> bool:
-    for node in module.nodes:
-        names = {
-            ast.Name: lambda found: [found.id],
-            ast.Attribute: lambda found: [found.attr],
-            ast.ImportFrom: lambda found: [alias.asname or alias.name for alias in found.names if alias.asname],
-            ast.Constant: lambda found: [found.value.rpartition(".")[2]] if isinstance(found.value, str) else [],
-        }.get(type(node), lambda _: [])(node)
-        if SEARCHERS.intersection(names) and _may_run(module, node, modules):
-            return True
-    return False
+    return any(_name(node) in SEARCHERS and _may_run(module, node, modules) for node in module.nodes)
+
+
+def _name(node: ast.AST) -> str:
+    """What a node mentions by its last name: a name, an attribute, the end of a dotted text such as `optuna.create_study`."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.alias) and node.asname:
+        return node.name
+    return node.value.rpartition(".")[2] if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 
 def _may_run(module: Module, node: ast.AST, modules: Mapping[str, Module]) -> bool:
@@ -88,6 +107,11 @@ def _may_run(module: Module, node: ast.AST, modules: Mapping[str, Module]) -> bo
         for candidate in modules.values()
         for other in candidate.nodes
     )
+
+
+def _is_empty(module: Module) -> bool:
+    """Whether a module has no code at all, which is another rule's matter."""
+    return module.tree is not None and not without_docstring(module.tree.body)
 
 
 def _place(modules: Mapping[str, Module], contract: Contract) -> Location:
@@ -110,4 +134,11 @@ BAD = Tree(
         )
     }
 )
-GOOD = Tree({"src/train.py": (Edit("import optuna\n", "import optuna\nfrom optuna import create_study\n"), Edit("optuna.create_study(", "create_study("))})
+GOOD = Tree(
+    {
+        "src/train.py": (
+            Edit("import optuna\n", "import optuna\nfrom optuna import create_study\n"),
+            Edit("optuna.create_study(", "create_study("),
+        )
+    }
+)

@@ -14,18 +14,22 @@ from gonogo.code.yamldoc import YamlDocument
 from gonogo.contract import Contract, module_path
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.grouping import by_message
 from gonogo.runs import Run
 
 WORD = re.compile(r"\w+")
 
 
 @rule("OPT104", "unknown-search-parameter", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
-def unknown_search_parameter(runs: list[Run], shared_config: YamlDocument, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def unknown_search_parameter(
+    runs: list[Run], shared_config: YamlDocument, modules: dict[str, Module], contract: Contract
+) -> Iterator[Fault]:
     """The search samples a parameter that is no setting of the run.
 
     What it does:
-        Looks for the name of each searched parameter in the run config and the shared config, outside the search section, and in all code: as a name, an
-        attribute, a keyword or a word in a text. Silent where code passes whole dicts on as keywords, since any name may be meant by that.
+        Looks for the name of each searched parameter in the run config and the shared config, outside the search
+        section, and in all code: as a name, an attribute, a keyword or a word in a text. Silent where code passes whole
+        dicts on as keywords, since any name may be meant by that.
 
     Why it matters:
         The value that the search finds goes nowhere. Each trial of it is wasted, and the run is reported as tuned.
@@ -35,8 +39,10 @@ def unknown_search_parameter(runs: list[Run], shared_config: YamlDocument, modul
     """
     if not modules or not all_parsed(modules) or _passes_dicts_on(modules, contract):
         return
-    mentioned = _words_of_code(modules)
-    shared = set(_keys(shared_config.value))
+    yield from by_message(_find(runs, set(_keys(shared_config.value)), _words_of_code(modules)))
+
+
+def _find(runs: list[Run], shared: set[str], mentioned: set[str]) -> Iterator[Fault]:
     for run in runs:
         if not is_on(run):
             continue

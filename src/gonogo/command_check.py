@@ -1,0 +1,148 @@
+"""`gonogo check`: from a request on the command line to a report and an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TextIO
+
+from gonogo.batch import Pool, Result, Task, default_jobs
+from gonogo.errors import UsageError
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; the fields are its arguments and options."""
+
+    paths: tuple[str, ...]
+    plans: tuple[str, ...]
+    contract: str | None
+    format: str
+    select: tuple[str, ...]
+    ignore: tuple[str, ...]
+    jobs: int | None
+    timeout: float
+    output: str | None
+    debug: bool
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The options of the pipeline."""
+        return {"contract": self.contract, "select": self.select, "ignore": self.ignore, "timeout": self.timeout}
+
+
+def run(request: Request, pool: Pool) -> int:
+    """Judge and report; the exit code.
+
+    Raises:
+        UsageError: a path that is not there, or options that do not go together.
+        StageError: the processes that judge don't start.
+    """
+    with pool:
+        tasks = _tasks(request, pool)
+        pool.grow(min(request.jobs, len(tasks)) if request.jobs else default_jobs(len(tasks)))
+        with _output(request.output) as stream:
+            results = _with_progress(pool.run(tasks, request.options), tasks, stream)
+            return _report(request, _checked(results, request), stream)
+
+
+def _tasks(request: Request, pool: Pool) -> list[Task]:
+    missing = [path for path in dict.fromkeys([*request.paths, *request.plans]) if path != STDIN and not os.path.lexists(path)]
+    if missing:
+        raise UsageError(f"There is no {', no '.join(missing)}.")
+    if request.paths.count(STDIN) > 1 or STDIN in request.plans:
+        raise UsageError("Standard input can be read once, and only as a bundle.")
+    if request.plans and len(request.plans) != len(request.paths):
+        raise UsageError(
+            f"{len(request.paths)} PATHs take as many plans, not {len(request.plans)}: give --plan once for each PATH, in the same order, "
+            "or put each plan into its experiment's folder as plan.yaml, or beside it as <folder>.plan.yaml."
+        )
+    plans = request.plans or (None,) * len(request.paths)
+    return [_task(path, plan, pool) for path, plan in zip(request.paths, plans, strict=True)]
+
+
+def _task(path: str, plan: str | None, pool: Pool) -> Task:
+    if path != STDIN:
+        return Task(path, os.fsencode(path).decode("utf-8", "replace"), plan)
+    from gonogo.experiment import read_stdin
+
+    return Task(pool.keep(read_stdin()), "standard input", plan)
+
+
+def _checked(results: Iterator[Result], request: Request) -> Iterator[Result]:
+    """The results; what is no experiment is wrong usage if it was the only one asked about, and undecided among others."""
+    for result in results:
+        if result.usage and len(request.paths) == 1:
+            raise UsageError(result.usage)
+        if result.traceback and request.debug:
+            print(result.traceback, file=sys.stderr)
+        yield result
+
+
+@contextlib.contextmanager
+def _output(path: str | None) -> Iterator[TextIO]:
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        # Opened, and so emptied, before the work: an old verdict must not be taken for the new one if that is never written.
+        stream = open(path, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, PTH123
+    except OSError as error:
+        raise UsageError(f"{path} can't be written: {error.strerror or error}.") from error
+    with stream:
+        yield stream
+
+
+def _with_progress(results: Iterator[Result], tasks: list[Task], stream: TextIO) -> Iterator[Result]:
+    """Show a progress bar on a terminal. Where the report goes to the same terminal, it waits until the bar is gone."""
+    if len(tasks) < 2 or not sys.stderr.isatty():
+        yield from results
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    waiting = []
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=len(tasks))
+        for result in results:
+            progress.advance(bar)
+            if stream.isatty():
+                waiting.append(result)
+            else:
+                yield result
+    yield from waiting
+
+
+def _report(request: Request, results: Iterator[Result], stream: TextIO) -> int:
+    from gonogo.report import json
+
+    started = time.perf_counter()
+    verdicts = []
+    printer = None
+    for result in results:
+        verdicts.append(result.verdict)
+        if request.format == "jsonl":
+            print(json.line(result.verdict), file=stream, flush=True)
+        elif request.format == "text":
+            from gonogo.report.console import ReportConsole
+            from gonogo.report.text import Report
+
+            if printer is None:
+                printer = Report(ReportConsole(stream))
+            elif len(request.paths) > 1:
+                print(file=stream)
+            sources = {path: text.splitlines() for path, text in result.sources.items()}
+            printer.print(result.verdict, sources.get)
+    if request.format == "json":
+        print(json.document(verdicts), file=stream)
+    elif printer is not None and len(verdicts) > 1:
+        printer.overview(verdicts, time.perf_counter() - started)
+    codes = [verdict.outcome.exit_code for verdict in verdicts]
+    return 1 if 1 in codes else max(codes)

@@ -1,0 +1,130 @@
+"""The command line as typer reads it.
+
+Commands only note what was asked for, so that errors of the work itself are none of typer's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from gonogo.batch import Pool
+
+
+class Format(StrEnum):
+    """How a verdict is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+
+
+class ListFormat(StrEnum):
+    """How a list is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass
+class Chosen:
+    """What the command line asked for, once typer has read it; `pool` is the one started ahead of time."""
+
+    pool: Pool | None
+    action: Callable[[], int] | None = None
+
+
+Rules = Annotated[list[str] | None, typer.Option(metavar="RULES", help="Only these rules: ids, families or slugs, with commas.")]
+
+app = typer.Typer(
+    name="gonogo",
+    help="Is this experiment code ready to run, and would its result mean anything?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Is this experiment code ready to run, and would its result mean anything?"""
+    if version:
+        context.obj.action = _print_version
+        raise typer.Exit
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    paths: Annotated[
+        list[str], typer.Argument(metavar="PATH...", help="Folders or bundles (JSON) of experiments; - is a bundle on stdin.")
+    ],
+    plan: Annotated[list[str] | None, typer.Option(metavar="FILE", help="The research plan; with several PATHs, once for each.")] = None,
+    contract: Annotated[str | None, typer.Option(metavar="NAME", help="Name or TOML file of the contract (default: detected).")] = None,
+    format: Annotated[Format, typer.Option("--format", help="How to write the verdict.")] = Format.TEXT,
+    select: Rules = None,
+    ignore: Annotated[list[str] | None, typer.Option(metavar="RULES", help="Not these rules.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes to use (default: one a core).")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=86400, metavar="SECONDS", help="Time limit for one experiment.")] = 60.0,
+    output: Annotated[str | None, typer.Option(metavar="FILE", help="Write the report there instead.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of gonogo's own failures.")] = False,
+) -> None:
+    """Judge experiments: GO (exit code 0), NO-GO (1) or could not decide (3)."""
+    from gonogo.command_check import Request, run
+
+    request = Request(tuple(paths), tuple(plan or ()), contract, format.value, _names(select), _names(ignore), jobs, timeout, output, debug)
+    pool = context.obj.pool or Pool(1, debug)
+    context.obj.action = lambda: run(request, pool)
+
+
+@app.command()
+def rules(
+    context: typer.Context, format: Annotated[ListFormat, typer.Option("--format", help="How to write it.")] = ListFormat.TEXT
+) -> None:
+    """List the rules."""
+    from gonogo.report.catalogue import print_rules
+
+    context.obj.action = lambda: print_rules(format.value)
+
+
+@app.command()
+def explain(context: typer.Context, rule: Annotated[str, typer.Argument(metavar="ID", help="Id or slug of a rule.")]) -> None:
+    """Explain a rule, with an example."""
+    from gonogo.report.catalogue import print_rule
+
+    context.obj.action = lambda: print_rule(rule)
+
+
+@app.command()
+def contracts(context: typer.Context) -> None:
+    """List the contracts that come with gonogo."""
+    from gonogo.report.catalogue import print_contracts
+
+    context.obj.action = print_contracts
+
+
+@app.command()
+def schema(context: typer.Context) -> None:
+    """Print the JSON schema of a verdict."""
+    from gonogo.report.json import print_schema
+
+    context.obj.action = print_schema
+
+
+def _print_version() -> int:
+    from gonogo import __version__
+
+    print(f"gonogo {__version__}")
+    return 0
+
+
+def _names(values: list[str] | None) -> tuple[str, ...]:
+    return tuple(name.strip() for value in values or () for name in value.split(",") if name.strip())

@@ -1,0 +1,28 @@
+"""The console that reports are printed to."""
+
+from __future__ import annotations
+
+from typing import NoReturn, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+
+class ReportConsole(Console):
+    """A rich console that takes no text for markup and leaves a closed pipe to its caller."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(file=stream, highlight=False, markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Called by rich while it handles the error; rich itself would exit with 1, which means NO-GO here."""
+        raise BrokenPipeError
+
+    def put(self, text: Text, *, cut: bool = False) -> None:
+        """Print a text: as it is into a file or a pipe; on a terminal wrapped at its width, or cut there."""
+        if not self.is_terminal:
+            self.print(text, soft_wrap=True)
+        elif cut:
+            self.print(text, no_wrap=True, overflow="ellipsis")
+        else:
+            self.print(text)

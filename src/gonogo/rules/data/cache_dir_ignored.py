@@ -1,0 +1,134 @@
+"""DAT101."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+
+from gonogo.code.downloads import Download, downloads
+from gonogo.code.modules import Function, Module, without_docstring
+from gonogo.code.names import argument, calls, functions, origin
+from gonogo.experiment import Experiment
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+PARAMETER = re.compile(r"^(?:data_?|model_?|hf_?|dataset_?)?cache(?:_?(?:dir|directory|path|root|folder))?$")
+FOLDER = ".cache"
+
+
+@rule("DAT101", "cache-dir-ignored", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
+def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module]) -> Iterator[Fault]:
+    """Data or weights are not kept in `.cache/`.
+
+    What it does:
+        Looks for a function that is given a cache folder and never uses it, and for downloads through the well-known
+        libraries that name no folder, or literally another one. A folder that is a variable, and a project that sets
+        the library's own variable (`HF_HOME`, `TORCH_HOME` …), are left alone.
+
+    Why it matters:
+        What is downloaded goes into the home folder of a machine that is thrown away. Every run downloads it again, and
+        fails where there is no network.
+
+    Instead:
+        Hand the cache folder on to the call that downloads.
+    """
+    for module in modules.values():
+        for function in functions(module):
+            parameter = _ignored_parameter(function)
+            if parameter is not None and _is_given(module, function, parameter, modules):
+                yield Fault(
+                    module.location(parameter),
+                    f"`{function.name}` is given `{parameter.arg}` and never uses it",
+                    f"keep what the function loads in `{parameter.arg}`, or read it from there",
+                )
+    configs = "\n".join(file.text or "" for file in experiment.with_suffix(".yaml", ".yml"))
+    settings = configs + "\n".join(file.text or "" for file in experiment.with_suffix(".py", ".toml"))
+    for module in modules.values():
+        for download in downloads(module):
+            problem = _problem(module, download)
+            if (
+                problem
+                and _is_wanted(download, configs)
+                and not any(re.search(rf"\b(?:{name})\b", settings) for name in download.variables)
+            ):
+                yield Fault(module.location(download.node), problem, f"keep it in `{FOLDER}/`: give the call `{download.keyword}`")
+
+
+def _ignored_parameter(function: Function) -> ast.arg | None:
+    """The cache parameter that a real function body never mentions."""
+    body = without_docstring(function.body)
+    if len(body) <= 1 and all(isinstance(entry, (ast.Pass, ast.Raise, ast.Expr)) for entry in body):
+        return None
+    parameters = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    found = next((entry for entry in parameters if PARAMETER.match(entry.arg)), None)
+    if found is None or any(
+        isinstance(entry, (ast.Name, ast.FunctionDef)) and _may_be(entry, found.arg) for part in body for entry in ast.walk(part)
+    ):
+        return None
+    return found
+
+
+def _may_be(node: ast.Name | ast.FunctionDef, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id in (name, "locals", "vars", "super")
+
+
+def _is_given(module: Module, function: Function, parameter: ast.arg, modules: Mapping[str, Module]) -> bool:
+    """Whether some call in the project gives the parameter; methods are not looked for, they may be made for others."""
+    if module.parents.get(function) is not module.tree or function.decorator_list:
+        return False
+    names = [entry.arg for entry in (*function.args.posonlyargs, *function.args.args)]
+    index = names.index(parameter.arg) if parameter.arg in names else None
+    target = f"{module.name}.{function.name}"
+    return any(
+        origin(other, call.func) == target and argument(call, index, parameter.arg) is not None
+        for other in modules.values()
+        for call in calls(other)
+    )
+
+
+def _is_wanted(download: Download, configs: str) -> bool:
+    """Whether the download happens: if it hangs on a setting, some config must switch that on and none off."""
+    values = re.findall(rf"^\s*{download.condition}:\s*(\w+)", configs, re.MULTILINE)
+    return download.condition is None or {value.lower() for value in values} == {"true"}
+
+
+def _problem(module: Module, download: Download) -> str | None:
+    """What is wrong with the folder of a download; None if nothing surely is."""
+    if download.folder is None:
+        return f"`{download.name}` downloads without a cache folder"
+    if download.literal is not None and FOLDER not in download.literal:
+        return f"`{download.name}` downloads into `{download.literal}`"
+    return None
+
+
+BAD = [
+    Tree(
+        {
+            "src/preprocess.py": (
+                Edit(
+                    "def cache_path(dataset_cfg: DictConfig) -> Path:",
+                    "def cache_path(dataset_cfg: DictConfig, cache_dir: str) -> Path:  # <- here",
+                ),
+                Edit("return Path(dataset_cfg.cache_dir)", 'return Path("digits")'),
+                Edit("cache_file = cache_path(dataset_cfg)", "cache_file = cache_path(dataset_cfg, dataset_cfg.cache_dir)"),
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/preprocess.py": (
+                Edit("import torch\n", "import torch\nfrom datasets import load_dataset\n"),
+                Edit("    digits = load_digits()\n", '    digits = load_dataset("mnist", split="train")  # <- here\n'),
+            )
+        }
+    ),
+]
+GOOD = Tree(
+    {
+        "src/preprocess.py": (
+            Edit("import torch\n", "import torch\nfrom datasets import load_dataset\n"),
+            Edit("    digits = load_digits()\n", '    digits = load_dataset("mnist", split="train", cache_dir=cache_file.parent)\n'),
+        )
+    }
+)

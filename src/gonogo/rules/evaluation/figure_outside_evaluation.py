@@ -1,0 +1,67 @@
+"""EVA107."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from gonogo.code.modules import Module
+from gonogo.code.names import imported_modules
+from gonogo.contract import Contract, module_path
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+PLOTTING = frozenset({"matplotlib", "seaborn", "plotly", "bokeh", "altair", "plotnine", "pylab"})
+
+
+@rule("EVA107", "figure-outside-evaluation", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
+def figure_outside_evaluation(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """A run imports a plotting library.
+
+    What it does:
+        Looks for imports of plotting libraries in every module that the training or the documented start of a run
+        imports, directly or not, except the evaluation module.
+
+    Why it matters:
+        Figures are made by the evaluation alone, from what the tracker holds: one made during a run is on another
+        machine, under a name that nobody expects, and costs time on the accelerator.
+
+    Instead:
+        Log the numbers, and draw them in the evaluation.
+    """
+    evaluation = contract.evaluation.module
+    for module in _modules_of_a_run(modules, contract):
+        if module.name == evaluation:
+            continue
+        for node in module.nodes:
+            library = next((name for name in _libraries(node) if name in PLOTTING), None)
+            if library is not None:
+                yield Fault(module.location(node), f"a run imports `{library}`", "log the numbers and draw the figure in the evaluation")
+                break
+
+
+def _modules_of_a_run(modules: Mapping[str, Module], contract: Contract) -> list[Module]:
+    by_name = {module.name: module for module in modules.values()}
+    pending = [contract.training.module, *(command.module for command in contract.commands.values())]
+    found: dict[str, Module] = {}
+    while pending:
+        name = pending.pop(0)
+        module = by_name.get(name)
+        if module is not None and name not in found and module.path != module_path(contract.evaluation.module):
+            found[name] = module
+            pending.extend(sorted(imported_modules(module, modules)))
+    return list(found.values())
+
+
+def _libraries(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name.partition(".")[0] for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and not node.level and node.module:
+        return [node.module.partition(".")[0]]
+    return []
+
+
+BAD = Tree(
+    {"src/train.py": Edit("import hydra\nimport optuna\n", "import hydra\nimport matplotlib.pyplot as plt  # <- here\nimport optuna\n")}
+)
+GOOD = Tree({"src/evaluate.py": Edit("import seaborn as sns\n", "import plotly\nimport seaborn as sns\n")})

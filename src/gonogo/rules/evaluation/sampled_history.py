@@ -1,0 +1,48 @@
+"""EVA108."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module
+from gonogo.code.names import calls, has_open_keywords, imports
+from gonogo.contract import Contract, module_path
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+PARAMETERS = frozenset({"keys", "x_axis", "pandas", "stream"})
+
+
+@rule("EVA108", "sampled-history", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK)
+def sampled_history(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """The evaluation reads a sample of the history.
+
+    What it does:
+        Looks for `run.history()` without `samples=` in the evaluation module.
+
+    Why it matters:
+        W&B then returns 500 rows that it picks at random. In a longer run the last value, the best value and every mean
+        are those of the sample, and change from one call to the next.
+
+    Instead:
+        `run.scan_history()`, which returns every row, or `samples=` with more rows than the run has.
+    """
+    module = modules.get(module_path(contract.evaluation.module))
+    if module is None or "wandb" not in {name.partition(".")[0] for name in imports(module).values()}:
+        return
+    for call in calls(module):
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "history" and _is_sampled(call):
+            yield Fault(
+                module.location(call),
+                "`history()` returns a sample of 500 rows, not the history",
+                "use `scan_history()`, which returns every row",
+            )
+
+
+def _is_sampled(call: ast.Call) -> bool:
+    return not call.args and not has_open_keywords(call) and {keyword.arg for keyword in call.keywords} <= PARAMETERS
+
+
+BAD = Tree({"src/evaluate.py": Edit("pd.DataFrame(list(run.scan_history()))", "run.history()  # <- here")})
+GOOD = Tree({"src/evaluate.py": Edit("pd.DataFrame(list(run.scan_history()))", "run.history(samples=1_000_000)")})
