@@ -1,29 +1,46 @@
-"""The tricky cases of the rules on run configs, search, Hydra entry points, caches and evaluation: what must fire once, and what must not fire."""
+"""The tricky cases of the rules on run configs, the search and Hydra: what must fire once, and what must not fire."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rule_cases import (
+    COMPARATIVE,
+    CONFIG,
+    HERE,
+    MAIN,
+    MODEL,
+    PREPROCESS,
+    PROPOSED,
+    PYPROJECT,
+    TRAIN,
+    Case,
+    Judge,
+    found_and_marked,
+    name_of,
+)
 
-from gonogo import plan as plans
-from gonogo.rules.base import MARKER, Edit, Tree
-from gonogo.verdict import Verdict
+from gonogo.rules.base import Edit, Tree
 
-Judge = Callable[..., Verdict]
-
-PROPOSED = "config/run/proposed-mlp-digits.yaml"
-COMPARATIVE = "config/run/comparative-1-mlp-digits.yaml"
-CONFIG, MAIN, TRAIN, EVALUATE = "config/config.yaml", "src/main.py", "src/train.py", "src/evaluate.py"
-PREPROCESS, MODEL, PYPROJECT = "src/preprocess.py", "src/model.py", "pyproject.toml"
 HYDRA_MAIN = '@hydra.main(version_base="1.3", config_path="../config", config_name="config")'
 CHILD = "    subprocess.run(command, check=True)\n"
+CHILD_HERE = CHILD.replace("\n", f"{HERE}\n")
+NO_VERSION_BASE = Edit(HYDRA_MAIN, '@hydra.main(config_path="../config", config_name="config")')
 SPACE = "      type: loguniform\n      low: 0.001\n      high: 0.1\n"
 OPTIMIZE = "    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)\n    return study.best_params\n"
-FETCH = "    run = api.run("
-KEY_VALUE = '    values = dict(argument.split("=", 1) for argument in arguments if "=" in argument)\n'
+OPTIMIZE_HERE = OPTIMIZE.replace("n_trials)\n", f"n_trials){HERE}\n")
+ENTRY = Edit("def main(cfg: DictConfig) -> None:", f"def main(cfg: DictConfig) -> None:{HERE}")
+STUDY = "    study = optuna.create_study(direction=cfg.run.optuna.direction, sampler=sampler)\n"
+RUN_TEXT = """run_id: proposed-mlp-digits
+method: label-smoothing
+model: {name: mlp}
+dataset: {name: digits}
+training: {epochs: 15}
+optuna: {enabled: false}
+"""
+NO_MODEL = RUN_TEXT.replace("model: {name: mlp}\n", "")
 
 
 def plan_text(**changes: Any) -> str:
@@ -34,116 +51,328 @@ def plan_text(**changes: Any) -> str:
     return json.dumps({"design": design, "runs": [first, second]})
 
 
+def proposed(text: str, at: bool = False, **more: Any) -> Tree:
+    """The golden experiment with another run config."""
+    return Tree({PROPOSED: text, **more}, at=PROPOSED if at else None)
+
+
+def proposed_with(old: str, new: str, **plan: Any) -> Tree:
+    """The golden experiment with a change to a run config, and one to the plan."""
+    return Tree({PROPOSED: Edit(old, new)}, plan=plan_text(**plan) if plan else None)
+
+
 def in_space(*lines: str) -> Tree:
     """The golden experiment with another specification of the searched learning rate."""
-    return Tree({PROPOSED: Edit(SPACE, "".join(f"      {line}\n" for line in lines))})
+    return proposed_with(SPACE, "".join(f"      {line}\n" for line in lines))
 
 
-def only_proposed(text: str) -> Tree:
-    return Tree({PROPOSED: text})
+def wrapped(text: str) -> str:
+    """A run config under one key."""
+    return "run:\n" + "".join(f"  {line}\n" for line in text.splitlines())
 
 
-def with_version_base(value: str, path: str = MAIN) -> Edit:
-    return Edit(HYDRA_MAIN, HYDRA_MAIN.replace('version_base="1.3", ', f"version_base={value}, " if value else ""))
+def train(*edits: Edit, **more: Any) -> Tree:
+    """The golden experiment with changes to training."""
+    return Tree({TRAIN: edits, **more})
 
 
-def download(call: str, imported: str, *more: tuple[str, Edit]) -> Tree:
-    """The golden experiment whose data come from a call of a library."""
-    changes: dict[str, Any] = {
-        PREPROCESS: (Edit("import torch\n", f"import torch\n{imported}\n"), Edit("    digits = load_digits()\n", f"    digits = {call}\n"))
-    }
-    changes.update(more)
-    return Tree(changes)
-
-
-RUN_TEXT = """run_id: proposed-mlp-digits
-method: label-smoothing
-model: {name: mlp}
-dataset: {name: digits}
-training: {epochs: 15}
-optuna: {enabled: false}
-"""
-
-
-def indented(text: str) -> str:
-    return "".join(f"  {line}\n" for line in text.splitlines())
-
-
-BAD: list[tuple[str, str, Tree]] = [
+BAD: list[Case] = [
     ("RUN101", "both files missing is one finding", Tree({PROPOSED: None, COMPARATIVE: None}, at=PROPOSED)),
-    ("RUN102", "the file has another name", Tree({PROPOSED: None, "config/run/proposed.yaml": RUN_TEXT.replace("\n", f"{MARKER}\n", 1)})),
-    ("RUN102", "wrapped", only_proposed("run:\n" + indented(RUN_TEXT.replace("proposed-mlp-digits", f"other{MARKER}")))),
-    ("RUN103", "empty", Tree({PROPOSED: ""}, at=PROPOSED)),
-    ("RUN103", "a text", Tree({PROPOSED: "proposed-mlp-digits\n"}, at=PROPOSED)),
-    ("RUN103", "only comments", Tree({PROPOSED: "# to be written\n"}, at=PROPOSED)),
-    ("RUN103", "wrapped", Tree({PROPOSED: "run:\n" + indented(RUN_TEXT.replace("model: {name: mlp}\n", ""))}, at=PROPOSED)),
-    ("RUN103", "a placeholder in the shared config is no section", Tree(
-        {PROPOSED: RUN_TEXT.replace("model: {name: mlp}\n", ""), CONFIG: Edit("wandb:\n", "model: {}\nwandb:\n")}, at=PROPOSED)),
-    ("RUN103", "a defaults list that only names itself", Tree(
-        {PROPOSED: "# @package _global_\ndefaults:\n  - _self_\n" + RUN_TEXT.replace("model: {name: mlp}\n", "")}, at=PROPOSED)),
-    ("RUN104", "severity of the planned dataset", Tree(
-        {PROPOSED: Edit("  name: digits\n", f"  name: digits\n  corruption_severity: 3{MARKER}\n")}, plan=plan_text(dataset="Digits-C (severity 5)"))),
-    ("RUN104", "severity of the design", Tree(
-        {PROPOSED: Edit("  name: digits\n", f"  name: digits\n  severity: 3{MARKER}\n")}, plan=plan_text(design="The stream has severity-5 noise."))),
-    ("RUN104", "another model", Tree({PROPOSED: Edit("  name: mlp\n", f"  name: resnet50{MARKER}\n")}, plan=plan_text(model="ResNet-18 (11M)"))),
-    ("RUN104", "another dataset", Tree({PROPOSED: Edit("  name: digits\n", f"  name: cifar10{MARKER}\n")}, plan=plan_text(dataset="CIFAR-100"))),
-    ("RUN104", "adaptation steps", Tree(
-        {PROPOSED: Edit("  epochs: 15\n", f"  epochs: 15\n  inner_steps: 10{MARKER}\n")}, plan=plan_text(method="TENT (1 step)"))),
-    ("OPT101", "the study is in a function that nothing calls", Tree({TRAIN: (
-        Edit("    found = search(cfg) if cfg.run.optuna.enabled and not cfg.trial_mode else {}\n", "    found = {}\n"),
-        Edit("def main(cfg: DictConfig) -> None:", f"def main(cfg: DictConfig) -> None:{MARKER}"))})),
-    ("OPT101", "trials and a space, without enabled", Tree({
-        COMPARATIVE: Edit("  enabled: true\n", "  enabled: false\n"), PROPOSED: Edit("  enabled: true\n", ""),
-        TRAIN: (
-            Edit("optuna.create_study(direction=cfg.run.optuna.direction, sampler=sampler)", "Searcher()"),
-            Edit("def main(cfg: DictConfig) -> None:", f"def main(cfg: DictConfig) -> None:{MARKER}"))})),
-    ("OPT102", "low above high", in_space("type: uniform", f"low: 0.2{MARKER}", "high: 0.1")),
-    ("OPT102", "low is high", in_space("type: int", f"low: 3{MARKER}", "high: 3")),
-    ("OPT102", "log flag from zero", in_space("type: float", f"low: 0.0{MARKER}", "high: 0.1", "log: true")),
-    ("OPT102", "log_uniform from zero", in_space("type: log_uniform", f"low: 0.0{MARKER}", "high: 1e-1")),
-    ("OPT102", "no choices", in_space("type: categorical", f"choices: []{MARKER}")),
-    ("OPT102", "suggest_categorical without choices", Tree({PROPOSED: Edit(
-        f"    learning_rate:\n{SPACE}", f"    learning_rate:{MARKER}\n      type: suggest_categorical\n")})),
-    ("OPT102", "no upper bound", Tree({PROPOSED: Edit(f"    learning_rate:\n{SPACE}", f"    learning_rate:{MARKER}\n      type: float\n      low: 1.0\n")})),
-    ("OPT102", "a number in quotes", in_space("type: loguniform", "low: 1e-4", f"high: '1e-1'{MARKER}")),
-    ("OPT102", "unknown type", in_space(f"type: normal{MARKER}", "low: 1e-4", "high: 1e-1")),
-    ("OPT102", "the same fault in both runs is one finding", Tree({
-        PROPOSED: Edit("low: 0.001", f"low: 0{MARKER}"), COMPARATIVE: Edit("low: 0.001", "low: 0")})),
-    ("OPT104", "a dotted name", Tree({PROPOSED: Edit("    momentum:\n      type: uniform", f"    training.warmup_share:{MARKER}\n      type: uniform")})),
-    ("OPT105", "nothing at all", Tree({TRAIN: Edit(OPTIMIZE, OPTIMIZE.replace("n_trials)\n", f"n_trials){MARKER}\n").replace("study.best_params", "{}"))})),
-    ("OPT105", "only logged", Tree({TRAIN: Edit(OPTIMIZE, OPTIMIZE.replace("n_trials)\n", f"n_trials){MARKER}\n").replace(
-        "    return study.best_params", '    logger.info("best: %s", study.best_trial.params)\n    return {}'))})),
-    ("HYD101", "no config name", Tree({TRAIN: Edit(HYDRA_MAIN, f'@hydra.main(version_base="1.3", config_path="../config"){MARKER}')})),
-    ("HYD101", "no config path", Tree({TRAIN: Edit(HYDRA_MAIN, f'@hydra.main(version_base="1.3", config_name="config"){MARKER}')})),
-    ("HYD101", "bare", Tree({TRAIN: Edit(HYDRA_MAIN, f"@hydra.main(version_base=None, config_path=FOLDER, config_name='config'){MARKER}\n"
-        "# FOLDER is below").__class__(HYDRA_MAIN, f"@hydra.main(version_base=None, config_path='conf', config_name='config'){MARKER}")})),
-    ("HYD108", "the optimiser's rate by place", Tree({MODEL: Edit(
-        "        model.parameters(),\n        lr=settings[\"learning_rate\"],\n", f"        model.parameters(),\n        0.05,{MARKER}\n")})),
-    ("HYD108", "the batch size", Tree({PREPROCESS: Edit("            batch_size=dataset_cfg.batch_size,", f"            batch_size=64,{MARKER}")})),
-    ("HYD108", "epochs of a function", Tree({TRAIN: Edit(
-        "    epochs = TRIAL_EPOCHS if cfg.trial_mode else cfg.run.training.epochs\n", f"    epochs = 15{MARKER}\n")})),
-    ("HYD109", "no version_base", Tree({MAIN: (with_version_base(""), Edit(CHILD, CHILD.replace("\n", f"{MARKER}\n")))})),
-    ("HYD109", "chdir in the config", Tree({
-        CONFIG: Edit("wandb:\n", "hydra: {job: {chdir: true}}\nwandb:\n"), MAIN: Edit(CHILD, CHILD.replace("\n", f"{MARKER}\n"))})),
-    ("DAT101", "no cache folder for a tokenizer", download(
-        f'AutoTokenizer.from_pretrained("bert-base-uncased"){MARKER}', "from transformers import AutoTokenizer")),
-    ("DAT101", "torchvision elsewhere", download(
-        f'torchvision.datasets.MNIST("./data", download=True){MARKER}', "import torchvision")),
-    ("DAT101", "timm needs Hugging Face's variable", download(
-        f'timm.create_model("resnet18", pretrained=True){MARKER}', "import timm\nimport os\nos.environ['TORCH_HOME'] = '.cache'")),
-    ("EVA101", "os.system", Tree({MAIN: Edit(CHILD, f'{CHILD}    __import__("os")\n').__class__(
-        CHILD, f'{CHILD}    subprocess.call("python -m src.evaluate results_dir=x", shell=True){MARKER}\n')})),
-    ("EVA102", "weights of a run", Tree({EVALUATE: Edit(FETCH, f'    Path(results_dir, run_id, "model.pt").read_bytes(){MARKER}\n{FETCH}')})),
-    ("EVA102", "guarded, but a run writes it", Tree({EVALUATE: Edit(
-        FETCH, f'    local = results_dir / "model.pt"\n    if local.exists():\n        local.read_bytes(){MARKER}\n{FETCH}')})),
-    ("EVA102", "the config that a run left behind", Tree({EVALUATE: Edit(
-        "    config = OmegaConf.load(CONFIG_FILE)\n", f'    config = OmegaConf.load(results_dir / "config.yaml"){MARKER}\n')})),
-    ("EVA103", "options", Tree({EVALUATE: (
-        Edit("import json\nimport sys\n", "import argparse\nimport json\n"),
-        Edit(KEY_VALUE, f'    parser = argparse.ArgumentParser()\n    parser.add_argument("--results_dir", required=True){MARKER}\n'
-             '    parser.add_argument("--run_ids", required=True)\n    values = vars(parser.parse_args())\n'),
-        Edit("parse_arguments(sys.argv[1:])", "parse_arguments([])"))})),
-    ("EVA107", "within a function of a module that training imports", Tree({MODEL: Edit(
-        '    if name != "sgd":\n', f'    import matplotlib.pyplot as plt{MARKER}\n\n    if name != "sgd":\n')})),
-    ("EVA108", "with keys", Tree({EVALUATE: Edit("pd.DataFrame(list(run.scan_history()))", f"run.history(keys=HISTORY_KEYS, pandas=True){MARKER}")})),
+    ("RUN102", "the file has another name", Tree({PROPOSED: None, "config/run/proposed.yaml": RUN_TEXT.replace("\n", f"{HERE}\n", 1)})),
+    ("RUN102", "wrapped", proposed(wrapped(RUN_TEXT.replace("proposed-mlp-digits", f"other{HERE}")))),
+    ("RUN103", "empty", proposed("", at=True)),
+    ("RUN103", "a text", proposed("proposed-mlp-digits\n", at=True)),
+    ("RUN103", "only comments", proposed("# to be written\n", at=True)),
+    ("RUN103", "wrapped", proposed(wrapped(NO_MODEL), at=True)),
+    ("RUN103", "a placeholder is no section", proposed(NO_MODEL, at=True, **{CONFIG: Edit("wandb:\n", "model: {}\nwandb:\n")})),
+    ("RUN103", "defaults that name only the file itself", proposed("# @package _global_\ndefaults:\n  - _self_\n" + NO_MODEL, at=True)),
+    (
+        "RUN104",
+        "severity of the planned dataset",
+        proposed_with("  name: digits\n", f"  name: digits\n  corruption_severity: 3{HERE}\n", dataset="Digits-C (severity 5)"),
+    ),
+    (
+        "RUN104",
+        "severity of the design",
+        proposed_with("  name: digits\n", f"  name: digits\n  severity: 3{HERE}\n", design="The stream has severity-5 noise."),
+    ),
+    ("RUN104", "another model", proposed_with("  name: mlp\n", f"  name: resnet50{HERE}\n", model="ResNet-18 (11M)")),
+    ("RUN104", "another dataset", proposed_with("  name: digits\n", f"  name: cifar10{HERE}\n", dataset="CIFAR-100")),
+    ("RUN104", "adaptation steps", proposed_with("  epochs: 15\n", f"  epochs: 15\n  inner_steps: 10{HERE}\n", method="TENT (1 step)")),
+    (
+        "OPT101",
+        "the study is in a function that nothing calls",
+        train(Edit("    found = search(cfg) if cfg.run.optuna.enabled and not cfg.trial_mode else {}\n", "    found = {}\n"), ENTRY),
+    ),
+    (
+        "OPT101",
+        "trials and a space, without enabled",
+        train(Edit(STUDY, "    study = Searcher()\n"), ENTRY, **{PROPOSED: Edit("  enabled: true\n", "")}),
+    ),
+    ("OPT102", "low above high", in_space("type: uniform", f"low: 0.2{HERE}", "high: 0.1")),
+    ("OPT102", "low is high", in_space("type: int", f"low: 3{HERE}", "high: 3")),
+    ("OPT102", "log flag from zero", in_space("type: float", f"low: 0.0{HERE}", "high: 0.1", "log: true")),
+    ("OPT102", "log_uniform from zero", in_space("type: log_uniform", f"low: 0.0{HERE}", "high: 1e-1")),
+    ("OPT102", "min and max", in_space("type: float", f"min: 2{HERE}", "max: 1")),
+    ("OPT102", "no choices", in_space("type: categorical", f"choices: []{HERE}")),
+    ("OPT102", "a number in quotes", in_space("type: loguniform", "low: 1e-4", f"high: '1e-1'{HERE}")),
+    ("OPT102", "unknown type", in_space(f"type: normal{HERE}", "low: 1e-4", "high: 1e-1")),
+    (
+        "OPT102",
+        "suggest_categorical without choices",
+        proposed_with(f"    learning_rate:\n{SPACE}", f"    learning_rate:{HERE}\n      type: suggest_categorical\n"),
+    ),
+    (
+        "OPT102",
+        "no upper bound",
+        proposed_with(f"    learning_rate:\n{SPACE}", f"    learning_rate:{HERE}\n      type: float\n      low: 1.0\n"),
+    ),
+    (
+        "OPT104",
+        "a dotted name",
+        proposed_with("    momentum:\n      type: uniform", f"    training.warmup_share:{HERE}\n      type: uniform"),
+    ),
+    ("OPT105", "nothing reads them", train(Edit(OPTIMIZE, OPTIMIZE_HERE.replace("study.best_params", "{}")))),
+    (
+        "OPT105",
+        "only a logger does",
+        train(Edit(OPTIMIZE, OPTIMIZE_HERE.replace("return study.best_params", "logger.info(study.best_trial.params)\n    return {}"))),
+    ),
+    ("HYD101", "no config name", train(Edit(HYDRA_MAIN, f'@hydra.main(version_base="1.3", config_path="../config"){HERE}'))),
+    ("HYD101", "no config path", train(Edit(HYDRA_MAIN, f'@hydra.main(version_base="1.3", config_name="config"){HERE}'))),
+    ("HYD101", "the folder of another project", train(Edit(HYDRA_MAIN, f'@hydra.main("conf", "config", None){HERE}'))),
+    (
+        "HYD108",
+        "the learning rate by place",
+        Tree({MODEL: Edit('        lr=settings["learning_rate"],\n', f"        0.05,{HERE}\n")}),
+    ),
+    (
+        "HYD108",
+        "the batch size",
+        Tree({PREPROCESS: Edit("            batch_size=dataset_cfg.batch_size,", f"            batch_size=64,{HERE}")}),
+    ),
+    (
+        "HYD108",
+        "epochs",
+        train(Edit("    epochs = 1 if cfg.trial_mode else cfg.run.training.epochs\n", f"    epochs = 15{HERE}\n")),
+    ),
+    ("HYD109", "no version_base", Tree({MAIN: (NO_VERSION_BASE, Edit(CHILD, CHILD_HERE))})),
+    (
+        "HYD109",
+        "chdir in the config",
+        Tree({CONFIG: Edit("wandb:\n", "hydra: {job: {chdir: true}}\nwandb:\n"), MAIN: Edit(CHILD, CHILD_HERE)}),
+    ),
+    (
+        "HYD109",
+        "an environment that says nothing of paths",
+        Tree({MAIN: (NO_VERSION_BASE, Edit(CHILD, f"    subprocess.run(command, check=True, env={{'WANDB_MODE': 'offline'}}){HERE}\n"))}),
+    ),
 ]
+
+GOOD: list[Case] = [
+    ("RUN101", "the file only has the wrong name", Tree({PROPOSED: None, "config/run/proposed.yaml": RUN_TEXT})),
+    ("RUN101", "the plan brings the config", Tree({PROPOSED: None}, plan=plan_text(config_yaml=RUN_TEXT))),
+    ("RUN102", "an interpolation", proposed(RUN_TEXT.replace("proposed-mlp-digits", "${hydra:runtime.choices.run}"))),
+    ("RUN102", "a file that is no YAML", proposed("run_id: [other\n")),
+    ("RUN103", "a file that is no YAML", proposed("model: [\n")),
+    ("RUN103", "wrapped", proposed(wrapped(RUN_TEXT))),
+    ("RUN103", "sections from a defaults list", proposed("defaults:\n  - /model: mlp\n  - _self_\n" + NO_MODEL)),
+    ("RUN103", "an empty section is there", proposed(RUN_TEXT.replace("{enabled: false}", "{}"))),
+    ("RUN103", "the shared config has the section", proposed(NO_MODEL, **{CONFIG: Edit("wandb:\n", "model: {name: mlp}\nwandb:\n")})),
+    ("RUN104", "the same severity", proposed_with("  name: digits\n", "  name: digits\n  severity: 5\n", dataset="Digits-C (severity 5)")),
+    ("RUN104", "several severities", proposed_with("  name: digits\n", "  name: digits\n  severity: 3\n", design="Severities 1 to 5.")),
+    ("RUN104", "the same model", proposed_with("  name: mlp\n", "  name: timm/resnet18.a1_in1k\n", model="ResNet-18 (11.7M)")),
+    ("RUN104", "a corruption of the same dataset", proposed_with("  name: digits\n", "  name: cifar10\n", dataset="CIFAR-10-C")),
+    ("RUN104", "another way to write a model", proposed_with("  name: mlp\n", "  name: vit_base_patch16_224\n", model="ViT-B/16")),
+    ("RUN104", "a part of the training only", proposed_with("  epochs: 15\n", "  epochs: 3\n", design="Warm-up takes 5 epochs.")),
+    ("RUN104", "several numbers", proposed_with("  epochs: 15\n", "  epochs: 3\n", design="5 epochs. 10 epochs.")),
+    (
+        "RUN104",
+        "what the search samples",
+        Tree(
+            {PROPOSED: (Edit("  epochs: 15\n", "  epochs: 15\n  inner_steps: 10\n"), Edit("    momentum:\n", "    inner_steps:\n"))},
+            plan=plan_text(method="TENT (1 step)"),
+        ),
+    ),
+    ("RUN104", "an effective batch size", proposed_with("  epochs: 15\n", "  epochs: 15\n", design="An effective batch size of 512.")),
+    (
+        "OPT101",
+        "switched off",
+        train(
+            Edit(STUDY, ""),
+            **{PROPOSED: Edit("  enabled: true\n", "  enabled: false\n"), COMPARATIVE: Edit("  n_trials: 6\n", "  n_trials: 0\n")},
+        ),
+    ),
+    (
+        "OPT101",
+        "under another name",
+        train(Edit("import optuna\n", "import optuna\nfrom optuna import create_study as cs\n"), Edit("optuna.create_study(", "cs(")),
+    ),
+    ("OPT101", "asked and told", train(Edit(STUDY, "    study = make()\n    trial = study.ask()\n"))),
+    (
+        "OPT101",
+        "by Hydra's sweeper",
+        train(Edit(STUDY, ""), **{CONFIG: Edit("  - _self_\n", "  - _self_\n  - override hydra/sweeper: optuna\n")}),
+    ),
+    ("OPT101", "a file that does not parse", train(Edit(STUDY, ""), **{MODEL: "def broken(:\n"})),
+    ("OPT102", "suggest_float", in_space("type: suggest_float", "low: 1e-4", "high: 1e-2", "log: true")),
+    ("OPT102", "values", in_space("type: choice", "values: [1e-4, 1e-3]")),
+    ("OPT102", "log_float", in_space("type: log_float", "low: 1e-4", "high: 1e-2")),
+    ("OPT102", "discrete_uniform", in_space("type: discrete_uniform", "low: 0.1", "high: 0.5", "q: 0.1")),
+    ("OPT102", "no type", in_space("low: 1e-4", "high: 1e-2")),
+    ("OPT102", "a class", in_space("type: optuna.distributions.FloatDistribution", "low: 1e-4", "high: 1e-2")),
+    ("OPT102", "FloatDistribution", in_space("type: FloatDistribution", "low: 1e-4", "high: 1e-2")),
+    ("OPT102", "bounds", in_space("type: float", "bounds: [0.1, 0.5]")),
+    ("OPT102", "an interpolation", in_space("type: float", "low: ${run.low}", "high: 1")),
+    ("OPT102", "a list", proposed_with(f"    learning_rate:\n{SPACE}", "    learning_rate: [1e-4, 1e-3]\n")),
+    ("OPT102", "bool", in_space("type: bool")),
+    (
+        "OPT104",
+        "a setting of the run",
+        proposed_with("    momentum:\n      type: uniform", "    optimizer.weight_decay:\n      type: uniform"),
+    ),
+    (
+        "OPT104",
+        "a name that only the code knows",
+        proposed_with("    momentum:\n      type: uniform", "    everything:\n      type: uniform"),
+    ),
+    (
+        "OPT104",
+        "dicts are handed on as keywords",
+        Tree(
+            {
+                PROPOSED: Edit("    momentum:\n      type: uniform", "    nesterov:\n      type: uniform"),
+                MODEL: Edit('        weight_decay=settings["weight_decay"],\n', "        **settings,\n"),
+            }
+        ),
+    ),
+    ("OPT105", "the study is returned", train(Edit(OPTIMIZE, OPTIMIZE.replace("study.best_params", "study")))),
+    ("OPT105", "the best trial", train(Edit(OPTIMIZE, OPTIMIZE.replace("study.best_params", "study.best_trial.params")))),
+    ("OPT105", "getattr", train(Edit(OPTIMIZE, OPTIMIZE.replace("study.best_params", 'getattr(study, "best_params")')))),
+    ("OPT105", "trials one by one", train(Edit(OPTIMIZE, OPTIMIZE.replace("study.best_params", "max(study.trials).params")))),
+    (
+        "OPT105",
+        "the objective keeps the best",
+        train(
+            Edit(OPTIMIZE, OPTIMIZE.replace("study.best_params", "best_found")),
+            Edit("        _, scores = fit(", "        best_found['x'] = 1\n        _, scores = fit("),
+        ),
+    ),
+    ("HYD101", "by place", train(Edit(HYDRA_MAIN, '@hydra.main("../config", "config", "1.3")'))),
+    (
+        "HYD101",
+        "a folder that is computed",
+        train(Edit(HYDRA_MAIN, '@hydra.main(version_base=None, config_path=str(Path("x")), config_name="c")')),
+    ),
+    (
+        "HYD101",
+        "imported under another name",
+        train(Edit("import hydra\n", "from hydra import main as entry\n"), Edit(HYDRA_MAIN, HYDRA_MAIN.replace("hydra.main", "entry"))),
+    ),
+    (
+        "HYD101",
+        "main hands its arguments on",
+        Tree({MAIN: "import subprocess\nimport sys\n\nsubprocess.run([sys.executable, '-m', 'src.train', *sys.argv[1:]], check=True)\n"}),
+    ),
+    ("HYD101", "main calls the training's entry point", Tree({MAIN: "from src.train import main\n\nmain()\n"})),
+    (
+        "HYD101",
+        "composed by hand",
+        Tree({MAIN: "from hydra import compose, initialize\n\nwith initialize('../config'):\n    compose('config')\n"}),
+    ),
+    (
+        "HYD108",
+        "another key than the config's",
+        Tree({MODEL: Edit("        model.parameters(),\n", "        model.parameters(),\n        dampening=0.0,\n")}),
+    ),
+    (
+        "HYD108",
+        "a second optimiser",
+        Tree(
+            {
+                MODEL: Edit(
+                    "    return torch.optim.SGD(\n",
+                    "    helper = torch.optim.Adam(model.parameters(), lr=0.001)\n    return torch.optim.SGD(\n",
+                )
+            }
+        ),
+    ),
+    (
+        "HYD108",
+        "a trial",
+        Tree(
+            {
+                PREPROCESS: Edit(
+                    "    loaders = {}\n",
+                    "    if trial_mode:\n        return {'test': DataLoader(TensorDataset(torch.ones(4)), batch_size=2)}\n    loaders = {}\n",
+                )
+            }
+        ),
+    ),
+    (
+        "HYD108",
+        "a split of its own",
+        train(
+            Edit(
+                "    loaders = build_loaders(cfg.run.dataset",
+                "    torch.Generator().manual_seed(0)\n    loaders = build_loaders(cfg.run.dataset",
+            )
+        ),
+    ),
+    ("HYD109", "version_base is None", Tree({MAIN: Edit(HYDRA_MAIN, HYDRA_MAIN.replace('"1.3"', "None"))})),
+    ("HYD109", "chdir switched off", Tree({MAIN: NO_VERSION_BASE, CONFIG: Edit("wandb:\n", "hydra: {job: {chdir: false}}\nwandb:\n")})),
+    ("HYD109", "the job's folder is here", Tree({MAIN: NO_VERSION_BASE, CONFIG: Edit("wandb:\n", "hydra: {run: {dir: .}}\nwandb:\n")})),
+    ("HYD109", "PYTHONPATH is set", Tree({MAIN: (NO_VERSION_BASE, Edit(CHILD, "    subprocess.run(command, env={'PYTHONPATH': '/'})\n"))})),
+    (
+        "HYD109",
+        "the package is installed",
+        Tree(
+            {MAIN: NO_VERSION_BASE, PYPROJECT: Edit("[tool.uv]\npackage = false", '[tool.hatch.build.targets.wheel]\npackages = ["src"]')}
+        ),
+    ),
+    (
+        "HYD109",
+        "two folders up",
+        Tree(
+            {
+                MAIN: (
+                    Edit("import sys\n", "import sys\nfrom pathlib import Path\n"),
+                    Edit(CHILD, "    subprocess.run(command, cwd=Path(__file__).resolve().parents[1])\n"),
+                )
+            }
+        ),
+    ),
+    (
+        "HYD109",
+        "a file that is read before Hydra starts",
+        Tree({MAIN: Edit("# These three are", 'open("config/config.yaml").close()\n# These three are')}),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", BAD, ids=name_of)
+def test_fires_once_where_marked(case: Case, golden: dict[str, str], judge: Judge) -> None:
+    found, marked = found_and_marked(case, golden, judge)
+    assert found == marked
+
+
+@pytest.mark.parametrize("case", GOOD, ids=name_of)
+def test_stays_silent(case: Case, golden: dict[str, str], judge: Judge) -> None:
+    found, _ = found_and_marked(case, golden, judge)
+    assert found == []
+
+
+def test_the_same_fault_in_two_runs_is_one_finding(golden: dict[str, str], judge: Judge) -> None:
+    change = Edit("low: 0.001", "low: 0")
+    verdict = judge(Tree({PROPOSED: change, COMPARATIVE: change}).apply(golden), select=("OPT102",))
+    assert [sorted(finding.runs) for finding in verdict.findings] == [["comparative-1-mlp-digits", "proposed-mlp-digits"]]
+    assert [related.location.path for related in verdict.findings[0].related] == [COMPARATIVE]
+
+
+def test_a_run_config_that_the_plan_does_not_know_is_a_warning(golden: dict[str, str], judge: Judge) -> None:
+    verdict = judge({**golden, "config/run/extra.yaml": RUN_TEXT.replace("proposed-mlp-digits", "extra")}, select=("RUN101",))
+    assert [finding.severity for finding in verdict.findings] == ["warning"]
+
+
+def test_without_a_plan_no_run_is_missing(golden: dict[str, str], judge: Judge) -> None:
+    assert judge(Tree({PROPOSED: None}).apply(golden), plan=None, select=("RUN101", "RUN104")).findings == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gonogo import plan as plans
+from gonogo.code.jsondoc import parse_json
 from gonogo.errors import UsageError
 from gonogo.plan import Plan
 
@@ -130,10 +130,10 @@ def from_bundle(data: bytes, name: str, plan: Plan | None = None) -> Experiment:
         UsageError: not a JSON object, or a value that is not text.
     """
     try:
-        bundle = json.loads(data.decode("utf-8-sig"))
+        bundle = parse_json(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise UsageError(f"{name} is not UTF-8 text, so it is no bundle.") from error
-    except (json.JSONDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{name} is not a bundle: it is not valid JSON ({error}).") from error
     if not isinstance(bundle, dict):
         raise UsageError(f"{name} is not a bundle: it must be a JSON object whose keys are {', '.join(BUNDLE_PATHS)}.")
@@ -152,7 +152,7 @@ def from_bundle(data: bytes, name: str, plan: Plan | None = None) -> Experiment:
             path = f"config/run/{run_id}.yaml"
             experiment.files[path] = _checked(path, text)
     if plan is None and "plan" in bundle:
-        experiment.plan = plans.parse(json.dumps(bundle["plan"]), f"{name}.plan.json")
+        experiment.plan = plans.from_data(bundle["plan"], f"in {name}")
     known = {*BUNDLE_PATHS, *BUNDLE_RUN_KEYS, "plan"}
     unknown = [str(key) for key in bundle if key not in known]
     if unknown:

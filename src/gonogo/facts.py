@@ -13,9 +13,11 @@ from gonogo.code.config_places import ConfigPlaces
 from gonogo.code.flow.follow import follow
 from gonogo.code.flow.machine import ConfigSource
 from gonogo.code.flow.trace import Trace
+from gonogo.code.imports import Import, find_imports, third_party
 from gonogo.code.lint import Complaint, run_ruff
 from gonogo.code.modules import Module, load_modules
 from gonogo.code.pyproject import Pyproject, load_pyproject
+from gonogo.code.symbols import Symbols
 from gonogo.code.yamldoc import YamlDocument, parse_yaml
 from gonogo.compose.client import Composer
 from gonogo.contract import Contract
@@ -123,3 +125,21 @@ def traces(
 def config_places(experiment: Experiment, contract: Contract, runs: list[Run]) -> ConfigPlaces:
     """Where keys of composed configs are written."""
     return ConfigPlaces(experiment, contract, runs)
+
+
+@fact
+def imports(modules: dict[str, Module]) -> list[Import]:
+    """Every import of every module."""
+    return find_imports(modules)
+
+
+@fact
+def outside_imports(imports: list[Import], experiment: Experiment) -> list[Import]:
+    """The imports that an installed distribution has to serve."""
+    return third_party(imports, experiment.files)
+
+
+@fact
+def symbols(modules: dict[str, Module], experiment: Experiment) -> Symbols:
+    """What the project's modules define, across modules."""
+    return Symbols(modules, experiment.files)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from gonogo import __version__
@@ -82,7 +83,7 @@ def judge(
     """
     options = options or Options()
     rules = select_rules(options)
-    verdict = Verdict(experiment=name or _name(source), contract="", gonogo_version=__version__)
+    verdict = Verdict(experiment=name or _name(source), contract="", gonogo_version=__version__, notes=_choice(options))
     texts: dict[str, str] = {}
     with nullcontext(composer) if composer else Composer() as active:
         try:
@@ -93,6 +94,12 @@ def judge(
     verdict.findings = merge_findings(verdict.findings)
     places = [place.path for finding in verdict.findings for place in (finding.location, *(other.location for other in finding.related))]
     return Judgement(verdict, {path: texts[path] for path in dict.fromkeys(places) if path in texts})
+
+
+def _choice(options: Options) -> list[str]:
+    """A GO from some of the rules must not be taken for one from all of them."""
+    notes = [f"Only these rules ran: {', '.join(options.select)}."] if options.select else []
+    return notes + ([f"These rules were left out: {', '.join(options.ignore)}."] if options.ignore else [])
 
 
 def _name(source: str | Path | Experiment) -> str:
@@ -155,7 +162,7 @@ def _run_stages(verdict: Verdict, rules: list[Rule], facts: Facts, texts: dict[s
 
 def _finding(rule: Rule, fault: Fault, texts: dict[str, str]) -> Finding:
     location = fault.location
-    lines = texts.get(location.path, "").splitlines()
+    lines = _lines(texts.get(location.path, ""))
     line = lines[location.line - 1] if location.line and location.line <= len(lines) else ""
     return Finding(
         rule=rule.id,
@@ -171,6 +178,11 @@ def _finding(rule: Rule, fault: Fault, texts: dict[str, str]) -> Finding:
         evidence=fault.evidence,
         fingerprint=fingerprint(rule.id, location.path, line, fault.message),
     )
+
+
+@lru_cache(maxsize=16)
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
 
 
 class _TimeUp(BaseException):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
+from gonogo.code.jsondoc import parse_json
 from gonogo.errors import UsageError
 
 MAX_BYTES = 5_000_000
@@ -53,16 +52,28 @@ def parse(text: str, path: str) -> Plan:
     """
     from gonogo.code.yamldoc import parse_yaml
 
+    if not path.endswith(".json"):
+        document = parse_yaml(text)
+        if document.error is not None:
+            raise UsageError(f"The plan {path} is not valid YAML: line {document.error.line}: {document.error.message}.")
+        return from_data(document.value, path)
     try:
-        if path.endswith(".json"):
-            data = json.loads(text)
-        else:
-            document = parse_yaml(text)
-            if document.error is not None:
-                raise UsageError(f"The plan {path} is not valid YAML: line {document.error.line}: {document.error.message}.")
-            data = document.value
-    except (json.JSONDecodeError, RecursionError, yaml.YAMLError) as error:
-        raise UsageError(f"The plan {path} is not valid {'JSON' if path.endswith('.json') else 'YAML'}: {error}.") from error
+        data = parse_json(text)
+    except ValueError as error:
+        raise UsageError(f"The plan {path} is not valid JSON: {error}.") from error
+    return from_data(data, path)
+
+
+def from_data(data: Any, path: str) -> Plan:
+    """Make a plan of what its file holds.
+
+    Args:
+        data: the file's value.
+        path: of the file, for messages.
+
+    Raises:
+        UsageError: not a plan; says what is missing.
+    """
     if not isinstance(data, dict):
         raise UsageError(f"The plan {path} must be a mapping with the key 'runs', not {_kind(data)}.")
     if not data.get("runs"):
@@ -97,4 +108,5 @@ def load(path: Path) -> Plan:
 
 
 def _kind(data: object) -> str:
-    return {list: "a list", str: "a text", type(None): "empty"}.get(type(data), f"a {type(data).__name__}")
+    names = {list: "a list", str: "a text", type(None): "empty", bool: "true or false", int: "a number", float: "a number"}
+    return names.get(type(data), f"a {type(data).__name__}")

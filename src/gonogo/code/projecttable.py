@@ -142,6 +142,14 @@ def _metadata(pyproject: Pyproject, family: str) -> Iterator[TableFault]:
             yield TableFault(
                 pyproject.locate("project", key), f"`{key}` is not a list of texts, so the project can't be built", "write a list of texts"
             )
+    classifiers = project.get("classifiers")
+    doubled = isinstance(classifiers, list) and any(str(entry).startswith("License ::") for entry in classifiers)
+    if family == "setuptools" and doubled and isinstance(project.get("license"), str):
+        yield TableFault(
+            pyproject.locate("project", "classifiers"),
+            "`license` is an expression and `classifiers` names a license too, which setuptools refuses to build",
+            "delete the license classifier",
+        )
     scripts = pyproject.section("project", "scripts")
     for name, target in scripts.items():
         if not isinstance(target, str) or not _SCRIPT.fullmatch(target):

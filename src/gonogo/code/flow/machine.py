@@ -334,17 +334,18 @@ class Machine(Libraries):
     def _folder_beside(module: Module, config_path: Any) -> str | None:
         if config_path is None:
             return None
-        if not isinstance(config_path, str) or config_path.startswith(("/", "pkg://", "file://")):
+        text = config_path.text if isinstance(config_path, FilePath) else config_path
+        if isinstance(text, str) and (text + "/").startswith(ROOT + "/"):
+            return text.removeprefix(ROOT).strip("/") or "."
+        if not isinstance(text, str) or text.startswith(("/", "pkg://", "file://")):
             return None
-        folder = posixpath.normpath(posixpath.join(posixpath.dirname(module.path), config_path))
+        folder = posixpath.normpath(posixpath.join(posixpath.dirname(module.path), text))
         return None if folder.startswith("..") else folder
 
     def folder_given(self, arguments: Arguments) -> str | None:
         """The folder that `hydra.initialize` was given, relative to the experiment's root."""
         value = arguments.get(0, "config_path", arguments.keywords.get("config_dir", UNKNOWN))
         text = value.text if isinstance(value, FilePath) else value
-        if isinstance(text, str) and text.startswith(ROOT + "/"):
-            return text.removeprefix(ROOT + "/")
         return self._folder_beside(self.module, text)
 
     def compose_by_call(self, arguments: Arguments, at: ast.AST) -> Any:
@@ -390,6 +391,7 @@ class Machine(Libraries):
                     accepted.append(quoted)
                     best = attempt
                     continue
+                self.process.failing.append((quoted, attempt))
             self.process.run_lost = self.process.run_lost or is_run
         return best
 

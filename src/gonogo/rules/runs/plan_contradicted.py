@@ -23,8 +23,10 @@ BATCH = re.compile(rf"\b(?:mini-?)?batch(?:es)?(?:\s+sizes?)?\s*(?:of|=|:)?\s*{N
 STEM = re.compile(r"([a-z]{3,})[\s_-]*(\d+(?:\.\d+)?)", re.IGNORECASE)
 # A sentence with one of these speaks of something narrower than every run, or of a bound.
 NARROW = re.compile(
-    r"pre-?train|warm|first|last|every|patience|after|up to|at most|at least|maxim|minim|early|\bper\b|each|trial|search|sweep|tun(?:e|ing)|"
-    r"baseline|propos|compar|teacher|student|source|effective|global|total|accumul|micro|eval|test|valid|e\.g|such as|ablat|until|within|about|~|≈",
+    r"pre-?train|warm|first|last|every|patience|after|up to|at most|at least|maxim|minim|early|\bper\b|"
+    r"each|trial|search|sweep|tun(?:e|ing)|"
+    r"baseline|propos|compar|teacher|student|source|effective|global|total|accumul|micro|"
+    r"eval|test|valid|e\.g|such as|ablat|until|within|about|~|≈",
     re.IGNORECASE,
 )
 NOT_A_SETUP = re.compile(r"code|result|problem|conclusion|related|metric", re.IGNORECASE)

@@ -1,0 +1,71 @@
+"""ENV103."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from gonogo.code.dependencies import are_dynamic, dependency_faults, requirements
+from gonogo.code.distributions import import_names, is_plugin, providers
+from gonogo.code.imports import Import
+from gonogo.code.modules import Module
+from gonogo.code.pyproject import Pyproject
+from gonogo.experiment import Experiment
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+
+@rule("ENV103", "unused-dependency", criterion=5, severity=Severity.INFO, stage=Stage.CHECK)
+def unused_dependency(
+    pyproject: Pyproject | None, imports: list[Import], modules: dict[str, Module], experiment: Experiment
+) -> Iterator[Fault]:
+    """A declared dependency that nothing imports.
+
+    What it does:
+        Looks for an import of each entry of `dependencies`, and for its name in texts and YAML. Plug-ins that work by being installed
+        (accelerate, sentencepiece, Hydra plug-ins and the like) are left out.
+
+    Why it matters:
+        It costs installation time and can make the environment unsolvable; now and then it shows that a planned part was never written.
+
+    Instead:
+        Delete the entry, or write the code that was to use it.
+    """
+    if pyproject is None or pyproject.fault is not None or are_dynamic(pyproject) or any(dependency_faults(pyproject, needs_any=False)):
+        return
+    if any(module.tree is None for module in modules.values()):
+        return  # what it imports is unknown
+    imported = {entry.top for entry in imports}
+    words = _words(modules, experiment)
+    declared = requirements(pyproject)
+    known = {name for requirement in declared for name in import_names(requirement.name)}
+    has_unknown_import = any(not providers(name) and name not in known for name in imported)
+    for requirement in declared:
+        names = import_names(requirement.name)
+        is_sure = any(requirement.name in providers(name) for name in names) or not has_unknown_import
+        if (
+            requirement.keys == ("project", "dependencies")
+            and is_sure
+            and not is_plugin(requirement.name)
+            and not names & (imported | words)
+        ):
+            yield Fault(
+                pyproject.locate_text(requirement.text, *requirement.keys),
+                f"nothing imports `{requirement.name}`",
+                "delete the entry, or write the code that was to use it",
+            )
+
+
+def _words(modules: dict[str, Module], experiment: Experiment) -> set[str]:
+    """Every word of the texts in the code and of the YAML files: `_target_: timm.create_model` uses timm."""
+    texts = [file.text or "" for file in experiment.with_suffix(".yaml", ".yml")]
+    for module in modules.values():
+        texts += [
+            node.value for node in module.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 200
+        ]
+    return {word for text in texts for word in re.findall(r"\w+", text)}
+
+
+BAD = Tree({"pyproject.toml": Edit('    "torch>=2.4",', '    "torch>=2.4",\n    "timm>=1.0",  # <- here')})
+GOOD = Tree({"pyproject.toml": Edit('    "torch>=2.4",', '    "torch>=2.4",\n    "accelerate>=1.0",')})

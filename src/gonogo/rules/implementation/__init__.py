@@ -1,0 +1,1 @@
+"""Criterion 1: the implementation is complete."""
