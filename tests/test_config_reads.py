@@ -314,3 +314,22 @@ def test_mangled_programs_never_break_the_interpreter(composer, source, data):
 
 def _functions(tree: ast.Module) -> list[str]:
     return [node.name for node in tree.body if isinstance(node, ast.FunctionDef)] or ["x"]
+
+
+def test_a_raise_that_only_the_config_decides_is_certain(composer):
+    trace = trace_of(composer, "if cfg.run.method != 'cw-tent':\n    raise ValueError(cfg.run.method)")
+    assert len(trace.raised) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import os\nif os.cpu_count() > 3:\n    raise ValueError",
+        "import os\nif os.cpu_count() > 3:\n    return\nraise ValueError",
+        "import os\ndef f():\n    raise ValueError\nif os.cpu_count() > 3:\n    return\nf()",
+        "try:\n    raise ValueError\nexcept Exception:\n    pass",
+        "for batch in cfg.run.data_loader:\n    raise ValueError",
+    ],
+)
+def test_a_raise_that_something_else_decides_is_not(composer, body):
+    assert trace_of(composer, body).raised == []

@@ -115,9 +115,10 @@ BAD: list[Case] = [
     ),
     (
         "EVA107",
-        "within a function of a module that training imports",
-        Tree({MODEL: Edit('    if name != "sgd":\n', f'    import matplotlib.pyplot as plt{HERE}\n\n    if name != "sgd":\n')}),
+        "within a function of the training",
+        Tree({TRAIN: Edit("    model.train()\n", f"    import matplotlib.pyplot as plt{HERE}\n\n    model.train()\n")}),
     ),
+    ("EVA107", "in a module that training imports", Tree({MODEL: Edit("import torch\n", f"import seaborn as sns{HERE}\nimport torch\n")})),
     ("EVA108", "with keys", evaluation(HISTORY, f"run.history(keys=HISTORY_KEYS, pandas=True){HERE}")),
 ]
 
@@ -133,6 +134,11 @@ GOOD: list[Case] = [
     ("DAT101", "keywords that are not told", download("load_dataset('mnist', **options)", "from datasets import load_dataset")),
     ("DAT101", "nothing is downloaded", download("torchvision.datasets.MNIST('./data', download=False)", "import torchvision")),
     ("DAT101", "images of one's own", download("torchvision.datasets.ImageFolder('./data')", "import torchvision")),
+    (
+        "DAT101",
+        "what is there already",
+        download("AutoModel.from_pretrained('bert', local_files_only=True)", "from transformers import AutoModel"),
+    ),
     ("DAT101", "another load_dataset", download("load_dataset('mnist')", "from src.model import load_dataset")),
     ("DAT101", "timm without weights", download("timm.create_model('resnet18', pretrained=False)", "import timm")),
     ("DAT101", "timm where no config asks for weights", download("timm.create_model('resnet18', pretrained=pretrained)", "import timm")),
@@ -169,7 +175,16 @@ GOOD: list[Case] = [
         "its own figure's data",
         before_writing("run_dir.joinpath('curve.csv').write_text('')", "pd.read_csv(run_dir / 'curve.csv')"),
     ),
-    ("EVA102", "what it has downloaded", before_writing("run.file('model.pt').download(root='x')", "Path('x', 'model.pt').read_bytes()")),
+    (
+        "EVA102",
+        "what it has downloaded into the folder of results",
+        before_writing("api.run('x').file('model.pt').download(root=run_dir)", "(run_dir / 'model.pt').read_bytes()"),
+    ),
+    (
+        "EVA102",
+        "what it has downloaded elsewhere",
+        before_writing("run.file('model.pt').download(root='x')", "Path('x', 'model.pt').read_bytes()"),
+    ),
     (
         "EVA102",
         "a file that no run writes, if it is there",
@@ -212,6 +227,11 @@ GOOD: list[Case] = [
         ),
     ),
     ("EVA103", "what is left over", parser('parser.add_argument("--results_dir")', "values = dict(parser.parse_known_args()[1])")),
+    (
+        "EVA107",
+        "within a function of a module that training imports",
+        Tree({MODEL: Edit('    if name != "sgd":\n', '    import matplotlib\n\n    if name != "sgd":\n')}),
+    ),
     (
         "EVA107",
         "a module that only the evaluation imports",

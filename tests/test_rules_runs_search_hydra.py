@@ -176,6 +176,7 @@ GOOD: list[Case] = [
     ("RUN102", "a file that is no YAML", proposed("run_id: [other\n")),
     ("RUN103", "a file that is no YAML", proposed("model: [\n")),
     ("RUN103", "wrapped", proposed(wrapped(RUN_TEXT))),
+    ("RUN103", "wrapped beside a defaults list", proposed("# @package _global_\ndefaults:\n  - _self_\n" + wrapped(RUN_TEXT))),
     ("RUN103", "sections from a defaults list", proposed("defaults:\n  - /model: mlp\n  - _self_\n" + NO_MODEL)),
     ("RUN103", "an empty section is there", proposed(RUN_TEXT.replace("{enabled: false}", "{}"))),
     ("RUN103", "the shared config has the section", proposed(NO_MODEL, **{CONFIG: Edit("wandb:\n", "model: {name: mlp}\nwandb:\n")})),
@@ -222,6 +223,30 @@ GOOD: list[Case] = [
     ("OPT102", "no type", in_space("low: 1e-4", "high: 1e-2")),
     ("OPT102", "a class", in_space("type: optuna.distributions.FloatDistribution", "low: 1e-4", "high: 1e-2")),
     ("OPT102", "FloatDistribution", in_space("type: FloatDistribution", "low: 1e-4", "high: 1e-2")),
+    ("OPT102", "bounds of exponents", in_space("type: loguniform", "low: -4", "high: -2")),
+    (
+        "OPT102",
+        "a type that the code knows",
+        Tree(
+            {
+                PROPOSED: Edit(SPACE, "      type: fixed\n      value: 1\n"),
+                TRAIN: Edit(
+                    '    if space.type == "uniform":',
+                    '    if space.type == "fixed":\n        return space.value\n    if space.type == "uniform":',
+                ),
+            }
+        ),
+    ),
+    (
+        "OPT102",
+        "quotes that the code provides for",
+        Tree(
+            {
+                PROPOSED: Edit("low: 0.001", 'low: "1e-3"'),
+                TRAIN: Edit("(name, space.low, space.high, log", "(name, float(space.low), space.high, log"),
+            }
+        ),
+    ),
     ("OPT102", "bounds", in_space("type: float", "bounds: [0.1, 0.5]")),
     ("OPT102", "an interpolation", in_space("type: float", "low: ${run.low}", "high: 1")),
     ("OPT102", "a list", proposed_with(f"    learning_rate:\n{SPACE}", "    learning_rate: [1e-4, 1e-3]\n")),
@@ -344,8 +369,31 @@ GOOD: list[Case] = [
     ),
     (
         "HYD109",
+        "paths that are made absolute",
+        Tree(
+            {
+                CONFIG: Edit("wandb:\n", "hydra: {job: {chdir: true}}\nwandb:\n"),
+                MAIN: Edit(CHILD, "    subprocess.run(command, cwd=hydra.utils.get_original_cwd())\n"),
+                TRAIN: Edit(
+                    "    run_dir.mkdir(parents=True, exist_ok=True)\n",
+                    '    run_dir.mkdir()\n    open(hydra.utils.to_absolute_path("config/config.yaml"))\n'
+                    '    (Path(hydra.utils.get_original_cwd()) / "config" / "config.yaml").read_text()\n',
+                ),
+            }
+        ),
+    ),
+    (
+        "HYD109",
         "a file that is read before Hydra starts",
-        Tree({MAIN: Edit("# These three are", 'open("config/config.yaml").close()\n# These three are')}),
+        Tree(
+            {
+                MAIN: (
+                    NO_VERSION_BASE,
+                    Edit("# These three are", 'open("config/config.yaml").close()\n# These three are'),
+                    Edit(CHILD, "    subprocess.run(command, cwd=hydra.utils.get_original_cwd())\n"),
+                )
+            }
+        ),
     ),
 ]
 
@@ -371,6 +419,11 @@ def test_the_same_fault_in_two_runs_is_one_finding(golden: dict[str, str], judge
 
 def test_a_run_config_that_the_plan_does_not_know_is_a_warning(golden: dict[str, str], judge: Judge) -> None:
     verdict = judge({**golden, "config/run/extra.yaml": RUN_TEXT.replace("proposed-mlp-digits", "extra")}, select=("RUN101",))
+    assert [finding.severity for finding in verdict.findings] == ["warning"]
+
+
+def test_a_search_for_one_value_is_a_warning(golden: dict[str, str], judge: Judge) -> None:
+    verdict = judge(Tree({PROPOSED: Edit("high: 0.95", "high: 0.5")}).apply(golden), select=("OPT102",))
     assert [finding.severity for finding in verdict.findings] == ["warning"]
 
 

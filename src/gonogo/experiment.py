@@ -73,26 +73,33 @@ class Experiment:
                 yield file
 
 
-def load(source: str, plan: Plan | None = None) -> Experiment:
+def load(source: str, plan: Plan | None = None, name: str | None = None) -> Experiment:
     """Read an experiment from a folder, a bundle (a JSON file) or, with `-`, a bundle on standard input.
+
+    Args:
+        source: the path, or `-`.
+        plan: the plan, None to look for one.
+        name: what to call the experiment, where that is not `source`.
 
     Raises:
         UsageError: there is nothing to read at `source`, or it is neither a folder nor a bundle.
     """
     if source == "-":
-        return from_bundle(read_stdin(), "standard input", plan)
-    path = Path(source)
+        return from_bundle(read_stdin(), name or "standard input", plan)
+    path, name = Path(source), name or source
     try:
         if path.is_dir():
-            return from_folder(path, plan)
+            experiment = from_folder(path, plan)
+            experiment.name = name
+            return experiment
         if not path.is_file() and path.exists():
-            raise UsageError(f"{source} is neither a folder nor a file.")  # a pipe or a device could keep us waiting for ever
+            raise UsageError(f"{name} is neither a folder nor a file.")  # a pipe or a device could keep us waiting for ever
         with path.open("rb") as stream:
-            return from_bundle(_read_capped(stream, source), source, plan)
+            return from_bundle(_read_capped(stream, name), name, plan)
     except FileNotFoundError as error:
-        raise UsageError(f"There is no {source}: give the folder of an experiment or a bundle (a JSON file).") from error
+        raise UsageError(f"There is no {name}: give the folder of an experiment or a bundle (a JSON file).") from error
     except OSError as error:
-        raise UsageError(f"{source} can't be read: {error.strerror or error}.") from error
+        raise UsageError(f"{name} can't be read: {error.strerror or error}.") from error
 
 
 def read_stdin() -> bytes:
@@ -139,7 +146,7 @@ def from_bundle(data: bytes, name: str, plan: Plan | None = None) -> Experiment:
         raise UsageError(f"{name} is not a bundle: it must be a JSON object whose keys are {', '.join(BUNDLE_PATHS)}.")
     if not any(key in bundle for key in BUNDLE_PATHS):
         raise UsageError(f"{name} is not a bundle: none of its keys is one of {', '.join(BUNDLE_PATHS)}.")
-    experiment = Experiment(name=Path(name).name, files={}, plan=plan)
+    experiment = Experiment(name=name, files={}, plan=plan)
     for key, path in BUNDLE_PATHS.items():
         value = bundle.get(key)
         if value is None or value == "":

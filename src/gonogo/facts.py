@@ -16,6 +16,7 @@ from gonogo.code.flow.trace import Trace
 from gonogo.code.imports import Import, find_imports, third_party
 from gonogo.code.lint import Complaint, run_ruff
 from gonogo.code.modules import Module, load_modules
+from gonogo.code.placeholders import Placeholder, PlaceholderFinder
 from gonogo.code.pyproject import Pyproject, load_pyproject
 from gonogo.code.symbols import Symbols
 from gonogo.code.yamldoc import YamlDocument, parse_yaml
@@ -143,3 +144,9 @@ def outside_imports(imports: list[Import], experiment: Experiment) -> list[Impor
 def symbols(modules: dict[str, Module], experiment: Experiment) -> Symbols:
     """What the project's modules define, across modules."""
     return Symbols(modules, experiment.files)
+
+
+@fact
+def placeholders(symbols: Symbols) -> list[Placeholder]:
+    """Functions without an implementation."""
+    return list(PlaceholderFinder(symbols).find())

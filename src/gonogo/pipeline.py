@@ -103,7 +103,9 @@ def _choice(options: Options) -> list[str]:
 
 
 def _name(source: str | Path | Experiment) -> str:
-    return source.name if isinstance(source, Experiment) else str(source)
+    if isinstance(source, Experiment):
+        return source.name
+    return "standard input" if source == "-" else str(source)
 
 
 def _judge(
@@ -111,7 +113,7 @@ def _judge(
 ) -> None:
     """Fill in the verdict, stage by stage, and the texts of the experiment's files: what is there when the time is up stays."""
     started = time.perf_counter()
-    experiment = source if isinstance(source, Experiment) else experiments.load(str(source), options.plan)
+    experiment = source if isinstance(source, Experiment) else experiments.load(str(source), options.plan, verdict.experiment)
     if options.contract is None:
         contract, verdict.contract_reason = contracts.detect(experiment)
     else:

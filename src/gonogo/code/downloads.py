@@ -71,6 +71,8 @@ def _of_hugging_face(module: Module, call: ast.Call, name: str) -> Download | No
         ):
             return None
         return Download(call, "load_dataset", "cache_dir", argument(call, 6, "cache_dir"), HUGGING_FACE)
+    if _is_true(argument(call, None, "local_files_only")):
+        return None
     if short == "from_pretrained" and name.startswith(("transformers.", "diffusers.")):
         source = argument(call, 0, "pretrained_model_name_or_path")
         text = text_of(source)

@@ -39,6 +39,11 @@ class Import:
         return self.target.partition(".")[0]
 
     @property
+    def is_relative(self) -> bool:
+        """Whether it is written with leading dots."""
+        return isinstance(self.node, ast.ImportFrom) and bool(self.node.level)
+
+    @property
     def location(self) -> Location:
         """The place of the statement."""
         return self.module.location(self.node)

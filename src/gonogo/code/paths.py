@@ -1,6 +1,7 @@
 """Paths as the code writes them: where a path expression points, told from the text of one module.
 
-A path hangs on a root: the results folder of the command line, the tree of the module's file, or the working directory; `?` if unknown.
+A path hangs on a root: the results folder of the command line, the tree of the module's file, the working directory, or that directory
+as it was at some other moment (`get_original_cwd()`, `.resolve()` in a place that may run before a change of directory); `?` if unknown.
 Parts that only running the code would tell are `*`. An expression may mean several paths: assignments and call sites are joined.
 """
 
@@ -13,19 +14,18 @@ from dataclasses import dataclass
 from gonogo.code.modules import Function, Module
 from gonogo.code.names import argument, calls, enclosing_function, functions, has_open_keywords, origin, text_of
 
-RESULTS, WORKING, TREE, UNKNOWN_ROOT = "results", "working", "tree", "?"
+RESULTS, WORKING, SOME_TIME, TREE, UNKNOWN_ROOT = "results", "working", "some time", "tree", "?"
 MAX_DEPTH = 12
 MAX_PATHS = 8
 
-SAME = frozenset({"resolve", "absolute", "expanduser", "as_posix", "strip", "rstrip", "lstrip", "encode", "__fspath__", "copy"})
+SAME = frozenset({"expanduser", "as_posix", "strip", "rstrip", "lstrip", "encode", "__fspath__", "copy"})
+FIXED = frozenset({"resolve", "absolute", "os.path.abspath", "os.path.realpath", "to_absolute_path"})
 WRAPPERS = frozenset(
     {
         "str",
         "pathlib.Path",
         "pathlib.PurePath",
         "os.fspath",
-        "os.path.abspath",
-        "os.path.realpath",
         "os.path.expanduser",
         "os.path.normpath",
     }
@@ -173,7 +173,7 @@ class PathReader:
             if found is not None or given is not None:
                 found = _with_before(found or frozenset(), given or frozenset())
                 if node.id == self.results_key and found & UNKNOWN:
-                    return self._results()
+                    return (found - UNKNOWN) | self._results()
                 return found
             if scope is None:
                 return self._results() if node.id == self.results_key else UNKNOWN
@@ -187,9 +187,13 @@ class PathReader:
             for entry in node.args[1:]:
                 found = self._joined(found, self._tails(entry, depth))
             return found
-        if name in ("pathlib.Path.cwd", "os.getcwd", "hydra.utils.get_original_cwd") or (name == "pathlib.Path" and not node.args):
+        if name in ("pathlib.Path.cwd", "os.getcwd") or name.endswith("get_original_cwd"):
+            return frozenset({WrittenPath(SOME_TIME)})
+        if name == "pathlib.Path" and not node.args:
             return frozenset({WrittenPath(WORKING)})
-        if (name in WRAPPERS or name.endswith("to_absolute_path")) and node.args:
+        if (name in FIXED or name.endswith("to_absolute_path")) and node.args:
+            return _fixed(self.read(node.args[0], depth))
+        if name in WRAPPERS and node.args:
             return self.read(node.args[-1 if name.endswith("cast") else 0], depth)
         return self._method(node, depth)
 
@@ -200,6 +204,8 @@ class PathReader:
         first = text_of(node.args[0]) if node.args else None
         if method in SAME:
             return self.read(owner, depth)
+        if method in FIXED:
+            return _fixed(self.read(owner, depth))
         if method in ("get", "pop", "setdefault") and first is not None:
             return self._results() if first == self.results_key else UNKNOWN
         if method == "joinpath" and node.args:
@@ -326,6 +332,11 @@ def _with_before(assigned: Paths, given: Paths) -> Paths:
     earlier = own | given or UNKNOWN
     again = frozenset(start.below("/".join(path.parts)) for path in assigned if path.root == BEFORE for start in earlier)
     return own | given | again
+
+
+def _fixed(paths: Paths) -> Paths:
+    """Relative paths made absolute, at a moment that is not known."""
+    return frozenset(WrittenPath(SOME_TIME, path.parts) if path.root == WORKING else path for path in paths)
 
 
 def _parents(paths: Paths, count: int) -> Paths:

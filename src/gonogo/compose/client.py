@@ -7,15 +7,14 @@ import json
 import os
 import selectors
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from gonogo.children import command
 from gonogo.errors import StageError
 
-WORKER = Path(__file__).with_name("worker.py")
 KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 
 
@@ -69,7 +68,7 @@ class Composer:
         environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
         self._buffer = b""
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(WORKER), str(self.timeout)],
+            command("gonogo.compose.worker", str(self.timeout)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -1,6 +1,6 @@
 """The child process: composes configs with Hydra and answers in JSON, one line a request.
 
-Run as a script, alone, so that it starts as fast as Hydra does and shares no state with the gate.
+It imports next to nothing else of gonogo, so that it starts as fast as Hydra does, and shares no state with the gate.
 Every OmegaConf resolver is removed first, `oc.env` included: a config under review can name one, and nothing happens.
 """
 

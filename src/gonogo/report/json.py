@@ -35,7 +35,7 @@ def make_schema() -> dict[str, Any]:
     schema = Verdict.model_json_schema(mode="serialization")
     schema["properties"] = _ordered(schema["properties"])
     schema["required"] = list(schema["properties"])
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "gonogo verdict", **schema}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "gonogo verdict"}
 
 
 def shipped_schema() -> str:

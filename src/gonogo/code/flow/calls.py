@@ -126,12 +126,13 @@ class Calls(Core):
         self.active[key] = self.active.get(key, 0) + 1
         self.depth += 1
         outer_module, self.module = self.module, function.module
+        before = self.may_have_left
         try:
             if isinstance(function.node, ast.Lambda):
                 return self.evaluate(function.node.body, frame)
             return self.run_body(function.node, frame)
         finally:
-            self.module = outer_module
+            self.module, self.may_have_left = outer_module, before
             self.depth -= 1
             self.active[key] -= 1
 
@@ -287,7 +288,7 @@ class Calls(Core):
 
     def record_raise(self, node: ast.AST) -> None:
         """Record a `raise` that is reached whatever the unknowns are."""
-        if not self.uncertain and not self.guards and not self.doubt:
+        if not (self.uncertain or self.guards or self.doubt or self.may_have_left):
             self.trace.raised.append(Raised(Site(self.module, node), tuple(self.loops)))
 
     def finish_instances(self) -> None:

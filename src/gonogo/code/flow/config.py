@@ -23,6 +23,8 @@ from gonogo.code.flow.values import (
 from gonogo.compose.client import Interpolation
 
 NOTHING: Any = object()
+# Stands for the unknown part of a text where a tool wants a whole one; it never counts as a value.
+FILLER = "gonogo-unknown"
 
 
 def build(value: Any, path: Path, config: bool = True, parent: Node | None = None) -> Any:
@@ -33,7 +35,7 @@ def build(value: Any, path: Path, config: bool = True, parent: Node | None = Non
         return node
     if isinstance(value, list):
         return List((build(item, (*path, str(index)), config) for index, item in enumerate(value)), path=path)
-    return value if isinstance(value, SCALARS) else UNKNOWN
+    return UNKNOWN if not isinstance(value, SCALARS) or (isinstance(value, str) and FILLER in value) else value
 
 
 def copied(value: Any, config: bool | None = None, parent: Node | None = None) -> Any:

@@ -29,6 +29,7 @@ class Core:
         uncertain: above 0 where the code may not run; writes then only add possibilities.
         guards: above 0 where an absent key is survived (a swallowing `except`).
         doubt: above 0 where it is not known whether this run comes here at all; nothing absent is recorded there.
+        may_have_left: an unknown condition may have ended the function being followed, or one that called it, before this point.
         depth: how many calls are open, `active` by function.
         loops: config paths of the loops around the code being followed.
         last_reads: the config path that a syntax node read last, by the node's id.
@@ -41,6 +42,7 @@ class Core:
     uncertain: int
     guards: int
     doubt: int
+    may_have_left: bool
     depth: int
     active: dict[int, int]
     builtins: dict[str, Any]

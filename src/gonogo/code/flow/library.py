@@ -8,8 +8,9 @@ import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gonogo.code.flow.builtin import ROOT, Builtins
+from gonogo.code.flow.builtin import Builtins
 from gonogo.code.flow.config import NOTHING, adopted, build, copied
+from gonogo.code.flow.methods import ROOT
 from gonogo.code.flow.trace import Misuse, StructWrite
 from gonogo.code.flow.values import (
     SCALARS,

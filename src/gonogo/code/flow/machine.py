@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path as FolderPath
 from typing import Any
 
-from gonogo.code.flow.builtin import ROOT
-from gonogo.code.flow.config import build
+from gonogo.code.flow.config import FILLER, build
 from gonogo.code.flow.library import LIBRARY, Libraries
+from gonogo.code.flow.methods import ROOT
 from gonogo.code.flow.trace import Process, Site, Trace
 from gonogo.code.flow.values import (
     UNKNOWN,
@@ -34,7 +34,6 @@ from gonogo.compose.client import Composer, Composition
 
 MAX_STEPS = 400_000
 MAX_PROCESSES = 6
-FILLER = "unknown"
 UNSPECIFIED_VERSION = "1.1"
 
 
@@ -107,6 +106,7 @@ class Machine(Libraries):
         self.wandb_config_read = False
         self.hydra_folder: str | None = None
         self.started = 0
+        self.may_have_left = False
         self.documented: list[str] = []
         self.module = Module("", "")
         self._reset_process(Process("", None), [])
@@ -173,6 +173,7 @@ class Machine(Libraries):
             "guards",
             "doubt",
             "uncertain",
+            "may_have_left",
             "hydra_folder",
             "instances",
             "called_back",
@@ -195,6 +196,7 @@ class Machine(Libraries):
         self.argv = List(argv)
         self.loaded: dict[str, ModuleValue] = {}
         self.guards = self.doubt = self.uncertain = self.depth = 0
+        self.may_have_left = False
         self.hydra_folder = None
         self.instances, self.called_back, self.loops, self.active = [], {}, [], {}
 

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 
 from gonogo.code.downloads import Download, downloads
+from gonogo.code.files import file_uses
 from gonogo.code.modules import Function, Module, without_docstring
-from gonogo.code.names import argument, calls, functions, origin
+from gonogo.code.names import argument, calls, functions, origin, reached
+from gonogo.code.paths import PathReader
 from gonogo.experiment import Experiment
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
@@ -22,9 +24,9 @@ def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module]) -> Ite
     """Data or weights are not kept in `.cache/`.
 
     What it does:
-        Looks for a function that is given a cache folder and never uses it, and for downloads through the well-known
-        libraries that name no folder, or literally another one. A folder that is a variable, and a project that sets
-        the library's own variable (`HF_HOME`, `TORCH_HOME` …), are left alone.
+        Looks for a function that is given a cache folder and never uses it (a warning if it loads nothing), and for
+        downloads through the well-known libraries that name no folder, or literally another one. A folder that is a
+        variable, and a project that sets the library's own variable (`HF_HOME`, `TORCH_HOME` …), are left alone.
 
     Why it matters:
         What is downloaded goes into the home folder of a machine that is thrown away. Every run downloads it again, and
@@ -33,6 +35,19 @@ def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module]) -> Ite
     Instead:
         Hand the cache folder on to the call that downloads.
     """
+    yield from _unused_parameters(modules)
+    configs = "\n".join(file.text or "" for file in experiment.with_suffix(".yaml", ".yml"))
+    settings = configs + "\n".join(file.text or "" for file in experiment.with_suffix(".py", ".toml"))
+    for module in modules.values():
+        for download in downloads(module):
+            problem = _problem(download)
+            is_excused = any(re.search(rf"\b(?:{name})\b", settings) for name in download.variables)
+            if problem and not is_excused and _is_wanted(download, configs):
+                ways = [f"give the call `{download.keyword}`", *(f"set `{name}` before it" for name in download.variables[:1])]
+                yield Fault(module.location(download.node), problem, f"keep it in `{FOLDER}/`: {', or '.join(ways)}")
+
+
+def _unused_parameters(modules: dict[str, Module]) -> Iterator[Fault]:
     for module in modules.values():
         for function in functions(module):
             parameter = _ignored_parameter(function)
@@ -41,18 +56,8 @@ def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module]) -> Ite
                     module.location(parameter),
                     f"`{function.name}` is given `{parameter.arg}` and never uses it",
                     f"keep what the function loads in `{parameter.arg}`, or read it from there",
+                    severity=None if _loads(module, function, modules) else Severity.WARNING,
                 )
-    configs = "\n".join(file.text or "" for file in experiment.with_suffix(".yaml", ".yml"))
-    settings = configs + "\n".join(file.text or "" for file in experiment.with_suffix(".py", ".toml"))
-    for module in modules.values():
-        for download in downloads(module):
-            problem = _problem(module, download)
-            if (
-                problem
-                and _is_wanted(download, configs)
-                and not any(re.search(rf"\b(?:{name})\b", settings) for name in download.variables)
-            ):
-                yield Fault(module.location(download.node), problem, f"keep it in `{FOLDER}/`: give the call `{download.keyword}`")
 
 
 def _ignored_parameter(function: Function) -> ast.arg | None:
@@ -62,15 +67,19 @@ def _ignored_parameter(function: Function) -> ast.arg | None:
         return None
     parameters = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
     found = next((entry for entry in parameters if PARAMETER.match(entry.arg)), None)
-    if found is None or any(
-        isinstance(entry, (ast.Name, ast.FunctionDef)) and _may_be(entry, found.arg) for part in body for entry in ast.walk(part)
-    ):
-        return None
-    return found
+    used = {entry.id for part in body for entry in ast.walk(part) if isinstance(entry, ast.Name)}
+    return None if found is None or used & {found.arg, "locals", "vars", "super"} else found
 
 
-def _may_be(node: ast.Name | ast.FunctionDef, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id in (name, "locals", "vars", "super")
+def _loads(module: Module, function: Function, modules: Mapping[str, Module]) -> bool:
+    """Whether a function, or what it mentions, reads files or downloads."""
+    for owner, definition in reached(modules, [(module, function)]):
+        inside = set(ast.walk(definition))
+        if any(download.node in inside for download in downloads(owner)):
+            return True
+        if any(use.node in inside and not use.writes for use in file_uses(owner, PathReader(owner, None))):
+            return True
+    return False
 
 
 def _is_given(module: Module, function: Function, parameter: ast.arg, modules: Mapping[str, Module]) -> bool:
@@ -93,7 +102,7 @@ def _is_wanted(download: Download, configs: str) -> bool:
     return download.condition is None or {value.lower() for value in values} == {"true"}
 
 
-def _problem(module: Module, download: Download) -> str | None:
+def _problem(download: Download) -> str | None:
     """What is wrong with the folder of a download; None if nothing surely is."""
     if download.folder is None:
         return f"`{download.name}` downloads without a cache folder"

@@ -35,21 +35,16 @@ def invalid_project_table(pyproject: Pyproject | None, experiment: Experiment) -
 
 _UNBUILT = "# The code runs in place as `python -m src.main`; there is nothing to build.\n[tool.uv]\npackage = false\n"
 _HATCHLING = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"'
+_BUILT = Edit(_UNBUILT, f'{_HATCHLING}\n\n[tool.hatch.build.targets.wheel]\npackages = ["src"]\n')
+_VERSION = 'version = "0.1.0"'
 BAD = [
     Tree({"pyproject.toml": Edit('requires-python = ">=3.11"', 'requires-python = "^3.11"  # <- here')}),
-    Tree({"pyproject.toml": Edit('version = "0.1.0"', 'version = "first"  # <- here')}),
+    Tree({"pyproject.toml": Edit(_VERSION, 'version = "first"  # <- here')}),
     Tree({"pyproject.toml": Edit('[project]\nname = "golden-digits"', "[project]  # <- here")}),
     Tree({"pyproject.toml": Edit(_UNBUILT, f"{_HATCHLING}  # <- here\n")}),
-    Tree(
-        {
-            "pyproject.toml": (
-                Edit(_UNBUILT, f'{_HATCHLING}\n\n[tool.hatch.build.targets.wheel]\npackages = ["src"]\n'),
-                Edit('version = "0.1.0"', 'version = "0.1.0"\nauthors = ["A. Author"]  # <- here'),
-            )
-        }
-    ),
+    Tree({"pyproject.toml": (_BUILT, Edit(_VERSION, f'{_VERSION}\nauthors = ["A. Author"]  # <- here'))}),
 ]
 GOOD = [
-    Tree({"pyproject.toml": Edit(_UNBUILT, f'{_HATCHLING}\n\n[tool.hatch.build.targets.wheel]\npackages = ["src"]\n')}),
+    Tree({"pyproject.toml": _BUILT}),
     Tree({"pyproject.toml": Edit(_UNBUILT, '[build-system]\nrequires = ["setuptools>=77"]\nbuild-backend = "setuptools.build_meta"\n')}),
 ]

@@ -81,33 +81,21 @@ def _fault(distribution: str, entries: list[Import], declared: set[str]) -> Iter
         yield Fault(entries[0].location, message, action, related, severity=Severity.WARNING)
 
 
+_SKLEARN = "from sklearn.datasets import load_digits"
+_NUMPY = "import numpy as np"
+_TORCH = "from torch import nn\n"
+_TIMM = Edit(_TORCH, f"{_TORCH}from timm import create_model\n")
 BAD = [
-    Tree(
-        {
-            "pyproject.toml": Edit('    "scikit-learn>=1.5",\n', ""),
-            "src/preprocess.py": Edit("from sklearn.datasets import load_digits", "from sklearn.datasets import load_digits  # <- here"),
-        }
-    ),
+    Tree({"pyproject.toml": Edit('    "scikit-learn>=1.5",\n', ""), "src/preprocess.py": Edit(_SKLEARN, f"{_SKLEARN}  # <- here")}),
     Tree(
         {
             "pyproject.toml": Edit('    "numpy>=1.26",\n', ""),
             "src/preprocess.py": Edit("import numpy as np", "import numpy as np  # <- here"),
         }
     ),
-    Tree({"src/model.py": Edit("from torch import nn\n", "from timm import create_model  # <- here\nfrom torch import nn\n")}),
+    Tree({"src/model.py": Edit(_TORCH, f"{_TORCH}from timm import create_model  # <- here\n")}),
 ]
 GOOD = [
-    Tree(
-        {
-            "src/model.py": Edit(
-                "from torch import nn\n", "from torch import nn\n\ntry:\n    import timm\nexcept ImportError:\n    timm = None\n"
-            )
-        }
-    ),
-    Tree(
-        {
-            "pyproject.toml": Edit("\n# The code", '\n[dependency-groups]\nimages = ["timm>=1.0"]\n\n# The code'),
-            "src/model.py": Edit("from torch import nn\n", "from timm import create_model\nfrom torch import nn\n"),
-        }
-    ),
+    Tree({"src/model.py": Edit(_TORCH, f"{_TORCH}\ntry:\n    import timm\nexcept ImportError:\n    timm = None\n")}),
+    Tree({"pyproject.toml": Edit("\n# The code", '\n[dependency-groups]\nimages = ["timm>=1.0"]\n\n# The code'), "src/model.py": _TIMM}),
 ]

@@ -15,10 +15,12 @@ from gonogo.experiment import Experiment
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
+MOST_CHARACTERS = 200  # of a text that may name a module; docstrings are longer
+
 
 @rule("ENV103", "unused-dependency", criterion=5, severity=Severity.INFO, stage=Stage.CHECK)
 def unused_dependency(
-    pyproject: Pyproject | None, imports: list[Import], modules: dict[str, Module], experiment: Experiment
+    pyproject: Pyproject | None, imports: list[Import], outside_imports: list[Import], modules: dict[str, Module], experiment: Experiment
 ) -> Iterator[Fault]:
     """A declared dependency that nothing imports.
 
@@ -40,16 +42,13 @@ def unused_dependency(
     words = _words(modules, experiment)
     declared = requirements(pyproject)
     known = {name for requirement in declared for name in import_names(requirement.name)}
-    has_unknown_import = any(not providers(name) and name not in known for name in imported)
+    has_unknown_import = any(not providers(entry.top) and entry.top not in known for entry in outside_imports)
     for requirement in declared:
         names = import_names(requirement.name)
         is_sure = any(requirement.name in providers(name) for name in names) or not has_unknown_import
-        if (
-            requirement.keys == ("project", "dependencies")
-            and is_sure
-            and not is_plugin(requirement.name)
-            and not names & (imported | words)
-        ):
+        if requirement.keys != ("project", "dependencies") or not is_sure or is_plugin(requirement.name):
+            continue
+        if not names & (imported | words):
             yield Fault(
                 pyproject.locate_text(requirement.text, *requirement.keys),
                 f"nothing imports `{requirement.name}`",
@@ -61,9 +60,8 @@ def _words(modules: dict[str, Module], experiment: Experiment) -> set[str]:
     """Every word of the texts in the code and of the YAML files: `_target_: timm.create_model` uses timm."""
     texts = [file.text or "" for file in experiment.with_suffix(".yaml", ".yml")]
     for module in modules.values():
-        texts += [
-            node.value for node in module.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 200
-        ]
+        constants = [node.value for node in module.nodes if isinstance(node, ast.Constant)]
+        texts += [value for value in constants if isinstance(value, str) and len(value) < MOST_CHARACTERS]
     return {word for text in texts for word in re.findall(r"\w+", text)}
 
 

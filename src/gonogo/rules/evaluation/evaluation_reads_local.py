@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from gonogo.code.files import FileUse, file_uses
 from gonogo.code.modules import Module
 from gonogo.code.names import all_parsed, ancestors, enclosing_function
-from gonogo.code.paths import RESULTS, TREE, UNKNOWN_ROOT, WORKING, PathReader, WrittenPath
+from gonogo.code.paths import RESULTS, SOME_TIME, TREE, UNKNOWN_ROOT, WORKING, PathReader, WrittenPath
 from gonogo.contract import Contract, module_path
 from gonogo.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
@@ -34,6 +34,7 @@ DATA = (
 CONFIG = (".yaml", ".yml")
 # What evaluation itself writes under a name that is not known: never weights or configs.
 MAY_BE_OWN = (".json", ".csv", ".txt", ".jsonl", ".tsv", "")
+FETCHERS = frozenset({"download", "restore", "logged_artifacts", "use_artifact", "artifact", "urlretrieve"})
 EXISTENCE = frozenset({"exists", "is_file", "isfile", "is_dir", "isdir"})
 
 
@@ -56,7 +57,7 @@ def evaluation_reads_local(modules: dict[str, Module], contract: Contract) -> It
     """
     module = modules.get(module_path(contract.evaluation.module))
     key = contract.evaluation.results_key()
-    if module is None or key is None or not all_parsed(modules):
+    if module is None or key is None or not all_parsed(modules) or _downloads(module):
         return
     uses = list(file_uses(module, PathReader(module, key)))
     written = [path for use in uses if use.writes for path in use.paths]
@@ -90,6 +91,11 @@ def _foreign_name(use: FileUse, written: list[WrittenPath]) -> str | None:
     return names[0]
 
 
+def _downloads(module: Module) -> bool:
+    """Whether evaluation fetches files from the tracker: then what lies in the folder of results may be those."""
+    return any(isinstance(node, ast.Attribute) and node.attr in FETCHERS for node in module.nodes)
+
+
 def _overlap(name: str, written: WrittenPath) -> bool:
     if written.root == UNKNOWN_ROOT and written.name == "*":
         return name.endswith(MAY_BE_OWN[:-1])
@@ -97,7 +103,7 @@ def _overlap(name: str, written: WrittenPath) -> bool:
 
 
 def _is_config_of_tree(path: WrittenPath, contract: Contract) -> bool:
-    return path.root in (WORKING, TREE) and path.parts[-2:] == (contract.hydra.config_dir, f"{contract.hydra.config_name}.yaml")
+    return path.root in (WORKING, SOME_TIME, TREE) and path.parts[-2:] == (contract.hydra.config_dir, f"{contract.hydra.config_name}.yaml")
 
 
 def _mention(modules: dict[str, Module], evaluation: Module, name: str) -> Location | None:

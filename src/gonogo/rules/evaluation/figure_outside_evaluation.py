@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 
 from gonogo.code.modules import Module
-from gonogo.code.names import imported_modules
+from gonogo.code.names import enclosing_function, imported_modules
 from gonogo.contract import Contract, module_path
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
@@ -20,7 +20,8 @@ def figure_outside_evaluation(modules: dict[str, Module], contract: Contract) ->
 
     What it does:
         Looks for imports of plotting libraries in every module that the training or the documented start of a run
-        imports, directly or not, except the evaluation module.
+        imports, directly or not, except the evaluation module. Of a module that is only imported, the imports within
+        functions are left alone: they may serve the evaluation.
 
     Why it matters:
         Figures are made by the evaluation alone, from what the tracker holds: one made during a run is on another
@@ -30,12 +31,13 @@ def figure_outside_evaluation(modules: dict[str, Module], contract: Contract) ->
         Log the numbers, and draw them in the evaluation.
     """
     evaluation = contract.evaluation.module
+    started = {contract.training.module, *(command.module for command in contract.commands.values())}
     for module in _modules_of_a_run(modules, contract):
         if module.name == evaluation:
             continue
         for node in module.nodes:
             library = next((name for name in _libraries(node) if name in PLOTTING), None)
-            if library is not None:
+            if library is not None and (module.name in started or enclosing_function(module, node) is None):
                 yield Fault(module.location(node), f"a run imports `{library}`", "log the numbers and draw the figure in the evaluation")
                 break
 

@@ -21,8 +21,8 @@ def dictconfig_misuse(traces: list[Trace]) -> Iterator[Fault]:
     """A DictConfig is used where only a plain dict will do.
 
     What it does:
-        Finds `json.dump` of a config, `isinstance(config, dict)` on its own, `**config` into a function of the project that lacks a parameter for one of
-        its keys, and `cfg.hydra`, which `@hydra.main` takes out of the config.
+        Finds `json.dump` of a config, `isinstance(config, dict)` on its own, `**config` into a function of the project that lacks a
+        parameter for one of its keys, and `cfg.hydra`, which `@hydra.main` takes out of the config.
 
     Why it matters:
         The first and the last two raise; the second is silently false, so the branch never runs.

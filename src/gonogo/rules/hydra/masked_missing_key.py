@@ -18,8 +18,8 @@ def masked_missing_key(traces: list[Trace], config_places: ConfigPlaces) -> Iter
     """A default hides that a key is looked up in the wrong place.
 
     What it does:
-        Finds reads with a default (`.get(key, default)`, `getattr`, a swallowing `except`) of a key that is absent there, while the same key stands
-        elsewhere in the run with another value that no run ever reads.
+        Finds reads with a default (`.get(key, default)`, `getattr`, a swallowing `except`) of a key that is absent there, while the same
+        key stands elsewhere in the run with another value that no run ever reads.
 
     Why it matters:
         Nothing fails: every run silently uses the default, and the settings under test are never in force.

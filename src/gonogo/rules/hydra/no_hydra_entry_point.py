@@ -16,7 +16,14 @@ from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 # Other ways to a config that a module may have chosen.
-COMPOSE = ("hydra.compose", "hydra.initialize", "hydra.initialize_config_dir", "hydra.initialize_config_module", "hydra.experimental")
+COMPOSE = (
+    "hydra.compose",
+    "hydra.initialize",
+    "hydra.initialize_config_dir",
+    "hydra.initialize_config_module",
+    "hydra.experimental",
+    "hydra_zen",
+)
 OTHER_SOURCES = frozenset(
     {"argparse", "argv", "from_cli", "OmegaConf", "yaml", "json", "tyro", "typer", "click", "fire", "stdin", "environ", "pickle"}
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.flow.machine import FILLER
+from gonogo.code.flow.config import FILLER
 from gonogo.code.flow.trace import Process, Trace
 from gonogo.contract import Contract
 from gonogo.finding import Severity, Stage
@@ -16,8 +16,8 @@ def options_not_forwarded(traces: list[Trace], contract: Contract) -> Iterator[F
     """The child process does not get an option that the user gave.
 
     What it does:
-        Compares the documented command with the command line that the code builds for the process which trains. An option counts as dropped if the child
-        composes its own config, reads the key there and was not given it.
+        Compares the documented command with the command line that the code builds for the process which trains. An option counts as
+        dropped if the child composes its own config, reads the key there and was not given it.
 
     Why it matters:
         The child works with the default: results land in another folder, or the wrong run is trained.
@@ -49,7 +49,7 @@ def options_not_forwarded(traces: list[Trace], contract: Contract) -> Iterator[F
 def _may_name(word: str, run_id: str) -> bool:
     """Whether an argument gives the run's id under another key, or may do so."""
     value = word.partition("=")[2].strip("'\"")
-    return value == run_id or value == FILLER
+    return value == run_id or FILLER in value
 
 
 def _composes(process: Process) -> bool:

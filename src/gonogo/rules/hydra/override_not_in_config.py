@@ -19,7 +19,8 @@ def override_not_in_config(traces: list[Trace], config_source: ConfigSource, con
     """An override that is passed names a key the config does not have.
 
     What it does:
-        Lets Hydra compose with exactly the overrides that the documented command gives, and with exactly those that the code hands to a child process.
+        Lets Hydra compose with exactly the overrides that the documented command gives, and with exactly those that the code hands to a
+        child process.
 
     Why it matters:
         Hydra refuses to override a key that is not there ("Key 'epochs' is not in struct"), so the child dies at once.

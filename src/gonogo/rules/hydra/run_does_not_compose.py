@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from gonogo.code.config_places import ConfigPlaces
 from gonogo.code.flow.machine import ConfigSource
 from gonogo.code.flow.trace import Process, Trace
+from gonogo.code.yamldoc import parse_yaml
 from gonogo.compose.client import Composition
 from gonogo.experiment import Experiment
 from gonogo.finding import Location, Severity, Stage
-from gonogo.code.yamldoc import parse_yaml
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 

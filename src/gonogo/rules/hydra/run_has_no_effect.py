@@ -22,8 +22,8 @@ def run_has_no_effect(traces: list[Trace], runs: list[Run], contract: Contract, 
     """Selecting a run changes nothing.
 
     What it does:
-        Looks for the run config's values in what Hydra composes for this run; code that reads the file itself counts as well. Two run configs
-        that say the same apart from their id are reported too.
+        Looks for the run config's values in what Hydra composes for this run; code that reads the file itself counts as well. Two run
+        configs that say the same apart from their id are reported too.
 
     Why it matters:
         Every run then trains the same thing under another name, and the comparison compares a method with itself.

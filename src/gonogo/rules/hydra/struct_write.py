@@ -22,7 +22,8 @@ def struct_write(traces: list[Trace]) -> Iterator[Fault]:
     """The code writes a key that struct mode refuses.
 
     What it does:
-        Follows every write to the config (assignment, `update`, `merge`, `pop`, `del`) and asks whether the key exists or the config has been opened.
+        Follows every write to the config (assignment, `update`, `merge`, `pop`, `del`) and asks whether the key exists or the config has
+        been opened.
 
     Why it matters:
         A config from `@hydra.main` is in struct mode: a new key raises ConfigAttributeError at run time, often only in trial mode.

@@ -19,8 +19,8 @@ def unknown_config_key(traces: list[Trace], config_places: ConfigPlaces) -> Iter
     """The code reads a config key that a run does not have.
 
     What it does:
-        Follows the config of every run through the program (aliases, calls, loops, writes, merges) and holds each read against what Hydra composed.
-        Only what is surely absent is reported; the nearest key that exists is named.
+        Follows the config of every run through the program (aliases, calls, loops, writes, merges) and holds each read against what Hydra
+        composed. Only what is surely absent is reported; the nearest key that exists is named.
 
     Why it matters:
         Hydra's configs are closed: the first read of a key that is not there ends the run with a ConfigAttributeError.

@@ -25,8 +25,8 @@ def unused_config_key(
     """A key of the run config that nothing reads.
 
     What it does:
-        Asks of every key of a run config whether any run, under any documented command, reads it. Keys that code mentions which was not followed are
-        left alone. It is an error where the contract calls the key or the whole section mandatory.
+        Asks of every key of a run config whether any run, under any documented command, reads it. Keys that code mentions which was not
+        followed are left alone. It is an error where the contract calls the key or the whole section mandatory.
 
     Why it matters:
         The run is then not what its config says: another checkpoint is loaded, the search never happens, a schedule is silently off.

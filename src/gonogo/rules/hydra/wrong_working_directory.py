@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import posixpath
 import re
 from collections.abc import Iterator
 
@@ -78,12 +77,9 @@ def _children(module: Module, main: HydraMain | None, experiment: Experiment, mo
                     related=(Related(location=module.location(main.node), label="Hydra changes the directory here"),),
                 )
             continue
-        places = {posixpath.join(*path.parts) if path.parts else "." for path in PathReader(module, None).read(folder) if path.root == TREE}
-        if (
-            len(places) == 1
-            and (place := places.pop()) != "."
-            and posixpath.normpath(f"{place}/{module_path(name)}") not in experiment.files
-        ):
+        paths = PathReader(module, None).read(folder)
+        place = "/".join(next(iter(paths)).parts) if len(paths) == 1 and next(iter(paths)).root == TREE else ""
+        if place and f"{place}/{module_path(name)}" not in experiment.files:
             yield Fault(
                 module.location(folder),
                 f"the child process `-m {name}` is started in `{place}/`, where `{name}` is not found",

@@ -42,7 +42,8 @@ def _find(runs: list[Run], shared_config: YamlDocument, contract: Contract) -> I
                 at(run.path), f"the run config {kind}, not a mapping", "write the run's settings as keys and values", runs=(run.id,)
             )
             continue
-        missing = [name for name in contract.run_config.sections if not _is_present(run, name) and not _is_shared(shared_config, name)]
+        sections = contract.run_config.sections
+        missing = [name for name in sections if not _is_present(run, name, sections) and not _is_shared(shared_config, name)]
         if missing and not _has_defaults(document):
             yield Fault(
                 at(run.path),
@@ -52,10 +53,14 @@ def _find(runs: list[Run], shared_config: YamlDocument, contract: Contract) -> I
             )
 
 
-def _is_present(run: Run, name: str) -> bool:
-    path = run.section(name)
-    parent = run.document.get(path[:-1])
-    return isinstance(parent, dict) and name in parent
+def _is_present(run: Run, name: str, sections: list[str]) -> bool:
+    top = run.document.value
+    return name in top or any(isinstance(inner, dict) and name in inner and _is_run(inner, sections) for inner in top.values())
+
+
+def _is_run(value: dict[str, object], sections: list[str]) -> bool:
+    """Whether a mapping within a run config is itself the run: it has most of a run's sections."""
+    return 2 * sum(name in value for name in sections) > len(sections)
 
 
 def _is_shared(shared_config: YamlDocument, name: str) -> bool:

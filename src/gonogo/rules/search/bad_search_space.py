@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+from gonogo.code.modules import Module
+from gonogo.code.names import calls, text_of
 from gonogo.code.searchspace import parameters
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
@@ -20,11 +24,12 @@ CHOICE_TYPES = frozenset({"categorical", "choice", "choices", "category", "bool"
 LOW_KEYS = ("low", "min", "lower", "minimum", "start")
 HIGH_KEYS = ("high", "max", "upper", "maximum", "end", "stop")
 CHOICE_KEYS = ("choices", "values", "options", "categories", "choice")
+OTHER_BOUNDS = ("bounds", "range", "args", "value", "loc", "mean", "mu")
 TYPE_KEYS = ("type", "distribution", "dist", "kind")
 
 
 @rule("OPT102", "bad-search-space", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
-def bad_search_space(runs: list[Run]) -> Iterator[Fault]:
+def bad_search_space(runs: list[Run], modules: dict[str, Module]) -> Iterator[Fault]:
     """A search space that can't be sampled.
 
     What it does:
@@ -39,46 +44,72 @@ def bad_search_space(runs: list[Run]) -> Iterator[Fault]:
     Instead:
         Write `type`, and `low` and `high`, or `choices`.
     """
-    yield from by_message(_find(runs))
+    yield from by_message(_find(runs, _Code(modules)))
 
 
-def _find(runs: list[Run]) -> Iterator[Fault]:
+@dataclass(frozen=True)
+class _Problem:
+    """What is wrong with a specification, what to do, and the key it hangs on."""
+
+    text: str
+    action: str
+    key: str | None = None
+    severity: Severity | None = None
+
+
+class _Code:
+    """What the code does with search spaces: the texts it knows, and whether it turns bounds into numbers itself."""
+
+    def __init__(self, modules: dict[str, Module]) -> None:
+        self.texts: set[str] = set()
+        self.converts = False
+        for module in modules.values():
+            self.texts |= {text.lower() for node in module.nodes if (text := text_of(node)) is not None}
+            self.converts = self.converts or any(_is_conversion(call) for call in calls(module))
+
+
+def _is_conversion(call: ast.Call) -> bool:
+    """Whether a call is `float(x.low)` or the like."""
+    if not isinstance(call.func, ast.Name) or call.func.id not in ("float", "int") or len(call.args) != 1:
+        return False
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr in (*LOW_KEYS, *HIGH_KEYS)) or text_of(node) in (*LOW_KEYS, *HIGH_KEYS)
+        for node in ast.walk(call.args[0])
+    )
+
+
+def _find(runs: list[Run], code: _Code) -> Iterator[Fault]:
     for run in runs:
         for name, spec, path in parameters(run):
-            for problem, action, key in _problems(spec):
+            for problem in _problems(spec, code):
                 yield Fault(
-                    run.locate((*path, key) if key else path),
-                    f"the search space of `{name}` {problem}",
-                    action,
+                    run.locate((*path, problem.key) if problem.key else path),
+                    f"the search space of `{name}` {problem.text}",
+                    problem.action,
                     runs=(run.id,),
                     evidence=f"{name}: {spec}",
+                    severity=problem.severity,
                 )
 
 
-Problem = tuple[str, str, str | None]
-
-
-def _problems(spec: Any) -> Iterator[Problem]:
+def _problems(spec: Any, code: _Code) -> Iterator[_Problem]:
     if isinstance(spec, list):
         if not spec:
-            yield "has no choices", "list at least one choice", None
+            yield _Problem("has no choices", "list at least one choice")
         return
     if not isinstance(spec, dict) or not spec or any(isinstance(value, str) and "${" in value for value in spec.values()):
         return
     type_key = _first(spec, TYPE_KEYS)
     kind = _normal(spec[type_key]) if type_key else ""
-    if type_key and kind is None:
-        yield "has no type", "name the type: float, int, loguniform or categorical", type_key
+    if kind is None:
+        yield _Problem("has no type", "name the type: float, int, loguniform or categorical", type_key)
     elif kind in CHOICE_TYPES:
         yield from _choice_problems(spec, kind)
-    elif kind in LOG_TYPES | INT_TYPES | FLOAT_TYPES or (not type_key and _first(spec, LOW_KEYS) and _first(spec, HIGH_KEYS)):
-        yield from _range_problems(spec, kind or "")
-    elif type_key and not _is_dotted(spec[type_key]):
-        yield (
-            f"has the unknown type '{spec[type_key]}'",
-            "use a type that Optuna can sample: float, int, loguniform or categorical",
-            type_key,
-        )
+    elif kind in LOG_TYPES | INT_TYPES | FLOAT_TYPES or (not kind and _first(spec, LOW_KEYS) and _first(spec, HIGH_KEYS)):
+        yield from _range_problems(spec, kind, code)
+    elif type_key and "." not in spec[type_key] and spec[type_key].lower() not in code.texts:
+        action = "use a type that Optuna can sample: float, int, loguniform or categorical"
+        yield _Problem(f"has the unknown type '{spec[type_key]}'", action, type_key)
 
 
 def _normal(value: Any) -> str | None:
@@ -88,45 +119,39 @@ def _normal(value: Any) -> str | None:
     return value.strip().lower().removeprefix("suggest_").removesuffix("distribution").replace("_", "").replace("-", "").replace(" ", "")
 
 
-def _is_dotted(value: Any) -> bool:
-    """Whether a type is the path of a class, which only running the code can judge."""
-    return isinstance(value, str) and "." in value
-
-
 def _first(spec: dict[str, Any], keys: tuple[str, ...]) -> str | None:
     return next((key for key in keys if key in spec), None)
 
 
-def _choice_problems(spec: dict[str, Any], kind: str | None) -> Iterator[Problem]:
+def _choice_problems(spec: dict[str, Any], kind: str) -> Iterator[_Problem]:
     key = _first(spec, CHOICE_KEYS)
-    if key is None:
-        if kind not in ("bool", "boolean"):
-            yield "has no choices", "list them under `choices`", None
-    elif spec[key] is None or spec[key] in ([], {}):
-        yield "has no choices", "list at least one choice", key
+    if key is None and kind not in ("bool", "boolean"):
+        yield _Problem("has no choices", "list them under `choices`")
+    elif key is not None and (spec[key] is None or spec[key] in ([], {})):
+        yield _Problem("has no choices", "list at least one choice", key)
 
 
-def _range_problems(spec: dict[str, Any], kind: str) -> Iterator[Problem]:
+def _range_problems(spec: dict[str, Any], kind: str, code: _Code) -> Iterator[_Problem]:
     low_key, high_key = _first(spec, LOW_KEYS), _first(spec, HIGH_KEYS)
     if low_key is None or high_key is None:
-        if not (_first(spec, CHOICE_KEYS) or _first(spec, ("bounds", "range", "args"))) and kind:
-            missing = "lower" if low_key is None else "upper"
-            yield f"has no {missing} bound", "give it `low` and `high`", None
+        if not _first(spec, (*CHOICE_KEYS, *OTHER_BOUNDS)):
+            yield _Problem(f"has no {'lower' if low_key is None else 'upper'} bound", "give it `low` and `high`")
         return
     bounds = []
     for key in (low_key, high_key):
-        if isinstance(spec[key], str) and _looks_like_number(spec[key]):
-            yield "has a bound that is a text, not a number", "write the bound without quotes", key
+        if isinstance(spec[key], str) and _looks_like_number(spec[key]) and not code.converts:
+            yield _Problem("has a bound that is a text, not a number", "write the bound without quotes", key)
         if not isinstance(spec[key], (int, float)) or isinstance(spec[key], bool):
             return
         bounds.append(spec[key])
     low, high = bounds
-    if low >= high:
-        same = "equal" if low == high else "greater"
-        severity_word = f"has a lower bound that is {same}{' to' if same == 'equal' else ' than'} the upper one"
-        yield severity_word, "make `low` smaller than `high`, or take the parameter out of the search", low_key
-    elif low <= 0 and (kind in LOG_TYPES or spec.get("log") is True):
-        yield "is logarithmic but reaches down to 0 or below", "make `low` greater than 0, or the range linear", low_key
+    action = f"make `{low_key}` smaller than `{high_key}`, or take the parameter out of the search"
+    if low > high:
+        yield _Problem("has a lower bound above the upper one", action, low_key)
+    elif low == high:
+        yield _Problem("has only one value: its bounds are equal", action, low_key, Severity.WARNING)
+    elif low <= 0 < high and (kind in LOG_TYPES or spec.get("log") is True):
+        yield _Problem("is logarithmic but reaches down to 0 or below", f"make `{low_key}` greater than 0, or the range linear", low_key)
 
 
 def _looks_like_number(text: str) -> bool:

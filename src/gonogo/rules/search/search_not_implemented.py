@@ -49,7 +49,7 @@ def search_not_implemented(runs: list[Run], modules: dict[str, Module], shared_c
         switch the search off.
     """
     asking = [run for run in runs if is_on(run)]
-    if not asking or not modules or not all_parsed(modules) or "optuna" in _sweeper(shared_config):
+    if not asking or not modules or not all_parsed(modules) or _has_sweeper(shared_config, runs, modules):
         return
     place = _place(modules, contract)
     training = modules.get(place.path)
@@ -69,10 +69,10 @@ def search_not_implemented(runs: list[Run], modules: dict[str, Module], shared_c
     )
 
 
-def _sweeper(shared_config: YamlDocument) -> str:
-    """What the defaults list says of Hydra's sweeper."""
-    defaults = shared_config.get(("defaults",))
-    return " ".join(str(entry) for entry in defaults if "sweeper" in str(entry)) if isinstance(defaults, list) else ""
+def _has_sweeper(shared_config: YamlDocument, runs: list[Run], modules: Mapping[str, Module]) -> bool:
+    """Whether Hydra's own sweeper may do the search: chosen in a defaults list, or on a command line that the code makes."""
+    lists = [document.get(("defaults",)) for document in (shared_config, *(run.document for run in runs))]
+    return any("sweeper" in str(defaults) for defaults in lists) or any("hydra/sweeper" in module.text for module in modules.values())
 
 
 def _own_files(runs: list[Run]) -> set[str | None]:

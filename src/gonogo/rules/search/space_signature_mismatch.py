@@ -25,8 +25,8 @@ def space_signature_mismatch(traces: list[Trace]) -> Iterator[Fault]:
     """The search space does not fit the suggest calls that the code makes of it.
 
     What it does:
-        Follows every entry of a run's search space into the code that turns it into `trial.suggest_*`, and holds the arguments against Optuna's
-        signatures. An entry whose type ends in the code's own `raise` is reported as well.
+        Follows every entry of a run's search space into the code that turns it into `trial.suggest_*`, and holds the arguments against
+        Optuna's signatures. An entry whose type ends in the code's own `raise` is reported as well.
 
     Why it matters:
         Trial mode switches the search off, so this fails for the first time in the full run.

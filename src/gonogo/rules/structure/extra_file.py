@@ -38,30 +38,21 @@ def extra_file(experiment: Experiment, contract: Contract) -> Iterator[Fault]:
     groups: dict[str, list[str]] = {}
     for path in extra:
         groups.setdefault(_folder(path, allowed), []).append(path)
+    action = "move what the runs need into the files of the contract and delete the rest"
     for folder, paths in groups.items():
         if len(paths) > MOST_SINGLE and folder != ".":
             names = [PurePosixPath(path).relative_to(folder).as_posix() for path in paths]
             message = f"the folder `{folder}` holds {len(paths)} files that the contract does not list"
-            yield Fault(
-                at(folder), message, "move what the runs need into the files of the contract and delete the rest", evidence=_list(names)
-            )
+            yield Fault(at(folder), message, action, evidence=", ".join(quoted(names)))
         else:
             for path in paths:
-                yield Fault(
-                    at(path),
-                    f"`{path}` is not among the contract's files",
-                    "move what the runs need into the files of the contract and delete it",
-                )
+                yield Fault(at(path), f"`{path}` is not among the contract's files", action)
 
 
 def _folder(path: str, allowed: set[str]) -> str:
     """The outermost folder of a path that holds nothing else than extra files; the file's own folder where there is none."""
     folders = [str(folder) for folder in PurePosixPath(path).parents]
     return next((folder for folder in reversed(folders) if folder not in allowed and folder != "."), folders[0])
-
-
-def _list(names: list[str]) -> str:
-    return ", ".join(quoted(names))
 
 
 BAD = [

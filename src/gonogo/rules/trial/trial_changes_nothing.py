@@ -17,8 +17,8 @@ def trial_changes_nothing(traces: list[Trace], contract: Contract, config_places
     """Trial mode does not reach the process that trains.
 
     What it does:
-        Composes the config of the training process for the full command and for the trial command, and asks which of the values that differ the code
-        reads there. Settings of the tracking server do not count.
+        Composes the config of the training process for the full command and for the trial command, and asks which of the values that
+        differ the code reads there. Settings of the tracking server do not count.
 
     Why it matters:
         The trial then iterates over all data for all epochs: it costs what the full run costs, and proves nothing sooner.

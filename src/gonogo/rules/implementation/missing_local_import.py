@@ -1,0 +1,125 @@
+"""IMP105."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import PurePosixPath
+
+from gonogo.code.imports import Import
+from gonogo.code.modules import Module, qualified_name
+from gonogo.code.pyproject import Pyproject
+from gonogo.code.symbols import Symbols
+from gonogo.contract import Contract
+from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+
+@rule("IMP105", "missing-local-import", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
+def missing_local_import(imports: list[Import], symbols: Symbols, contract: Contract, pyproject: Pyproject | None) -> Iterator[Fault]:
+    """An import of something that the project's own modules do not have.
+
+    What it does:
+        Resolves imports of the project's modules as `python -m src.main` does from the root: names that the module does not define,
+        modules that do not exist, relative imports with too many dots, and `import model` where only `src.model` resolves. Star imports,
+        `__getattr__`, `try … except ImportError` and a `sys.path` that the code changes make it unknown, which is not reported.
+
+    Why it matters:
+        The import raises before anything else happens.
+
+    Instead:
+        Define the name in that module, or correct the import; between modules of `src` write `from src.model import build_model`.
+    """
+    home = {PurePosixPath(path).parent.as_posix().replace("/", ".") for path in contract.entry_paths()}
+    bare_are_known = _only_the_root_is_searched(symbols, pyproject)
+    for entry in imports:
+        if entry.guarded:
+            continue
+        if not entry.target:
+            if entry.module.name.rpartition(".")[0] in home:
+                action = f"write `from .` or `from {entry.module.name.partition('.')[0]}.`"
+                yield Fault(entry.location, "the relative import has more dots than there are packages above the file", action)
+            continue
+        exists = symbols.has_module(entry.target)
+        if exists is False:
+            yield _no_module(entry, symbols)
+        elif exists:
+            yield from _missing_names(entry, symbols)
+        elif bare_are_known and entry.module.name.rpartition(".")[0] in home:
+            yield from _bare_import(entry, symbols)
+
+
+def _no_module(entry: Import, symbols: Symbols) -> Fault:
+    near = get_close_matches(entry.target, list(symbols.by_name), n=1)
+    action = f"write `{near[0]}`, or add the module" if near else "add the module, or correct the import"
+    return Fault(entry.location, f"there is no module `{entry.target}` in the project", action)
+
+
+def _missing_names(entry: Import, symbols: Symbols) -> Iterator[Fault]:
+    for name in entry.names:
+        if name == "*" or symbols.binds(entry.target, name) is not False:
+            continue
+        source = symbols.by_name.get(entry.target)
+        near = get_close_matches(name, list(source.definitions), n=1) if source else []
+        action = f"write `{near[0]}`, or define `{name}` there" if near else f"define `{name}` there, or correct the import"
+        related = (Related(location=source.location(source.definitions[near[0]]), label="the nearest name"),) if source and near else ()
+        yield Fault(_name_place(entry, name), f"`{entry.target}` does not define `{name}`", action, related)
+
+
+def _name_place(entry: Import, name: str) -> Location:
+    alias = next(alias for alias in entry.node.names if alias.name == name)
+    return entry.module.location(alias)
+
+
+def _bare_import(entry: Import, symbols: Symbols) -> Iterator[Fault]:
+    """`import model` from a module of `src`: `src` itself is not searched."""
+    folder = entry.module.name.rpartition(".")[0]
+    wanted = f"{folder}.{entry.target}"
+    if folder and not entry.is_relative and wanted in symbols.by_name:
+        message = f"there is no module `{entry.target}` where Python looks: started with `python -m`, it is `{wanted}`"
+        yield Fault(entry.location, message, f"import it from `{wanted}`")
+
+
+def _only_the_root_is_searched(symbols: Symbols, pyproject: Pyproject | None) -> bool:
+    """Whether imports are surely looked up from the root only: nothing changes `sys.path`, no script is started by its path.
+
+    A project that is built may be installed so that `src` is searched too: setuptools does it.
+    """
+    if pyproject is None or pyproject.fault is not None:
+        return False
+    if pyproject.is_built:
+        backend = str(pyproject.section("build-system").get("build-backend", ""))
+        if not backend.startswith("hatchling") or "sources" in pyproject.text or "dev-mode-dirs" in pyproject.text:
+            return False
+    return not any(_changes_search(module) for module in symbols.modules.values())
+
+
+def _changes_search(module: Module) -> bool:
+    for node in module.nodes:
+        if isinstance(node, ast.Attribute) and (qualified_name(node) == "sys.path" or node.attr == "addsitedir"):
+            return True
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\bPYTHONPATH\b|\w\.py$", node.value):
+            return True
+    return False
+
+
+_IMPORT = "from src.preprocess import build_loaders\n"
+BAD = [
+    Tree({"src/train.py": Edit(_IMPORT, "from src.preprocess import build_loader  # <- here\n")}),
+    Tree({"src/train.py": Edit(_IMPORT, f"{_IMPORT}from src.utils import set_seed  # <- here\n")}),
+    Tree({"src/train.py": Edit(_IMPORT, "from preprocess import build_loaders  # <- here\n")}),
+    Tree({"src/train.py": Edit(_IMPORT, "from ..src.preprocess import build_loaders  # <- here\n")}),
+]
+GOOD = [
+    Tree({"src/train.py": Edit(_IMPORT, "from .preprocess import build_loaders\n")}),
+    Tree(
+        {
+            "src/train.py": Edit(
+                _IMPORT, f"{_IMPORT}\ntry:\n    from src.utils import set_seed\nexcept ImportError:\n    set_seed = torch.manual_seed\n"
+            )
+        }
+    ),
+    Tree({"src/train.py": Edit(_IMPORT, 'import sys\n\nsys.path.append("src")\nfrom preprocess import build_loaders\n')}),
+]

@@ -1,0 +1,146 @@
+"""IMP104."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from gonogo.code.lint import RUN_TIME_ERRORS, Complaint
+from gonogo.code.modules import Module, qualified_name
+from gonogo.code.scopes import FUNCTIONS, Scopes
+from gonogo.code.symbols import Symbols
+from gonogo.finding import Location, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+# Defined by notebooks, profilers, gettext and checkers rather than by the language.
+_INJECTED = {"get_ipython", "display", "reveal_type", "reveal_locals", "profile", "_", "__path__", "unicode", "xrange", "raw_input"}
+_ACTIONS = {
+    "F821": "define or import it",
+    "F822": "delete it from `__all__`",
+    "F823": "assign it before it is read, or name the local one differently",
+}
+
+
+@rule("IMP104", "undefined-name", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
+def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols) -> Iterator[Fault]:
+    """A name that nothing defines, or another error that ruff is certain of.
+
+    What it does:
+        Asks ruff for undefined names (F821, F822), local variables read before assignment (F823) and those of its PLE rules that mean an
+        exception at run time. What is never evaluated (postponed annotations), guarded or deleted in a loop is left out.
+
+    Why it matters:
+        The line raises `NameError` when it is reached, often only after training has finished.
+
+    Instead:
+        Define or import the name, or correct its spelling.
+    """
+    for complaint in lint:
+        module = modules.get(complaint.path)
+        if module is None or module.tree is None or complaint.code not in RUN_TIME_ERRORS or complaint.is_syntax_error:
+            continue
+        node = _node_at(module, complaint)
+        if complaint.code in ("F821", "F823") and (node is None or _may_be_defined(module, node, symbols)):
+            continue
+        if complaint.code == "PLE0101" and _returns_call(module, complaint):
+            continue
+        place = Location(
+            path=complaint.path, line=complaint.line, column=complaint.column, end_line=complaint.end_line, end_column=complaint.end_column
+        )
+        severity = Severity.WARNING if complaint.code == "F822" else None
+        message = complaint.message[:1].lower() + complaint.message[1:]
+        action = _ACTIONS.get(complaint.code or "", "correct it: the line raises an exception")
+        yield Fault(place, message, action, evidence=f"ruff {complaint.code}", severity=severity)
+
+
+def _node_at(module: Module, complaint: Complaint) -> ast.Name | None:
+    """The name that a complaint speaks of; None in a text that is only read as code (a quoted annotation)."""
+    for node in module.nodes:
+        if isinstance(node, ast.Name) and node.lineno == complaint.line:
+            place = module.location(node)
+            if place.column == complaint.column:
+                return node
+    return None
+
+
+def _may_be_defined(module: Module, node: ast.Name, symbols: Symbols) -> bool:
+    scopes = symbols.scopes(module)
+    if node.id in _INJECTED or symbols.is_open(module) or _is_unevaluated(module, scopes, node):
+        return True
+    found = scopes.lookup(node.id, node)
+    if found is None:
+        return _is_guarded(module, node)
+    bindings = found[1]
+    if any(isinstance(binding, ast.Name) and isinstance(binding.ctx, ast.Del) for binding in bindings):
+        return True  # deleted on some paths: ruff does not follow them all
+    loops = [parent for parent in _parents(module, node) if isinstance(parent, (ast.For, ast.While, ast.AsyncFor))]
+    in_same_loop = any(loop in _parents(module, binding) for loop in loops for binding in bindings)
+    return in_same_loop or _is_guarded(module, node)
+
+
+def _parents(module: Module, node: ast.AST) -> list[ast.AST]:
+    """What encloses a node, up to its function."""
+    found: list[ast.AST] = []
+    parent = module.parents.get(node)
+    while parent is not None and not isinstance(parent, (*FUNCTIONS, ast.Lambda)):
+        found.append(parent)
+        parent = module.parents.get(parent)
+    return found
+
+
+def _is_guarded(module: Module, node: ast.AST) -> bool:
+    """Whether a handler for just this error stands around a node."""
+    handlers = (handler for parent in _parents(module, node) if isinstance(parent, ast.Try) for handler in parent.handlers)
+    caught = (qualified_name(entry) for handler in handlers if handler.type for entry in ast.walk(handler.type))
+    return any(name in ("NameError", "UnboundLocalError") for name in caught)
+
+
+def _is_unevaluated(module: Module, scopes: Scopes, node: ast.AST) -> bool:
+    """Whether a node stands in an annotation that Python does not evaluate when the code runs."""
+    postponed = any(
+        isinstance(entry, ast.ImportFrom) and entry.module == "__future__" and entry.names[0].name == "annotations"
+        for entry in module.nodes
+    )
+    child, parent = node, module.parents.get(node)
+    while parent is not None:
+        if isinstance(parent, ast.AnnAssign) and child is parent.annotation:
+            return postponed or isinstance(scopes.function(parent), FUNCTIONS)
+        if (isinstance(parent, ast.arg) and child is parent.annotation) or (isinstance(parent, FUNCTIONS) and child is parent.returns):
+            return postponed
+        child, parent = parent, module.parents.get(parent)
+    return False
+
+
+def _returns_call(module: Module, complaint: Complaint) -> bool:
+    """Whether a `return` in `__init__` returns what a call gives, which may be None."""
+    return any(
+        isinstance(node, ast.Return) and node.lineno == complaint.line and isinstance(node.value, (ast.Call, ast.Await))
+        for node in module.nodes
+    )
+
+
+_LOOP = "    for images, labels in loader:\n        optimizer.zero_grad()\n"
+BAD = [
+    Tree(
+        {"src/train.py": Edit("    return total_loss / len(loader.dataset)\n", "    return best_loss / len(loader.dataset)  # <- here\n")}
+    ),
+    Tree(
+        {
+            "src/model.py": Edit(
+                "    objective = training_cfg.objective\n",
+                "    objective = training_cfg.objective % method\n    nn = nn.Module  # <- here\n",
+            )
+        }
+    ),
+    Tree({"src/model.py": Edit("    smoothing = training_cfg.label_smoothing\n", '    smoothing = "%d" % "0.1"  # <- here\n')}),
+]
+GOOD = [
+    Tree(
+        {
+            "src/train.py": Edit(
+                _LOOP, "    for images, labels in loader:\n        if total_loss:\n            del loss\n        optimizer.zero_grad()\n"
+            )
+        }
+    ),
+    Tree({"src/preprocess.py": Edit("labels: np.ndarray, dataset_cfg: DictConfig)", 'labels: "pd.Series", dataset_cfg: DictConfig)')}),
+]

@@ -1,0 +1,86 @@
+"""IMP103."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.code.lint import Complaint
+from gonogo.code.modules import Module
+from gonogo.code.pyproject import load_pyproject
+from gonogo.code.truncation import is_truncated, syntax_fault
+from gonogo.code.yamldoc import parse_yaml
+from gonogo.experiment import Experiment
+from gonogo.finding import Location, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, at, rule
+
+SUFFIXES = (".py", ".yaml", ".yml", ".toml")
+
+
+@rule("IMP103", "unparsable-file", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
+def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: list[Complaint]) -> Iterator[Fault]:
+    """A Python, YAML or TOML file that does not parse.
+
+    What it does:
+        Parses every source file: Python with its own parser, YAML as Hydra reads it (a key given twice is an error), TOML as uv does.
+        Syntax that only newer Pythons know is a warning where `requires-python` admits an older one.
+
+    Why it matters:
+        Nothing that imports or loads the file gets past it.
+
+    Instead:
+        Correct the line that the parser names; the cause is often a little above it.
+    """
+    for path in sorted(experiment.files):
+        file = experiment.files[path]
+        if file.problem is not None and path.endswith(SUFFIXES):
+            yield Fault(at(path), f"the file {file.problem}", "make it a source file: UTF-8 text, in the tree, of ordinary size")
+        elif file.text is None:
+            continue
+        elif path in modules:
+            yield from _python(modules[path], [complaint for complaint in lint if complaint.path == path])
+        elif path.endswith((".yaml", ".yml")):
+            error = parse_yaml(file.text).error
+            if error is not None:
+                place = Location(path=path, line=error.line, column=error.column, end_line=error.line)
+                yield Fault(place, f"the file is not valid YAML: {error.message}", "correct the line")
+        elif path.endswith(".toml"):
+            document = load_pyproject(file.text)
+            if document is not None and document.fault is not None:
+                message, line = document.fault
+                yield Fault(at(path, line), f"the file is not valid TOML: {message[:1].lower()}{message[1:]}", "correct the line")
+
+
+def _python(module: Module, complaints: list[Complaint]) -> Iterator[Fault]:
+    fault = syntax_fault(module, complaints)
+    if fault is not None and not is_truncated(module.text, fault):  # else IMP108
+        place = Location(path=module.path, line=fault.line, column=fault.column, end_line=fault.line)
+        yield Fault(place, f"the file is not valid Python: {fault.message}", "correct the line")
+    newer = [complaint for complaint in complaints if complaint.needs_python]
+    if newer and fault is None:
+        first = max(newer, key=lambda complaint: complaint.needs_python or (0, 0))
+        version = ".".join(map(str, first.needs_python or ()))
+        place = Location(path=module.path, line=first.line, column=first.column, end_line=first.end_line, end_column=first.end_column)
+        message = f"the syntax needs Python {version}, and an older one is admitted"
+        yield Fault(
+            place, message, f'write `requires-python = ">={version}"`, or avoid it', evidence=first.message, severity=Severity.WARNING
+        )
+
+
+_SUPER = "        super().__init__()\n"
+_LISTED = "TRIAL_BATCHES = 2  # a trial shows that the code runs; it needs no more data than this\n"
+BAD = [
+    Tree({"src/model.py": Edit(_SUPER, "        super().__init__())  # <- here\n")}),
+    Tree({"src/preprocess.py": Edit(_LISTED, f"{_LISTED}return TRIAL_BATCHES  # <- here\n")}),
+    Tree({"config/config.yaml": Edit("trial_mode: false", "trial_mode: false\ntrial_mode: true  # <- here")}),
+    Tree({"pyproject.toml": Edit('version = "0.1.0"', "version = 0.1.0  # <- here")}),
+    Tree(
+        {
+            "src/model.py": Edit(_SUPER, f"{_SUPER}        match num_classes:  # <- here\n            case _:\n                pass\n"),
+            "pyproject.toml": Edit(">=3.11", ">=3.9"),
+        }
+    ),
+]
+GOOD = [
+    Tree({"src/preprocess.py": Edit(_LISTED, f"{_LISTED}type Settings = dict[str, float]\n"), "pyproject.toml": Edit(">=3.11", ">=3.12")}),
+    Tree({"src/model.py": Edit(_SUPER, f"{_SUPER}        match num_classes:\n            case _:\n                pass\n")}),
+]
