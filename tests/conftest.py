@@ -1,4 +1,4 @@
-"""What the tests share: the golden experiment, one composer for the session, and a judge of trees held in memory."""
+"""What the tests share: the golden experiment as a dict of texts, and one composer process for all of them."""
 
 from __future__ import annotations
 
@@ -6,50 +6,65 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from gonogo import plan as plans
 from gonogo.compose.client import Composer
 from gonogo.experiment import Experiment, SourceFile
+from gonogo.facts import Facts
+from gonogo.finding import Finding
 from gonogo.pipeline import Options, check
-from gonogo.plan import Plan
-from gonogo.verdict import Verdict
 
-TESTS = Path(__file__).parent
-GOLDEN = TESTS / "golden"
-GOLDEN_PLAN = TESTS / "golden.plan.yaml"
-LEFTOVERS = ("__pycache__", ".venv", ".cache", "outputs", "results", "wandb", "uv.lock")
-
-Judge = Callable[..., Verdict]
+GOLDEN = Path(__file__).parent / "golden"
+GOLDEN_PLAN = Path(__file__).parent / "golden.plan.yaml"
 
 
 @pytest.fixture(scope="session")
 def golden() -> dict[str, str]:
-    """The files of the golden experiment by path."""
-    files = (path for path in sorted(GOLDEN.rglob("*")) if path.is_file())
-    return {
-        path.relative_to(GOLDEN).as_posix(): path.read_text() for path in files if not set(path.relative_to(GOLDEN).parts) & set(LEFTOVERS)
-    }
+    """The golden experiment's files, by path."""
+    files = (path for path in sorted(GOLDEN.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(GOLDEN).as_posix(): path.read_text("utf-8") for path in files}
 
 
 @pytest.fixture(scope="session")
-def golden_plan() -> Plan:
-    """The plan of the golden experiment."""
-    return plans.load(GOLDEN_PLAN)
+def golden_plan() -> str:
+    """The text of the golden experiment's plan."""
+    return GOLDEN_PLAN.read_text("utf-8")
 
 
 @pytest.fixture(scope="session")
 def composer() -> Iterator[Composer]:
-    """One child process for all tests: starting Hydra is the dear part."""
-    with Composer() as shared:
-        yield shared
+    """A composer process that lives as long as the tests."""
+    with Composer() as running:
+        yield running
 
 
-@pytest.fixture(scope="session")
-def judge(composer: Composer, golden_plan: Plan) -> Judge:
-    """A function that judges files held in memory: `judge(files, plan=golden plan, **options)`."""
+def experiment_of(files: dict[str, str], plan: str | None = None) -> Experiment:
+    """An experiment made of texts."""
+    return Experiment(
+        name="test",
+        files={path: SourceFile(path, text) for path, text in files.items()},
+        plan=plans.parse(plan, "plan.yaml") if plan is not None else None,
+    )
 
-    def judge_files(files: dict[str, str], plan: Plan | None = golden_plan, **options: object) -> Verdict:
-        experiment = Experiment("test", {path: SourceFile(path, text) for path, text in files.items()}, plan)
-        return check(experiment, Options(**options), composer)  # type: ignore[arg-type]
 
-    return judge_files
+@pytest.fixture
+def judge(composer: Composer) -> Callable[..., list[Finding]]:
+    """Run some rules (all: none named) over files given as texts; anything undecided is a failure."""
+
+    def run(files: dict[str, str], *rules: str, plan: str | None = None) -> list[Finding]:
+        verdict = check(experiment_of(files, plan), Options(select=rules), composer)
+        assert not verdict.undecided, verdict.undecided
+        return verdict.findings
+
+    return run
+
+
+@pytest.fixture
+def facts_of() -> Callable[[dict[str, str]], Facts]:
+    """The facts about files given as texts, those that need neither Hydra nor ruff."""
+
+    def make(files: dict[str, str]) -> Facts:
+        from gonogo import contract
+
+        return Facts(experiment=experiment_of(files), contract=contract.load(contract.DEFAULT))
+
+    return make

@@ -51,7 +51,7 @@ class ConfigPlaces:
         return parse_yaml(self._experiment.text(self.shared_path) or "")
 
     def prefix_of(self, run: Run, composition: Composition | None) -> Path | None:
-        """Where Hydra put the keys of a run config: under its group, at the top, or elsewhere; None if they are not in the composed config."""
+        """Where Hydra put the keys of a run config: under its group, at the top, or elsewhere; None if not in the composed config."""
         leaves = [tuple(map(str, path)) for path in run.document.leaves()]
         leaves = [path for path in leaves if path[0] != "defaults"]
         if composition is None or composition.config is None or not leaves:
@@ -95,7 +95,7 @@ class ConfigPlaces:
 
 
 def nearest(config: dict[str, Any], path: Path) -> Path | None:
-    """The key that an absent path was most likely meant to be: the same key elsewhere (the longest common tail wins), else a neighbour spelled alike."""
+    """The key that an absent path was meant to be: the same key elsewhere (longest common tail first), else a neighbour spelled alike."""
     same_key = [other for other in paths_of(config) if other[-1] == path[-1] and other != path]
     if same_key:
         return max(same_key, key=lambda other: (_common_tail(other, path), -len(other)))

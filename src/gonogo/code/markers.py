@@ -30,7 +30,8 @@ _MISSING = [
     r"(?i:\breplace (?:this|it|me) with (?:the |your |an? )?(?:actual|real|proper)\b)",
     rf"(?i:\bfor (?:demonstration|demo)(?: purposes?| only)*{_END})",
     r"(?i:\bin (?:an? )?(?:real|actual|full|production)(?:[- ]world)?"
-    r" (?:implementation|setting|scenario|system|version|application|experiment)s?,? (?:you|we|this|one|it|they)(?:'d| would| should| could| might| will| needs?)\b)",
+    r" (?:implementation|setting|scenario|system|version|application|experiment)s?,?"
+    r" (?:you|we|this|one|it|they)(?:'d| would| should| could| might| will| needs?)\b)",
 ]
 # Code may be left out: it is called unchanged, simpler, or still to be touched.
 _DOUBTFUL = [

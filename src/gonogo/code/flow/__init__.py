@@ -6,6 +6,6 @@ unknown. So every access of the config is *present*, *absent* or *unknown*, and 
 experiment is executed.
 
 `values` what a name can stand for; `config` reading, writing, merging config nodes; `members`, `expressions`, `bindings`, `statements` and
-`calls` the language; `methods`, `builtin` and `library` what Python and the libraries around a config do; `machine` processes, modules and a
-whole run; `core` what these parts share; `trace` what was seen; `follow` every run under every command.
+`calls` the language; `methods`, `builtin` and `library` what Python and the libraries around a config do; `machine` processes, modules and
+a whole run; `core` what these parts share; `trace` what was seen; `follow` every run under every command.
 """

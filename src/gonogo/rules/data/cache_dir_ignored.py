@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from gonogo.code.downloads import Download, downloads
 from gonogo.code.files import file_uses
 from gonogo.code.modules import Function, Module, without_docstring
-from gonogo.code.names import argument, calls, functions, origin, reached
+from gonogo.code.names import ancestors, argument, calls, functions, origin, reached
 from gonogo.code.paths import PathReader
 from gonogo.experiment import Experiment
 from gonogo.finding import Severity, Stage
@@ -41,8 +41,7 @@ def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module]) -> Ite
     for module in modules.values():
         for download in downloads(module):
             problem = _problem(download)
-            is_excused = any(re.search(rf"\b(?:{name})\b", settings) for name in download.variables)
-            if problem and not is_excused and _is_wanted(download, configs):
+            if problem and _is_wanted(download, configs) and not any(re.search(name, settings) for name in download.variables):
                 ways = [f"give the call `{download.keyword}`", *(f"set `{name}` before it" for name in download.variables[:1])]
                 yield Fault(module.location(download.node), problem, f"keep it in `{FOLDER}/`: {', or '.join(ways)}")
 
@@ -67,17 +66,20 @@ def _ignored_parameter(function: Function) -> ast.arg | None:
         return None
     parameters = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
     found = next((entry for entry in parameters if PARAMETER.match(entry.arg)), None)
+    if found is None:
+        return None
     used = {entry.id for part in body for entry in ast.walk(part) if isinstance(entry, ast.Name)}
-    return None if found is None or used & {found.arg, "locals", "vars", "super"} else found
+    return None if used & {found.arg, "locals", "vars", "super"} else found
 
 
 def _loads(module: Module, function: Function, modules: Mapping[str, Module]) -> bool:
     """Whether a function, or what it mentions, reads files or downloads."""
-    for owner, definition in reached(modules, [(module, function)]):
-        inside = set(ast.walk(definition))
-        if any(download.node in inside for download in downloads(owner)):
-            return True
-        if any(use.node in inside and not use.writes for use in file_uses(owner, PathReader(owner, None))):
+    definitions = reached(modules, [(module, function)])
+    for owner in {owner for owner, _ in definitions}:
+        inside = {definition for other, definition in definitions if other is owner}
+        nodes = [download.node for download in downloads(owner)]
+        nodes += [use.node for use in file_uses(owner, PathReader(owner, None)) if not use.writes]
+        if any(not inside.isdisjoint(ancestors(owner, node)) for node in nodes):
             return True
     return False
 

@@ -40,7 +40,8 @@ def masked_missing_key(traces: list[Trace], config_places: ConfigPlaces) -> Iter
             dotted = ".".join(other)
             yield Fault(
                 access.site.module.location(access.site.node),
-                f"`{expression(access.site)}` looks for `{'.'.join(access.path)}`, which is absent; the run has it as `{dotted}`, which nothing reads",
+                f"`{expression(access.site)}` looks for `{'.'.join(access.path)}`, which is absent; "
+                f"the run has it as `{dotted}`, which nothing reads",
                 f"read `{dotted}`, without a default",
                 (Related(location=place, label="the value that is never used"),) if place else (),
                 (trace.run_id,),

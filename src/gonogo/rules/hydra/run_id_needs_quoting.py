@@ -90,7 +90,8 @@ def _children(traces: list[Trace], config_source: ConfigSource) -> Iterator[Faul
                     site = process.launched
                     yield Fault(
                         site.module.location(site.node),
-                        f"the override `{override.partition('=')[0]}=…` is passed to `{process.module}` unquoted, and its value does not parse",
+                        f"the override `{override.partition('=')[0]}=…` is passed to `{process.module}` unquoted, "
+                        "and its value does not parse",
                         "put the value in single quotes: `key='value'`",
                         runs=(trace.run_id,),
                         evidence=f"{override}\n{composition.message}",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from gonogo.code.files import file_uses
 from gonogo.code.hydra_mains import HydraMain, hydra_mains
 from gonogo.code.modules import Module
-from gonogo.code.names import argument, origin, reached
+from gonogo.code.names import ancestors, argument, origin, reached
 from gonogo.code.paths import TREE, WORKING, PathReader
 from gonogo.code.processes import started_module, starts
 from gonogo.code.pyproject import Pyproject
@@ -60,7 +60,7 @@ def wrong_working_directory(
 
 
 def _children(module: Module, main: HydraMain | None, experiment: Experiment, modules: dict[str, Module]) -> Iterator[Fault]:
-    inside = _nodes_of(main, modules, module) if main else set()
+    inside = _reached(main, modules) if main else frozenset()
     for call, words in starts(module):
         name = started_module(words)
         if name is None or not any(other.name == name for other in modules.values()):
@@ -69,7 +69,7 @@ def _children(module: Module, main: HydraMain | None, experiment: Experiment, mo
             continue
         folder = argument(call, None, "cwd")
         if folder is None or (isinstance(folder, ast.Constant) and folder.value is None):
-            if main is not None and call in inside:
+            if main is not None and not inside.isdisjoint(ancestors(module, call)):
                 yield Fault(
                     module.location(call),
                     f"the child process `-m {name}` is started in the folder of Hydra's job, where `{name}` is not found",
@@ -88,13 +88,13 @@ def _children(module: Module, main: HydraMain | None, experiment: Experiment, mo
 
 
 def _relative_reads(main: HydraMain, experiment: Experiment, modules: dict[str, Module]) -> Iterator[Fault]:
+    inside = _reached(main, modules)
     for module in modules.values():
-        inside = _nodes_of(main, modules, module)
-        for use in file_uses(module, PathReader(module, None)) if inside else ():
+        for use in file_uses(module, PathReader(module, None)):
             paths = {"/".join(path.parts) for path in use.paths if path.root == WORKING}
-            if use.writes or use.node not in inside or len(paths) != len(use.paths):
+            if use.writes or not paths or len(paths) != len(use.paths) or not paths <= experiment.files.keys():
                 continue
-            if paths and all(path in experiment.files for path in paths):
+            if not inside.isdisjoint(ancestors(module, use.node)):
                 yield Fault(
                     module.location(use.node),
                     f"`{min(paths)}` is opened by its relative path in the folder of Hydra's job, where it is not",
@@ -103,16 +103,11 @@ def _relative_reads(main: HydraMain, experiment: Experiment, modules: dict[str, 
                 )
 
 
-def _nodes_of(main: HydraMain, modules: dict[str, Module], module: Module) -> set[ast.AST]:
-    """Every node of a module that runs within functions under this `@hydra.main`: after the directory was changed."""
+def _reached(main: HydraMain, modules: dict[str, Module]) -> frozenset[ast.AST]:
+    """The definitions whose code runs under this `@hydra.main`: after the directory was changed."""
     assert main.function is not None
     found = reached(modules, [(main.module, main.function)])
-    return {
-        node
-        for owner, definition in found
-        if owner is module and isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-        for node in ast.walk(definition)
-    }
+    return frozenset(definition for _, definition in found)
 
 
 BAD = [

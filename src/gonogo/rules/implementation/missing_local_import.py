@@ -33,6 +33,8 @@ def missing_local_import(imports: list[Import], symbols: Symbols, contract: Cont
         Define the name in that module, or correct the import; between modules of `src` write `from src.model import build_model`.
     """
     home = {PurePosixPath(path).parent.as_posix().replace("/", ".") for path in contract.entry_paths()}
+    # A folder without `__init__.py` yields to an installed package of its name, so only the entry points' own is surely meant.
+    own = {name.partition(".")[0] for name in home} | {name for name in symbols.by_name if "." not in name}
     bare_are_known = _only_the_root_is_searched(symbols, pyproject)
     for entry in imports:
         if entry.guarded:
@@ -42,7 +44,7 @@ def missing_local_import(imports: list[Import], symbols: Symbols, contract: Cont
                 action = f"write `from .` or `from {entry.module.name.partition('.')[0]}.`"
                 yield Fault(entry.location, "the relative import has more dots than there are packages above the file", action)
             continue
-        exists = symbols.has_module(entry.target)
+        exists = symbols.has_module(entry.target) if entry.top in own else None
         if exists is False:
             yield _no_module(entry, symbols)
         elif exists:

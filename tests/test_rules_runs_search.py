@@ -1,4 +1,4 @@
-"""The tricky cases of the rules on run configs, the search and Hydra: what must fire once, and what must not fire."""
+"""The tricky cases of the rules on run configs and the search: what must fire once, and what must not fire."""
 
 from __future__ import annotations
 
@@ -10,11 +10,8 @@ from rule_cases import (
     COMPARATIVE,
     CONFIG,
     HERE,
-    MAIN,
     MODEL,
-    PREPROCESS,
     PROPOSED,
-    PYPROJECT,
     TRAIN,
     Case,
     Judge,
@@ -24,10 +21,6 @@ from rule_cases import (
 
 from gonogo.rules.base import Edit, Tree
 
-HYDRA_MAIN = '@hydra.main(version_base="1.3", config_path="../config", config_name="config")'
-CHILD = "    subprocess.run(command, check=True)\n"
-CHILD_HERE = CHILD.replace("\n", f"{HERE}\n")
-NO_VERSION_BASE = Edit(HYDRA_MAIN, '@hydra.main(config_path="../config", config_name="config")')
 SPACE = "      type: loguniform\n      low: 0.001\n      high: 0.1\n"
 OPTIMIZE = "    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)\n    return study.best_params\n"
 OPTIMIZE_HERE = OPTIMIZE.replace("n_trials)\n", f"n_trials){HERE}\n")
@@ -137,35 +130,6 @@ BAD: list[Case] = [
         "OPT105",
         "only a logger does",
         train(Edit(OPTIMIZE, OPTIMIZE_HERE.replace("return study.best_params", "logger.info(study.best_trial.params)\n    return {}"))),
-    ),
-    ("HYD101", "no config name", train(Edit(HYDRA_MAIN, f'@hydra.main(version_base="1.3", config_path="../config"){HERE}'))),
-    ("HYD101", "no config path", train(Edit(HYDRA_MAIN, f'@hydra.main(version_base="1.3", config_name="config"){HERE}'))),
-    ("HYD101", "the folder of another project", train(Edit(HYDRA_MAIN, f'@hydra.main("conf", "config", None){HERE}'))),
-    (
-        "HYD108",
-        "the learning rate by place",
-        Tree({MODEL: Edit('        lr=settings["learning_rate"],\n', f"        0.05,{HERE}\n")}),
-    ),
-    (
-        "HYD108",
-        "the batch size",
-        Tree({PREPROCESS: Edit("            batch_size=dataset_cfg.batch_size,", f"            batch_size=64,{HERE}")}),
-    ),
-    (
-        "HYD108",
-        "epochs",
-        train(Edit("    epochs = 1 if cfg.trial_mode else cfg.run.training.epochs\n", f"    epochs = 15{HERE}\n")),
-    ),
-    ("HYD109", "no version_base", Tree({MAIN: (NO_VERSION_BASE, Edit(CHILD, CHILD_HERE))})),
-    (
-        "HYD109",
-        "chdir in the config",
-        Tree({CONFIG: Edit("wandb:\n", "hydra: {job: {chdir: true}}\nwandb:\n"), MAIN: Edit(CHILD, CHILD_HERE)}),
-    ),
-    (
-        "HYD109",
-        "an environment that says nothing of paths",
-        Tree({MAIN: (NO_VERSION_BASE, Edit(CHILD, f"    subprocess.run(command, check=True, env={{'WANDB_MODE': 'offline'}}){HERE}\n"))}),
     ),
 ]
 
@@ -281,118 +245,6 @@ GOOD: list[Case] = [
         train(
             Edit(OPTIMIZE, OPTIMIZE.replace("study.best_params", "best_found")),
             Edit("        _, scores = fit(", "        best_found['x'] = 1\n        _, scores = fit("),
-        ),
-    ),
-    ("HYD101", "by place", train(Edit(HYDRA_MAIN, '@hydra.main("../config", "config", "1.3")'))),
-    (
-        "HYD101",
-        "a folder that is computed",
-        train(Edit(HYDRA_MAIN, '@hydra.main(version_base=None, config_path=str(Path("x")), config_name="c")')),
-    ),
-    (
-        "HYD101",
-        "imported under another name",
-        train(Edit("import hydra\n", "from hydra import main as entry\n"), Edit(HYDRA_MAIN, HYDRA_MAIN.replace("hydra.main", "entry"))),
-    ),
-    (
-        "HYD101",
-        "main hands its arguments on",
-        Tree({MAIN: "import subprocess\nimport sys\n\nsubprocess.run([sys.executable, '-m', 'src.train', *sys.argv[1:]], check=True)\n"}),
-    ),
-    ("HYD101", "main calls the training's entry point", Tree({MAIN: "from src.train import main\n\nmain()\n"})),
-    (
-        "HYD101",
-        "composed by hand",
-        Tree({MAIN: "from hydra import compose, initialize\n\nwith initialize('../config'):\n    compose('config')\n"}),
-    ),
-    (
-        "HYD108",
-        "another key than the config's",
-        Tree({MODEL: Edit("        model.parameters(),\n", "        model.parameters(),\n        dampening=0.0,\n")}),
-    ),
-    (
-        "HYD108",
-        "a second optimiser",
-        Tree(
-            {
-                MODEL: Edit(
-                    "    return torch.optim.SGD(\n",
-                    "    helper = torch.optim.Adam(model.parameters(), lr=0.001)\n    return torch.optim.SGD(\n",
-                )
-            }
-        ),
-    ),
-    (
-        "HYD108",
-        "a trial",
-        Tree(
-            {
-                PREPROCESS: Edit(
-                    "    loaders = {}\n",
-                    "    if trial_mode:\n        return {'test': DataLoader(TensorDataset(torch.ones(4)), batch_size=2)}\n    loaders = {}\n",
-                )
-            }
-        ),
-    ),
-    (
-        "HYD108",
-        "a split of its own",
-        train(
-            Edit(
-                "    loaders = build_loaders(cfg.run.dataset",
-                "    torch.Generator().manual_seed(0)\n    loaders = build_loaders(cfg.run.dataset",
-            )
-        ),
-    ),
-    ("HYD109", "version_base is None", Tree({MAIN: Edit(HYDRA_MAIN, HYDRA_MAIN.replace('"1.3"', "None"))})),
-    ("HYD109", "chdir switched off", Tree({MAIN: NO_VERSION_BASE, CONFIG: Edit("wandb:\n", "hydra: {job: {chdir: false}}\nwandb:\n")})),
-    ("HYD109", "the job's folder is here", Tree({MAIN: NO_VERSION_BASE, CONFIG: Edit("wandb:\n", "hydra: {run: {dir: .}}\nwandb:\n")})),
-    ("HYD109", "PYTHONPATH is set", Tree({MAIN: (NO_VERSION_BASE, Edit(CHILD, "    subprocess.run(command, env={'PYTHONPATH': '/'})\n"))})),
-    (
-        "HYD109",
-        "the package is installed",
-        Tree(
-            {MAIN: NO_VERSION_BASE, PYPROJECT: Edit("[tool.uv]\npackage = false", '[tool.hatch.build.targets.wheel]\npackages = ["src"]')}
-        ),
-    ),
-    (
-        "HYD109",
-        "two folders up",
-        Tree(
-            {
-                MAIN: (
-                    Edit("import sys\n", "import sys\nfrom pathlib import Path\n"),
-                    Edit(CHILD, "    subprocess.run(command, cwd=Path(__file__).resolve().parents[1])\n"),
-                )
-            }
-        ),
-    ),
-    (
-        "HYD109",
-        "paths that are made absolute",
-        Tree(
-            {
-                CONFIG: Edit("wandb:\n", "hydra: {job: {chdir: true}}\nwandb:\n"),
-                MAIN: Edit(CHILD, "    subprocess.run(command, cwd=hydra.utils.get_original_cwd())\n"),
-                TRAIN: Edit(
-                    "    run_dir.mkdir(parents=True, exist_ok=True)\n",
-                    '    run_dir.mkdir()\n    open(hydra.utils.to_absolute_path("config/config.yaml"))\n'
-                    '    (Path(hydra.utils.get_original_cwd()) / "config" / "config.yaml").read_text()\n',
-                ),
-            }
-        ),
-    ),
-    (
-        "HYD109",
-        "a file that is read before Hydra starts",
-        Tree(
-            {
-                MAIN: (
-                    NO_VERSION_BASE,
-                    Edit("# These three are", 'open("config/config.yaml").close()\n# These three are'),
-                    Edit(CHILD, "    subprocess.run(command, cwd=hydra.utils.get_original_cwd())\n"),
-                )
-            }
         ),
     ),
 ]

@@ -1,0 +1,116 @@
+"""IMP107."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module, qualified_name
+from gonogo.code.scopes import FUNCTIONS
+from gonogo.code.signatures import TRANSPARENT
+from gonogo.experiment import Experiment
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.runs import Run
+
+# With one of these in the code, a definition may be reached by a name that is made while it runs.
+_DYNAMIC = {"globals", "locals", "vars", "getmembers", "__subclasses__", "__init_subclass__", "import_module", "__import__", "exec", "eval"}
+
+
+@rule("IMP107", "dead-definition", criterion=1, severity=Severity.INFO, stage=Stage.CHECK)
+def dead_definition(modules: dict[str, Module], experiment: Experiment, runs: list[Run]) -> Iterator[Fault]:
+    """A function or class that nothing reaches.
+
+    What it does:
+        Starts from the code that runs on import and follows every name it mentions, in code, texts and YAML. A top-level function or
+        class that is mentioned only by itself, or by others that nothing reaches, is reported; decorated ones count as registered.
+
+    Why it matters:
+        It is either left over, or a part of the method that was written and never connected.
+
+    Instead:
+        Call it where it belongs, or delete it.
+    """
+    definitions = [(module, node) for module in modules.values() for node in _definitions(module)]
+    if any(module.tree is None or _is_dynamic(module) for module in modules.values()):
+        return
+    words = {node: _mentioned(node) for _, node in definitions}
+    reached = {word for run in runs for word in re.findall(r"\w+", run.text)}
+    for file in experiment.with_suffix(".yaml", ".yml", ".toml"):
+        reached.update(re.findall(r"\w+", file.text or ""))
+    for module in modules.values():
+        own = {node for owner, node in definitions if owner is module}
+        for statement in module.tree.body if module.tree else []:
+            if statement not in own:
+                reached |= _mentioned(statement)
+    pending = [(module, node) for module, node in definitions if not _is_registered(node)]
+    for _, node in definitions:
+        if _is_registered(node):
+            reached |= words[node] | {node.name}
+    grown = True
+    while grown:
+        grown = False
+        for module, node in list(pending):
+            if node.name in reached:
+                pending.remove((module, node))
+                reached |= words[node]
+                grown = True
+    for module, node in pending:
+        kind = "class" if isinstance(node, ast.ClassDef) else "function"
+        yield Fault(at(module.path, node.lineno), f"nothing reaches the {kind} `{node.name}`", "call it where it belongs, or delete it")
+
+
+def _definitions(module: Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+    return [node for node in (module.tree.body if module.tree else []) if isinstance(node, (*FUNCTIONS, ast.ClassDef))]
+
+
+def _is_registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    names = (qualified_name(entry.func if isinstance(entry, ast.Call) else entry).rpartition(".")[2] for entry in node.decorator_list)
+    return node.name.startswith("__") or any(name not in TRANSPARENT | {"dataclass"} for name in names)
+
+
+def _is_dynamic(module: Module) -> bool:
+    for node in module.nodes:
+        if isinstance(node, ast.Name) and node.id in _DYNAMIC:
+            return True
+        if isinstance(node, ast.Attribute) and (node.attr in _DYNAMIC or qualified_name(node) == "sys.modules"):
+            return True
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1:
+            target = node.args[0]
+            is_import = isinstance(target, ast.Name) and isinstance(module.definitions.get(target.id), (ast.Import, ast.ImportFrom))
+            if is_import and not isinstance(node.args[1], ast.Constant):
+                return True
+    return False
+
+
+def _mentioned(statement: ast.stmt) -> set[str]:
+    """Every name that a statement mentions: names, attributes, imports and the words of its texts, docstrings aside."""
+    found: set[str] = set()
+    docstrings = set()
+    for node in ast.walk(statement):
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and isinstance(node.body[0], ast.Expr):
+            docstrings.add(node.body[0].value)
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            found.update(alias.name.rpartition(".")[2] for alias in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
+            found.update(re.findall(r"\w+", node.value))
+    return found
+
+
+_LAST_LINES = "    return accuracy, nn.functional.cross_entropy(logits, labels).item()\n"
+BAD = Tree(
+    {"src/model.py": Edit(_LAST_LINES, f"{_LAST_LINES}\n\ndef entropy(logits):  # <- here\n    return entropy_of(logits.softmax(1))\n")}
+)
+GOOD = Tree(
+    {
+        "src/model.py": Edit(
+            _LAST_LINES, f"{_LAST_LINES}\n\ndef entropy(logits):\n    return -(logits.softmax(1) * logits.log_softmax(1)).sum()\n"
+        ),
+        "config/config.yaml": Edit("trial_mode: false", "trial_mode: false\nscore: src.model.entropy"),
+    }
+)

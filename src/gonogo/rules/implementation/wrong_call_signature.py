@@ -1,0 +1,78 @@
+"""IMP106."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module, qualified_name
+from gonogo.code.receivers import called
+from gonogo.code.symbols import Symbols
+from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+
+@rule("IMP106", "wrong-call-signature", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
+def wrong_call_signature(modules: dict[str, Module], symbols: Symbols) -> Iterator[Fault]:
+    """A call that cannot bind to the signature of what it calls.
+
+    What it does:
+        Resolves calls of the project's own functions, classes, dataclasses and methods and binds the arguments as Python would. Calls
+        with `*args` or `**kwargs`, decorated or rebound names, inherited outside constructors and overridden methods are unknown.
+
+    Why it matters:
+        The call raises `TypeError` as soon as it is reached.
+
+    Instead:
+        Make the call and the definition agree.
+    """
+    for path in sorted(modules):
+        module = modules[path]
+        for node in module.nodes:
+            if not isinstance(node, ast.Call) or not isinstance(node.func, (ast.Name, ast.Attribute)):
+                continue
+            found = called(symbols, module, node)
+            problem = found[1].problem(node) if found else None
+            if found is None or problem is None or _expects_failure(module, node):
+                continue
+            definition, name = found[0], qualified_name(node.func)
+            place = module.location(node)
+            defined = definition.module.location(definition.node)
+            head = Location(path=defined.path, line=defined.line, column=defined.column, end_line=defined.line)
+            yield Fault(
+                Location(path=path, line=place.line, column=place.column, end_line=place.end_line, end_column=place.end_column),
+                f"`{name}` can't be called like this: {problem}",
+                "make the call and the definition agree",
+                (Related(location=head, label="defined here"),),
+            )
+
+
+def _expects_failure(module: Module, node: ast.AST) -> bool:
+    """Whether the code provides for a `TypeError` of this call, or only calls it on some versions."""
+    child, parent = node, module.parents.get(node)
+    while parent is not None:
+        if isinstance(parent, ast.Try) and child in parent.body:
+            caught = {qualified_name(entry) for handler in parent.handlers if handler.type for entry in ast.walk(handler.type)}
+            if "TypeError" in caught:
+                return True
+        child, parent = parent, module.parents.get(parent)
+    return False
+
+
+_CALL = "    model = build_model(cfg.run.model)\n"
+BAD = [
+    Tree({"src/train.py": Edit(_CALL, "    model = build_model(cfg.run.model, cfg.run.dataset)  # <- here\n")}),
+    Tree({"src/train.py": Edit(_CALL, "    model = build_model()  # <- here\n")}),
+    Tree(
+        {
+            "src/model.py": Edit(
+                "    return MultiLayerPerceptron(\n        hidden_units=", "    return MultiLayerPerceptron(  # <- here\n        units="
+            )
+        }
+    ),
+]
+_GUARDED = "    try:\n        model = build_model(cfg, 1)\n    except TypeError:\n        model = build_model(cfg.run.model)\n"
+GOOD = [
+    Tree({"src/train.py": Edit(_CALL, "    arguments = [cfg.run.model, cfg.run.dataset]\n    model = build_model(*arguments[:1])\n")}),
+    Tree({"src/train.py": Edit(_CALL, _GUARDED)}),
+]

@@ -1,0 +1,88 @@
+"""Every rule against its own examples: the mini-trees beside a rule are its test."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from gonogo.finding import Finding, Severity
+from gonogo.rules.base import HEADINGS, MARKER, Rule, Tree, all_rules
+
+FAMILIES = {"IMP", "ENV", "HYD", "DAT", "MOD", "STR", "WDB", "RUN", "OPT", "EVA", "TRI", "SCI", "AIR"}
+RULES = list(all_rules().values())
+
+Judge = Callable[..., list[Finding]]
+
+
+def _cases(kind: int) -> list[object]:
+    return [pytest.param(rule, tree, id=f"{rule.id}-{number}") for rule in RULES for number, tree in enumerate(rule.examples()[kind])]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+class TestDeclaration:
+    def test_id_is_a_known_family_and_a_number(self, rule: Rule) -> None:
+        assert re.fullmatch(r"[A-Z]{3}[1-9]\d\d", rule.id)
+        assert rule.id[:3] in FAMILIES
+
+    def test_slug_is_words_with_dashes(self, rule: Rule) -> None:
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", rule.slug)
+
+    def test_file_is_named_after_the_slug(self, rule: Rule) -> None:
+        assert rule.module.rpartition(".")[2] == rule.slug.replace("-", "_")
+
+    def test_criterion_is_one_of_nine(self, rule: Rule) -> None:
+        assert rule.criterion is None or rule.criterion in range(1, 10)
+
+    def test_documentation_has_all_headings(self, rule: Rule) -> None:
+        sections = rule.sections()
+        assert list(sections) == list(HEADINGS)
+        assert all(len(text) > 20 for text in sections.values())
+        assert rule.title.endswith(".")
+
+    def test_has_examples(self, rule: Rule) -> None:
+        bad, good = rule.examples()
+        assert bad
+        assert good
+
+
+def test_ids_and_slugs_are_unique() -> None:
+    assert len({rule.id for rule in RULES}) == len(RULES)
+    assert len({rule.slug for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize(("rule", "tree"), _cases(0))
+def test_bad_example_is_found_once_where_it_says(rule: Rule, tree: Tree, golden: dict[str, str], golden_plan: str, judge: Judge) -> None:
+    files = tree.apply(golden)
+    marked = [
+        (path, number) for path, text in sorted(files.items()) for number, line in enumerate(text.split("\n"), 1) if line.endswith(MARKER)
+    ]
+    assert len(marked) == (0 if tree.at else 1), "mark one line with the marker, or name the file with `at`"
+    stripped = {path: text.replace(MARKER, "") for path, text in files.items()}
+    findings = judge(stripped, rule.id, plan=tree.plan or golden_plan)
+    assert len(findings) == 1, findings
+    (finding,) = findings
+    assert (finding.location.path, finding.location.line) == (marked[0] if marked else (tree.at, finding.location.line))
+    assert finding.message
+    assert not finding.message.endswith(".")
+    assert finding.action
+    assert not finding.action.endswith(".")
+
+
+@pytest.mark.parametrize(("rule", "tree"), _cases(1))
+def test_good_example_is_left_alone(rule: Rule, tree: Tree, golden: dict[str, str], golden_plan: str, judge: Judge) -> None:
+    files = {path: text.replace(MARKER, "") for path, text in tree.apply(golden).items()}
+    assert judge(files, rule.id, plan=tree.plan or golden_plan) == []
+
+
+def test_some_bad_example_has_the_severity_of_its_rule(golden: dict[str, str], golden_plan: str, judge: Judge) -> None:
+    for rule in RULES:
+        found = set()
+        for tree in rule.examples()[0]:
+            stripped = {path: text.replace(MARKER, "") for path, text in tree.apply(golden).items()}
+            found |= {finding.severity for finding in judge(stripped, rule.id, plan=tree.plan or golden_plan)}
+        assert rule.severity in found, rule.id
+
+
+def test_golden_experiment_has_nothing_to_complain_about(golden: dict[str, str], golden_plan: str, judge: Judge) -> None:
+    assert [finding for finding in judge(golden, plan=golden_plan) if finding.severity is not Severity.INFO] == []
