@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from gonogo import plan as plans
 from gonogo.compose.client import Composer
 from gonogo.experiment import Experiment, SourceFile

@@ -73,7 +73,7 @@ def trace_of(
 
 
 def absent(trace: Trace) -> list[str]:
-    return [".".join(access.path) for access in trace.accesses if not access.guarded]
+    return [".".join(access.path) for access in trace.accesses if not access.guarded and not access.doubtful]
 
 
 def written(trace: Trace) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+
 from gonogo.finding import Finding, Severity
 from gonogo.rules.base import HEADINGS, MARKER, Rule, Tree, all_rules
 

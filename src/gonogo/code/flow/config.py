@@ -108,17 +108,14 @@ class ConfigOperations(Core):
         return value
 
     def _absent(self, node: Node, key: Any, kind: str, at: ast.AST, status: str, has_default: bool, default: Any = None) -> None:
-        if self.doubt:
-            return
         guarded = has_default or self.guards > 0 or kind in ("in", "hasattr")
         siblings = tuple(str(name) for name in node.items)
         scalar = default if isinstance(default, SCALARS) else UNKNOWN
-        self.trace.accesses.append(Access(self.site(at), kind, (*node.path, str(key)), status, guarded, siblings, scalar))
+        self.trace.accesses.append(Access(self.site(at), kind, (*node.path, str(key)), status, guarded, siblings, scalar, self.doubt > 0))
 
     def read_beneath_scalar(self, path: Path, key: str, kind: str, at: ast.AST, status: str) -> None:
         """Record that a key is asked of a config value that is no mapping."""
-        if not self.doubt:
-            self.trace.accesses.append(Access(self.site(at), kind, (*path, key), status, self.guards > 0, ()))
+        self.trace.accesses.append(Access(self.site(at), kind, (*path, key), status, self.guards > 0, (), doubtful=self.doubt > 0))
 
     def has_key(self, node: Dict, key: Any, at: ast.AST) -> bool | None:
         """What `key in node` says, None if that is not known."""

@@ -117,10 +117,12 @@ class Statements(Bindings):
     # -- branches -----------------------------------------------------------------------------------------------------
 
     def _if(self, node: ast.If, frame: Frame) -> Signal:
+        seen = len(self.trace.accesses)
         answer = truth(self.evaluate(node.test, frame))
         if answer is not None:
             return self.execute(node.body if answer else node.orelse, frame)
-        dispatch = _is_dispatch(node.test)
+        # Where the condition hangs on an absent key, that key is the fault, and what follows is what the author meant to happen.
+        dispatch = _is_dispatch(node.test) and not any(not access.guarded for access in self.trace.accesses[seen:])
 
         def body() -> Signal:
             # `if key == "name":` with an unknown key picks a case; whether this run ever meets it is not known.

@@ -32,6 +32,7 @@ class Access:
         guarded: the code survives it: a default, a test, a swallowing `except`.
         siblings: the keys that were there instead.
         default: what the code goes on with, if that is a known scalar.
+        doubtful: it is not known whether this run ever comes here; nothing may be concluded but that the code asks for the key.
     """
 
     site: Site
@@ -41,6 +42,7 @@ class Access:
     guarded: bool
     siblings: tuple[str, ...]
     default: object = None
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def dictconfig_misuse(traces: list[Trace]) -> Iterator[Fault]:
             location = misuse.site.module.location(misuse.site.node)
             yield Fault(location, f"a DictConfig is misused: {misuse.detail}", ACTIONS[misuse.what], runs=(trace.run_id,))
         for access in trace.accesses:
-            if access.path == ("hydra",) and not access.guarded:
+            if access.path == ("hydra",) and not access.guarded and not access.doubtful:
                 location = access.site.module.location(access.site.node)
                 action = "use `hydra.core.hydra_config.HydraConfig.get()`"
                 yield Fault(

@@ -30,7 +30,7 @@ def masked_missing_key(traces: list[Trace], config_places: ConfigPlaces) -> Iter
     complete = all(trace.complete and not trace.loads_unknown for trace in traces)
     for trace in traces if complete else ():
         for access in trace.accesses:
-            if not access.guarded or access.kind not in SILENT_KINDS or access.status != "absent":
+            if not access.guarded or access.doubtful or access.kind not in SILENT_KINDS or access.status != "absent":
                 continue
             other = _meant(access, trace, traces)
             if other is None:

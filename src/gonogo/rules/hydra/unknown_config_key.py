@@ -31,7 +31,7 @@ def unknown_config_key(traces: list[Trace], config_places: ConfigPlaces) -> Iter
     seen: dict[tuple[str, str, tuple[str, ...]], Fault] = {}
     for trace in traces:
         for access in trace.accesses:
-            if access.guarded or access.kind not in READING or access.path[0] == "hydra":
+            if access.guarded or access.doubtful or access.kind not in READING or access.path[0] == "hydra":
                 continue
             fault = _fault(access, trace, config_places)
             key = (fault.location.path, fault.message, fault.runs)

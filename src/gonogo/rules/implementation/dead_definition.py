@@ -15,7 +15,8 @@ from gonogo.rules.base import Edit, Fault, Tree, at, rule
 from gonogo.runs import Run
 
 # With one of these in the code, a definition may be reached by a name that is made while it runs.
-_DYNAMIC = {"globals", "locals", "vars", "getmembers", "__subclasses__", "__init_subclass__", "import_module", "__import__", "exec", "eval"}
+_DYNAMIC_NAMES = {"globals", "locals", "getmembers", "import_module", "__import__", "exec", "eval"}
+_DYNAMIC_ATTRIBUTES = {"getmembers", "import_module", "__subclasses__", "__init_subclass__"}
 
 
 @rule("IMP107", "dead-definition", criterion=1, severity=Severity.INFO, stage=Stage.CHECK)
@@ -72,11 +73,15 @@ def _is_registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) 
 
 def _is_dynamic(module: Module) -> bool:
     for node in module.nodes:
-        if isinstance(node, ast.Name) and node.id in _DYNAMIC:
+        if isinstance(node, ast.Name) and node.id in _DYNAMIC_NAMES:
             return True
-        if isinstance(node, ast.Attribute) and (node.attr in _DYNAMIC or qualified_name(node) == "sys.modules"):
+        if isinstance(node, ast.Attribute) and (node.attr in _DYNAMIC_ATTRIBUTES or qualified_name(node) == "sys.modules"):
             return True
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1:
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+            continue
+        if node.func.id == "vars" and not node.args:
+            return True
+        if node.func.id == "getattr" and len(node.args) > 1:
             target = node.args[0]
             is_import = isinstance(target, ast.Name) and isinstance(module.definitions.get(target.id), (ast.Import, ast.ImportFrom))
             if is_import and not isinstance(node.args[1], ast.Constant):
