@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 
 from gonogo import plan as plans
+from gonogo.compose.client import Composer
+from gonogo.experiment import Experiment, SourceFile
+from gonogo.finding import Finding
+from gonogo.pipeline import Options, check
 from gonogo.rules.base import MARKER, Tree
-from gonogo.verdict import Verdict
 
-Judge = Callable[..., Verdict]
+GOLDEN_PLAN = (Path(__file__).parent / "golden.plan.yaml").read_text()
 Case = tuple[str, str, Tree]
 
 PROPOSED = "config/run/proposed-mlp-digits.yaml"
@@ -24,7 +27,16 @@ def name_of(case: Case) -> str:
     return f"{case[0]}: {case[1]}"
 
 
-def found_and_marked(case: Case, golden: dict[str, str], judge: Judge) -> tuple[list[str], list[str]]:
+def findings_of(files: dict[str, str], rule: str, composer: Composer, plan: str | None = GOLDEN_PLAN) -> list[Finding]:
+    """What one rule says of files held in memory, with the golden plan unless another or none is given."""
+    parsed = plans.parse(plan, "plan.yaml") if plan is not None else None
+    experiment = Experiment("test", {path: SourceFile(path, text) for path, text in files.items()}, parsed)
+    verdict = check(experiment, Options(select=(rule,)), composer)
+    assert not verdict.undecided
+    return verdict.findings
+
+
+def found_and_marked(case: Case, golden: dict[str, str], composer: Composer) -> tuple[list[str], list[str]]:
     """Where the case's rule fires, and where the marker says it should."""
     rule, _, tree = case
     files, marked = {}, []
@@ -32,7 +44,5 @@ def found_and_marked(case: Case, golden: dict[str, str], judge: Judge) -> tuple[
         lines = text.split("\n")
         marked += [f"{path}:{number}" for number, line in enumerate(lines, 1) if line.endswith(MARKER)]
         files[path] = "\n".join(line.removesuffix(MARKER) for line in lines)
-    options = {"select": (rule,)}
-    verdict = judge(files, plan=plans.parse(tree.plan, "plan.json"), **options) if tree.plan else judge(files, **options)
-    assert not verdict.undecided
-    return [str(finding.location) for finding in verdict.findings], marked or ([tree.at] if tree.at else [])
+    found = findings_of(files, rule, composer, tree.plan or GOLDEN_PLAN)
+    return [str(finding.location) for finding in found], marked or ([tree.at] if tree.at else [])

@@ -77,7 +77,13 @@ def test_results_come_as_soon_as_their_turn_does():
 
 @pytest.mark.parametrize(
     ("source", "reason"),
-    [("segfault", "SIGSEGV"), ("exit", "exit code 7"), ("hang", "took more than"), ("crash", "gonogo failed on it"), ("usage", "no bundle")],
+    [
+        ("segfault", "SIGSEGV"),
+        ("exit", "exit code 7"),
+        ("hang", "took more than"),
+        ("crash", "gonogo failed on it"),
+        ("usage", "no bundle"),
+    ],
 )
 def test_one_that_fails_does_not_take_the_others_along(source, reason):
     results = run("a", source, "b", source, "c")

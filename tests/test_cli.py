@@ -248,6 +248,8 @@ def test_terminal(broken):
 
 
 def test_cold_start_is_light():
-    process = subprocess.run([GONOGO[0], "--version"], capture_output=True, text=True, env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}, check=True)
+    process = subprocess.run(
+        [GONOGO[0], "--version"], capture_output=True, text=True, env={**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}, check=True
+    )
     imported = {line.rpartition("|")[2].strip() for line in process.stderr.splitlines()}
     assert not imported & {"typer", "rich", "pydantic", "yaml", "hydra", "subprocess"}

@@ -130,7 +130,9 @@ def asked_of_hydra(folder: Path, version_base: str | None) -> list[dict]:
     return json.loads(process.stdout)
 
 
-@pytest.mark.parametrize("version_base", ["1.1", "1.3", pytest.param("1.2", marks=pytest.mark.slow), pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "version_base", ["1.1", "1.3", pytest.param("1.2", marks=pytest.mark.slow), pytest.param(None, marks=pytest.mark.slow)]
+)
 def test_same_as_hydra_alone(tmp_path, composer, version_base):
     folder = write(tmp_path, FILES)
     expected = asked_of_hydra(folder, version_base)

@@ -26,7 +26,13 @@ def test_default_comes_with_the_package():
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [(None, "can't be read"), ("a = [", "can't be read"), ("a = 1", "not valid at"), (b"\xff", "can't be read"), ("a = " + "[" * 50_000, "can't be read")],
+    [
+        (None, "can't be read"),
+        ("a = [", "can't be read"),
+        ("a = 1", "not valid at"),
+        (b"\xff", "can't be read"),
+        ("a = " + "[" * 50_000, "can't be read"),
+    ],
 )
 def test_contracts_that_are_none(tmp_path, text, words):
     path = tmp_path / "mine.toml"

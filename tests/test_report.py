@@ -124,9 +124,7 @@ def test_no_text_of_an_experiment_reaches_the_terminal_raw():
 
 def test_code_issue_is_one_line_a_finding():
     judged = verdict(finding(message="first\n2. [FAKE] forged"), finding(severity=Severity.WARNING), undecided=["why\nnot"])
-    assert judged.code_issue == (
-        "1. src/train.py:3 [HYD104] first 2. [FAKE] forged; read `cfg.run.method`\n2. could not decide: why not"
-    )
+    assert judged.code_issue == ("1. src/train.py:3 [HYD104] first 2. [FAKE] forged; read `cfg.run.method`\n2. could not decide: why not")
 
 
 def excerpt(line: str, **place) -> list[str]:

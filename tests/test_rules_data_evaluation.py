@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from rule_cases import EVALUATE, HERE, MAIN, MODEL, PREPROCESS, PROPOSED, PYPROJECT, TRAIN, Case, Judge, found_and_marked, name_of
+from rule_cases import EVALUATE, HERE, MAIN, MODEL, PREPROCESS, PROPOSED, PYPROJECT, TRAIN, Case, found_and_marked, name_of
 
+from gonogo.compose.client import Composer
 from gonogo.rules.base import Edit, Tree
 
 CHILD = "    subprocess.run(command, check=True)\n"
@@ -243,12 +244,12 @@ GOOD: list[Case] = [
 
 
 @pytest.mark.parametrize("case", BAD, ids=name_of)
-def test_fires_once_where_marked(case: Case, golden: dict[str, str], judge: Judge) -> None:
-    found, marked = found_and_marked(case, golden, judge)
+def test_fires_once_where_marked(case: Case, golden: dict[str, str], composer: Composer) -> None:
+    found, marked = found_and_marked(case, golden, composer)
     assert found == marked
 
 
 @pytest.mark.parametrize("case", GOOD, ids=name_of)
-def test_stays_silent(case: Case, golden: dict[str, str], judge: Judge) -> None:
-    found, _ = found_and_marked(case, golden, judge)
+def test_stays_silent(case: Case, golden: dict[str, str], composer: Composer) -> None:
+    found, _ = found_and_marked(case, golden, composer)
     assert found == []

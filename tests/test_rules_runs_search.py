@@ -14,11 +14,12 @@ from rule_cases import (
     PROPOSED,
     TRAIN,
     Case,
-    Judge,
+    findings_of,
     found_and_marked,
     name_of,
 )
 
+from gonogo.compose.client import Composer
 from gonogo.rules.base import Edit, Tree
 
 SPACE = "      type: loguniform\n      low: 0.001\n      high: 0.1\n"
@@ -251,33 +252,33 @@ GOOD: list[Case] = [
 
 
 @pytest.mark.parametrize("case", BAD, ids=name_of)
-def test_fires_once_where_marked(case: Case, golden: dict[str, str], judge: Judge) -> None:
-    found, marked = found_and_marked(case, golden, judge)
+def test_fires_once_where_marked(case: Case, golden: dict[str, str], composer: Composer) -> None:
+    found, marked = found_and_marked(case, golden, composer)
     assert found == marked
 
 
 @pytest.mark.parametrize("case", GOOD, ids=name_of)
-def test_stays_silent(case: Case, golden: dict[str, str], judge: Judge) -> None:
-    found, _ = found_and_marked(case, golden, judge)
+def test_stays_silent(case: Case, golden: dict[str, str], composer: Composer) -> None:
+    found, _ = found_and_marked(case, golden, composer)
     assert found == []
 
 
-def test_the_same_fault_in_two_runs_is_one_finding(golden: dict[str, str], judge: Judge) -> None:
+def test_the_same_fault_in_two_runs_is_one_finding(golden: dict[str, str], composer: Composer) -> None:
     change = Edit("low: 0.001", "low: 0")
-    verdict = judge(Tree({PROPOSED: change, COMPARATIVE: change}).apply(golden), select=("OPT102",))
-    assert [sorted(finding.runs) for finding in verdict.findings] == [["comparative-1-mlp-digits", "proposed-mlp-digits"]]
-    assert [related.location.path for related in verdict.findings[0].related] == [COMPARATIVE]
+    findings = findings_of(Tree({PROPOSED: change, COMPARATIVE: change}).apply(golden), "OPT102", composer)
+    assert [sorted(finding.runs) for finding in findings] == [["comparative-1-mlp-digits", "proposed-mlp-digits"]]
+    assert [related.location.path for related in findings[0].related] == [COMPARATIVE]
 
 
-def test_a_run_config_that_the_plan_does_not_know_is_a_warning(golden: dict[str, str], judge: Judge) -> None:
-    verdict = judge({**golden, "config/run/extra.yaml": RUN_TEXT.replace("proposed-mlp-digits", "extra")}, select=("RUN101",))
-    assert [finding.severity for finding in verdict.findings] == ["warning"]
+def test_a_run_config_that_the_plan_does_not_know_is_a_warning(golden: dict[str, str], composer: Composer) -> None:
+    findings = findings_of({**golden, "config/run/extra.yaml": RUN_TEXT.replace("proposed-mlp-digits", "extra")}, "RUN101", composer)
+    assert [finding.severity for finding in findings] == ["warning"]
 
 
-def test_a_search_for_one_value_is_a_warning(golden: dict[str, str], judge: Judge) -> None:
-    verdict = judge(Tree({PROPOSED: Edit("high: 0.95", "high: 0.5")}).apply(golden), select=("OPT102",))
-    assert [finding.severity for finding in verdict.findings] == ["warning"]
+def test_a_search_for_one_value_is_a_warning(golden: dict[str, str], composer: Composer) -> None:
+    findings = findings_of(Tree({PROPOSED: Edit("high: 0.95", "high: 0.5")}).apply(golden), "OPT102", composer)
+    assert [finding.severity for finding in findings] == ["warning"]
 
 
-def test_without_a_plan_no_run_is_missing(golden: dict[str, str], judge: Judge) -> None:
-    assert judge(Tree({PROPOSED: None}).apply(golden), plan=None, select=("RUN101", "RUN104")).findings == []
+def test_without_a_plan_no_run_is_missing(golden: dict[str, str], composer: Composer) -> None:
+    assert findings_of(Tree({PROPOSED: None}).apply(golden), "RUN101", composer, plan=None) == []

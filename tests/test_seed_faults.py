@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from conftest import GOLDEN_PLAN, experiment_of
 
+from gonogo import plan as plans
 from gonogo.finding import Severity
+from gonogo.pipeline import Options, check
+from gonogo.plan import Plan
 from gonogo.rules.base import Edit, Tree
-from gonogo.verdict import Outcome
+from gonogo.verdict import Outcome, Verdict
 
 PROPOSED = "config/run/proposed-mlp-digits.yaml"
 COMPARATIVE = "config/run/comparative-1-mlp-digits.yaml"
@@ -122,24 +126,41 @@ FAULTS["evaluation reads what training wrote"][2].changes["src/train.py"] = (
 )
 
 
+@pytest.fixture(scope="module")
+def planned() -> Plan:
+    return plans.load(GOLDEN_PLAN)
+
+
+@pytest.fixture
+def verdict_on(composer, planned):
+    """All rules over files held in memory."""
+
+    def run(files: dict[str, str], plan: Plan = planned) -> Verdict:
+        experiment = experiment_of(files)
+        experiment.plan = plan
+        return check(experiment, Options(), composer)
+
+    return run
+
+
 @pytest.mark.parametrize(("rule", "path", "tree"), FAULTS.values(), ids=FAULTS.keys())
-def test_a_planted_fault_is_the_only_finding(judge, golden, rule, path, tree):
-    verdict = judge(tree.apply(golden))
+def test_a_planted_fault_is_the_only_finding(verdict_on, golden, rule, path, tree):
+    verdict = verdict_on(tree.apply(golden))
     found = [(finding.rule, finding.location.path) for finding in verdict.findings if finding.severity is not Severity.INFO]
     assert found == [(rule, path)], verdict.code_issue
     assert verdict.undecided == []
 
 
-def test_a_run_id_with_blanks_and_parentheses(judge, golden, golden_plan):
+def test_a_run_id_with_blanks_and_parentheses(verdict_on, golden, planned):
     files = dict(golden)
     files[f"config/run/{NEW_ID}.yaml"] = files.pop(PROPOSED).replace(OLD_ID, f"'{NEW_ID}'")
-    runs = [run.model_copy(update={"run_id": NEW_ID}) if run.run_id == OLD_ID else run for run in golden_plan.runs]
-    verdict = judge(files, golden_plan.model_copy(update={"runs": runs}))
+    runs = [run.model_copy(update={"run_id": NEW_ID}) if run.run_id == OLD_ID else run for run in planned.runs]
+    verdict = verdict_on(files, planned.model_copy(update={"runs": runs}))
     assert [finding.rule for finding in verdict.findings if finding.severity is not Severity.INFO] == ["HYD103"]
     assert verdict.findings[0].runs == [NEW_ID]
 
 
-def test_a_search_that_is_enabled_but_not_implemented(judge, golden):
+def test_a_search_that_is_enabled_but_not_implemented(verdict_on, golden):
     files = dict(golden)
     before, _, rest = files["src/train.py"].partition("def search(cfg: DictConfig)")
     rest = rest.partition("@hydra.main")[2]
@@ -147,12 +168,12 @@ def test_a_search_that_is_enabled_but_not_implemented(judge, golden):
     text = before.partition("def suggest(")[0] + stub + rest
     files["src/train.py"] = text.replace("import optuna\n", "")
     files["pyproject.toml"] = files["pyproject.toml"].replace('    "optuna>=4.0",\n', "")
-    verdict = judge(files)
+    verdict = verdict_on(files)
     assert "OPT101" in [finding.rule for finding in verdict.findings]
     assert {finding.rule for finding in verdict.findings if finding.severity is not Severity.INFO} <= {"OPT101", "HYD105"}
 
 
-def test_the_golden_experiment_is_go_without_a_word(judge, golden):
-    verdict = judge(golden)
+def test_the_golden_experiment_is_go_without_a_word(verdict_on, golden):
+    verdict = verdict_on(golden)
     assert verdict.outcome is Outcome.GO
     assert [finding for finding in verdict.findings if finding.severity is not Severity.INFO] == []

@@ -110,7 +110,11 @@ def test_any_text_is_a_document_or_an_error(text):
 @settings(max_examples=200, deadline=None)
 @given(
     st.recursive(
-        st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False) | st.text(alphabet=st.characters(codec="utf-8")),
+        st.none()
+        | st.booleans()
+        | st.integers(-(10**12), 10**12)
+        | st.floats(allow_nan=False)
+        | st.text(alphabet=st.characters(codec="utf-8")),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abcxyz_", min_size=1, max_size=4), inner, max_size=3),
         max_leaves=10,
     )
@@ -120,7 +124,9 @@ def test_values_are_those_of_omegaconf(value):
     assert parse_yaml(text).value == yaml.load(text, Loader=get_yaml_loader())
 
 
-@pytest.mark.parametrize("scalar", ["1e-4", "1e5", "1_000", "0x10", "010", "1:30", "yes", "off", "~", "2024-01-01", ".5", "-.inf", "1.", "+3", "0o7"])
+@pytest.mark.parametrize(
+    "scalar", ["1e-4", "1e5", "1_000", "0x10", "010", "1:30", "yes", "off", "~", "2024-01-01", ".5", "-.inf", "1.", "+3", "0o7"]
+)
 def test_scalars_are_those_of_omegaconf(scalar):
     text = f"a: {scalar}\n"
     assert parse_yaml(text).value == OmegaConf.to_container(OmegaConf.create(text))

@@ -157,7 +157,7 @@ def load(name: str) -> Contract:
         else:
             raise UsageError(f"There is no contract '{name}': use one of {', '.join(names())}, or give the path of a .toml file.")
         return Contract.model_validate(tomllib.loads(text))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"The contract {name} can't be read: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]

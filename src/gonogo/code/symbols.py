@@ -15,7 +15,7 @@ from gonogo.code.modules import Function, Module, qualified_name
 from gonogo.code.scopes import FUNCTIONS, Scopes
 
 # A module that mentions one of these may hold names that no statement of it shows.
-_NAMESPACES = {"globals", "locals", "exec"}
+_NAMESPACES = {"globals", "exec"}
 
 
 @dataclass(frozen=True)

@@ -108,14 +108,11 @@ def _mentioned(statement: ast.stmt) -> set[str]:
 
 
 _LAST_LINES = "    return accuracy, nn.functional.cross_entropy(logits, labels).item()\n"
-BAD = Tree(
-    {"src/model.py": Edit(_LAST_LINES, f"{_LAST_LINES}\n\ndef entropy(logits):  # <- here\n    return entropy_of(logits.softmax(1))\n")}
-)
+_CONFIDENCE = "def mean_confidence(logits):{}\n    return logits.softmax(1).amax(1).mean()\n"
+BAD = Tree({"src/model.py": Edit(_LAST_LINES, f"{_LAST_LINES}\n\n{_CONFIDENCE.format('  # <- here')}")})
 GOOD = Tree(
     {
-        "src/model.py": Edit(
-            _LAST_LINES, f"{_LAST_LINES}\n\ndef entropy(logits):\n    return -(logits.softmax(1) * logits.log_softmax(1)).sum()\n"
-        ),
-        "config/config.yaml": Edit("trial_mode: false", "trial_mode: false\nscore: src.model.entropy"),
+        "src/model.py": Edit(_LAST_LINES, f"{_LAST_LINES}\n\n{_CONFIDENCE.format('')}"),
+        "config/config.yaml": Edit("trial_mode: false", "trial_mode: false\nscore: src.model.mean_confidence"),
     }
 )

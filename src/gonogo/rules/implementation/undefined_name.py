@@ -67,6 +67,8 @@ def _may_be_defined(module: Module, node: ast.Name, symbols: Symbols) -> bool:
     scopes = symbols.scopes(module)
     if node.id in _INJECTED or symbols.is_open(module) or _is_unevaluated(module, scopes, node):
         return True
+    if any(isinstance(entry, ast.Constant) and entry.value == node.id for entry in module.nodes):
+        return True  # `if "name" in locals()`, `setattr(module, "name", …)`
     found = scopes.lookup(node.id, node)
     if found is None:
         return _is_guarded(module, node)
