@@ -14,6 +14,7 @@ from pathlib import Path
 from gonogo import __version__
 from gonogo import contract as contracts
 from gonogo import experiment as experiments
+from gonogo.code.modules import Module
 from gonogo.compose.client import Composer
 from gonogo.errors import StageError, UsageError
 from gonogo.experiment import Experiment
@@ -128,6 +129,15 @@ def _judge(
     with Workspace(experiment, runs) as workspace:
         facts = Facts(experiment=experiment, contract=contract, composer=composer, workspace=workspace, runs=runs)
         _run_stages(verdict, rules, facts, texts)
+        verdict.undecided += _unseen(verdict, facts.get("modules"))
+
+
+def _unseen(verdict: Verdict, modules: dict[str, Module]) -> Iterator[str]:
+    """Modules that the rules could not look into. Where no finding says so, their silence means nothing."""
+    reported = {finding.location.path for finding in verdict.findings if finding.blocks}
+    for module in modules.values():
+        if module.fault is not None and module.path not in reported:
+            yield f"{module.path} can't be parsed by the Python that gonogo runs on ({module.fault.message}), so its code was not checked"
 
 
 def select_rules(options: Options) -> list[Rule]:

@@ -72,15 +72,20 @@ def leaves_tree(module: Module, node: ast.ImportFrom) -> bool:
 
 
 def is_guarded(module: Module, node: ast.AST) -> bool:
-    """Whether a statement stands where a failing import is provided for, or where it runs on some machines only."""
+    """Whether a statement stands where a failing import is provided for, or where it runs on some machines only.
+
+    A condition at a module's top level asks about the machine, as there is nothing else to ask about yet.
+    """
     child, parent = node, module.parents.get(node)
     while parent is not None:
         if isinstance(parent, ast.Try) and any(_catches_import(handler) for handler in parent.handlers):
             return True
         if isinstance(parent, ast.With) and any(_suppresses(item.context_expr) for item in parent.items):
             return True
-        if isinstance(parent, (ast.If, ast.IfExp)) and child is not parent.test and _mentions(parent.test, _CONDITIONS):
-            return True
+        if isinstance(parent, ast.If) and child is not parent.test:
+            at_top_level = isinstance(module.parents.get(parent), ast.Module) and not _mentions(parent.test, {"__name__"})
+            if at_top_level or _mentions(parent.test, _CONDITIONS):
+                return True
         child, parent = parent, module.parents.get(parent)
     return False
 

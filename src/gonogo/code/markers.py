@@ -27,7 +27,7 @@ _MISSING = [
     rf"(?i:\b{_CODE} (?:goes|would go|comes) here\b)",
     r"(?i:\A\W*(?:please )?implement (?:me|here|later|this(?: function| method| class| part)?)\W*\Z)",
     r"(?i:\b(?:to|should|must|needs? to) be (?:implemented|filled in|completed) (?:later|here|separately|in (?:a |the )?future)\b)",
-    r"(?i:\breplace (?:this|it|me) with (?:the |your |an? )?(?:actual|real|proper)\b)",
+    rf"(?i:\breplace (?:this|it|me) with (?:the |your |an? )?(?:actual|real|proper) (?:{_CODE}|model|data\w*|call|method|function)\b)",
     rf"(?i:\bfor (?:demonstration|demo)(?: purposes?| only)*{_END})",
     r"(?i:\bin (?:an? )?(?:real|actual|full|production)(?:[- ]world)?"
     r" (?:implementation|setting|scenario|system|version|application|experiment)s?,?"
@@ -52,11 +52,19 @@ def _compiled(patterns: list[str]) -> re.Pattern[str]:
     return re.compile("|".join(pattern.replace(" ", r"\s+") for pattern in patterns), re.MULTILINE)
 
 
+# A word of every pattern above: a text without any of them needs no closer look, and most texts are without.
+HINT = re.compile(
+    r"todo|fixme|placeholder|stub|skeleton|mock|dummy|incomplete|brevity|clarity|conciseness|rest\s+of|\.\.\.|\u2026|\bhere\b|implement"
+    r"|filled\s+in|completed|replace|demo|\bin\s+(?:an?\s+)?(?:real|actual|full|production)|same\s+as|verbatim|unchanged|simplified",
+    re.IGNORECASE,
+)
 MISSING, DOUBTFUL = _compiled(_MISSING), _compiled(_DOUBTFUL)
 
 
 def find_marker(text: str) -> tuple[re.Match[str], bool] | None:
     """The phrase by which a text says that code is missing, and whether it surely says so; None if it says nothing of the kind."""
+    if not HINT.search(text):
+        return None
     for pattern, is_sure in ((MISSING, True), (DOUBTFUL, False)):
         found = pattern.search(text)
         if found:

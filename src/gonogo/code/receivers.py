@@ -12,6 +12,9 @@ from gonogo.code.symbols import Definition, Symbols, method_names
 
 def called(symbols: Symbols, module: Module, call: ast.Call) -> tuple[Definition, Signature] | None:
     """The definition a call surely reaches and its signature as the caller sees it; None if either is unknown."""
+    name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+    if name not in symbols.callable_names:
+        return None
     definition = symbols.resolve(module, call.func)
     if definition is not None:
         return _of_definition(symbols, definition)

@@ -30,14 +30,19 @@ class Remark:
         return self.line + self.text.count("\n", 0, offset)
 
 
-def module_remarks(module: Module) -> Iterator[Remark]:
-    """The remarks of a Python file; comment lines that follow each other make one remark."""
-    yield from _comments(module)
+def module_remarks(module: Module, hint: re.Pattern[str]) -> Iterator[Remark]:
+    """The remarks of a Python file; comment lines that follow each other make one remark.
+
+    Comments are read only where `hint` matches in what might be one: telling a comment from a text takes a tokenizer, which is slow.
+    """
+    if hint.search("\n".join(line.partition("#")[2] for line in module.lines if "#" in line)):
+        yield from _comments(module)
     for node in module.nodes:
         if isinstance(node, (ast.Module, ast.ClassDef, *FUNCTIONS)):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-                yield Remark(module.path, first.lineno, first.value.value, "docstring")
+                prose = re.split(r">>>|```|::\s*$|^\s*(?:Examples?|Usage)\b", first.value.value, maxsplit=1, flags=re.MULTILINE)[0]
+                yield Remark(module.path, first.lineno, prose, "docstring")
         elif isinstance(node, ast.Call) and qualified_name(node.func).rpartition(".")[2] in _SHOWING:
             yield from _texts(module, node)
         elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):

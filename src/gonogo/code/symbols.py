@@ -153,6 +153,18 @@ class Symbols:
         return found
 
     @cached_property
+    def callable_names(self) -> set[str]:
+        """Every name under which a function or class of the project may be called; a quick way to leave all other calls aside."""
+        found = set()
+        for module in self.modules.values():
+            for node in module.nodes:
+                if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+                    found.add(node.name)
+                elif isinstance(node, ast.ImportFrom):
+                    found.update(alias.asname for alias in node.names if alias.asname)
+        return found
+
+    @cached_property
     def classes(self) -> list[Definition]:
         """Every class of the project."""
         return [Definition(module, node) for module in self.modules.values() for node in module.nodes if isinstance(node, ast.ClassDef)]

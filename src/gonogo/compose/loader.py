@@ -30,7 +30,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException
-from hydra.plugins.config_source import ConfigResult
+from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.types import RunMode
 from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
 from omegaconf.base import Node, UnionNode
@@ -108,9 +108,12 @@ def _inside_only(method: Callable[[Any, str], bool]) -> Callable[[Any, str], boo
     """For a file source, what lies outside its folder is not there (`run=../../../home/...`)."""
 
     def check(self: Any, config_path: str) -> bool:
-        root = os.path.realpath(self.path)
-        target = os.path.realpath(f"{root}{os.sep}{config_path}")
-        return os.path.commonpath([root, target]) == root and method(self, config_path)
+        known = self.__dict__.setdefault(f"known_{method.__name__}", {})  # a source lives no longer than its loader
+        if config_path not in known:
+            root = os.path.realpath(self.path)
+            target = os.path.realpath(f"{root}{os.sep}{config_path}")
+            known[config_path] = os.path.commonpath([root, target]) == root and method(self, config_path)
+        return bool(known[config_path])
 
     return check
 
@@ -180,7 +183,7 @@ class Loader(ConfigLoaderImpl):
 
     def __init__(self, folder: str) -> None:
         super().__init__(config_search_path=create_config_search_path(folder))
-        self._repositories: dict[Any, CachingConfigRepository] = {}
+        self._repositories: dict[Any, _Repository] = {}
         self._lists: dict[Any, DefaultsList] = {}
         self._merges: dict[Any, DictConfig] = {}
         self._version: str | None = None
@@ -201,14 +204,14 @@ class Loader(ConfigLoaderImpl):
     ) -> tuple[list[Override], CachingConfigRepository]:
         if any(SEARCH_PATH in text for text in overrides):
             return super()._parse_overrides_and_create_caching_repo(config_name, overrides)
-        key = (config_name, self._version)
-        if key in self._repositories:
-            return OverridesParser.create().parse_overrides(overrides=overrides), self._repositories[key]
         parsed = OverridesParser.create().parse_overrides(overrides=overrides)
-        repository = _Repository(self.repository)
-        self._process_config_searchpath(config_name, parsed, repository)
-        self._repositories[key] = repository
-        return parsed, repository
+        key = (config_name, self._version)
+        if key not in self._repositories:
+            repository = _Repository(self.repository)
+            self._process_config_searchpath(config_name, parsed, repository)
+            self._repositories[key] = repository
+        self._repositories[key].hide_sources = False
+        return parsed, self._repositories[key]
 
     def _process_config_searchpath(self, config_name: str | None, parsed_overrides: list[Override], repo: CachingConfigRepository) -> None:
         loaded = repo.load_config(config_path=config_name) if config_name is not None else None
@@ -237,8 +240,22 @@ class Loader(ConfigLoaderImpl):
         key = (id(repo), self._version, repr(defaults))
         if key not in self._merges:
             self._merges[key] = self._merge(defaults, repo)
+        repo.hide_sources = True
         config: DictConfig = clone(self._merges[key])
         return config
+
+    @staticmethod
+    def _embed_result_config(ret: ConfigResult, package_override: str | None) -> ConfigResult:
+        """As Hydra's, but the config is put under its package as it is: it is a copy already."""
+        package = ret.header["package"] if package_override is None else package_override
+        if not package:
+            return ret
+        config = OmegaConf.create()
+        with flag_override(config, "no_deepcopy_set_nodes", True):
+            OmegaConf.update(config, package, ret.config, merge=False)
+        ret = copy.copy(ret)
+        ret.config = config
+        return ret
 
     def _merge(self, defaults: list[ResultDefault], repo: Any) -> DictConfig:
         """Hydra's own merge loop, but starting from the defaults that are Hydra's and always come first."""
@@ -268,6 +285,7 @@ class _Repository(CachingConfigRepository):
     """Hydra's cache of loaded configs, sharing the configs that are Hydra's own with the repositories of other experiments."""
 
     _shared: dict[tuple[str, str], ConfigResult] = {}  # noqa: RUF012
+    hide_sources = False
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         key = (str(version.getbase()), config_path)
@@ -278,9 +296,13 @@ class _Repository(CachingConfigRepository):
             self._shared[key] = result
         return result
 
+    def get_sources(self) -> list[ConfigSource]:
+        """The sources; none once the configs are merged. Hydra then only notes them down in `hydra.runtime`, at the price of the merge."""
+        return [] if self.hide_sources else super().get_sources()
+
     def _shadowed(self, config_path: str) -> bool:
         """Whether the experiment brings a config of this name itself (`config/hydra/...`), which comes before Hydra's schemas."""
-        return any(source.is_config(config_path) for source in self.get_sources() if source.provider not in OWN_PROVIDERS)
+        return any(source.is_config(config_path) for source in self.delegate.get_sources() if source.provider not in OWN_PROVIDERS)
 
 
 class _Lending:

@@ -317,14 +317,18 @@ class Machine(Libraries):
 
     def _overrides_given(self) -> list[str]:
         """The overrides on the process's command line; where the program rewrites it beyond recognition, the documented ones made safe."""
-        documented = [quote_override(word) if self.configs.grammar_fault(word) else word for word in self.documented]
         if self.process.rewrites_argv and (self.argv.open or not self.argv.items):
-            return documented
+            return self._documented()
         words = [self._word(word) for word in self.argv.items[1:] if not isinstance(word, Unknown)]
         given = [word for word in words if not word.startswith("-")]
+        if not self.process.open:
+            return given
         keys = {word.partition("=")[0].lstrip("+") for word in given}
         keys |= {word.partition("=")[0] for word, _ in self.trace.processes[0].failing}
-        return given + [word for word in documented if self.process.open and word.partition("=")[0] not in keys]
+        return given + [word for word in self._documented() if word.partition("=")[0] not in keys]
+
+    def _documented(self) -> list[str]:
+        return [quote_override(word) if self.configs.grammar_fault(word) else word for word in self.documented]
 
     def _word(self, word: Any) -> str:
         """A word of a command line; one that selects the run by an unknown text is taken to select this run."""

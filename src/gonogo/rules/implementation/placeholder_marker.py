@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.markers import find_marker
+from gonogo.code.markers import HINT, find_marker
 from gonogo.code.modules import Module
 from gonogo.code.placeholders import Placeholder
 from gonogo.code.remarks import data_remarks, module_remarks
@@ -28,7 +28,7 @@ def placeholder_marker(modules: dict[str, Module], experiment: Experiment, place
     Instead:
         Write the code, then delete the remark.
     """
-    remarks = [remark for path in sorted(modules) for remark in module_remarks(modules[path])]
+    remarks = [remark for path in sorted(modules) for remark in module_remarks(modules[path], HINT)]
     for file in experiment.with_suffix(".yaml", ".yml", ".toml"):
         remarks += data_remarks(file.path, file.text or "")
     for remark in remarks:

@@ -40,6 +40,8 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
         if module is None or module.tree is None or complaint.code not in RUN_TIME_ERRORS or complaint.is_syntax_error:
             continue
         node = _node_at(module, complaint)
+        if "target-version" in complaint.message:
+            continue  # a builtin of newer Pythons
         if complaint.code in ("F821", "F823") and (node is None or _may_be_defined(module, node, symbols)):
             continue
         if complaint.code == "PLE0101" and _returns_call(module, complaint):
@@ -47,7 +49,7 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
         place = Location(
             path=complaint.path, line=complaint.line, column=complaint.column, end_line=complaint.end_line, end_column=complaint.end_column
         )
-        severity = Severity.WARNING if complaint.code == "F822" else None
+        severity = Severity.WARNING if complaint.code in ("F822", "PLE0302") else None
         message = complaint.message[:1].lower() + complaint.message[1:]
         action = _ACTIONS.get(complaint.code or "", "correct it: the line raises an exception")
         yield Fault(place, message, action, evidence=f"ruff {complaint.code}", severity=severity)

@@ -48,13 +48,17 @@ def wrong_call_signature(modules: dict[str, Module], symbols: Symbols) -> Iterat
 
 
 def _expects_failure(module: Module, node: ast.AST) -> bool:
-    """Whether the code provides for a `TypeError` of this call, or only calls it on some versions."""
+    """Whether the code provides for a `TypeError` of this call."""
     child, parent = node, module.parents.get(node)
     while parent is not None:
         if isinstance(parent, ast.Try) and child in parent.body:
             caught = {qualified_name(entry) for handler in parent.handlers if handler.type for entry in ast.walk(handler.type)}
             if "TypeError" in caught:
                 return True
+        if isinstance(parent, ast.With):
+            arguments = [entry for item in parent.items if isinstance(item.context_expr, ast.Call) for entry in item.context_expr.args]
+            if any(qualified_name(entry) == "TypeError" for entry in arguments):
+                return True  # pytest.raises(TypeError)
         child, parent = parent, module.parents.get(parent)
     return False
 
