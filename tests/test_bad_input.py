@@ -118,8 +118,7 @@ def _(tree: Path) -> None:
 @case("odd names", "STR102", "")
 def _(tree: Path) -> None:
     for name in (b"a\nb.py", b"\xff.py", b"\x1b[31mred.py", b"-rf.py", b"x" * 240 + b".py"):
-        with open(os.fsencode(tree / "src") + b"/" + name, "w") as file:
-            file.write("import os\n")
+        (tree / "src" / os.fsdecode(name)).write_text("import os\n")
 
 
 @case("nothing at all", "STR101", "src/main.py")

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -96,8 +97,7 @@ def test_too_many_files(tmp_path, monkeypatch):
 
 def test_odd_file_names(tmp_path):
     name = os.fsencode(tmp_path) + b"/\xff\x1b.py"
-    with open(name, "w") as file:
-        file.write("x = 1\n")
+    Path(os.fsdecode(name)).write_text("x = 1\n")
     assert [path.encode() for path in from_folder(tmp_path).files]
 
 

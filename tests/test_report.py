@@ -5,9 +5,10 @@ import json
 
 import jsonschema
 import pytest
-from conftest import GOLDEN
+from conftest import GOLDEN, experiment_of
 
 from gonogo.finding import Finding, Location, Related, Severity, Stage
+from gonogo.pipeline import check
 from gonogo.report import json as report_json
 from gonogo.report import plain
 from gonogo.report.console import ReportConsole
@@ -173,11 +174,11 @@ def test_schema_in_the_package_is_that_of_the_model():
     )
 
 
-def test_verdicts_are_what_the_schema_says(judge, golden):
+def test_verdicts_are_what_the_schema_says(composer, golden):
     schema = json.loads(report_json.shipped_schema())
     jsonschema.Draft202012Validator.check_schema(schema)
     broken = {path: text for path, text in golden.items() if path != "src/model.py"}
-    for judged in (verdict(finding()), undecided("x", "y"), judge(golden), judge(broken)):
+    for judged in (verdict(finding()), undecided("x", "y"), *(check(experiment_of(files), None, composer) for files in (golden, broken))):
         data = json.loads(report_json.line(judged))
         jsonschema.validate(data, schema)
         assert list(data)[:3] == ["is_code_ready", "code_issue", "schema_version"]

@@ -177,3 +177,18 @@ def test_the_golden_experiment_is_go_without_a_word(verdict_on, golden):
     verdict = verdict_on(golden)
     assert verdict.outcome is Outcome.GO
     assert [finding for finding in verdict.findings if finding.severity is not Severity.INFO] == []
+
+
+def test_without_any_run_there_is_no_go(verdict_on, golden):
+    files = {path: text for path, text in golden.items() if not path.startswith("config/run/")}
+    verdict = verdict_on(files, None)
+    assert verdict.outcome is not Outcome.GO
+    assert "no run to compose" in " ".join(verdict.undecided)
+
+
+def test_a_config_that_no_one_can_name_is_not_taken_for_a_good_one(verdict_on, golden):
+    unreadable = 'import os\n\n@hydra.main(version_base="1.3", config_path=os.environ["CONFIG"], config_name="config")'
+    files = {path: text.replace('@hydra.main(version_base="1.3", config_path="../config", config_name="config")', unreadable) for path, text in golden.items()}
+    verdict = verdict_on(files)
+    assert verdict.outcome is Outcome.UNDECIDED
+    assert not verdict.is_code_ready

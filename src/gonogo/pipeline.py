@@ -14,6 +14,7 @@ from pathlib import Path
 from gonogo import __version__
 from gonogo import contract as contracts
 from gonogo import experiment as experiments
+from gonogo.code.flow.trace import Trace
 from gonogo.code.modules import Module
 from gonogo.compose.client import Composer
 from gonogo.errors import StageError, UsageError
@@ -22,7 +23,7 @@ from gonogo.facts import Facts
 from gonogo.finding import Finding, Stage, fingerprint, merge_findings
 from gonogo.plan import Plan
 from gonogo.rules.base import Fault, Rule, select
-from gonogo.runs import collect_runs
+from gonogo.runs import Run, collect_runs
 from gonogo.verdict import StageReport, Verdict
 from gonogo.workspace import Workspace
 
@@ -130,6 +131,9 @@ def _judge(
         facts = Facts(experiment=experiment, contract=contract, composer=composer, workspace=workspace, runs=runs)
         _run_stages(verdict, rules, facts, texts)
         verdict.undecided += _unseen(verdict, facts.get("modules"))
+        done = all(stage.status == "ran" for stage in verdict.stages)
+        if done and any(rule.stage is Stage.COMPOSE for rule in rules) and not any(finding.blocks for finding in verdict.findings):
+            verdict.undecided += _uncomposed(runs, facts.get("traces"))
 
 
 def _unseen(verdict: Verdict, modules: dict[str, Module]) -> Iterator[str]:
@@ -138,6 +142,16 @@ def _unseen(verdict: Verdict, modules: dict[str, Module]) -> Iterator[str]:
     for module in modules.values():
         if module.fault is not None and module.path not in reported:
             yield f"{module.path} can't be parsed by the Python that gonogo runs on ({module.fault.message}), so its code was not checked"
+
+
+def _uncomposed(runs: list[Run], traces: list[Trace]) -> Iterator[str]:
+    """Runs that Hydra was never asked to compose: nothing found in them means nothing."""
+    if not runs:
+        yield "there is no run to compose: give the plan with --plan, or add the run configs"
+    for run in runs:
+        own = [trace for trace in traces if trace.run_id == run.id]
+        if own and not any(process.compositions for trace in own for process in trace.processes):
+            yield f"the run {run.id} was not composed: no config path and name could be read off the code"
 
 
 def select_rules(options: Options) -> list[Rule]:

@@ -37,7 +37,9 @@ class Signature:
         if any(isinstance(argument, ast.Starred) for argument in call.args) or any(keyword.arg is None for keyword in call.keywords):
             return None
         if len(call.args) > len(self.positional) and not self.takes_more:
-            return f"it takes at most {_count(len(self.positional), 'positional argument')}, and {len(call.args)} are given"
+            most = f"at most {len(self.positional)}" if self.positional else "no"
+            are_given = f"{len(call.args)} {'is' if len(call.args) == 1 else 'are'} given"
+            return f"it takes {most} positional argument{'' if len(self.positional) == 1 else 's'}, and {are_given}"
         filled = set(self.positional[: len(call.args)])
         nameable = {*self.positional[self.positional_only :], *self.keyword_only}
         for keyword in call.keywords:
@@ -51,10 +53,6 @@ class Signature:
         if missing:
             return f"{', '.join(f'`{name}`' for name in missing)} {'is' if len(missing) == 1 else 'are'} missing"
         return None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
 def from_arguments(arguments: ast.arguments, bound: bool) -> Signature | None:

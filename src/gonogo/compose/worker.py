@@ -173,6 +173,7 @@ def main() -> None:
     BaseContainer._resolvers.clear()
     parse(["warm=up"])  # the grammar's tables are built at first use
     gc.freeze()  # what is imported stays: no collection need look at it again
+    gc.set_threshold(50_000, 20, 50)  # a config is many small objects
     loaders: dict[str, Loader] = {}
     for line in sys.stdin:
         signal.alarm(patience)  # if the gate was killed meanwhile, nobody else would stop this process
