@@ -188,7 +188,10 @@ def test_without_any_run_there_is_no_go(verdict_on, golden):
 
 def test_a_config_that_no_one_can_name_is_not_taken_for_a_good_one(verdict_on, golden):
     unreadable = 'import os\n\n@hydra.main(version_base="1.3", config_path=os.environ["CONFIG"], config_name="config")'
-    files = {path: text.replace('@hydra.main(version_base="1.3", config_path="../config", config_name="config")', unreadable) for path, text in golden.items()}
+    files = {
+        path: text.replace('@hydra.main(version_base="1.3", config_path="../config", config_name="config")', unreadable)
+        for path, text in golden.items()
+    }
     verdict = verdict_on(files)
     assert verdict.outcome is Outcome.UNDECIDED
     assert not verdict.is_code_ready
