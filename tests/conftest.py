@@ -10,7 +10,6 @@ import pytest
 from gonogo import plan as plans
 from gonogo.compose.client import Composer
 from gonogo.experiment import Experiment, SourceFile
-from gonogo.facts import Facts
 from gonogo.finding import Finding
 from gonogo.pipeline import Options, check
 
@@ -47,28 +46,21 @@ def experiment_of(files: dict[str, str], plan: str | None = None) -> Experiment:
     )
 
 
-@pytest.fixture
-def judge(composer: Composer) -> Callable[..., list[Finding]]:
+def run_rules(composer: Composer, files: dict[str, str], *rules: str, plan: str | None = None) -> list[Finding]:
     """Run some rules (all: none named) over files given as texts.
 
     Anything undecided is a failure, but for syntax that the Python under test is too old for.
     """
-
-    def run(files: dict[str, str], *rules: str, plan: str | None = None) -> list[Finding]:
-        verdict = check(experiment_of(files, plan), Options(select=rules), composer)
-        assert not [reason for reason in verdict.undecided if "can't be parsed by the Python" not in reason]
-        return verdict.findings
-
-    return run
+    verdict = check(experiment_of(files, plan), Options(select=rules), composer)
+    assert not [reason for reason in verdict.undecided if "can't be parsed by the Python" not in reason]
+    return verdict.findings
 
 
 @pytest.fixture
-def facts_of() -> Callable[[dict[str, str]], Facts]:
-    """The facts about files given as texts, those that need neither Hydra nor ruff."""
+def judge(composer: Composer) -> Callable[..., list[Finding]]:
+    """`run_rules` with the composer that all tests share."""
 
-    def make(files: dict[str, str]) -> Facts:
-        from gonogo import contract
+    def run(files: dict[str, str], *rules: str, plan: str | None = None) -> list[Finding]:
+        return run_rules(composer, files, *rules, plan=plan)
 
-        return Facts(experiment=experiment_of(files), contract=contract.load(contract.DEFAULT))
-
-    return make
+    return run

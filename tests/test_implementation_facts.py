@@ -1,5 +1,7 @@
 """Placeholders, markers, truncated files and what ruff says."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,7 +146,7 @@ def test_ordinary_prose(text):
 
 def test_remarks_know_their_lines():
     text = '"""A docstring\nof two lines."""\nx = 1  # one\n# two\n# three\nprint("four")\nlog.info(f"five {x}")\nraise ValueError("six")\ny = "no"\n'
-    remarks = {remark.text: (remark.line, remark.kind) for remark in module_remarks(Module("m.py", text))}
+    remarks = {remark.text: (remark.line, remark.kind) for remark in module_remarks(Module("m.py", text), re.compile("one"))}
     assert remarks == {
         "A docstring\nof two lines.": (1, "docstring"),
         "one": (3, "comment"),
@@ -153,6 +155,12 @@ def test_remarks_know_their_lines():
         "five ": (7, "shown"),
         "six": (8, "shown"),
     }
+
+
+def test_comments_are_read_only_on_a_hint():
+    module = Module("m.py", "x = 1  # one\n")
+    assert not list(module_remarks(module, re.compile("two")))
+    assert list(module_remarks(module, re.compile("one")))
 
 
 def test_remarks_of_data_files():

@@ -12,27 +12,29 @@ import os
 from collections import defaultdict
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-import hydra._internal.config_loader_impl
+import hydra
 import hydra._internal.defaults_list
 import omegaconf._utils
 import omegaconf.base
 import yaml
 from hydra import version
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.config_repository import CachingConfigRepository
-from hydra._internal.defaults_list import DefaultsList, Overrides
+from hydra._internal.defaults_list import DefaultsList, Overrides, create_defaults_list
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra._internal.utils import create_config_search_path
 from hydra.core.default_element import InputDefault, ResultDefault
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobRuntime
 from hydra.errors import ConfigCompositionException
-from hydra.plugins.config_source import ConfigResult, ConfigSource
+from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
+from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override, open_dict
 from omegaconf.base import Node, UnionNode
 from omegaconf.errors import OmegaConfBaseException
 
@@ -43,7 +45,6 @@ OWN_PROVIDERS = ("hydra", "schema")
 REMEMBERED = 4096
 
 # Modules in which names are replaced; `Any`, for that is none of a type checker's business.
-hydra_loader: Any = hydra._internal.config_loader_impl
 hydra_defaults: Any = hydra._internal.defaults_list
 omegaconf_utils: Any = omegaconf._utils
 omegaconf_base: Any = omegaconf.base
@@ -53,7 +54,6 @@ class RefusedError(Exception):
     """The config asks for something outside the experiment, which a gate must not read."""
 
 
-_create_defaults_list = hydra_loader.create_defaults_list
 _create_interpolation_map = hydra_defaults._create_interpolation_map
 _parse_rule = OverridesParser.parse_rule
 
@@ -185,7 +185,7 @@ class Loader(ConfigLoaderImpl):
         super().__init__(config_search_path=create_config_search_path(folder))
         self._repositories: dict[Any, _Repository] = {}
         self._lists: dict[Any, DefaultsList] = {}
-        self._merges: dict[Any, DictConfig] = {}
+        self._prepared: dict[Any, DictConfig] = {}
         self._version: str | None = None
 
     def load(self, config_name: str | None, overrides: list[str], version_base: str | None) -> DictConfig:
@@ -196,7 +196,6 @@ class Loader(ConfigLoaderImpl):
         """
         version.setbase(version_base)
         self._version = str(version.getbase())
-        hydra_loader.create_defaults_list = self._defaults_list
         return self.load_configuration(config_name, overrides, RunMode.RUN, from_shell=False)
 
     def _parse_overrides_and_create_caching_repo(
@@ -210,7 +209,6 @@ class Loader(ConfigLoaderImpl):
             repository = _Repository(self.repository)
             self._process_config_searchpath(config_name, parsed, repository)
             self._repositories[key] = repository
-        self._repositories[key].hide_sources = False
         return parsed, self._repositories[key]
 
     def _process_config_searchpath(self, config_name: str | None, parsed_overrides: list[Override], repo: CachingConfigRepository) -> None:
@@ -220,29 +218,44 @@ class Loader(ConfigLoaderImpl):
             raise RefusedError(f"`{SEARCH_PATH}` leads out of the config folder, and gonogo does not follow it")
         super()._process_config_searchpath(config_name, parsed_overrides, repo)
 
-    def _defaults_list(
-        self, repo: Any, config_name: str | None, overrides_list: list[Override], prepend_hydra: bool, skip_missing: bool
-    ) -> DefaultsList:
-        """Hydra's `create_defaults_list`; it depends on the overrides that choose a config of a group, not on those that set a value."""
-        asked = Overrides(repo=repo, overrides_list=overrides_list)
+    def _load_configuration_impl(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        """Hydra's own steps in Hydra's order, but what does not depend on overrides of values is done once and copied.
+
+        `hydra.runtime.config_sources` is not filled in: it costs more than all the rest, and holds nothing but the path of a temporary folder.
+        """
+        self.ensure_main_config_source_available()
+        parsed, repo = self._parse_overrides_and_create_caching_repo(config_name, overrides)
+        if validate_sweep_overrides:
+            self.validate_sweep_overrides_legal(overrides=parsed, run_mode=run_mode, from_shell=from_shell)
+        defaults, values, choices = self._defaults_list(repo, config_name, parsed)
+        key = (config_name, self._version, repr(defaults), repr(choices))
+        if key not in self._prepared:
+            self._prepared[key] = _prepare(self._merge(defaults, repo), choices)
+        config: DictConfig = clone(self._prepared[key])
+        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+        _note(config, config_name, parsed)
+        return config
+
+    def _defaults_list(self, repo: Any, config_name: str | None, parsed: list[Override]) -> tuple[list[ResultDefault], list[Override], Any]:
+        """The configs to merge, the overrides that set values, and the choices made for groups; only the second depends on overrides of values."""
+        asked = Overrides(repo=repo, overrides_list=parsed)
         choices = (asked.override_choices, asked.append_group_defaults, sorted((key, item.name) for key, item in asked.deletions.items()))
-        key = (id(repo), config_name, self._version, prepend_hydra, skip_missing, repr(choices))
+        key = (config_name, self._version, repr(choices))
         if key not in self._lists:
-            self._lists[key] = _create_defaults_list(repo, config_name, overrides_list, prepend_hydra, skip_missing)
+            self._lists[key] = create_defaults_list(repo, config_name, parsed, prepend_hydra=True, skip_missing=False)
         known = self._lists[key]
-        return DefaultsList(known.defaults, known.defaults_tree, asked.config_overrides, known.overrides)
+        return known.defaults, asked.config_overrides, known.overrides.known_choices
 
     def _load_single_config(self, default: ResultDefault, repo: Any) -> ConfigResult:
         lent: Any = _Lending(repo)
         return super()._load_single_config(default, lent)
-
-    def _compose_config_from_defaults_list(self, defaults: list[ResultDefault], repo: Any) -> DictConfig:
-        key = (id(repo), self._version, repr(defaults))
-        if key not in self._merges:
-            self._merges[key] = self._merge(defaults, repo)
-        repo.hide_sources = True
-        config: DictConfig = clone(self._merges[key])
-        return config
 
     @staticmethod
     def _embed_result_config(ret: ConfigResult, package_override: str | None) -> ConfigResult:
@@ -281,11 +294,43 @@ class Loader(ConfigLoaderImpl):
         return config
 
 
+def _prepare(config: DictConfig, choices: Any) -> DictConfig:
+    """What Hydra does to every merged config, whatever the overrides of values are."""
+    OmegaConf.set_struct(config, True)
+    OmegaConf.set_readonly(config.hydra, False)
+    runtime = config.hydra.runtime
+    with open_dict(config.hydra):
+        runtime.choices.update(choices)
+    runtime.version = hydra.__version__
+    runtime.version_base = version.getbase()
+    runtime.cwd = str(Path.cwd())
+    return config
+
+
+def _note(config: DictConfig, config_name: str | None, parsed: list[Override]) -> None:
+    """What Hydra writes down about one composition."""
+    job, noted = config.hydra.job, config.hydra.overrides
+    for override in parsed:
+        (noted.hydra if override.is_hydra_override() else noted.task).append(override.input_line)
+    with open_dict(config.hydra):
+        for name in job.env_copy:
+            job.env_set[name] = os.environ[name]
+    if "name" not in job:
+        job.name = JobRuntime().get("name")
+    names = job.config.override_dirname
+    job.override_dirname = get_overrides_dirname(
+        overrides=[override for override in parsed if not override.is_hydra_override()],
+        kv_sep=names.kv_sep,
+        item_sep=names.item_sep,
+        exclude_keys=names.exclude_keys,
+    )
+    job.config_name = config_name
+
+
 class _Repository(CachingConfigRepository):
     """Hydra's cache of loaded configs, sharing the configs that are Hydra's own with the repositories of other experiments."""
 
     _shared: dict[tuple[str, str], ConfigResult] = {}  # noqa: RUF012
-    hide_sources = False
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         key = (str(version.getbase()), config_path)
@@ -296,13 +341,9 @@ class _Repository(CachingConfigRepository):
             self._shared[key] = result
         return result
 
-    def get_sources(self) -> list[ConfigSource]:
-        """The sources; none once the configs are merged. Hydra then only notes them down in `hydra.runtime`, at the price of the merge."""
-        return [] if self.hide_sources else super().get_sources()
-
     def _shadowed(self, config_path: str) -> bool:
         """Whether the experiment brings a config of this name itself (`config/hydra/...`), which comes before Hydra's schemas."""
-        return any(source.is_config(config_path) for source in self.delegate.get_sources() if source.provider not in OWN_PROVIDERS)
+        return any(source.is_config(config_path) for source in self.get_sources() if source.provider not in OWN_PROVIDERS)
 
 
 class _Lending:

@@ -20,6 +20,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import setup_globals
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.base import UnionNode
 from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException, UnsupportedInterpolationType
 
@@ -57,10 +58,10 @@ def compose(loader: Loader, request: dict[str, Any]) -> dict[str, Any]:
     for section, key in (("run", "dir"), ("job", "name")):
         node = config.hydra._get_node(section)
         if isinstance(node, DictConfig) and isinstance(node._value(), dict):
-            _check_interpolation(node, key, ["hydra", section, key], interpolations)
-    for name in config:
+            _find_interpolations(node, key, node._get_node(key), ["hydra", section, key], interpolations)
+    for name, node in config._value().items():  # type: ignore[union-attr]
         if name != "hydra":
-            _check_interpolation(config, name, [name], interpolations)
+            _find_interpolations(config, name, node, [name], interpolations)
     config.__dict__["_content"].pop("hydra")  # past every flag that would forbid it: this config is ours alone
     return {"ok": True, "config": OmegaConf.to_container(config, resolve=False), "interpolations": interpolations, "hydra": hydra}
 
@@ -74,20 +75,20 @@ def _chdir(config: DictConfig) -> bool | None:
     return value
 
 
-def _check_interpolation(parent: BaseContainer, key: Any, path: list[Any], found: list[dict[str, Any]]) -> None:
-    if len(path) > MAX_DEPTH:
-        return
-    node = parent._get_node(key)
-    if node is None:
-        return
-    if node._is_interpolation():  # type: ignore[union-attr]
-        found.append({"path": [str(part) for part in path], **_resolve(parent, key, str(node._value()))})  # type: ignore[union-attr]
-    elif isinstance(node, DictConfig) and not node._is_none() and not node._is_missing():
-        for child in node:
-            _check_interpolation(node, child, [*path, child], found)
-    elif isinstance(node, ListConfig) and not node._is_none() and not node._is_missing():
-        for index in range(len(node)):
-            _check_interpolation(node, index, [*path, index], found)
+def _find_interpolations(parent: BaseContainer, key: Any, node: Any, path: list[Any], found: list[dict[str, Any]]) -> None:
+    """Add every interpolation at or under `node`, which `parent` has under `key`."""
+    content = node._value() if node is not None and len(path) <= MAX_DEPTH else None
+    if isinstance(content, UnionNode):
+        content = content._value()
+    if isinstance(content, str):
+        if "${" in content and node._is_interpolation():
+            found.append({"path": [str(part) for part in path], **_resolve(parent, key, content)})
+    elif isinstance(content, dict):
+        for name, child in content.items():
+            _find_interpolations(node, name, child, [*path, name], found)
+    elif isinstance(content, list):
+        for index, child in enumerate(content):
+            _find_interpolations(node, index, child, [*path, index], found)
 
 
 def _resolve(parent: BaseContainer, key: Any, text: str) -> dict[str, Any]:

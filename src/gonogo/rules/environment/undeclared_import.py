@@ -71,14 +71,14 @@ def _fault(distribution: str, entries: list[Import], declared: set[str]) -> Iter
     action = (
         f"add `{choices[0]}` to `dependencies`" if providers(name) else f"add the distribution that provides `{name}`, or delete the import"
     )
+    subject = f"`{name}` is imported but not declared" if name == choices[0] else f"`{name}` is imported but `{choices[0]}` is not declared"
     if set(choices) & closure(declared):
-        message = f"`{name}` is imported but `{choices[0]}` is not declared: it only comes along with another dependency"
+        message = f"{subject}: it only comes along with another dependency"
         yield Fault(entries[0].location, message, action, related, severity=Severity.WARNING)
     elif all_known:
         yield Fault(entries[0].location, f"`{name}` is imported, and no declared dependency provides it", action, related)
     elif providers(name):
-        message = f"`{name}` is imported but `{choices[0]}` is not declared"
-        yield Fault(entries[0].location, message, action, related, severity=Severity.WARNING)
+        yield Fault(entries[0].location, subject, action, related, severity=Severity.WARNING)
 
 
 _SKLEARN = "from sklearn.datasets import load_digits"

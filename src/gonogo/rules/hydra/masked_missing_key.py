@@ -30,9 +30,7 @@ def masked_missing_key(traces: list[Trace], config_places: ConfigPlaces) -> Iter
     complete = all(trace.complete and not trace.loads_unknown for trace in traces)
     for trace in traces if complete else ():
         for access in trace.accesses:
-            if not access.guarded or access.doubtful or access.kind not in SILENT_KINDS or access.status != "absent":
-                continue
-            other = _meant(access, trace, traces)
+            other = meant_elsewhere(access, trace, traces)
             if other is None:
                 continue
             run = config_places.runs.get(trace.run_id)
@@ -48,8 +46,10 @@ def masked_missing_key(traces: list[Trace], config_places: ConfigPlaces) -> Iter
             )
 
 
-def _meant(access: Access, trace: Trace, traces: list[Trace]) -> tuple[str, ...] | None:
+def meant_elsewhere(access: Access, trace: Trace, traces: list[Trace]) -> tuple[str, ...] | None:
     """The one key of the same name that stands elsewhere, with a value of its own that nothing reads."""
+    if not access.guarded or access.doubtful or access.kind not in SILENT_KINDS or access.status != "absent":
+        return None
     config = trace.composition.config if trace.composition and trace.composition.config else {}
     same = [path for path in paths_of(config) if path[-1] == access.path[-1] and path != access.path]
     tail = access.path[-2:]

@@ -13,6 +13,7 @@ from gonogo.code.modules import Module
 from gonogo.contract import Contract
 from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.hydra.masked_missing_key import meant_elsewhere
 from gonogo.runs import Run
 
 Path = tuple[str, ...]
@@ -72,12 +73,14 @@ def _excused(path: Path, contract: Contract, mentioned: set[str], meant: set[str
 
 
 def _meant_by_absent_reads(traces: list[Trace]) -> set[str]:
-    """Keys that an absent read was probably meant for: HYD104 and HYD106 speak of them."""
+    """Keys that an absent read was probably meant for: HYD104, HYD106 and HYD114 speak of them."""
     names: set[str] = set()
     for trace in traces:
         config = trace.composition.config if trace.composition and trace.composition.config else {}
         for access in trace.accesses:
             if access.guarded:
+                masked = meant_elsewhere(access, trace, traces)
+                names.update(masked[-1:] if masked else ())
                 continue
             near = nearest(config, access.path)
             names.add(access.path[-1])

@@ -13,8 +13,8 @@ from gonogo.code.modules import Module, qualified_name
 from gonogo.code.pyproject import Pyproject
 from gonogo.code.symbols import Symbols
 from gonogo.contract import Contract
-from gonogo.finding import Location, Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.finding import Related, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
 
 
 @rule("IMP105", "missing-local-import", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
@@ -60,19 +60,15 @@ def _no_module(entry: Import, symbols: Symbols) -> Fault:
 
 
 def _missing_names(entry: Import, symbols: Symbols) -> Iterator[Fault]:
-    for name in entry.names:
-        if name == "*" or symbols.binds(entry.target, name) is not False:
-            continue
-        source = symbols.by_name.get(entry.target)
-        near = get_close_matches(name, list(source.definitions), n=1) if source else []
-        action = f"write `{near[0]}`, or define `{name}` there" if near else f"define `{name}` there, or correct the import"
-        related = (Related(location=source.location(source.definitions[near[0]]), label="the nearest name"),) if source and near else ()
-        yield Fault(_name_place(entry, name), f"`{entry.target}` does not define `{name}`", action, related)
-
-
-def _name_place(entry: Import, name: str) -> Location:
-    alias = next(alias for alias in entry.node.names if alias.name == name)
-    return entry.module.location(alias)
+    missing = [name for name in entry.names if name != "*" and symbols.binds(entry.target, name) is False]
+    if not missing:
+        return
+    source, name = symbols.by_name.get(entry.target), missing[0]
+    near = get_close_matches(name, list(source.definitions), n=1) if source else []
+    related = (Related(location=source.location(source.definitions[near[0]]), label="the nearest name"),) if source and near else ()
+    place = entry.module.location(next(alias for alias in entry.node.names if alias.name == name))
+    action = f"write `{near[0]}`, or define `{name}` there" if near else "define it there, or correct the import"
+    yield Fault(place, f"`{entry.target}` does not define {' and '.join(quoted(missing))}", action, related)
 
 
 def _bare_import(entry: Import, symbols: Symbols) -> Iterator[Fault]:
