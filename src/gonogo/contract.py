@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,10 +137,11 @@ def module_path(module: str) -> str:
     return module.replace(".", "/") + ".py"
 
 
-def names() -> list[str]:
+@lru_cache(maxsize=1)
+def names() -> tuple[str, ...]:
     """Names of the contracts that come with gonogo."""
     folder = resources.files("gonogo") / "contracts"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
 
 def load(name: str) -> Contract:
@@ -148,20 +150,24 @@ def load(name: str) -> Contract:
     Raises:
         UsageError: there is no such contract, or the file is not one.
     """
+    if name in names():
+        return _shipped(name)
     path = Path(name)
+    if path.suffix != ".toml":
+        raise UsageError(f"There is no contract '{name}': use one of {', '.join(names())}, or give the path of a .toml file.")
     try:
-        if name in names():
-            text = (resources.files("gonogo") / "contracts" / f"{name}.toml").read_text("utf-8")
-        elif path.suffix == ".toml":
-            text = path.read_text("utf-8")
-        else:
-            raise UsageError(f"There is no contract '{name}': use one of {', '.join(names())}, or give the path of a .toml file.")
-        return Contract.model_validate(tomllib.loads(text))
+        return Contract.model_validate(tomllib.loads(path.read_text("utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"The contract {name} can't be read: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"The contract {name} is not valid at {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
+
+
+@lru_cache(maxsize=8)
+def _shipped(name: str) -> Contract:
+    text = (resources.files("gonogo") / "contracts" / f"{name}.toml").read_text("utf-8")
+    return Contract.model_validate(tomllib.loads(text))
 
 
 def detect(experiment: Experiment) -> tuple[Contract, str]:

@@ -108,12 +108,13 @@ def _inside_only(method: Callable[[Any, str], bool]) -> Callable[[Any, str], boo
     """For a file source, what lies outside its folder is not there (`run=../../../home/...`)."""
 
     def check(self: Any, config_path: str) -> bool:
-        known = self.__dict__.setdefault(f"known_{method.__name__}", {})  # a source lives no longer than its loader
-        if config_path not in known:
+        known = self.__dict__.setdefault("known", {})  # a source lives no longer than its loader
+        key = (method.__name__, config_path, str(version.getbase()))
+        if key not in known:
             root = os.path.realpath(self.path)
             target = os.path.realpath(f"{root}{os.sep}{config_path}")
-            known[config_path] = os.path.commonpath([root, target]) == root and method(self, config_path)
-        return bool(known[config_path])
+            known[key] = os.path.commonpath([root, target]) == root and method(self, config_path)
+        return bool(known[key])
 
     return check
 
@@ -228,7 +229,7 @@ class Loader(ConfigLoaderImpl):
     ) -> DictConfig:
         """Hydra's own steps in Hydra's order, but what does not depend on overrides of values is done once and copied.
 
-        `hydra.runtime.config_sources` is not filled in: it costs more than all the rest, and holds nothing but the path of a temporary folder.
+        `hydra.runtime.config_sources` is not filled in: it costs more than the rest, and holds but the path of a temporary folder.
         """
         self.ensure_main_config_source_available()
         parsed, repo = self._parse_overrides_and_create_caching_repo(config_name, overrides)
@@ -244,7 +245,7 @@ class Loader(ConfigLoaderImpl):
         return config
 
     def _defaults_list(self, repo: Any, config_name: str | None, parsed: list[Override]) -> tuple[list[ResultDefault], list[Override], Any]:
-        """The configs to merge, the overrides that set values, and the choices made for groups; only the second depends on overrides of values."""
+        """The configs to merge, the overrides that set values, and the choices made for groups."""
         asked = Overrides(repo=repo, overrides_list=parsed)
         choices = (asked.override_choices, asked.append_group_defaults, sorted((key, item.name) for key, item in asked.deletions.items()))
         key = (config_name, self._version, repr(choices))
@@ -331,6 +332,11 @@ class _Repository(CachingConfigRepository):
     """Hydra's cache of loaded configs, sharing the configs that are Hydra's own with the repositories of other experiments."""
 
     _shared: dict[tuple[str, str], ConfigResult] = {}  # noqa: RUF012
+
+    def __init__(self, delegate: Any) -> None:
+        # Not a copy as Hydra makes: only another search path would change the delegate, and that is refused.
+        self.delegate = delegate
+        self.cache = {}
 
     def load_config(self, config_path: str) -> ConfigResult | None:
         key = (str(version.getbase()), config_path)

@@ -59,7 +59,7 @@ def compose(loader: Loader, request: dict[str, Any]) -> dict[str, Any]:
         node = config.hydra._get_node(section)
         if isinstance(node, DictConfig) and isinstance(node._value(), dict):
             _find_interpolations(node, key, node._get_node(key), ["hydra", section, key], interpolations)
-    for name, node in config._value().items():  # type: ignore[union-attr]
+    for name, node in config._value().items():
         if name != "hydra":
             _find_interpolations(config, name, node, [name], interpolations)
     config.__dict__["_content"].pop("hydra")  # past every flag that would forbid it: this config is ours alone
