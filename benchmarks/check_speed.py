@@ -63,33 +63,31 @@ def cold(experiment: Path, times: int) -> list[float]:
     return seconds
 
 
-def memory(process: psutil.Process) -> tuple[int, int]:
-    """Bytes held by a process and all below it: resident, and resident with shared pages counted once (0 where the system can't say)."""
-    resident = shared_once = 0
+def memory(process: psutil.Process) -> int:
+    """Bytes that a process and all below it hold. Pages they share count for each of them, so it is rather too much than too little."""
+    total = 0
     try:
         members = [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
-        return 0, 0
+        return 0
     for member in members:
         try:
-            resident += member.memory_info().rss
-            shared_once += getattr(member.memory_full_info(), "pss", 0)
+            total += member.memory_info().rss
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue  # it ended between being listed and being asked
-    return resident, shared_once
+    return total
 
 
-def many(experiments: list[Path], jobs: int) -> tuple[float, tuple[int, int], int]:
+def many(experiments: list[Path], jobs: int) -> tuple[float, int, int]:
     """Seconds, peak memory and how many GO, for one call with all experiments."""
     started = time.perf_counter()
     command = [GONOGO, "check", *map(str, experiments), "--jobs", str(jobs), "--format", "jsonl"]
-    peak = (0, 0)
+    peak = 0
     with tempfile.TemporaryFile() as output:
         process = psutil.Popen(command, stdout=output)
         while process.poll() is None:
-            now = memory(process)
-            peak = max(peak[0], now[0]), max(peak[1], now[1])
-            time.sleep(0.05)
+            peak = max(peak, memory(process))
+            time.sleep(0.1)
         seconds = time.perf_counter() - started
         output.seek(0)
         ready = sum(b'"is_code_ready": true' in line for line in output)
@@ -111,8 +109,7 @@ def main() -> None:
         seconds, peak, ready = many(experiments, options.jobs)
         rate = len(experiments) / seconds
         print(f"{len(experiments)} experiments, {options.jobs} jobs: {seconds:.1f} s, {rate:.1f} a second ({ready} of them GO)")
-        once = f", {peak[1] / 1e6:.0f} MB with shared pages counted once" if peak[1] else ""
-        print(f"peak memory of all processes: {peak[0] / 1e6:.0f} MB resident{once}")
+        print(f"peak memory of all processes: {peak / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -94,12 +94,12 @@ def _mentioned(statement: ast.stmt) -> set[str]:
     found: set[str] = set()
     docstrings = set()
     for node in ast.walk(statement):
-        if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and isinstance(node.body[0], ast.Expr):
-            docstrings.add(node.body[0].value)
         if isinstance(node, ast.Name):
             found.add(node.id)
         elif isinstance(node, ast.Attribute):
             found.add(node.attr)
+        elif isinstance(node, (*FUNCTIONS, ast.ClassDef)) and isinstance(node.body[0], ast.Expr):
+            docstrings.add(node.body[0].value)
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             found.update(alias.name.rpartition(".")[2] for alias in node.names)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
