@@ -58,8 +58,11 @@ class Expressions(Members):
 
     def evaluate(self, node: ast.expr, frame: Frame) -> Any:
         """The value of an expression."""
+        kind = type(node)
+        if kind is ast.Name:  # half of all expressions: not worth a detour
+            return self.look_up(node.id, frame)  # type: ignore[attr-defined]
         self.spend()
-        handler = _EVALUATE.get(type(node))
+        handler = _EVALUATE.get(kind)
         return handler(self, node, frame) if handler else self._other(node, frame)
 
     def _other(self, node: ast.expr, frame: Frame) -> Any:
@@ -71,14 +74,13 @@ class Expressions(Members):
     def _constant(self, node: ast.Constant, frame: Frame) -> Any:
         return node.value if isinstance(node.value, SCALARS) else UNKNOWN
 
-    def _name(self, node: ast.Name, frame: Frame) -> Any:
-        return self.look_up(node.id, frame)
-
     def look_up(self, name: str, frame: Frame) -> Any:
         """The value of a name, from the innermost scope that binds it."""
-        scope: Frame | None = frame
+        if name in frame.locals:
+            return frame.locals[name]
+        scope = frame.outer
         while scope is not None:
-            if name in scope.locals and (scope is frame or not scope.is_class):
+            if name in scope.locals and not scope.is_class:
                 return scope.locals[name]
             scope = scope.outer
         if name in frame.globals:
@@ -387,7 +389,6 @@ def _identical(left: Any, right: Any) -> bool | None:
 
 _EVALUATE: dict[type[ast.expr], Callable[[Any, Any, Frame], Any]] = {
     ast.Constant: Expressions._constant,
-    ast.Name: Expressions._name,
     ast.Attribute: Expressions._attribute,
     ast.Subscript: Expressions._subscript,
     ast.Call: Expressions._call,
