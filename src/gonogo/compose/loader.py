@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import os
-from collections import defaultdict
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -34,13 +33,14 @@ from hydra.core.utils import JobRuntime
 from hydra.errors import ConfigCompositionException
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
-from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override, open_dict
-from omegaconf.base import Node, UnionNode
+from omegaconf import DictConfig, OmegaConf, flag_override, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from gonogo.code.yamldoc import check_depth, check_size
+from gonogo.compose.cloning import clone, shallow
 
 SEARCH_PATH = "hydra.searchpath"
+LEFTOVER = "HYDRA_REMOVE_TOP_LEVEL_DEFAULTS"
 OWN_PROVIDERS = ("hydra", "schema")
 REMEMBERED = 4096
 
@@ -84,7 +84,7 @@ def install() -> None:
     # The tree of a parsed interpolation is only walked, never changed.
     omegaconf_base.parse = omegaconf_utils.parse = lru_cache(maxsize=REMEMBERED)(omegaconf_base.parse)
     hydra_defaults._create_interpolation_map = _interpolation_map
-    InputDefault.__deepcopy__ = _shallow  # type: ignore[attr-defined]
+    InputDefault.__deepcopy__ = shallow  # type: ignore[attr-defined]
     Plugins.instance()
     # The registered classes: Hydra loads its plugins' modules a second time, so those that can be imported are others.
     file_source: Any = SourcesRegistry.instance().resolve("file")
@@ -94,7 +94,12 @@ def install() -> None:
 
 
 def _parse_fresh(text: str, rule_name: str) -> Any:
-    return _parse_rule(OverridesParser.create(), text, rule_name)
+    return _parse_rule(_parser(), text, rule_name)
+
+
+@lru_cache(maxsize=1)
+def _parser() -> OverridesParser:
+    return OverridesParser.create()
 
 
 def _interpolation_map(overrides: Overrides, defaults_list: list[InputDefault], self_added: bool) -> Any:
@@ -147,36 +152,6 @@ def _remembering(method: Callable[[Any, str], Any]) -> Callable[[Any, str], Any]
     return remember
 
 
-def _shallow(instance: Any, _memo: Any = None) -> Any:
-    """A copy of an object whose attributes are plain values, without the detour over pickling that `copy` takes."""
-    fresh = object.__new__(type(instance))
-    fresh.__dict__.update(instance.__dict__)
-    return fresh
-
-
-def clone(node: Any, parent: Any = None) -> Any:
-    """What `copy.deepcopy` makes of a config, in a tenth of the time."""
-    if not isinstance(node, Node):
-        return node
-    fresh = object.__new__(type(node))
-    state = fresh.__dict__
-    state.update(node.__dict__)
-    metadata = _shallow(node._metadata)
-    metadata.flags = dict(metadata.flags) if metadata.flags is not None else None
-    metadata.resolver_cache = defaultdict(dict)
-    state["_metadata"], state["_parent"], state["_flags_cache"] = metadata, parent, None
-    if isinstance(node, (DictConfig, ListConfig, UnionNode)):
-        content = node.__dict__["_content"]
-        if isinstance(content, dict):
-            content = {key: clone(child, fresh) for key, child in content.items()}
-        elif isinstance(content, list):
-            content = [clone(child, fresh) for child in content]
-        elif isinstance(content, Node):
-            content = clone(content, fresh)
-        state["_content"] = content
-    return fresh
-
-
 class Loader(ConfigLoaderImpl):
     """Hydra's loader for one config folder, which must not change while it lives."""
 
@@ -204,7 +179,7 @@ class Loader(ConfigLoaderImpl):
     ) -> tuple[list[Override], CachingConfigRepository]:
         if any(SEARCH_PATH in text for text in overrides):
             return super()._parse_overrides_and_create_caching_repo(config_name, overrides)
-        parsed = OverridesParser.create().parse_overrides(overrides=overrides)
+        parsed = _parser().parse_overrides(overrides=overrides)
         key = (config_name, self._version)
         if key not in self._repositories:
             repository = _Repository(self.repository)
@@ -236,12 +211,17 @@ class Loader(ConfigLoaderImpl):
         if validate_sweep_overrides:
             self.validate_sweep_overrides_legal(overrides=parsed, run_mode=run_mode, from_shell=from_shell)
         defaults, values, choices = self._defaults_list(repo, config_name, parsed)
-        key = (config_name, self._version, repr(defaults), repr(choices))
+        about_hydra = any(override.is_hydra_override() for override in parsed)
+        key = (config_name, self._version, repr(defaults), repr(choices), about_hydra)
         if key not in self._prepared:
             self._prepared[key] = _prepare(self._merge(defaults, repo), choices)
+            if not about_hydra:  # else it must wait until the overrides are applied
+                _name_job(self._prepared[key], config_name)
         config: DictConfig = clone(self._prepared[key])
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
-        _note(config, config_name, parsed)
+        if about_hydra:
+            _name_job(config, config_name)
+        _note(config, parsed)
         return config
 
     def _defaults_list(self, repo: Any, config_name: str | None, parsed: list[Override]) -> tuple[list[ResultDefault], list[Override], Any]:
@@ -308,16 +288,11 @@ def _prepare(config: DictConfig, choices: Any) -> DictConfig:
     return config
 
 
-def _note(config: DictConfig, config_name: str | None, parsed: list[Override]) -> None:
+def _note(config: DictConfig, parsed: list[Override]) -> None:
     """What Hydra writes down about one composition."""
     job, noted = config.hydra.job, config.hydra.overrides
     for override in parsed:
         (noted.hydra if override.is_hydra_override() else noted.task).append(override.input_line)
-    with open_dict(config.hydra):
-        for name in job.env_copy:
-            job.env_set[name] = os.environ[name]
-    if "name" not in job:
-        job.name = JobRuntime().get("name")
     names = job.config.override_dirname
     job.override_dirname = get_overrides_dirname(
         overrides=[override for override in parsed if not override.is_hydra_override()],
@@ -325,6 +300,15 @@ def _note(config: DictConfig, config_name: str | None, parsed: list[Override]) -
         item_sep=names.item_sep,
         exclude_keys=names.exclude_keys,
     )
+
+
+def _name_job(config: DictConfig, config_name: str | None) -> None:
+    job = config.hydra.job
+    with open_dict(config.hydra):
+        for name in job.env_copy:
+            job.env_set[name] = os.environ[name]
+    if "name" not in job:
+        job.name = JobRuntime().get("name")
     job.config_name = config_name
 
 
@@ -370,12 +354,17 @@ class _Lending:
 
 
 def _strip_defaults(node: Any) -> None:
-    """Remove what is left of the defaults lists, as Hydra does at the end of its merge."""
-    if not isinstance(node, DictConfig) or node._is_missing() or node._is_none():
+    """Remove what is left of the defaults lists, as Hydra does at the end of its merge.
+
+    Hydra asks each node whether the flag holds there. A node passes it on to those below, but has lost it by the time that these are asked:
+    so only a node that has it itself is concerned.
+    """
+    content = node._value() if isinstance(node, DictConfig) else None
+    if not isinstance(content, dict):
         return
-    with flag_override(node, ["readonly", "struct"], False):
-        if node._get_flag("HYDRA_REMOVE_TOP_LEVEL_DEFAULTS"):
-            node._set_flag("HYDRA_REMOVE_TOP_LEVEL_DEFAULTS", None)
+    if node._metadata.flags and node._metadata.flags.get(LEFTOVER):
+        with flag_override(node, ["readonly", "struct"], False):
+            node._set_flag(LEFTOVER, None)
             node.pop("defaults", None)
-    for _, value in node.items_ex(resolve=False):
-        _strip_defaults(value)
+    for child in list(content.values()):
+        _strip_defaults(child)

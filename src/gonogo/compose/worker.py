@@ -58,12 +58,10 @@ def compose(loader: Loader, request: dict[str, Any]) -> dict[str, Any]:
     for section, key in (("run", "dir"), ("job", "name")):
         node = config.hydra._get_node(section)
         if isinstance(node, DictConfig) and isinstance(node._value(), dict):
-            _find_interpolations(node, key, node._get_node(key), ["hydra", section, key], interpolations)
-    for name, node in config._value().items():
-        if name != "hydra":
-            _find_interpolations(config, name, node, [name], interpolations)
-    config.__dict__["_content"].pop("hydra")  # past every flag that would forbid it: this config is ours alone
-    return {"ok": True, "config": OmegaConf.to_container(config, resolve=False), "interpolations": interpolations, "hydra": hydra}
+            _unfold(node, key, node._get_node(key), ["hydra", section, key], interpolations)
+    nodes = {name: node for name, node in config.__dict__["_content"].items() if name != "hydra"}
+    plain = {name: _unfold(config, name, node, [name], interpolations) for name, node in nodes.items()}
+    return {"ok": True, "config": plain, "interpolations": interpolations, "hydra": hydra}
 
 
 def _chdir(config: DictConfig) -> bool | None:
@@ -75,20 +73,20 @@ def _chdir(config: DictConfig) -> bool | None:
     return value
 
 
-def _find_interpolations(parent: BaseContainer, key: Any, node: Any, path: list[Any], found: list[dict[str, Any]]) -> None:
-    """Add every interpolation at or under `node`, which `parent` has under `key`."""
-    content = node._value() if node is not None and len(path) <= MAX_DEPTH else None
+def _unfold(parent: BaseContainer, key: Any, node: Any, path: list[Any], found: list[dict[str, Any]]) -> Any:
+    """The plain value of `node`, which `parent` has under `key`; interpolations in it stay as written, and are added to `found`."""
+    content = node._value() if node is not None else None
     if isinstance(content, UnionNode):
         content = content._value()
-    if isinstance(content, str):
-        if "${" in content and node._is_interpolation():
-            found.append({"path": [str(part) for part in path], **_resolve(parent, key, content)})
-    elif isinstance(content, dict):
-        for name, child in content.items():
-            _find_interpolations(node, name, child, [*path, name], found)
-    elif isinstance(content, list):
-        for index, child in enumerate(content):
-            _find_interpolations(node, index, child, [*path, index], found)
+    if len(path) > MAX_DEPTH:
+        return None if isinstance(content, (dict, list)) else content
+    if isinstance(content, dict):
+        return {name: _unfold(node, name, child, [*path, name], found) for name, child in content.items()}
+    if isinstance(content, list):
+        return [_unfold(node, index, child, [*path, index], found) for index, child in enumerate(content)]
+    if isinstance(content, str) and "${" in content and node._is_interpolation():
+        found.append({"path": [str(part) for part in path], **_resolve(parent, key, content)})
+    return content
 
 
 def _resolve(parent: BaseContainer, key: Any, text: str) -> dict[str, Any]:
