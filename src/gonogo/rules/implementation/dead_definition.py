@@ -36,7 +36,7 @@ def dead_definition(modules: dict[str, Module], experiment: Experiment, runs: li
     definitions = [(module, node) for module in modules.values() for node in _definitions(module)]
     if any(module.tree is None or _is_dynamic(module) for module in modules.values()):
         return
-    words = {node: _mentioned(node) for _, node in definitions}
+    words = {node: _mentioned(module, node) for module, node in definitions}
     reached = {word for run in runs for word in re.findall(r"\w+", run.text)}
     for file in experiment.with_suffix(".yaml", ".yml", ".toml"):
         reached.update(re.findall(r"\w+", file.text or ""))
@@ -44,7 +44,7 @@ def dead_definition(modules: dict[str, Module], experiment: Experiment, runs: li
         own = {node for owner, node in definitions if owner is module}
         for statement in module.tree.body if module.tree else []:
             if statement not in own:
-                reached |= _mentioned(statement)
+                reached |= _mentioned(module, statement)
     pending = [(module, node) for module, node in definitions if not _is_registered(node)]
     for _, node in definitions:
         if _is_registered(node):
@@ -89,22 +89,10 @@ def _is_dynamic(module: Module) -> bool:
     return False
 
 
-def _mentioned(statement: ast.stmt) -> set[str]:
-    """Every name that a statement mentions: names, attributes, imports and the words of its texts, docstrings aside."""
-    found: set[str] = set()
-    docstrings = set()
-    for node in ast.walk(statement):
-        if isinstance(node, ast.Name):
-            found.add(node.id)
-        elif isinstance(node, ast.Attribute):
-            found.add(node.attr)
-        elif isinstance(node, (*FUNCTIONS, ast.ClassDef)) and isinstance(node.body[0], ast.Expr):
-            docstrings.add(node.body[0].value)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            found.update(alias.name.rpartition(".")[2] for alias in node.names)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings:
-            found.update(re.findall(r"\w+", node.value))
-    return found
+def _mentioned(module: Module, statement: ast.stmt) -> set[str]:
+    """Every word in the lines of a statement, comments and texts too: whatever may name a definition counts as naming it."""
+    start = min([statement.lineno, *(entry.lineno for entry in getattr(statement, "decorator_list", []))])
+    return set(re.findall(r"\w+", "\n".join(module.lines[start - 1 : statement.end_lineno])))
 
 
 _LAST_LINES = "    return accuracy, nn.functional.cross_entropy(logits, labels).item()\n"
