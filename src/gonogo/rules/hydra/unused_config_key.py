@@ -137,8 +137,12 @@ def _report(
 ) -> Iterator[Fault]:
     """One fault for each key, or for a whole section nobody reads."""
     reported: set[Path] = set()
+    unread: dict[str, set[Path]] = {}
     for path, concerned in found.items():
-        section = _whole_section(path, concerned, found)
+        run_id = concerned[0].id
+        if run_id not in unread:
+            unread[run_id] = _unread_sections(concerned[0], found)
+        section = next((path[:length] for length in range(1, len(path)) if path[:length] in unread[run_id]), path)
         if section in reported:
             continue
         reported.add(section)
@@ -151,7 +155,7 @@ def _report(
         first, *others = concerned
         related = tuple(Related(location=run.locate(section), label=f"also in the run config of {run.id}") for run in others[:3])
         instead = ": the code reads the shared config's own value of that name" if path in shadowed else ""
-        keys = sorted(".".join(other) for other in found if other[: len(section)] == section)
+        keys = sorted(".".join(other) for other in found if other[: len(section)] == section) if is_section else []
         yield Fault(
             first.locate(section),
             f"nothing reads {'the section ' if is_section else ''}`{dotted}` of the run config{instead}",
@@ -163,15 +167,14 @@ def _report(
         )
 
 
-def _whole_section(path: Path, runs: list[Run], found: dict[Path, list[Run]]) -> Path:
-    """The outermost section around a key of which no key at all is read; the key itself if there is none."""
-    for length in range(1, len(path)):
-        section = path[:length]
-        leaves = [tuple(map(str, leaf)) for leaf in runs[0].document.leaves()]
-        inside = [leaf for leaf in leaves if leaf[:length] == section]
-        if len(inside) > 1 and all(leaf in found for leaf in inside):
-            return section
-    return path
+def _unread_sections(run: Run, found: dict[Path, list[Run]]) -> set[Path]:
+    """The sections of a run config, of more than one key, of which no key at all is read."""
+    inside: dict[Path, list[bool]] = {}
+    for leaf in run.document.leaves():
+        path = tuple(map(str, leaf))
+        for length in range(1, len(path)):
+            inside.setdefault(path[:length], []).append(path in found)
+    return {section for section, unread in inside.items() if len(unread) > 1 and all(unread)}
 
 
 BAD = [
