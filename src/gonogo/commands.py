@@ -112,6 +112,23 @@ def contracts(context: typer.Context) -> None:
 
 
 @app.command()
+def tracker(
+    context: typer.Context,
+    data: Annotated[str | None, typer.Option(metavar="DIR", help="Folder of its data (default: one for all of yours).")] = None,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on; others than loopback let other machines in.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="Port to listen on; 0 is any free one.")] = 8080,
+    silence: Annotated[float, typer.Option(min=1, metavar="SECONDS", help="A run that is silent for so long has crashed.")] = 300.0,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of gonogo's own failures.")] = False,
+) -> None:
+    """Serve as a local W&B: the wandb client logs to it, wandb.Api() reads back."""
+    from gonogo.command_tracker import run
+
+    context.obj.action = lambda: run(data, host, port, silence)
+
+
+@app.command()
 def schema(context: typer.Context) -> None:
     """Print the JSON schema of a verdict."""
     from gonogo.report.json import print_schema

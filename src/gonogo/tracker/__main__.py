@@ -1,0 +1,36 @@
+"""`python -m gonogo.tracker FOLDER PORT SILENCE`: what `running` starts. One line of JSON says where it listens."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from gonogo.errors import UsageError
+from gonogo.tracker.settings import Settings
+
+
+def _main() -> None:
+    folder, port, silence = sys.argv[1:]
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        from gonogo.tracker.serve import serve
+
+        serve(
+            Settings(Path(folder), port=int(port), silence=float(silence)),
+            lambda url, key: print(json.dumps({"url": url, "api_key": key}), flush=True),
+        )
+    except UsageError as error:
+        sys.exit(str(error))
+
+
+def _end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,159 @@
+"""Artifacts, their collections and types, as queries ask for them."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from gonogo.tracker.api import ids
+from gonogo.tracker.api.context import Context, connect
+from gonogo.tracker.api.file import FileNode
+from gonogo.tracker.filters import timestamp
+
+
+class TypeNode:
+    """A type of artifacts."""
+
+    def __init__(self, context: Context, project: sqlite3.Row, name: str) -> None:
+        self._context = context
+        self._project = project
+        self.id = ids.make("ArtifactType", project["id"])
+        self.name = name
+        self.description = ""
+        self.created_at = timestamp(project["created_at"])
+
+    def artifact_collection(self, name: str) -> CollectionNode | None:
+        """A collection of this type, or nothing."""
+        row = self._context.store.artifacts.collection(self._project["id"], name, self.name)
+        return CollectionNode(self._context, row) if row else None
+
+
+class CollectionNode:
+    """A collection: the versions of an artifact."""
+
+    def __init__(self, context: Context, row: sqlite3.Row) -> None:
+        self._context = context
+        self._row = row
+        self.id = ids.make("ArtifactSequence", row["id"])
+        self.name = row["name"]
+        self.description = ""
+        self.created_at = timestamp(row["created_at"])
+        self.digest_algorithm = "MANIFEST_MD5"
+
+    def project(self) -> Any:
+        """The project that it is in."""
+        from gonogo.tracker.api.query import ProjectNode  # the two know each other
+
+        row = self._context.store.database.read().execute("SELECT * FROM project WHERE id = ?", (self._row["project"],)).fetchone()
+        return ProjectNode(self._context, row)
+
+    def type(self) -> dict[str, Any]:
+        """Its type."""
+        return {"id": ids.make("ArtifactType", self._row["project"]), "name": self._row["kind"]}
+
+    def aliases(self) -> dict[str, Any]:
+        """All aliases of its versions."""
+        found = [alias for row in self._versions() for alias in ArtifactNode(self._context, row).aliases()]
+        return connect(found, lambda alias: alias)
+
+    def latest_artifact(self) -> ArtifactNode | None:
+        """The newest version, or nothing."""
+        rows = self._versions()
+        return ArtifactNode(self._context, rows[0]) if rows else None
+
+    def artifact_membership(self, alias_name: str) -> MembershipNode | None:
+        """The version that an alias names, or nothing."""
+        row = self._context.store.artifacts.version(self._row["id"], alias_name)
+        return MembershipNode(self._context, row, self) if row else None
+
+    def artifacts(
+        self, after: str | None = None, first: int | None = None, order: str | None = None, filters: str | None = None
+    ) -> dict[str, Any]:
+        """Its versions, newest first."""
+        page = connect(self._versions(), lambda row: ArtifactNode(self._context, row), first, after)
+        for edge in page["edges"]:
+            edge["version"] = f"v{edge['node'].version_index}"
+        return page
+
+    def _versions(self) -> list[sqlite3.Row]:
+        return self._context.store.artifacts.versions(self._row["id"])
+
+
+class ArtifactNode:
+    """A version of an artifact."""
+
+    def __init__(self, context: Context, row: sqlite3.Row) -> None:
+        self._context = context
+        self._row = row
+        self.id = ids.make("Artifact", row["id"])
+        self.version_index = row["version"]
+        self.description, self.metadata, self.history_step = row["description"], row["metadata"], row["history_step"]
+        self.state, self.size, self.digest, self.file_count = row["state"], row["size"], row["digest"], row["files"]
+        self.created_at, self.updated_at = timestamp(row["created_at"]), timestamp(row["updated_at"])
+        self.ttl_duration_seconds = -1  # nothing here goes away by itself
+        self.ttl_is_inherited = True
+        self.tags: list[Any] = []
+        self.digest_algorithm = "MANIFEST_MD5"
+        self.commit_hash = f"{row['id']:020x}"
+
+    def artifact_sequence(self) -> CollectionNode:
+        """The collection that it was made in."""
+        store = self._context.store
+        row = store.database.read().execute("SELECT * FROM collection WHERE id = ?", (self._row["collection"],)).fetchone()
+        return CollectionNode(self._context, row)
+
+    def artifact_type(self) -> dict[str, Any]:
+        """Its type."""
+        return {"id": ids.make("ArtifactType", self._row["project"]), "name": self._row["kind"]}
+
+    def aliases(self) -> list[dict[str, Any]]:
+        """Its aliases."""
+        names = self._context.store.artifacts.aliases(self._row["id"])
+        collection = self.artifact_sequence()
+        return [{"id": f"{self.id}:{name}", "alias": name, "artifact_collection": collection} for name in names]
+
+    def current_manifest(self) -> dict[str, Any] | None:
+        """Its manifest, or nothing while none was uploaded."""
+        file = self._context.store.artifacts.manifest(self._row["id"])
+        return {"id": ids.make("ArtifactManifest", file["manifest"]), "file": FileNode(self._context, file)} if file else None
+
+    def created_by(self) -> Any:
+        """The run that made it, or nothing."""
+        from gonogo.tracker.api.run import RunNode  # the two know each other
+
+        return RunNode.find(self._context, self._row["run"]) if self._row["run"] is not None else None
+
+    def used_by(self) -> dict[str, Any]:
+        """The runs that read it."""
+        from gonogo.tracker.api.run import RunNode  # the two know each other
+
+        return connect(self._context.store.artifacts.users(self._row["id"]), lambda run: RunNode.find(self._context, run))
+
+
+class MembershipNode:
+    """A version as a member of a collection."""
+
+    def __init__(self, context: Context, row: sqlite3.Row, collection: CollectionNode) -> None:
+        self._context = context
+        self._row = row
+        self.artifact_collection = collection
+        self.artifact = ArtifactNode(context, row)
+        self.id = ids.make("ArtifactCollectionMembership", row["id"])
+        self.version_index = row["version"]
+        self.created_at = timestamp(row["created_at"])
+
+    def aliases(self) -> list[dict[str, Any]]:
+        """Its aliases there."""
+        return self.artifact.aliases()
+
+    def files(self, names: list[str] | None = None, after: str | None = None, first: int | None = None) -> dict[str, Any]:
+        """The files that its manifest lists and this server holds, some of which came with an earlier version."""
+        store = self._context.store
+        entries = store.artifacts.entries(self._row["id"]) or {}
+        found = []
+        for name, entry in sorted(entries.items()):
+            birth = entry.get("birthArtifactID")
+            owner = ids.read("Artifact", birth) if isinstance(birth, str) and birth else self._row["id"]
+            rows = store.files.of_artifact(owner, [name]) if not names or name in names else []
+            found += [FileNode(self._context, row) for row in rows]
+        return connect(found, lambda node: node, first, after)

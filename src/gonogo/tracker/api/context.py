@@ -1,0 +1,89 @@
+"""What every node of an answer knows: where the data are, and how links to files are made."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gonogo.tracker.settings import Settings
+from gonogo.tracker.store import Store
+from gonogo.tracker.store.runs import RefusedError
+
+
+class Links(Protocol):
+    """Makes links that are good for a while, without a key."""
+
+    def upload(self, file: int) -> str:
+        """Where the content of a file may be sent with PUT."""
+
+    def download(self, file: int) -> str:
+        """Where the content of a file can be had with GET."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Numbers of the runs that some client asked for, in its order; `number` is what the client calls the list by."""
+
+    number: str
+    key: tuple[Any, ...]
+    runs: list[int]
+
+
+class Listings:
+    """The lists that clients are paging through: the newest ones; one that is gone is made anew, as of then."""
+
+    LIMIT = 16
+
+    def __init__(self) -> None:
+        self._newest: deque[Listing] = deque(maxlen=self.LIMIT)
+        self._numbers = itertools.count(1)
+
+    def get(self, number: str) -> Listing | None:
+        """The list that a client names."""
+        return next((listing for listing in [*self._newest] if listing.number == number), None)
+
+    def same(self, key: tuple[Any, ...]) -> Listing | None:
+        """A list that was made for the same question, of data that did not change since."""
+        return next((listing for listing in [*self._newest] if listing.key == key), None)
+
+    def add(self, key: tuple[Any, ...], runs: list[int]) -> Listing:
+        """Keep a list; the oldest one may go for it."""
+        listing = Listing(f"{secrets.token_hex(4)}.{next(self._numbers)}", key, runs)
+        self._newest.append(listing)
+        return listing
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the nodes of one answer share."""
+
+    store: Store
+    settings: Settings
+    links: Links
+    listings: Listings
+
+
+def connect(items: Sequence[Any], node: Callable[[Any], Any], first: int | None = None, after: str | None = None) -> dict[str, Any]:
+    """A page of some items in the shape that GraphQL clients know: edges with cursors, and whether there is more."""
+    begin = offset_of(after)
+    end = len(items) if first is None else min(len(items), begin + max(0, first))
+    edges = [{"node": node(item), "cursor": str(number)} for number, item in enumerate(items[begin:end], begin + 1)]
+    info = {"end_cursor": str(end) if edges else None, "has_next_page": end < len(items)}
+    return {"edges": edges, "page_info": info, "total_count": len(items)}
+
+
+def offset_of(cursor: str | None) -> int:
+    """How many items come before a page.
+
+    Raises:
+        RefusedError: The cursor is none of this server's.
+    """
+    if not cursor:
+        return 0
+    if not cursor.isdecimal() or len(cursor) > 18:
+        raise RefusedError(f"cursor {cursor[:40]!r}: not one of this server's")
+    return int(cursor)

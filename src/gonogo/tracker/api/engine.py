@@ -1,0 +1,133 @@
+"""Runs GraphQL operations against the schema."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+from collections.abc import Callable
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    GraphQLAbstractType,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLList,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    build_schema,
+    execute_sync,
+    get_nullable_type,
+    parse,
+    type_from_ast,
+    validate,
+)
+
+from gonogo.tracker.api.context import Context
+from gonogo.tracker.api.mutation import Mutation
+from gonogo.tracker.api.query import Query
+from gonogo.tracker.store.runs import RefusedError
+
+log = logging.getLogger("gonogo.tracker")
+LIMIT_OF_TOKENS = 20_000
+_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z]+)")
+
+
+def run(context: Context, text: str, variables: dict[str, Any] | None, operation: str | None) -> tuple[int, dict[str, Any]]:
+    """Answer one operation.
+
+    What the schema doesn't know is never answered with nulls, which crash clients (wandb-core dereferences them), but with an error that
+    names it, and status 400, which clients do not repeat.
+
+    Returns:
+        The HTTP status and the answer.
+    """
+    document = _prepared(text)
+    if isinstance(document, DocumentNode):
+        result = execute_sync(
+            _schema(),
+            document,
+            root_value={"query": Query(context), "mutation": Mutation(context)},
+            variable_values=_known(document, variables or {}),
+            operation_name=operation or None,
+            field_resolver=_resolve,
+        )
+        errors = result.errors or []
+    else:
+        result, errors = None, document
+    if not errors:
+        return 200, {"data": result.data if result else None}
+    for error in errors:
+        if not isinstance(error.original_error, RefusedError | GraphQLError | None):
+            raise error.original_error
+        log.warning("not answered: %s: %s", _name(text, operation), error.message)
+    return 400, {"errors": [{"message": error.message, "path": error.path} for error in errors]}
+
+
+def _known(document: DocumentNode, variables: dict[str, Any]) -> dict[str, Any]:
+    """The variables without what newer clients added to their inputs and left empty: only what has a value can be missed."""
+    types = {
+        definition.variable.name.value: type_from_ast(_schema(), definition.type)
+        for operation in document.definitions
+        if isinstance(operation, OperationDefinitionNode)
+        for definition in operation.variable_definitions or ()
+    }
+    return {name: _without_unknown_nulls(types.get(name), value) for name, value in variables.items()}
+
+
+def _without_unknown_nulls(of: Any, value: Any) -> Any:
+    of = get_nullable_type(of)
+    if isinstance(of, GraphQLList) and isinstance(value, list):
+        return [_without_unknown_nulls(of.of_type, item) for item in value]
+    if isinstance(of, GraphQLInputObjectType) and isinstance(value, dict):
+        known = {name: item for name, item in value.items() if item is not None or name in of.fields}
+        return {name: _without_unknown_nulls(of.fields[name].type if name in of.fields else None, item) for name, item in known.items()}
+    return value
+
+
+@lru_cache(maxsize=256)  # clients send a few dozen texts again and again
+def _prepared(text: str) -> DocumentNode | list[GraphQLError]:
+    try:
+        document = parse(text, max_tokens=LIMIT_OF_TOKENS, no_location=True)
+    except GraphQLError as error:
+        return [error]
+    return [GraphQLError(f"not supported by gonogo's tracker: {error.message}") for error in validate(_schema(), document)] or document
+
+
+@cache
+def _schema() -> GraphQLSchema:
+    schema = build_schema(files(__package__).joinpath("schema.graphql").read_text(), assume_valid_sdl=True)
+    collection = schema.type_map["ArtifactCollection"]
+    assert isinstance(collection, GraphQLAbstractType)
+    collection.resolve_type = lambda *_: "ArtifactSequence"
+    return schema
+
+
+def _resolve(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
+    """Find a field of a node under its name in Python: an entry of a dict, an attribute, or a method, which is called."""
+    if info.path.prev is None:
+        source = source[info.operation.operation.value]
+    name = _snake(info.field_name)
+    value = source.get(name) if isinstance(source, dict) else getattr(source, name)
+    if callable(value):
+        return value(**{_snake(key): argument for key, argument in arguments.items() if _snake(key) in _parameters(value.__func__)})
+    return value
+
+
+@cache
+def _parameters(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
+
+
+@cache
+def _snake(name: str) -> str:
+    return _CAPITAL.sub(lambda match: f"_{match[1].lower()}", name).lower()
+
+
+def _name(text: str, operation: str | None) -> str:
+    found = re.search(r"\b(?:query|mutation)\s+(\w+)", text)
+    return operation or (found[1] if found else "an operation without a name")

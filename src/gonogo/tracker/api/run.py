@@ -1,0 +1,191 @@
+"""A run, as queries ask for it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from gonogo.tracker.api import ids
+from gonogo.tracker.api.artifact import ArtifactNode
+from gonogo.tracker.api.context import Context, connect
+from gonogo.tracker.api.file import FileNode
+from gonogo.tracker.console import read_line
+from gonogo.tracker.filters import timestamp
+from gonogo.tracker.store.history import LAST_STEP, finite
+from gonogo.tracker.store.runs import RefusedError
+
+DEFAULT_SAMPLES = 500
+LIMIT_OF_ROWS = 1_000_000
+DEFAULT_LINES = 1000
+EVENTS, CONSOLE = "wandb-events.jsonl", "output.log"
+
+
+class RunNode:
+    """A run; its config and summary are read only when asked for."""
+
+    def __init__(self, context: Context, row: sqlite3.Row) -> None:
+        self._context = context
+        self._row = row
+        self._number: int = row["id"]
+        self.id = ids.make("Run", row["id"])
+        self.project_id = row["project"]
+        self.name = row["name"]
+        self.display_name = row["display_name"] or row["name"]
+        self.sweep_name = None
+        self.state = context.store.runs.state(row)
+        self.group, self.job_type, self.commit, self.host = row["run_group"], row["job_type"], row["commit_hash"], row["host"]
+        self.read_only = False
+        self.created_at, self.heartbeat_at = timestamp(row["created_at"]), timestamp(row["heartbeat_at"])
+        self.description, self.notes = row["description"], row["notes"]
+        self.tags = json.loads(row["tags"])
+        self.history_line_count = row["rows"]
+
+    @classmethod
+    def find(cls, context: Context, run: int) -> RunNode | None:
+        """The run with a number, or nothing."""
+        row = context.store.runs.get(run)
+        return cls(context, row) if row else None
+
+    def project(self) -> Any:
+        """The project that it is in."""
+        from gonogo.tracker.api.query import ProjectNode  # the two know each other
+
+        row = self._context.store.database.read().execute("SELECT * FROM project WHERE id = ?", (self.project_id,)).fetchone()
+        return ProjectNode(self._context, row)
+
+    def user(self) -> dict[str, Any]:
+        """Whose it is."""
+        from gonogo.tracker.api.query import viewer  # the two know each other
+
+        return viewer(self._context)
+
+    def config(self) -> str:
+        """Its config as JSON: `{"key": {"value": …}}`."""
+        return self._text("config")
+
+    def summary_metrics(self) -> str:
+        """Its summary as JSON."""
+        return self._text("summary")
+
+    def wandb_config(self, keys: list[str] | None = None) -> str:
+        """What the client noted about itself in the config; a client that finds it knows that the run is an old one."""
+        noted = json.loads(self._text("config")).get("_wandb", {})
+        noted = noted.get("value", {}) if isinstance(noted, dict) else {}
+        return json.dumps({key: value for key, value in noted.items() if keys is None or key in keys})
+
+    def system_metrics(self) -> str:
+        """The newest system metrics as JSON."""
+        last = self._last_event()
+        row = json.loads(last) if last else {}
+        return json.dumps({key: value for key, value in row.items() if not key.startswith("_")})
+
+    def events_line_count(self) -> int:
+        """The number that the next line of system metrics has."""
+        return self._context.store.history.line_count(self._number, EVENTS)
+
+    def log_line_count(self) -> int:
+        """The number that the next line of its console has."""
+        return self._context.store.history.line_count(self._number, CONSOLE)
+
+    def history_tail(self) -> str:
+        """The last row, from which a client that resumes takes its step: a JSON list of one JSON text."""
+        last = self._context.store.history.last(self._number)
+        return json.dumps([last[1]] if last else [])
+
+    def events_tail(self) -> str:
+        """The last system metrics: a JSON list of one JSON text."""
+        last = self._last_event()
+        return json.dumps([last] if last else [])
+
+    def history_keys(self) -> dict[str, Any]:
+        """What was logged: every key with the kind and number of its values, and the greatest step."""
+        history = self._context.store.history
+        last = history.last(self._number)
+        keys = {
+            row["name"]: {"typeCounts": [{"type": row["kind"], "count": row["rows"]}], "monotonic": False, "previousValue": None}
+            for row in history.metrics(self._number)
+        }
+        return {"sets": [], "keys": keys, "lastStep": last[0] if last else -1}
+
+    def history(self, samples: int | None = None, min_step: int | None = None, max_step: int | None = None) -> list[str]:
+        """Rows as JSON texts: with steps, the page of them from `minStep` up to but not including `maxStep`; else a sample of all."""
+        history, count = self._context.store.history, _count(samples)
+        if min_step is None and max_step is None:
+            return history.sample(self._number, count)
+        return history.page(self._number, min_step or 0, LAST_STEP if max_step is None else max_step, count)
+
+    def events(self, samples: int | None = None) -> list[str]:
+        """System metrics as JSON texts."""
+        return [line for _, line in self._context.store.history.lines(self._number, EVENTS, 0, _count(samples))]
+
+    def sampled_history(self, specs: list[str]) -> list[list[dict[str, Any]]]:
+        """For each spec, rows with just its keys: those that hold them all."""
+        return [self._sampled(spec) for spec in specs]
+
+    def parquet_history(self, live_keys: list[str]) -> dict[str, Any]:
+        """Nothing is kept as Parquet: all rows are live."""
+        steps = self._context.store.history.steps(self._number)
+        ends = [{"_step": step} for step in (steps[:1] + steps[-1:])]
+        return {"parquet_urls": [], "live_data": ends}
+
+    def log_lines(
+        self, first: int | None = None, after: str | None = None, last: int | None = None, use_improved_pagination: bool | None = None
+    ) -> dict[str, Any]:
+        """Lines of its console: from a place on, or the last ones."""
+        history = self._context.store.history
+        begin = int(after) + 1 if after and after.isdecimal() else 0
+        if last is not None:
+            begin, first = max(0, self.log_line_count() - last), last
+        limit = _count(first if first is not None else DEFAULT_LINES)
+        found = history.lines(self._number, CONSOLE, begin, limit + 1)
+        edges = [{"node": {"number": number} | read_line(text)} for number, text in found[:limit]]
+        end = str(found[:limit][-1][0]) if found[:limit] else after
+        return {"edges": edges, "page_info": {"end_cursor": end, "has_next_page": len(found) > limit}}
+
+    def file_count(self) -> int:
+        """How many files it has."""
+        return len(self._context.store.files.of_run(self._number))
+
+    def files(
+        self, names: list[str] | None = None, pattern: str | None = None, after: str | None = None, first: int | None = None
+    ) -> dict[str, Any]:
+        """Its files: all, those with some names, or those that fit a pattern with % for anything."""
+        rows = self._context.store.files.of_run(self._number, names or (), pattern)
+        return connect(rows, lambda row: FileNode(self._context, row), first, after)
+
+    def output_artifacts(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
+        """The artifacts that it made."""
+        rows = self._context.store.artifacts.logged_by(self._number)
+        return connect(rows, lambda row: ArtifactNode(self._context, row), first, after)
+
+    def input_artifacts(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
+        """The artifacts that it read."""
+        rows = self._context.store.artifacts.used_by(self._number)
+        return connect(rows, lambda row: ArtifactNode(self._context, row), first, after)
+
+    def _text(self, column: str) -> str:
+        row = self._context.store.runs.get(self._number, column)
+        return str(row[column]) if row else "{}"
+
+    def _last_event(self) -> str | None:
+        count = self.events_line_count()
+        lines = self._context.store.history.lines(self._number, EVENTS, count - 1, 1) if count else []
+        return lines[0][1] if lines else None
+
+    def _sampled(self, spec: str) -> list[dict[str, Any]]:
+        try:
+            asked = json.loads(spec)
+            keys, first, last = asked.get("keys"), asked.get("minStep", -LAST_STEP), asked.get("maxStep", LAST_STEP)
+            count = asked.get("samples", DEFAULT_SAMPLES)
+        except (json.JSONDecodeError, AttributeError) as error:
+            raise RefusedError(f"sampledHistory: the spec is not a JSON object: {spec[:80]}") from error
+        whole = all(isinstance(number, int) for number in (first, last, count))
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or not whole:
+            raise RefusedError(f"sampledHistory: keys must be texts, steps and samples whole numbers: {spec[:80]}")
+        rows = self._context.store.history.sample_keys(self._number, keys, max(first, -LAST_STEP), min(last, LAST_STEP), _count(count))
+        return [finite(row) for row in rows]
+
+
+def _count(asked: int | None) -> int:
+    return max(0, min(LIMIT_OF_ROWS, DEFAULT_SAMPLES if asked is None else asked))

@@ -1,0 +1,28 @@
+"""Lines of a run's console as the client sends them."""
+
+from __future__ import annotations
+
+import json
+import re
+
+_HEAD = re.compile(r"(?:(?P<level>ERROR) )?(?P<timestamp>\d{4}-\d\d-\d\dT[\d:.]+) ?(?P<line>.*)", re.DOTALL)
+
+
+def read_line(text: str) -> dict[str, str | None]:
+    """A line of console with its time, its level (`error` for standard error) and its label, as far as it has them."""
+    if text.startswith("{"):
+        try:
+            found = json.loads(text)
+            return {
+                "timestamp": found.get("ts"),
+                "level": found.get("level"),
+                "label": found.get("label"),
+                "line": str(found["content"]),
+            }
+        except (json.JSONDecodeError, KeyError, RecursionError):
+            pass  # a program printed something that only looks like it
+    match = _HEAD.fullmatch(text)
+    if match is None:
+        return {"timestamp": None, "level": None, "label": None, "line": text}
+    level = "error" if match["level"] else "info"
+    return {"timestamp": f"{match['timestamp']}Z", "level": level, "label": None, "line": match["line"]}

@@ -1,0 +1,100 @@
+"""Who may talk to a tracker: one API key, and links that are good for a while."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import os
+import secrets
+import time
+from pathlib import Path
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from gonogo.errors import UsageError
+
+# The client takes no shorter one.
+LEAST_KEY = 40
+
+
+class Credentials:
+    """The API key of a data folder, kept in a file that only its owner can read, and what is derived from it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read the key, or make one at the first start.
+
+        Raises:
+            UsageError: The file can't be read, holds no key, or others may read it.
+        """
+        self.path = folder / "api_key"
+        try:
+            self.key = _read(self.path)
+        except OSError as error:
+            raise UsageError(f"{self.path}: can't keep the API key there: {error.strerror}") from error
+        self._links = URLSafeSerializer(self.key, salt="gonogo.tracker.link")
+        self._sessions = URLSafeSerializer(self.key, salt="gonogo.tracker.session")
+
+    def fits(self, key: str) -> bool:
+        """Whether somebody knows the key; how long the answer takes says nothing about it."""
+        return hmac.compare_digest(key.encode(), self.key.encode())
+
+    def fits_header(self, header: str | None) -> bool:
+        """Whether an `Authorization` header has the key: `Basic` with any user, or `Bearer`."""
+        scheme, _, rest = (header or "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self.fits(rest.strip())
+        if scheme.lower() != "basic":
+            return False
+        try:
+            _, _, key = base64.b64decode(rest, validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            return False
+        return self.fits(key)
+
+    def sign(self, method: str, file: int, lifetime: int) -> str:
+        """A token with which one file can be had (GET) or sent (PUT) for some seconds."""
+        text = self._links.dumps([method, file, int(time.time()) + lifetime])
+        return text if isinstance(text, str) else text.decode()
+
+    def signed(self, token: str, method: str, lifetime: int) -> int | None:
+        """The file that a token is good for, or None.
+
+        One that is good for longer than any is made for was signed while the clock stood later than now: it is not good either.
+        """
+        try:
+            made_for, file, until = self._links.loads(token)
+        except (BadSignature, ValueError, TypeError):
+            return None
+        good = made_for == method and time.time() <= until <= time.time() + lifetime
+        return file if good else None
+
+    def session(self) -> str:
+        """What a browser keeps once it showed the key."""
+        text = self._sessions.dumps("page")
+        return text if isinstance(text, str) else text.decode()
+
+    def fits_session(self, token: str | None) -> bool:
+        """Whether a browser has shown the key."""
+        try:
+            return token is not None and self._sessions.loads(token) == "page"
+        except BadSignature:
+            return False
+
+
+def _read(path: Path) -> str:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(f"{secrets.token_hex(LEAST_KEY // 2)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+    key = path.read_text(errors="replace").strip()
+    if len(key) < LEAST_KEY or not key.isascii():
+        raise UsageError(f"{path}: an API key has at least {LEAST_KEY} ASCII characters; remove the file and a new one is made")
+    if path.stat().st_mode & 0o077:
+        raise UsageError(f"{path}: others may read the API key; run: chmod 600 {path}")
+    return key

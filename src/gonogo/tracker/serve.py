@@ -1,0 +1,61 @@
+"""Runs a tracker in this process."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+from collections.abc import Callable
+
+from gonogo.errors import UsageError
+from gonogo.tracker.settings import Settings
+
+try:
+    import uvicorn
+
+    from gonogo.tracker.app import Service
+except ImportError as error:
+    raise UsageError(f"the tracker needs more packages ({error.name} is missing): pip install 'gonogo[tracker]'") from error
+
+
+def serve(settings: Settings, announce: Callable[[str, str], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: What it is told.
+        announce: Called with the address and the API key once both are good.
+
+    Raises:
+        UsageError: The folder or the address can't be used.
+    """
+    listener = _listen(settings)  # before the folder is opened: connections that come early wait
+    service = None
+    try:
+        service = Service(settings)
+        logging.basicConfig(format="gonogo tracker: %(message)s", stream=sys.stderr)
+        config = uvicorn.Config(service.app, http="httptools", ws="none", lifespan="off", log_level="warning", access_log=False)
+        announce(_url(listener), service.credentials.key)
+        uvicorn.Server(config).run(sockets=[listener])
+    except KeyboardInterrupt:
+        pass  # uvicorn has ended what was under way, and passes on how it was asked to
+    finally:
+        listener.close()
+        if service is not None:
+            service.store.close()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        address = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[4][:2], family=address[0], backlog=128)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"{settings.host}:{settings.port}: can't listen there: {reason}; give others with --host and --port (0: any free port)"
+        ) from error
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # a name under which it can be reached from here
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

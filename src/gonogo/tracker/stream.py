@@ -1,0 +1,50 @@
+"""What a run sends while it lives: the client's file stream."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from gonogo.tracker.store import Store
+from gonogo.tracker.store.history import Chunk
+from gonogo.tracker.store.runs import RefusedError
+
+HISTORY, SUMMARY = "wandb-history.jsonl", "wandb-summary.json"
+
+
+def receive(store: Store, run: sqlite3.Row, asked: dict[str, Any]) -> None:
+    """Store what a run sent.
+
+    Args:
+        store: Where.
+        run: The run.
+        asked: The body: `files` with `offset` and `content` by stream name, and at the end `complete` and `exitcode`.
+
+    Raises:
+        RefusedError: The body has another shape.
+    """
+    files = asked.get("files") or {}
+    if not isinstance(files, dict):
+        raise RefusedError("file stream: files must be an object")
+    streams = {name: _lines(name, file) for name, file in files.items()}
+    _, rows = streams.pop(HISTORY, (0, []))
+    _, summaries = streams.pop(SUMMARY, (0, []))
+    code = asked.get("exitcode")
+    chunk = Chunk(
+        rows=rows,
+        lines=streams,
+        summary=summaries[-1] if summaries else None,
+        complete=bool(asked.get("complete")),
+        exit_code=code if isinstance(code, int) else None,
+        preempting=bool(asked.get("preempting")),
+    )
+    store.history.store(run["id"], chunk)
+
+
+def _lines(name: str, file: Any) -> tuple[int, Sequence[str]]:
+    if isinstance(file, dict):
+        offset, content = file.get("offset", 0), file.get("content")
+        if isinstance(offset, int) and isinstance(content, list) and all(isinstance(line, str) for line in content):
+            return offset, content
+    raise RefusedError(f"file stream: {name} must have a number as its offset and texts as its content")
