@@ -1,7 +1,6 @@
-"""Calls against signatures: the answer of `inspect.signature(...).bind`, from the tree alone."""
+"""Calls against signatures: what Python itself says to the call, from the tree alone."""
 
 import ast
-import inspect
 
 import pytest
 from hypothesis import given
@@ -43,7 +42,7 @@ def arguments(draw):
 def test_binds_as_python_does(signature, call):
     function = eval(f"lambda {signature}: None")
     try:
-        eval(f"inspect.signature(function).bind({call})", {"inspect": inspect, "function": function})
+        eval(f"function({call})", {"function": function})
         expected = True
     except TypeError:
         expected = False
