@@ -11,6 +11,7 @@ from hydra.core.utils import setup_globals
 from hydra.types import RunMode
 from omegaconf import OmegaConf, open_dict
 from omegaconf.basecontainer import BaseContainer
+from omegaconf.errors import OmegaConfBaseException
 
 
 def compose(request):
@@ -22,12 +23,21 @@ def compose(request):
         return {"error": type(error).__name__, "first_line": str(error).strip().splitlines()[:1]}
     choices = OmegaConf.to_container(config.hydra.runtime.choices, resolve=False)
     chdir = config.hydra.job.chdir
+    seen = {}
+    for section, key in (("run", "dir"), ("job", "name")):
+        text = config.hydra[section]._get_node(key)._value()
+        if "${" in str(text):
+            try:
+                seen[key] = [text, config.hydra[section][key]]
+            except OmegaConfBaseException:
+                seen[key] = [text, None]
     with open_dict(config):
         config.pop("hydra")
     return {
         "config": OmegaConf.to_container(config, resolve=False),
         "choices": {key: value for key, value in choices.items() if not key.startswith("hydra/")},
         "chdir": chdir,
+        "seen": seen,
     }
 
 

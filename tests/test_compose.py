@@ -36,12 +36,20 @@ hydra:
   job:
     chdir: true
 """
+SHARED = """\
+defaults:
+  - _self_
+  - model: small
+  - run: one
+results_dir: out
+seed: 1
+flag: true
+"""
 FILES = {
     "config.yaml": CONFIG,
     "bare.yaml": "defaults:\n  - run: one\na: 1\n",
     "ordered.yaml": "defaults:\n  - model: small\n  - _self_\nmodel:\n  lr: 7\n",
     "chained.yaml": "defaults:\n  - _self_\n  - size: big\n  - width: ${size}\n",
-    "logged.yaml": "defaults:\n  - _self_\n  - override hydra/job_logging: mine\na: 1\n",
     "late.yaml": "defaults:\n  - override model: big\n  - model: small\n",
     "must.yaml": "defaults:\n  - model: ???\n",
     "list.yaml": "- 1\n- 2\n",
@@ -50,6 +58,41 @@ FILES = {
     "broken.yaml": "a: [1\n",
     "wrong_defaults.yaml": "defaults: {a: 1}\n",
     "wrong_hydra.yaml": "hydra:\n  no_such_key: 1\n",
+    # What the `hydra` section and the rest may see of each other.
+    "sectioned.yaml": SHARED + "hydra:\n  run: {dir: '${results_dir}/${seed}'}\n  job: {chdir: '${flag}'}\n",
+    "named.yaml": SHARED + "hydra: {job: {name: '${new}'}}\n",
+    "noted.yaml": SHARED + "hydra:\n  run: {dir: 'o/${hydra.job.override_dirname}/${hydra.runtime.choices.model}'}\n",
+    "relative.yaml": SHARED + "hydra:\n  run: {dir: '${..job.override_dirname}'}\n  job: {chdir: null}\n",
+    "separated.yaml": SHARED + "hydra:\n  run: {dir: '${results_dir}'}\n  job: {config: {override_dirname: {kv_sep: '\\\\q'}}}\n",
+    "listed.yaml": SHARED + "hydra:\n  overrides: {task: [a]}\n  runtime: {choices: {z: 1}}\n",
+    "env.yaml": SHARED + "hydra: {job: {env_copy: [PATH], env_set: {A: '${seed}'}}}\n",
+    "looking.yaml": SHARED + "there: ${hydra.job.override_dirname}\nwhole: {on: '${hydra.job}'}\nchoice: ${hydra.runtime.choices.run}\n",
+    "resolved.yaml": SHARED + "out: '${hydra:runtime.cwd}/${seed}'\nodd: '${hy${oc.env:x}dra.job.name}'\n",
+    "nested.yaml": SHARED + "which: hydra.job.override_dirname\nthere: ${${which}}\n",
+    "not_a_section.yaml": "hydra: ${x}\nx: 1\n",
+    "no_section.yaml": "hydra: null\n",
+    # Defaults lists.
+    "into_hydra.yaml": "defaults:\n  - _self_\n  - model@hydra.job.env_set: small\na: 1\n",
+    "quiet.yaml": "defaults:\n  - _self_\n  - override hydra/job_logging: none\n  - override hydra/hydra_logging: disabled\na: 1\n",
+    "old_style.yaml": "defaults:\n  - _self_\n  - hydra/job_logging: disabled\na: 1\n",
+    "several.yaml": "defaults:\n  - model: [small, big]\n  - optional size: none_such\n  - _self_\na: ${model.name}\n",
+    "self_twice.yaml": "defaults:\n  - _self_\n  - model: small\n  - _self_\n",
+    "packages.yaml": "defaults:\n  - model@first: small\n  - model@first.second: big\n  - /size@_global_: big\n  - _self_\nfirst: {lr: 3}\n",
+    "interpolated.yaml": "defaults:\n  - size: big\n  - model: ${size}\n  - width: ${size}_x\n",
+    "circle.yaml": "defaults:\n  - circle\n",
+    "same_twice.yaml": "defaults:\n  - model: small\n  - model: big\n",
+    # Values, and keys, that need OmegaConf's own way of making a config.
+    "odd.yaml": "1: a\ntrue: b\n1.5: {x: [null, ???, .inf, 1e3, '$', '${a}', [], {}]}\na: 0x1F\nbytes: !!binary aGk=\n",
+    "no_key.yaml": "a: {null: 1}\n",
+    "half.yaml": "a: {b: [1, '${x']}\n",
+    "run/late.yaml": "defaults:\n  - /model@deep: small\n  - override /model: big\nrun_id: late\nname: ${.run_id}-${..seed}\n",
+    "run/section.yaml": "# @package _global_\nhydra: {run: {dir: '${seed}-of-run'}}\n",
+    "run/looks.yaml": "run_id: looks\nsees: ${hydra.job.override_dirname}\n",
+    "run/searches.yaml": "# @package _global_\nhydra: {searchpath: ['file:///etc']}\n",
+    "run/list.yaml": "- 1\n",
+    "run/text.yaml": "text\n",
+    "run/nothing.yaml": "null\n",
+    "run/missing.yaml": "defaults:\n  - /model/none_such\nrun_id: missing\n",
     "run/one.yaml": "run_id: one\nmethod: tent\ntraining: {lr: 0.1, steps: 3}\noptuna:\n  enabled: true\n",
     "run/global.yaml": "# @package _global_\nrun_id: global\ntraining:\n  lr: 5\nmodel:\n  lr: 9\n",
     "run/nested.yaml": "defaults:\n  - /model@inner: big\n  - _self_\nrun_id: nested\n",
@@ -58,8 +101,16 @@ FILES = {
     "model/big.yaml": "name: big\nlr: 2\ndepth: ${..seed}\n",
     "size/big.yaml": "n: 5\n",
     "width/big.yaml": "w: 6\n",
-    "hydra/job_logging/mine.yaml": "version: 1\n",
 }
+OWN_HYDRA = {
+    "config.yaml": "defaults:\n  - _self_\n  - override hydra/job_logging: mine\na: 1\n",
+    "plain.yaml": "a: 1\n",
+    "hydra/job_logging/mine.yaml": "version: 1\n",
+    "hydra/launcher/basic.yaml": "defaults:\n  - /extra@_global_: one\n  - _self_\n_target_: x\n",
+    "extra/one.yaml": "added: true\n",
+}
+SECTIONED = ("sectioned", "named", "noted", "relative", "listed", "env", "looking", "nested", "resolved")
+SECTIONED_ASKED: tuple[list[str], ...] = ([], ["seed=2"], ["run=global", "model.lr=5"], ["+new=3", "flag=false", "results_dir=hydra"])
 ASKED: list[tuple[str | None, list[str]]] = [
     ("config", []),
     ("config", ["run=one"]),
@@ -89,7 +140,6 @@ ASKED: list[tuple[str | None, list[str]]] = [
     ("bare", ["run=global"]),
     ("ordered", []),
     ("chained", []),
-    ("logged", ["+b=1"]),
     ("late", []),
     ("must", []),
     ("must", ["model=small"]),
@@ -102,6 +152,43 @@ ASKED: list[tuple[str | None, list[str]]] = [
     ("wrong_hydra", []),
     ("none_such", []),
     (None, ["+a=1"]),
+    *((name, overrides) for name in SECTIONED for overrides in SECTIONED_ASKED),
+    ("sectioned", ["run=section"]),
+    ("sectioned", ["run=section", "seed=2"]),
+    ("sectioned", ["run=looks", "seed=2"]),
+    ("sectioned", ["run=searches"]),
+    ("sectioned", ["run=list"]),
+    ("sectioned", ["run=text"]),
+    ("sectioned", ["run=nothing"]),
+    ("sectioned", ["run=late", "run.name=x"]),
+    ("sectioned", ["run=missing"]),
+    ("sectioned", ["hydra.runtime.choices.model=x"]),
+    ("sectioned", ["+a=${hydra.job.override_dirname}"]),
+    ("sectioned", ["+a=$\\{hydra.job\\}", "a.name=x"]),
+    ("sectioned", ["+run.x=[1,2]", "++hydra.job.env_set.A=1"]),
+    ("sectioned", ["~hydra.job.env_set"]),
+    ("looking", ["whole.on.name=x"]),
+    ("not_a_section", []),
+    ("no_section", []),
+    ("into_hydra", []),
+    ("quiet", []),
+    ("quiet", ["hydra/job_logging=default"]),
+    ("old_style", []),
+    ("several", []),
+    ("several", ["model=big"]),
+    ("self_twice", []),
+    ("packages", []),
+    ("packages", ["model@first=big"]),
+    ("packages", ["~model@first.second"]),
+    ("interpolated", []),
+    ("interpolated", ["size=none_such"]),
+    ("circle", []),
+    ("same_twice", []),
+    ("odd", []),
+    ("odd", ["a=2"]),
+    ("no_key", []),
+    ("half", []),
+    ("hydra/config", []),
 ]
 
 
@@ -118,11 +205,11 @@ def composer():
         yield composer
 
 
-def asked_of_hydra(folder: Path, version_base: str | None) -> list[dict]:
-    requests = [{"folder": str(folder), "config_name": name, "overrides": texts, "version_base": version_base} for name, texts in ASKED]
+def asked_of_hydra(folder: Path, version_base: str | None, asked: list) -> list[dict]:
+    requests = [{"folder": str(folder), "config_name": name, "overrides": texts, "version_base": version_base} for name, texts in asked]
     process = subprocess.run(
         [sys.executable, "-W", "ignore", str(Path(__file__).with_name("plain_hydra.py"))],
-        input=json.dumps(requests),
+        input=json.dumps(requests, default=str),
         capture_output=True,
         text=True,
         check=True,
@@ -130,26 +217,39 @@ def asked_of_hydra(folder: Path, version_base: str | None) -> list[dict]:
     return json.loads(process.stdout)
 
 
+def assert_same_as_hydra_alone(folder: Path, composer: Composer, version_base: str | None, asked: list) -> None:
+    expected = asked_of_hydra(folder, version_base, asked)
+    assert sum("config" in answer for answer in expected) >= len(asked) / 2
+    # Forwards and backwards: a cache must not show in what comes later.
+    for index in [*range(len(asked)), *reversed(range(len(asked)))]:
+        name, overrides = asked[index]
+        got = composer.compose(folder, name, tuple(overrides), version_base, str(folder))
+        if "config" in expected[index]:
+            assert got.ok, (asked[index], got.message)
+            seen = {path[-1]: [entry.text, entry.value] for path, entry in got.interpolations.items() if path[0] == "hydra"}
+            answer = {"config": json.loads(json.dumps(got.config)), "choices": got.choices, "chdir": got.chdir, "seen": seen}
+            assert answer == expected[index], asked[index]
+        else:
+            assert not got.ok, asked[index]
+            assert got.error == expected[index]["error"], (asked[index], got.message)
+            if expected[index]["first_line"] not in ([], ["None"]):
+                assert expected[index]["first_line"][0] in got.message, asked[index]
+
+
 @pytest.mark.parametrize(
     "version_base", ["1.1", "1.3", pytest.param("1.2", marks=pytest.mark.slow), pytest.param(None, marks=pytest.mark.slow)]
 )
 def test_same_as_hydra_alone(tmp_path, composer, version_base):
-    folder = write(tmp_path, FILES)
-    expected = asked_of_hydra(folder, version_base)
-    assert sum("config" in answer for answer in expected) >= 20
-    # Forwards and backwards: a cache must not show in what comes later.
-    order = [*range(len(ASKED)), *reversed(range(len(ASKED)))]
-    for index in order:
-        name, overrides = ASKED[index]
-        got = composer.compose(folder, name, tuple(overrides), version_base, str(folder))
-        if "config" in expected[index]:
-            assert got.ok, (ASKED[index], got.message)
-            assert (got.config, got.choices, got.chdir) == (expected[index]["config"], expected[index]["choices"], expected[index]["chdir"])
-        else:
-            assert not got.ok, ASKED[index]
-            assert got.error == expected[index]["error"], (ASKED[index], got.message)
-            if expected[index]["first_line"] not in ([], ["None"]):
-                assert expected[index]["first_line"][0] in got.message, ASKED[index]
+    assert_same_as_hydra_alone(write(tmp_path, FILES), composer, version_base, ASKED)
+
+
+def test_same_as_hydra_alone_with_configs_in_hydra_s_place(tmp_path, composer):
+    asked = [("config", []), ("plain", []), ("plain", ["hydra/job_logging=mine"]), ("plain", ["a=2"])]
+    assert_same_as_hydra_alone(write(tmp_path / "some", OWN_HYDRA), composer, "1.3", asked)
+    # A folder without them comes off as ever, and one that has another `hydra/config` has no section at all.
+    assert_same_as_hydra_alone(write(tmp_path / "none", {"plain.yaml": "a: 1\n"}), composer, "1.3", asked[1:2] + asked[3:])
+    folder = write(tmp_path / "all", {"plain.yaml": "a: 1\n", "hydra/config.yaml": "b: 1\n"})
+    assert not composer.compose(folder, "plain", (), "1.3", "config").ok
 
 
 def test_interpolations_are_told_apart(tmp_path, composer):

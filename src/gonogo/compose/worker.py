@@ -24,11 +24,13 @@ from omegaconf.base import UnionNode
 from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException, UnsupportedInterpolationType
 
-from gonogo.compose.loader import Loader, RefusedError, install
+from gonogo.compose.loader import Loader, RefusedError
+from gonogo.compose.patches import install
 
 MEMORY_BYTES = 4 << 30
 MAX_DEPTH = 200
 NODE_REFERENCE = re.compile(r"\$\{([^${}:]+)\}")
+RESOLVERS_ONLY = re.compile(r"(?:[^$\\]*\$\{[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[^${}\\'\"]*\})+[^$\\]*")
 # What Hydra and OmegaConf raise on a config they can't use; anything else is a fault of the gate, not of the config.
 COMPOSITION_ERRORS = (
     HydraException,
@@ -49,10 +51,9 @@ def compose(loader: Loader, request: dict[str, Any]) -> dict[str, Any]:
         config = loader.load(request["config_name"], request["overrides"], request["version_base"])
     except COMPOSITION_ERRORS as error:
         return {"ok": False, "error": type(error).__name__, "message": _messages(error)}
-    choices = config.hydra.runtime.choices
     hydra = {
         "chdir": _chdir(config),
-        "choices": {str(key): choices._get_node(key)._value() for key in choices if not str(key).startswith("hydra/")},
+        "choices": {str(key): name for key, name in loader.choices(config).items() if not str(key).startswith("hydra/")},
     }
     interpolations: list[dict[str, Any]] = []
     for section, key in (("run", "dir"), ("job", "name")):
@@ -92,6 +93,8 @@ def _unfold(parent: BaseContainer, key: Any, node: Any, path: list[Any], found: 
 def _resolve(parent: BaseContainer, key: Any, text: str) -> dict[str, Any]:
     """What an interpolation gives: a value, nothing that exists (broken), or what only a resolver could say (unknown)."""
     result: dict[str, Any] = {"text": text, "references": NODE_REFERENCE.findall(text)}
+    if RESOLVERS_ONLY.fullmatch(text):  # there are none, so what OmegaConf would say is known
+        return {**result, "status": "unknown"}
     try:
         value = parent[key]
     except UnsupportedInterpolationType:
