@@ -36,7 +36,7 @@ def test_values_and_places():
     assert document.get(("run", "steps", 1, "deep")) == "x"
     assert document.get(("run", "steps", 9)) is None
     assert document.get(("run", "lr", "x"), 5) == 5
-    assert list(document.leaves()) == [("run", "run_id"), ("run", "lr"), ("run", "steps"), ("run", "when"), ("empty",), ("nothing",)]
+    assert list(document.leaves) == [("run", "run_id"), ("run", "lr"), ("run", "steps"), ("run", "when"), ("empty",), ("nothing",)]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_moderate_depth_is_fine():
 @given(st.text() | st.text(alphabet="ab:-?[]{}&*!|>'\"#%@` \n\t1.e~,<=", max_size=60))
 def test_any_text_is_a_document_or_an_error(text):
     document = parse_yaml(text)
-    list(document.leaves())
+    list(document.leaves)
     if document.error is not None:
         assert document.value is None
         assert document.error.line >= 1

@@ -48,13 +48,14 @@ def _serve(composer: Composer, replies: TextIO) -> None:
 
     all_rules()
     gc.freeze()  # what is imported stays: no collection need look at it again
-    gc.set_threshold(50_000, 20, 50)  # syntax trees are many small objects, and all of one experiment's go together
+    gc.set_threshold(500_000, 20, 50)  # an experiment is many small objects that are needed to its end: no use to look for waste before
     lines = iter(sys.stdin)
     options, reply = _options(json.loads(next(lines, "{}")))
     _send(replies, reply)
     for line in lines:
         _send(replies, _judge(json.loads(line), options, composer))
         parse_yaml.cache_clear()  # of no use to the next experiment, and a hostile one could fill it with giants
+        gc.collect()  # now, when all of the experiment is waste: less work, and less memory, than now and then while it is judged
 
 
 def _send(replies: TextIO, message: dict[str, Any]) -> None:

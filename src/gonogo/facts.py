@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from gonogo.code.config_places import ConfigPlaces
@@ -64,7 +65,13 @@ class Facts:
 
     def call(self, function: Callable[..., Any]) -> Any:
         """Call a function with the facts that its parameters name."""
-        return function(**{name: self.get(name) for name in inspect.signature(function).parameters})
+        return function(**{name: self.get(name) for name in _parameters(function)})
+
+
+@lru_cache(maxsize=256)
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function's parameters; kept, since rules and facts are asked for every experiment and never change."""
+    return tuple(inspect.signature(function).parameters)
 
 
 def names() -> list[str]:

@@ -52,7 +52,7 @@ class ConfigPlaces:
 
     def prefix_of(self, run: Run, composition: Composition | None) -> Path | None:
         """Where Hydra put the keys of a run config: under its group, at the top, or elsewhere; None if not in the composed config."""
-        leaves = [tuple(map(str, path)) for path in run.document.leaves()]
+        leaves = [tuple(map(str, path)) for path in run.document.leaves]
         leaves = [path for path in leaves if path[0] != "defaults"]
         if composition is None or composition.config is None or not leaves:
             return None

@@ -121,17 +121,16 @@ def _entries(pyproject: Pyproject) -> Iterator[tuple[tuple[str, ...], object]]:
 def _entry_faults(pyproject: Pyproject) -> Iterator[TableFault]:
     for keys, entry in _entries(pyproject):
         parsed = parse_requirement(entry)
+        meant = mistaken_for(canonicalize_name(parsed.name)) if parsed is not None else None
+        if parsed is not None and meant is None:
+            continue
         text = entry if isinstance(entry, str) else repr(entry)
         place = pyproject.locate_text(text, *keys) if isinstance(entry, str) else pyproject.locate(*keys)
         if parsed is None:
             yield TableFault(place, f"`{text[:100]}` {_why(text)}, so uv refuses to install anything", _repair(text), text[:200])
             continue
-        meant = mistaken_for(canonicalize_name(parsed.name))
-        if meant is not None:
-            action = f"write `{meant}`" if meant else "delete it, and say `requires-python` instead"
-            yield TableFault(
-                place, f"`{text[:100]}` names no distribution that can be installed, so uv installs nothing", action, text[:200]
-            )
+        action = f"write `{meant}`" if meant else "delete it, and say `requires-python` instead"
+        yield TableFault(place, f"`{text[:100]}` names no distribution that can be installed, so uv installs nothing", action, text[:200])
 
 
 def _why(text: str) -> str:

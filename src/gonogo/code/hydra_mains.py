@@ -110,8 +110,8 @@ def _value(module: Module, node: ast.expr) -> Option:
     if isinstance(node, ast.Name):
         bound = [
             other.value
-            for other in module.nodes
-            if isinstance(other, ast.Assign) and any(isinstance(target, ast.Name) and target.id == node.id for target in other.targets)
+            for other in module.of(ast.Assign)
+            if any(isinstance(target, ast.Name) and target.id == node.id for target in other.targets)
         ]
         node = bound[0] if len(bound) == 1 else node
     if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, str)):

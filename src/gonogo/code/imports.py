@@ -54,8 +54,7 @@ def find_imports(modules: dict[str, Module]) -> list[Import]:
     found: list[Import] = []
     for path in sorted(modules):
         module = modules[path]
-        statements = [node for node in module.nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
-        for node in sorted(statements, key=lambda statement: statement.lineno):
+        for node in sorted(module.of(ast.Import, ast.ImportFrom), key=lambda statement: statement.lineno):
             guarded = is_guarded(module, node)
             if isinstance(node, ast.Import):
                 found.extend(Import(module, node, alias.name, (), guarded) for alias in node.names)

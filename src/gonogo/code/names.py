@@ -3,63 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gonogo.code.modules import Function, Module, qualified_name
 
 MAX_REACHED = 400
 
 
-@dataclass
-class _Index:
-    imports: dict[str, str] = field(default_factory=dict)
-    calls: list[ast.Call] = field(default_factory=list)
-    functions: list[Function] = field(default_factory=list)
-
-
-_INDICES: WeakKeyDictionary[Module, _Index] = WeakKeyDictionary()
-
-
-def _index(module: Module) -> _Index:
-    found = _INDICES.get(module)
-    if found is None:
-        found = _INDICES[module] = _Index()
-        for node in module.nodes:
-            if isinstance(node, ast.Call):
-                found.calls.append(node)
-            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                found.functions.append(node)
-            elif isinstance(node, (ast.Import, ast.ImportFrom)):
-                found.imports.update(_imported(module, node))
-    return found
-
-
-def _imported(module: Module, node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            first = alias.name.partition(".")[0]
-            yield (alias.asname, alias.name) if alias.asname else (first, first)
-    else:
-        source = module.resolve_import(node)
-        for alias in node.names:
-            yield alias.asname or alias.name, f"{source}.{alias.name}" if source else alias.name
-
-
-def imports(module: Module) -> dict[str, str]:
-    """What each imported name stands for, imports within functions included: `optim` is `torch.optim`."""
-    return _index(module).imports
-
-
-def calls(module: Module) -> list[ast.Call]:
+def calls(module: Module) -> Sequence[ast.Call]:
     """Every call, outer ones first."""
-    return _index(module).calls
+    return module.of(ast.Call)
 
 
-def functions(module: Module) -> list[Function]:
+def functions(module: Module) -> Sequence[Function]:
     """Every function and method, outer ones first."""
-    return _index(module).functions
+    return module.of(ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def origin(module: Module, node: ast.AST) -> str:
@@ -71,7 +29,7 @@ def origin(module: Module, node: ast.AST) -> str:
     if not dotted:
         return ""
     first, dot, rest = dotted.partition(".")
-    imported = imports(module).get(first)
+    imported = module.imports.get(first)
     if imported is not None:
         return imported + dot + rest
     return f"{module.name}.{dotted}" if first in module.definitions else dotted
@@ -81,14 +39,12 @@ def imported_modules(module: Module, modules: Mapping[str, Module]) -> set[str]:
     """Dotted names of the project's modules that a module imports, directly."""
     known = {other.name for other in modules.values()}
     found: set[str] = set()
-    for node in module.nodes:
+    for node in module.of(ast.Import, ast.ImportFrom):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             source = module.resolve_import(node)
             names = [source, *(f"{source}.{alias.name}" for alias in node.names)]
-        else:
-            continue
         found.update(name for name in names if name in known)
     return found - {module.name}
 

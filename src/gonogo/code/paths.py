@@ -262,7 +262,7 @@ class PathReader:
         return found
 
     def _assignments(self) -> Iterator[tuple[Key, ast.expr | None]]:
-        for node in self.module.nodes:
+        for node in self.module.of(ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.For, ast.comprehension, ast.AugAssign, ast.withitem):
             targets: list[ast.expr]
             value: ast.expr | None
             if isinstance(node, ast.Assign):

@@ -57,11 +57,10 @@ class PlaceholderFinder:
     def find(self) -> Iterator[Placeholder]:
         """Every placeholder of the project."""
         for module in self.symbols.modules.values():
-            for node in module.nodes:
-                if isinstance(node, FUNCTIONS):
-                    body = self._placeholder_body(module, node)
-                    if body and not self._is_meant(module, node, body):
-                        yield Placeholder(module, node, body)
+            for node in module.of(*FUNCTIONS):
+                body = self._placeholder_body(module, node)
+                if body and not self._is_meant(module, node, body):
+                    yield Placeholder(module, node, body)
 
     def _placeholder_body(self, module: Module, node: Function) -> str:
         """What stands in place of an implementation, empty for a body that does something."""
@@ -134,7 +133,7 @@ class PlaceholderFinder:
     @cached_property
     def _called_names(self) -> set[tuple[str, bool]]:
         """Every name that is called, and whether as an attribute of something."""
-        calls = (node.func for module in self.symbols.modules.values() for node in module.nodes if isinstance(node, ast.Call))
+        calls = (node.func for module in self.symbols.modules.values() for node in module.of(ast.Call))
         return {(function.id, False) if isinstance(function, ast.Name) else (getattr(function, "attr", ""), True) for function in calls}
 
     @cached_property
@@ -142,10 +141,8 @@ class PlaceholderFinder:
         """Names used as values, not called: a function that is passed on may be asked to do nothing."""
         passed = set()
         for module in self.symbols.modules.values():
-            called = {node.func for node in module.nodes if isinstance(node, ast.Call)}
-            passed |= {
-                node.id for node in module.nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node not in called
-            }
+            called = {node.func for node in module.of(ast.Call)}
+            passed |= {node.id for node in module.of(ast.Name) if isinstance(node.ctx, ast.Load) and node not in called}
         return passed
 
 

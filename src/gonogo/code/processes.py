@@ -70,8 +70,8 @@ def _assigned(module: Module, name: ast.Name) -> list[ast.expr]:
     scope = enclosing_function(module, name)
     for place in (scope, None):
         found: list[ast.expr] = []
-        for node in module.nodes:
-            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None and enclosing_function(module, node) is place:
+        for node in module.of(ast.Assign, ast.AnnAssign):
+            if node.value is not None and enclosing_function(module, node) is place:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 if any(isinstance(target, ast.Name) and target.id == name.id for target in targets):
                     found.append(node.value)

@@ -86,7 +86,8 @@ def _requires_python(pyproject: Pyproject) -> Iterator[TableFault]:
     except InvalidSpecifier:
         yield TableFault(place, "`requires-python` is not a version specifier, so uv refuses the file", action, repr(value))
         return
-    versions = [f"3.{minor}.{patch}" for minor in range(_NEWEST_MINOR) for patch in (*range(30), 99)]
+    # The newest first: most projects admit it, and then no other need be looked at.
+    versions = (f"3.{minor}.{patch}" for minor in reversed(range(_NEWEST_MINOR)) for patch in (*range(30), 99))
     if not any(admitted.contains(version, prereleases=True) for version in versions):
         yield TableFault(place, "`requires-python` admits no Python 3 there is, so uv finds no interpreter", action, value)
 

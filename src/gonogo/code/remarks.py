@@ -37,7 +37,7 @@ def module_remarks(module: Module, hint: re.Pattern[str]) -> Iterator[Remark]:
     """
     if hint.search("\n".join(line.partition("#")[2] for line in module.lines if "#" in line)):
         yield from _comments(module)
-    for node in module.nodes:
+    for node in module.of(ast.Module, ast.ClassDef, *FUNCTIONS, ast.Call, ast.Raise):
         if isinstance(node, (ast.Module, ast.ClassDef, *FUNCTIONS)):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):

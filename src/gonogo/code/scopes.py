@@ -6,11 +6,19 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from gonogo.code.modules import Module
+from gonogo.code.modules import Module, children
 
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES = (*FUNCTIONS, ast.Lambda, ast.ClassDef, *COMPREHENSIONS)
+_LEAVES = frozenset({ast.Name, ast.Constant, ast.alias})
+# Every kind of node that may bind a name or move one to another scope.
+_BINDERS = frozenset(
+    {
+        *FUNCTIONS, ast.ClassDef, ast.Name, ast.arg, ast.Import, ast.ImportFrom, ast.ExceptHandler, ast.MatchAs, ast.MatchStar,
+        ast.MatchMapping, ast.Global, ast.Nonlocal,
+    }
+)  # fmt: skip
 
 
 @dataclass
@@ -40,7 +48,8 @@ class Scopes:
         if scope not in self._names:
             names = Names()
             for node in _own_nodes(scope):
-                _collect(node, names)
+                if type(node) in _BINDERS:
+                    _collect(node, names)
             self._names[scope] = names
             if isinstance(scope, ast.Module):
                 self._add_globals(names)
@@ -50,13 +59,12 @@ class Scopes:
         return self._names[scope]
 
     def _add_globals(self, names: Names) -> None:
-        for node in self.module.nodes:
-            if isinstance(node, ast.Global):
-                function = next(iter(self.chain(node)))
-                for inner in _own_nodes(function):
-                    for name in bound_names(inner):
-                        if name in node.names:
-                            names.add(name, inner)
+        for node in self.module.of(ast.Global):
+            function = next(iter(self.chain(node)))
+            for inner in _own_nodes(function):
+                for name in bound_names(inner):
+                    if name in node.names:
+                        names.add(name, inner)
 
     def chain(self, node: ast.AST) -> Iterator[ast.AST]:
         """The scopes around a node, innermost first, the module last."""
@@ -98,6 +106,8 @@ def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
     while pending:
         node = pending.pop()
         yield node
+        if type(node) in _LEAVES:
+            continue
         if isinstance(node, ast.Lambda):
             pending.extend(default for default in [*node.args.defaults, *node.args.kw_defaults] if default is not None)
         elif isinstance(node, FUNCTIONS):
@@ -107,7 +117,7 @@ def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
         elif isinstance(node, COMPREHENSIONS):
             pending.extend(walrus for walrus in ast.walk(node) if isinstance(walrus, ast.NamedExpr))
         else:
-            pending.extend(ast.iter_child_nodes(node))
+            pending.extend(children(node))
 
 
 def _start(scope: ast.AST) -> Iterator[ast.AST]:

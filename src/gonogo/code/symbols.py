@@ -83,9 +83,8 @@ class Symbols:
         if module.tree is None or module.has_star_import or "__getattr__" in module.definitions:
             return True
         return any(
-            (isinstance(node, ast.Name) and node.id in _NAMESPACES)
-            or (isinstance(node, ast.Attribute) and node.attr == "modules" and qualified_name(node) == "sys.modules")
-            for node in module.nodes
+            node.id in _NAMESPACES if isinstance(node, ast.Name) else node.attr == "modules" and qualified_name(node) == "sys.modules"
+            for node in module.of(ast.Name, ast.Attribute)
         )
 
     def resolve(self, module: Module, node: ast.expr) -> Definition | None:
@@ -143,11 +142,10 @@ class Symbols:
         """Every attribute name that some statement of the project assigns (`x.name = …`): what it means may change as the code runs."""
         found = set()
         for module in self.modules.values():
-            for node in module.nodes:
-                if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)):
-                    found.add(node.attr)
-                elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "setattr" and len(node.args) > 1:
-                    name = node.args[1]
+            found |= {node.attr for node in module.of(ast.Attribute) if isinstance(node.ctx, (ast.Store, ast.Del))}
+            for call in module.of(ast.Call):
+                if isinstance(call.func, ast.Name) and call.func.id == "setattr" and len(call.args) > 1:
+                    name = call.args[1]
                     if isinstance(name, ast.Constant) and isinstance(name.value, str):
                         found.add(name.value)
         return found
@@ -157,17 +155,14 @@ class Symbols:
         """Every name under which a function or class of the project may be called; a quick way to leave all other calls aside."""
         found = set()
         for module in self.modules.values():
-            for node in module.nodes:
-                if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-                    found.add(node.name)
-                elif isinstance(node, ast.ImportFrom):
-                    found.update(alias.asname for alias in node.names if alias.asname)
+            found |= {node.name for node in module.of(*FUNCTIONS, ast.ClassDef)}
+            found |= {alias.asname for node in module.of(ast.ImportFrom) for alias in node.names if alias.asname}
         return found
 
     @cached_property
     def classes(self) -> list[Definition]:
         """Every class of the project."""
-        return [Definition(module, node) for module in self.modules.values() for node in module.nodes if isinstance(node, ast.ClassDef)]
+        return [Definition(module, node) for module in self.modules.values() for node in module.of(ast.ClassDef)]
 
     def bases(self, definition: Definition) -> list[Definition | str]:
         """The bases of a class: the project's own as definitions, all others by their dotted name (empty if they are no name)."""

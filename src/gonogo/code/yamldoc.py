@@ -7,9 +7,8 @@ dates are texts, a key given twice is an error.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import yaml
@@ -64,12 +63,11 @@ class YamlDocument:
             value = value[key]
         return value
 
-    def leaves(self) -> Iterator[KeyPath]:
+    @cached_property
+    def leaves(self) -> list[KeyPath]:
         """The paths of everything that is not a mapping (an empty mapping counts as a leaf)."""
-        for path in self.places:
-            value = self.get(path)
-            if not (isinstance(value, dict) and value) and not any(isinstance(key, int) for key in path):
-                yield path
+        paths = [path for path in self.places if not any(isinstance(key, int) for key in path)]
+        return [path for path in paths if not (isinstance(value := self.get(path), dict) and value)]
 
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

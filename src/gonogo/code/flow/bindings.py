@@ -91,7 +91,7 @@ class Bindings(Expressions):
     def _define(self, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> Signal:
         function = Function(node, frame.module, frame)
         self.evaluate_defaults(function, frame)
-        function.decorators = tuple(qualified_name(entry.func if isinstance(entry, ast.Call) else entry) for entry in node.decorator_list)
+        function.decorators = frame.module.once(_decorators, node)
         value: Any = function
         for decorator in reversed(node.decorator_list):
             value = self._decorate(decorator, value, frame)
@@ -146,3 +146,7 @@ class Bindings(Expressions):
                 continue
             frame.locals[alias.asname or alias.name] = self.import_name(source, self.module.resolve_import(node), alias.name)
         return None
+
+
+def _decorators(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, ...]:
+    return tuple(qualified_name(entry.func if isinstance(entry, ast.Call) else entry) for entry in node.decorator_list)

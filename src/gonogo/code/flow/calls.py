@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from gonogo.code.flow.core import Core
 from gonogo.code.flow.trace import Call, Misuse, Raised, Site
 from gonogo.code.flow.values import (
-    SCALARS,
+    INERT,
     UNKNOWN,
     Arguments,
     Builtin,
@@ -43,7 +43,7 @@ class Calls(Core):
     """Calling things."""
 
     def _call(self, node: ast.Call, frame: Frame) -> Any:
-        if isinstance(node.func, ast.Name) and node.func.id == "super" and not node.args:
+        if type(node.func) is ast.Name and node.func.id == "super" and not node.args:
             return self._super(frame)
         callee = self.evaluate(node.func, frame)
         return self.invoke(callee, self._arguments(node, frame), node)
@@ -61,7 +61,7 @@ class Calls(Core):
     def _arguments(self, node: ast.Call, frame: Frame) -> Arguments:
         arguments = Arguments()
         for part in node.args:
-            if isinstance(part, ast.Starred):
+            if type(part) is ast.Starred:
                 items, complete = self.iterate(self.evaluate(part.value, frame))
                 arguments.positional.extend(items if complete else [])
                 arguments.open = arguments.open or not complete
@@ -139,7 +139,7 @@ class Calls(Core):
     def evaluate_defaults(self, function: Function, frame: Frame) -> None:
         """Evaluate a function's defaults where it is defined."""
         arguments = function.node.args
-        names = [argument.arg for argument in [*arguments.posonlyargs, *arguments.args]]
+        names, _ = function.module.once(_parameters, arguments)
         for name, default in zip(names[len(names) - len(arguments.defaults) :], arguments.defaults, strict=True):
             function.defaults[name] = self.evaluate(default, frame)
         for argument, keyword_default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
@@ -148,18 +148,17 @@ class Calls(Core):
 
     def _bind(self, function: Function, given: Arguments, frame: Frame, at: ast.AST) -> None:
         signature = function.node.args
-        names = [argument.arg for argument in [*signature.posonlyargs, *signature.args]]
+        names, all_names = function.module.once(_parameters, signature)
         positional = [function.bound, *given.positional] if function.bound is not None else list(given.positional)
         values = dict(zip(names, positional, strict=False))
         extra = positional[len(names) :]
-        names += [argument.arg for argument in signature.kwonlyargs]
         rest: dict[Any, Any] = {}
         for name, value in given.keywords.items():
-            if name in names:
+            if name in all_names:
                 values[name] = value
             else:
                 rest[name] = value
-        for name in names:
+        for name in all_names:
             if name not in values:
                 values[name] = UNKNOWN if given.open else function.defaults.get(name, UNKNOWN)
         if signature.vararg is not None:
@@ -254,7 +253,7 @@ class Calls(Core):
 
     def release(self, value: Any, depth: int = 0) -> None:
         """One value leaves the experiment."""
-        if isinstance(value, (*SCALARS, Unknown)):
+        if type(value) in INERT:
             return
         if isinstance(value, (Function, Partial)):
             self.call_back(value)
@@ -310,3 +309,9 @@ class Calls(Core):
         for value in values[1:]:
             result = join(result, value)
         return result
+
+
+def _parameters(signature: ast.arguments) -> tuple[list[str], list[str]]:
+    """The names of a function's parameters: those that are given by place, and all but `*args` and `**options`."""
+    names = [argument.arg for argument in [*signature.posonlyargs, *signature.args]]
+    return names, names + [argument.arg for argument in signature.kwonlyargs]

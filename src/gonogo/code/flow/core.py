@@ -18,11 +18,18 @@ from gonogo.compose.client import Composition
 if TYPE_CHECKING:
     from gonogo.code.flow.library import Model
 
+MAX_STEPS = 400_000
+
+
+class ExhaustedError(Exception):
+    """The budget of steps is used up."""
+
 
 class Core:
     """State and declarations.
 
     Attributes:
+        steps: how many nodes have been looked at.
         trace: what has been seen so far.
         module: the module whose code is being followed.
         process: the Python process that is being followed, `argv` its command line.
@@ -35,6 +42,7 @@ class Core:
         last_reads: the config path that a syntax node read last, by the node's id.
     """
 
+    steps: int
     trace: Trace
     module: Module
     process: Process
@@ -54,6 +62,16 @@ class Core:
     hydra_folder: str | None
     library: dict[str, Model]
 
+    def spend(self) -> None:
+        """Count a step.
+
+        Raises:
+            ExhaustedError: there are none left.
+        """
+        self.steps += 1
+        if self.steps > MAX_STEPS:
+            raise ExhaustedError
+
     if TYPE_CHECKING:
         # language
         def evaluate(self, node: ast.expr, frame: Frame) -> Any: ...
@@ -61,8 +79,6 @@ class Core:
         def run_body(self, node: ast.FunctionDef | ast.AsyncFunctionDef, frame: Frame) -> Any: ...
         def spread(self, value: Any, target: Dict) -> None: ...
         def each(self, choice: Choice, action: Callable[[Any], Any]) -> Any: ...
-        def spend(self) -> None: ...
-        def assigned_names(self, node: ast.stmt) -> set[str]: ...
         def enclosing_function(self, node: ast.AST) -> ast.AST: ...
 
         # config

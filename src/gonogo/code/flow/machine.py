@@ -11,6 +11,7 @@ from pathlib import Path as FolderPath
 from typing import Any
 
 from gonogo.code.flow.config import FILLER, build
+from gonogo.code.flow.core import MAX_STEPS, ExhaustedError
 from gonogo.code.flow.library import LIBRARY, Libraries
 from gonogo.code.flow.methods import ROOT
 from gonogo.code.flow.trace import Process, Site, Trace
@@ -32,13 +33,8 @@ from gonogo.code.flow.values import (
 from gonogo.code.modules import Module
 from gonogo.compose.client import Composer, Composition
 
-MAX_STEPS = 400_000
 MAX_PROCESSES = 6
 UNSPECIFIED_VERSION = "1.1"
-
-
-class ExhaustedError(Exception):
-    """The budget of steps is used up."""
 
 
 class ConfigSource:
@@ -91,13 +87,13 @@ class Machine(Libraries):
         run_option: str,
     ) -> None:
         self.by_name = {module.name: module for module in modules.values()}
+        self.packages = {"", *(name.rpartition(".")[0] for name in self.by_name)}
         self.texts = texts
         self.configs = configs
         self.trace = Trace(run_id, command)
         self.run_option = run_option
-        self.builtins = _builtins()
+        self.builtins = BUILTINS
         self.steps = 0
-        self.assigned: dict[int, set[str]] = {}
         self.last_reads = {}
         self.guards = self.doubt = self.uncertain = self.depth = 0
         self.active, self.called_back, self.entered, self.loops = {}, {}, set(), []
@@ -110,26 +106,6 @@ class Machine(Libraries):
         self.documented: list[str] = []
         self.module = Module("", "")
         self._reset_process(Process("", None), [])
-
-    # -- budget and caches --------------------------------------------------------------------------------------------
-
-    def spend(self) -> None:
-        """Count a step.
-
-        Raises:
-            ExhaustedError: there are none left.
-        """
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise ExhaustedError
-
-    def assigned_names(self, node: ast.stmt) -> set[str]:
-        """The names that a loop's body binds."""
-        if id(node) not in self.assigned:
-            self.assigned[id(node)] = {
-                child.id for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)
-            }
-        return self.assigned[id(node)]
 
     def enclosing_function(self, node: ast.AST) -> ast.AST:
         """The function around a node, the module if there is none."""
@@ -257,7 +233,7 @@ class Machine(Libraries):
 
     def module_named(self, name: str) -> ModuleValue | None:
         """A module of the experiment, loaded at first use; None if it is not the experiment's."""
-        module = self.by_name.get(name) or self.by_name.get(posixpath.dirname(self.module.path).replace("/", ".") + "." + name)
+        module = self.by_name.get(name) or self.by_name.get(f"{self.module.folder}.{name}")
         if module is None:
             return None
         loaded = self.loaded.get("__main__")
@@ -280,11 +256,8 @@ class Machine(Libraries):
         """`from module import name`."""
         if source is not None:
             return source.names.get(name, UNKNOWN)
-        found = self.module_named(f"{module}.{name}" if module else name) if module in ("", *self._packages()) else None
+        found = self.module_named(f"{module}.{name}" if module else name) if module in self.packages else None
         return found or self.member_outside(Unknown(f"{module}.{name}" if module else name))
-
-    def _packages(self) -> set[str]:
-        return {name.rpartition(".")[0] for name in self.by_name}
 
     def globals_of(self, module: Module) -> dict[str, Any]:
         """The globals of a module in this process."""
@@ -423,5 +396,7 @@ def _builtins() -> dict[str, Any]:
     known.update({"True": True, "False": False, "None": None})
     return known
 
+
+BUILTINS = _builtins()  # nothing ever writes to it
 
 __all__ = ["LIBRARY", "ConfigSource", "ExhaustedError", "Machine", "Path", "quote_override"]

@@ -35,9 +35,6 @@ SCALAR_MEMBERS = {type_: frozenset(dir(type_)) for type_ in (str, int, float, bo
 class Members(Calls, ConfigOperations):
     """Attributes and subscripts."""
 
-    def _attribute(self, node: ast.Attribute, frame: Frame) -> Any:
-        return self.member(self.evaluate(node.value, frame), node.attr, node, node.value)
-
     def member(
         self, owner: Any, name: str, at: ast.AST, owner_node: ast.AST | None = None, default: Any = NOTHING, kind: str = "attribute"
     ) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from gonogo.code.flow.bindings import Bindings
 from gonogo.code.flow.expressions import MAX_UNROLLED
 from gonogo.code.flow.values import (
-    SCALARS,
+    INERT,
     UNKNOWN,
     Dict,
     Frame,
@@ -41,9 +41,10 @@ class Statements(Bindings):
 
     def execute(self, body: list[ast.stmt], frame: Frame) -> Signal:
         """Walk a block."""
+        executed = self.trace.executed
         for node in body:
             self.spend()
-            self.trace.executed.add(id(node))
+            executed.add(id(node))
             handler = _EXECUTE.get(type(node))
             signal = handler(self, node, frame) if handler else None
             if signal is not None:
@@ -103,8 +104,7 @@ class Statements(Bindings):
 
     def _expression(self, node: ast.Expr, frame: Frame) -> Signal:
         self.evaluate(node.value, frame)
-        name = qualified_name(node.value.func) if isinstance(node.value, ast.Call) else ""
-        return RAISE if name in EXITS else None
+        return RAISE if isinstance(node.value, ast.Call) and self.module.once(qualified_name, node.value.func) in EXITS else None
 
     def _scope_names(self, node: ast.Global | ast.Nonlocal, frame: Frame) -> Signal:
         for name in node.names:
@@ -122,7 +122,7 @@ class Statements(Bindings):
         if answer is not None:
             return self.execute(node.body if answer else node.orelse, frame)
         # Where the condition hangs on an absent key, that key is the fault, and what follows is what the author meant to happen.
-        dispatch = _is_dispatch(node.test) and not any(not access.guarded for access in self.trace.accesses[seen:])
+        dispatch = self.module.once(_is_dispatch, node.test) and not any(not access.guarded for access in self.trace.accesses[seen:])
 
         def body() -> Signal:
             # `if key == "name":` with an unknown key picks a case; whether this run ever meets it is not known.
@@ -142,7 +142,7 @@ class Statements(Bindings):
         self.uncertain += 1
         try:
             for side in sides:
-                _restore(frame.locals, dict(before))
+                _restore(frame.locals, before)
                 signal = side()
                 signals.append(signal)
                 if signal is None:
@@ -226,8 +226,8 @@ class Statements(Bindings):
 
     def _once(self, node: ast.For | ast.AsyncFor | ast.While, frame: Frame, start: Callable[[], Any]) -> Signal:
         """Walk a loop's body once for all its rounds: what it assigns is unknown from the start."""
-        for name in self.assigned_names(node):
-            if name in frame.locals and isinstance(frame.locals[name], (*SCALARS, Unknown)):
+        for name in self.module.once(_assigned_names, node):
+            if name in frame.locals and type(frame.locals[name]) in INERT:
                 frame.locals[name] = UNKNOWN
 
         def body() -> Signal:
@@ -241,7 +241,7 @@ class Statements(Bindings):
     # -- errors -------------------------------------------------------------------------------------------------------
 
     def _try(self, node: ast.Try, frame: Frame) -> Signal:
-        swallowed = any(_swallows(handler) for handler in node.handlers)
+        swallowed = any(self.module.once(_swallows, handler) for handler in node.handlers)
         before = dict(frame.locals)
         self.guards += swallowed
         try:
@@ -250,7 +250,8 @@ class Statements(Bindings):
             self.guards -= swallowed
         if signal is None:
             signal = self.execute(node.orelse, frame)
-        handlers = [handler for handler in node.handlers if not _is_import_guard(node, handler)]
+        ask = self.module.once
+        handlers = [] if ask(_only_imports, node) else [entry for entry in node.handlers if not ask(_is_import_guard, entry)]
         if handlers:
             signal = self._handle(handlers, signal, before, frame)
         return self.execute(node.finalbody, frame) or signal
@@ -320,6 +321,11 @@ def _as_load(target: ast.expr) -> ast.expr:
     return target  # evaluation looks at the kind of node only, not at its context
 
 
+def _assigned_names(node: ast.stmt) -> set[str]:
+    """The names that a loop's body binds."""
+    return {child.id for child in ast.walk(node) if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)}
+
+
 def _is_dispatch(test: ast.expr) -> bool:
     """Whether a condition compares something with a text: a choice among named cases."""
     for node in ast.walk(test):
@@ -350,14 +356,17 @@ def _swallows(handler: ast.ExceptHandler) -> bool:
     return True
 
 
-def _is_import_guard(node: ast.Try, handler: ast.ExceptHandler) -> bool:
+def _only_imports(node: ast.Try) -> bool:
+    return bool(node.body) and all(isinstance(statement, (ast.Import, ast.ImportFrom)) for statement in node.body)
+
+
+def _is_import_guard(handler: ast.ExceptHandler) -> bool:
     names = (
         {qualified_name(entry) for entry in ast.walk(handler.type) if isinstance(entry, (ast.Name, ast.Attribute))}
         if handler.type
         else set()
     )
-    only_imports = bool(node.body) and all(isinstance(statement, (ast.Import, ast.ImportFrom)) for statement in node.body)
-    return only_imports or bool(names & {"ImportError", "ModuleNotFoundError"})
+    return bool(names & {"ImportError", "ModuleNotFoundError"})
 
 
 _EXECUTE: dict[type[ast.stmt], Callable[[Any, Any, Frame], Signal]] = {

@@ -60,7 +60,7 @@ def _words(modules: dict[str, Module], experiment: Experiment) -> set[str]:
     """Every word of the texts in the code and of the YAML files: `_target_: timm.create_model` uses timm."""
     texts = [file.text or "" for file in experiment.with_suffix(".yaml", ".yml")]
     for module in modules.values():
-        constants = [node.value for node in module.nodes if isinstance(node, ast.Constant)]
+        constants = [node.value for node in module.of(ast.Constant)]
         texts += [value for value in constants if isinstance(value, str) and len(value) < MOST_CHARACTERS]
     return {word for text in texts for word in re.findall(r"\w+", text)}
 

@@ -83,7 +83,7 @@ def _is_open(call: ast.Call) -> bool:
 
 
 def _has_other_means(module: Module, keys: list[str]) -> bool:
-    for node in module.nodes:
+    for node in module.of(ast.Attribute, ast.Call, ast.Constant, ast.Name):
         if isinstance(node, ast.Attribute) and node.attr in OTHER_MEANS:
             return True
         if isinstance(node, ast.Call) and _may_split_at_equals(node):

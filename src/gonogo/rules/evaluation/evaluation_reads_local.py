@@ -93,7 +93,7 @@ def _foreign_name(use: FileUse, written: list[WrittenPath]) -> str | None:
 
 def _downloads(module: Module) -> bool:
     """Whether evaluation fetches files from the tracker: then what lies in the folder of results may be those."""
-    return any(isinstance(node, ast.Attribute) and node.attr in FETCHERS for node in module.nodes)
+    return any(node.attr in FETCHERS for node in module.of(ast.Attribute))
 
 
 def _overlap(name: str, written: WrittenPath) -> bool:
@@ -111,8 +111,8 @@ def _mention(modules: dict[str, Module], evaluation: Module, name: str) -> Locat
     for module in modules.values():
         if module is evaluation:
             continue
-        for node in module.nodes:
-            if isinstance(node, ast.Constant) and isinstance(node.value, str) and name.strip("*") in node.value and "\n" not in node.value:
+        for node in module.of(ast.Constant):
+            if isinstance(node.value, str) and name.strip("*") in node.value and "\n" not in node.value:
                 return module.location(node)
     return None
 

@@ -35,7 +35,7 @@ def figure_outside_evaluation(modules: dict[str, Module], contract: Contract) ->
     for module in _modules_of_a_run(modules, contract):
         if module.name == evaluation:
             continue
-        for node in module.nodes:
+        for node in module.of(ast.Import, ast.ImportFrom):
             library = next((name for name in _libraries(node) if name in PLOTTING), None)
             if library is not None and (module.name in started or enclosing_function(module, node) is None):
                 yield Fault(module.location(node), f"a run imports `{library}`", "log the numbers and draw the figure in the evaluation")
@@ -55,12 +55,10 @@ def _modules_of_a_run(modules: Mapping[str, Module], contract: Contract) -> list
     return list(found.values())
 
 
-def _libraries(node: ast.AST) -> list[str]:
+def _libraries(node: ast.Import | ast.ImportFrom) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name.partition(".")[0] for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and not node.level and node.module:
-        return [node.module.partition(".")[0]]
-    return []
+    return [node.module.partition(".")[0]] if node.module and not node.level else []
 
 
 BAD = Tree(

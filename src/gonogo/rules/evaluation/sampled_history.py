@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.code.modules import Module
-from gonogo.code.names import calls, has_open_keywords, imports
+from gonogo.code.names import calls, has_open_keywords
 from gonogo.contract import Contract, module_path
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
@@ -29,7 +29,7 @@ def sampled_history(modules: dict[str, Module], contract: Contract) -> Iterator[
         `run.scan_history()`, which returns every row, or `samples=` with more rows than the run has.
     """
     module = modules.get(module_path(contract.evaluation.module))
-    if module is None or "wandb" not in {name.partition(".")[0] for name in imports(module).values()}:
+    if module is None or "wandb" not in {name.partition(".")[0] for name in module.imports.values()}:
         return
     for call in calls(module):
         if isinstance(call.func, ast.Attribute) and call.func.attr == "history" and _is_sampled(call):

@@ -111,7 +111,7 @@ def _family(module: Module, call: ast.Call) -> tuple[str, Mapping[str, tuple[int
 
 def _epochs(module: Module, contract: Contract) -> Iterator[ast.expr]:
     """Numbers of epochs that a function of the module fixes: `num_epochs = 20`, `for epoch in range(20)`."""
-    for node in module.nodes:
+    for node in module.of(ast.Assign, ast.For):
         value: ast.expr | None = None
         if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id in EPOCHS for target in node.targets):
             value = node.value
@@ -162,7 +162,7 @@ def _config_keys(runs: list[Run], shared_config: YamlDocument) -> dict[str, list
     found: dict[str, list[tuple[Run | None, KeyPath]]] = {}
     documents: list[tuple[Run | None, YamlDocument]] = [*((run, run.document) for run in runs), (None, shared_config)]
     for run, document in documents:
-        for path in document.leaves():
+        for path in document.leaves:
             value: Any = document.get(path)
             if SECTION not in path and isinstance(value, (int, float, list)) and not isinstance(value, bool):
                 found.setdefault(str(path[-1]), []).append((run, path))

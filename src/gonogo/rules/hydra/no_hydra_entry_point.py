@@ -95,7 +95,7 @@ def _is_lost(module: Module, modules: Mapping[str, Module], started: list[str], 
         return False
     if any(module.name in imported_modules(other, modules) for other in modules.values()):
         return False
-    words = {node.id if isinstance(node, ast.Name) else node.attr for node in module.nodes if isinstance(node, (ast.Name, ast.Attribute))}
+    words = {node.id if isinstance(node, ast.Name) else node.attr for node in module.of(ast.Name, ast.Attribute)}
     return not words & OTHER_SOURCES
 
 

@@ -58,7 +58,7 @@ def _fault(trace: Trace, process: Process, override: str, refused: Composition, 
 
 def place_of_override(module: Module, key: str) -> Location | None:
     """Where the code writes the text `key=…`."""
-    for node in module.nodes:
+    for node in module.of(ast.JoinedStr, ast.Constant):
         text = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else node
         if isinstance(text, ast.Constant) and isinstance(text.value, str) and text.value.lstrip("+~").startswith(f"{key}="):
             return module.location(node)

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from gonogo.code.config_places import ConfigPlaces, nearest, paths_of, value_at
 from gonogo.code.flow.library import FILE_ROOT
 from gonogo.code.flow.trace import Trace
-from gonogo.code.modules import Module
+from gonogo.code.modules import Module, children
 from gonogo.contract import Contract
 from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
@@ -56,7 +56,7 @@ def _unread(run: Run, own: Trace, traces: list[Trace], places: ConfigPlaces) -> 
     prefix = places.prefix_of(run, own.composition)
     if prefix is None:
         return
-    for leaf in run.document.leaves():
+    for leaf in run.document.leaves:
         path = tuple(map(str, leaf))
         composed = (*prefix, *path)
         from_file = (FILE_ROOT, str(run.path), *path)
@@ -95,16 +95,23 @@ def _mentioned(modules: dict[str, Module], traces: list[Trace]) -> set[str]:
     executed = set().union(*(trace.executed for trace in traces))
     names: set[str] = set()
     for module in modules.values():
-        parents = module.parents
-        for node in module.nodes:
-            name = node.attr if isinstance(node, ast.Attribute) else node.value if isinstance(node, ast.Constant) else None
-            if isinstance(name, str) and name not in names and len(name) < 200:
-                statement: ast.AST | None = node
-                while statement is not None and not isinstance(statement, ast.stmt):
-                    statement = parents.get(statement)
-                if statement is not None and id(statement) not in executed and not _is_docstring(statement):
-                    names.update(name.replace("[", ".").replace("]", "").split("."))
+        for statement in module.nodes:
+            if isinstance(statement, ast.stmt) and id(statement) not in executed and not _is_docstring(statement):
+                for node in _own_nodes(statement):
+                    name = node.attr if isinstance(node, ast.Attribute) else node.value if isinstance(node, ast.Constant) else None
+                    if isinstance(name, str) and len(name) < 200:
+                        names.update(name.replace("[", ".").replace("]", "").split("."))
     return names
+
+
+def _own_nodes(statement: ast.stmt) -> Iterator[ast.AST]:
+    """The nodes of a statement, not those of the statements inside it."""
+    pending = children(statement)
+    while pending:
+        node = pending.pop()
+        if not isinstance(node, ast.stmt):
+            yield node
+            pending += children(node)
 
 
 def _is_docstring(statement: ast.AST) -> bool:
@@ -170,7 +177,7 @@ def _report(
 def _unread_sections(run: Run, found: dict[Path, list[Run]]) -> set[Path]:
     """The sections of a run config, of more than one key, of which no key at all is read."""
     inside: dict[Path, list[bool]] = {}
-    for leaf in run.document.leaves():
+    for leaf in run.document.leaves:
         path = tuple(map(str, leaf))
         for length in range(1, len(path)):
             inside.setdefault(path[:length], []).append(path in found)

@@ -20,6 +20,7 @@ from gonogo.rules.base import Edit, Fault, Tree, rule
 
 # Each of these means that somebody has thought of the working directory, in a way that the text alone does not tell.
 THOUGHT_OF = re.compile(r"hydra\.job\.chdir|hydra\.run\.dir|\bPYTHONPATH\b|\bos\.chdir\b|\bcontextlib\.chdir\b")
+HINTS = ("chdir", "hydra.run.dir", "PYTHONPATH")  # one is in every match; looking for them is many times faster than the pattern
 # Build backends that make the tree importable from anywhere when `uv run` installs the project.
 INSTALLED = re.compile(
     r"""packages\s*=\s*\[[^\]]*["']src["']|include\s*=\s*\[?\s*["'](?:src|\*)|where\s*=\s*\[\s*["']\.?["']|only-include|dev-mode-dirs|package-dir|module-root"""
@@ -46,7 +47,7 @@ def wrong_working_directory(
         Give `@hydra.main` a `version_base="1.3"`, start children with `cwd=get_original_cwd()`, and make paths absolute
         with `to_absolute_path`.
     """
-    if any(THOUGHT_OF.search(module.text) for module in modules.values()):
+    if any(_is_thought_of(module.text) for module in modules.values()):
         return
     installed = pyproject is not None and INSTALLED.search(pyproject.text) is not None
     for module in modules.values():
@@ -57,6 +58,10 @@ def wrong_working_directory(
             yield from _children(module, main, experiment, modules)
         if main is not None:
             yield from _relative_reads(main, experiment, modules)
+
+
+def _is_thought_of(text: str) -> bool:
+    return any(hint in text for hint in HINTS) and THOUGHT_OF.search(text) is not None
 
 
 def _children(module: Module, main: HydraMain | None, experiment: Experiment, modules: dict[str, Module]) -> Iterator[Fault]:

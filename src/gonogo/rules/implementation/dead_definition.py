@@ -72,12 +72,12 @@ def _is_registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) 
 
 
 def _is_dynamic(module: Module) -> bool:
-    for node in module.nodes:
-        if isinstance(node, ast.Name) and node.id in _DYNAMIC_NAMES:
-            return True
-        if isinstance(node, ast.Attribute) and (node.attr in _DYNAMIC_ATTRIBUTES or qualified_name(node) == "sys.modules"):
-            return True
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+    if any(node.id in _DYNAMIC_NAMES for node in module.of(ast.Name)):
+        return True
+    if any(node.attr in _DYNAMIC_ATTRIBUTES or qualified_name(node) == "sys.modules" for node in module.of(ast.Attribute)):
+        return True
+    for node in module.of(ast.Call):
+        if not isinstance(node.func, ast.Name):
             continue
         if node.func.id == "vars" and not node.args:
             return True

@@ -95,12 +95,10 @@ def _only_the_root_is_searched(symbols: Symbols, pyproject: Pyproject | None) ->
 
 
 def _changes_search(module: Module) -> bool:
-    for node in module.nodes:
-        if isinstance(node, ast.Attribute) and (qualified_name(node) == "sys.path" or node.attr == "addsitedir"):
-            return True
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"\bPYTHONPATH\b|\w\.py$", node.value):
-            return True
-    return False
+    if any(node.attr == "addsitedir" or (node.attr == "path" and qualified_name(node) == "sys.path") for node in module.of(ast.Attribute)):
+        return True
+    texts = (node.value for node in module.of(ast.Constant) if isinstance(node.value, str))
+    return any(("PYTHONPATH" in text or ".py" in text) and re.search(r"\bPYTHONPATH\b|\w\.py$", text) for text in texts)
 
 
 _IMPORT = "from src.preprocess import build_loaders\n"

@@ -63,8 +63,8 @@ def _starts_something(module: Module, symbols: Symbols) -> bool:
         return True  # a script without definitions, or one that only imports: what it does is in what it imports
     if module.has_star_import:
         return True
-    for node in module.nodes:
-        if not isinstance(node, ast.Call) or next(iter(symbols.scopes(module).chain(node))) is not module.tree:
+    for node in module.of(ast.Call):
+        if next(iter(symbols.scopes(module).chain(node))) is not module.tree:
             continue
         if isinstance(module.parents.get(node), (*FUNCTIONS, ast.ClassDef)):
             continue  # a decorator or a base: nothing is started yet

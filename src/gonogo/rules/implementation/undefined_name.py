@@ -57,8 +57,8 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
 
 def _node_at(module: Module, complaint: Complaint) -> ast.Name | None:
     """The name that a complaint speaks of; None in a text that is only read as code (a quoted annotation)."""
-    for node in module.nodes:
-        if isinstance(node, ast.Name) and node.lineno == complaint.line:
+    for node in module.of(ast.Name):
+        if node.lineno == complaint.line:
             place = module.location(node)
             if place.column == complaint.column:
                 return node
@@ -69,7 +69,7 @@ def _may_be_defined(module: Module, node: ast.Name, symbols: Symbols) -> bool:
     scopes = symbols.scopes(module)
     if node.id in _INJECTED or symbols.is_open(module) or _is_unevaluated(module, scopes, node):
         return True
-    if any(isinstance(entry, ast.Constant) and entry.value == node.id for entry in module.nodes):
+    if any(entry.value == node.id for entry in module.of(ast.Constant)):
         return True  # `if "name" in locals()`, `setattr(module, "name", …)`
     found = scopes.lookup(node.id, node)
     if found is None:
@@ -101,10 +101,7 @@ def _is_guarded(module: Module, node: ast.AST) -> bool:
 
 def _is_unevaluated(module: Module, scopes: Scopes, node: ast.AST) -> bool:
     """Whether a node stands in an annotation that Python does not evaluate when the code runs."""
-    postponed = any(
-        isinstance(entry, ast.ImportFrom) and entry.module == "__future__" and entry.names[0].name == "annotations"
-        for entry in module.nodes
-    )
+    postponed = any(entry.module == "__future__" and entry.names[0].name == "annotations" for entry in module.of(ast.ImportFrom))
     child, parent = node, module.parents.get(node)
     while parent is not None:
         if isinstance(parent, ast.AnnAssign) and child is parent.annotation:
@@ -117,10 +114,7 @@ def _is_unevaluated(module: Module, scopes: Scopes, node: ast.AST) -> bool:
 
 def _returns_call(module: Module, complaint: Complaint) -> bool:
     """Whether a `return` in `__init__` returns what a call gives, which may be None."""
-    return any(
-        isinstance(node, ast.Return) and node.lineno == complaint.line and isinstance(node.value, (ast.Call, ast.Await))
-        for node in module.nodes
-    )
+    return any(node.lineno == complaint.line and isinstance(node.value, (ast.Call, ast.Await)) for node in module.of(ast.Return))
 
 
 _LOOP = "    for images, labels in loader:\n        optimizer.zero_grad()\n"

@@ -28,8 +28,8 @@ def wrong_call_signature(modules: dict[str, Module], symbols: Symbols) -> Iterat
     """
     for path in sorted(modules):
         module = modules[path]
-        for node in module.nodes:
-            if not isinstance(node, ast.Call) or not isinstance(node.func, (ast.Name, ast.Attribute)):
+        for node in module.of(ast.Call):
+            if not isinstance(node.func, (ast.Name, ast.Attribute)):
                 continue
             found = called(symbols, module, node)
             problem = found[1].problem(node) if found else None

@@ -120,7 +120,7 @@ def _other_number(
     if len({float(match[1]) for match in matches}) != 1 or (narrow and any(NARROW.search(_sentence(text, match)) for match in matches)):
         return
     wanted = float(matches[0][1])
-    paths = [path for path in run.document.leaves() if path[-1] in names and SECTION not in path]
+    paths = [path for path in run.document.leaves if path[-1] in names and SECTION not in path]
     values: list[Any] = [run.document.get(path) for path in paths]
     if len(paths) == 1 and isinstance(values[0], int) and not isinstance(values[0], bool) and values[0] != wanted:
         yield paths[0], " ".join(matches[0][0].split())

@@ -64,7 +64,7 @@ class _Code:
         self.texts: set[str] = set()
         self.converts = False
         for module in modules.values():
-            self.texts |= {text.lower() for node in module.nodes if (text := text_of(node)) is not None}
+            self.texts |= {text.lower() for node in module.of(ast.Constant) if (text := text_of(node)) is not None}
             self.converts = self.converts or any(_is_conversion(call) for call in calls(module))
 
 

@@ -46,7 +46,7 @@ def best_not_used(modules: dict[str, Module]) -> Iterator[Fault]:
 
 def _applies(module: Module) -> bool:
     """Whether best parameters are read for more than a message, the trials are gone through, or the objective keeps the best itself."""
-    for node in module.nodes:
+    for node in module.of(ast.Nonlocal, ast.Global, ast.Subscript, ast.Attribute, ast.Constant):
         if _keeps_best(node):
             return True
         name = node.attr if isinstance(node, ast.Attribute) else node.value if isinstance(node, ast.Constant) else None
@@ -86,8 +86,8 @@ def _is_study(module: Module, name: ast.Name) -> bool:
     """Whether a name is bound to a new Optuna study, and to nothing else."""
     values = [
         node.value
-        for node in module.nodes
-        if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id == name.id for target in node.targets)
+        for node in module.of(ast.Assign)
+        if any(isinstance(target, ast.Name) and target.id == name.id for target in node.targets)
     ]
     return bool(values) and all(isinstance(value, ast.Call) and origin(module, value.func).startswith("optuna.") for value in values)
 
@@ -95,12 +95,11 @@ def _is_study(module: Module, name: ast.Name) -> bool:
 def _escapes(module: Module, study: ast.Name) -> bool:
     """Whether the study is used as a whole anywhere: then its best parameters may be read where we can't see it."""
     return any(
-        isinstance(node, ast.Name)
-        and node.id == study.id
+        node.id == study.id
         and isinstance(node.ctx, ast.Load)
         and not isinstance(module.parents.get(node), ast.Attribute)
         and not _is_shown(module, node)
-        for node in module.nodes
+        for node in module.of(ast.Name)
     )
 
 

@@ -14,6 +14,8 @@ from gonogo.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
 from gonogo.runs import Run
 
+# The kinds of node that can mention a name; see `_name`.
+MENTIONS = (ast.Name, ast.Attribute, ast.Constant, ast.alias)
 # Each of these creates or drives a study, directly or through another library.
 SEARCHERS = frozenset(
     {
@@ -80,7 +82,7 @@ def _own_files(runs: list[Run]) -> set[str | None]:
 
 
 def _searches(module: Module, modules: Mapping[str, Module]) -> bool:
-    return any(_name(node) in SEARCHERS and _may_run(module, node, modules) for node in module.nodes)
+    return any(_name(node) in SEARCHERS and _may_run(module, node, modules) for node in module.of(*MENTIONS))
 
 
 def _name(node: ast.AST) -> str:
@@ -105,7 +107,7 @@ def _may_run(module: Module, node: ast.AST, modules: Mapping[str, Module]) -> bo
         or (isinstance(other, ast.Constant) and other.value == owner.name)
         or (isinstance(other, ast.alias) and other.name == owner.name and other.asname is not None)
         for candidate in modules.values()
-        for other in candidate.nodes
+        for other in candidate.of(*MENTIONS)
     )
 
 
