@@ -24,11 +24,13 @@ def _main() -> None:
             lambda url, key: print(json.dumps({"url": url, "api_key": key}), flush=True),
         )
     except UsageError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 def _end_with_parent() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin, which Python could not close at its end while this thread waits for it
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -163,6 +163,8 @@ def _answered(endpoint: Endpoint) -> Endpoint:
             return _error(request, 404, f"{error}: there is no such one")
         except ClientDisconnect:
             return _error(request, 400, "the client went away")
+        except (UnicodeEncodeError, OverflowError, RecursionError) as error:
+            return _error(request, 400, f"nothing that can be stored or looked for: {error}")
         except sqlite3.IntegrityError:
             return _error(request, 404, "what it belongs to was removed meanwhile")
         except (OSError, sqlite3.OperationalError) as error:

@@ -13,13 +13,10 @@ def read_line(text: str) -> dict[str, str | None]:
     if text.startswith("{"):
         try:
             found = json.loads(text)
-            return {
-                "timestamp": found.get("ts"),
-                "level": found.get("level"),
-                "label": found.get("label"),
-                "line": str(found["content"]),
-            }
-        except (json.JSONDecodeError, KeyError, RecursionError):
+            named = {name: found.get(key) for name, key in (("timestamp", "ts"), ("level", "level"), ("label", "label"))}
+            if all(value is None or isinstance(value, str) for value in named.values()):
+                return named | {"line": str(found["content"])}
+        except (ValueError, KeyError, RecursionError):
             pass  # a program printed something that only looks like it
     match = _HEAD.fullmatch(text)
     if match is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import os
 import secrets
@@ -33,6 +32,8 @@ class Credentials:
         except OSError as error:
             raise UsageError(f"{self.path}: can't keep the API key there: {error.strerror}") from error
         self._links = URLSafeSerializer(self.key, salt="gonogo.tracker.link")
+        # Whose monotonic clock a link's end is told by.
+        self._process = secrets.token_hex(4)
         self._sessions = URLSafeSerializer(self.key, salt="gonogo.tracker.session")
 
     def fits(self, key: str) -> bool:
@@ -48,25 +49,29 @@ class Credentials:
             return False
         try:
             _, _, key = base64.b64decode(rest, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64, not UTF-8, not ASCII
             return False
         return self.fits(key)
 
     def sign(self, method: str, file: int, lifetime: int) -> str:
         """A token with which one file can be had (GET) or sent (PUT) for some seconds."""
-        text = self._links.dumps([method, file, int(time.time()) + lifetime])
+        ends = [int(clock()) + lifetime for clock in (time.monotonic, time.time)]
+        text = self._links.dumps([method, file, self._process, *ends])
         return text if isinstance(text, str) else text.decode()
 
     def signed(self, token: str, method: str, lifetime: int) -> int | None:
         """The file that a token is good for, or None.
 
-        One that is good for longer than any is made for was signed while the clock stood later than now: it is not good either.
+        Somebody who sets the clock changes nothing for a token of this process. For one of an earlier process the clock decides; one that
+        is good for longer than any is made for was signed while the clock stood later than now: it is not good either.
         """
         try:
-            made_for, file, until = self._links.loads(token)
-        except (BadSignature, ValueError, TypeError):
+            made_for, file, process, *ends = self._links.loads(token)
+            until = ends[0] if process == self._process else ends[1]
+        except (BadSignature, ValueError, TypeError, IndexError):
             return None
-        good = made_for == method and time.time() <= until <= time.time() + lifetime
+        now = time.monotonic() if process == self._process else time.time()
+        good = made_for == method and now <= until <= now + lifetime
         return file if good else None
 
     def session(self) -> str:

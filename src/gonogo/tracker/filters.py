@@ -43,6 +43,7 @@ FIELDS = {
     "username": "username",
     "user.username": "username",
 }
+TIMES = ("created_at", "heartbeat_at")
 OBJECTS = {"config": "config", "summary_metrics": "summary", "summaryMetrics": "summary", "summary": "summary"}
 
 
@@ -61,11 +62,13 @@ class Document:
         if column in ("config", "summary"):
             return self._entry(column, path)
         value = self.row[column]
+        if value is None and column == "display_name":
+            return self.row["name"]  # as it is shown
         if value is None:
             return MISSING
         if column == "tags":
             return json.loads(value)
-        return timestamp(value) if column in ("created_at", "heartbeat_at") else value
+        return timestamp(value) if column in TIMES else value
 
     def _entry(self, column: str, path: str) -> Any:
         if column not in self._objects:
@@ -103,7 +106,8 @@ def field_of(name: str) -> tuple[str, str]:
 
 def columns_of(names: set[str]) -> set[str]:
     """The columns that must be read for some names of fields."""
-    return {field_of(name)[0] for name in names} - {"username"}
+    columns = {field_of(name)[0] for name in names} - {"username"}
+    return columns | {"name"} if "display_name" in columns else columns
 
 
 def parse(text: str | None) -> tuple[Test, set[str]]:
@@ -114,7 +118,7 @@ def parse(text: str | None) -> tuple[Test, set[str]]:
     """
     try:
         filters = json.loads(text) if text else {}
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise RefusedError(f"filter: not JSON ({error})") from error
     names: set[str] = set()
     try:
@@ -129,7 +133,8 @@ def order_key(order: str) -> tuple[Callable[[Document], Any], bool]:
     down = order.startswith("-")
 
     def key(document: Document) -> tuple[int, Any]:
-        value = document.value(column, path)
+        # Times are compared as they are stored: runs that begin within one second are usual.
+        value = document.row[column] if column in TIMES else document.value(column, path)
         if isinstance(value, bool | int | float) and value == value:
             return (1, value) if down else (0, value)
         if isinstance(value, str):

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from gonogo.tracker.store import Store
-from gonogo.tracker.store.history import Chunk
-from gonogo.tracker.store.runs import RefusedError
+from gonogo.tracker.store.history import LAST_STEP, Chunk
+from gonogo.tracker.store.runs import RefusedError, check_object
 
-HISTORY, SUMMARY = "wandb-history.jsonl", "wandb-summary.json"
+HISTORY, SUMMARY, EVENTS = "wandb-history.jsonl", "wandb-summary.json", "wandb-events.jsonl"
 
 
 def receive(store: Store, run: sqlite3.Row, asked: dict[str, Any]) -> None:
@@ -30,6 +30,10 @@ def receive(store: Store, run: sqlite3.Row, asked: dict[str, Any]) -> None:
     streams = {name: _lines(name, file) for name, file in files.items()}
     _, rows = streams.pop(HISTORY, (0, []))
     _, summaries = streams.pop(SUMMARY, (0, []))
+    for text in summaries[-1:]:
+        check_object(text, SUMMARY)
+    for text in streams.get(EVENTS, (0, []))[1]:
+        check_object(text, EVENTS)
     code = asked.get("exitcode")
     chunk = Chunk(
         rows=rows,
@@ -40,11 +44,13 @@ def receive(store: Store, run: sqlite3.Row, asked: dict[str, Any]) -> None:
         preempting=bool(asked.get("preempting")),
     )
     store.history.store(run["id"], chunk)
+    store.runs.hear(run["id"])
 
 
 def _lines(name: str, file: Any) -> tuple[int, Sequence[str]]:
     if isinstance(file, dict):
         offset, content = file.get("offset", 0), file.get("content")
-        if isinstance(offset, int) and isinstance(content, list) and all(isinstance(line, str) for line in content):
+        counted = isinstance(offset, int) and not isinstance(offset, bool) and 0 <= offset <= LAST_STEP // 2
+        if counted and isinstance(content, list) and all(isinstance(line, str) for line in content):
             return offset, content
     raise RefusedError(f"file stream: {name} must have a number as its offset and texts as its content")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import Any
 
@@ -9,6 +10,20 @@ from gonogo.tracker.api import ids
 from gonogo.tracker.api.context import Context, connect
 from gonogo.tracker.api.file import FileNode
 from gonogo.tracker.filters import timestamp
+from gonogo.tracker.store.runs import RefusedError
+
+
+def collections(
+    context: Context, project: int, kind: str | None, after: str | None, first: int | None, filters: str | None
+) -> dict[str, Any]:
+    """A page of the collections of a project, of some type if one is given.
+
+    Raises:
+        RefusedError: They are to be filtered, which is not supported.
+    """
+    if filters and filters != "{}":
+        raise RefusedError(f"artifactCollections: filters are not supported here: {filters:.200}")
+    return connect(context.store.artifacts.collections(project, kind), lambda row: CollectionNode(context, row), first, after)
 
 
 class TypeNode:
@@ -27,6 +42,10 @@ class TypeNode:
         row = self._context.store.artifacts.collection(self._project["id"], name, self.name)
         return CollectionNode(self._context, row) if row else None
 
+    def artifact_collections(self, after: str | None = None, first: int | None = None, filters: str | None = None) -> dict[str, Any]:
+        """The collections of this type."""
+        return collections(self._context, self._project["id"], self.name, after, first, filters)
+
 
 class CollectionNode:
     """A collection: the versions of an artifact."""
@@ -39,6 +58,11 @@ class CollectionNode:
         self.description = ""
         self.created_at = timestamp(row["created_at"])
         self.digest_algorithm = "MANIFEST_MD5"
+        self.tags: dict[str, Any] = {"edges": []}
+
+    def updated_at(self) -> str:
+        """When its newest version was made or changed."""
+        return timestamp(max([row["updated_at"] for row in self._versions()], default=self._row["created_at"]))
 
     def project(self) -> Any:
         """The project that it is in."""
@@ -51,10 +75,12 @@ class CollectionNode:
         """Its type."""
         return {"id": ids.make("ArtifactType", self._row["project"]), "name": self._row["kind"]}
 
-    def aliases(self) -> dict[str, Any]:
+    default_artifact_type = type
+
+    def aliases(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
         """All aliases of its versions."""
         found = [alias for row in self._versions() for alias in ArtifactNode(self._context, row).aliases()]
-        return connect(found, lambda alias: alias)
+        return connect(found, lambda alias: alias, first, after)
 
     def latest_artifact(self) -> ArtifactNode | None:
         """The newest version, or nothing."""
@@ -69,7 +95,9 @@ class CollectionNode:
     def artifacts(
         self, after: str | None = None, first: int | None = None, order: str | None = None, filters: str | None = None
     ) -> dict[str, Any]:
-        """Its versions, newest first."""
+        """Its versions, newest first; all that are listed are committed, so that filter alone changes nothing."""
+        if filters and json.loads(filters) not in ({}, {"state": "COMMITTED"}):
+            raise RefusedError(f"artifacts: filters are not supported here: {filters[:80]}")
         page = connect(self._versions(), lambda row: ArtifactNode(self._context, row), first, after)
         for edge in page["edges"]:
             edge["version"] = f"v{edge['node'].version_index}"

@@ -34,7 +34,7 @@ from gonogo.tracker.store.runs import RefusedError
 
 log = logging.getLogger("gonogo.tracker")
 LIMIT_OF_TOKENS = 20_000
-_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z]+)")
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 def run(context: Context, text: str, variables: dict[str, Any] | None, operation: str | None) -> tuple[int, dict[str, Any]]:
@@ -125,7 +125,7 @@ def _parameters(function: Callable[..., Any]) -> frozenset[str]:
 
 @cache
 def _snake(name: str) -> str:
-    return _CAPITAL.sub(lambda match: f"_{match[1].lower()}", name).lower()
+    return _WORD.sub("_", name).lower()
 
 
 def _name(text: str, operation: str | None) -> str:

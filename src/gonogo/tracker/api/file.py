@@ -17,7 +17,7 @@ class FileNode:
         self._context = context
         self._row = row
         self.id = ids.make("File", row["id"])
-        self.name = name or row["name"]
+        self.name = self.display_name = name or row["name"]
         self.size_bytes = row["size"]
         self.mimetype = mimetypes.guess_type(self.name)[0] or "application/octet-stream"
         self.updated_at = timestamp(row["updated_at"]) if row["updated_at"] is not None else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from typing import Any
 
 from gonogo.tracker.api import ids
 from gonogo.tracker.api.artifact import ArtifactNode
-from gonogo.tracker.api.context import Context
+from gonogo.tracker.api.context import Context, connect
 from gonogo.tracker.api.file import FileNode
 from gonogo.tracker.api.query import ProjectNode
 from gonogo.tracker.api.run import RunNode
@@ -16,6 +17,8 @@ from gonogo.tracker.store.artifacts import Draft
 from gonogo.tracker.store.runs import RefusedError
 
 log = logging.getLogger("gonogo.tracker")
+# How the client notes in the config that several processes write one run (a field of its telemetry record).
+SHARED_MODE = 67
 # What clients call the columns of a run.
 COLUMNS = {
     "displayName": "display_name",
@@ -49,6 +52,7 @@ class Mutation:
     def upsert_bucket(self, input: dict[str, Any]) -> dict[str, Any]:
         """Make a run or change what is said of it; what is not given stays."""
         values = {COLUMNS[key]: value for key, value in input.items() if key in COLUMNS and value is not None}
+        _refuse_modes(values.get("config"))
         if input.get("id"):
             run, inserted = ids.read("Run", input["id"]), False
             self._store.runs.update(run, values)
@@ -135,7 +139,7 @@ class Mutation:
             artifact = self._artifact(asked["artifactID"])
             file = self._store.files.get(self._store.files.expect(artifact=artifact["id"], name=asked["name"], md5=asked["md5"]))
             nodes.append(FileNode(self._context, _there(file, "file")))
-        return {"files": {"edges": [{"node": node} for node in nodes]}}
+        return {"files": connect(nodes, lambda node: node)}
 
     def commit_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
         """Make a version visible."""
@@ -152,6 +156,24 @@ class Mutation:
         self._store.artifacts.update(artifact["id"], values, None if aliases is None else [alias["alias"] for alias in aliases])
         return {"artifact": ArtifactNode(self._context, self._artifact(input["artifactID"]))}
 
+    def delete_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Remove a version."""
+        artifact = self._artifact(input["artifactID"])
+        self._store.artifacts.delete(artifact["id"], input["artifactID"], bool(input.get("deleteAliases")))
+        return {"artifact": ArtifactNode(self._context, self._artifact(input["artifactID"]))}
+
+    def add_aliases(self, input: dict[str, Any]) -> dict[str, bool]:
+        """Give a version more aliases."""
+        artifact, names = self._aliased(input)
+        self._store.artifacts.add_aliases(artifact["id"], names)
+        return {"success": True}
+
+    def delete_aliases(self, input: dict[str, Any]) -> dict[str, bool]:
+        """Take aliases from a version."""
+        artifact, names = self._aliased(input)
+        self._store.artifacts.delete_aliases(artifact["id"], names)
+        return {"success": True}
+
     def use_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
         """Note that a run reads an artifact."""
         run, artifact = self._run(input), self._artifact(input["artifactID"])
@@ -165,9 +187,29 @@ class Mutation:
     def _artifact(self, id: str) -> sqlite3.Row:
         return _there(self._store.artifacts.get(ids.read("Artifact", id)), "artifact")
 
+    def _aliased(self, input: dict[str, Any]) -> tuple[sqlite3.Row, list[str]]:
+        artifact = self._artifact(input["artifactID"])
+        for alias in input["aliases"]:
+            if alias["artifactCollectionName"] != artifact["name"]:
+                raise RefusedError(f"aliases: {artifact['name']} is not linked to {alias['artifactCollectionName']}")
+        return artifact, [alias["alias"] for alias in input["aliases"]]
+
     def _manifest(self, manifest: int, file: int) -> dict[str, Any]:
         node = FileNode(self._context, _there(self._store.files.get(file), "file"))
         return {"artifact_manifest": {"id": ids.make("ArtifactManifest", manifest), "file": node}}
+
+
+def _refuse_modes(config: str | None) -> None:
+    """Say no to modes in which the client leaves to the server what this one doesn't do: rows would be missing, and nobody would know."""
+    try:
+        noted = json.loads(config or "{}")["_wandb"]["value"]
+        forked, shared = "branch_point" in noted, SHARED_MODE in noted["t"]["3"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return  # not from a run that begins
+    if forked:
+        raise RefusedError("run: fork_from is not supported here; begin a run of its own")
+    if shared:
+        raise RefusedError("run: mode='shared' is not supported here; let every process log a run of its own, in one group")
 
 
 def _there(row: sqlite3.Row | None, what: str) -> sqlite3.Row:

@@ -71,8 +71,8 @@ class RunNode:
     def wandb_config(self, keys: list[str] | None = None) -> str:
         """What the client noted about itself in the config; a client that finds it knows that the run is an old one."""
         noted = json.loads(self._text("config")).get("_wandb", {})
-        noted = noted.get("value", {}) if isinstance(noted, dict) else {}
-        return json.dumps({key: value for key, value in noted.items() if keys is None or key in keys})
+        noted = noted.get("value") if isinstance(noted, dict) else None
+        return json.dumps({key: value for key, value in (noted.items() if isinstance(noted, dict) else ()) if keys is None or key in keys})
 
     def system_metrics(self) -> str:
         """The newest system metrics as JSON."""
@@ -178,7 +178,7 @@ class RunNode:
             asked = json.loads(spec)
             keys, first, last = asked.get("keys"), asked.get("minStep", -LAST_STEP), asked.get("maxStep", LAST_STEP)
             count = asked.get("samples", DEFAULT_SAMPLES)
-        except (json.JSONDecodeError, AttributeError) as error:
+        except (ValueError, RecursionError, AttributeError) as error:
             raise RefusedError(f"sampledHistory: the spec is not a JSON object: {spec[:80]}") from error
         whole = all(isinstance(number, int) for number in (first, last, count))
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or not whole:

@@ -109,7 +109,7 @@ class Artifacts:
             raise RefusedError(f"artifact {row['name']}: {missing[0]} was not uploaded, and {len(missing) - 1} others")
         size = sum(entry.get("size") or 0 for entry in entries.values())
         with self._database.write() as connection:
-            query = "SELECT COALESCE(MAX(version) + 1, 0) FROM artifact WHERE collection = ? AND state = 'COMMITTED'"
+            query = "SELECT COALESCE(MAX(version) + 1, 0) FROM artifact WHERE collection = ?"  # no number is used twice
             (version,) = connection.execute(query, (row["collection"],)).fetchone()
             connection.execute(
                 "UPDATE artifact SET state = 'COMMITTED', version = ?, size = ?, files = ?, updated_at = ? WHERE id = ?",
@@ -129,6 +129,41 @@ class Artifacts:
                 connection.execute("DELETE FROM alias WHERE artifact = ?", (artifact,))
                 _name(connection, artifact, collection, aliases)
             connection.execute("UPDATE artifact SET updated_at = ? WHERE id = ?", (time.time(), artifact))
+
+    def add_aliases(self, artifact: int, names: Sequence[str]) -> None:
+        """Give a version more aliases, which no other of its collection then has."""
+        with self._database.write() as connection:
+            _name(connection, artifact, _row(connection, artifact)["collection"], names)
+
+    def delete_aliases(self, artifact: int, names: Sequence[str]) -> None:
+        """Take aliases from a version."""
+        with self._database.write() as connection:
+            connection.executemany("DELETE FROM alias WHERE artifact = ? AND name = ?", [(artifact, name) for name in names])
+
+    def delete(self, artifact: int, known_as: str, with_aliases: bool) -> None:
+        """Remove a version with its files, but for those that other versions took over from it. Its number is not used again.
+
+        Args:
+            artifact: Its number.
+            known_as: What the manifests of other versions call it.
+            with_aliases: Whether it may have other aliases than `latest`.
+
+        Raises:
+            RefusedError: It has other aliases, and may not.
+        """
+        names = self.aliases(artifact)
+        if {*names} - {LATEST} and not with_aliases:
+            raise RefusedError(f"artifact: it has the aliases {', '.join(names)}; delete(delete_aliases=True) takes them away as well")
+        with self._database.write() as connection:
+            row = _row(connection, artifact)
+            connection.execute("UPDATE artifact SET state = 'DELETED', updated_at = ? WHERE id = ?", (time.time(), artifact))
+            connection.execute("DELETE FROM alias WHERE artifact = ?", (artifact,))
+        left = self.versions(row["collection"])
+        if LATEST in names and left:
+            self.add_aliases(left[0]["id"], [LATEST])
+        entries = [(name, entry) for version in left for name, entry in (self.entries(version["id"]) or {}).items()]
+        taken = {name for name, entry in entries if entry.get("birthArtifactID") == known_as}
+        self._files.remove([file["id"] for file in self._files.of_artifact(artifact) if file["name"] not in taken])
 
     def use(self, run: int, artifact: int) -> None:
         """Note that a run read an artifact."""
@@ -150,6 +185,11 @@ class Artifacts:
         row: sqlite3.Row | None = self._database.read().execute(query, (project, name, kind)).fetchone()
         return row
 
+    def collection_by_number(self, collection: int) -> sqlite3.Row | None:
+        """One collection by its number."""
+        row: sqlite3.Row | None = self._database.read().execute("SELECT * FROM collection WHERE id = ?", (collection,)).fetchone()
+        return row
+
     def collections(self, project: int, kind: str | None = None) -> list[sqlite3.Row]:
         """All collections of a project, of some type if one is given."""
         query = "SELECT * FROM collection WHERE project = ?1 AND (?2 IS NULL OR kind = ?2) ORDER BY name"
@@ -165,7 +205,7 @@ class Artifacts:
         connection = self._database.read()
         row = connection.execute("SELECT artifact AS id FROM alias WHERE collection = ? AND name = ?", (collection, alias)).fetchone()
         if row is None and alias[:1] == "v" and alias[1:].isdecimal() and len(alias) < 18:
-            query = "SELECT id FROM artifact WHERE collection = ? AND version = ?"
+            query = "SELECT id FROM artifact WHERE collection = ? AND version = ? AND state = 'COMMITTED'"
             row = connection.execute(query, (collection, int(alias[1:]))).fetchone()
         if row is None:
             query = "SELECT id FROM artifact WHERE collection = ? AND digest = ? AND state = 'COMMITTED' ORDER BY version DESC"
@@ -218,16 +258,20 @@ class Artifacts:
             return None
         try:
             manifest = json.loads(self._files.path(file).read_bytes())
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError, FileNotFoundError):
+        except (ValueError, RecursionError, FileNotFoundError):
             return None
         contents = manifest.get("contents") if isinstance(manifest, dict) else None
-        if not isinstance(contents, dict) or not all(isinstance(entry, dict) for entry in contents.values()):
+        if not isinstance(contents, dict) or not all(map(_is_entry, contents.values())):
             return None
         return contents
 
     def _rows(self, query: str, owner: int) -> list[sqlite3.Row]:
         connection = self._database.read()
         return [_row(connection, number) for (number,) in connection.execute(query, (owner,)).fetchall()]
+
+
+def _is_entry(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("size") or 0, int)
 
 
 def _find(connection: sqlite3.Connection, artifact: int) -> sqlite3.Row | None:

@@ -15,12 +15,13 @@ from gonogo.errors import UsageError
 
 # A change of the tables raises this; an older file is then brought up to date, a newer one refused.
 VERSION = 1
+# No number is used twice: clients keep ids, and links to files, of what may have been removed since.
 TABLES = """
 CREATE TABLE project (
-    id INTEGER PRIMARY KEY, entity TEXT NOT NULL, name TEXT NOT NULL, created_at REAL NOT NULL, UNIQUE (entity, name)
+    id INTEGER PRIMARY KEY AUTOINCREMENT, entity TEXT NOT NULL, name TEXT NOT NULL, created_at REAL NOT NULL, UNIQUE (entity, name)
 );
 CREATE TABLE run (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     project INTEGER NOT NULL REFERENCES project ON DELETE CASCADE,
     name TEXT NOT NULL,
     display_name TEXT, description TEXT, notes TEXT, run_group TEXT, job_type TEXT, host TEXT, program TEXT, commit_hash TEXT,
@@ -47,13 +48,13 @@ CREATE TABLE line (
     PRIMARY KEY (run, stream, number)
 ) WITHOUT ROWID;
 CREATE TABLE collection (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     project INTEGER NOT NULL REFERENCES project ON DELETE CASCADE,
     kind TEXT NOT NULL, name TEXT NOT NULL, created_at REAL NOT NULL,
     UNIQUE (project, name)
 );
 CREATE TABLE artifact (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     collection INTEGER NOT NULL REFERENCES collection ON DELETE CASCADE,
     run INTEGER REFERENCES run ON DELETE SET NULL,
     client TEXT, version INTEGER, state TEXT NOT NULL, digest TEXT NOT NULL, description TEXT, metadata TEXT, aliases TEXT NOT NULL,
@@ -71,10 +72,10 @@ CREATE TABLE use (
     PRIMARY KEY (run, artifact)
 ) WITHOUT ROWID;
 CREATE TABLE manifest (
-    id INTEGER PRIMARY KEY, artifact INTEGER NOT NULL REFERENCES artifact ON DELETE CASCADE, kind TEXT NOT NULL, digest TEXT
+    id INTEGER PRIMARY KEY AUTOINCREMENT, artifact INTEGER NOT NULL REFERENCES artifact ON DELETE CASCADE, kind TEXT NOT NULL, digest TEXT
 );
 CREATE TABLE file (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     run INTEGER REFERENCES run ON DELETE CASCADE,
     artifact INTEGER REFERENCES artifact ON DELETE CASCADE,
     manifest INTEGER REFERENCES manifest ON DELETE CASCADE,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import secrets
 import sqlite3
@@ -148,9 +149,11 @@ class Files:
 
     def _select(self, query: str, values: list[Any], names: Sequence[str], pattern: str | None) -> list[sqlite3.Row]:
         if names:
-            query += f" AND name IN ({', '.join('?' * len(names))})"
-            values += names
+            query += " AND name IN (SELECT value FROM json_each(?))"  # of any number
+            values.append(json.dumps([*names]))
         elif pattern is not None:
+            if len(pattern) > LIMIT_OF_PATHS:
+                raise RefusedError(f"files: a pattern has at most {LIMIT_OF_PATHS} characters, this one has {len(pattern)}")
             query += " AND name LIKE ?"
             values.append(pattern)
         return self._database.read().execute(f"{query} ORDER BY name", values).fetchall()

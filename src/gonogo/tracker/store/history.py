@@ -24,6 +24,10 @@ log = logging.getLogger("gonogo.tracker")
 MISSING = object()
 # Keys that stand in a line just as they are, whatever wrote the JSON.
 _PLAIN = re.compile(r"[\w /:@%+~^()\[\]-]+", re.ASCII)
+# Rows that are held parsed at a time: a client that was offline sends tens of thousands at once.
+BATCH = 500
+# Keys for which the text of a row is searched before it is parsed; SQLite takes no condition of any length.
+SEARCHED = 100
 # SQLite's own bounds of a step.
 LAST_STEP = (1 << 63) - 1
 
@@ -61,9 +65,10 @@ class History:
         Raises:
             RefusedError: A row is not a JSON object with a whole number as its `_step`.
         """
-        rows = [_parse(line) for line in chunk.rows]
         with self._database.write() as connection:
-            added = _add_rows(connection, run, rows)
+            added = 0
+            for begin in range(0, len(chunk.rows), BATCH):
+                added += _add_rows(connection, run, [_parse(line) for line in chunk.rows[begin : begin + BATCH]])
             for stream, (first, lines) in chunk.lines.items():
                 numbered = [(run, stream, number, line) for number, line in enumerate(lines, first)]
                 connection.executemany("INSERT OR REPLACE INTO line (run, stream, number, line) VALUES (?, ?, ?, ?)", numbered)
@@ -104,7 +109,8 @@ class History:
         """
         query = "SELECT step FROM history WHERE run = ? AND step BETWEEN ? AND ?"
         values: list[Any] = [run, first, last]
-        for key in keys:  # the text is searched first, which is much quicker than parsing; it may let rows through that lack the key
+        # The text is searched first, which is much quicker than parsing; it may let rows through that lack a key.
+        for key in keys[:SEARCHED]:
             head = key.split(".", 1)[0]
             if _PLAIN.fullmatch(head):
                 query += " AND (instr(line, ?) OR instr(line, ?))"
@@ -182,11 +188,13 @@ class Row(NamedTuple):
 def _parse(line: str) -> Row:
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise RefusedError(f"history: a line is not JSON ({error}): {line[:80]}") from error
     step = row.get("_step") if isinstance(row, dict) else None
     if not isinstance(step, int) or isinstance(step, bool) or not -LAST_STEP <= step <= LAST_STEP:
         raise RefusedError(f"history: a line has no whole number as its _step: {line[:80]}")
+    if not isinstance(row.get("_timestamp", 0), int | float):
+        raise RefusedError(f"history: a line has something else than a number as its _timestamp: {line[:80]}")
     return Row(step, line, row)
 
 

@@ -38,6 +38,20 @@ class RefusedError(ValueError):
     """What was asked for can't be; the text says why, for whoever asked."""
 
 
+def check_object(text: str, what: str) -> None:
+    """Make sure that whoever reads a text later finds a JSON object.
+
+    Raises:
+        RefusedError: It is not one; `what` names it.
+    """
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RefusedError(f"{what}: not JSON ({error}): {text[:80]}") from error
+    if not isinstance(found, dict):
+        raise RefusedError(f"{what}: must be a JSON object, not {text[:80]}")
+
+
 class Runs:
     """The projects and runs of a database."""
 
@@ -45,7 +59,9 @@ class Runs:
         """Take the database and the seconds without a sign of life after which a run counts as crashed."""
         self._database = database
         self._silence = silence
-        self._opened = time.time()
+        # By a clock that nobody sets: when this server started, and when it last heard from which run.
+        self._opened = time.monotonic()
+        self._heard: dict[int, float] = {}
 
     def projects(self, entity: str | None = None) -> list[sqlite3.Row]:
         """All projects, or those of one entity, by name, each with `runs`, their number, and `active_at`, the last sign of life."""
@@ -100,10 +116,12 @@ class Runs:
             The run's number, and whether it was made.
 
         Raises:
-            RefusedError: The name is empty or too long.
+            RefusedError: The name is empty, too long, or one that no client can log under.
         """
         if not 0 < len(name) <= LIMIT_OF_NAMES:
             raise RefusedError(f"run: an id has 1 to {LIMIT_OF_NAMES} characters, this one has {len(name)}")
+        if "%" in name or name in (".", ".."):
+            raise RefusedError(f"run: the client can't log under the id {name!r}: it puts it into an address as it is; take one without %")
         now = time.time()
         with self._database.write() as connection:
             inserted = connection.execute(
@@ -111,12 +129,17 @@ class Runs:
             ).rowcount
             (run,) = connection.execute("SELECT id FROM run WHERE project = ? AND name = ?", (project, name)).fetchone()
             _set(connection, run, values)
+        self.hear(run)
         return run, bool(inserted)
 
     def update(self, run: int, values: dict[str, Any]) -> None:
         """Set some columns of a run."""
         with self._database.write() as connection:
             _set(connection, run, values)
+
+    def hear(self, run: int) -> None:
+        """Take note of a sign of life."""
+        self._heard[run] = time.monotonic()
 
     def delete(self, run: int) -> None:
         """Remove a run with all it logged; artifacts stay."""
@@ -126,10 +149,9 @@ class Runs:
     def state(self, row: sqlite3.Row) -> str:
         """The state of a run as of now: one that was silent for too long has crashed.
 
-        Silence is counted from this server's start at the earliest: while it was down nobody could be heard. A clock that went back makes
-        a run look alive for longer, never dead.
+        Silence is counted from this server's start at the earliest: while it was down nobody could be heard.
         """
-        if row["state"] == "running" and time.time() - max(row["heartbeat_at"], self._opened) > self._silence:
+        if row["state"] == "running" and time.monotonic() - self._heard.get(row["id"], self._opened) > self._silence:
             return "crashed"
         return str(row["state"])
 
@@ -149,6 +171,9 @@ def _set(connection: sqlite3.Connection, run: int, values: dict[str, Any]) -> No
         raise KeyError(f"not columns of a run: {sorted(unknown)}")
     if not values:
         return
+    for column in ("config", "summary"):
+        if column in values:
+            check_object(values[column], column)
     columns = ", ".join(f"{name} = ?" for name in values)
     texts = [json.dumps(value) if isinstance(value, list) else value for value in values.values()]
     connection.execute(f"UPDATE run SET {columns} WHERE id = ?", (*texts, run))

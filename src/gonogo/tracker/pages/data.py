@@ -1,0 +1,118 @@
+"""What the pages' script asks for: JSON, and files. Which run is meant stands in the query, where any name may be written."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+
+from gonogo.tracker.pages import contents
+from gonogo.tracker.pages.curves import POINTS, Curves
+
+if TYPE_CHECKING:
+    from gonogo.tracker.app import Service
+
+LIMIT_OF_RUNS = 40
+LIMIT_OF_KEYS = 60
+LIMIT_OF_LINES = 2000
+MEBIBYTE = 1 << 20
+# How files begin that hold pictures; no other kind is shown. SVG is not among them: it can hold scripts.
+_PICTURES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF87a", "image/gif"), (b"GIF89a", "image/gif"))
+
+
+class Data:
+    """The data endpoints."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._store = service.store
+
+    def metrics(self, request: Request) -> Response:
+        """Names of the metrics that some runs logged."""
+        names: dict[str, None] = {}
+        for run in self._runs(request):
+            names |= dict.fromkeys(Curves(self._store, run).names())
+        return _json({"metrics": [*names]})
+
+    def curves(self, request: Request) -> Response:
+        """Curves of some metrics of some runs, by the runs' ids."""
+        keys = request.query_params.getlist("key")
+        if len(keys) > LIMIT_OF_KEYS:
+            raise HTTPException(400, f"At most {LIMIT_OF_KEYS} metrics can be asked for at once.")
+        runs = self._runs(request)
+        count = POINTS if len(runs) <= 4 else POINTS // 2
+        return _json({"runs": {run["name"]: Curves(self._store, run).sampled(keys, count) for run in runs}})
+
+    def console(self, request: Request) -> Response:
+        """Lines of a run's console."""
+        before, after = (_whole(request, name) for name in ("before", "after"))
+        limit = max(1, min(LIMIT_OF_LINES, _whole(request, "limit") or LIMIT_OF_LINES))
+        return _json({"lines": contents.console(self._store, self._run(request)["id"], before, after, limit)})
+
+    def image(self, request: Request) -> Response:
+        """A picture that a run logged."""
+        row = self._file(request)
+        path = self._store.files.path(row)
+        try:
+            with path.open("rb") as file:
+                begin = file.read(12)
+        except FileNotFoundError:
+            raise HTTPException(404, "The file is gone.") from None
+        kind = next((kind for mark, kind in _PICTURES if begin.startswith(mark)), None)
+        if begin[:4] == b"RIFF" and begin[8:] == b"WEBP":
+            kind = "image/webp"
+        if kind is None:
+            raise HTTPException(404, "The file holds no picture of a kind that is shown here.")
+        return FileResponse(path, media_type=kind, headers={"Content-Security-Policy": "sandbox; default-src 'none'"})
+
+    def file(self, request: Request) -> Response:
+        """Lead to a file of a run, or of an artifact of its project, with a link that is good for a while."""
+        row = self._file(request)
+        token = self._service.credentials.sign("GET", row["id"], self._service.settings.link_lifetime)
+        return RedirectResponse(f"/storage/{token}", 303)
+
+    def _runs(self, request: Request) -> list[sqlite3.Row]:
+        names = [*dict.fromkeys(request.query_params.getlist("run"))]
+        if len(names) > LIMIT_OF_RUNS:
+            raise HTTPException(400, f"At most {LIMIT_OF_RUNS} runs can be asked for at once.")
+        return [self._named(request, name) for name in names]
+
+    def _run(self, request: Request) -> sqlite3.Row:
+        return self._named(request, request.query_params.get("run", ""))
+
+    def _named(self, request: Request, name: str) -> sqlite3.Row:
+        entity, project = (request.query_params.get(key, "") for key in ("entity", "project"))
+        run = self._store.runs.find(entity, project, name)
+        if run is None:
+            raise HTTPException(404, f"There is no run {name!r} in {entity}/{project}.")
+        return run
+
+    def _file(self, request: Request) -> sqlite3.Row:
+        name, artifact = request.query_params.get("name", ""), _whole(request, "artifact")
+        found: Sequence[sqlite3.Row]
+        if artifact is None:
+            found = self._store.files.of_run(self._run(request)["id"], [name])
+        else:
+            found = self._store.files.of_artifact(artifact, [name])
+        if not found:
+            raise HTTPException(404, f"There is no file {name!r}.")
+        return found[0]
+
+
+def _whole(request: Request, name: str) -> int | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not text.removeprefix("-").isdecimal() or not text.isascii() or len(text) > 18:
+        raise HTTPException(400, f"{name} must be a whole number.")
+    return int(text)
+
+
+def _json(content: Any) -> Response:
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return Response(text, media_type="application/json")

@@ -1,0 +1,318 @@
+"""Everything a training script and an evaluation script do with wandb, call by call, with whatever client version runs this file.
+
+Writes JSON into the file that it is given: for each call its name and the error that it ended with, or null. It needs a tracker in its
+environment and no package beside wandb; with numpy it tries more.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import wandb
+
+ENTITY, PROJECT = "lab", "matrix"
+RUN = "proposed-ResNet-18 (11M)-CIFAR-10-C (severity 5)"
+PATH = f"{ENTITY}/{PROJECT}"
+outcome: list[tuple[str, str | None]] = []
+
+
+@contextmanager
+def call(name: str) -> Iterator[None]:
+    """One call that is to work: a row of the matrix."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        outcome.append((name, f"{type(error).__name__}: {error}"[:600]))
+    else:
+        outcome.append((name, None))
+
+
+def fails(name: str, kind: type[Exception], says: str, does: Callable[[], Any]) -> None:
+    """One call that is to end with an error of the client's own that says what is wrong."""
+    with call(name):
+        try:
+            answer = does()
+        except kind as error:
+            assert says in str(error), f"the error does not say {says!r}: {error}"
+        else:
+            raise AssertionError(f"no error, but {answer!r}")
+
+
+def same(found: Any, wanted: Any) -> None:
+    """What came back is what was logged."""
+    assert found == wanted, f"{found!r:.300} is not {wanted!r:.300}"
+
+
+def train(folder: Path) -> None:
+    """Log a run, resume it, log another one offline."""
+    common: dict[str, Any] = {"entity": ENTITY, "project": PROJECT, "dir": str(folder), "settings": {"x_disable_stats": True}}
+    with call("wandb.init"):
+        config = {"seed": 1, "model": {"name": "resnet18", "sizes": [1, 2]}, "lr": 1e-3}
+        run = wandb.init(id=RUN, name="a title", tags=["a"], notes="why", group="g", job_type="train", config=config, **common)
+    with call("run.define_metric"):
+        run.define_metric("accuracy", summary="max")
+    with call("run.config.update"):
+        run.config.update({"late": True})
+    with call("run.log"):
+        for step in range(20):
+            run.log({"loss": 1 / (step + 3), "accuracy": step % 7, "nested": {"a": step}}, step=step)
+        run.log({"odd": math.nan, "big": 2**60 + 1}, step=20, commit=True)
+    with call("run.log(wandb.Table)"):
+        run.log({"table": wandb.Table(columns=["a", "b"], data=[[1, "x"], [2, "y"]])})
+    with call("run.log(wandb.Html)"):
+        run.log({"html": wandb.Html("<p>hello</p>", inject=False)})
+    with call("wandb.plot.line"):
+        run.log({"curve": wandb.plot.line(wandb.Table(columns=["x", "y"], data=[[1, 2], [3, 4]]), "x", "y", title="curve")})
+    with call("run.summary"):
+        run.summary["nested"] = {"deep": {"list": [1, 2]}}
+        run.summary.update({"best": 0.5})
+    with call("run.save"):
+        (folder / "notes.txt").write_text("notes\n")
+        run.save(str(folder / "notes.txt"), base_path=str(folder), policy="now")
+    with call("run.log_artifact"):
+        artifact = wandb.Artifact("weights", type="model", metadata={"epoch": 1}, description="the best")
+        (folder / "weights.bin").write_bytes(b"w" * 100_000)
+        artifact.add_file(str(folder / "weights.bin"), name="deep/weights.bin")
+        artifact.add(wandb.Table(columns=["c"], data=[[1]]), "examples")
+        run.log_artifact(artifact, aliases=["best"]).wait()
+        same(artifact.version, "v0")
+    with call("run.log_artifact of the same content"):
+        again = wandb.Artifact("weights", type="model", metadata={"epoch": 1}, description="the best")
+        again.add_file(str(folder / "weights.bin"), name="deep/weights.bin")
+        again.add(wandb.Table(columns=["c"], data=[[1]]), "examples")
+        run.log_artifact(again, aliases=["last"]).wait()
+        same(again.version, "v0")
+    with call("artifact.new_draft"):
+        draft = artifact.new_draft()
+        (folder / "more.txt").write_text("more")
+        draft.add_file(str(folder / "more.txt"))
+        run.log_artifact(draft).wait()
+        same(draft.version, "v1")
+    with call("run.log_model"):
+        run.log_model(str(folder / "weights.bin"), name="logged-model")
+    with call("run.use_artifact"):
+        used = run.use_artifact("weights:best")
+        same(sorted(used.aliases), ["best", "last"])
+    with call("artifact.download during a run"):
+        target = Path(used.download(root=str(folder / "during")))
+        same((target / "deep/weights.bin").read_bytes(), b"w" * 100_000)
+    with call("run.log_code"):
+        (folder / "code").mkdir()
+        (folder / "code/a.py").write_text("print(1)\n")
+        run.log_code(str(folder / "code"))
+    with call("run.alert"):
+        run.alert(title="look", text="something happened", level="WARN", wait_duration=0)
+    with call("console capture"):
+        print("printed by the training")
+    with call("run.finish"):
+        run.finish()
+    with call("wandb.init(resume='must')"):
+        run = wandb.init(id=RUN, resume="must", **common)
+        same(run.resumed, True)
+    with call("run.starting_step of a resumed run"):
+        same(run.starting_step, 24)
+    with call("run.log of a resumed run"):
+        run.log({"loss": 0.0})
+        run.finish()
+    with call("wandb.init(resume='allow')"):
+        with wandb.init(id="allowed", resume="allow", **common) as run:
+            same(run.resumed, False)
+            run.log({"x": 1})
+        with wandb.init(id="allowed", resume="allow", **common) as run:
+            same(run.starting_step, 1)
+            run.log({"x": 2})
+    fails("wandb.init(resume='never') of an old run", wandb.Error, RUN, lambda: wandb.init(id=RUN, resume="never", **common))
+    fails("wandb.init(resume='must') of no run", wandb.Error, "nowhere", lambda: wandb.init(id="nowhere", resume="must", **common))
+    if find_spec("numpy"):
+        with wandb.init(id="plots", **common) as run:
+            with call("run.log(wandb.Histogram)"):
+                run.log({"histogram": wandb.Histogram([1, 2, 2, 3])})
+            with call("wandb.plot.confusion_matrix"):
+                run.log({"confusion": wandb.plot.confusion_matrix(y_true=[0, 1, 1], preds=[0, 1, 0], class_names=["cat", "dog"])})
+    with call("wandb.init(mode='disabled')"), wandb.init(id="disabled", mode="disabled", **common) as run:
+        run.log({"x": 1})
+    with call("wandb.init(mode='offline')"), wandb.init(id="offline", mode="offline", config={"seed": 2}, **common) as run:
+        for step in range(10):
+            run.log({"x": step})
+    for name in ("wandb sync", "wandb sync again"):
+        with call(name):
+            (offline,) = (folder / "wandb").glob("offline-run-*")
+            command = [sys.executable, "-m", "wandb", "sync", "--include-synced", str(offline)]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+
+
+def read(folder: Path) -> None:
+    """Read what `train` logged, as an evaluation script would."""
+    with call("wandb.Api"):
+        api = wandb.Api(timeout=60)
+    with call("api.viewer"):
+        same(api.viewer.username, "local")
+    with call("api.default_entity"):
+        same(api.default_entity, "local")
+    with call("api.run"):
+        run = api.run(f"{PATH}/{RUN}")
+        same((run.id, run.name, run.state), (RUN, "a title", "finished"))
+    with call("run.tags, notes, group, job_type"):
+        same((run.tags, run.notes, run.group, run.job_type), (["a"], "why", "g", "train"))
+    with call("run.config"):
+        same(dict(run.config), {"seed": 1, "model": {"name": "resnet18", "sizes": [1, 2]}, "lr": 1e-3, "late": True})
+    with call("run.summary (read)"):
+        same(run.summary["nested"]["deep"]["list"], [1, 2])
+        same((run.summary["accuracy"]["max"], run.summary["best"], run.summary["loss"]), (6, 0.5, 0))
+    with call("run.lastHistoryStep"):
+        same(run.lastHistoryStep, 24)
+    with call("run.metadata"):
+        assert run.metadata["python"]
+    with call("run.scan_history"):
+        rows = list(run.scan_history())
+        same([row["_step"] for row in rows], [*range(25)])
+        same([row["loss"] for row in rows[:20]], [1 / (step + 3) for step in range(20)])
+        assert math.isnan(rows[20]["odd"])
+        same(rows[20]["big"], 2**60 + 1)
+    with call("run.scan_history(keys)"):
+        same([row["loss"] for row in run.scan_history(keys=["loss", "accuracy"], page_size=7)][:20], [1 / (step + 3) for step in range(20)])
+        same(len(list(run.scan_history(keys=["_step", "loss"], min_step=3, max_step=9))), 6)
+    with call("run.history(pandas=False)"):
+        same(len(run.history(pandas=False)), 25)
+    with call("run.history(keys)"):
+        same([row["accuracy"] for row in run.history(keys=["accuracy"], pandas=False)][:8], [0, 1, 2, 3, 4, 5, 6, 0])
+    with call("run.history(stream='system')"):
+        same(run.history(stream="system", pandas=False), [])
+    with call("run.files"):
+        names = [file.name for file in run.files()]
+        assert {"config.yaml", "notes.txt", "output.log", "requirements.txt", "wandb-metadata.json", "wandb-summary.json"} <= {*names}, (
+            names
+        )
+        same([file.name for file in run.files(pattern="%.txt")], ["notes.txt", "requirements.txt"])
+    with call("run.file.download"), run.file("notes.txt").download(root=str(folder / "files"), replace=True) as file:
+        same(file.read(), "notes\n")
+    with call("run.file of a table"), run.file(run.summary["table"]["path"]).download(root=str(folder / "files")) as file:
+        same(json.load(file)["data"], [[1, "x"], [2, "y"]])
+    with call("console output"), run.file("output.log").download(root=str(folder / "files")) as file:
+        file.read()
+    with call("run.logged_artifacts"):
+        logged = {artifact.type: artifact for artifact in run.logged_artifacts()}
+        assert {"model", "run_table", "code"} <= {*logged}, [*logged]
+    with call("artifact.get of a table"):
+        table = next(artifact for artifact in run.logged_artifacts() if artifact.type == "run_table" and "table" in artifact.name)
+        same(table.get("table").data, [[1, "x"], [2, "y"]])
+    with call("run.used_artifacts"):
+        same([artifact.name for artifact in run.used_artifacts()], ["weights:v0"])
+    with call("api.artifact"):
+        artifact = api.artifact(f"{PATH}/weights:best", type="model")
+        same((artifact.version, artifact.metadata, artifact.description), ("v0", {"epoch": 1}, "the best"))
+    with call("api.artifact by version"):
+        same(api.artifact(f"{PATH}/weights:v1").aliases, ["latest"])
+    with call("artifact.download"):
+        target = Path(artifact.download(root=str(folder / "artifact")))
+        same(sorted(path.name for path in target.rglob("*") if path.is_file()), ["examples.table.json", "weights.bin"])
+    with call("artifact.get_entry"):
+        same(Path(artifact.get_entry("deep/weights.bin").download(root=str(folder / "entry"))).stat().st_size, 100_000)
+    with call("artifact.files"):
+        same(sorted(file.name for file in artifact.files()), ["deep/weights.bin", "examples.table.json"])
+    with call("artifact.verify"):
+        artifact.verify(root=str(folder / "artifact"))
+    with call("artifact.logged_by, used_by"):
+        same(artifact.logged_by().id, RUN)
+        same([user.id for user in artifact.used_by()], [RUN])
+    with call("artifact.save"):
+        artifact.metadata["epoch"] = 2
+        artifact.aliases.append("kept")
+        artifact.aliases.remove("last")
+        artifact.save()
+        again = api.artifact(f"{PATH}/weights:kept")
+        same((again.version, again.metadata, sorted(again.aliases)), ("v0", {"epoch": 2}, ["best", "kept"]))
+    with call("api.artifacts"):
+        same([version.version for version in api.artifacts("model", f"{PATH}/weights")], ["v1", "v0"])
+    with call("api.artifact_collection, artifact_collections"):
+        same(api.artifact_collection("model", f"{PATH}/weights").name, "weights")
+        same(sorted(item.name for item in api.artifact_collections(PATH, "model")), ["logged-model", "weights"])
+        same(sorted(api.artifact_collection("model", f"{PATH}/weights").aliases), ["best", "kept", "latest"])
+    with call("api.artifact_type, artifact_types"):
+        same(api.artifact_type("model", PATH).name, "model")
+        assert {"model", "run_table", "code"} <= {kind.name for kind in api.artifact_types(PATH)}
+    with call("api.artifact_exists"):
+        same([api.artifact_exists(f"{PATH}/weights:{version}") for version in ("v0", "latest", "v9")], [True, True, False])
+        same(api.artifact_collection_exists(f"{PATH}/weights", "model"), True)
+    with call("api.runs"):
+        runs = api.runs(PATH, per_page=1)
+        same(len(runs), len([*runs]))
+        same([item.id for item in runs if item.id != "plots"], [RUN, "allowed", "offline"])
+    with call("api.runs(filters, order)"):
+        for filters in (
+            {"config.seed": 1},
+            {"config.seed.value": 1},
+            {"$or": [{"config.seed": 1}, {"config.seed": 7}]},
+            {"$and": [{"config.model.name": {"$in": ["resnet18"]}}, {"state": "finished"}]},
+            {"summary_metrics.best": {"$gt": 0.4, "$lte": 0.5}},
+            {"tags": "a"},
+            {"display_name": {"$regex": "^a t"}},
+        ):
+            found = [item.id for item in api.runs(PATH, filters=filters)]
+            assert found == [RUN], f"{filters} finds {found}"
+        same([item.id for item in api.runs(PATH, order="-summary_metrics.x")][:2], ["offline", "allowed"])
+    with call("runs of a synced offline run"):
+        offline = api.run(f"{PATH}/offline")
+        same((offline.state, offline.config), ("finished", {"seed": 2}))
+        same([row["x"] for row in offline.scan_history()], [*range(10)])
+    with call("run.wait_until_finished"):
+        run.wait_until_finished()
+    with call("run.update"):
+        run.config["reviewed"] = True
+        run.tags.append("b")
+        run.notes, run.name = "other", "another title"
+        run.update()
+        again = wandb.Api().run(f"{PATH}/{RUN}")
+        same((again.config["reviewed"], again.tags, again.notes, again.name), (True, ["a", "b"], "other", "another title"))
+    with call("run.summary.update"):
+        run.summary.update({"evaluated": 0.25})
+        same(wandb.Api().run(f"{PATH}/{RUN}").summary["evaluated"], 0.25)
+    with call("run.upload_file"):
+        (folder / "late.txt").write_text("late")
+        run.upload_file(str(folder / "late.txt"), root=str(folder))
+        same(wandb.Api().run(f"{PATH}/{RUN}").file("late.txt").size, 4)
+    with call("file.delete"):
+        run.file("late.txt").delete()
+        assert "late.txt" not in [file.name for file in wandb.Api().run(f"{PATH}/{RUN}").files()]
+    with call("run.log_artifact, run.use_artifact of Api"):
+        api.run(f"{PATH}/offline").log_artifact(api.artifact(f"{PATH}/weights:v1"))
+        run.use_artifact(api.artifact(f"{PATH}/weights:v1"))
+        same(len(wandb.Api().run(f"{PATH}/{RUN}").used_artifacts()), 2)
+    with call("api.project, api.projects"):
+        same(api.project(PROJECT, entity=ENTITY).name, PROJECT)
+        same([project.name for project in api.projects(ENTITY)], [PROJECT])
+    with call("api.create_project"):
+        api.create_project("made", ENTITY)
+        same([project.name for project in wandb.Api().projects(ENTITY)], ["made", PROJECT])
+    with call("artifact.delete"):
+        api.artifact(f"{PATH}/weights:v0").delete(delete_aliases=True)
+        same([version.version for version in wandb.Api().artifacts("model", f"{PATH}/weights")], ["v1"])
+        later = Path(api.artifact(f"{PATH}/weights:latest").download(root=str(folder / "later")))
+        same((later / "deep/weights.bin").read_bytes(), b"w" * 100_000)
+    with call("run.delete"):
+        api.run(f"{PATH}/allowed").delete()
+        assert "allowed" not in [item.id for item in wandb.Api().runs(PATH)]
+    fails("api.run of no run", wandb.Error, "nothing", lambda: api.run(f"{PATH}/nothing").config)
+    fails("api.runs of no project", ValueError, "nothing", lambda: len(api.runs(f"{ENTITY}/nothing")))
+    fails("api.artifact of no artifact", wandb.Error, "nothing", lambda: api.artifact(f"{PATH}/nothing:latest"))
+    fails("api.runs with an unknown operator", Exception, "$near", lambda: len(api.runs(PATH, filters={"config.x": {"$near": 1}})))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        for part in (train, read):
+            try:
+                part(Path(scratch))
+            except Exception as error:  # a call that is not listed needs what a failed one would have made
+                outcome.append((f"the rest of {part.__name__}", f"not reached: {type(error).__name__}: {error}"))
+    Path(sys.argv[1]).write_text(json.dumps(outcome))

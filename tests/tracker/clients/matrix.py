@@ -1,0 +1,221 @@
+"""Which calls work with which client version: `uv run python tests/tracker/clients/matrix.py 0.32.0`.
+
+For each version a virtual environment with the client (kept under ~/.cache/gonogo-clients, or $GONOGO_CLIENTS), in it `flow.py` against a fresh tracker,
+and every GraphQL operation that the client holds against the tracker's schema.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from operations import Operation, faults, operations
+
+# The newest client that the tracker is made for, and the two minor versions before it.
+VERSIONS = ("0.31.0", "0.30.0", "0.29.0")
+PACKAGES = ("numpy",)  # histograms and confusion matrices need it
+FLOW = Path(__file__).with_name("flow.py")
+SECONDS = 300
+
+# What the supported calls send, by where the client has it. A client that lacks one has found another way, which `flow.py` tries.
+NEEDED = {
+    "wandb-core": [
+        "ArtifactManifest",
+        "ClientIDMapping",
+        "CommitArtifact",
+        "CreateArtifact",
+        "CreateArtifactFiles",
+        "CreateArtifactManifest",
+        "CreateRunFiles",
+        "HistoryPage",
+        "MarkRunFilesUploaded",
+        "NotifyScriptableRunAlert",
+        "OrganizationCoreWeaveOrganizationID",
+        "QueryRunInfo",
+        "RunConsoleLogPage",
+        "RunConsoleLogTail",
+        "RunParquetHistory",
+        "RunResumeStatus",
+        "SampledHistoryPage",
+        "ServerFeaturesQuery",
+        "UpdateArtifact",
+        "UpdateArtifactManifest",
+        "UpsertBucket",
+        "UseArtifact",
+        "Viewer",
+    ],
+    "apis/": [
+        "CreateProject",
+        "DeleteRun",
+        "GetDefaultEntity",
+        "GetProject",
+        "GetProjects",
+        "GetViewer",
+        "Run",
+        "RunFiles",
+        "RunFullHistory",
+        "RunHistoryKeys",
+        "RunSampledHistory",
+        "RunState",
+        "Runs",
+        "UpsertBucket",
+        "deleteFiles",
+    ],
+    "sdk/artifacts/": [
+        "AddAliases",
+        "ArtifactByID",
+        "ArtifactCollectionAliases",
+        "ArtifactCreatedBy",
+        "ArtifactMembershipByName",
+        "ArtifactMembershipFiles",
+        "ArtifactType",
+        "ArtifactTypeArtifactCollections",
+        "ArtifactUsedBy",
+        "DeleteAliases",
+        "DeleteArtifact",
+        "FetchArtifactManifest",
+        "GetArtifactMembershipFileUrls",
+        "ProjectArtifactCollection",
+        "ProjectArtifactCollections",
+        "ProjectArtifactType",
+        "ProjectArtifactTypes",
+        "ProjectArtifacts",
+        "RunInputArtifacts",
+        "RunOutputArtifacts",
+        "UpdateArtifact",
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a client version did.
+
+    Attributes:
+        version: The version.
+        calls: For each call of `flow.py` the error that it ended with, or None.
+        refused: What the tracker said about operations that it does not know.
+        broken: Operations that supported calls need and the schema does not fit, with what it says; also those that are gone.
+        unsupported: The other operations that the schema does not fit.
+    """
+
+    version: str
+    calls: dict[str, str | None]
+    refused: list[str]
+    broken: dict[str, str]
+    unsupported: list[str]
+
+    def failures(self) -> list[str]:
+        """A line for everything that a change of the client broke."""
+        calls = [f"wandb {self.version}: {name}: {error}" for name, error in self.calls.items() if error is not None]
+        return calls + [f"wandb {self.version}: operation {name}: {says}" for name, says in self.broken.items()]
+
+
+def client(version: str) -> Path:
+    """The Python of an environment with a client version, made at the first call."""
+    folder = Path(os.environ.get("GONOGO_CLIENTS", Path.home() / ".cache/gonogo-clients")) / f"wandb-{version}"
+    python, ready = folder / "bin/python", folder / "ready"
+    if not ready.exists():
+        subprocess.run(["uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], check=True)
+        wanted = [f"wandb=={version}", *PACKAGES]
+        subprocess.run(["uv", "pip", "install", "--quiet", "--python", str(python), *wanted], check=True)
+        ready.touch()
+    return python
+
+
+def check(version: str) -> Outcome:
+    """Try a client version."""
+    python = client(version)
+    calls, refused = _flow(python)
+    broken, unsupported = static(next((python.parent.parent / "lib").glob("python*/site-packages/wandb")))
+    return Outcome(version, calls, refused, broken, unsupported)
+
+
+def static(package: Path) -> tuple[dict[str, str], list[str]]:
+    """Hold the operations of a client against the schema: those needed that do not fit, and the names of the others that do not."""
+    found = operations(package)
+    broken: dict[str, str] = {}
+    for place, names in NEEDED.items():
+        for name in names:
+            of = [operation for operation in found if operation.name == name and operation.place.startswith(place)]
+            says = (
+                "; ".join(fault for operation in of for fault in faults(operation)) if of else "the client has none of this name any more"
+            )
+            if says:
+                broken[f"{place} {name}"] = says
+    return broken, sorted({item.name for item in found if not _needed(item) and faults(item)})
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Calls by versions, then what is wrong, in words."""
+    names = list(dict.fromkeys(name for outcome in outcomes for name in outcome.calls))
+    width = max(map(len, names), default=0)
+    lines = [" | ".join(["call".ljust(width), *(outcome.version.ljust(6) for outcome in outcomes)])]
+    for name in names:
+        cells = ("-" if name not in outcome.calls else "ok" if outcome.calls[name] is None else "FAILED" for outcome in outcomes)
+        lines.append(" | ".join([name.ljust(width), *(cell.ljust(6) for cell in cells)]).rstrip())
+    needed = sum(len(names) for names in NEEDED.values())
+    lines.append(
+        " | ".join(
+            [
+                f"operations needed ({needed})".ljust(width),
+                *((f"{len(item.broken)} BAD" if item.broken else "ok").ljust(6) for item in outcomes),
+            ]
+        ).rstrip()
+    )
+    failures = [line for outcome in outcomes for line in outcome.failures()]
+    failures += [
+        f"wandb {outcome.version}: the tracker said: {line}" for outcome in outcomes for line in outcome.refused if outcome.failures()
+    ]
+    return "\n".join([*lines, "", *failures])
+
+
+def _needed(operation: Operation) -> bool:
+    return any(operation.place.startswith(place) and operation.name in names for place, names in NEEDED.items())
+
+
+def _flow(python: Path) -> tuple[dict[str, str | None], list[str]]:
+    with tempfile.TemporaryDirectory() as scratch, open(Path(scratch) / "errors", "w+") as errors:
+        command = [sys.executable, "-m", "gonogo.tracker", f"{scratch}/tracker", "0", "300"]
+        ours = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=ours) as tracker:
+            assert tracker.stdin is not None and tracker.stdout is not None
+            try:
+                ready = json.loads(tracker.stdout.readline())
+                client = Path(scratch) / "client"
+                client.mkdir()
+                environment = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "PYTHON", "VIRTUAL_ENV"))}
+                environment |= {"WANDB_BASE_URL": ready["url"], "WANDB_API_KEY": ready["api_key"], "WANDB_ERROR_REPORTING": "false"}
+                folders = ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR", "TMPDIR")
+                environment |= dict.fromkeys(folders, str(client))
+                command = [str(python), str(FLOW), f"{scratch}/outcome.json"]
+                done = subprocess.run(command, env=environment, cwd=client, capture_output=True, text=True, timeout=SECONDS, check=False)
+            finally:
+                tracker.stdin.close()  # it ends with its standard input
+        errors.seek(0)
+        refused = [line.strip() for line in errors if "not answered" in line]
+        if done.returncode:
+            return {"flow.py itself": f"exit code {done.returncode}: {(done.stdout + done.stderr)[-1500:]}"}, refused
+        return dict(json.loads(Path(scratch, "outcome.json").read_text())), refused
+
+
+def main() -> None:
+    """Try the versions given, or those that are supported."""
+    outcomes = [check(version) for version in sys.argv[1:] or VERSIONS]
+    print(table(outcomes))
+    for outcome in outcomes:
+        print(textwrap.fill(f"wandb {outcome.version}, not supported and not needed: {', '.join(outcome.unsupported)}", 140))
+    sys.exit(any(outcome.failures() for outcome in outcomes))
+
+
+if __name__ == "__main__":
+    main()
