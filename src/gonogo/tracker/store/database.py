@@ -30,7 +30,6 @@ CREATE TABLE run (
     exit_code INTEGER,
     created_at REAL NOT NULL,
     heartbeat_at REAL NOT NULL,
-    writer TEXT,
     rows INTEGER NOT NULL DEFAULT 0,
     config TEXT NOT NULL DEFAULT '{}',
     summary TEXT NOT NULL DEFAULT '{}',

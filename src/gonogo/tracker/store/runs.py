@@ -12,7 +12,7 @@ from gonogo.tracker.store.database import Database
 # All of a run but its config and summary, which can be megabytes.
 LIGHT = (
     "id, project, name, display_name, description, notes, run_group, job_type, host, program, commit_hash, tags, state, exit_code, "
-    "created_at, heartbeat_at, writer, rows"
+    "created_at, heartbeat_at, rows"
 )
 # What a caller may set of a run, by column.
 SETTABLE = frozenset(
