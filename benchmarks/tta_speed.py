@@ -1,0 +1,220 @@
+"""How fast is adaptation in experiments/cw_tent, against the plain loop and against the machine?
+
+    uv run --project experiments/cw_tent python benchmarks/tta_speed.py [--batch 64] [--threads 2] [--checkpoint FILE --data FOLDER]
+
+Prints images a second and the ratio to the plain loop for TENT, CW-TENT, BatchNorm statistics and source, in fp32 and, where the processor
+has it, bf16; FLOP per image by torch's own counter; and the share of the machine's matrix-product rate that each reaches.
+
+The plain loop is official TENT as its code stands: train mode, gradients for BatchNorm alone, NCHW, fp32, torch.optim.SGD. It runs in a
+process of its own, because the experiment tells the memory allocator of its process to keep memory, which the plain loop does not; with
+`--same-allocator` it is told so too. All contenders are warmed, take turns batch by batch so that whatever else the machine does meets
+them alike, and their medians are compared; the ratio is the median of the ratios of each turn. With a checkpoint
+and data (a folder of <corruption>.npy and labels.npy) the errors of TENT in fp32 and bf16 are compared too; without, weights and images are
+random. On a machine with other work take `--threads 1 --clock cpu`: what others do then counts far less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "experiments/cw_tent"))
+from src import model as experiment
+
+PLAIN = "plain TENT"
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+
+
+class PlainTent:
+    """DequanWang/tent's loop, cut down to what runs for one batch."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = copy.deepcopy(network).train().requires_grad_(False)
+        parameters = []
+        for module in self.network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.requires_grad_(True)
+                module.track_running_stats, module.running_mean, module.running_var = False, None, None
+                parameters += [module.weight, module.bias]
+        self.optimizer = torch.optim.SGD(parameters, lr=1e-3, momentum=0.9)
+
+    def predict(self, images: Tensor) -> Tensor:
+        logits = self.network(images)
+        loss = -(logits.softmax(1) * logits.log_softmax(1)).sum(1).mean(0)
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return logits
+
+
+def network(checkpoint: Path | None) -> nn.Module:
+    torch.manual_seed(0)
+    built = experiment.build_network(OmegaConf.create({"name": "resnet18", "num_parameters_m": 11.17, "num_classes": 10}))
+    if checkpoint is not None:
+        experiment.load_weights(built, experiment.read_checkpoint(str(checkpoint), ".cache"), str(checkpoint))
+    return built
+
+
+def settings(method: str, precision: str) -> experiment.Settings:
+    objective = experiment.METHODS[method]
+    return experiment.Settings(
+        method=method,
+        objective=objective,
+        adaptation=method != "source",
+        inner_steps=0 if objective == "none" else 1,
+        optimizer="sgd",
+        learning_rate=1e-3,
+        momentum=0.9,
+        weight_decay=0.0,
+        scheduler="none",
+        gradient_clip=None,
+        freeze_except=("BatchNorm.weight", "BatchNorm.bias"),
+        predict="before",
+        precision=precision,
+    )
+
+
+def contenders(checkpoint: Path | None, names: list[str]) -> dict[str, Any]:
+    built = network(checkpoint)
+    return {name: PlainTent(built) if name == PLAIN else experiment.adapter(built, settings(*name.split(" "))) for name in names}
+
+
+def work(connection: Connection, options: argparse.Namespace, names: list[str], keep: bool) -> None:
+    """A process: run whichever contender is asked for on one batch, and answer with its seconds."""
+    if keep:
+        experiment.keep_memory()
+    torch.set_num_threads(options.threads)
+    runners = contenders(options.checkpoint, names)
+    images = load(options)[0][: options.batch]
+    clock = CLOCKS[options.clock]
+    while (name := connection.recv()) is not None:
+        started = clock()
+        runners[name].predict(images)
+        connection.send(clock() - started)
+
+
+def load(options: argparse.Namespace) -> tuple[Tensor, Tensor | None]:
+    """Normalised images (N, 3, 32, 32) of one corruption and their labels; random ones where no data are given."""
+    if options.data is None:
+        return torch.randn(options.batch, 3, 32, 32), None
+    images = torch.from_numpy(np.load(options.data / f"{options.corruption}.npy")[: options.images])
+    labels = torch.from_numpy(np.load(options.data / "labels.npy")[: options.images]).long()
+    images = images.permute(0, 3, 1, 2).float() / 255
+    return (images - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1), labels
+
+
+def take_turns(options: argparse.Namespace, names: list[str]) -> dict[str, list[float]]:
+    """Seconds of each turn of each contender; none of them runs beside another."""
+    context = multiprocessing.get_context("spawn")
+    connections: dict[str, Connection] = {}
+    processes = []
+    for members, keep in (([PLAIN], options.same_allocator), (names, True)):
+        ours, theirs = context.Pipe()
+        processes.append(context.Process(target=work, args=(theirs, options, members, keep), daemon=True))
+        processes[-1].start()
+        theirs.close()  # so that a process that died is an EOFError, not silence
+        connections |= dict.fromkeys(members, ours)
+    seconds: dict[str, list[float]] = {name: [] for name in connections}
+    for turn in range(options.warm + options.turns):
+        for name, connection in connections.items():
+            connection.send(name)
+            taken = connection.recv()
+            if turn >= options.warm:
+                seconds[name].append(taken)
+    for connection in set(connections.values()):
+        connection.send(None)
+    for process in processes:
+        process.join()
+    return seconds
+
+
+def matmul_rate(dtype: torch.dtype, clock: Callable[[], float]) -> float:
+    """The best FLOP/s of a square matrix product: what the machine can do, not what it should."""
+    left, right = torch.randn(2048, 2048).to(dtype), torch.randn(2048, 2048).to(dtype)
+    best = math.inf
+    for _ in range(12):
+        started = clock()
+        left @ right
+        best = min(best, clock() - started)
+    return 2 * 2048**3 / best
+
+
+def flop_per_image(method: str) -> float:
+    """FLOP (a multiplication and an addition are two) by torch's counter, on a batch of 2."""
+    adapter = experiment.adapter(network(None), settings(method, "fp32"))
+    with FlopCounterMode(display=False) as counter:
+        adapter.predict(torch.randn(2, 3, 32, 32))
+    return counter.get_total_flops() / 2
+
+
+def error(options: argparse.Namespace, precision: str) -> float:
+    """TENT's error (%) on the images of the corruption, whole batches."""
+    images, labels = load(options)
+    adapter = experiment.adapter(network(options.checkpoint), settings("tent", precision))
+    count = len(images) // options.batch * options.batch
+    wrong = sum(
+        int((adapter.predict(images[start : start + options.batch]).logits.argmax(1) != labels[start : start + options.batch]).sum())
+        for start in range(0, count, options.batch)
+    )
+    return 100 * wrong / count
+
+
+def report(options: argparse.Namespace, precisions: list[str]) -> None:
+    names = [f"{method} {precision}" for precision in precisions for method in ("tent", "cw-tent", "bn", "source")]
+    seconds = take_turns(options, names)
+    rates = {
+        precision: matmul_rate(torch.float32 if precision == "fp32" else torch.bfloat16, CLOCKS[options.clock]) for precision in precisions
+    }
+    flop = {method: flop_per_image(method) for method in ("tent", "cw-tent", "bn", "source")}
+    print(f"batch {options.batch}, {options.threads} threads, {options.turns} turns, {options.clock} time, torch {torch.__version__}")
+    print(f"matrix product: {', '.join(f'{precision} {rate / 1e9:.0f} GFLOP/s' for precision, rate in rates.items())}\n")
+    print(f"{'':14} {'ms/batch':>9} {'images/s':>9} {'x plain':>8} {'GFLOP/image':>12} {'GFLOP/s':>8} {'of matmul':>10}")
+    for name, taken in seconds.items():
+        method, precision = ("tent", "fp32") if name == PLAIN else name.split(" ")
+        median = statistics.median(taken)
+        ratio = statistics.median(plain / own for plain, own in zip(seconds[PLAIN], taken, strict=True))
+        speed = flop[method] * options.batch / median
+        columns = f"{median * 1e3:9.0f} {options.batch / median:9.0f} {ratio:8.2f} {flop[method] / 1e9:12.3f} {speed / 1e9:8.0f}"
+        print(f"{name:14} {columns} {speed / rates[precision]:10.0%}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--turns", type=int, default=9, help="measured batches of each contender")
+    parser.add_argument("--warm", type=int, default=3, help="batches of each contender before them")
+    parser.add_argument("--checkpoint", type=Path, help="a .safetensors of the source model; random weights without")
+    parser.add_argument("--data", type=Path, help="a folder of <corruption>.npy and labels.npy; random images without")
+    parser.add_argument("--corruption", default="gaussian_noise", help="which file of the data")
+    parser.add_argument("--images", type=int, default=1000, help="how many of its images for the errors")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu, with --threads 1: for a machine that has other work")
+    parser.add_argument("--same-allocator", action="store_true", help="the plain loop's allocator keeps memory as well")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    precisions = ["fp32", "bf16"] if experiment.has_fast_bf16("cpu") else ["fp32"]
+    report(options, precisions)
+    if options.data is not None and options.checkpoint is not None:
+        errors = {precision: error(options, precision) for precision in precisions}
+        print(f"\nTENT's error on {options.corruption}: {', '.join(f'{name} {value:.2f} %' for name, value in errors.items())}")
+
+
+if __name__ == "__main__":
+    main()

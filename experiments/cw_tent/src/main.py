@@ -1,0 +1,51 @@
+"""Start one run: `python -m src.main run=<run_id> results_dir=<path> [trial_mode=true] [any other override]`.
+
+The run itself is `src.train` in a child process. A run id may hold spaces and parentheses, which Hydra's grammar takes only in quotes:
+they are added here, so that the id can be given as it is written in the plan, quoted or not.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+# Overrides whose value is a text that may hold anything: an id or a path.
+TEXTS = ("run", "results_dir")
+
+
+def quoted(text: str) -> str:
+    """A text in the quotes of Hydra's override grammar."""
+    escaped = text.replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def safe(argument: str) -> str:
+    """A command line argument as Hydra can parse it: the values of `run` and `results_dir` in quotes, anything else as it is."""
+    key, equals, value = argument.partition("=")
+    if key not in TEXTS or not equals:
+        return argument
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return argument
+    return f"{key}={quoted(value)}"
+
+
+@hydra.main(version_base="1.3", config_path="../config", config_name="config")
+def main(cfg: DictConfig) -> None:
+    """Train in a child process with the overrides that were given, and end with its exit code."""
+    overrides = [safe(override) for override in HydraConfig.get().overrides.task]
+    print(f"{cfg.run.run_id}: {'trial' if cfg.trial_mode else 'run'} with {' '.join(overrides)}", flush=True)
+    # Threads that wait for others would otherwise spin: on cores that something else uses too, that made a step forty times as long.
+    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    child = subprocess.run([sys.executable, "-u", "-m", "src.train", *overrides], env=environment, check=False)
+    if child.returncode != 0:
+        sys.exit(child.returncode if child.returncode > 0 else 128 - child.returncode)
+
+
+if __name__ == "__main__":
+    sys.argv[1:] = [safe(argument) for argument in sys.argv[1:]]
+    main()
