@@ -48,7 +48,8 @@ PICKLES = {".pt", ".pth", ".bin", ".pkl", ".pickle", ".ckpt", ".tar"}
 def build_network(model: DictConfig) -> nn.Module:
     """The network that `cfg.run.model` describes, with random weights from torch's global generator, in eval mode.
 
-    timm's ResNet-18 under its own key names, with the stem for 32x32 images: 3x3 convolution, stride 1 (narrow: 2), no max-pool (with ImageNet's
+    timm's ResNet-18 under its own key names, with the stem for 32x32 images: 3x3 convolution, stride 1 (narrow: 2), no max-pool (with
+    ImageNet's
     stem the last stage would see 1x1 maps, on which BatchNorm has nothing to average over). Raises ModelError for an unknown name and for
     a `num_parameters_m` (in millions) that is more than 10 % off.
     """
