@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli import copy_of, gonogo
-from conftest import GOLDEN, GOLDEN_PLAN
+from experiments_of_texts import GOLDEN, GOLDEN_PLAN
 
 RUN = "config/run/proposed-mlp-digits.yaml"
 BOMB = "\n".join(["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)])

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 from cli import GONOGO, TRACEBACK, copy_of, gonogo
-from conftest import GOLDEN, GOLDEN_PLAN
+from experiments_of_texts import GOLDEN, GOLDEN_PLAN
 
 from gonogo import __version__
 from gonogo.rules.base import all_rules

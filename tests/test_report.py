@@ -5,7 +5,7 @@ import json
 
 import jsonschema
 import pytest
-from conftest import GOLDEN, experiment_of
+from experiments_of_texts import GOLDEN, experiment_of
 
 from gonogo.finding import Finding, Location, Related, Severity, Stage
 from gonogo.pipeline import check

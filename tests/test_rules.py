@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from conftest import run_rules
+from experiments_of_texts import run_rules
 
 from gonogo.compose.client import Composer
 from gonogo.finding import Finding, Severity

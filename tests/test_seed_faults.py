@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import GOLDEN_PLAN, experiment_of
+from experiments_of_texts import GOLDEN_PLAN, experiment_of
 
 from gonogo import plan as plans
 from gonogo.finding import Severity
