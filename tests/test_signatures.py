@@ -66,6 +66,7 @@ DATACLASS = "from dataclasses import dataclass, field\nfrom typing import ClassV
     [
         ("def f(a): ...\nf(1, 2)", "it takes at most 1 positional argument, and 2 are given"),
         ("def f(): ...\nf(1)", "it takes no positional arguments, and 1 is given"),
+        ("def f(a, /, **rest): ...\nf(a=1)", "`a` is missing"),
         ("def f(a, b, c): ...\nf(1)", "`b`, `c` are missing"),
         ("def f(a): ...\nf(b=1)", "it has no parameter `b`"),
         ("def f(a): ...\nf(1, a=2)", "`a` is given twice"),

@@ -48,7 +48,8 @@ class Signature:
                 return f"`{name}` is given twice"
             if name not in nameable and not self.takes_any_keyword:
                 return f"it has no parameter `{name}`"
-            filled.add(name)
+            if name in nameable:  # any other goes into `**rest`, even under the name of a positional-only parameter
+                filled.add(name)
         missing = [name for name in (*self.positional, *self.keyword_only) if name in self.required and name not in filled]
         if missing:
             return f"{', '.join(f'`{name}`' for name in missing)} {'is' if len(missing) == 1 else 'are'} missing"
