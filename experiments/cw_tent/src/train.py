@@ -82,6 +82,11 @@ class Machine:
         """The batches of `count` images, just the first ones in a trial."""
         return batches(count, batch_size, last_batch)[: self.batch_limit]
 
+    def inputs(self, cfg: DictConfig, images: torch.Tensor) -> torch.Tensor:
+        """What the network takes for stored images, (B, 3, H, W), uint8: normalised, on the device."""
+        numbers = cfg.run.dataset.preprocessing.normalize
+        return normalise(images.to(self.device), numbers.mean, numbers.std)
+
 
 def prepare(cfg: DictConfig) -> Machine:
     """Choose the device and the number of threads.
@@ -225,14 +230,13 @@ def shuffled(cfg: DictConfig, machine: Machine, data: Images, epoch: int) -> Ite
     settings = source_settings(cfg)
     generator = torch.Generator().manual_seed(settings.seed * 10_000 + epoch)
     chosen = torch.randperm(len(data), generator=generator)
-    numbers = cfg.run.dataset.preprocessing.normalize
     flips = cfg.run.dataset.name != "digitsc"  # a mirrored digit is another sign, or none
     for part, _ in machine.batches(len(data), settings.batch_size, "drop"):
         images = data.images[chosen[part]]
         if settings.augment:
             images = augment(images, generator, flips)
         labels = data.labels[chosen[part]].to(machine.device)
-        yield normalise(images.to(machine.device), numbers.mean, numbers.std), labels
+        yield machine.inputs(cfg, images), labels
 
 
 def augment(images: torch.Tensor, generator: torch.Generator, flips: bool, margin: int = 4) -> torch.Tensor:
@@ -291,9 +295,9 @@ def clean_accuracy(cfg: DictConfig, machine: Machine, network: torch.nn.Module) 
     """
     data = load_clean(cfg, "test")
     network = network.to(machine.device, memory_format=torch.channels_last).eval()
-    numbers, right, seen = cfg.run.dataset.preprocessing.normalize, 0, 0
+    right, seen = 0, 0
     for part, _ in machine.batches(len(data), cfg.run.dataset.batch_size, "keep"):
-        images = normalise(data.images[part].to(machine.device), numbers.mean, numbers.std)
+        images = machine.inputs(cfg, data.images[part])
         with torch.inference_mode():
             answers = network(images).argmax(1).cpu()
         right += int((answers == data.labels[part]).sum())
@@ -403,7 +407,6 @@ class Stream:
         """Predict and adapt batch by batch."""
         cfg, data = self.cfg, load_corruption(self.cfg, name)
         kept = evaluation_indices(cfg, len(data))
-        numbers = cfg.run.dataset.preprocessing.normalize
         chosen = kept[order(cfg, seed, name, len(kept))]
         parts = self.machine.batches(len(chosen), cfg.run.dataset.batch_size, cfg.stream.last_batch)
         correct, scored = np.zeros(len(data), bool), np.zeros(len(data), bool)
@@ -413,7 +416,7 @@ class Stream:
         before = asdict(self.adapter.counts)
         for number, (part, update) in enumerate(parts):
             places = chosen[part]
-            images = normalise(data.images[places].to(self.machine.device), numbers.mean, numbers.std)
+            images = self.machine.inputs(cfg, data.images[places])
             if self.protocol == "episodic":
                 self.adapter.reset()
             started = self.now()
@@ -461,12 +464,12 @@ class Stream:
         A method with n steps a batch makes its first K updates on one batch if K <= n, else on the first K / n. One that makes none is
         looked at as it is. The passes that this takes are not counted as the method's.
         """
-        size, numbers = self.cfg.run.dataset.batch_size, self.cfg.run.dataset.preprocessing.normalize
+        size = self.cfg.run.dataset.batch_size
         inner = self.adapter.settings.inner_steps
 
         def batch(number: int) -> tuple[torch.Tensor, torch.Tensor]:
             places = chosen[number * size : (number + 1) * size]
-            return normalise(data.images[places].to(self.machine.device), numbers.mean, numbers.std), data.labels[places]
+            return self.machine.inputs(self.cfg, data.images[places]), data.labels[places]
 
         found = {}
         for count in FIRST_STEPS:
@@ -594,10 +597,9 @@ def choose_precision(cfg: DictConfig, machine: Machine, network: torch.nn.Module
 def first_error(cfg: DictConfig, machine: Machine, adapter: Adapter) -> float:
     """Percent of the first `stream.precision_images` images of the first corruption that are wrong."""
     data = load_corruption(cfg, evaluation_corruptions(cfg)[0])
-    numbers = cfg.run.dataset.preprocessing.normalize
     wrong, seen = 0, 0
     for part, update in machine.batches(min(len(data), cfg.stream.precision_images), cfg.run.dataset.batch_size, "skip_update"):
-        images = normalise(data.images[part].to(machine.device), numbers.mean, numbers.std)
+        images = machine.inputs(cfg, data.images[part])
         answers = adapter.predict(images, update=update).logits.argmax(1).cpu()
         wrong += int((answers != data.labels[part]).sum())
         seen += len(answers)
@@ -699,14 +701,14 @@ def search(cfg: DictConfig, machine: Machine, network: torch.nn.Module, precisio
 
 def search_value(cfg: DictConfig, machine: Machine, adapter: Adapter, data: Sequence[Images]) -> float:
     """Mean over the held-out corruptions of what the search is about: accuracy on the whole stream, or after the first update."""
-    numbers, values = cfg.run.dataset.preprocessing.normalize, []
+    values = []
     for images in data:
         adapter.reset()
         right, seen = 0, 0
         for part, update in machine.batches(len(images), cfg.run.dataset.batch_size, "skip_update"):
             if cfg.run.optuna.metric != "top1_accuracy" and adapter.counts.updates > 0:
                 update = False
-            batch = normalise(images.images[part].to(machine.device), numbers.mean, numbers.std)
+            batch = machine.inputs(cfg, images.images[part])
             answers = adapter.predict(batch, update=update).logits.argmax(1).cpu()
             if cfg.run.optuna.metric == "top1_accuracy" or not update:
                 right += int((answers == images.labels[part]).sum())
