@@ -29,8 +29,6 @@ from gonogo.tracker.stream import receive
 
 log = logging.getLogger("gonogo.tracker")
 Endpoint = Callable[[Request], Awaitable[Response]]
-# Answers that are worked on at the same time; each holds one connection to the database.
-THREADS = 8
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

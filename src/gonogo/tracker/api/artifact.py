@@ -68,8 +68,7 @@ class CollectionNode:
         """The project that it is in."""
         from gonogo.tracker.api.query import ProjectNode  # the two know each other
 
-        row = self._context.store.database.read().execute("SELECT * FROM project WHERE id = ?", (self._row["project"],)).fetchone()
-        return ProjectNode(self._context, row)
+        return ProjectNode(self._context, self._context.store.runs.project_of(self._row["project"]))
 
     def type(self) -> dict[str, Any]:
         """Its type."""

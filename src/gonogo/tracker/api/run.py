@@ -51,8 +51,7 @@ class RunNode:
         """The project that it is in."""
         from gonogo.tracker.api.query import ProjectNode  # the two know each other
 
-        row = self._context.store.database.read().execute("SELECT * FROM project WHERE id = ?", (self.project_id,)).fetchone()
-        return ProjectNode(self._context, row)
+        return ProjectNode(self._context, self._context.store.runs.project_of(self.project_id))
 
     def user(self) -> dict[str, Any]:
         """Whose it is."""
@@ -125,9 +124,8 @@ class RunNode:
 
     def parquet_history(self, live_keys: list[str]) -> dict[str, Any]:
         """Nothing is kept as Parquet: all rows are live."""
-        steps = self._context.store.history.steps(self._number)
-        ends = [{"_step": step} for step in (steps[:1] + steps[-1:])]
-        return {"parquet_urls": [], "live_data": ends}
+        ends = self._context.store.history.ends(self._number) or ()
+        return {"parquet_urls": [], "live_data": [{"_step": step} for step in ends]}
 
     def log_lines(
         self, first: int | None = None, after: str | None = None, last: int | None = None, use_improved_pagination: bool | None = None

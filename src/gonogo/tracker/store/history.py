@@ -87,6 +87,13 @@ class History:
         """All steps of a run."""
         return [step for (step,) in self._database.read().execute("SELECT step FROM history WHERE run = ? ORDER BY step", (run,))]
 
+    def ends(self, run: int) -> tuple[int, int] | None:
+        """The least and the greatest step, without reading those between."""
+        # Apart, each is one look at an end of the index; in one SELECT, SQLite would go through all rows.
+        query = "SELECT (SELECT MIN(step) FROM history WHERE run = ?1), (SELECT MAX(step) FROM history WHERE run = ?1)"
+        first, last = self._database.read().execute(query, (run,)).fetchone()
+        return None if first is None else (first, last)
+
     def last(self, run: int) -> tuple[int, str] | None:
         """The last row: its step and its line."""
         query = "SELECT step, line FROM history WHERE run = ? ORDER BY step DESC LIMIT 1"

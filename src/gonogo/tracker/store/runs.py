@@ -82,6 +82,11 @@ class Runs:
         )
         return row
 
+    def project_of(self, project: int) -> sqlite3.Row:
+        """One project by its number, which something that belongs to it names."""
+        row: sqlite3.Row = self._database.read().execute("SELECT * FROM project WHERE id = ?", (project,)).fetchone()
+        return row
+
     def make_project(self, entity: str, name: str) -> sqlite3.Row:
         """One project, made when missing.
 
