@@ -23,6 +23,7 @@ class Request:
     paths: tuple[str, ...]
     plans: tuple[str, ...]
     contract: str | None
+    entries: tuple[str, ...]
     format: str
     select: tuple[str, ...]
     ignore: tuple[str, ...]
@@ -34,7 +35,13 @@ class Request:
     @property
     def options(self) -> dict[str, object]:
         """The options of the pipeline."""
-        return {"contract": self.contract, "select": self.select, "ignore": self.ignore, "timeout": self.timeout}
+        return {
+            "contract": self.contract,
+            "entries": self.entries,
+            "select": self.select,
+            "ignore": self.ignore,
+            "timeout": self.timeout,
+        }
 
 
 def run(request: Request, pool: Pool) -> int:

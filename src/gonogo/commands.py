@@ -69,6 +69,10 @@ def check(
     ],
     plan: Annotated[list[str] | None, typer.Option(metavar="FILE", help="The research plan; with several PATHs, once for each.")] = None,
     contract: Annotated[str | None, typer.Option(metavar="NAME", help="Name or TOML file of the contract (default: detected).")] = None,
+    entry: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="An entry point, for --contract generic; overrides may follow it (default: detected)."),
+    ] = None,
     format: Annotated[Format, typer.Option("--format", help="How to write the verdict.")] = Format.TEXT,
     select: Rules = None,
     ignore: Annotated[list[str] | None, typer.Option(metavar="RULES", help="Not these rules.")] = None,
@@ -80,7 +84,19 @@ def check(
     """Judge experiments: GO (exit code 0), NO-GO (1) or could not decide (3)."""
     from gonogo.command_check import Request, run
 
-    request = Request(tuple(paths), tuple(plan or ()), contract, format.value, _names(select), _names(ignore), jobs, timeout, output, debug)
+    request = Request(
+        paths=tuple(paths),
+        plans=tuple(plan or ()),
+        contract=contract,
+        entries=tuple(entry or ()),
+        format=format.value,
+        select=_names(select),
+        ignore=_names(ignore),
+        jobs=jobs,
+        timeout=timeout,
+        output=output,
+        debug=debug,
+    )
     pool = context.obj.pool or Pool(1, debug)
     context.obj.action = lambda: run(request, pool)
 

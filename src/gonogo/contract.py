@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gonogo.errors import UsageError
 
@@ -99,20 +99,48 @@ class TrackingRules(_Part):
     config_keys: list[str]
 
 
+class EntryRules(_Part):
+    """For projects whose runs no one lists: the config groups that hold the settings of whole runs, and how many runs to look at."""
+
+    run_groups: list[str]
+    max_runs: int = Field(ge=1)
+
+
 class Contract(_Part):
-    """A whole contract; one TOML file under `gonogo/contracts/` each."""
+    """A whole contract; one TOML file under `gonogo/contracts/` each.
+
+    With `entries`, runs are what the entry points compose, and every other part may be left out. What is left out is empty: `rules` then
+    names the rules that can do without it.
+
+    Attributes:
+        rules: ids or families of the rules that belong to the contract; empty for all.
+    """
 
     name: str
     title: str
-    criteria: dict[int, str]
-    files: FileRules
-    hydra: HydraRules
-    commands: dict[str, Command]
-    training: TrainingRules
-    evaluation: EvaluationRules
-    trial: TrialRules
-    run_config: RunConfigRules
-    tracking: TrackingRules
+    rules: list[str] = []
+    entries: EntryRules | None = None
+    criteria: dict[int, str] = {}
+    files: FileRules = FileRules(required=[], tolerated=["*"])
+    hydra: HydraRules = HydraRules(config_dir="", config_name="", run_dirs=[], given_keys=[])
+    commands: dict[str, Command] = {}
+    training: TrainingRules = TrainingRules(module="")
+    evaluation: EvaluationRules = EvaluationRules(module="", arguments=[])
+    trial: TrialRules = TrialRules(key="", max_batches=0)
+    run_config: RunConfigRules = RunConfigRules(identity="", sections=[], mandatory_sections=[], mandatory_keys=[], descriptive_keys=[])
+    tracking: TrackingRules = TrackingRules(config_keys=[])
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        parts = [name for name in type(self).model_fields if name not in ("rules", "entries")]
+        missing = [name for name in parts if name not in self.model_fields_set]
+        if missing and self.entries is None:
+            raise ValueError(f"there is no [{missing[0]}], which only a contract with [entries] may leave out")
+        return self
+
+    def covers(self, rule_id: str) -> bool:
+        """Whether a rule belongs to the contract."""
+        return not self.rules or rule_id.startswith(tuple(self.rules))
 
     def is_tolerated(self, path: str) -> bool:
         """Whether a file is neither required nor worth a word."""
@@ -129,7 +157,7 @@ class Contract(_Part):
     def entry_paths(self) -> list[str]:
         """Files of the modules that the documented commands start."""
         modules = [*(command.module for command in self.commands.values()), self.evaluation.module]
-        return list(dict.fromkeys(module_path(module) for module in modules))
+        return list(dict.fromkeys(module_path(module) for module in modules if module))
 
 
 def module_path(module: str) -> str:
@@ -161,7 +189,7 @@ def load(name: str) -> Contract:
         raise UsageError(f"The contract {name} can't be read: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"The contract {name} is not valid at {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
+        raise UsageError(f"The contract {name} is not valid at {'.'.join(map(str, first['loc'])) or 'its top'}: {first['msg']}.") from error
 
 
 @lru_cache(maxsize=8)
@@ -183,6 +211,8 @@ def detect(experiment: Experiment) -> tuple[Contract, str]:
     best, best_score, best_reason = default, 0, f"the default: nothing points to another one of {', '.join(names())}"
     for name in names():
         contract = load(name)
+        if contract.entries is not None:
+            continue  # asks for less: only the caller may choose it
         folder = contract.hydra.run_dirs[0]
         in_folder = any(path.startswith(folder + "/") for path in experiment.files)
         has_key = contract.trial.key in top_level
@@ -191,3 +221,16 @@ def detect(experiment: Experiment) -> tuple[Contract, str]:
         if score > best_score:
             best, best_score, best_reason = contract, score, " and ".join(reasons)
     return best, best_reason
+
+
+def suggestion(experiment: Experiment, contract: Contract) -> str | None:
+    """A word to the caller where a tree is plainly of another shape than the contract it is judged by: no plan, runs or shared config."""
+    shared = f"{contract.hydra.config_dir}/{contract.hydra.config_name}.yaml"
+    if contract.entries is not None or experiment.plan is not None or shared in experiment.files:
+        return None
+    if any(contract.run_id_of(path) is not None for path in experiment.files):
+        return None
+    for file in experiment.with_suffix(".py"):
+        if "hydra.main" in (file.text or ""):
+            return f"This looks like a Hydra project of another shape ({file.path} uses `hydra.main`): `--contract generic` is for those."
+    return None

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from gonogo.code.config_places import ConfigPlaces
+from gonogo.code.config_places import ConfigPlaces, ProjectPlaces
 from gonogo.code.flow.follow import follow
 from gonogo.code.flow.machine import ConfigSource
+from gonogo.code.flow.project import ProjectSource
 from gonogo.code.flow.trace import Trace
 from gonogo.code.imports import Import, find_imports, third_party
 from gonogo.code.lint import Complaint, run_ruff
@@ -23,9 +24,11 @@ from gonogo.code.symbols import Symbols
 from gonogo.code.yamldoc import YamlDocument, parse_yaml
 from gonogo.compose.client import Composer
 from gonogo.contract import Contract
+from gonogo.entries import hydra_doubt, import_roots
 from gonogo.experiment import Experiment
 from gonogo.plan import Plan
 from gonogo.runs import Run, collect_runs
+from gonogo.survey import Survey, Surveyor
 from gonogo.workspace import Workspace
 
 _PROVIDERS: dict[str, Callable[..., Any]] = {}
@@ -68,6 +71,18 @@ class Facts:
         return function(**{name: self.get(name) for name in _parameters(function)})
 
 
+class ProjectFacts(Facts):
+    """Facts about a project whose runs no contract documents: the survey of its entry points has the runs and their traces."""
+
+    def get(self, name: str) -> Any:
+        """The fact of this name.
+
+        Raises:
+            LookupError: there is no such fact.
+        """
+        return getattr(super().get("survey"), name) if name in ("runs", "traces") else super().get(name)
+
+
 @lru_cache(maxsize=256)
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
     """The names of a function's parameters; kept, since rules and facts are asked for every experiment and never change."""
@@ -92,9 +107,11 @@ def modules(experiment: Experiment) -> dict[str, Module]:
 
 
 @fact
-def pyproject(experiment: Experiment) -> Pyproject | None:
-    """`pyproject.toml`, None if absent or unreadable."""
-    return load_pyproject(experiment.text("pyproject.toml"))
+def pyproject(experiment: Experiment, contract: Contract) -> Pyproject | None:
+    """`pyproject.toml`, None if absent or unreadable; in a project of any shape, also where it is only there for tools."""
+    found = load_pyproject(experiment.text("pyproject.toml"))
+    is_for_tools = contract.entries is not None and found is not None and found.fault is None and not found.project
+    return None if is_for_tools else found
 
 
 @fact
@@ -116,9 +133,21 @@ def lint(workspace: Workspace, pyproject: Pyproject | None, modules: dict[str, M
 
 
 @fact
-def config_source(composer: Composer, workspace: Workspace) -> ConfigSource:
+def config_source(
+    composer: Composer, workspace: Workspace, contract: Contract, experiment: Experiment, modules: dict[str, Module]
+) -> ConfigSource:
     """Composes the experiment's configs, each only once."""
+    if contract.entries is not None:
+        return ProjectSource(composer, workspace.root, import_roots(modules), hydra_doubt(experiment, modules))
     return ConfigSource(composer, workspace.root)
+
+
+@fact
+def survey(
+    experiment: Experiment, contract: Contract, modules: dict[str, Module], config_source: ProjectSource, entries: tuple[str, ...]
+) -> Survey:
+    """What the entry points of a project start; `entries` is what the caller named."""
+    return Surveyor(experiment, contract, modules, config_source).run(entries)
 
 
 @fact
@@ -132,7 +161,8 @@ def traces(
 @fact
 def config_places(experiment: Experiment, contract: Contract, runs: list[Run]) -> ConfigPlaces:
     """Where keys of composed configs are written."""
-    return ConfigPlaces(experiment, contract, runs)
+    places = ConfigPlaces if contract.entries is None else ProjectPlaces
+    return places(experiment, contract, runs)
 
 
 @fact

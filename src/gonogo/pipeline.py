@@ -17,13 +17,15 @@ from gonogo import experiment as experiments
 from gonogo.code.flow.trace import Trace
 from gonogo.code.modules import Module
 from gonogo.compose.client import Composer
+from gonogo.entries import find_entries
 from gonogo.errors import StageError, UsageError
 from gonogo.experiment import Experiment
-from gonogo.facts import Facts
+from gonogo.facts import Facts, ProjectFacts
 from gonogo.finding import Finding, Stage, fingerprint, merge_findings
 from gonogo.plan import Plan
 from gonogo.rules.base import Fault, Rule, select
 from gonogo.runs import Run, collect_runs
+from gonogo.survey import Survey
 from gonogo.verdict import StageReport, Verdict
 from gonogo.workspace import Workspace
 
@@ -37,6 +39,7 @@ class Options:
         plan: the research plan, where it does not come with the experiment.
         select: rule ids, families or slugs to run; empty for all.
         ignore: rule ids, families or slugs not to run.
+        entries: entry points, for a contract that has no runs of its own; none to detect them.
         timeout: seconds one experiment may take.
     """
 
@@ -44,6 +47,7 @@ class Options:
     plan: Plan | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    entries: tuple[str, ...] = ()
     timeout: float = 60.0
 
 
@@ -118,9 +122,16 @@ def _judge(
     experiment = source if isinstance(source, Experiment) else experiments.load(str(source), options.plan, verdict.experiment)
     if options.contract is None:
         contract, verdict.contract_reason = contracts.detect(experiment)
+        suggested = contracts.suggestion(experiment, contract)
+        verdict.notes += [suggested] if suggested else []
     else:
         contract, verdict.contract_reason = contracts.load(options.contract), "chosen by the caller"
-    runs = collect_runs(experiment, contract)
+    if options.entries and contract.entries is None:
+        raise UsageError(f"The contract {contract.name} says itself what is started: --entry goes with --contract generic.")
+    rules = [rule for rule in rules if contract.covers(rule.id)]
+    if not rules:
+        verdict.undecided.append(f"none of the selected rules belongs to the contract {contract.name}")
+    runs = collect_runs(experiment, contract) if contract.entries is None else []
     verdict.contract = contract.name
     verdict.runs = [run.id for run in runs]
     verdict.notes += experiment.notes
@@ -128,12 +139,28 @@ def _judge(
     texts.update((path, file.text) for path, file in experiment.files.items() if file.text is not None)
     verdict.stages.append(StageReport(name=Stage.READ, status="ran", seconds=round(time.perf_counter() - started, 4)))
     with Workspace(experiment, runs) as workspace:
-        facts = Facts(experiment=experiment, contract=contract, composer=composer, workspace=workspace, runs=runs)
+        given = {"experiment": experiment, "contract": contract, "composer": composer, "workspace": workspace}
+        if contract.entries is not None:
+            _judge_project(verdict, rules, ProjectFacts(**given, entries=options.entries), texts)
+            return
+        facts = Facts(**given, runs=runs)
         _run_stages(verdict, rules, facts, texts)
         verdict.undecided += _unseen(verdict, facts.get("modules"))
         done = all(stage.status == "ran" for stage in verdict.stages)
         if done and any(rule.stage is Stage.COMPOSE for rule in rules) and not any(finding.blocks for finding in verdict.findings):
             verdict.undecided += _uncomposed(runs, facts.get("traces"))
+
+
+def _judge_project(verdict: Verdict, rules: list[Rule], facts: Facts, texts: dict[str, str]) -> None:
+    """The stages for a project whose entry points are its runs."""
+    find_entries(facts.get("modules"), facts.get("entries"))  # a name that is none is the caller's mistake, not a failure of a stage
+    _run_stages(verdict, rules, facts, texts)
+    verdict.undecided += _unseen(verdict, facts.get("modules"))
+    if any(rule.stage is Stage.COMPOSE for rule in rules) and all(stage.status == "ran" for stage in verdict.stages):
+        survey: Survey = facts.get("survey")
+        verdict.runs = [run.id for run in survey.runs]
+        verdict.notes += survey.notes
+        verdict.undecided += survey.undecided
 
 
 def _unseen(verdict: Verdict, modules: dict[str, Module]) -> Iterator[str]:

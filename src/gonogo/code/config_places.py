@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import posixpath
 from collections.abc import Iterator
 from typing import Any
 
@@ -50,6 +51,10 @@ class ConfigPlaces:
         """The shared config."""
         return parse_yaml(self._experiment.text(self.shared_path) or "")
 
+    def primary(self, composition: Composition | None) -> str:
+        """The path of the config that a composition starts from."""
+        return self.shared_path
+
     def prefix_of(self, run: Run, composition: Composition | None) -> Path | None:
         """Where Hydra put the keys of a run config: under its group, at the top, or elsewhere; None if not in the composed config."""
         leaves = [tuple(map(str, path)) for path in run.document.leaves]
@@ -92,6 +97,34 @@ class ConfigPlaces:
         if place is None:
             return None
         return Location(path=name, line=place.line, column=place.column, end_line=place.line, end_column=place.end_column)
+
+
+class ProjectPlaces(ConfigPlaces):
+    """Looks keys up in the files that each config of a project was merged from."""
+
+    def primary(self, composition: Composition | None) -> str:
+        """The path of the config that a composition starts from; the folder's, where there is no such file."""
+        if composition is None or composition.config_name is None:
+            return composition.config_path if composition is not None else ""
+        return self.file_of(f"{composition.config_path}/{composition.config_name}".removesuffix(".yaml")) or composition.config_path
+
+    def file_of(self, path: str) -> str | None:
+        """The file of a config by its path without suffix."""
+        path = posixpath.normpath(path)
+        return next((path + suffix for suffix in (".yaml", ".yml") if path + suffix in self._experiment.files), None)
+
+    def locate(self, path: Path, run: Run | None = None, composition: Composition | None = None) -> Location | None:
+        """Where a key of the composed config is written: in the last file that has it; None if in none."""
+        if path[:1] == (FILE_ROOT,) or composition is None:
+            return super().locate(path, run, composition) if path[:1] == (FILE_ROOT,) else None
+        for source, package in reversed(composition.sources):
+            prefix = tuple(package.split(".")) if package not in ("", "_global_") else ()
+            name = self.file_of(source)
+            if name is not None and path[: len(prefix)] == prefix:
+                found = self._in_document(name, parse_yaml(self._experiment.text(name) or ""), path[len(prefix) :])
+                if found is not None:
+                    return found
+        return None
 
 
 def nearest(config: dict[str, Any], path: Path) -> Path | None:

@@ -31,8 +31,31 @@ class Interpolation:
 
 
 @dataclass(frozen=True)
+class Project:
+    """What composing a config of a project of any shape needs beside its config folder; see `gonogo.compose.project`."""
+
+    root: Path
+    roots: tuple[Path, ...] = ()
+    store: Path | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON can carry it."""
+        return {
+            "root": str(self.root),
+            "roots": [str(folder) for folder in self.roots],
+            "store": str(self.store) if self.store is not None else None,
+        }
+
+
+@dataclass(frozen=True)
 class Composition:
-    """What Hydra made of a config name and overrides: a config (interpolations unresolved), or its message."""
+    """What Hydra made of a config name and overrides: a config (interpolations unresolved), or its message.
+
+    Attributes:
+        sources: for a project, the files it was merged from (path without suffix) with the package of each.
+        swept: for a project, the keys that a sweep of its own sets, `*` for any.
+        unsure: why Hydra may say something else where the project is at home; empty if nothing is in doubt.
+    """
 
     config_path: str
     config_name: str | None
@@ -43,6 +66,9 @@ class Composition:
     chdir: bool | None = None
     error: str = ""
     message: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
+    unsure: str = ""
+    swept: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -77,19 +103,25 @@ class Composer:
         )
 
     def compose(
-        self, folder: Path, config_name: str | None, overrides: tuple[str, ...], version_base: str | None, config_path: str
+        self,
+        folder: Path | None,
+        config_name: str | None,
+        overrides: tuple[str, ...],
+        version_base: str | None,
+        config_path: str,
+        project: Project | None = None,
     ) -> Composition:
         """Compose `config_name` from `folder` with exactly these overrides.
 
         Raises:
             StageError: the child died or took too long.
         """
-        reply = self._ask(
-            {"do": "compose", "folder": str(folder), "config_name": config_name, "overrides": list(overrides), "version_base": version_base}
-        )
+        request: dict[str, Any] = {"do": "compose", "folder": str(folder) if folder is not None else None, "config_name": config_name}
+        request |= {"overrides": list(overrides), "version_base": version_base}
+        reply = self._ask(request | ({"project": project.as_dict()} if project is not None else {}))
         if not reply["ok"]:
-            message = reply["message"].replace(str(folder), config_path)
-            return Composition(config_path, config_name, overrides, error=reply["error"], message=message)
+            message = reply["message"].replace(str(folder), config_path) if folder is not None else reply["message"]
+            return Composition(config_path, config_name, overrides, error=reply["error"], message=message, unsure=reply["unsure"])
         entries = [
             Interpolation(**{**entry, "path": tuple(entry["path"]), "references": tuple(entry["references"])})
             for entry in reply["interpolations"]
@@ -102,6 +134,9 @@ class Composer:
             interpolations={entry.path: entry for entry in entries},
             choices=reply["hydra"]["choices"],
             chdir=reply["hydra"]["chdir"],
+            sources=tuple((path, package) for path, package in reply["sources"]),
+            unsure=reply["unsure"],
+            swept=tuple(reply["hydra"]["sweeper"]),
         )
 
     def parse(self, overrides: list[str]) -> list[str | None]:

@@ -43,15 +43,16 @@ class Loader(ConfigLoaderImpl):
 
     _hydra_merges: dict[Any, Merge] = {}  # noqa: RUF012  # shared by all loaders: Hydra's own defaults are the same for every experiment
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str | None) -> None:
         super().__init__(config_search_path=create_config_search_path(folder))
-        self._repositories: dict[Any, _Repository] = {}
+        self._repositories: dict[Any, Repository] = {}
         self._lists: dict[Any, tuple[DefaultsList, tuple[str, ...]]] = {}
         self._merges: dict[Any, Merge] = {}
         self._prepared: dict[Any, DictConfig] = {}
         self._parts: dict[Any, tuple[DictConfig, DictConfig] | None] = {}
         self._version: str | None = None
         self._choices: dict[str, Any] | None = None
+        self.defaults: list[ResultDefault] = []  # what the last config was merged from
 
     def load(self, config_name: str | None, overrides: list[str], version_base: str | None) -> DictConfig:
         """Compose as `@hydra.main` does.
@@ -81,7 +82,7 @@ class Loader(ConfigLoaderImpl):
         parsed = parser().parse_overrides(overrides=overrides)
         key = (config_name, self._version)
         if key not in self._repositories:
-            repository = _Repository(self.repository)
+            repository = Repository(self.repository)
             self._process_config_searchpath(config_name, parsed, repository)
             self._repositories[key] = repository
         return parsed, self._repositories[key]
@@ -112,12 +113,12 @@ class Loader(ConfigLoaderImpl):
         parsed, repo = self._parse_overrides_and_create_caching_repo(config_name, overrides)
         if validate_sweep_overrides:
             self.validate_sweep_overrides_legal(overrides=parsed, run_mode=run_mode, from_shell=from_shell)
-        defaults, names, values, choices = self._defaults_list(repo, config_name, parsed)
+        self.defaults, names, values, choices = self._defaults_list(repo, config_name, parsed)
         key = (config_name, self._version, names, repr(choices))
         config: DictConfig
         if all(is_plain(text) for text in overrides) and not any("$" in str(name) for name in choices.values()):
             if key not in self._parts:
-                self._parts[key] = self._part(self._merge(config_name, defaults, names, repo), config_name)
+                self._parts[key] = self._part(self._merge(config_name, self.defaults, names, repo), config_name)
             parts = self._parts[key]
             if parts is not None:
                 config = clone(parts[0])
@@ -126,7 +127,7 @@ class Loader(ConfigLoaderImpl):
                 self._choices = choices
                 return config
         if key not in self._prepared:
-            self._prepared[key] = _prepare(self._merge(config_name, defaults, names, repo).whole())
+            self._prepared[key] = _prepare(self._merge(config_name, self.defaults, names, repo).whole())
         config = clone(self._prepared[key])
         ConfigLoaderImpl._apply_overrides_to_config(values, config)
         _note(config, config_name, parsed, choices)
@@ -253,7 +254,7 @@ def _note(config: DictConfig, config_name: str | None, parsed: list[Override], c
     job.config_name = config_name
 
 
-class _Repository(CachingConfigRepository):
+class Repository(CachingConfigRepository):
     """Hydra's cache of loaded configs, sharing the configs that are Hydra's own with the repositories of other experiments."""
 
     _shared: dict[tuple[str, str], ConfigResult] = {}  # noqa: RUF012
@@ -264,6 +265,7 @@ class _Repository(CachingConfigRepository):
         self.cache = {}
 
     def load_config(self, config_path: str) -> ConfigResult | None:
+        """A config with its defaults list, None if there is none."""
         cached = f"config_path={config_path}"  # as the class above has it
         if cached in self.cache:
             return self.cache[cached]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -40,6 +41,7 @@ omegaconf_base: Any = omegaconf.base
 _create_interpolation_map = hydra_defaults._create_interpolation_map
 _expand_virtual_root = hydra_defaults._expand_virtual_root
 _parse_rule = OverridesParser.parse_rule
+_ensure_overrides_used = Overrides.ensure_overrides_used
 _omegaconf_load = OmegaConf.load
 
 
@@ -79,6 +81,22 @@ def install() -> None:
     for name in ("is_config", "is_group"):
         setattr(file_source, name, _inside_only(getattr(file_source, name)))
     _share_hydra_configs(SourcesRegistry.instance().resolve("pkg"))
+
+
+@contextmanager
+def plugins_taken_for_granted() -> Iterator[None]:
+    """Let overrides of Hydra's own groups pass where nothing in the defaults list matches: a plugin's config would bring the match."""
+
+    def ensure(overrides: Overrides) -> None:
+        for key, meta in overrides.override_metadata.items():
+            meta.used = meta.used or key.startswith("hydra/")
+        _ensure_overrides_used(overrides)
+
+    Overrides.ensure_overrides_used = ensure  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        Overrides.ensure_overrides_used = _ensure_overrides_used  # type: ignore[method-assign]
 
 
 def parser() -> OverridesParser:

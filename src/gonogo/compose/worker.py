@@ -26,6 +26,7 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 
 from gonogo.compose.loader import Loader, RefusedError
 from gonogo.compose.patches import install
+from gonogo.compose.project import ProjectLoader
 
 MEMORY_BYTES = 4 << 30
 MAX_DEPTH = 200
@@ -50,9 +51,10 @@ def compose(loader: Loader, request: dict[str, Any]) -> dict[str, Any]:
     try:
         config = loader.load(request["config_name"], request["overrides"], request["version_base"])
     except COMPOSITION_ERRORS as error:
-        return {"ok": False, "error": type(error).__name__, "message": _messages(error)}
+        return {"ok": False, "error": type(error).__name__, "message": _messages(error), "unsure": _unsure(loader)}
     hydra = {
         "chdir": _chdir(config),
+        "sweeper": _swept(config) if isinstance(loader, ProjectLoader) else [],
         "choices": {str(key): name for key, name in loader.choices(config).items() if not str(key).startswith("hydra/")},
     }
     interpolations: list[dict[str, Any]] = []
@@ -62,7 +64,23 @@ def compose(loader: Loader, request: dict[str, Any]) -> dict[str, Any]:
             _unfold(node, key, node._get_node(key), ["hydra", section, key], interpolations)
     nodes = {name: node for name, node in config.__dict__["_content"].items() if name != "hydra"}
     plain = {name: _unfold(config, name, node, [name], interpolations) for name, node in nodes.items()}
-    return {"ok": True, "config": plain, "interpolations": interpolations, "hydra": hydra}
+    sources = loader.sources() if isinstance(loader, ProjectLoader) else []
+    return {"ok": True, "config": plain, "interpolations": interpolations, "hydra": hydra, "sources": sources, "unsure": _unsure(loader)}
+
+
+def _swept(config: DictConfig) -> list[str]:
+    """The keys that the sweeper's own settings set, `*` where they may set any."""
+    sweeper = config.hydra._get_node("sweeper")
+    plain = OmegaConf.to_container(sweeper, resolve=False) if isinstance(sweeper, DictConfig) and not sweeper._is_none() else None
+    if not isinstance(plain, dict):
+        return []
+    params = plain.get("params")
+    names = [str(key).lstrip("+") for key in params] if isinstance(params, dict) else []
+    return names + (["*"] if any(plain.get(key) for key in ("custom_search_space", "ax_config", "parametrization")) else [])
+
+
+def _unsure(loader: Loader) -> str:
+    return loader.unsure if isinstance(loader, ProjectLoader) else ""
 
 
 def _chdir(config: DictConfig) -> bool | None:
@@ -147,11 +165,12 @@ def answer(request: dict[str, Any], loaders: dict[str, Loader]) -> Any:
     try:
         if request["do"] == "parse":
             return parse(request["overrides"])
-        folder = request["folder"]
-        if folder not in loaders:
+        folder, project = request["folder"], request.get("project")
+        key = json.dumps([folder, project])
+        if key not in loaders:
             loaders.clear()
-            loaders[folder] = Loader(folder)
-        return compose(loaders[folder], request)
+            loaders[key] = ProjectLoader(folder, **project) if project is not None else Loader(folder)
+        return compose(loaders[key], request)
     except MemoryError:
         loaders.clear()
         return {"ok": False, "error": "MemoryError", "message": "composition needs more memory than the gate allows"}

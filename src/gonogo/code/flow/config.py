@@ -25,13 +25,18 @@ from gonogo.compose.client import Interpolation
 NOTHING: Any = object()
 # Stands for the unknown part of a text where a tool wants a whole one; it never counts as a value.
 FILLER = "gonogo-unknown"
+# In a mapping of composed data: there may be more in it than is known.
+OPEN = "gonogo-open"
 
 
 def build(value: Any, path: Path, config: bool = True, parent: Node | None = None) -> Any:
     """Turn plain data into nodes that remember where they stood."""
     if isinstance(value, dict):
+        if path and len(value) == 1 and OPEN in value:
+            return UNKNOWN
         node = Node(path, config, parent)
-        node.items = {str(key): build(item, (*path, str(key)), config, node) for key, item in value.items()}
+        node.items = {str(key): build(item, (*path, str(key)), config, node) for key, item in value.items() if key != OPEN}
+        node.open = OPEN in value
         return node
     if isinstance(value, list):
         return List((build(item, (*path, str(index)), config) for index, item in enumerate(value)), path=path)

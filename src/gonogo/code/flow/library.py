@@ -41,6 +41,7 @@ SINKS = (
     "pprint.", "logging.", "rich.", "loguru.", "omegaconf.OmegaConf.to_yaml", "omegaconf.OmegaConf.save", "warnings.warn",
     "omegaconf.OmegaConf.is_config", "omegaconf.OmegaConf.is_dict", "omegaconf.OmegaConf.resolve", "omegaconf.OmegaConf.set_readonly",
 )  # fmt: skip
+SURVIVING = frozenset({"raises", "suppress", "assertRaises"})  # contexts in which an exception does no harm
 OVERRIDES_OF_HYDRA = "hydra.core.hydra_config.HydraConfig.get().overrides.task"
 CHOICES_OF_HYDRA = "hydra.core.hydra_config.HydraConfig.get().runtime.choices"
 
@@ -127,10 +128,17 @@ class Libraries(Builtins):
             before_folder, self.hydra_folder = self.hydra_folder, self.folder_given(value.arguments)
             leave.append(lambda: setattr(self, "hydra_folder", before_folder))
             return UNKNOWN
+        if isinstance(value, Unknown) and value.name.removesuffix("()").rpartition(".")[2] in SURVIVING:
+            self.guards += 1
+            leave.append(self._leave_guard)
+            return UNKNOWN
         if isinstance(value, Instance) and value.cls is not None:
             enter = value.cls.find("__enter__")
             return self.call_function(enter.bind(value), [], {}, at) if enter is not None and hasattr(enter, "bind") else value
         return value
+
+    def _leave_guard(self) -> None:
+        self.guards -= 1
 
 
 # -- OmegaConf ------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from gonogo.code.flow.config import FILLER, build
 from gonogo.code.flow.core import MAX_STEPS, ExhaustedError
 from gonogo.code.flow.library import LIBRARY, Libraries
 from gonogo.code.flow.methods import ROOT
+from gonogo.code.flow.structured import Store
 from gonogo.code.flow.trace import Process, Site, Trace
 from gonogo.code.flow.values import (
     UNKNOWN,
@@ -104,6 +105,7 @@ class Machine(Libraries):
         self.started = 0
         self.may_have_left = False
         self.documented: list[str] = []
+        self.store = Store()
         self.module = Module("", "")
         self._reset_process(Process("", None), [])
 
@@ -337,7 +339,8 @@ class Machine(Libraries):
             return UNKNOWN
         return self._compose(self.hydra_folder, name, [_filled(word) for word in given.items], None, Site(self.module, at))
 
-    def _compose(self, folder: str, name: str | None, overrides: list[str], version: str | None, site: Site) -> Any:
+    def _compose(self, folder: str | None, name: str | None, overrides: list[str], version: str | None, site: Site) -> Any:
+        assert folder is not None
         composition = self.configs.compose(folder, name, overrides, version)
         self.process.compositions.append((site, composition))
         if not composition.ok:

@@ -10,6 +10,7 @@ from gonogo.code.dependencies import are_dynamic, dependency_faults, requirement
 from gonogo.code.distributions import closure, is_known, providers
 from gonogo.code.imports import Import
 from gonogo.code.pyproject import Pyproject
+from gonogo.contract import Contract
 from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
@@ -32,12 +33,13 @@ UNDECIDED = {
 
 
 @rule("ENV102", "undeclared-import", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
-def undeclared_import(pyproject: Pyproject | None, outside_imports: list[Import]) -> Iterator[Fault]:
+def undeclared_import(pyproject: Pyproject | None, outside_imports: list[Import], contract: Contract) -> Iterator[Fault]:
     """A third-party import whose distribution is not declared.
 
     What it does:
         Maps every import that neither the standard library nor the project serves to its distribution and looks for it among the
-        dependencies, extras and dependency groups. It is a warning where another dependency brings the distribution along, or may.
+        dependencies, extras and dependency groups. It is a warning where another dependency brings the distribution along, or may; in a
+        project of any shape a note.
 
     Why it matters:
         `uv run` installs what is declared: the import fails, often hours later when it stands inside a function. What only comes along
@@ -60,10 +62,10 @@ def undeclared_import(pyproject: Pyproject | None, outside_imports: list[Import]
             missing.setdefault((*providers(name), name)[0], []).append(entry)
     declared_here = declared - {str(canonicalize_name(str(pyproject.project.get("name", ""))))}
     for distribution, entries in missing.items():
-        yield from _fault(distribution, entries, declared_here)
+        yield from _fault(distribution, entries, declared_here, Severity.INFO if contract.entries is not None else Severity.WARNING)
 
 
-def _fault(distribution: str, entries: list[Import], declared: set[str]) -> Iterator[Fault]:
+def _fault(distribution: str, entries: list[Import], declared: set[str], along: Severity) -> Iterator[Fault]:
     name = NEEDS.get(entries[0].target, entries[0].top)
     choices = providers(name) or (str(canonicalize_name(name)),)
     all_known = all(is_known(requirement) for requirement in declared)
@@ -74,7 +76,7 @@ def _fault(distribution: str, entries: list[Import], declared: set[str]) -> Iter
     subject = f"`{name}` is imported but not declared" if name == choices[0] else f"`{name}` is imported but `{choices[0]}` is not declared"
     if set(choices) & closure(declared):
         message = f"{subject}: it only comes along with another dependency"
-        yield Fault(entries[0].location, message, action, related, severity=Severity.WARNING)
+        yield Fault(entries[0].location, message, action, related, severity=along)
     elif all_known:
         yield Fault(entries[0].location, f"`{name}` is imported, and no declared dependency provides it", action, related)
     elif providers(name):

@@ -29,7 +29,7 @@ def broken_interpolation(traces: list[Trace], config_places: ConfigPlaces) -> It
         for path, entry in composition.interpolations.items() if composition else ():
             if entry.status != "broken":
                 continue
-            location = config_places.locate(path, run, composition) or at(config_places.shared_path)
+            location = config_places.locate(path, run, composition) or at(config_places.primary(composition))
             yield Fault(
                 location,
                 f"`{entry.text}` does not resolve: {entry.message}",

@@ -10,6 +10,7 @@ from gonogo.code.flow.machine import ConfigSource
 from gonogo.code.flow.trace import Process, Trace
 from gonogo.code.yamldoc import parse_yaml
 from gonogo.compose.client import Composition
+from gonogo.contract import Contract
 from gonogo.experiment import Experiment
 from gonogo.finding import Location, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
@@ -17,7 +18,7 @@ from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 @rule("HYD102", "run-does-not-compose", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
 def run_does_not_compose(
-    traces: list[Trace], config_source: ConfigSource, config_places: ConfigPlaces, experiment: Experiment
+    traces: list[Trace], config_source: ConfigSource, config_places: ConfigPlaces, experiment: Experiment, contract: Contract
 ) -> Iterator[Fault]:
     """Hydra can't compose the config of a run.
 
@@ -30,6 +31,9 @@ def run_does_not_compose(
     Instead:
         Give the shared config a defaults list with a `run` group (`- run: ???`), and every run a file of that group which Hydra can merge.
     """
+    if contract.entries is not None:
+        yield from _of_entry_points(traces, config_places, experiment)
+        return
     if any(parse_yaml(file.text or "").error for file in experiment.with_suffix(".yaml", ".yml")):
         return  # IMP103 has the cause
     for trace in traces:
@@ -47,6 +51,57 @@ def run_does_not_compose(
                 evidence="\n".join([f"{process.module} {' '.join(composition.overrides)}", first, *rest[:6]]),
             )
             break
+
+
+def _of_entry_points(traces: list[Trace], places: ConfigPlaces, experiment: Experiment) -> Iterator[Fault]:
+    """What the entry points of a project can't compose, where that is surely the project's fault."""
+    for trace in traces:
+        for process in trace.processes:
+            for site, composition in process.compositions:
+                if composition.ok or composition.unsure or _has_unparsable(experiment, composition.config_path):
+                    continue
+                first, *rest = composition.message.splitlines() or [composition.error]
+                place = _place_in_project(composition, places, experiment)
+                yield Fault(
+                    place or site.module.location(site.node),
+                    f"Hydra can't compose this: {first}",
+                    "make the config compose, or take it out",
+                    runs=(trace.run_id,),
+                    evidence="\n".join([f"{process.module} {' '.join(composition.overrides)}".strip(), first, *rest[:6]]),
+                )
+
+
+def _has_unparsable(experiment: Experiment, folder: str) -> bool:
+    """Whether a YAML file of a config folder does not parse, of which IMP103 speaks."""
+    prefix = "" if folder in ("", ".") else f"{folder}/"
+    files = (file for file in experiment.with_suffix(".yaml", ".yml") if file.path.startswith(prefix))
+    return any(parse_yaml(file.text or "").error for file in files)
+
+
+def _place_in_project(composition: Composition, places: ConfigPlaces, experiment: Experiment) -> Location | None:
+    """The line of the defaults list, in the config that Hydra's message names; else that config; None if it names none of the project."""
+    named = re.search(r"In '([^']+)'", composition.message)
+    name = named[1] if named is not None else composition.config_name
+    path = next(
+        (
+            text
+            for suffix in (".yaml", ".yml")
+            if (text := f"{composition.config_path}/{name}".removesuffix(".yaml") + suffix) in experiment.files
+        ),
+        None,
+    )
+    if path is None:
+        return None
+    document = parse_yaml(experiment.text(path) or "")
+    missing = re.search(r"Could not (?:find|load|override) '([^']+)'", composition.message)
+    defaults = document.get(("defaults",), [])
+    for index, entry in enumerate(defaults if isinstance(defaults, list) else []):
+        words = [str(entry)] if not isinstance(entry, dict) else [f"{str(key).split(' ')[-1]}/{value}" for key, value in entry.items()]
+        if missing is not None and any(missing[1].endswith(word.lstrip("/")) for word in words):
+            place = document.places.get(("defaults", index))
+            return at(path, place.line if place else None)
+    place = document.places.get(("defaults",))
+    return at(path, place.line if place else None)
 
 
 def _failure(process: Process, config_source: ConfigSource) -> Composition | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 
+from gonogo.code.distributions import providers
 from gonogo.code.imports import Import
 from gonogo.code.modules import Module, qualified_name
 from gonogo.code.pyproject import Pyproject
@@ -35,6 +36,8 @@ def missing_local_import(imports: list[Import], symbols: Symbols, contract: Cont
     home = {PurePosixPath(path).parent.as_posix().replace("/", ".") for path in contract.entry_paths()}
     # A folder without `__init__.py` yields to an installed package of its name, so only the entry points' own is surely meant.
     own = {name.partition(".")[0] for name in home} | {name for name in symbols.by_name if "." not in name}
+    if contract.entries is not None:
+        own = _unmistakable(own, symbols)
     bare_are_known = _only_the_root_is_searched(symbols, pyproject)
     for entry in imports:
         if entry.guarded:
@@ -44,13 +47,27 @@ def missing_local_import(imports: list[Import], symbols: Symbols, contract: Cont
                 action = f"write `from .` or `from {entry.module.name.partition('.')[0]}.`"
                 yield Fault(entry.location, "the relative import has more dots than there are packages above the file", action)
             continue
-        exists = symbols.has_module(entry.target) if entry.top in own else None
+        surely_meant = entry.top in own or (entry.is_relative and contract.entries is not None)
+        exists = symbols.has_module(entry.target) if surely_meant else None
         if exists is False:
             yield _no_module(entry, symbols)
         elif exists:
             yield from _missing_names(entry, symbols)
         elif bare_are_known and entry.module.name.rpartition(".")[0] in home:
             yield from _bare_import(entry, symbols)
+
+
+def _unmistakable(names: set[str], symbols: Symbols) -> set[str]:
+    """The names that no other module or folder of the tree bears, and no installed package that we know of.
+
+    Where nobody says how the programs are started, any folder may be searched.
+    """
+    parts = [PurePosixPath(path.removesuffix("/__init__.py").removesuffix(".py")).parts for path in symbols.modules]
+    holders: dict[str, set[tuple[str, ...]]] = {}
+    for path in parts:
+        for length, name in enumerate(path):
+            holders.setdefault(name, set()).add(path[:length])
+    return {name for name in names if holders.get(name) == {()} and not providers(name)}
 
 
 def _no_module(entry: Import, symbols: Symbols) -> Fault:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gonogo.code.lint import RUN_TIME_ERRORS, Complaint
 from gonogo.code.modules import Module, qualified_name
 from gonogo.code.scopes import FUNCTIONS, Scopes
 from gonogo.code.symbols import Symbols
-from gonogo.finding import Location, Severity, Stage
+from gonogo.contract import Contract
+from gonogo.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 # Defined by notebooks, profilers, gettext and checkers rather than by the language.
@@ -22,7 +24,7 @@ _ACTIONS = {
 
 
 @rule("IMP104", "undefined-name", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
-def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols) -> Iterator[Fault]:
+def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols, contract: Contract) -> Iterator[Fault]:
     """A name that nothing defines, or another error that ruff is certain of.
 
     What it does:
@@ -35,6 +37,21 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
     Instead:
         Define or import the name, or correct its spelling.
     """
+    faults = _faults(lint, modules, symbols)
+    yield from faults if contract.entries is None else _each_once(faults)
+
+
+def _each_once(faults: Iterator[Fault]) -> Iterator[Fault]:
+    """One fault for a name in a file, wherever it stands there: a big project with old code is else not to be read."""
+    found: dict[tuple[str, str], list[Fault]] = {}
+    for fault in faults:
+        found.setdefault((fault.location.path, fault.message), []).append(fault)
+    for first, *others in found.values():
+        related = tuple(Related(location=other.location, label="here too") for other in others)
+        yield replace(first, related=(*first.related, *related))
+
+
+def _faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols) -> Iterator[Fault]:
     for complaint in lint:
         module = modules.get(complaint.path)
         if module is None or module.tree is None or complaint.code not in RUN_TIME_ERRORS or complaint.is_syntax_error:
