@@ -12,7 +12,7 @@ from gonogo.compose.client import Composer
 from gonogo.finding import Finding, Severity
 from gonogo.rules.base import HEADINGS, MARKER, Rule, all_rules
 
-FAMILIES = {"IMP", "ENV", "HYD", "DAT", "MOD", "STR", "WDB", "RUN", "OPT", "EVA", "TRI", "SCI", "AIR"}
+FAMILIES = {"IMP", "ENV", "HYD", "DAT", "MOD", "STR", "WDB", "RUN", "OPT", "EVA", "TRI", "SCI", "AIR", "POL"}
 RULES = list(all_rules().values())
 
 Judge = Callable[..., list[Finding]]

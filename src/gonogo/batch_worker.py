@@ -67,13 +67,18 @@ def _options(wanted: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
     from gonogo import contract as contracts
     from gonogo.errors import UsageError
     from gonogo.pipeline import Options, select_rules
+    from gonogo.policy import Baseline, Policy
 
     wanted = {key: tuple(value) if isinstance(value, list) else value for key, value in wanted.items()}
+    for name, kind in (("policy", Policy), ("baseline", Baseline)):
+        if wanted.get(name) is not None:
+            wanted[name] = kind.model_validate(wanted[name])
     options = Options(**wanted)
     try:
         select_rules(options)
-        if options.contract is not None:
-            contracts.load(options.contract)
+        contract = options.contract or (options.policy.contract if options.policy else None)
+        if contract is not None:
+            contracts.load(contract)
     except UsageError as error:
         return options, {"usage": str(error)}
     return options, {"ready": True}

@@ -24,6 +24,10 @@ class Request:
     plans: tuple[str, ...]
     contract: str | None
     entries: tuple[str, ...]
+    config: str | None
+    baseline: str | None
+    write_baseline: str | None
+    trust_repo: bool
     format: str
     select: tuple[str, ...]
     ignore: tuple[str, ...]
@@ -32,16 +36,37 @@ class Request:
     output: str | None
     debug: bool
 
-    @property
     def options(self) -> dict[str, object]:
-        """The options of the pipeline."""
+        """The options of the pipeline.
+
+        Raises:
+            UsageError: the policy or the baseline can't be used.
+        """
+        config = self.config or user_config()
+        policy = baseline = None
+        if config is not None or self.baseline is not None:
+            from gonogo.policy import load_baseline, load_policy
+
+            policy = load_policy(config).model_dump(mode="json") if config is not None else None
+            baseline = load_baseline(self.baseline).model_dump(mode="json") if self.baseline is not None else None
         return {
             "contract": self.contract,
             "entries": self.entries,
             "select": self.select,
             "ignore": self.ignore,
             "timeout": self.timeout,
+            "policy": policy,
+            "baseline": baseline,
+            "trust_repo": self.trust_repo,
         }
+
+
+def user_config() -> str | None:
+    """The user's own policy file, None if there is none."""
+    import typer
+
+    path = os.path.join(typer.get_app_dir("gonogo"), "config.toml")  # noqa: PTH118
+    return path if os.path.isfile(path) else None  # noqa: PTH113
 
 
 def run(request: Request, pool: Pool) -> int:
@@ -52,10 +77,11 @@ def run(request: Request, pool: Pool) -> int:
         StageError: the processes that judge don't start.
     """
     with pool:
+        options = request.options()
         tasks = _tasks(request, pool)
         pool.grow(min(request.jobs, len(tasks)) if request.jobs else default_jobs(len(tasks)))
         with _output(request.output) as stream:
-            results = _with_progress(pool.run(tasks, request.options), tasks, stream)
+            results = _with_progress(pool.run(tasks, options), tasks, stream)
             return _report(request, _checked(results, request), stream)
 
 
@@ -70,6 +96,8 @@ def _tasks(request: Request, pool: Pool) -> list[Task]:
             f"{len(request.paths)} PATHs take as many plans, not {len(request.plans)}: give --plan once for each PATH, in the same order, "
             "or put each plan into its experiment's folder as plan.yaml, or beside it as <folder>.plan.yaml."
         )
+    if (request.baseline or request.write_baseline) and len(request.paths) != 1:
+        raise UsageError("A baseline belongs to one experiment: give one PATH with it.")
     plans = request.plans or (None,) * len(request.paths)
     return [_task(path, plan, pool) for path, plan in zip(request.paths, plans, strict=True)]
 
@@ -127,6 +155,27 @@ def _with_progress(results: Iterator[Result], tasks: list[Task], stream: TextIO)
     yield from waiting
 
 
+def _write_baseline(path: str, result: Result) -> None:
+    """List what was found. A verdict that came to no end would leave out what it did not see.
+
+    Raises:
+        UsageError: the file can't be written.
+    """
+    from gonogo.policy import make_baseline
+
+    if not result.verdict.stages or any(stage.status != "ran" for stage in result.verdict.stages):
+        print("gonogo: No baseline was written, for not everything was checked.", file=sys.stderr)
+        return
+    baseline = make_baseline(result.verdict)
+    try:
+        with open(path, "w", encoding="utf-8") as stream:  # noqa: PTH123
+            stream.write(baseline.model_dump_json(exclude={"where"}, indent=2) + "\n")
+    except OSError as error:
+        raise UsageError(f"{path} can't be written: {error.strerror or error}.") from error
+    count = len(baseline.findings)
+    print(f"gonogo: {count} finding{'' if count == 1 else 's'} written to {path}.", file=sys.stderr)
+
+
 def _report(request: Request, results: Iterator[Result], stream: TextIO) -> int:
     from gonogo.report import json
 
@@ -135,6 +184,8 @@ def _report(request: Request, results: Iterator[Result], stream: TextIO) -> int:
     printer = None
     for result in results:
         verdicts.append(result.verdict)
+        if request.write_baseline is not None:
+            _write_baseline(request.write_baseline, result)
         if request.format == "jsonl":
             print(json.line(result.verdict), file=stream, flush=True)
         elif request.format == "text":

@@ -73,6 +73,14 @@ def check(
         list[str] | None,
         typer.Option(metavar="FILE", help="An entry point, for --contract generic; overrides may follow it (default: detected)."),
     ] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Your policy, a TOML file (default: gonogo/config.toml where your settings are).")
+    ] = None,
+    baseline: Annotated[str | None, typer.Option(metavar="FILE", help="Findings listed there don't block.")] = None,
+    write_baseline: Annotated[str | None, typer.Option(metavar="FILE", help="List the findings there.")] = None,
+    trust_repo: Annotated[
+        bool, typer.Option("--trust-repo", help="Heed the experiment's own [tool.gonogo] and its `# gonogo: ignore[…]` comments.")
+    ] = False,
     format: Annotated[Format, typer.Option("--format", help="How to write the verdict.")] = Format.TEXT,
     select: Rules = None,
     ignore: Annotated[list[str] | None, typer.Option(metavar="RULES", help="Not these rules.")] = None,
@@ -89,6 +97,10 @@ def check(
         plans=tuple(plan or ()),
         contract=contract,
         entries=tuple(entry or ()),
+        config=config,
+        baseline=baseline,
+        write_baseline=write_baseline,
+        trust_repo=trust_repo,
         format=format.value,
         select=_names(select),
         ignore=_names(ignore),

@@ -206,13 +206,12 @@ def detect(experiment: Experiment) -> tuple[Contract, str]:
     from gonogo.code.yamldoc import parse_yaml
 
     default = load(DEFAULT)
+    others = [name for name in names() if load(name).entries is None]  # the rest ask for less: only the caller may choose them
     config = experiment.text(f"{default.hydra.config_dir}/{default.hydra.config_name}.yaml") or ""
     top_level = parse_yaml(config).top_level_keys()
-    best, best_score, best_reason = default, 0, f"the default: nothing points to another one of {', '.join(names())}"
-    for name in names():
+    best, best_score, best_reason = default, 0, f"the default: nothing points to another one of {', '.join(others)}"
+    for name in others:
         contract = load(name)
-        if contract.entries is not None:
-            continue  # asks for less: only the caller may choose it
         folder = contract.hydra.run_dirs[0]
         in_folder = any(path.startswith(folder + "/") for path in experiment.files)
         has_key = contract.trial.key in top_level

@@ -73,6 +73,7 @@ class Finding(BaseModel):
     runs: list[str] = []
     evidence: str = ""
     fingerprint: str = ""
+    severity_by_rule: Severity | None = Field(default=None, description="The rule's own severity, where the caller's policy changed it")
 
     @property
     def blocks(self) -> bool:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from gonogo.experiment import Experiment
 from gonogo.facts import Facts, ProjectFacts
 from gonogo.finding import Finding, Stage, fingerprint, merge_findings
 from gonogo.plan import Plan
+from gonogo.policy import Application, Baseline, Policy, describe, mentions_itself, repository_policy
 from gonogo.rules.base import Fault, Rule, select
 from gonogo.runs import Run, collect_runs
 from gonogo.survey import Survey
@@ -41,6 +42,9 @@ class Options:
         ignore: rule ids, families or slugs not to run.
         entries: entry points, for a contract that has no runs of its own; none to detect them.
         timeout: seconds one experiment may take.
+        policy: what the caller lets pass, and why.
+        baseline: findings that are known and don't block.
+        trust_repo: heed the experiment's own policy and its comments.
     """
 
     contract: str | None = None
@@ -49,6 +53,34 @@ class Options:
     ignore: tuple[str, ...] = ()
     entries: tuple[str, ...] = ()
     timeout: float = 60.0
+    policy: Policy | None = None
+    baseline: Baseline | None = None
+    trust_repo: bool = False
+
+
+@dataclass
+class _Progress:
+    """How far one experiment has come.
+
+    Attributes:
+        texts: of its files, by path.
+        policies: those that count, with who made each.
+        ran: the ids of the rules that run.
+        unseen: modules no rule could look into, with what that means.
+        uncomposed: runs that Hydra was never asked to compose.
+    """
+
+    verdict: Verdict
+    texts: dict[str, str] = field(default_factory=dict)
+    policies: list[tuple[str, Policy]] = field(default_factory=list)
+    ran: set[str] = field(default_factory=set)
+    unseen: list[tuple[str, str]] = field(default_factory=list)
+    uncomposed: list[str] = field(default_factory=list)
+
+    def doubts(self) -> list[str]:
+        """What no one looked at, where no finding that still counts says so: the silence of the rules then means nothing."""
+        blocked = {finding.location.path for finding in self.verdict.findings if finding.blocks}
+        return [reason for path, reason in self.unseen if path not in blocked] + ([] if blocked else self.uncomposed)
 
 
 @dataclass(frozen=True)
@@ -88,24 +120,38 @@ def judge(
         UsageError: the source can't be read, or an option names nothing.
     """
     options = options or Options()
-    rules = select_rules(options)
-    verdict = Verdict(experiment=name or _name(source), contract="", gonogo_version=__version__, notes=_choice(options))
-    texts: dict[str, str] = {}
+    select_rules(options)
+    verdict = Verdict(experiment=name or _name(source), contract="", gonogo_version=__version__)
+    progress = _Progress(verdict)
     with nullcontext(composer) if composer else Composer() as active:
         try:
             with _time_limit(options.timeout):
-                _judge(source, options, rules, active, verdict, texts)
+                _judge(source, options, active, progress)
         except _TimeUp:
             verdict.undecided.append(f"it took more than {options.timeout:g} s, so not everything was checked")
     verdict.findings = merge_findings(verdict.findings)
+    Application(progress.policies, options.baseline, options.trust_repo).apply(verdict, progress.texts, progress.ran)
+    verdict.undecided += progress.doubts()
     places = [place.path for finding in verdict.findings for place in (finding.location, *(other.location for other in finding.related))]
-    return Judgement(verdict, {path: texts[path] for path in dict.fromkeys(places) if path in texts})
+    return Judgement(verdict, {path: progress.texts[path] for path in dict.fromkeys(places) if path in progress.texts})
 
 
-def _choice(options: Options) -> list[str]:
-    """A GO from some of the rules must not be taken for one from all of them."""
-    notes = [f"Only these rules ran: {', '.join(options.select)}."] if options.select else []
-    return notes + ([f"These rules were left out: {', '.join(options.ignore)}."] if options.ignore else [])
+def _policies(options: Options, experiment: Experiment) -> list[tuple[str, Policy]]:
+    """The policies that count, the caller's first."""
+    own = repository_policy(experiment) if options.trust_repo else None
+    return [(by, policy) for by, policy in (("config", options.policy), ("repository", own)) if policy is not None]
+
+
+def _chosen(options: Options, policies: list[tuple[str, Policy]], experiment: Experiment) -> tuple[Options, list[str]]:
+    """The options with what the policies choose and the command line leaves open, and notes: a GO from some rules is none from all."""
+    notes = [note for by, policy in policies for note in describe(policy, by)]
+    if mentions_itself(experiment) and not options.trust_repo:
+        notes.append("The experiment's own [tool.gonogo] was not heeded (--trust-repo).")
+    select = options.select or next((tuple(policy.select) for _, policy in policies if policy.select), ())
+    contract = options.contract or next((policy.contract for _, policy in policies if policy.contract), None)
+    notes += [f"Only these rules ran: {', '.join(select)}."] if select else []
+    notes += [f"These rules were left out: {', '.join(options.ignore)}."] if options.ignore else []
+    return replace(options, select=select, contract=contract), notes
 
 
 def _name(source: str | Path | Experiment) -> str:
@@ -114,12 +160,15 @@ def _name(source: str | Path | Experiment) -> str:
     return "standard input" if source == "-" else str(source)
 
 
-def _judge(
-    source: str | Path | Experiment, options: Options, rules: list[Rule], composer: Composer, verdict: Verdict, texts: dict[str, str]
-) -> None:
-    """Fill in the verdict, stage by stage, and the texts of the experiment's files: what is there when the time is up stays."""
+def _judge(source: str | Path | Experiment, given: Options, composer: Composer, progress: _Progress) -> None:
+    """Fill in the verdict, stage by stage: what is there when the time is up stays."""
     started = time.perf_counter()
-    experiment = source if isinstance(source, Experiment) else experiments.load(str(source), options.plan, verdict.experiment)
+    verdict, texts = progress.verdict, progress.texts
+    experiment = source if isinstance(source, Experiment) else experiments.load(str(source), given.plan, verdict.experiment)
+    progress.policies = _policies(given, experiment)
+    options, notes = _chosen(given, progress.policies, experiment)
+    verdict.notes += notes
+    rules = select_rules(options)
     if options.contract is None:
         contract, verdict.contract_reason = contracts.detect(experiment)
         suggested = contracts.suggestion(experiment, contract)
@@ -129,6 +178,7 @@ def _judge(
     if options.entries and contract.entries is None:
         raise UsageError(f"The contract {contract.name} says itself what is started: --entry goes with --contract generic.")
     rules = [rule for rule in rules if contract.covers(rule.id)]
+    progress.ran = {rule.id for rule in rules}
     if not rules:
         verdict.undecided.append(f"none of the selected rules belongs to the contract {contract.name}")
     runs = collect_runs(experiment, contract) if contract.entries is None else []
@@ -139,23 +189,23 @@ def _judge(
     texts.update((path, file.text) for path, file in experiment.files.items() if file.text is not None)
     verdict.stages.append(StageReport(name=Stage.READ, status="ran", seconds=round(time.perf_counter() - started, 4)))
     with Workspace(experiment, runs) as workspace:
-        given = {"experiment": experiment, "contract": contract, "composer": composer, "workspace": workspace}
+        known = {"experiment": experiment, "contract": contract, "composer": composer, "workspace": workspace}
         if contract.entries is not None:
-            _judge_project(verdict, rules, ProjectFacts(**given, entries=options.entries), texts)
+            _judge_project(progress, rules, ProjectFacts(**known, entries=options.entries))
             return
-        facts = Facts(**given, runs=runs)
+        facts = Facts(**known, runs=runs)
         _run_stages(verdict, rules, facts, texts)
-        verdict.undecided += _unseen(verdict, facts.get("modules"))
-        done = all(stage.status == "ran" for stage in verdict.stages)
-        if done and any(rule.stage is Stage.COMPOSE for rule in rules) and not any(finding.blocks for finding in verdict.findings):
-            verdict.undecided += _uncomposed(runs, facts.get("traces"))
+        progress.unseen = list(_unseen(facts.get("modules")))
+        if any(rule.stage is Stage.COMPOSE for rule in rules) and all(stage.status == "ran" for stage in verdict.stages):
+            progress.uncomposed = list(_uncomposed(runs, facts.get("traces")))
 
 
-def _judge_project(verdict: Verdict, rules: list[Rule], facts: Facts, texts: dict[str, str]) -> None:
+def _judge_project(progress: _Progress, rules: list[Rule], facts: Facts) -> None:
     """The stages for a project whose entry points are its runs."""
+    verdict = progress.verdict
     find_entries(facts.get("modules"), facts.get("entries"))  # a name that is none is the caller's mistake, not a failure of a stage
-    _run_stages(verdict, rules, facts, texts)
-    verdict.undecided += _unseen(verdict, facts.get("modules"))
+    _run_stages(verdict, rules, facts, progress.texts)
+    progress.unseen = list(_unseen(facts.get("modules")))
     if any(rule.stage is Stage.COMPOSE for rule in rules) and all(stage.status == "ran" for stage in verdict.stages):
         survey: Survey = facts.get("survey")
         verdict.runs = [run.id for run in survey.runs]
@@ -163,12 +213,12 @@ def _judge_project(verdict: Verdict, rules: list[Rule], facts: Facts, texts: dic
         verdict.undecided += survey.undecided
 
 
-def _unseen(verdict: Verdict, modules: dict[str, Module]) -> Iterator[str]:
-    """Modules that the rules could not look into. Where no finding says so, their silence means nothing."""
-    reported = {finding.location.path for finding in verdict.findings if finding.blocks}
+def _unseen(modules: dict[str, Module]) -> Iterator[tuple[str, str]]:
+    """Modules that the rules could not look into, with what that means."""
     for module in modules.values():
-        if module.fault is not None and module.path not in reported:
-            yield f"{module.path} can't be parsed by the Python that gonogo runs on ({module.fault.message}), so its code was not checked"
+        if module.fault is not None:
+            problem = f"can't be parsed by the Python that gonogo runs on ({module.fault.message}), so its code was not checked"
+            yield module.path, f"{module.path} {problem}"
 
 
 def _uncomposed(runs: list[Run], traces: list[Trace]) -> Iterator[str]:

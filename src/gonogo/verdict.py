@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, computed_field
 from gonogo import __version__
 from gonogo.finding import Finding, Severity
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Outcome(StrEnum):
@@ -34,6 +34,15 @@ class StageReport(BaseModel):
     seconds: float = 0.0
 
 
+class Suppressed(BaseModel):
+    """A finding that does not count, who said so, and why."""
+
+    finding: Finding
+    by: str = Field(description="config (the caller's), repository (its own [tool.gonogo]), inline (a comment on the line) or baseline")
+    where: str = Field(description="The file, or file and line, that says so")
+    reason: str
+
+
 class Verdict(BaseModel):
     """The answer for one experiment. `is_code_ready` and `code_issue` are the contract's two fields."""
 
@@ -42,7 +51,8 @@ class Verdict(BaseModel):
     contract_reason: str = ""
     gonogo_version: str
     runs: list[str] = []
-    findings: list[Finding] = []
+    findings: list[Finding] = Field(default=[], description="What counts; with `suppressed` it is all that was found")
+    suppressed: list[Suppressed] = []
     stages: list[StageReport] = []
     undecided: list[str] = Field(
         default=[], description="What the gate could not establish although it had to; with any of these it never says GO"

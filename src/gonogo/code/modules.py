@@ -169,17 +169,7 @@ class Module:
     @cached_property
     def comments(self) -> list[tuple[Location, str]]:
         """Every comment with its place."""
-        found = []
-        try:
-            for token in tokenize.generate_tokens(io.StringIO(self.text).readline):
-                if token.type == tokenize.COMMENT:
-                    (line, column), (end_line, end_column) = token.start, token.end
-                    found.append(
-                        (Location(path=self.path, line=line, column=column + 1, end_line=end_line, end_column=end_column + 1), token.string)
-                    )
-        except (tokenize.TokenError, SyntaxError):
-            pass  # the comments before the fault are good; the fault itself is reported by IMP103
-        return found
+        return comments_of(self.path, self.text)
 
     def location(self, node: ast.AST) -> Location:
         """Where a node stands, in characters (the tree counts bytes)."""
@@ -204,6 +194,20 @@ class Module:
         parts = self.name.split(".")
         base = parts[: len(parts) - node.level + (1 if self.is_package else 0)]
         return ".".join([*base, node.module] if node.module else base)
+
+
+def comments_of(path: str, text: str) -> list[tuple[Location, str]]:
+    """Every comment of a Python file with its place."""
+    found = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                (line, column), (end_line, end_column) = token.start, token.end
+                place = Location(path=path, line=line, column=column + 1, end_line=end_line, end_column=end_column + 1)
+                found.append((place, token.string))
+    except (tokenize.TokenError, SyntaxError):
+        pass  # the comments before the fault are good; the fault itself is reported by IMP103
+    return found
 
 
 def children(node: ast.AST) -> list[ast.AST]:

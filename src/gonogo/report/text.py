@@ -16,6 +16,7 @@ Source = Callable[[str], list[str] | None]
 MOST_RUNS = 3
 MOST_RELATED = 4
 MOST_EVIDENCE = 12
+MOST_SUPPRESSED = 40
 OUTCOME_STYLES = {Outcome.GO: "bold green", Outcome.NO_GO: "bold red", Outcome.UNDECIDED: "bold yellow"}
 SEVERITY_STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.INFO: "cyan"}
 SEVERITY_NAMES = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -48,6 +49,7 @@ class Report:
             self._line()
         for finding in notes:
             self._title(finding)
+        self._suppressed(verdict)
         self._undecided(verdict)
         self._line()
         self._line((_summary(verdict), "bold"))
@@ -82,6 +84,7 @@ class Report:
             ": ",
             (SEVERITY_NAMES[severity], SEVERITY_STYLES[severity]),
             f" {finding.rule} {finding.slug}: {plain.line(finding.message)}",
+            (f" ({SEVERITY_NAMES[finding.severity_by_rule]} by its rule)" if finding.severity_by_rule is not None else "", "dim"),
         )
 
     def _finding(self, finding: Finding, verdict: Verdict, source: Source) -> None:
@@ -107,6 +110,21 @@ class Report:
         for row in rows(location, lines) if lines else ():
             text = Text.assemble((f"    {row.gutter} │ ", "dim"), (row.text, "bold red" if row.is_caret else ""))
             self._console.put(text, cut=True)
+
+    def _suppressed(self, verdict: Verdict) -> None:
+        if verdict.suppressed:
+            self._line()
+            self._line((f"suppressed: {_plural(len(verdict.suppressed), 'finding')}, not counted below", "bold"))
+        for entry in verdict.suppressed[:MOST_SUPPRESSED]:
+            finding, severity = entry.finding, entry.finding.severity
+            self._line(
+                f"  {_place(finding.location)}: ",
+                (SEVERITY_NAMES[severity], "dim"),
+                f" {finding.rule} {finding.slug}: {plain.line(finding.message)}",
+                (f"  ({entry.by}, {plain.line(entry.where)}: {plain.line(entry.reason)})", "dim"),
+            )
+        if len(verdict.suppressed) > MOST_SUPPRESSED:
+            self._line((f"  and {len(verdict.suppressed) - MOST_SUPPRESSED} more", "dim"))
 
     def _undecided(self, verdict: Verdict) -> None:
         if verdict.undecided:
@@ -135,7 +153,8 @@ def _plural(count: int, word: str) -> str:
 
 
 def _counts(verdict: Verdict) -> str:
-    return ", ".join(_plural(verdict.count(severity), SEVERITY_NAMES[severity]) for severity in Severity)
+    counts = [_plural(verdict.count(severity), SEVERITY_NAMES[severity]) for severity in Severity]
+    return ", ".join([*counts, f"{len(verdict.suppressed)} suppressed"] if verdict.suppressed else counts)
 
 
 def _summary(verdict: Verdict) -> str:

@@ -174,18 +174,19 @@ def select(patterns: Iterable[str], ignored: Iterable[str]) -> list[Rule]:
     rules = all_rules().values()
     wanted, unwanted = list(patterns), list(ignored)
     for pattern in [*wanted, *unwanted]:
-        if not any(_matches(entry, pattern) for entry in rules):
+        if not any(matches(entry, pattern) for entry in rules):
             raise LookupError(pattern)
 
     def chosen(entry: Rule) -> bool:
-        if any(_matches(entry, pattern) for pattern in unwanted):
+        if any(matches(entry, pattern) for pattern in unwanted):
             return False
-        return any(_matches(entry, pattern) for pattern in wanted) if wanted else not entry.preview
+        return any(matches(entry, pattern) for pattern in wanted) if wanted else not entry.preview
 
     return [entry for entry in rules if chosen(entry)]
 
 
-def _matches(entry: Rule, pattern: str) -> bool:
+def matches(entry: Rule, pattern: str) -> bool:
+    """Whether an id, the beginning of one, or a slug means a rule."""
     return bool(pattern) and (entry.id.startswith(pattern.upper()) or entry.slug == pattern)
 
 

@@ -1,0 +1,1 @@
+"""What the experiment asks the gate to overlook."""
