@@ -384,7 +384,7 @@ def test_a_baseline_is_read_or_refused_in_a_sentence(scratch, data):
     try:
         assert isinstance(load_baseline(str(scratch)), Baseline)
     except GonogoError as error:
-        assert str(error).startswith("The baseline ")  # noqa: PT017
+        assert str(error).startswith("The baseline ")
 
 
 @settings(deadline=None)
@@ -394,4 +394,4 @@ def test_a_policy_is_read_or_refused_in_a_sentence(scratch, data):
     try:
         assert isinstance(load_policy(str(scratch)), Policy)
     except GonogoError as error:
-        assert str(error).startswith("The policy ")  # noqa: PT017
+        assert str(error).startswith("The policy ")
