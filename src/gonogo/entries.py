@@ -16,7 +16,8 @@ from gonogo.experiment import Experiment
 
 # Code of these folders is tried out by tests, often on purpose wrongly.
 TESTS = frozenset({"tests", "test", "testing"})
-OLD_HYDRA = re.compile(r"""hydra[-_]core\s*(?:==|~=|<=|<)\s*(?:0\.\d|1\.0|1\.1(?![\d.]))""")
+OLD_HYDRA = re.compile(r"""hydra[-_]core[^"'\n;#]*(?:==|~=|<=|<)\s*(?:0\.\d|1\.0|1\.1(?![\d.]))""")
+SUBMODULE = re.compile(r"^\s*path\s*=\s*(\S+)", re.MULTILINE)
 # Libraries that add configs of their own, so that a config that is not in the project may still be found.
 STORING = frozenset({"hydra_zen", "hydra_plugins", "hydra_configs", "hydra_torch", "nemo", "fairseq", "mmf", "lerobot", "composer"})
 
@@ -78,11 +79,24 @@ def import_roots(modules: dict[str, Module]) -> list[str]:
     return sorted(holders - {""}, key=lambda folder: (folder.count("/"), folder))
 
 
-def hydra_doubt(experiment: Experiment, modules: dict[str, Module]) -> str:
-    """Why Hydra 1.3 without plugins may not say what the project's own Hydra says; empty if nothing speaks for that."""
-    for path in ("pyproject.toml", "setup.py", "setup.cfg"):
+def old_hydra(experiment: Experiment) -> str:
+    """Where the project asks for a Hydra older than 1.1, whose configs behave otherwise; empty if it does not."""
+    for path in ("pyproject.toml", "setup.py"):
         if OLD_HYDRA.search(experiment.text(path) or ""):
             return f"{path} asks for a Hydra older than 1.1, and gonogo composes with Hydra 1.3"
+    return ""
+
+
+def submodules(experiment: Experiment) -> list[str]:
+    """Folders whose content comes from another repository."""
+    return [path.strip("/") for path in SUBMODULE.findall(experiment.text(".gitmodules") or "")]
+
+
+def hydra_doubt(experiment: Experiment, modules: dict[str, Module]) -> str:
+    """Why Hydra 1.3 without plugins may not say what the project's own Hydra says; empty if nothing speaks for that."""
+    old = old_hydra(experiment)
+    if old:
+        return old
     for module in modules.values():
         if "SearchPathPlugin" in module.text:
             return f"{module.path} changes where Hydra looks for configs"

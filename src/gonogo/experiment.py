@@ -17,7 +17,8 @@ from gonogo.plan import Plan
 MAX_TEXT_BYTES = 2_000_000
 MAX_BUNDLE_BYTES = 64_000_000
 MAX_FILES = 20_000
-TEXT_SUFFIXES = (".py", ".pyi", ".yaml", ".yml", ".toml")
+# Sources; and what tells how they are meant to be started, and which folders come from elsewhere.
+TEXT_SUFFIXES = (".py", ".pyi", ".yaml", ".yml", ".toml", ".md", ".sh", ".gitmodules")
 # Never part of an experiment, and possibly huge: not even listed.
 SKIPPED_FOLDERS = frozenset(
     {".git", ".venv", "venv", "node_modules", "__pycache__", ".cache", "outputs", "multirun", "wandb", ".mypy_cache", ".ruff_cache"}

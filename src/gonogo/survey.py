@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +13,7 @@ from gonogo.code.modules import Module
 from gonogo.code.yamldoc import parse_yaml
 from gonogo.compose.client import Composition
 from gonogo.contract import Contract
-from gonogo.entries import Entry, find_entries, import_roots
+from gonogo.entries import Entry, find_entries, import_roots, old_hydra
 from gonogo.experiment import Experiment
 from gonogo.runs import Run
 
@@ -62,6 +63,8 @@ class Surveyor:
         assert contract.entries is not None
         self._experiment, self._rules, self._modules, self._configs = experiment, contract.entries, modules, configs
         self._roots = import_roots(modules)
+        self._old = old_hydra(experiment)
+        self._commands = "\n".join(file.text or "" for file in experiment.with_suffix(".md", ".sh"))
         self._steps = 0
         self._followed = 0
         self.survey = Survey()
@@ -88,7 +91,9 @@ class Surveyor:
         self._follow_choices(self._meant(pending))
         for entry in kept:
             self._forgive_bare_start(entry)
-        if self._followed < len(survey.runs):
+        if self._old and survey.runs:
+            survey.undecided.append(f"the code was not held against its configs: {self._old}")
+        elif self._followed < len(survey.runs):
             survey.notes.append(f"The code was followed for {self._followed} of {len(survey.runs)} runs; all were composed.")
         survey.undecided += self._uncomposed(kept)
         return survey
@@ -146,7 +151,7 @@ class Surveyor:
             overrides = (*overrides, choice.override) if choice.override else overrides
             name = f"{entry.name} {choice.override or f'--config-name={choice.config_name}'}"
             path, text = choice.path, self._experiment.text(choice.path) or ""
-        only_compose = self._steps > MOST_STEPS
+        only_compose = bool(self._old) or self._steps > MOST_STEPS
         machine = ProjectMachine(
             self._modules,
             self._experiment.text,
@@ -162,10 +167,25 @@ class Surveyor:
         machine.follow()
         self._steps += machine.steps
         self._followed += not only_compose
-        machine.trace.accesses = [access for access in machine.trace.accesses if _is_certain(access, machine.trace)]
+        machine.trace.accesses = [access for access in machine.trace.accesses if self._is_certain(access, machine.trace)]
         self.survey.runs.append(Run(name, path, text, None, from_plan=False))
         self.survey.traces.append(machine.trace)
         return machine
+
+    def _is_certain(self, access: Access, trace: Trace) -> bool:
+        """Whether an access tells something of every use.
+
+        Mandatory values and empty groups are filled in on the command line, and so are keys that a documented command adds.
+        """
+        if access.status == "missing" or re.search(rf"(?<![\w.]){re.escape('.'.join(access.path))}=", self._commands):
+            return False
+        composition = trace.composition
+        for group, choice in composition.choices.items() if composition is not None else ():
+            if choice in (None, "???"):
+                package = tuple(group.partition("@")[2].split(".") if "@" in group else group.split("/"))
+                if access.path[: len(package)] == package:
+                    return False
+        return True
 
     def _choices(self, machine: ProjectMachine) -> list[_Choice]:
         """The further runs of an entry point: choices of groups of whole runs, files that start a sweep, primary configs by name."""
@@ -230,16 +250,3 @@ def _starts_sweep(text: str) -> bool:
         return False
     document = parse_yaml(text)
     return document.get(("hydra", "mode")) == "MULTIRUN" or isinstance(document.get(("hydra", "sweeper", "params")), dict)
-
-
-def _is_certain(access: Access, trace: Trace) -> bool:
-    """Whether an access tells something of every use: mandatory values and empty groups are filled in on the command line."""
-    if access.status == "missing":
-        return False
-    composition = trace.composition
-    for group, choice in composition.choices.items() if composition is not None else ():
-        if choice in (None, "???"):
-            package = tuple(group.partition("@")[2].split(".") if "@" in group else group.split("/"))
-            if access.path[: len(package)] == package:
-                return False
-    return True

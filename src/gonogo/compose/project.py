@@ -38,7 +38,8 @@ class ProjectLoader(Loader):
 
     def __init__(self, folder: str | None, root: str, roots: list[str], store: str | None) -> None:
         super().__init__(folder)
-        self._root, self._roots, self._store = os.path.realpath(root), roots, store
+        beside = [folder, str(Path(folder).parent)] if folder is not None else []  # where programs are often started
+        self._root, self._roots, self._store = os.path.realpath(root), [*roots, *beside], store
         self._doubts: dict[Any, str] = {}
         self.unsure = ""
 

@@ -283,7 +283,11 @@ class Calls(Core):
         names = [argument.arg for argument in [*signature.posonlyargs, *signature.args]][1 if function.bound is not None else 0 :]
         missing = [name for name in names[len(given.positional) :] if name not in given.keywords and name not in function.defaults]
         keywords = {**given.keywords, **{name: Unknown("optuna.Trial") if name == "trial" else UNKNOWN for name in missing}}
-        return self.enter(function, Arguments(given.positional, keywords, False), function.node)
+        self.deferred += 1
+        try:
+            return self.enter(function, Arguments(given.positional, keywords, False), function.node)
+        finally:
+            self.deferred -= 1
 
     def record_raise(self, node: ast.AST) -> None:
         """Record a `raise` that is reached whatever the unknowns are."""

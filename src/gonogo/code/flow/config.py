@@ -116,7 +116,9 @@ class ConfigOperations(Core):
         guarded = has_default or self.guards > 0 or kind in ("in", "hasattr")
         siblings = tuple(str(name) for name in node.items)
         scalar = default if isinstance(default, SCALARS) else UNKNOWN
-        self.trace.accesses.append(Access(self.site(at), kind, (*node.path, str(key)), status, guarded, siblings, scalar, self.doubt > 0))
+        self.trace.accesses.append(
+            Access(self.site(at), kind, (*node.path, str(key)), status, guarded, siblings, scalar, self.doubt > 0, self.deferred > 0)
+        )
 
     def read_beneath_scalar(self, path: Path, key: str, kind: str, at: ast.AST, status: str) -> None:
         """Record that a key is asked of a config value that is no mapping."""
@@ -226,6 +228,7 @@ class ConfigOperations(Core):
             return
         if isinstance(target, Node) and target.config:
             key = str(key)
+            self.trace.written.add((*target.path, key))
             if checked and key not in target.items and not target.open and target.is_struct() and not self.guards and not self.doubt:
                 self.trace.struct_writes.append(StructWrite(self.site(at), (*target.path, key), how))
             if isinstance(value, Node):

@@ -38,6 +38,7 @@ class Core:
         doubt: above 0 where it is not known whether this run comes here at all; nothing absent is recorded there.
         may_have_left: an unknown condition may have ended the function being followed, or one that called it, before this point.
         depth: how many calls are open, `active` by function.
+        deferred: above 0 in a function that a library was given, and may call at any time.
         loops: config paths of the loops around the code being followed.
         last_reads: the config path that a syntax node read last, by the node's id.
     """
@@ -52,6 +53,7 @@ class Core:
     doubt: int
     may_have_left: bool
     depth: int
+    deferred: int
     active: dict[int, int]
     builtins: dict[str, Any]
     called_back: dict[int, int]

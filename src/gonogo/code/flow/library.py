@@ -313,7 +313,7 @@ def _path(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
     return machine.join_paths(arguments.positional) if arguments.positional else FilePath(ROOT)
 
 
-@model("pathlib.Path.cwd")
+@model("pathlib.Path.cwd", "rootutils.setup_root", "pyrootutils.setup_root", "rootutils.find_root", "pyrootutils.find_root")
 def _cwd(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
     return FilePath(ROOT)
 

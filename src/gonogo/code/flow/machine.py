@@ -96,7 +96,7 @@ class Machine(Libraries):
         self.builtins = BUILTINS
         self.steps = 0
         self.last_reads = {}
-        self.guards = self.doubt = self.uncertain = self.depth = 0
+        self.guards = self.doubt = self.uncertain = self.depth = self.deferred = 0
         self.active, self.called_back, self.entered, self.loops = {}, {}, set(), []
         self.instances: list[Instance] = []
         self.shown_configs: list[Any] = []
@@ -127,6 +127,7 @@ class Machine(Libraries):
             self._give_up(f"more than {MAX_STEPS} steps")
         except RecursionError:
             self._give_up("calls nested too deeply")
+        self.trace.forget_deferred()
         if self.wandb_config_read:
             for value in self.shown_configs:
                 self.escape(value)
@@ -158,6 +159,7 @@ class Machine(Libraries):
             "loops",
             "active",
             "depth",
+            "deferred",
         )
         kept = {name: getattr(self, name) for name in names}
         self._reset_process(process, [module.path, *arguments])
@@ -173,7 +175,7 @@ class Machine(Libraries):
         self.process = process
         self.argv = List(argv)
         self.loaded: dict[str, ModuleValue] = {}
-        self.guards = self.doubt = self.uncertain = self.depth = 0
+        self.guards = self.doubt = self.uncertain = self.depth = self.deferred = 0
         self.may_have_left = False
         self.hydra_folder = None
         self.instances, self.called_back, self.loops, self.active = [], {}, [], {}

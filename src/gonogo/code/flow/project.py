@@ -44,7 +44,7 @@ class ProjectSource(ConfigSource):
     def __init__(self, composer: Composer, root: FolderPath, roots: Sequence[str], doubt: str) -> None:
         super().__init__(composer, root)
         self._roots = tuple(root / folder for folder in roots)
-        self._doubt = doubt
+        self.doubt = doubt
         self._stores: dict[str, FolderPath] = {}
 
     def compose_project(
@@ -84,7 +84,7 @@ class ProjectSource(ConfigSource):
 
     def _doubted(self, made: Composition, store: Store) -> Composition:
         asked = MANDATORY.search(made.message)
-        reason = made.unsure or self._doubt or store.doubt
+        reason = made.unsure or self.doubt or store.doubt
         if asked is not None:
             reason = f"it asks for a choice of `{asked[1]}` on the command line: give it after the entry point's name, with --entry"
         elif "interpolation" in made.message.lower():
@@ -206,6 +206,7 @@ class ProjectMachine(Machine):
             self._give_up(f"more than {MAX_STEPS} steps")
         except RecursionError:
             self._give_up("calls nested too deeply")
+        self.trace.forget_deferred()
 
     def launch(self, command: Any, at: ast.AST) -> None:
         """Children are entry points of their own."""

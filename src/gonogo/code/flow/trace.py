@@ -32,6 +32,7 @@ class Access:
         guarded: the code survives it: a default, a test, a swallowing `except`.
         siblings: the keys that were there instead.
         default: what the code goes on with, if that is a known scalar.
+        deferred: in a function that was handed to a library, which calls it when it likes.
         doubtful: it is not known whether this run ever comes here; nothing may be concluded but that the code asks for the key.
     """
 
@@ -43,6 +44,7 @@ class Access:
     siblings: tuple[str, ...]
     default: object = None
     doubtful: bool = False
+    deferred: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class Trace:
     Attributes:
         used: config paths whose value was read.
         used_whole: config paths below which anything may have been read.
+        written: config paths that the program itself writes.
         loads_unknown: a YAML file was read whose name is not known.
         complete: the code that gets the config was reached and followed to its end within the budget.
     """
@@ -131,6 +134,7 @@ class Trace:
     used: set[Path] = field(default_factory=set)
     used_whole: set[Path] = field(default_factory=set)
     executed: set[int] = field(default_factory=set)
+    written: set[Path] = field(default_factory=set)
     loads_unknown: bool = False
     complete: bool = True
     reason: str = ""
@@ -140,6 +144,10 @@ class Trace:
         """The last composition that worked: the config the training code holds."""
         found = [composition for process in self.processes for _, composition in process.compositions if composition.ok]
         return found[-1] if found else None
+
+    def forget_deferred(self) -> None:
+        """Drop reads in functions that a library calls later, of keys that the program writes: they may be there by then."""
+        self.accesses = [access for access in self.accesses if not (access.deferred and access.path in self.written)]
 
     def is_used(self, path: Path) -> bool:
         """Whether a key, or anything above it as a whole, or anything below it, was read."""

@@ -14,12 +14,16 @@ from gonogo.code.modules import Module, qualified_name
 from gonogo.code.pyproject import Pyproject
 from gonogo.code.symbols import Symbols
 from gonogo.contract import Contract
+from gonogo.entries import submodules
+from gonogo.experiment import Experiment
 from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
 
 
 @rule("IMP105", "missing-local-import", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
-def missing_local_import(imports: list[Import], symbols: Symbols, contract: Contract, pyproject: Pyproject | None) -> Iterator[Fault]:
+def missing_local_import(
+    imports: list[Import], symbols: Symbols, contract: Contract, pyproject: Pyproject | None, experiment: Experiment
+) -> Iterator[Fault]:
     """An import of something that the project's own modules do not have.
 
     What it does:
@@ -36,6 +40,7 @@ def missing_local_import(imports: list[Import], symbols: Symbols, contract: Cont
     home = {PurePosixPath(path).parent.as_posix().replace("/", ".") for path in contract.entry_paths()}
     # A folder without `__init__.py` yields to an installed package of its name, so only the entry points' own is surely meant.
     own = {name.partition(".")[0] for name in home} | {name for name in symbols.by_name if "." not in name}
+    elsewhere = tuple(f"{folder}/" for folder in submodules(experiment))
     if contract.entries is not None:
         own = _unmistakable(own, symbols)
     bare_are_known = _only_the_root_is_searched(symbols, pyproject)
@@ -49,6 +54,8 @@ def missing_local_import(imports: list[Import], symbols: Symbols, contract: Cont
             continue
         surely_meant = entry.top in own or (entry.is_relative and contract.entries is not None)
         exists = symbols.has_module(entry.target) if surely_meant else None
+        if exists is False and f"{entry.target.replace('.', '/')}/".startswith(elsewhere):
+            continue
         if exists is False:
             yield _no_module(entry, symbols)
         elif exists:

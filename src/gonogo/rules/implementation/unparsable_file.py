@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gonogo.code.hydra_mains import hydra_mains
 from gonogo.code.lint import Complaint
 from gonogo.code.modules import Module
 from gonogo.code.pyproject import load_pyproject
 from gonogo.code.truncation import is_truncated, syntax_fault
 from gonogo.code.yamldoc import parse_yaml
+from gonogo.contract import Contract
 from gonogo.experiment import Experiment
 from gonogo.finding import Location, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
@@ -17,7 +19,7 @@ SUFFIXES = (".py", ".yaml", ".yml", ".toml")
 
 
 @rule("IMP103", "unparsable-file", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
-def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: list[Complaint]) -> Iterator[Fault]:
+def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: list[Complaint], contract: Contract) -> Iterator[Fault]:
     """A Python, YAML or TOML file that does not parse.
 
     What it does:
@@ -30,6 +32,7 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
     Instead:
         Correct the line that the parser names; the cause is often a little above it.
     """
+    folders = None if contract.entries is None else _config_folders(modules)
     for path in sorted(experiment.files):
         file = experiment.files[path]
         if file.problem is not None and path.endswith(SUFFIXES):
@@ -39,6 +42,8 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
         elif path in modules:
             yield from _python(modules[path], [complaint for complaint in lint if complaint.path == path])
         elif path.endswith((".yaml", ".yml")):
+            if folders is not None and not path.startswith(folders):
+                continue  # other tools' YAML has tags, templates and documents of its own
             error = parse_yaml(file.text).error
             if error is not None:
                 place = Location(path=path, line=error.line, column=error.column, end_line=error.line)
@@ -48,6 +53,12 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
             if document is not None and document.fault is not None:
                 message, line = document.fault
                 yield Fault(at(path, line), f"the file is not valid TOML: {message[:1].lower()}{message[1:]}", "correct the line")
+
+
+def _config_folders(modules: dict[str, Module]) -> tuple[str, ...]:
+    """The folders that Hydra reads, each with a slash at its end."""
+    folders = {main.folder for module in modules.values() if "hydra" in module.text for main in hydra_mains(module)}
+    return tuple(f"{folder}/" for folder in folders if folder not in (None, "."))
 
 
 def _python(module: Module, complaints: list[Complaint]) -> Iterator[Fault]:
