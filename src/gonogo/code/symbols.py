@@ -87,6 +87,21 @@ class Symbols:
             for node in module.of(ast.Name, ast.Attribute)
         )
 
+    @cached_property
+    def holders(self) -> dict[str, set[tuple[str, ...]]]:
+        """For each name that a module or a folder with modules bears: the folders, as parts, in which it does."""
+        found: dict[str, set[tuple[str, ...]]] = {}
+        for path in self.modules:
+            parts = PurePosixPath(path.removesuffix("/__init__.py").removesuffix(".py")).parts
+            for length, name in enumerate(parts):
+                found.setdefault(name, set()).add(parts[:length])
+        return found
+
+    def member(self, module_name: str, name: str) -> Definition | None:
+        """The function or class that a module surely has under a name."""
+        module = self.by_name.get(module_name)
+        return self._member(module, name, depth=0) if module is not None else None
+
     def resolve(self, module: Module, node: ast.expr) -> Definition | None:
         """The function or class of the project that a name or `module.name`, used at its place, surely means."""
         if isinstance(node, ast.Name):

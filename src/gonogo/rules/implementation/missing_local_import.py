@@ -42,7 +42,8 @@ def missing_local_import(
     own = {name.partition(".")[0] for name in home} | {name for name in symbols.by_name if "." not in name}
     elsewhere = tuple(f"{folder}/" for folder in submodules(experiment))
     if contract.entries is not None:
-        own = _unmistakable(own, symbols)
+        # Where nobody says how the programs are started, any folder may be searched, and an installed package may be meant.
+        own = {name for name in own if symbols.holders.get(name) == {()} and not providers(name)}
     bare_are_known = _only_the_root_is_searched(symbols, pyproject)
     for entry in imports:
         if entry.guarded:
@@ -62,19 +63,6 @@ def missing_local_import(
             yield from _missing_names(entry, symbols)
         elif bare_are_known and entry.module.name.rpartition(".")[0] in home:
             yield from _bare_import(entry, symbols)
-
-
-def _unmistakable(names: set[str], symbols: Symbols) -> set[str]:
-    """The names that no other module or folder of the tree bears, and no installed package that we know of.
-
-    Where nobody says how the programs are started, any folder may be searched.
-    """
-    parts = [PurePosixPath(path.removesuffix("/__init__.py").removesuffix(".py")).parts for path in symbols.modules]
-    holders: dict[str, set[tuple[str, ...]]] = {}
-    for path in parts:
-        for length, name in enumerate(path):
-            holders.setdefault(name, set()).add(path[:length])
-    return {name for name in names if holders.get(name) == {()} and not providers(name)}
 
 
 def _no_module(entry: Import, symbols: Symbols) -> Fault:
