@@ -281,6 +281,26 @@ def _directory(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
     return ROOT
 
 
+@model("hydra.utils.instantiate", "hydra.utils.call")
+def _instantiate(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
+    value = arguments.get(0, "config", UNKNOWN)
+    if isinstance(value, (Node, List)) and not machine.guards and not machine.doubt:
+        _note_instantiated(machine, value)
+    return NOTHING
+
+
+def _note_instantiated(machine: Machine, value: Node | List) -> None:
+    if isinstance(value, Node):
+        if "_target_" in value.items:
+            keys = frozenset() if value.open or value.maybe else frozenset(map(str, value.items))
+            machine.trace.instantiated.setdefault(value.path, keys)
+        if value.items.get("_recursive_") is False:
+            return
+    for item in value.items.values() if isinstance(value, Node) else value.items:
+        if isinstance(item, (Node, List)):
+            _note_instantiated(machine, item)
+
+
 @model("hydra.initialize", "hydra.initialize_config_dir")
 def _initialize(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
     machine.hydra_folder = machine.folder_given(arguments)

@@ -119,6 +119,8 @@ class Trace:
         used: config paths whose value was read.
         used_whole: config paths below which anything may have been read.
         written: config paths that the program itself writes.
+        instantiated: paths of mappings with a `_target_` that Hydra is told to instantiate, with the keys they have by then; no keys where
+            there may be others.
         loads_unknown: a YAML file was read whose name is not known.
         complete: the code that gets the config was reached and followed to its end within the budget.
     """
@@ -135,6 +137,7 @@ class Trace:
     used_whole: set[Path] = field(default_factory=set)
     executed: set[int] = field(default_factory=set)
     written: set[Path] = field(default_factory=set)
+    instantiated: dict[Path, frozenset[str]] = field(default_factory=dict)
     loads_unknown: bool = False
     complete: bool = True
     reason: str = ""
