@@ -172,7 +172,7 @@ class Calls(Core):
     def _refuse(self, rest: dict[Any, Any], given: Arguments, name: str, at: ast.AST) -> None:
         """Record config keys that `**node` hands to something that has no parameter for them."""
         for keyword in rest:
-            if keyword in given.spread and not self.guards and not self.doubt:
+            if keyword in given.spread and not self.guards and not self.in_doubt:
                 self.trace.misuses.append(
                     Misuse(
                         self.site(at),

@@ -117,12 +117,12 @@ class ConfigOperations(Core):
         siblings = tuple(str(name) for name in node.items)
         scalar = default if isinstance(default, SCALARS) else UNKNOWN
         self.trace.accesses.append(
-            Access(self.site(at), kind, (*node.path, str(key)), status, guarded, siblings, scalar, self.doubt > 0, self.deferred > 0)
+            Access(self.site(at), kind, (*node.path, str(key)), status, guarded, siblings, scalar, self.in_doubt, self.deferred > 0)
         )
 
     def read_beneath_scalar(self, path: Path, key: str, kind: str, at: ast.AST, status: str) -> None:
         """Record that a key is asked of a config value that is no mapping."""
-        self.trace.accesses.append(Access(self.site(at), kind, (*path, key), status, self.guards > 0, (), doubtful=self.doubt > 0))
+        self.trace.accesses.append(Access(self.site(at), kind, (*path, key), status, self.guards > 0, (), doubtful=self.in_doubt))
 
     def has_key(self, node: Dict, key: Any, at: ast.AST) -> bool | None:
         """What `key in node` says, None if that is not known."""
@@ -229,7 +229,7 @@ class ConfigOperations(Core):
         if isinstance(target, Node) and target.config:
             key = str(key)
             self.trace.written.add((*target.path, key))
-            if checked and key not in target.items and not target.open and target.is_struct() and not self.guards and not self.doubt:
+            if checked and key not in target.items and not target.open and target.is_struct() and not self.guards and not self.in_doubt:
                 self.trace.struct_writes.append(StructWrite(self.site(at), (*target.path, key), how))
             if isinstance(value, Node):
                 target.origins[key] = value.path

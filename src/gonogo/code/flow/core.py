@@ -64,6 +64,11 @@ class Core:
     hydra_folder: str | None
     library: dict[str, Model]
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether nothing absent may be recorded here: it is not known whether this run comes here at all."""
+        return self.doubt > 0
+
     def spend(self) -> None:
         """Count a step.
 

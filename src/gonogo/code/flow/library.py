@@ -91,13 +91,13 @@ class Libraries(Builtins):
         if (
             not names & {"DictConfig", "OmegaConf", "Mapping", "MutableMapping", "ListConfig", "is_config"}
             and not self.guards
-            and not self.doubt
+            and not self.in_doubt
         ):
             self.trace.misuses.append(Misuse(self.site(at), "isinstance", "a DictConfig is no dict: this is always false"))
 
     def refuse_removal(self, owner: Node, key: Any, at: ast.AST, how: str) -> None:
         """Record the removal of a key in struct mode."""
-        if owner.config and owner.is_struct() and not self.guards and not self.doubt and not owner.open:
+        if owner.config and owner.is_struct() and not self.guards and not self.in_doubt and not owner.open:
             self.trace.struct_writes.append(StructWrite(self.site(at), (*owner.path, str(key)), how))
 
     def load_file(self, value: Any, config: bool) -> Any:
@@ -284,7 +284,7 @@ def _directory(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
 @model("hydra.utils.instantiate", "hydra.utils.call")
 def _instantiate(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
     value = arguments.get(0, "config", UNKNOWN)
-    if isinstance(value, (Node, List)) and not machine.guards and not machine.doubt:
+    if isinstance(value, (Node, List)) and not machine.guards and not machine.in_doubt:
         _note_instantiated(machine, value)
     return NOTHING
 
@@ -380,7 +380,7 @@ def _json(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
         and value.config
         and not {"default", "cls"} & set(arguments.keywords)
         and not machine.guards
-        and not machine.doubt
+        and not machine.in_doubt
     ):
         machine.trace.misuses.append(Misuse(machine.site(at), "json", "`json` can't write a DictConfig"))
     return UNKNOWN

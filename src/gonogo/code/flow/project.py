@@ -161,6 +161,11 @@ class ProjectMachine(Machine):
 
     configs: ProjectSource
 
+    @property
+    def in_doubt(self) -> bool:
+        """As for any run; and where no one documents the runs, code that a condition may skip is for other runs than this."""
+        return self.doubt > 0 or self.uncertain > 0
+
     def __init__(
         self,
         modules: dict[str, Module],

@@ -19,6 +19,9 @@ from gonogo.experiment import Experiment
 from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
 
+# Modules that a build or a protocol compiler writes.
+GENERATED = re.compile(r"(?:^|\.)(?:_?version|_version_\w+|\w+_pb2(?:_grpc)?)$")
+
 
 @rule("IMP105", "missing-local-import", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
 def missing_local_import(
@@ -53,9 +56,9 @@ def missing_local_import(
                 action = f"write `from .` or `from {entry.module.name.partition('.')[0]}.`"
                 yield Fault(entry.location, "the relative import has more dots than there are packages above the file", action)
             continue
-        surely_meant = entry.top in own or (entry.is_relative and contract.entries is not None)
+        surely_meant = entry.top in own or (contract.entries is not None and _is_within_packages(entry, symbols))
         exists = symbols.has_module(entry.target) if surely_meant else None
-        if exists is False and f"{entry.target.replace('.', '/')}/".startswith(elsewhere):
+        if exists is False and (GENERATED.search(entry.target) or f"{entry.target.replace('.', '/')}/".startswith(elsewhere)):
             continue
         if exists is False:
             yield _no_module(entry, symbols)
@@ -63,6 +66,15 @@ def missing_local_import(
             yield from _missing_names(entry, symbols)
         elif bare_are_known and entry.module.name.rpartition(".")[0] in home:
             yield from _bare_import(entry, symbols)
+
+
+def _is_within_packages(entry: Import, symbols: Symbols) -> bool:
+    """Whether a relative import starts in a package and stays in packages: what is none may be laid over another tree before it runs."""
+    if not isinstance(entry.node, ast.ImportFrom) or not entry.node.level:
+        return False
+    folders = entry.module.name.split(".") if entry.module.is_package else entry.module.name.split(".")[:-1]
+    packages = [".".join(folders[: len(folders) - up]) for up in range(entry.node.level)]
+    return all(name in symbols.by_name and symbols.by_name[name].is_package for name in packages)
 
 
 def _no_module(entry: Import, symbols: Symbols) -> Fault:
