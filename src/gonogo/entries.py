@@ -24,12 +24,17 @@ STORING = frozenset({"hydra_zen", "hydra_plugins", "hydra_configs", "hydra_torch
 
 @dataclass(frozen=True)
 class Entry:
-    """A program: a module, its function under `@hydra.main`, and the overrides it is started with."""
+    """A program: a module, its function under `@hydra.main`, and the overrides it is started with.
+
+    Attributes:
+        picks: overrides that choose what it asks for, where the caller did not.
+    """
 
     module: Module
     function: ast.FunctionDef | ast.AsyncFunctionDef | None
     overrides: tuple[str, ...]
     name: str
+    picks: tuple[str, ...] = ()
 
 
 def find_entries(modules: dict[str, Module], given: Sequence[str]) -> tuple[list[Entry], int]:

@@ -83,7 +83,7 @@ class Surveyor:
         pending: list[tuple[Entry, ProjectMachine, list[_Choice]]] = []
         for entry in kept:
             entry, machine = self._start(entry)
-            choices = self._choices(machine)
+            choices = self._choices(machine, entry.picks)
             if any(choice.config_name for choice in choices):
                 survey.runs.pop()
                 survey.traces.pop()  # with no primary config it is not how anybody starts it
@@ -109,8 +109,7 @@ class Surveyor:
                 break
             self.survey.runs.pop()
             self.survey.traces.pop()
-            pick = f"{asked[1]}={options[0]}"
-            entry = replace(entry, overrides=(*entry.overrides, pick), name=f"{entry.name} {pick}")
+            entry = replace(entry, picks=(*entry.picks, f"{asked[1]}={options[0]}"))
             machine = self._follow(entry, None)
         return entry, machine
 
@@ -145,12 +144,12 @@ class Surveyor:
             self.survey.notes.append(f"{left} (at most {self._rules.max_runs} runs).")
 
     def _follow(self, entry: Entry, choice: _Choice | None) -> ProjectMachine:
-        overrides = entry.overrides
-        name, path, text = entry.name, None, ""
-        if choice is not None:
-            overrides = (*overrides, choice.override) if choice.override else overrides
-            name = f"{entry.name} {choice.override or f'--config-name={choice.config_name}'}"
-            path, text = choice.path, self._experiment.text(choice.path) or ""
+        picks = [text for text in entry.picks if choice is None or not choice.group or not text.startswith(f"{choice.group}=")]
+        extra = [choice.override] if choice is not None and choice.override else []
+        named = [f"--config-name={choice.config_name}"] if choice is not None and choice.config_name else []
+        name = " ".join([entry.name, *picks, *extra, *named])
+        path = choice.path if choice is not None else None
+        text = self._experiment.text(path) or "" if path is not None else ""
         only_compose = bool(self._old) or self._steps > MOST_STEPS
         machine = ProjectMachine(
             self._modules,
@@ -159,7 +158,7 @@ class Surveyor:
             name,
             entry.module,
             entry.function,
-            overrides,
+            (*entry.overrides, *picks, *extra),
             choice.config_name if choice is not None else None,
             self._roots,
             only_compose,
@@ -177,7 +176,7 @@ class Surveyor:
 
         Mandatory values and empty groups are filled in on the command line, and so are keys that a documented command adds.
         """
-        if access.status == "missing" or re.search(rf"(?<![\w.]){re.escape('.'.join(access.path))}=", self._commands):
+        if access.status == "missing" or re.search(rf"(?<![\w.]){re.escape('.'.join(access.path))}(?:\.[\w.]+)?=", self._commands):
             return False
         composition = trace.composition
         for group, choice in composition.choices.items() if composition is not None else ():
@@ -187,14 +186,19 @@ class Surveyor:
                     return False
         return True
 
-    def _choices(self, machine: ProjectMachine) -> list[_Choice]:
-        """The further runs of an entry point: choices of groups of whole runs, files that start a sweep, primary configs by name."""
+    def _choices(self, machine: ProjectMachine, picks: tuple[str, ...]) -> list[_Choice]:
+        """The further runs of an entry point.
+
+        Choices of groups of whole runs, the other choices of the one group that it asks for, files that start a sweep, primary configs by
+        name.
+        """
         if machine.where is None or machine.where[0] is None:
             return []
         folder, name = machine.where
         prefix = "" if folder in ("", ".") else f"{folder}/"
         files = [file for file in self._experiment.with_suffix(".yaml", ".yml") if file.path.startswith(prefix)]
         given = {text.partition("=")[0].lstrip("+") for text in machine.overrides}
+        asked = picks[0].partition("=")[0] if len(picks) == 1 else None
         found = []
         for file in files:
             relative, _, _ = file.path.removeprefix(prefix).rpartition(".")
@@ -202,6 +206,9 @@ class Surveyor:
             if not choice:
                 if name is None and machine.config_name is None and machine.folder_is_named:
                     found.append(_Choice(file.path, config_name=relative))
+            elif asked == relative.rpartition("/")[0]:
+                override = f"{asked}={relative.rpartition('/')[2]}"
+                found += [_Choice(file.path, override=override)] if override not in picks else []
             elif group in given or group == "hydra":
                 continue
             elif group in self._rules.run_groups or _starts_sweep(file.text or ""):

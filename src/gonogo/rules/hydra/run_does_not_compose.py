@@ -14,6 +14,7 @@ from gonogo.contract import Contract
 from gonogo.experiment import Experiment
 from gonogo.finding import Location, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.runs import Run
 
 
 @rule("HYD102", "run-does-not-compose", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
@@ -61,7 +62,7 @@ def _of_entry_points(traces: list[Trace], places: ConfigPlaces, experiment: Expe
                 if composition.ok or composition.unsure or _has_unparsable(experiment, composition.config_path):
                     continue
                 first, *rest = composition.message.splitlines() or [composition.error]
-                place = _place_in_project(composition, places, experiment)
+                place = _place_in_project(composition, places.runs.get(trace.run_id), experiment)
                 yield Fault(
                     place or site.module.location(site.node),
                     f"Hydra can't compose this: {first}",
@@ -78,30 +79,31 @@ def _has_unparsable(experiment: Experiment, folder: str) -> bool:
     return any(parse_yaml(file.text or "").error for file in files)
 
 
-def _place_in_project(composition: Composition, places: ConfigPlaces, experiment: Experiment) -> Location | None:
-    """The line of the defaults list, in the config that Hydra's message names; else that config; None if it names none of the project."""
+def _place_in_project(composition: Composition, run: Run | None, experiment: Experiment) -> Location | None:
+    """The entry of a defaults list that Hydra stumbles over, in the run's own file or the one that Hydra names; None if it names none."""
     named = re.search(r"In '([^']+)'", composition.message)
-    name = named[1] if named is not None else composition.config_name
-    path = next(
-        (
-            text
-            for suffix in (".yaml", ".yml")
-            if (text := f"{composition.config_path}/{name}".removesuffix(".yaml") + suffix) in experiment.files
-        ),
-        None,
-    )
-    if path is None:
-        return None
-    document = parse_yaml(experiment.text(path) or "")
+    stem = f"{composition.config_path}/{named[1] if named is not None else composition.config_name}".removesuffix(".yaml")
+    path = next((stem + suffix for suffix in (".yaml", ".yml") if stem + suffix in experiment.files), None)
     missing = re.search(r"Could not (?:find|load|override) '([^']+)'", composition.message)
+    for candidate in (run.path if run is not None else None, path):
+        line = _line_of_default(experiment, candidate, missing[1]) if candidate is not None and missing is not None else None
+        if line is not None and candidate is not None:
+            return at(candidate, line)
+    place = parse_yaml(experiment.text(path) or "").places.get(("defaults",)) if path is not None else None
+    return at(path, place.line if place else None) if path is not None else None
+
+
+def _line_of_default(experiment: Experiment, path: str, name: str) -> int | None:
+    """The line where a file's defaults list names a config or a group."""
+    document = parse_yaml(experiment.text(path) or "")
     defaults = document.get(("defaults",), [])
     for index, entry in enumerate(defaults if isinstance(defaults, list) else []):
-        words = [str(entry)] if not isinstance(entry, dict) else [f"{str(key).split(' ')[-1]}/{value}" for key, value in entry.items()]
-        if missing is not None and any(missing[1].endswith(word.lstrip("/")) for word in words):
+        pairs = entry.items() if isinstance(entry, dict) else [(str(entry), None)]
+        words = {part for key, value in pairs for part in (str(key).split(" ")[-1], f"{str(key).split(' ')[-1]}/{value}")}
+        if name in {word.lstrip("/") for word in words}:
             place = document.places.get(("defaults", index))
-            return at(path, place.line if place else None)
-    place = document.places.get(("defaults",))
-    return at(path, place.line if place else None)
+            return place.line if place else None
+    return None
 
 
 def _failure(process: Process, config_source: ConfigSource) -> Composition | None:
