@@ -29,6 +29,7 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from src.model import (
     Adapter,
@@ -861,6 +862,30 @@ def network_key(network: torch.nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
+def start_tracking(cfg: DictConfig) -> wandb.Run:
+    """Begin the run at W&B, or go on with it under its id.
+
+    Raises:
+        TrainError: W&B can't be reached, or refuses.
+    """
+    try:
+        return wandb.init(
+            entity=cfg.wandb.entity,
+            project=cfg.wandb.project,
+            id=cfg.run.run_id,
+            name=cfg.run.run_id,
+            resume="allow",
+            mode="disabled" if cfg.trial_mode else cfg.wandb.mode,
+            config=OmegaConf.to_container(cfg, resolve=True),
+        )
+    except wandb.Error as error:
+        reason = " ".join(str(error).split())
+        raise TrainError(
+            f"W&B did not take the run ({reason}): check WANDB_BASE_URL, WANDB_API_KEY and the network, or set wandb.mode=offline and "
+            "send it later with `wandb sync`."
+        ) from error
+
+
 def train(cfg: DictConfig) -> None:
     """Do the whole run."""
     started = time.perf_counter()
@@ -869,15 +894,7 @@ def train(cfg: DictConfig) -> None:
     torch.manual_seed(cfg.run.seed)
     network = get_source(cfg, machine).to(machine.device).eval()
     clean = clean_accuracy(cfg, machine, network)
-    run = wandb.init(
-        entity=cfg.wandb.entity,
-        project=cfg.wandb.project,
-        id=cfg.run.run_id,
-        name=cfg.run.run_id,
-        resume="allow",
-        mode="disabled" if cfg.trial_mode else cfg.wandb.mode,
-        config=OmegaConf.to_container(cfg, resolve=True),
-    )
+    run = start_tracking(cfg)
     precision = choose_precision(cfg, machine, network)
     weights = network_key(network)
     best: dict[str, Any] = {}
@@ -914,10 +931,13 @@ def main(cfg: DictConfig) -> None:
     """Do the run, or say in one sentence why it can't be done."""
     try:
         train(cfg)
-    except (DataError, ModelError, TrainError) as error:
+    except (DataError, ModelError, TrainError, SafetensorError, OSError) as error:
         if os.environ.get("HYDRA_FULL_ERROR"):
             raise
         sys.exit(f"cw-tent: {error}")
+    except KeyboardInterrupt:
+        print("cw-tent: stopped; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":
