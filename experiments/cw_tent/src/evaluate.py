@@ -1402,7 +1402,8 @@ def apart(places: Sequence[float], gap: float, low: float, high: float) -> list[
 
 
 def percent_axis(axis: Any, digits: int = 0) -> None:
-    """Show shares as percent."""
+    """Show shares as percent, with ticks at numbers that so many digits can say."""
+    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.{digits}f}".replace("-", "−")))
 
 
