@@ -42,15 +42,11 @@ def handles(module: Module) -> set[str]:
     """What the module calls its runs, as it is written: `run`, `self.run`; `wandb` itself among them."""
     found = {name for name, meaning in module.imports.items() if meaning == "wandb"}
     for node in module.of(ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.withitem):
-        value = node.context_expr if isinstance(node, ast.withitem) else node.value
+        value: ast.expr | None = getattr(node, "context_expr", None) or getattr(node, "value", None)
         if not isinstance(value, ast.Call) or not is_init(module, value):
             continue
-        if isinstance(node, ast.Assign):
-            found.update(qualified_name(target) for target in node.targets)
-        elif isinstance(node, ast.withitem):
-            found.add(qualified_name(node.optional_vars) if node.optional_vars is not None else "")
-        else:
-            found.add(qualified_name(node.target))
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None) or getattr(node, "optional_vars", None)]
+        found.update(qualified_name(target) for target in targets if target is not None)
     return found - {""}
 
 
@@ -157,17 +153,35 @@ def wanted_keys(module: Module) -> Iterator[Wanted]:
     tables = _tables(module)
     for call in calls(module):
         if isinstance(call.func, ast.Attribute) and call.func.attr in ("history", "scan_history"):
-            for node in _texts(module, argument(call, None, "keys")):
-                yield Wanted(node, node.value, "history")
+            for entry in _texts(module, argument(call, None, "keys")):
+                yield Wanted(entry, str(entry.value), "history")
+        key = _with_made_up_default(call)
+        if key is not None and key not in looked_for:
+            yield Wanted(call, key, "summary")
     for node in module.of(ast.Subscript):
         key = text_of(node.slice)
         if key is None or key in looked_for or not isinstance(node.ctx, ast.Load):
             continue
         owner = qualified_name(node.value)
-        if owner.endswith(".summary"):
+        if _is_summary(node.value):
             yield Wanted(node, key, "summary")
         elif owner in tables:
             yield Wanted(node, key, "column")
+
+
+def _is_summary(node: ast.expr) -> bool:
+    """Whether an expression is a run's summary: `run.summary`, its plain dictionary, or a name that says so."""
+    name = qualified_name(node).removesuffix("._json_dict")
+    return name.endswith(".summary") or name in ("summary", "run_summary")
+
+
+def _with_made_up_default(call: ast.Call) -> str | None:
+    """The key of `summary.get(key, number)`: a key that was never logged comes out as that number."""
+    if not (isinstance(call.func, ast.Attribute) and call.func.attr == "get" and len(call.args) == 2 and _is_summary(call.func.value)):
+        return None
+    default = call.args[1]
+    is_number = isinstance(default, ast.Constant) and isinstance(default.value, (int, float)) and not isinstance(default.value, bool)
+    return text_of(call.args[0]) if is_number else None
 
 
 def _texts(module: Module, node: ast.expr | None) -> list[ast.Constant]:
@@ -187,8 +201,8 @@ def _looked_for(module: Module) -> set[str]:
     for node in module.of(ast.Compare):
         if any(isinstance(operator, (ast.In, ast.NotIn)) for operator in node.ops):
             found.update(text for entry in ast.walk(node) if (text := text_of(entry)) is not None)
-    for node in module.of(ast.Try):
-        found.update(text for entry in node.body for inner in ast.walk(entry) if (text := text_of(inner)) is not None)
+    for tried in module.of(ast.Try):
+        found.update(text for entry in tried.body for inner in ast.walk(entry) if (text := text_of(inner)) is not None)
     return found
 
 
@@ -200,8 +214,8 @@ def _tables(module: Module) -> set[str]:
             for name in ast.walk(target):
                 if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
                     bound.setdefault(name.id, []).append(node.value if target is name else None)
-    for node in module.of(ast.arg):
-        bound.setdefault(node.arg, []).append(None)
+    for parameter in module.of(ast.arg):
+        bound.setdefault(parameter.arg, []).append(None)
     stored = {qualified_name(node.value) for node in module.of(ast.Subscript) if isinstance(node.ctx, ast.Store)}
     return {
         name for name, values in bound.items() if name not in stored and all(value is not None and _is_history(value) for value in values)

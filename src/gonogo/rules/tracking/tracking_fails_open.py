@@ -5,14 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from gonogo.code.handlers import ends, handler_of, inner
 from gonogo.code.modules import Module
-from gonogo.code.names import ancestors, calls, origin, text_of
+from gonogo.code.names import calls, text_of
 from gonogo.code.tracking import is_init, training_modules
 from gonogo.contract import Contract
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
-
-LEAVES = frozenset({"sys.exit", "exit", "quit", "os._exit", "os.abort"})
 
 
 @rule("WDB104", "tracking-fails-open", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK)
@@ -42,30 +41,14 @@ def tracking_fails_open(modules: dict[str, Module], contract: Contract) -> Itera
 
 def _swallowing(module: Module, call: ast.Call) -> ast.ExceptHandler | None:
     """The handler that takes any failure of a call for nothing."""
-    inside: ast.AST = call
-    for parent in ancestors(module, call):
-        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            return None
-        if isinstance(parent, ast.Try) and inside in parent.body:
-            handler = next((entry for entry in parent.handlers if _takes_all(entry)), None)
-            return handler if handler is not None and not _gives_up(module, handler) else None
-        inside = parent
-    return None
-
-
-def _takes_all(handler: ast.ExceptHandler) -> bool:
-    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    return any(kind is None or (isinstance(kind, ast.Name) and kind.id in ("Exception", "BaseException")) for kind in kinds)
-
-
-def _gives_up(module: Module, handler: ast.ExceptHandler) -> bool:
-    """Whether the handler ends the run, or has another way to track it."""
-    for node in (inner for entry in handler.body for inner in ast.walk(entry)):
-        if isinstance(node, (ast.Raise, ast.Return)) or text_of(node) == "offline":
-            return True
-        if isinstance(node, ast.Call) and (origin(module, node.func) in LEAVES or is_init(module, node)):
-            return True
-    return False
+    handler = handler_of(module, call)
+    if handler is None or ends(module, handler):
+        return None
+    goes_on_otherwise = any(
+        isinstance(node, ast.Return) or text_of(node) == "offline" or (isinstance(node, ast.Call) and is_init(module, node))
+        for node in inner(handler)
+    )
+    return None if goes_on_otherwise else handler
 
 
 OLD = """    run = wandb.init(
