@@ -38,7 +38,7 @@ def silent_synthetic_data(modules: dict[str, Module], contract: Contract) -> Ite
     for module in training_modules(modules, contract):
         told: set[ast.AST] = set()
         drawn = {id(call) for call in draws(module)}
-        for call in calls(module):
+        for call in sorted(calls(module), key=lambda call: call.lineno):
             name = origin(module, call.func)
             made_up = FAKE_DATASETS.search(name) or MADE_UP.search(name.rpartition(".")[2])
             if not made_up and not (id(call) in drawn and _becomes_data(module, call)):
@@ -80,11 +80,9 @@ BAD = [
         {
             "src/preprocess.py": Edit(
                 "    if not cache_file.exists():\n",
-                "    if not cache_file.exists():\n        images = np.random.rand(1797, 64)  # <- here\n        return images, np.zeros(1797)\n",
+                "    if not cache_file.exists():\n        images = np.random.rand(9, 64)  # <- here\n        return images, images\n",
             )
         }
     ),
 ]
-GOOD = Tree(
-    {"src/preprocess.py": Edit(NORMALISED, f"{NORMALISED}    images += 0.01 * np.random.randn(*images.shape).astype(np.float32)\n")}
-)
+GOOD = Tree({"src/preprocess.py": Edit(NORMALISED, f"{NORMALISED}    images += np.random.randn(*images.shape).astype(np.float32)\n")})
