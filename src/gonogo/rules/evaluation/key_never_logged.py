@@ -10,7 +10,7 @@ from gonogo.code.names import all_parsed, argument, calls, text_of
 from gonogo.code.tracking import Wanted, handles, training_modules, vocabulary, wanted_keys
 from gonogo.contract import Contract, module_path
 from gonogo.experiment import Experiment
-from gonogo.finding import Severity, Stage
+from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
 
 
@@ -39,6 +39,7 @@ def key_never_logged(experiment: Experiment, modules: dict[str, Module], contrac
     if not wanted:
         return
     known = vocabulary(training, "\n".join(file.text or "" for file in experiment.with_suffix(".yaml", ".yml")))
+    logging = tuple(_logging_places(training))
     told: set[str] = set()
     for entry in wanted:
         if entry.key not in told and known.lacks(entry.key):
@@ -47,9 +48,20 @@ def key_never_logged(experiment: Experiment, modules: dict[str, Module], contrac
                 module.location(entry.node),
                 f"evaluation asks for `{entry.key}`{_where(entry)}, which training never logs",
                 "ask for the key as training logs it, or log it there",
+                related=logging,
             )
     if not told:
         yield from _never_together(module, training)
+
+
+def _logging_places(training: list[Module]) -> Iterator[Related]:
+    """Where training logs, one place for each module."""
+    for module in training:
+        names = handles(module)
+        for call in calls(module):
+            if isinstance(call.func, ast.Attribute) and call.func.attr == "log" and ast.unparse(call.func.value) in names:
+                yield Related(location=module.location(call), label="what training logs")
+                break
 
 
 def _where(entry: Wanted) -> str:

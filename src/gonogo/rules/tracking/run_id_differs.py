@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.code.flow.trace import Call, Trace
 from gonogo.code.flow.values import Text
 from gonogo.code.modules import Module
-from gonogo.code.names import calls
+from gonogo.code.names import argument, calls
 from gonogo.contract import Contract, module_path
 from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
@@ -36,14 +37,22 @@ def run_id_differs(traces: list[Trace], modules: dict[str, Module], contract: Co
         inits = [call for call in trace.calls if call.name == "wandb.init"]
         if trace.command != "full" or not trace.complete or not inits:
             continue
-        told = [_told(call, trace.run_id) for call in inits]
+        given = _given_to_child(trace, contract.run_config.identity)
+        told = [_told(call, trace.run_id) or (given if _reads(call, contract.run_config.identity) else None) for call in inits]
         if any(text is None for text in told):
             continue
         yield Fault(
             inits[-1].site.module.location(inits[-1].site.node),
             "the run is begun under another id than its run id, by which evaluation asks for it",
             "begin it with `id=cfg.run.run_id`, or let evaluation ask for the id that is used here",
-            related=(Related(location=module.location(lookup), label="evaluation asks for the run here"),),
+            related=(
+                Related(location=module.location(lookup), label="evaluation asks for the run here"),
+                *(
+                    Related(location=process.launched.module.location(process.launched.node), label="the training is started here")
+                    for process in trace.processes
+                    if process.launched is not None
+                ),
+            ),
             runs=(trace.run_id,),
             evidence=f"it is begun under {told[-1]}",
         )
@@ -69,6 +78,24 @@ def _told(call: Call, run_id: str) -> str | None:
     if isinstance(value, Text) and not _may_be(value, run_id):
         return f"an id like {value.filled('…')!r}"
     return None
+
+
+def _given_to_child(trace: Trace, identity: str) -> str | None:
+    """The run id that a child process is given by an override, if it is the run id with something behind it."""
+    for process in trace.processes:
+        for override in process.arguments or () if process.launched is not None else ():
+            key, _, value = override.partition("=")
+            text = value.strip("'\"")
+            if key.rpartition(".")[2] == identity and re.match(rf"{re.escape(trace.run_id)}[-_.]\w", text):
+                return f"an id like {text!r}"
+    return None
+
+
+def _reads(call: Call, identity: str) -> bool:
+    """Whether the id is the run id of a config whose value is no longer known."""
+    node = call.site.node
+    written = argument(node, None, "id") if isinstance(node, ast.Call) else None
+    return isinstance(written, ast.Attribute) and written.attr == identity and not isinstance(call.keywords.get("id"), (str, Text))
 
 
 def _may_be(text: Text, run_id: str) -> bool:
