@@ -8,7 +8,7 @@ import subprocess
 from functools import lru_cache
 
 from gonogo.errors import StageError
-from gonogo.trial.sandbox.view import View
+from gonogo.trial.sandbox.view import View, kernel_switches
 
 _KINDS = {"read": "--ro-bind", "write": "--bind", "device": "--dev-bind"}
 NO_NESTING_SINCE = (0, 8, 0)
@@ -48,6 +48,8 @@ def command(view: View, user: int, group: int, cwd: str, status: int, argv: list
     if version >= NO_NESTING_SINCE:
         line.append("--disable-userns")
     line += ["--dev", "/dev", "--proc", "/proc"]
+    for path in kernel_switches():
+        line += ["--ro-bind-try", path, path]
     for target, link in view.links:
         line += ["--symlink", target, link]
     for bind in view.binds:

@@ -38,6 +38,7 @@ def loopback():
 attempt("read", lambda: open(secret).read())
 attempt("write", lambda: open(victim, "w").write("written"))
 attempt("create", lambda: open(system, "w").write("written"))
+attempt("switch", lambda: os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY)))
 attempt("connect", lambda: connect(port))
 attempt("signal", lambda: os.kill(outside, 0))
 attempt("own folder", lambda: open("inside", "w").write("written"))
@@ -48,6 +49,7 @@ _FORBIDDEN = {
     "read": "read a file outside",
     "write": "write a file outside",
     "create": "create a file in a system folder",
+    "switch": "open a kernel setting to write",
     "connect": "connect to this machine",
     "signal": "reach a process outside",
 }

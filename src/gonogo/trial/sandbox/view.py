@@ -66,6 +66,13 @@ def system_view() -> tuple[list[Bind], list[tuple[str, str]]]:
     return binds, links
 
 
+def kernel_switches() -> list[str]:
+    """What of `/proc` changes the machine when it is written: all but the processes. Bubblewrap leaves it open to root, whatever its rights."""
+    with os.scandir("/proc") as entries:
+        names = [entry for entry in entries if not entry.name.isdigit() and not entry.is_symlink()]
+    return sorted(entry.path for entry in names if entry.is_dir() or entry.stat().st_mode & 0o222)
+
+
 def build(own: Iterable[Bind], read_only: Iterable[Path], writable: Iterable[Path], devices: Iterable[Path]) -> View:
     """The system, what the caller adds, and the box's own folders; of two binds at one path the later counts.
 

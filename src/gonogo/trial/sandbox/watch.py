@@ -1,4 +1,4 @@
-"""What a run takes: looked at from outside, again and again, since no mechanism of the kernel bounds it without rights of an administrator."""
+"""What a run takes: looked at from outside, again and again, since the kernel bounds these things for administrators only."""
 
 from __future__ import annotations
 
