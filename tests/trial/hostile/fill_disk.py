@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import bounds
@@ -31,6 +32,4 @@ else:
         if how != "memfd" and how != "unlinked":
             file.close()
 print("wrote it all", flush=True)
-import time
-
 time.sleep(bounds.SECONDS)

@@ -29,7 +29,3 @@ os.symlink(victim, "plan.yaml")
 if sys.argv[1:] == ["folder"]:
     results.rename("elsewhere")
     os.symlink(Path(victim).parent, "results")
-locked = Path("locked")
-locked.mkdir()
-(locked / "file").touch()
-locked.chmod(0)

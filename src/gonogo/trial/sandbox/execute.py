@@ -201,7 +201,7 @@ class Run:
         stdout, stderr = (self._streams[name].close() for name in ("stdout", "stderr"))
         self._events.close()
         code = said.get("exit-code")
-        if code is None and self.exceeded is None and (process.returncode >= 0 or "error" in said):
+        if "error" in said or (code is None and self.exceeded is None and process.returncode >= 0):
             reason = said.get("error") or stderr.text.strip() or f"what builds it ended with {process.returncode}"
             raise StageError(f"the run could not be started in the sandbox: {reason}")
         number = code - 128 if isinstance(code, int) and code > 128 else None

@@ -67,7 +67,7 @@ def system_view() -> tuple[list[Bind], list[tuple[str, str]]]:
 
 
 def kernel_switches() -> list[str]:
-    """What of `/proc` changes the machine when it is written: all but the processes. Bubblewrap leaves it open to root, whatever its rights."""
+    """What of `/proc` changes the machine when it is written: all but the processes. Bubblewrap leaves it open where root runs it."""
     with os.scandir("/proc") as entries:
         names = [entry for entry in entries if not entry.name.isdigit() and not entry.is_symlink()]
     return sorted(entry.path for entry in names if entry.is_dir() or entry.stat().st_mode & 0o222)
