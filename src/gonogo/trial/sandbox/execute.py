@@ -22,7 +22,7 @@ from gonogo.trial.sandbox.model import Limit, Limits, RunResult
 from gonogo.trial.sandbox.output import Stream
 from gonogo.trial.sandbox.watch import Watch
 
-INTERVAL = 0.1
+INTERVAL, FIRST_INTERVAL = 0.1, 0.02  # a short run should be seen at all
 LAST_WORDS = 1.0  # seconds that a pipe may stay open after the run's end
 CHUNK = 1 << 16
 
@@ -147,7 +147,7 @@ class Run:
             now = time.monotonic()
             if now >= next_sample:
                 self._judge(watch, now - begun)
-                next_sample = time.monotonic() + INTERVAL
+                next_sample = time.monotonic() + min(INTERVAL, FIRST_INTERVAL + (now - begun) / 10)
             if self._kill_at is not None and now >= self._kill_at:
                 self._end(process, watch)
         self._empty(selector, sinks)
