@@ -79,6 +79,7 @@ def test_it_is_made_once_and_kept(index: Index, settings: Settings, monkeypatch:
     assert version_of(first, "low") == "1.0"
     assert isinstance(first, Environment) and first.made and any("high==2.0" in line for line in said)
     monkeypatch.setenv("PATH", "")  # no uv, and none is needed
+    monkeypatch.delenv("UV", raising=False)
     second = prepare(project("high", head='description = "another"\n'), settings)
     assert isinstance(second, Environment) and not second.made
     assert second.interpreter == first.interpreter
@@ -165,6 +166,7 @@ def test_a_network_that_is_down_is_nobodys_fault(index: Index, settings: Setting
 
 def test_without_uv_it_says_what_to_do(index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("UV", raising=False)
     with pytest.raises(StageError, match=r"uv is not installed.*--python"):
         prepare(project("low"), settings)
 

@@ -136,7 +136,7 @@ def find() -> str:
     Raises:
         StageError: it is not installed.
     """
-    program = shutil.which("uv")
+    program = shutil.which("uv") or shutil.which(os.environ.get("UV", ""))  # uv tells what it runs where it is itself
     if program is None:
         raise StageError(
             "uv is not installed, so the experiment's environment can't be made: install it, or give an environment with --python"
