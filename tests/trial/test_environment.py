@@ -183,6 +183,7 @@ def test_what_only_the_experiments_own_files_can_tell_is_undecided(index: Index,
         prepare(files, settings)
 
 
+@pytest.mark.slow
 def test_it_has_a_time_limit_and_leaves_nothing_running(index: Index, tmp_path: Path) -> None:
     index.sdist("slow", "1.0", SLOW)
     started = time.monotonic()
@@ -210,6 +211,7 @@ def test_two_at_once_make_one(index: Index, tmp_path: Path) -> None:
     assert left_over(Settings(cache=tmp_path / "cache")) == []
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_leaves_nothing_half_made(index: Index, tmp_path: Path) -> None:
     index.sdist("slow", "1.0", SLOW.replace("30", "2"))
     killed = _prepare_elsewhere(project("slow"), tmp_path / "cache")

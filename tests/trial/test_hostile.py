@@ -12,7 +12,9 @@ from gonogo.trial.sandbox import Mechanism
 @pytest.mark.parametrize(
     ("case", "mechanism"),
     [
-        pytest.param(case, mechanism, id=f"{case.name}-{mechanism}", marks=[pytest.mark.slow] if case.slow else [])
+        pytest.param(
+            case, mechanism, id=f"{case.name}-{mechanism}", marks=[pytest.mark.slow] if case.slow or mechanism is Mechanism.NONE else []
+        )
         for case in CASES
         for mechanism in MECHANISMS
         if applies(case, mechanism)

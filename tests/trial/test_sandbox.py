@@ -173,7 +173,8 @@ print("fine", os.getuid() != 0)
     assert result.stdout.text == "fine True\n", result.stderr.text
 
 
-def test_deleted_and_shared_memory_is_counted_once(containment: Containment) -> None:
+@pytest.mark.slow
+def test_shared_memory_is_counted_once(containment: Containment) -> None:
     """Five processes that share 60 MB take 60 MB, not 300."""
     code = """
 import os, time
@@ -218,6 +219,7 @@ def test_a_program_that_is_not_there_is_an_error_of_the_stage(containment: Conta
             box.run(["/usr/bin/there-is-none"])
 
 
+@pytest.mark.slow
 def test_nothing_is_left_when_gonogo_itself_is_killed(containment: Containment, tmp_path: Path) -> None:
     mark = f"gonogo-mark-{os.getpid()}-{containment.mechanism}"
     code = f"""

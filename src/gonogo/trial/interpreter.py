@@ -39,7 +39,9 @@ def locate(python: Path) -> Interpreter:
     """
     program = Path(python).absolute()
     if program.is_dir():
-        program = program / "bin" / "python"
+        program = next(
+            (path for path in (program / "bin" / "python", program / "bin" / "python3") if path.exists()), program / "bin" / "python"
+        )
     if not os.access(program, os.X_OK):
         raise StageError(f"{program} is not a Python that can be started")
     if not (_prefix(program) / "pyvenv.cfg").is_file():
