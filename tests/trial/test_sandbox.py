@@ -250,6 +250,22 @@ def _carrying(mark: str) -> list[int]:
     return [process.pid for process in psutil.process_iter(["cmdline"]) if mark in (process.info["cmdline"] or [])]
 
 
+def test_without_a_sandbox_what_kills_its_parent_is_found_all_the_same() -> None:
+    mark = f"gonogo-orphan-{os.getpid()}"
+    code = """
+import os, signal, time
+if not os.fork():
+    os.setsid(); time.sleep(25)
+time.sleep(0.3)
+os.kill(os.getppid(), signal.SIGKILL)
+time.sleep(25)
+"""
+    with Box(policy(), containment_of(Mechanism.NONE)) as box:
+        result = python(box, code, mark)
+    assert (result.signal, result.survivors) == (signal.SIGKILL, ())
+    assert result.seconds < 10 and _carrying(mark) == []
+
+
 def test_an_interrupt_ends_the_run_too(containment: Containment) -> None:
     def interrupt(*_: str) -> None:
         raise KeyboardInterrupt

@@ -25,4 +25,5 @@ for folder in ("/", "/usr", "/usr/lib", "/etc", "/dev", "/proc", "/sys", str(Pat
 for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/proc/sys/vm/drop_caches", "/proc/sys/net/ipv4/ip_forward"):
     attempt(f"open {path} to write", lambda path=path: os.close(os.open(path, os.O_WRONLY)))
 attempt("change rights of a system file", lambda: os.chmod("/etc/passwd", 0o644))
-attempt("open a disk", lambda: os.close(os.open("/dev/vda", os.O_RDWR)))
+for path in ("/dev/sda", "/dev/vda", "/dev/nvme0n1", "/dev/mem"):
+    attempt(f"open {path}", lambda path=path: os.close(os.open(path, os.O_RDWR)))

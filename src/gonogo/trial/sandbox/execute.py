@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from gonogo.children import command
 from gonogo.errors import StageError
 from gonogo.trial.sandbox.model import Limit, Limits, RunResult
@@ -82,6 +80,7 @@ class Run:
             StageError: it could not be started.
         """
         begun = time.monotonic()
+        watch = Watch(self.limits, self.launch.folders, namespaced=self.launch.namespaced)
         reading, writing = os.pipe()
         try:
             order = self.launch.order(writing) | {"parent": os.getpid()}
@@ -100,8 +99,8 @@ class Run:
             raise
         finally:
             os.close(writing)
-        watch = Watch(psutil.Process(process.pid), self.limits, self.launch.folders, namespaced=self.launch.namespaced)
         try:
+            watch.begin(process.pid)
             self._order(process, order)
             with selectors.DefaultSelector() as selector:
                 self._follow(process, watch, selector, reading, begun)

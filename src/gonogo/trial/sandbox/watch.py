@@ -26,25 +26,32 @@ class Watch:
     """Measures the processes of a run and the folders they can write.
 
     Args:
-        root: the process that gonogo started.
         limits: what is too much.
         folders: the writable folders; what is in them already does not count.
-        namespaced: whether the first child of `root` is the first process of a namespace, and so the one that adopts daemons.
+        namespaced: whether the process that gonogo starts has one child, the first process of a namespace, which adopts daemons.
     """
 
-    def __init__(self, root: psutil.Process, limits: Limits, folders: Iterable[Path], *, namespaced: bool) -> None:
+    def __init__(self, limits: Limits, folders: Iterable[Path], *, namespaced: bool) -> None:
         self.limits = limits
         self.folders = [str(folder) for folder in folders]
         self.peak_memory = self.peak_disk = self.peak_processes = self.daemons = 0
-        self._root = root
-        self._reaper: psutil.Process | None = None if namespaced else root
+        self._namespaced = namespaced
+        self._root: psutil.Process | None = None
+        self._reaper: psutil.Process | None = None
         self._main: int | None = None
         self._seen: dict[int, psutil.Process] = {}
         self._next_disk = 0.0
         self._files_before, self._used_before, _ = measure(self.folders, sys.maxsize)
 
+    def begin(self, root: int) -> None:
+        """Learn the process that gonogo started."""
+        self._root = psutil.Process(root)
+        self._reaper = None if self._namespaced else self._root
+
     def processes(self) -> list[psutil.Process]:
         """The processes of the code that are there now; those that only hold it are left out."""
+        if self._root is None:
+            return []
         try:
             if self._reaper is None:
                 first = self._root.children()
