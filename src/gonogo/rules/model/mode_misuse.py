@@ -31,6 +31,8 @@ def mode_misuse(modules: dict[str, Module], contract: Contract) -> Iterator[Faul
         pass that the step was made with.
     """
     for module in training_modules(modules, contract):
+        if ".eval()" not in module.text or ".train()" not in module.text:
+            continue
         for function in functions(module):
             found = _found(function)
             if found is not None:

@@ -37,29 +37,37 @@ def metrics_bypass_wandb(modules: dict[str, Module], contract: Contract) -> Iter
     Instead:
         `wandb.log` what changes, put what is final into `run.summary`, and write nothing.
     """
-    evaluation = modules.get(module_path(contract.evaluation.module))
     for module in training_modules(modules, contract):
-        reader = PathReader(module, contract.evaluation.results_key())
-        owned = _evaluation_only(module, evaluation, modules, contract)
-        for use in file_uses(module, reader):
-            names = {path.name for path in use.paths}
-            if use.writes and names and all(_is_metric_file(name) for name in names) and not _is_in(module, use.node, owned):
-                yield Fault(
+        found = [*_written(module, contract), *_printed(module)]
+        owned = _evaluation_only(module, modules, contract) if found else set()
+        yield from (fault for node, fault in found if not _is_in(module, node, owned))
+
+
+def _written(module: Module, contract: Contract) -> Iterator[tuple[ast.AST, Fault]]:
+    for use in file_uses(module, PathReader(module, contract.evaluation.results_key())):
+        names = {path.name for path in use.paths}
+        if use.writes and names and all(_is_metric_file(name) for name in names):
+            yield (
+                use.node,
+                Fault(
                     module.location(use.node),
                     f"training writes `{sorted(names)[0]}`: metrics belong to W&B alone",
                     "log it with `wandb.log` or into `run.summary`, and leave the file out",
-                )
-        for call in calls(module):
-            if (
-                origin(module, call.func) == "print"
-                and any(_is_json(module, entry) for entry in call.args)
-                and not _is_in(module, call, owned)
-            ):
-                yield Fault(
+                ),
+            )
+
+
+def _printed(module: Module) -> Iterator[tuple[ast.AST, Fault]]:
+    for call in calls(module):
+        if origin(module, call.func) == "print" and any(_is_json(module, entry) for entry in call.args):
+            yield (
+                call,
+                Fault(
                     module.location(call),
                     "training prints JSON: metrics belong to W&B alone",
                     "log it with `wandb.log`; print a sentence for people if one is wanted",
-                )
+                ),
+            )
 
 
 def _is_metric_file(name: str) -> bool:
@@ -70,8 +78,9 @@ def _is_json(module: Module, node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and origin(module, node.func) == "json.dumps"
 
 
-def _evaluation_only(module: Module, evaluation: Module | None, modules: dict[str, Module], contract: Contract) -> set[ast.AST]:
+def _evaluation_only(module: Module, modules: dict[str, Module], contract: Contract) -> set[ast.AST]:
     """Definitions of this module that evaluation uses and no other module's code does: helpers of the evaluation that stand here."""
+    evaluation = modules.get(module_path(contract.evaluation.module))
     if evaluation is None or evaluation.tree is None:
         return set()
     used = {node for owner, node in reached(modules, [(evaluation, evaluation.tree)]) if owner is module}
