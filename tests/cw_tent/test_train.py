@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import optuna
 import pytest
@@ -20,7 +21,7 @@ from optuna.trial import TrialState
 from src.model import build_network
 from src.preprocess import DataError, load_corruption
 
-from gonogo.tracker import Tracker
+from gonogo.tracker import Tracker, running
 from src import train
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments" / "cw_tent"
@@ -206,12 +207,12 @@ print(json.dumps([run.state, list(run.scan_history()), run.summary._json_dict]))
 """
 
 
-def logged(run: str, project: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def logged(run: str, project: str, wanted: set[str] | None = None) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Rows without what depends on the machine's speed, and the summary likewise; read by a process of its own, as an evaluation is."""
     done = subprocess.run([sys.executable, "-c", READ, f"tta-lab/{project}/{run}"], capture_output=True, text=True, timeout=120, check=True)
     state, rows, summary = json.loads(done.stdout)
     assert state == "finished"
-    return [{key: row[key] for key in sorted(ROWS & set(row))} for row in rows], {key: summary[key] for key in sorted(SUMMARY)}
+    return [{key: row[key] for key in sorted(ROWS & set(row))} for row in rows], {key: summary[key] for key in sorted(wanted or SUMMARY)}
 
 
 ROWS = {"seed", "corruption_index", "batch", "images_seen", "batch_accuracy", "running_accuracy", "loss", "weight_sum", "entropy"}
@@ -281,6 +282,23 @@ def test_a_server_that_is_down_at_the_start_is_a_sentence(tmp_path: Path, wandb_
     output, _ = process.communicate(timeout=300)
     assert process.returncode == 1
     assert "cw-tent: W&B did not take the run" in output and "wandb.mode=offline" in output and "Traceback" not in output
+
+
+@pytest.mark.slow
+def test_a_server_that_is_away_for_a_while_costs_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "client").mkdir()
+    with running(tmp_path / "tracker") as tracker:
+        for name, value in tracker.environment(tmp_path / "client").items():
+            monkeypatch.setenv(name, value)
+        process = start("src.main", "digits-bn", tmp_path, WANDB__FILE_STREAM_TRANSMIT_INTERVAL="1")
+        wait_for(process, tmp_path, "cache/stream/*/42-00-*.npz")
+        tracker.process.kill()
+        tracker.process.wait()
+    time.sleep(3)
+    with running(tmp_path / "tracker", port=urlsplit(tracker.url).port or 0):
+        finish(process)
+        rows, _ = logged("digits-bn", "cw-tent", {"top1_accuracy"})
+    assert [(row["corruption_index"], row["batch"]) for row in rows] == [(index, batch) for index in range(3) for batch in range(2)]
 
 
 @pytest.mark.slow
