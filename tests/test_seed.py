@@ -33,6 +33,9 @@ ERRORS = {
     ("EVA102", "src/evaluate.py", 49),
     ("EVA102", "src/evaluate.py", 121),
     ("OPT101", "src/train.py", 96),
+    ("WDB102", "src/train.py", 199),
+    ("EVA109", "src/evaluate.py", 108),
+    ("MOD102", "src/model.py", 24),
 }
 WARNINGS = {
     *(("HYD105", PROPOSED, line) for line in (7, 8, 31, 32, 33, 34, 59)),

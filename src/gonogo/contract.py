@@ -62,10 +62,11 @@ class TrainingRules(_Part):
 
 
 class EvaluationRules(_Part):
-    """How evaluation is started."""
+    """How evaluation is started, and which files it writes below the folder of results."""
 
     module: str
     arguments: list[str]
+    outputs: list[str] = []
 
     def keys(self) -> list[str]:
         """The keys of its `key=value` arguments."""

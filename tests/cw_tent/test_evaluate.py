@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import os
 import subprocess
 import sys
@@ -288,6 +289,40 @@ def test_continual_runs_converge_over_the_whole_stream() -> None:
     )
     assert ev.convergence(reset)[0].tolist() == [1, 2, 3, 4]
     assert ev.convergence(continual)[0].tolist() == list(range(1, 17))
+
+
+def seldom(rows: list[dict[str, Any]], every: int) -> list[dict[str, Any]]:
+    """The rows of a run that logs one batch in `every`, and the last of each corruption."""
+    return [row for row in rows if row["batch"] % every == 0 or "corruption_accuracy" in row]
+
+
+@pytest.mark.parametrize("protocol", ["reset", "continual"])
+@pytest.mark.parametrize("every", [2, 3, 50])
+def test_a_run_that_logs_seldom_costs_and_shows_the_same(every: int, protocol: str) -> None:
+    config, rows, summary = make_run("cw", "tent", 10, protocol=protocol, seeds=(1, 2), **SMALL)
+    whole = ev.checked_run("cw", config, summary, rows, "url")
+    run = ev.checked_run("cw", config, summary, seldom(rows, every), "url")
+    assert run.batches == whole.batches == 4 * 4 * 2
+    assert run.backwards_per_image == whole.backwards_per_image == 10
+    known = dict(zip(zip(whole.history["seed"], whole.places, strict=True), whole.history["images_seen"], strict=True))
+    assert all(
+        known[key] == seen for key, seen in zip(zip(run.history["seed"], run.places, strict=True), run.history["images_seen"], strict=True)
+    )
+    assert whole.places[:17].tolist() == [*range(1, 17), 1]
+    passes, accuracy = ev.convergence(run)
+    everything = dict(zip(*(column.tolist() for column in ev.convergence(whole)), strict=True))
+    assert len(passes) < len(everything)
+    assert all(math.isclose(everything[place], value) for place, value in zip(passes.tolist(), accuracy.tolist(), strict=True))
+
+
+def test_the_precision_that_was_used_is_compared_not_the_one_asked_for() -> None:
+    config, rows, summary = make_run("cw", "cw-tent", 1, **SMALL)
+    other = make_run("bn", "bn", 0, **SMALL)
+    runs = [
+        ev.checked_run("cw", config, summary | {"precision": "bf16"}, rows, "url"),
+        ev.checked_run("bn", *parts(other), "url"),
+    ]
+    assert any("differ in precision (bf16, fp32)" in sentence for sentence in ev.doubts(ev.group_runs(runs)))
 
 
 # ------------------------------------------------------------------------------------------------ the command

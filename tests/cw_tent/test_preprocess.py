@@ -28,7 +28,7 @@ from omegaconf import DictConfig, OmegaConf
 from src import preprocess as data
 
 CONFIG = Path(data.__file__).parents[1] / "config"
-SHARED = Path("/work/shared/data")
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not (SHARED / "cifar10c").is_dir(), reason="the material beside the project, ../shared/data, is not here")
 EVERY = (*data.STANDARD, *data.HELD_OUT)
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -49,7 +49,7 @@ BOOTSTRAP_SEED = 20_240_501
 PRIMARY = "top1_accuracy"
 AFTER_FIRST = "average_accuracy_after_first_adaptation_step"
 AFTER_THIRD = "accuracy_after_3"
-HISTORY_NEEDED = ("seed", "corruption_index", "batch", "batch_accuracy", "running_accuracy", "backwards")
+HISTORY_NEEDED = ("seed", "corruption_index", "batch", "images_seen", "batch_accuracy", "running_accuracy", "backwards")
 HISTORY_KEPT = (*HISTORY_NEEDED, "loss", "weight_sum", "entropy", "bn_drift", "corruption_accuracy", "step_latency_ms")
 SUMMARY_NUMBERS = (
     PRIMARY,
@@ -83,6 +83,7 @@ SUMMARY_OTHER = (
     "data_origin",
     "predict",
     "protocol",
+    "precision",
 )
 
 METHODS = {"source": "Source", "bn": "BN", "tent": "TENT", "cw-tent": "CW-TENT", "cw-tent-undetached": "CW-TENT, undetached"}
@@ -244,7 +245,7 @@ class Run:
         steps: Updates for each batch: those that were searched for, else those of the config; 0 without adaptation.
         batch_size: Images in a batch.
         correct: For each corruption whether an image was right, booleans of shape (seeds, images), in file order.
-        history: Columns of equal length, one entry for each batch, in stream order; NaN where a row has no such number.
+        history: Columns of equal length, one entry for each batch that was logged, in stream order; NaN where a row has no such number.
         numbers: Numbers of the summary; None where the run has none for a good reason.
         conditions: What must be equal for two runs to have seen the same: by name.
         confusion: Counts, rows are true classes.
@@ -264,6 +265,7 @@ class Run:
     class_names: list[str]
     config: dict[str, Any]
     best_parameters: dict[str, Any] | None
+    precision: str
     url: str
 
     def number(self, name: str) -> float:
@@ -285,13 +287,38 @@ class Run:
 
     @property
     def batches(self) -> int:
-        """Batches of the whole stream, over all seeds."""
-        return len(self.history["batch"])
+        """Batches of the whole stream, over all seeds; not all of them need to have been logged (training.log_interval)."""
+        return int(batches_of_streams(self.history).sum())
+
+    @property
+    def places(self) -> Floats:
+        """For each entry of the history its batch's number in the stream of its seed, from 1."""
+        lengths, starts = batches_of_streams(self.history), stream_starts(self.history)
+        places = np.empty(len(self.history["batch"]))
+        before = 0
+        for length, start, stop in zip(lengths, starts, [*starts[1:], len(places)], strict=True):
+            if start and self.history["seed"][start] != self.history["seed"][start - 1]:
+                before = 0
+            places[start:stop] = before + self.history["batch"][start:stop] + 1
+            before += int(length)
+        return places
 
     @property
     def backwards_per_image(self) -> float:
         """Backward passes that an image goes through: those of its batch."""
         return self.number("backwards") / self.batches
+
+
+def stream_starts(history: dict[str, Floats]) -> list[int]:
+    """The first entry of each stream: of one corruption with one seed."""
+    new = (np.diff(history["corruption_index"]) != 0) | (np.diff(history["seed"]) != 0)
+    return [0, *(np.flatnonzero(new) + 1).tolist()]
+
+
+def batches_of_streams(history: dict[str, Floats]) -> NDArray[np.int64]:
+    """The batches of each stream, the last of which is always logged."""
+    ends = [*stream_starts(history)[1:], len(history["batch"])]
+    return history["batch"][np.array(ends) - 1].astype(np.int64) + 1
 
 
 def unpack_bits(text: Any, count: int) -> NDArray[np.bool_]:
@@ -398,6 +425,7 @@ def checked_run(run_id: str, config: dict[str, Any], summary: dict[str, Any], ro
         class_names=[str(name) for name in summary["class_names"]],
         config=config,
         best_parameters=best,
+        precision=str(summary["precision"]),
         url=url,
     )
     check_agreement(run, summary)
@@ -493,7 +521,7 @@ def conditions(config: dict[str, Any], summary: dict[str, Any], correct: list[ND
 
 
 def read_history(rows: list[dict[str, Any]], corruptions: int, seeds: int, *, adapts: bool) -> dict[str, Floats]:
-    """Return the history as columns, one entry for each batch, in the order of the stream.
+    """Return the history as columns, one entry for each batch that was logged, in the order of the stream.
 
     A run that was started again may have logged a batch twice: the later row counts.
 
@@ -924,7 +952,7 @@ def doubts(groups: list[Group]) -> list[str]:
         for name, values in (
             ("clean accuracy, so perhaps in the source model", {run.number("clean_accuracy") for run in group.runs}),
             ("seeds", {json.dumps(run.seeds) for run in group.runs}),
-            ("precision", {str(look_up(run.config, "stream.precision")) for run in group.runs}),
+            ("precision", {run.precision for run in group.runs}),
         ):
             if len(values) > 1:
                 sentences.append(f"the runs of {group.title} differ in {name} ({', '.join(sorted(map(str, values)))})")
@@ -1103,6 +1131,7 @@ def run_metrics(run: Run, group: Group) -> dict[str, Any]:
         **run.numbers,
         "backward_passes_per_image": run.backwards_per_image,
         "forward_passes_per_image": run.number("forwards") / run.batches,
+        "precision": run.precision,
         "best_parameters": run.best_parameters,
         "per_corruption": per_corruption,
         "class_names": run.class_names,
@@ -1373,14 +1402,15 @@ def apart(places: Sequence[float], gap: float, low: float, high: float) -> list[
 
 
 def percent_axis(axis: Any, digits: int = 0) -> None:
-    """Show shares as percent."""
+    """Show shares as percent, with ticks at numbers that so many digits can say."""
+    axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.{digits}f}".replace("-", "−")))
 
 
 def stream_boundaries(run: Run) -> list[tuple[int, int, int]]:
     """First and last place in the history, and corruption, of each stretch of one corruption."""
     corruption = run.history["corruption_index"]
-    starts = [0, *(np.flatnonzero((np.diff(corruption) != 0) | (np.diff(run.history["seed"]) != 0)) + 1).tolist(), len(corruption)]
+    starts = [*stream_starts(run.history), len(corruption)]
     return [(start, stop - 1, int(corruption[start])) for start, stop in itertools.pairwise(starts)]
 
 
@@ -1388,7 +1418,7 @@ def draw_learning_curve(run: Run, title: str) -> Figure:
     """Accuracy (and loss, if the run has one) over the stream of its first seed, with the corruptions marked."""
     first = run.history["seed"] == run.history["seed"][0]
     seeds = f" (seed {run.seeds[0]} of {len(run.seeds)})" if len(run.seeds) > 1 else ""
-    places = np.arange(1, int(first.sum()) + 1)
+    places = run.places[first]
     has_loss = "loss" in run.history and np.isfinite(run.history["loss"][first]).any()
     figure, axes = new_figure(3.1 if has_loss else 2.3, nrows=2 if has_loss else 1, sharex=True, squeeze=False)
     upper: Axes = axes[0, 0]
@@ -1399,27 +1429,28 @@ def draw_learning_curve(run: Run, title: str) -> Figure:
         upper.plot(places[start : stop + 1], run.history["running_accuracy"][first][start : stop + 1], color=colour)
         for axis in axes[:, 0]:
             if start:
-                axis.axvline(start + 0.5, color=PALE, linewidth=0.5, zorder=0)
+                axis.axvline((places[start - 1] + places[start]) / 2, color=PALE, linewidth=0.5, zorder=0)
     upper.set_ylabel("accuracy (%)")
     percent_axis(upper.yaxis)
     upper.set_ylim(max(0.0, float(np.min(run.history["batch_accuracy"][first])) - 0.05), 1.02)
     upper.set_title(f"{title}{seeds}", fontsize=6.5, pad=6)
-    name_stretches(upper, stretches, run.corruptions)
+    name_stretches(upper, places, stretches, run.corruptions)
     if has_loss:
         axes[1, 0].plot(places, run.history["loss"][first], color=colour, linewidth=0.7)
         axes[1, 0].set_ylabel("loss")
     axes[-1, 0].set_xlabel("batch of the stream\n(line: so far in the corruption; grey: single batch)")
-    axes[-1, 0].set_xlim(1, max(2, len(places)))
+    axes[-1, 0].set_xlim(1, max(2, places[-1]))
     axes[-1, 0].xaxis.set_major_locator(MaxNLocator(6, integer=True))
     figure.align_ylabels()
     return figure
 
 
-def name_stretches(axis: Axes, stretches: list[tuple[int, int, int]], corruptions: list[str]) -> None:
+def name_stretches(axis: Axes, places: Floats, stretches: list[tuple[int, int, int]], corruptions: list[str]) -> None:
     """Write the corruptions above their part of the stream."""
     top = axis.secondary_xaxis("top")
     top.set_xticks(
-        [(start + stop) / 2 + 1 for start, stop, _ in stretches], [corruptions[index].replace("_", " ") for _, _, index in stretches]
+        [(places[start] + places[stop]) / 2 for start, stop, _ in stretches],
+        [corruptions[index].replace("_", " ") for _, _, index in stretches],
     )
     top.tick_params(axis="x", length=0, pad=1, labelsize=5.5, labelrotation=90 if len(stretches) > 3 else 0)
     top.spines["top"].set_visible(False)
@@ -1539,6 +1570,17 @@ def draw_boxes(group: Group) -> Figure:
     return figure
 
 
+def accuracy_of_whole_stream(run: Run, part: NDArray[np.bool_]) -> Floats:
+    """For each entry of one seed's part of the history the share of all its images so far, over the corruptions, that were right."""
+    seen, share = run.history["images_seen"][part], run.history["running_accuracy"][part]
+    starts = np.flatnonzero(np.diff(run.history["corruption_index"][part]) != 0) + 1
+    images, right = np.zeros(len(seen)), np.zeros(len(seen))
+    for start in starts:  # what the corruption before it came to, for all entries from here on
+        images[start:] += seen[start - 1]
+        right[start:] += seen[start - 1] * share[start - 1]
+    return (right + seen * share) / (images + seen)
+
+
 def convergence(run: Run) -> tuple[Floats, Floats]:
     """Backward passes since the adapter's last fresh start, and accuracy until then, averaged over streams.
 
@@ -1546,7 +1588,7 @@ def convergence(run: Run) -> tuple[Floats, Floats]:
     """
     if run.conditions["protocol"] == "continual":
         parts = [run.history["seed"] == seed for seed in run.history["seed"][np.sort(np.unique(run.history["seed"], return_index=True)[1])]]
-        accuracy = [np.cumsum(run.history["batch_accuracy"][part]) / np.arange(1, part.sum() + 1) for part in parts]
+        accuracy = [accuracy_of_whole_stream(run, part) for part in parts]
     else:
         keys = list(dict.fromkeys(zip(run.history["seed"], run.history["corruption_index"], strict=True)))
         parts = [(run.history["seed"] == seed) & (run.history["corruption_index"] == index) for seed, index in keys]

@@ -41,9 +41,13 @@ def main(cfg: DictConfig) -> None:
     print(f"{cfg.run.run_id}: {'trial' if cfg.trial_mode else 'run'} with {' '.join(overrides)}", flush=True)
     # Threads that wait for others would otherwise spin: on cores that something else uses too, that made a step forty times as long.
     environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
-    child = subprocess.run([sys.executable, "-u", "-m", "src.train", *overrides], env=environment, check=False)
-    if child.returncode != 0:
-        sys.exit(child.returncode if child.returncode > 0 else 128 - child.returncode)
+    child = subprocess.Popen([sys.executable, "-u", "-m", "src.train", *overrides], env=environment)
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:  # the terminal sent it to the child as well, which ends by itself
+        code = child.wait()
+    if code != 0:
+        sys.exit(code if code > 0 else 128 - code)
 
 
 if __name__ == "__main__":

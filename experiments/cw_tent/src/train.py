@@ -14,6 +14,8 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,16 +29,19 @@ from omegaconf import DictConfig, OmegaConf
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from src.model import (
     Adapter,
     ModelError,
     build_network,
+    entropy,
     fit,
     has_fast_bf16,
     keep_memory,
     load_body,
     load_weights,
+    looks_random,
     make_adapter,
     read_checkpoint,
 )
@@ -295,20 +300,24 @@ def clean_accuracy(cfg: DictConfig, machine: Machine, network: torch.nn.Module) 
     """
     data = load_clean(cfg, "test")
     network = network.to(machine.device, memory_format=torch.channels_last).eval()
-    right, seen = 0, 0
+    right, seen, doubt = 0, 0, 0.0
     for part, _ in machine.batches(len(data), cfg.run.dataset.batch_size, "keep"):
         images = machine.inputs(cfg, data.images[part])
         with torch.inference_mode():
-            answers = network(images).argmax(1).cpu()
-        right += int((answers == data.labels[part]).sum())
-        seen += len(answers)
+            logits = network(images).cpu()
+        right += int((logits.argmax(1) == data.labels[part]).sum())
+        doubt += float(entropy(logits).sum())
+        seen += len(logits)
     accuracy = right / seen
     print(f"source model: {100 * accuracy:.2f} % of {seen} clean test images right")
     least = source_settings(cfg).min_accuracy
     if accuracy < least and not cfg.trial_mode:
+        advice = "give another model.pretrained_checkpoint, or train the source for longer."
+        if looks_random(accuracy, doubt / seen, cfg.run.model.num_classes):
+            advice = "it answers as a network does whose last layer was never trained: check that the checkpoint is of this data set."
         raise TrainError(
             f"The source model gets {100 * accuracy:.1f} % of the clean test images right, less than source.min_accuracy "
-            f"({100 * least:.1f} %): give another model.pretrained_checkpoint, or train the source for longer."
+            f"({100 * least:.1f} %): {advice}"
         )
     return accuracy
 
@@ -343,6 +352,43 @@ class Part:
     origin: str
 
 
+class Loader:
+    """Reads (or makes) the corruptions of a stream, the next `dataset.num_workers` of them while the one at hand is adapted to."""
+
+    def __init__(self, cfg: DictConfig, names: Sequence[str]) -> None:
+        """Take the names in the order of the stream. Nothing is read before `load`.
+
+        Raises:
+            TrainError: `dataset.num_workers` is no number of workers.
+        """
+        self.cfg, self.names, self.workers = cfg, names, cfg.run.dataset.num_workers
+        if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
+            raise TrainError(f"dataset.num_workers is {self.workers!r}; it must be a whole number, 0 or more.")
+        self.pool = ThreadPoolExecutor(min(self.workers, len(names))) if self.workers else None
+        self.ahead: dict[int, Future[Images]] = {}
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait for what is being read, and give up what is not."""
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+
+    def load(self, index: int) -> Images:
+        """The corruption number `index` of the stream.
+
+        Raises:
+            DataError: It can't be had.
+        """
+        if self.pool is None:
+            return load_corruption(self.cfg, self.names[index])
+        for number in range(index, min(index + 1 + self.workers, len(self.names))):
+            if number not in self.ahead:
+                self.ahead[number] = self.pool.submit(load_corruption, self.cfg, self.names[number])
+        return self.ahead.pop(index).result()
+
+
 class Stream:
     """The corruptions of a run in their order, adapted to one after the other, and what has come out of it so far.
 
@@ -373,19 +419,21 @@ class Stream:
         seeds = stream_seeds(self.cfg)
         names = evaluation_corruptions(self.cfg)[: TRIAL_BATCHES if self.cfg.trial_mode else None]
         found: dict[int, list[Part]] = {}
-        with tqdm(total=len(seeds) * len(names), desc=self.cfg.run.method, unit="corruption") as bar:
+        with ExitStack() as stack:
+            loader = stack.enter_context(Loader(self.cfg, names))
+            bar = stack.enter_context(tqdm(total=len(seeds) * len(names), desc=self.cfg.run.method, unit="corruption"))
             for seed in seeds:
                 self.adapter.reset()
                 found[seed] = []
                 for index, name in enumerate(names):
-                    part = self.part(seed, index, name)
+                    part = self.part(seed, index, name, loader)
                     found[seed].append(part)
                     self.complete.append(part)
                     bar.update()
                     bar.set_postfix_str(f"{name} {100 * part.correct.mean():.1f} %")
         return found
 
-    def part(self, seed: int, index: int, name: str) -> Part:
+    def part(self, seed: int, index: int, name: str, loader: Loader) -> Part:
         """One corruption: from the disk if it was complete, else adapted to now."""
         path = self.folder / f"{seed}-{index:02}-{name}.npz"
         if path.exists():
@@ -398,14 +446,14 @@ class Stream:
             return part
         if self.protocol != "continual":
             self.adapter.reset()
-        part = self.adapt(seed, index, name)
+        part = self.adapt(seed, index, name, loader.load(index))
         if not self.cfg.trial_mode:
             save_part(path, part, self.adapter.state() if self.protocol == "continual" else {})
         return part
 
-    def adapt(self, seed: int, index: int, name: str) -> Part:
+    def adapt(self, seed: int, index: int, name: str, data: Images) -> Part:
         """Predict and adapt batch by batch."""
-        cfg, data = self.cfg, load_corruption(self.cfg, name)
+        cfg = self.cfg
         kept = evaluation_indices(cfg, len(data))
         chosen = kept[order(cfg, seed, name, len(kept))]
         parts = self.machine.batches(len(chosen), cfg.run.dataset.batch_size, cfg.stream.last_batch)
@@ -514,6 +562,19 @@ def protocol(cfg: DictConfig) -> str:
             f"The protocol is {mode!r}: training.stream_mode must be sequential, or it and stream.protocol reset, continual or episodic."
         )
     return str(mode)
+
+
+def check_epochs(cfg: DictConfig) -> None:
+    """A stream passes once.
+
+    Raises:
+        TrainError: `training.epochs` says otherwise.
+    """
+    if cfg.run.training.epochs != 1:
+        raise TrainError(
+            f"training.epochs is {cfg.run.training.epochs!r}, but test-time adaptation sees a stream once: set it to 1 "
+            "(more updates for each batch are training.inner_steps)."
+        )
 
 
 def stream_seeds(cfg: DictConfig) -> list[int]:
@@ -787,6 +848,7 @@ def settings_key(cfg: DictConfig, *more: Any) -> str:
     assert isinstance(settings, dict)
     for name in ("results_dir", "wandb", "threads", "cache_dir", "search"):
         settings.pop(name)  # these change nothing in what comes out
+    settings["run"]["dataset"].pop("num_workers")
     digest = hashlib.sha256(json.dumps([FORMAT, settings, *more], sort_keys=True, default=str).encode())
     return digest.hexdigest()[:16]
 
@@ -800,22 +862,39 @@ def network_key(network: torch.nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
+def start_tracking(cfg: DictConfig) -> wandb.Run:
+    """Begin the run at W&B, or go on with it under its id.
+
+    Raises:
+        TrainError: W&B can't be reached, or refuses.
+    """
+    try:
+        return wandb.init(
+            entity=cfg.wandb.entity,
+            project=cfg.wandb.project,
+            id=cfg.run.run_id,
+            name=cfg.run.run_id,
+            resume="allow",
+            mode="disabled" if cfg.trial_mode else cfg.wandb.mode,
+            config=OmegaConf.to_container(cfg, resolve=True),
+        )
+    except wandb.Error as error:
+        reason = " ".join(str(error).split())
+        raise TrainError(
+            f"W&B did not take the run ({reason}): check WANDB_BASE_URL, WANDB_API_KEY and the network, or set wandb.mode=offline and "
+            "send it later with `wandb sync`."
+        ) from error
+
+
 def train(cfg: DictConfig) -> None:
     """Do the whole run."""
     started = time.perf_counter()
+    check_epochs(cfg)
     machine = prepare(cfg)
     torch.manual_seed(cfg.run.seed)
     network = get_source(cfg, machine).to(machine.device).eval()
     clean = clean_accuracy(cfg, machine, network)
-    run = wandb.init(
-        entity=cfg.wandb.entity,
-        project=cfg.wandb.project,
-        id=cfg.run.run_id,
-        name=cfg.run.run_id,
-        resume="allow",
-        mode="disabled" if cfg.trial_mode else cfg.wandb.mode,
-        config=OmegaConf.to_container(cfg, resolve=True),
-    )
+    run = start_tracking(cfg)
     precision = choose_precision(cfg, machine, network)
     weights = network_key(network)
     best: dict[str, Any] = {}
@@ -852,10 +931,13 @@ def main(cfg: DictConfig) -> None:
     """Do the run, or say in one sentence why it can't be done."""
     try:
         train(cfg)
-    except (DataError, ModelError, TrainError) as error:
+    except (DataError, ModelError, TrainError, SafetensorError, OSError) as error:
         if os.environ.get("HYDRA_FULL_ERROR"):
             raise
         sys.exit(f"cw-tent: {error}")
+    except KeyboardInterrupt:
+        print("cw-tent: stopped; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -226,11 +226,6 @@ class Calls(Core):
 
     def call_outside(self, callee: Unknown, arguments: Arguments, at: ast.AST) -> Any:
         """Call something that is not the experiment's: by its model if the library has one, else as a leap into the unknown."""
-        model = self.library.get(callee.name) if callee.name else None
-        if model is not None:
-            result = model(cast("Machine", self), arguments, at)
-            if result is not NOTHING:
-                return result
         if callee.name.startswith(WATCHED):
             self.trace.calls.append(
                 Call(
@@ -242,6 +237,11 @@ class Calls(Core):
                     tuple(self.loops),
                 )
             )
+        model = self.library.get(callee.name) if callee.name else None
+        if model is not None:
+            result = model(cast("Machine", self), arguments, at)
+            if result is not NOTHING:
+                return result
         if not self.is_sink(callee.name):
             self.let_go(arguments)
         return callee.called()

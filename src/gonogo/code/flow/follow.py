@@ -28,7 +28,7 @@ def follow(
         if run.path is None:
             continue
         for name, command in contract.commands.items():
-            machine = Machine(modules, text, configs, run.id, name, command.run_option)
+            machine = Machine(modules, text, configs, run.id, name, command.run_option, contract.hydra.config_dir)
             arguments = command.arguments(run.id, RESULTS_DIR)
             machine.run(command.module, arguments)
             for module in _unreached(machine, modules, contract):

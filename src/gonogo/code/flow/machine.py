@@ -76,6 +76,8 @@ class Machine(Libraries):
         run_id: the run.
         command: the name of the command.
         run_option: the override key that selects the run.
+        config_dir: where the contract has the configs: taken where `hydra.main` names a folder that is not there, which HYD101 reports,
+            so that all else that is wrong is found as well.
     """
 
     def __init__(
@@ -86,7 +88,9 @@ class Machine(Libraries):
         run_id: str,
         command: str,
         run_option: str,
+        config_dir: str,
     ) -> None:
+        self.config_dir = config_dir
         self.by_name = {module.name: module for module in modules.values()}
         self.packages = {"", *(name.rpartition(".")[0] for name in self.by_name)}
         self.texts = texts
@@ -286,11 +290,20 @@ class Machine(Libraries):
         version = main.options.get("version_base", UNSPECIFIED_VERSION)
         node: Any = UNKNOWN
         if folder is not None and isinstance(name, (str, type(None))) and isinstance(version, (str, type(None))):
+            folder = self._folder_there(folder, name)
             overrides = self._overrides_given()
             node = self._compose(folder, name, overrides, version, Site(main.function.module, main.node))
         if not isinstance(node, Node):
             self._give_up("the config of a process did not compose")
         return self.enter(main.function, Arguments([node]), at)
+
+    def _folder_there(self, folder: str, name: str | None) -> str:
+        """The folder that `hydra.main` names, or the contract's if only that one has the config."""
+        if name is None:
+            return folder
+        file = name if name.endswith((".yaml", ".yml")) else f"{name}.yaml"
+        is_there = self.texts(posixpath.normpath(f"{folder}/{file}")) is not None
+        return folder if is_there or self.texts(f"{self.config_dir}/{file}") is None else self.config_dir
 
     def _overrides_given(self) -> list[str]:
         """The overrides on the process's command line; where the program rewrites it beyond recognition, the documented ones made safe."""

@@ -12,11 +12,12 @@ from gonogo.code.modules import Function, Module, without_docstring
 from gonogo.code.names import ancestors, argument, calls, functions, origin, reached
 from gonogo.code.paths import PathReader
 from gonogo.experiment import Experiment
-from gonogo.finding import Severity, Stage
+from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 PARAMETER = re.compile(r"^(?:data_?|model_?|hf_?|dataset_?)?cache(?:_?(?:dir|directory|path|root|folder))?$")
 FOLDER = ".cache"
+OTHER_CACHES = frozenset({"TORCH_HOME", "HF_HOME", "TRANSFORMERS_CACHE"})
 
 
 @rule("DAT101", "cache-dir-ignored", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
@@ -43,7 +44,17 @@ def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module]) -> Ite
             problem = _problem(download)
             if problem and _is_wanted(download, configs) and not any(re.search(name, settings) for name in download.variables):
                 ways = [f"give the call `{download.keyword}`", *(f"set `{name}` before it" for name in download.variables[:1])]
-                yield Fault(module.location(download.node), problem, f"keep it in `{FOLDER}/`: {', or '.join(ways)}")
+                related = tuple(_vain_settings(modules, download))
+                yield Fault(module.location(download.node), problem, f"keep it in `{FOLDER}/`: {', or '.join(ways)}", related=related)
+
+
+def _vain_settings(modules: dict[str, Module], download: Download) -> Iterator[Related]:
+    """Where the cache of another library is set, which means nothing to this one."""
+    for module in modules.values():
+        for node in module.of(ast.Constant):
+            if isinstance(node.value, str) and node.value in OTHER_CACHES and node.value not in download.variables:
+                yield Related(location=module.location(node), label=f"`{node.value}` means nothing to `{download.name}`")
+                break
 
 
 def _unused_parameters(modules: dict[str, Module]) -> Iterator[Fault]:

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.code.config_places import NOTHING, ConfigPlaces, paths_of, value_at
 from gonogo.code.flow.trace import Access, Trace
-from gonogo.finding import Related, Severity, Stage
+from gonogo.code.modules import Module, qualified_name
+from gonogo.code.tracking import training_modules
+from gonogo.contract import Contract
+from gonogo.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.hydra.unknown_config_key import expression
+from gonogo.runs import Run
 
 SILENT_KINDS = frozenset({"get", "getattr", "select", "attribute", "item"})
 
 
 @rule("HYD114", "masked-missing-key", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def masked_missing_key(traces: list[Trace], config_places: ConfigPlaces) -> Iterator[Fault]:
+def masked_missing_key(
+    traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces
+) -> Iterator[Fault]:
     """A default hides that a key is looked up in the wrong place.
 
     What it does:
         Finds reads with a default (`.get(key, default)`, `getattr`, a swallowing `except`) of a key that is absent there, while the same
-        key stands elsewhere in the run with another value that no run ever reads.
+        key stands elsewhere in the run with another value that no run ever reads. A placeholder in the shared config hides
+        a key in the same way: `optuna.n_trials` is read there, and the run's own `run.optuna.n_trials` never is.
 
     Why it matters:
         Nothing fails: every run silently uses the default, and the settings under test are never in force.
@@ -44,6 +52,57 @@ def masked_missing_key(traces: list[Trace], config_places: ConfigPlaces) -> Iter
                 (Related(location=place, label="the value that is never used"),) if place else (),
                 (trace.run_id,),
             )
+    if complete:
+        yield from _hidden_by_placeholder(traces, runs, modules, contract, config_places)
+
+
+def _hidden_by_placeholder(
+    traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces
+) -> Iterator[Fault]:
+    """One fault for each setting of the shared config that is read in place of the run config's own."""
+    for run, own, prefix, leaf in hidden_keys(traces, runs, config_places):
+        path = tuple(map(str, leaf))
+        place = _reading(modules, contract, path)
+        if place is not None:
+            meant = ".".join((*prefix, *path))
+            yield Fault(
+                place,
+                f"`{'.'.join(path)}` is the shared config's; the run config's own, `{meant}`, is read by nothing",
+                f"read `{meant}`, and take the placeholder out of the shared config",
+                (Related(location=run.locate(leaf), label="the value that is never used"),),
+                (run.id,),
+                evidence=f"the shared config has {value_at(own.composition.config, path)!r}" if own.composition else "",
+            )
+
+
+def hidden_keys(
+    traces: list[Trace], runs: list[Run], config_places: ConfigPlaces
+) -> Iterator[tuple[Run, Trace, tuple[str, ...], tuple[str | int, ...]]]:
+    """Keys of run configs that the shared config has as well, with another value which is the one that is read.
+
+    Yields the run, its trace, where the run config stands in the composed config, and the key in the run config.
+    """
+    for run in runs:
+        own = next((trace for trace in traces if trace.run_id == run.id and trace.composition is not None), None)
+        prefix = config_places.prefix_of(run, own.composition) if own is not None else None
+        if own is None or own.composition is None or not prefix:
+            continue
+        for leaf in run.document.leaves:
+            path = tuple(map(str, leaf))
+            if len(path) < 2 or path not in own.used or any(trace.is_used((*prefix, *path)) for trace in traces):
+                continue
+            shared, wanted = value_at(own.composition.config, path), value_at(own.composition.config, (*prefix, *path))
+            if shared is not NOTHING and shared != wanted and not isinstance(shared, dict):
+                yield run, own, prefix, leaf
+
+
+def _reading(modules: dict[str, Module], contract: Contract, path: tuple[str, ...]) -> Location | None:
+    """The first place in the training's code that reads a key by its last two names."""
+    for module in training_modules(modules, contract):
+        for node in module.of(ast.Attribute):
+            if node.attr == path[-1] and isinstance(node.ctx, ast.Load) and qualified_name(node).split(".")[-2:] == list(path[-2:]):
+                return module.location(node)
+    return None
 
 
 def meant_elsewhere(access: Access, trace: Trace, traces: list[Trace]) -> tuple[str, ...] | None:
@@ -63,5 +122,13 @@ def meant_elsewhere(access: Access, trace: Trace, traces: list[Trace]) -> tuple[
     return same[0]
 
 
-BAD = Tree({"src/train.py": Edit("cfg.run.training.epochs\n", 'cfg.get("epochs", 3)  # <- here\n')})
+BAD = [
+    Tree({"src/train.py": Edit("cfg.run.training.epochs\n", 'cfg.get("epochs", 3)  # <- here\n')}),
+    Tree(
+        {
+            "config/config.yaml": Edit("trial_mode: false\n", "trial_mode: false\ntraining:\n  epochs: 1\n"),
+            "src/train.py": Edit("cfg.run.training.epochs\n", "cfg.training.epochs  # <- here\n"),
+        }
+    ),
+]
 GOOD = Tree({"src/train.py": Edit("cfg.run.training.epochs\n", 'cfg.run.training.get("epochs", 3)\n')})

@@ -13,7 +13,7 @@ from gonogo.code.modules import Module, children
 from gonogo.contract import Contract
 from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
-from gonogo.rules.hydra.masked_missing_key import meant_elsewhere
+from gonogo.rules.hydra.masked_missing_key import hidden_keys, meant_elsewhere
 from gonogo.runs import Run
 
 Path = tuple[str, ...]
@@ -48,7 +48,8 @@ def unused_config_key(
                 if not _excused(path, contract, mentioned, meant):
                     found.setdefault(path, []).append(run)
     shadowed = {path for path in found if any(path in trace.used for trace in followed)}
-    yield from _report(found, contract, shadowed, lambda path, concerned: _has_stand_in(path, concerned, followed, config_places))
+    hidden = {tuple(map(str, leaf)) for _, _, _, leaf in hidden_keys(traces, runs, config_places)}
+    yield from _report(found, contract, shadowed, hidden, lambda path, concerned: _has_stand_in(path, concerned, followed, config_places))
 
 
 def _unread(run: Run, own: Trace, traces: list[Trace], places: ConfigPlaces) -> Iterator[Path]:
@@ -140,9 +141,9 @@ def _is_read(path: Path, run: Run, trace: Trace, places: ConfigPlaces) -> bool:
 
 
 def _report(
-    found: dict[Path, list[Run]], contract: Contract, shadowed: set[Path], is_label: Callable[[Path, list[Run]], bool]
+    found: dict[Path, list[Run]], contract: Contract, shadowed: set[Path], hidden: set[Path], is_label: Callable[[Path, list[Run]], bool]
 ) -> Iterator[Fault]:
-    """One fault for each key, or for a whole section nobody reads."""
+    """One fault for each key, or for a whole section nobody reads; HYD114 speaks of those that a placeholder hides."""
     reported: set[Path] = set()
     unread: dict[str, set[Path]] = {}
     for path, concerned in found.items():
@@ -150,7 +151,7 @@ def _report(
         if run_id not in unread:
             unread[run_id] = _unread_sections(concerned[0], found)
         section = next((path[:length] for length in range(1, len(path)) if path[:length] in unread[run_id]), path)
-        if section in reported:
+        if section in reported or any(other[: len(section)] == section for other in hidden):
             continue
         reported.add(section)
         dotted = ".".join(section)

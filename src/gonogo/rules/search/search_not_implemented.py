@@ -9,9 +9,10 @@ from gonogo.code.modules import Module, without_docstring
 from gonogo.code.names import all_parsed, ancestors
 from gonogo.code.searchspace import SECTION, is_on
 from gonogo.code.yamldoc import YamlDocument
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Location, Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.contract import Contract
+from gonogo.finding import Related, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.places import training_place
 from gonogo.runs import Run
 
 # The kinds of node that can mention a name; see `_name`.
@@ -53,7 +54,7 @@ def search_not_implemented(runs: list[Run], modules: dict[str, Module], shared_c
     asking = [run for run in runs if is_on(run)]
     if not asking or not modules or not all_parsed(modules) or _has_sweeper(shared_config, runs, modules):
         return
-    place = _place(modules, contract)
+    place = training_place(modules, contract)
     training = modules.get(place.path)
     if any(_searches(module, modules) for module in modules.values()) or (training is not None and _is_empty(training)):
         return
@@ -114,16 +115,6 @@ def _may_run(module: Module, node: ast.AST, modules: Mapping[str, Module]) -> bo
 def _is_empty(module: Module) -> bool:
     """Whether a module has no code at all, which is another rule's matter."""
     return module.tree is not None and not without_docstring(module.tree.body)
-
-
-def _place(modules: Mapping[str, Module], contract: Contract) -> Location:
-    """Where the search belongs: the training module, at its main function if it has one."""
-    paths = [module_path(contract.training.module), *contract.entry_paths()]
-    module = next((modules[path] for path in paths if path in modules), None)
-    if module is None:
-        return at(paths[0])
-    definition = module.definitions.get("main")
-    return at(module.path, definition.lineno if isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)) else None)
 
 
 BAD = Tree(

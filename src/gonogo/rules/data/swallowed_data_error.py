@@ -1,0 +1,87 @@
+"""DAT104."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from gonogo.code.downloads import downloads
+from gonogo.code.files import file_uses
+from gonogo.code.handlers import handler_of, only_tells, takes_all
+from gonogo.code.modules import Module
+from gonogo.code.names import calls, origin
+from gonogo.code.paths import PathReader
+from gonogo.code.tracking import training_modules
+from gonogo.contract import Contract
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+LOADS = re.compile(
+    r"^(?:datasets\.load_dataset|datasets\.load_from_disk|torchvision\.datasets\..+|sklearn\.datasets\.(?:load|fetch)_.+|requests\.get|urllib\.request\..+)$"
+)
+
+
+@rule("DAT104", "swallowed-data-error", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
+def swallowed_data_error(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """A failure to load data is taken for nothing.
+
+    What it does:
+        Looks for reads and downloads of data in a `try` whose clause for any exception is silent, or only logs, and goes
+        on with nothing. A clause that tries another way is left alone.
+
+    Why it matters:
+        The run goes on without the data, or with a part of them, and fails much later with an error that has nothing to
+        do with the cause, or not at all.
+
+    Instead:
+        Catch the exception that can be dealt with, and let all others end the run with a sentence that says what to do.
+    """
+    for module in training_modules(modules, contract):
+        nodes: list[ast.AST] = [download.node for download in downloads(module)]
+        nodes += [use.node for use in file_uses(module, PathReader(module, None)) if not use.writes and _is_data(module, use.node)]
+        nodes += [call for call in calls(module) if LOADS.match(origin(module, call.func))]
+        told: set[ast.AST] = set()
+        for node in nodes:
+            handler = handler_of(module, node)
+            if handler is not None and handler not in told and takes_all(handler) and only_tells(module, handler):
+                told.add(handler)
+                yield Fault(
+                    module.location(handler),
+                    "if the data can't be loaded, the code goes on as if nothing had happened",
+                    "let the exception end the run, with a sentence that says what is missing",
+                )
+
+
+def _is_data(module: Module, call: ast.Call) -> bool:
+    """Whether a read is one of data rather than of a text: by a library of arrays or tables."""
+    return origin(module, call.func).startswith(("numpy.", "pandas.", "torch.", "scipy.", "safetensors."))
+
+
+BAD = Tree(
+    {
+        "src/preprocess.py": (
+            Edit(
+                "    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:\n",
+                "    except Exception as error:  # <- here\n",
+            ),
+            Edit(
+                '        raise RuntimeError(f"the cache {cache_file} is corrupt ({error}): delete it and run again") from error\n',
+                '        print("no data", error)\n        images = labels = []\n',
+            ),
+        )
+    }
+)
+GOOD = Tree(
+    {
+        "src/preprocess.py": (
+            Edit(
+                "    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:\n", "    except Exception as error:\n"
+            ),
+            Edit(
+                '        raise RuntimeError(f"the cache {cache_file} is corrupt ({error}): delete it and run again") from error\n',
+                '        print("no data", error)\n        cache_file.unlink()\n        raise\n',
+            ),
+        )
+    }
+)

@@ -1,0 +1,160 @@
+"""MOD104."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module
+from gonogo.code.names import all_parsed, argument, calls, text_of
+from gonogo.code.tracking import training_modules
+from gonogo.contract import Contract
+from gonogo.finding import Related, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
+from gonogo.runs import Run
+
+KEYS = ("method", "objective")
+FOLDING = frozenset({"lower", "upper", "casefold", "strip", "replace"})
+
+
+@rule("MOD104", "method-not-dispatched", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE)
+def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """Every run's method falls through all the comparisons that the code makes of it.
+
+    What it does:
+        Collects what the code compares `method` (or `objective`) with, and the keys of the tables that it looks it up in.
+        Speaks where the runs name at least two methods and none of them is among these texts: all runs then take the
+        branch for anything else. One method in that branch may be meant; a `raise` there is RUN105's matter.
+
+    Why it matters:
+        All runs do the same thing under different names, and their comparison finds no difference.
+
+    Instead:
+        Spell the methods in the run configs as the code does, and end the chain of comparisons with an error.
+    """
+    if not all_parsed(modules):
+        return
+    training = training_modules(modules, contract)
+    for key in KEYS:
+        named = {value: run for run in runs if isinstance(value := _value(run, key), str)}
+        if len(named) < 2:
+            continue
+        places = [(module, node, texts) for module in training for node, texts in _comparisons(module, key)]
+        known = {text for _, _, texts in places for text in texts or ()}
+        if not known or any(texts is None for _, _, texts in places) or not _always_the_setting(training, key):
+            continue
+        if any(_meets(value, text) for value in named for text in known):
+            continue
+        module, node, _ = places[0]
+        shown = " and ".join(repr(value) for value in sorted(named)[:2])
+        yield Fault(
+            module.location(node),
+            f"the runs' `{key}` is {shown}, but the code knows only {', '.join(quoted(sorted(known)))}: all runs do the same",
+            f"spell `{key}` the same in the run configs and in the code, and refuse what is not known",
+            related=tuple(Related(location=run.locate((key,)), label="a run that falls through") for run in list(named.values())[:2]),
+            runs=tuple(run.id for run in runs),
+        )
+
+
+def _value(run: Run, key: str) -> object:
+    return run.document.get(run.section(key)) if key == "method" else run.document.get((*run.section("training"), key))
+
+
+def _meets(value: str, text: str) -> bool:
+    """Whether a comparison with a text may hold for a value: also as a part, and with other case or dashes."""
+    one, other = (entry.lower().replace("-", "_").replace(" ", "_") for entry in (value, text))
+    return one in other or other in one
+
+
+def _comparisons(module: Module, key: str) -> Iterator[tuple[ast.AST, set[str] | None]]:
+    """What the code holds a value of this name against; None for a comparison that no text shows."""
+    for compare in module.of(ast.Compare):
+        sides = [compare.left, *compare.comparators]
+        if any(_is_named(side, key) for side in sides):
+            yield compare, _texts([side for side in sides if not _is_named(side, key)])
+    for switch in module.of(ast.Match):
+        if _is_named(switch.subject, key):
+            yield switch, _texts([case.pattern.value for case in switch.cases if isinstance(case.pattern, ast.MatchValue)])
+    for node in module.of(ast.Subscript, ast.Call):
+        if isinstance(node, ast.Subscript) and _is_named(node.slice, key):
+            yield node, None
+        if isinstance(node, ast.Call) and any(_is_named(entry, key) for entry in node.args):
+            handed_on = isinstance(node.func, ast.Attribute) and node.func.attr in (
+                "get",
+                "startswith",
+                "endswith",
+                "search",
+                "match",
+                "__getitem__",
+            )
+            if handed_on or (isinstance(node.func, ast.Name) and node.func.id in ("getattr", "globals", "eval")):
+                yield node, None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and _is_named(node.func.value, key):
+            if node.func.attr in ("startswith", "endswith"):
+                yield node, _texts(list(node.args))
+            elif node.func.attr not in FOLDING:
+                yield node, None
+
+
+def _always_the_setting(modules: list[Module], key: str) -> bool:
+    """Whether a plain name like the key is always the setting: assigned from it, or a parameter that every call gives it to."""
+    for module in modules:
+        for assignment in module.of(ast.Assign):
+            if any(isinstance(target, ast.Name) and target.id == key for target in assignment.targets) and not _is_named(
+                assignment.value, key
+            ):
+                return False
+        for function in module.of(ast.FunctionDef):
+            names = [entry.arg for entry in (*function.args.posonlyargs, *function.args.args)]
+            if key not in names:
+                continue
+            index = names.index(key) - (names[0] in ("self", "cls"))
+            made = [call for other in modules for call in calls(other) if _name(call.func) == function.name]
+            if not made or any((given := argument(call, index, key)) is None or not _is_named(given, key) for call in made):
+                return False
+    return True
+
+
+def _name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _is_named(node: ast.expr, key: str) -> bool:
+    """`method`, `cfg.method`, `cfg["method"]`, folded to lower case or not."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in FOLDING:
+        node = node.func.value
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "str" and node.args:
+        node = node.args[0]
+    if isinstance(node, ast.Name):
+        return node.id == key
+    if isinstance(node, ast.Attribute):
+        return node.attr == key
+    return isinstance(node, ast.Subscript) and text_of(node.slice) == key
+
+
+def _texts(sides: list[ast.expr]) -> set[str] | None:
+    found: set[str] = set()
+    for side in sides:
+        entries = side.elts if isinstance(side, (ast.List, ast.Tuple, ast.Set)) else [side]
+        for entry in entries:
+            text = text_of(entry)
+            if text is None and not (isinstance(entry, ast.Constant) and entry.value is None):
+                return None
+            found.update([text] if text is not None else [])
+    return found
+
+
+OLD = """    if method == "label-smoothing" and objective == "smoothed_cross_entropy":
+        return nn.CrossEntropyLoss(label_smoothing=smoothing)
+    if method == "cross-entropy" and objective == "cross_entropy":
+        if smoothing != 0.0:
+            raise ValueError(f"plain cross-entropy takes no label smoothing, but the run sets {smoothing}")
+        return nn.CrossEntropyLoss()
+    raise ValueError(f"method {method!r} with objective {objective!r} is not implemented")
+"""
+TAKEN = """    if {test}:{marker}
+        return nn.CrossEntropyLoss(label_smoothing=smoothing)
+    return nn.CrossEntropyLoss()
+"""
+BAD = Tree({"src/model.py": Edit(OLD, TAKEN.format(test='method == "proposed"', marker="  # <- here"))})
+GOOD = Tree({"src/model.py": Edit(OLD, TAKEN.format(test='method == "label-smoothing"', marker=""))})

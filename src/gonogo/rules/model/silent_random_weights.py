@@ -1,0 +1,91 @@
+"""MOD107."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from gonogo.code.handlers import ends, handler_of, inner, only_tells
+from gonogo.code.modules import Module
+from gonogo.code.names import argument, calls, origin
+from gonogo.code.tracking import training_modules
+from gonogo.contract import Contract
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+LOADERS = re.compile(r"^(?:torch\.load|safetensors\.torch\.load_file|torch\.hub\.load.*|huggingface_hub\.hf_hub_download)$")
+
+
+@rule("MOD107", "silent-random-weights", criterion=4, severity=Severity.ERROR, stage=Stage.CHECK)
+def silent_random_weights(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """A checkpoint that can't be loaded is replaced by random weights.
+
+    What it does:
+        Looks for the loading of weights (`load_state_dict`, `torch.load`, `from_pretrained`, `pretrained=True` …) in a
+        `try` whose clause for any exception is silent or only logs, or builds the model anew without weights.
+
+    Why it matters:
+        A typing error in a path, or a machine without network, then gives a model at chance level, and results that look
+        like any other.
+
+    Instead:
+        Let the exception end the run, with a sentence that names the checkpoint.
+    """
+    for module in training_modules(modules, contract):
+        told: set[ast.AST] = set()
+        for call in calls(module):
+            if not _loads_weights(module, call):
+                continue
+            handler = handler_of(module, call)
+            if handler is None or handler in told or ends(module, handler):
+                continue
+            if only_tells(module, handler) or any(_is_without_weights(node) for node in inner(handler)):
+                told.add(handler)
+                yield Fault(
+                    module.location(handler),
+                    "if the checkpoint can't be loaded, the model goes on with random weights",
+                    "let the exception end the run, with a sentence that names the checkpoint",
+                )
+
+
+def _loads_weights(module: Module, call: ast.Call) -> bool:
+    if LOADERS.match(origin(module, call.func)):
+        return True
+    if isinstance(call.func, ast.Attribute) and call.func.attr in ("load_state_dict", "from_pretrained"):
+        owner = ast.unparse(call.func.value)
+        return not re.search(r"optim|sched|scaler|token|processor|config", owner, re.IGNORECASE)
+    return _is(argument(call, None, "pretrained"), True)
+
+
+def _is_without_weights(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and (
+        _is(argument(node, None, "pretrained"), False)
+        or _is(argument(node, None, "weights"), None)
+        or (isinstance(node.func, ast.Attribute) and node.func.attr == "from_config")
+    )
+
+
+def _is(node: ast.expr | None, value: object) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value
+
+
+TRIED = """    model = MultiLayerPerceptron(
+        hidden_units=model_cfg.hidden_units,
+        num_classes=model_cfg.num_classes,
+        dropout=model_cfg.dropout,
+    )
+    try:
+        model.load_state_dict(torch.load(model_cfg.name, weights_only=True))
+    except Exception:{marker}
+        {what}
+    return model
+"""
+OLD = """    return MultiLayerPerceptron(
+        hidden_units=model_cfg.hidden_units,
+        num_classes=model_cfg.num_classes,
+        dropout=model_cfg.dropout,
+    )
+"""
+BAD = Tree({"src/model.py": Edit(OLD, TRIED.format(marker="  # <- here", what='print("starting from scratch")'))})
+GOOD = Tree({"src/model.py": Edit(OLD, TRIED.format(marker="", what="raise"))})

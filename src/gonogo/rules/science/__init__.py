@@ -1,0 +1,1 @@
+"""Rules about whether the result would mean anything."""

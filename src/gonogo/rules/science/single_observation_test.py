@@ -1,0 +1,64 @@
+"""SCI105."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module
+from gonogo.code.names import calls, origin
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+TESTS = frozenset(
+    f"scipy.stats.{name}"
+    for name in ("ttest_ind", "ttest_rel", "wilcoxon", "mannwhitneyu", "ks_2samp", "kruskal", "f_oneway", "ranksums", "brunnermunzel")
+)
+
+CELLS = frozenset({"loc", "iloc", "at", "iat"})
+
+
+@rule("SCI105", "single-observation-test", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK)
+def single_observation_test(modules: dict[str, Module]) -> Iterator[Fault]:
+    """A significance test is given one number for each method.
+
+    What it does:
+        Looks at the samples that the tests of `scipy.stats` are given: a list of one entry, `float(…)`, or one cell of a
+        table is a single observation, whatever it holds.
+
+    Why it matters:
+        A test of one number against one has no spread to go by: the p-value is NaN, or 1 whatever the numbers are.
+
+    Instead:
+        Test over what was observed many times under both methods: images, folds, corruptions, seeds.
+    """
+    for module in modules.values():
+        for call in calls(module):
+            if origin(module, call.func) not in TESTS:
+                continue
+            samples = [entry for entry in call.args if not isinstance(entry, ast.Starred)]
+            if samples and all(_is_single(entry) for entry in samples[:2]):
+                yield Fault(
+                    module.location(call),
+                    f"`{origin(module, call.func).rpartition('.')[2]}` is given a single number for each group",
+                    "test over paired observations (images, folds, seeds), or leave the test out",
+                )
+
+
+def _is_single(node: ast.expr) -> bool:
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return len(node.elts) == 1 and not isinstance(node.elts[0], ast.Starred)
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id in ("float", "int")
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute) and node.value.attr in CELLS:
+        place = node.slice
+        return isinstance(place, ast.Tuple) and len(place.elts) == 2 and all(isinstance(entry, ast.Constant) for entry in place.elts)
+    return False
+
+
+IMPORT = "from scipy.stats import binomtest"
+RETURN = '    return {\n        "proposed": proposed'
+ONE_EACH = '    ttest_ind([proposed["test_accuracy"]], [baseline["test_accuracy"]])  # <- here\n'
+MANY = '    ttest_ind([a == "1" for a, _ in pairs], [b == "1" for _, b in pairs])\n'
+BAD = Tree({"src/evaluate.py": (Edit(IMPORT, f"{IMPORT}, ttest_ind"), Edit(RETURN, ONE_EACH + RETURN))})
+GOOD = Tree({"src/evaluate.py": (Edit(IMPORT, f"{IMPORT}, ttest_ind"), Edit(RETURN, MANY + RETURN))})

@@ -1,0 +1,1 @@
+"""Rules about tracking (criterion 6)."""

@@ -1,0 +1,137 @@
+"""WDB102."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from gonogo.code.files import file_uses
+from gonogo.code.modules import Module
+from gonogo.code.names import calls, origin, reached
+from gonogo.code.paths import PathReader
+from gonogo.code.tracking import training_modules
+from gonogo.contract import Contract, module_path
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+METRIC = re.compile(
+    r"metric|result|score|accura|histor|confusion|stats|statistic|loss(?:es)?\b|summary|rank|prediction|perplex|evaluation", re.I
+)
+DATA = re.compile(r"\.(?:json|jsonl|csv|tsv|npy|npz|txt|parquet|pkl|pickle|feather|xlsx)$")
+
+
+@rule("WDB102", "metrics-bypass-wandb", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK)
+def metrics_bypass_wandb(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """Training leaves its metrics in files of its own, or prints them as JSON.
+
+    What it does:
+        Looks in everything but the evaluation for files that are written and whose name says results (`metrics.json`,
+        `results.csv`, `confusion_matrix.npy` …), and for `print(json.dumps(…))`. Weights, configs, caches and the best
+        parameters of a search are no metrics.
+
+    Why it matters:
+        Only what is logged to W&B reaches the evaluation, on whatever machine it runs. Two records of one number differ
+        sooner or later.
+
+    Instead:
+        `wandb.log` what changes, put what is final into `run.summary`, and write nothing.
+    """
+    for module in training_modules(modules, contract):
+        found = [*_written(module, contract), *_printed(module)]
+        owned = _evaluation_only(module, modules, contract) if found else set()
+        yield from (fault for node, fault in found if not _is_in(module, node, owned))
+
+
+def _written(module: Module, contract: Contract) -> Iterator[tuple[ast.AST, Fault]]:
+    for use in file_uses(module, PathReader(module, contract.evaluation.results_key())):
+        names = {path.name for path in use.paths}
+        if use.writes and names and all(_is_metric_file(name) for name in names):
+            yield (
+                use.node,
+                Fault(
+                    module.location(use.node),
+                    f"training writes `{sorted(names)[0]}`: metrics belong to W&B alone",
+                    "log it with `wandb.log` or into `run.summary`, and leave the file out",
+                ),
+            )
+
+
+def _printed(module: Module) -> Iterator[tuple[ast.AST, Fault]]:
+    for call in calls(module):
+        if origin(module, call.func) == "print" and any(_is_json(module, entry) for entry in call.args):
+            yield (
+                call,
+                Fault(
+                    module.location(call),
+                    "training prints JSON: metrics belong to W&B alone",
+                    "log it with `wandb.log`; print a sentence for people if one is wanted",
+                ),
+            )
+
+
+def _is_metric_file(name: str) -> bool:
+    return DATA.search(name) is not None and METRIC.search(name) is not None
+
+
+def _is_json(module: Module, node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and origin(module, node.func) == "json.dumps"
+
+
+def _evaluation_only(module: Module, modules: dict[str, Module], contract: Contract) -> set[ast.AST]:
+    """Definitions of this module that evaluation uses and no other module's code does: helpers of the evaluation that stand here."""
+    evaluation = modules.get(module_path(contract.evaluation.module))
+    if evaluation is None or evaluation.tree is None:
+        return set()
+    used = {node for owner, node in reached(modules, [(evaluation, evaluation.tree)]) if owner is module}
+    return used - {
+        node for owner, node in reached(modules, [(other, other.tree) for other in training_modules(modules, contract) if other.tree])
+    }
+
+
+def _is_in(module: Module, node: ast.AST, owned: set[ast.AST]) -> bool:
+    parent: ast.AST | None = node
+    while parent is not None:
+        if parent in owned:
+            return True
+        parent = module.parents.get(parent)
+    return False
+
+
+BAD = [
+    Tree(
+        {
+            "src/train.py": (
+                Edit("from pathlib import Path\n", "import json\nfrom pathlib import Path\n"),
+                Edit(
+                    "    run.finish()\n",
+                    '    (run_dir / "metrics.json").write_text(json.dumps({"test": test_accuracy}))  # <- here\n    run.finish()\n',
+                ),
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": (
+                Edit("from pathlib import Path\n", "import json\nfrom pathlib import Path\n"),
+                Edit("    run.finish()\n", '    run.finish()\n    print(json.dumps({"accuracy": test_accuracy}))  # <- here\n'),
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": Edit(
+                "    run.finish()\n",
+                '    with open(run_dir / "results.csv", "w") as file:  # <- here\n        file.write("…")\n    run.finish()\n',
+            )
+        }
+    ),
+]
+GOOD = Tree(
+    {
+        "src/train.py": (
+            Edit("from pathlib import Path\n", "import json\nfrom pathlib import Path\n"),
+            Edit("    run.finish()\n", '    (run_dir / "best_params.json").write_text(json.dumps(found))\n    run.finish()\n'),
+        )
+    }
+)

@@ -1,0 +1,132 @@
+"""WDB108."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from gonogo.code.flow.trace import Call, Trace
+from gonogo.code.flow.values import Text
+from gonogo.code.modules import Module
+from gonogo.code.names import argument, calls
+from gonogo.contract import Contract, module_path
+from gonogo.finding import Related, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+
+@rule("WDB108", "run-id-differs", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE)
+def run_id_differs(traces: list[Trace], modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """Training begins its run under another id than evaluation asks for.
+
+    What it does:
+        Follows each run to `wandb.init` and holds the `id` there against the run id that evaluation is given. Silent
+        where evaluation searches (`api.runs`) instead of asking for one run, and where the id is not known.
+
+    Why it matters:
+        Evaluation ends with "could not find run", or quietly goes on without it, after all runs are done.
+
+    Instead:
+        `wandb.init(id=cfg.run.run_id, …)`, with nothing before or behind it.
+    """
+    module = modules.get(module_path(contract.evaluation.module))
+    lookup = _lookup(module) if module is not None else None
+    if module is None or lookup is None:
+        return
+    for trace in traces:
+        inits = [call for call in trace.calls if call.name == "wandb.init"]
+        if trace.command != "full" or not trace.complete or not inits:
+            continue
+        given = _given_to_child(trace, contract.run_config.identity)
+        told = [_told(call, trace.run_id) or (given if _reads(call, contract.run_config.identity) else None) for call in inits]
+        if any(text is None for text in told):
+            continue
+        yield Fault(
+            inits[-1].site.module.location(inits[-1].site.node),
+            "the run is begun under another id than its run id, by which evaluation asks for it",
+            "begin it with `id=cfg.run.run_id`, or let evaluation ask for the id that is used here",
+            related=(
+                Related(location=module.location(lookup), label="evaluation asks for the run here"),
+                *(
+                    Related(location=process.launched.module.location(process.launched.node), label="the training is started here")
+                    for process in trace.processes
+                    if process.launched is not None
+                ),
+            ),
+            runs=(trace.run_id,),
+            evidence=f"it is begun under {told[-1]}",
+        )
+
+
+def _lookup(module: Module) -> ast.Call | None:
+    """Where evaluation asks for one run by its path; None if it may find runs in another way."""
+    if any(node.attr in ("runs", "sweep") for node in module.of(ast.Attribute)):
+        return None
+    found = [call for call in calls(module) if isinstance(call.func, ast.Attribute) and call.func.attr == "run" and len(call.args) == 1]
+    return found[0] if len(found) == 1 else None
+
+
+def _told(call: Call, run_id: str) -> str | None:
+    """What the id of a run surely is if it surely is not its run id."""
+    if call.open_keywords or call.arguments or "settings" in call.keywords:
+        return None
+    value = call.keywords.get("id")
+    if value is None:
+        return "an id that W&B draws at random"
+    if isinstance(value, str):
+        return None if value == run_id else f"the id {value!r}"
+    if isinstance(value, Text) and not _may_be(value, run_id):
+        return f"an id like {value.filled('…')!r}"
+    return None
+
+
+def _given_to_child(trace: Trace, identity: str) -> str | None:
+    """The run id that a child process is given by an override, if it is the run id with something behind it."""
+    for process in trace.processes:
+        for override in process.arguments or () if process.launched is not None else ():
+            key, _, value = override.partition("=")
+            text = value.strip("'\"")
+            if key.rpartition(".")[2] == identity and re.match(rf"{re.escape(trace.run_id)}[-_.]\w", text):
+                return f"an id like {text!r}"
+    return None
+
+
+def _reads(call: Call, identity: str) -> bool:
+    """Whether the id is the run id of a config whose value is no longer known."""
+    node = call.site.node
+    written = argument(node, None, "id") if isinstance(node, ast.Call) else None
+    return isinstance(written, ast.Attribute) and written.attr == identity and not isinstance(call.keywords.get("id"), (str, Text))
+
+
+def _may_be(text: Text, run_id: str) -> bool:
+    """Whether a text with unknown stretches can be the run id: its known parts stand there in their order."""
+    place = 0
+    for index, part in enumerate(text.parts):
+        if part is None:
+            continue
+        found = run_id.find(part, place)
+        if found < 0 or (index == 0 and found > 0):
+            return False
+        place = found + len(part)
+    return text.parts[-1] is None or run_id.endswith(text.parts[-1] or "")
+
+
+BAD = [
+    Tree(
+        {
+            "src/train.py": (
+                Edit("        id=cfg.run.run_id,\n", '        id=f"{cfg.run.run_id}-seed{cfg.run.training.seed}",\n'),
+                Edit("    run = wandb.init(", "    run = wandb.init(  # <- here"),
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": (
+                Edit("        id=cfg.run.run_id,\n", "        name=cfg.run.run_id,\n"),
+                Edit("    run = wandb.init(", "    run = wandb.init(  # <- here"),
+            )
+        }
+    ),
+]
+GOOD = Tree({"src/train.py": Edit("        id=cfg.run.run_id,\n", '        id=str(cfg["run"]["run_id"]),\n        name=cfg.run.method,\n')})
