@@ -179,7 +179,7 @@ class ProjectMachine(Machine):
         roots: Sequence[str],
         only_compose: bool,
     ) -> None:
-        super().__init__(modules, texts, configs, run_id, "run", "")
+        super().__init__(modules, texts, configs, run_id, "run", run_option="", config_dir="")
         aliases: dict[str, Module] = {}
         for root in [posixpath.dirname(module.path), *roots]:
             prefix = root.replace("/", ".") + "."
