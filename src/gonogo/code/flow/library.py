@@ -286,7 +286,8 @@ def _instantiate(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
     value = arguments.get(0, "config", UNKNOWN)
     if isinstance(value, (Node, List)) and not machine.guards and not machine.in_doubt:
         _note_instantiated(machine, value)
-    return NOTHING
+    machine.let_go(arguments)  # to whatever the `_target_` names
+    return UNKNOWN
 
 
 def _note_instantiated(machine: Machine, value: Node | List) -> None:
