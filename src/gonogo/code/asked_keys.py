@@ -34,7 +34,7 @@ class AskedKey:
         key: its whole name.
         how: by `keys` (given to the server, which leaves out every row that lacks one), column (of the table of the history) or summary.
         fallback: what evaluation goes on with where the key is missing: nothing (it ends in an error), a number, or something that shows
-            that it is missing.
+            that the value is not there (None, NaN).
     """
 
     module: Module
@@ -280,6 +280,8 @@ def _fallback(call: ast.Call) -> str:
     default = call.args[1] if len(call.args) > 1 else argument(call, None, "default")
     if default is None and isinstance(call.func, ast.Attribute) and call.func.attr == "pop":
         return "nothing"
+    if isinstance(default, ast.Call) and isinstance(default.func, ast.Attribute) and default.func.attr == "get":
+        return _fallback(default)
     if isinstance(default, ast.UnaryOp):
         default = default.operand
     is_number = isinstance(default, ast.Constant) and isinstance(default.value, (int, float)) and not isinstance(default.value, bool)

@@ -73,7 +73,7 @@ def _covers(pattern: str, key: str) -> bool:
     return any(may_be(pattern, ".".join(parts[:length])) for length in range(1, len(parts)))
 
 
-def logged_keys(modules: Mapping[str, Module], sources: Sources) -> LoggedKeys:
+def find_logged_keys(modules: Mapping[str, Module], sources: Sources) -> LoggedKeys:
     """What the project's modules log."""
     reason = next((reason for module in modules.values() if (reason := _logs_unseen(module))), "")
     if reason:
