@@ -31,6 +31,7 @@ class AskedKey:
 
     Attributes:
         node: where.
+        written: where its name stands; the same place, or that of a list of names.
         key: its whole name.
         how: by `keys` (given to the server, which leaves out every row that lacks one), column (of the table of the history) or summary.
         fallback: what evaluation goes on with where the key is missing: nothing (it ends in an error), a number, or something that shows
@@ -39,6 +40,7 @@ class AskedKey:
 
     module: Module
     node: ast.AST
+    written: ast.AST
     key: str
     how: str
     fallback: str = "nothing"
@@ -73,33 +75,33 @@ class AskedKeys:
             if isinstance(node.ctx, ast.Load):
                 kind = self.kind(node.value)
                 if kind in (SUMMARY, HISTORY):
-                    for key in self._keys_of_subscript(node.slice):
-                        yield self._asked(node, key, kind)
+                    for key, written in self._keys_of_subscript(node):
+                        yield self._asked(node, written, key, kind)
 
-    def _asked(self, node: ast.AST, key: str, kind: str, fallback: str = "nothing") -> AskedKey:
-        return AskedKey(self.module, node, key, SUMMARY if kind == SUMMARY else "column", fallback)
+    def _asked(self, node: ast.AST, written: ast.AST, key: str, kind: str, fallback: str = "nothing") -> AskedKey:
+        return AskedKey(self.module, node, written, key, SUMMARY if kind == SUMMARY else "column", fallback)
 
     def _by_call(self, call: ast.Call, function: ast.Attribute) -> Iterator[AskedKey]:
         if function.attr in HISTORIES and argument(call, None, "keys") is not None and argument(call, None, "stream") is None:
             if self.kind(function.value) == RUN:
                 for key, node in self._listed(argument(call, None, "keys"), call):
-                    yield AskedKey(self.module, node, key, "keys")
+                    yield AskedKey(self.module, call, node, key, "keys")
         elif function.attr in ("get", "pop") and call.args:
             kind = self.kind(function.value)
             if kind in (SUMMARY, HISTORY):
                 for key in self._exact(call.args[0]):
-                    yield self._asked(call, key, kind, _fallback(call))
+                    yield self._asked(call, call, key, kind, _fallback(call))
         elif function.attr in BY_COLUMN:
             keyword, place = BY_COLUMN[function.attr]
             if argument(call, place, keyword) is not None and self.kind(function.value) == HISTORY:
                 for key, node in self._listed(argument(call, place, keyword), call):
-                    yield self._asked(node, key, HISTORY)
+                    yield self._asked(call, node, key, HISTORY)
         elif origin(self.module, function).startswith("seaborn."):
             data = argument(call, 0 if call.args else None, "data")
             if data is not None and self.kind(data) == HISTORY:
                 for name in PLOT_COLUMNS:
                     for key, node in self._listed(argument(call, None, name), call):
-                        yield self._asked(node, key, HISTORY)
+                        yield self._asked(call, node, key, HISTORY)
 
     # -- what is asked ------------------------------------------------------------------------------------------------
 
@@ -156,26 +158,26 @@ class AskedKeys:
         known = texts(self.sources, self.module, node)
         return sorted(known) if known and not any(ANY in text for text in known) else []
 
-    def _keys_of_subscript(self, node: ast.expr) -> list[str]:
-        if isinstance(node, ast.Constant):
-            return [node.value] if isinstance(node.value, str) else []
-        if isinstance(node, ast.List):
-            return [key for key, _ in self._listed(node, node)]
-        if not isinstance(node, ast.Name):
-            return []
-        return [key for key, _ in self._listed(node, node)] or self._texts_of_loop(node)
+    def _keys_of_subscript(self, node: ast.Subscript) -> list[tuple[str, ast.AST]]:
+        key = node.slice
+        if isinstance(key, ast.Constant):
+            return [(key.value, node)] if isinstance(key.value, str) else []
+        if isinstance(key, ast.List):
+            return self._listed(key, node)
+        return self._listed(key, node) or self._texts_of_loop(key, node) if isinstance(key, ast.Name) else []
 
-    def _texts_of_loop(self, node: ast.Name) -> list[str]:
+    def _texts_of_loop(self, name: ast.Name, at: ast.AST) -> list[tuple[str, ast.AST]]:
         """The texts that a variable takes one after another: it is bound here, once, and to nothing that leaves some of them out."""
-        place = self.sources.symbols.scopes(self.module).lookup(node.id, node)
+        place = self.sources.symbols.scopes(self.module).lookup(name.id, name)
         binding = place[1][0] if place is not None and len(place[1]) == 1 else None
         parent = self.module.parents.get(binding) if isinstance(binding, ast.Name) else None
         if isinstance(parent, (ast.For, ast.comprehension)) and parent.target is binding:
             sequences = self.sources.follow(self.module, parent.iter)
-            if not all(isinstance(source.node, (ast.List, ast.Tuple, ast.Set)) and not source.path for source in sequences.sources):
-                return []
-            return self._exact(node) if sequences.complete else []
-        return self._exact(node) if isinstance(parent, ast.Assign) and isinstance(parent.value, ast.Constant) else []
+            if all(isinstance(source.node, (ast.List, ast.Tuple, ast.Set)) and not source.path for source in sequences.sources):
+                return self._listed(parent.iter, at)
+        if isinstance(parent, ast.Assign) and isinstance(parent.value, ast.Constant):
+            return self._listed(parent.value, at)
+        return []
 
     def _listed(self, node: ast.expr | None, at: ast.AST) -> list[tuple[str, ast.AST]]:
         """The texts of a literal list or of one text, each with its place."""
@@ -186,9 +188,8 @@ class AskedKeys:
         result = self.sources.follow(self.module, node, Part.ENTRY)
         if not result.complete or any(source.path for source in result.sources):
             return []
-        here = {id(entry) for entry in ast.walk(node)}
         return [
-            (source.node.value, source.node if id(source.node) in here else at)
+            (source.node.value, source.node if source.module is self.module and hasattr(source.node, "lineno") else at)
             for source in result.sources
             if isinstance(source.node, ast.Constant) and isinstance(source.node.value, str)
         ]
@@ -210,7 +211,7 @@ class AskedKeys:
     def _looked_for(self) -> set[str]:
         """Texts in any test, wherever it stands: a function that asks for a key may be called only where there is one."""
         tests: list[ast.AST] = [node.test for node in self.module.of(ast.If, ast.IfExp, ast.While)]
-        tests += self.module.of(ast.Compare)
+        tests += [node for node in self.module.of(ast.Compare) if any(isinstance(op, (ast.In, ast.NotIn)) for op in node.ops)]
         tests += [test for node in self.module.of(ast.comprehension) for test in node.ifs]
         tests += [
             call

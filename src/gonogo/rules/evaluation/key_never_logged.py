@@ -39,20 +39,20 @@ def key_never_logged(
     """
     if not asked_keys or not logged_keys.places:
         return
-    related = tuple(_logging_places(logged_keys))
     told: set[str] = set()
     for asked in asked_keys:
         in_history = asked.how != SUMMARY
         if asked.key in told or logged_keys.has(asked.key, in_history) is not False:
             continue
         told.add(asked.key)
+        near = _nearest(asked.key, logged_keys)
         is_there = in_history and logged_keys.has(asked.key) is True
         yield Fault(
-            asked.module.location(asked.node),
+            asked.module.location(asked.written),
             f"evaluation asks for `{asked.key}` in the {'history' if in_history else 'summary'}, which training never logs"
             + (": it is in the summary alone" if is_there else ""),
-            f"read `run.summary[{asked.key!r}]`" if is_there else _action(asked, logged_keys),
-            related=related,
+            f"read `run.summary[{asked.key!r}]`" if is_there else _action(near),
+            related=tuple(_logging_places(logged_keys, near)),
             severity=Severity.WARNING if asked.fallback == "shown" else None,
         )
     module = modules.get(module_path(contract.evaluation.module))
@@ -60,18 +60,23 @@ def key_never_logged(
         yield from _never_together(module, training_modules(modules, contract))
 
 
-def _action(asked: AskedKey, logged: LoggedKeys) -> str:
-    """What to do, with the name that was probably meant."""
-    names = [key for place in logged.places for key in place.keys if ANY not in key]
-    near = get_close_matches(asked.key, names, n=1, cutoff=0.75)
-    return f"ask for `{near[0]}`, as training logs it" if near else "ask for the key as training logs it, or log it there"
+def _nearest(key: str, logged: LoggedKeys) -> str | None:
+    """The logged key that was probably meant."""
+    names = {name for place in logged.places for name in place.keys if ANY not in name}
+    return next(iter(get_close_matches(key, sorted(names), n=1, cutoff=0.7)), None)
 
 
-def _logging_places(logged: LoggedKeys) -> Iterator[Related]:
-    """Where training logs, one place for each module."""
+def _action(near: str | None) -> str:
+    meant = f" (`{near}`?)" if near is not None else ""
+    return f"ask for the key as training logs it{meant}, or log it there"
+
+
+def _logging_places(logged: LoggedKeys, near: str | None) -> Iterator[Related]:
+    """Where training logs, one place for each module: the one of the key that was probably meant, else the first."""
     for path in dict.fromkeys(place.module.path for place in logged.places):
-        first = next(place for place in logged.places if place.module.path == path)
-        yield Related(location=first.module.location(first.node), label="what training logs")
+        places = [place for place in logged.places if place.module.path == path]
+        best = next((place for place in places if near in place.keys), places[0])
+        yield Related(location=best.module.location(best.node), label="what training logs")
 
 
 def _never_together(module: Module, training: list[Module]) -> Iterator[Fault]:
@@ -116,39 +121,49 @@ def _rows(training: list[Module]) -> list[set[str]] | None:
     return rows or None
 
 
+TABLE = "    history = pd.DataFrame(list(run.scan_history()))\n"
+ROW = '{"epoch": epoch, "train_loss": train_loss, "val_accuracy": val_accuracy, "val_loss": val_loss}'
+COLUMNS = 'HISTORY_KEYS = ["epoch", "train_loss", "val_accuracy", "val_loss"]\n'
 BAD = [
     Tree({"src/evaluate.py": Edit('float(run.summary["test_accuracy"])', 'float(run.summary["accuracy_on_test"])  # <- here\n        ')}),
+    Tree({"src/evaluate.py": Edit('float(run.summary["test_loss"])', 'run.summary.get("final_test_loss", 0.0)  # <- here\n        ')}),
+    Tree({"src/evaluate.py": Edit(TABLE, '    history = run.history(keys=["epoch", "valid_loss"])  # <- here\n')}),
+    Tree({"src/evaluate.py": Edit(TABLE, '    history = run.history(keys=["epoch", "test_loss"])  # <- here\n')}),
     Tree(
         {
-            "src/evaluate.py": (
-                Edit(
-                    "    history = pd.DataFrame(list(run.scan_history()))\n",
-                    '    history = run.history(keys=["epoch", "valid_loss"])  # <- here\n',
-                ),
-            )
-        }
-    ),
-    Tree(
-        {
-            "src/evaluate.py": (
-                Edit(
-                    "    history = pd.DataFrame(list(run.scan_history()))\n",
-                    '    history = run.history(keys=["epoch", "test_loss"])  # <- here\n',
-                ),
-            )
+            "src/train.py": Edit(
+                f"wandb.log({ROW})",
+                'row = {"loss": val_loss, "top1": val_accuracy}\n'
+                '            wandb.log({"epoch": epoch} | {f"val/{key}": value for key, value in row.items()})',
+            ),
+            "src/evaluate.py": Edit(COLUMNS, 'HISTORY_KEYS = ["epoch", "val_loss"]  # <- here\n'),
         }
     ),
 ]
-GOOD = Tree(
-    {
-        "src/train.py": (
-            Edit(
-                'wandb.log({"epoch": epoch, "train_loss"',
-                'prefix = "val"\n            wandb.log({f"{prefix}/top1": val_accuracy, "epoch": epoch, "train_loss"',
+GOOD = [
+    Tree(
+        {
+            "src/train.py": (
+                Edit("def suggest(", 'SPLIT = "val"\n\n\ndef suggest('),
+                Edit(ROW, '{f"{SPLIT}/top1": val_accuracy, ' + ROW[1:]),
             ),
-        ),
-        "src/evaluate.py": Edit(
-            "    history = pd.DataFrame(list(run.scan_history()))\n", '    history = run.history(keys=["epoch", "val/top1"])\n'
-        ),
-    }
-)
+            "src/evaluate.py": Edit(TABLE, '    history = run.history(keys=["epoch", "val/top1"])\n'),
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": (
+                Edit(
+                    "def suggest(",
+                    "def report(row: dict[str, float], **more: float) -> None:\n    wandb.log({**row, **more})\n\n\ndef suggest(",
+                ),
+                Edit(f"wandb.log({ROW})", "row = dict(epoch=epoch, train_loss=train_loss)\n            report(row, val_top1=val_accuracy)"),
+            ),
+            "src/evaluate.py": (
+                Edit(COLUMNS, 'HISTORY_KEYS = ["epoch", "train_loss", "val_top1"]\n'),
+                Edit('y="val_accuracy"', 'y="val_top1"'),
+                Edit('    sns.lineplot(data=history, x="epoch", y="val_loss", label="validation loss", ax=axes)\n', ""),
+            ),
+        }
+    ),
+]
