@@ -94,6 +94,26 @@ UNKNOWN = [
     ("a library's result", "from lib import metrics\nwandb.log(metrics())"),
     ("a key from the config", "wandb.log({cfg.run.optuna.metric: 1})"),
     ("wandb.log handed on", "callback = wandb.log"),
+    ("a run's log handed on", "run = wandb.init()\ntrain(log=run.log)"),
+    ("a run's log under another name", 'run = wandb.init()\nlog = run.log if x else print\nlog({"acc": 1})'),
+    ("wandb imported by name", 'import importlib\nw = importlib.import_module("wandb")\nw.log({"acc": 1})'),
+    ("a partial", "from functools import partial\nlog = partial(wandb.log, step=1)"),
+    (
+        "a property that others store under",
+        """
+        class A:
+            @property
+            def row(self):
+                return make()
+            def f(self):
+                wandb.log(self.row)
+        class B:
+            def __init__(self):
+                self.row = {"acc": 1}
+        """,
+    ),
+    ("a dataclass turned into a mapping", "from dataclasses import asdict\nwandb.log(asdict(scores))"),
+    ("a decorated helper", '@rank_zero_only\ndef log(m):\n    wandb.log(m)\nlog({"acc": 1})'),
     ("arguments unpacked", "wandb.log(*row)"),
     ("a Trainer", "from transformers import Trainer\nwandb.init()"),
     ("Lightning", "import lightning as L\nwandb.init()"),
@@ -188,3 +208,8 @@ def test_a_name_that_is_defined_by_itself_does_not_hang() -> None:
 def test_functions_that_call_each_other_do_not_hang() -> None:
     found = keys('def a(m, n):\n    return b({**m, "acc": n}, n)\ndef b(m, n):\n    return a(m, n) if n else m\nwandb.log(a({}, 1))')
     assert found.has("acc") is not False
+
+
+def test_keys_that_are_renamed_from_themselves_keep_what_is_known_of_them() -> None:
+    found = keys('m = {"acc": 1}\nm = {f"val_{k}": m[k] for k in m}\nwandb.log(m)')
+    assert [found.has(key) is False for key in ("val_acc", "acc", "loss")] == [False, False, True]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gonogo.code.modules import Module, qualified_name
-from gonogo.code.names import argument, calls, origin
+from gonogo.code.names import argument, calls, origin, text_of
 from gonogo.code.sources.follow import Sources
 from gonogo.code.sources.origins import Part, Source
 from gonogo.code.sources.texts import ANY, may_be, texts
@@ -101,8 +101,12 @@ def _logs_unseen(module: Module) -> str:
                 return f"{module.path} sends what TensorBoard gets"
         elif id(node) not in called_nodes and origin(module, node) in ("wandb.log", "wandb.run.log", "wandb.tensorboard"):
             return f"{module.path} hands `wandb.log` on"
-    if any(origin(module, call.func) == "getattr" and call.args and origin(module, call.args[0]) == "wandb" for call in calls(module)):
-        return f"{module.path} takes names of `wandb` that are not written there"
+    for call in calls(module):
+        name, first = origin(module, call.func), call.args[0] if call.args else None
+        if first is None:
+            continue
+        if (name == "getattr" and origin(module, first) == "wandb") or (name.endswith("import_module") and text_of(first) == "wandb"):
+            return f"{module.path} takes names of `wandb` that are not written there"
     return ""
 
 
@@ -132,6 +136,15 @@ class _Finder:
                 yield from self._by_log(module, call, name)
             elif isinstance(call.func, ast.Attribute) and call.func.attr == "update" and self._is_summary(module, call.func.value):
                 yield Logging(module, call, self._keys_of_update(module, call), in_history=False)
+        called_nodes = {id(call.func) for call in calls(module)}
+        for node in module.of(ast.Attribute):
+            if (
+                node.attr == "log"
+                and isinstance(node.ctx, ast.Load)
+                and id(node) not in called_nodes
+                and self._is_run(module, node.value) is not False
+            ):
+                yield Logging(module, node, frozenset({ANY}), in_history=True)  # handed on: `train(log=run.log)`
         for target in module.of(ast.Subscript, ast.Attribute):
             if isinstance(target.ctx, ast.Store) and self._is_summary(module, target.value):
                 keys = frozenset({target.attr}) if isinstance(target, ast.Attribute) else self._texts(module, target.slice)

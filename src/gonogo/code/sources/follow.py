@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 from gonogo.code.modules import Function, Module
 from gonogo.code.names import origin
@@ -134,12 +135,17 @@ class Sources:
             for entry in other.of(ast.Attribute)
             if entry.attr == node.attr and isinstance(entry.ctx, ast.Store)
         ]
-        if not stores:
-            return NOWHERE  # an attribute of the class, of a base, a property or a method
+        if not stores or node.attr in self._of_classes:
+            return NOWHERE  # an attribute of the class, of a base, a field, a property or a method
         parts = [_assigned(other, entry, source.path) for other, entry in stores]
         if source.path:
             parts.append(self.contents.of_attribute(node.attr, source.path))
         return together(parts)
+
+    @cached_property
+    def _of_classes(self) -> set[str]:
+        """Every name that the body of some class binds."""
+        return {name for owner in self.symbols.classes for name in self.symbols.scopes(owner.module).names(owner.node).bound}
 
     def _is_receiver(self, module: Module, node: ast.Name) -> bool:
         """Whether a name is the first parameter of a method."""
