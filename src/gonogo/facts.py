@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
+from gonogo.code.asked_keys import AskedKey, AskedKeys, unique
 from gonogo.code.config_places import ConfigPlaces, ProjectPlaces
 from gonogo.code.flow.follow import follow
 from gonogo.code.flow.machine import ConfigSource
@@ -17,13 +18,15 @@ from gonogo.code.flow.project import ProjectSource
 from gonogo.code.flow.trace import Trace
 from gonogo.code.imports import Import, find_imports, third_party
 from gonogo.code.lint import Complaint, run_ruff
+from gonogo.code.logged_keys import LoggedKeys, find_logged_keys
 from gonogo.code.modules import Module, load_modules
 from gonogo.code.placeholders import Placeholder, PlaceholderFinder
 from gonogo.code.pyproject import Pyproject, load_pyproject
+from gonogo.code.sources.follow import Sources
 from gonogo.code.symbols import Symbols
 from gonogo.code.yamldoc import YamlDocument, parse_yaml
 from gonogo.compose.client import Composer
-from gonogo.contract import Contract
+from gonogo.contract import Contract, module_path
 from gonogo.entries import hydra_doubt, import_roots
 from gonogo.experiment import Experiment
 from gonogo.plan import Plan
@@ -187,3 +190,22 @@ def symbols(modules: dict[str, Module], experiment: Experiment) -> Symbols:
 def placeholders(symbols: Symbols) -> list[Placeholder]:
     """Functions without an implementation."""
     return list(PlaceholderFinder(symbols).find())
+
+
+@fact
+def sources(symbols: Symbols) -> Sources:
+    """Where values come from, across modules."""
+    return Sources(symbols)
+
+
+@fact
+def logged_keys(modules: dict[str, Module], sources: Sources) -> LoggedKeys:
+    """Which keys are logged to W&B."""
+    return find_logged_keys(modules, sources)
+
+
+@fact
+def asked_keys(modules: dict[str, Module], sources: Sources, contract: Contract) -> list[AskedKey]:
+    """Which keys evaluation asks W&B for, each once in each way of asking."""
+    module = modules.get(module_path(contract.evaluation.module))
+    return unique(AskedKeys(sources, module).find()) if module is not None and module.tree is not None else []

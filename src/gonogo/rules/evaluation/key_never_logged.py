@@ -4,68 +4,79 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from difflib import get_close_matches
 
+from gonogo.code.asked_keys import SUMMARY, AskedKey
+from gonogo.code.logged_keys import LoggedKeys
 from gonogo.code.modules import Module
-from gonogo.code.names import all_parsed, argument, calls, text_of
-from gonogo.code.tracking import Wanted, handles, training_modules, vocabulary, wanted_keys
+from gonogo.code.names import argument, calls, text_of
+from gonogo.code.sources.texts import ANY
+from gonogo.code.tracking import handles, training_modules
 from gonogo.contract import Contract, module_path
-from gonogo.experiment import Experiment
 from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
 
 
 @rule("EVA109", "key-never-logged", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
-def key_never_logged(experiment: Experiment, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def key_never_logged(
+    modules: dict[str, Module], asked_keys: list[AskedKey], logged_keys: LoggedKeys, contract: Contract
+) -> Iterator[Fault]:
     """Evaluation asks W&B for a key that training never logs.
 
     What it does:
-        Collects the keys that evaluation asks for by name (`history(keys=[…])`, columns of the history, `run.summary["…"]`,
-        `summary.get("…", 0.0)`) and every text from which training could make the name of a metric, configs and f-strings
-        included. A key that nothing could make was never logged. It also reports `history(keys=[…])` with keys that are always logged in
-        different steps: no row holds them all, so the table is empty.
+        Follows what training logs (`wandb.log`, `run.summary`) back to the names of the keys, through dictionaries that are
+        built elsewhere, functions and f-strings, and holds what evaluation asks of a run's history and summary against
+        them. A key that may be logged in some way that no text shows is left alone, and so is one that evaluation
+        first looks for. Also reports `history(keys=[…])` with keys that are always logged in different steps: no row holds
+        them all. Where evaluation goes on with None or NaN it is a warning.
 
     Why it matters:
-        The evaluation ends in a KeyError, or draws an empty figure, after all runs are done. One missing key among
-        `keys` empties the whole table.
+        The evaluation ends in a KeyError, draws an empty figure or reports its own default as a result, after all runs are
+        done. One missing key among `keys` empties the whole table.
 
     Instead:
         Ask for the keys as they are logged; take rows of `scan_history()` and drop what is missing from each.
     """
-    module = modules.get(module_path(contract.evaluation.module))
-    training = training_modules(modules, contract)
-    if module is None or not all_parsed(modules) or not any(handles(other) for other in training):
+    if not asked_keys or not logged_keys.places:
         return
-    wanted = list(wanted_keys(module))
-    if not wanted:
-        return
-    known = vocabulary(training, "\n".join(file.text or "" for file in experiment.with_suffix(".yaml", ".yml")))
-    logging = tuple(_logging_places(training))
     told: set[str] = set()
-    for entry in wanted:
-        if entry.key not in told and known.lacks(entry.key):
-            told.add(entry.key)
-            yield Fault(
-                module.location(entry.node),
-                f"evaluation asks for `{entry.key}`{_where(entry)}, which training never logs",
-                "ask for the key as training logs it, or log it there",
-                related=logging,
-            )
-    if not told:
-        yield from _never_together(module, training)
+    for asked in asked_keys:
+        in_history = asked.how != SUMMARY
+        if asked.key in told or logged_keys.has(asked.key, in_history) is not False:
+            continue
+        told.add(asked.key)
+        near = _nearest(asked.key, logged_keys)
+        is_there = in_history and logged_keys.has(asked.key) is True
+        yield Fault(
+            asked.module.location(asked.written),
+            f"evaluation asks for `{asked.key}` in the {'history' if in_history else 'summary'}, which training never logs"
+            + (": it is in the summary alone" if is_there else ""),
+            f"read `run.summary[{asked.key!r}]`" if is_there else _action(near),
+            related=tuple(_logging_places(logged_keys, near)),
+            severity=Severity.WARNING if asked.fallback == "shown" else None,
+        )
+    module = modules.get(module_path(contract.evaluation.module))
+    if not told and module is not None:
+        yield from _never_together(module, training_modules(modules, contract))
 
 
-def _logging_places(training: list[Module]) -> Iterator[Related]:
-    """Where training logs, one place for each module."""
-    for module in training:
-        names = handles(module)
-        for call in calls(module):
-            if isinstance(call.func, ast.Attribute) and call.func.attr == "log" and ast.unparse(call.func.value) in names:
-                yield Related(location=module.location(call), label="what training logs")
-                break
+def _nearest(key: str, logged: LoggedKeys) -> str | None:
+    """The logged key that was probably meant."""
+    names = {name for place in logged.places for name in place.keys if ANY not in name}
+    return next(iter(get_close_matches(key, sorted(names), n=1, cutoff=0.7)), None)
 
 
-def _where(entry: Wanted) -> str:
-    return " in the summary" if entry.how == "summary" else " in the history"
+def _action(near: str | None) -> str:
+    meant = f" (`{near}`?)" if near is not None else ""
+    return f"ask for the key as training logs it{meant}, or log it there"
+
+
+def _logging_places(logged: LoggedKeys, near: str | None) -> Iterator[Related]:
+    """Where training logs, one place for each module: the one of the key that was probably meant, else the first."""
+    for path in dict.fromkeys(place.module.path for place in logged.places):
+        places = [place for place in logged.places if place.module.path == path]
+        best = next((place for place in places if near in place.keys), places[0])
+        yield Related(location=best.module.location(best.node), label="what training logs")
 
 
 def _never_together(module: Module, training: list[Module]) -> Iterator[Fault]:
@@ -110,39 +121,49 @@ def _rows(training: list[Module]) -> list[set[str]] | None:
     return rows or None
 
 
+TABLE = "    history = pd.DataFrame(list(run.scan_history()))\n"
+ROW = '{"epoch": epoch, "train_loss": train_loss, "val_accuracy": val_accuracy, "val_loss": val_loss}'
+COLUMNS = 'HISTORY_KEYS = ["epoch", "train_loss", "val_accuracy", "val_loss"]\n'
 BAD = [
     Tree({"src/evaluate.py": Edit('float(run.summary["test_accuracy"])', 'float(run.summary["accuracy_on_test"])  # <- here\n        ')}),
+    Tree({"src/evaluate.py": Edit('float(run.summary["test_loss"])', 'run.summary.get("final_test_loss", 0.0)  # <- here\n        ')}),
+    Tree({"src/evaluate.py": Edit(TABLE, '    history = run.history(keys=["epoch", "valid_loss"])  # <- here\n')}),
+    Tree({"src/evaluate.py": Edit(TABLE, '    history = run.history(keys=["epoch", "test_loss"])  # <- here\n')}),
     Tree(
         {
-            "src/evaluate.py": (
-                Edit(
-                    "    history = pd.DataFrame(list(run.scan_history()))\n",
-                    '    history = run.history(keys=["epoch", "valid_loss"])  # <- here\n',
-                ),
-            )
-        }
-    ),
-    Tree(
-        {
-            "src/evaluate.py": (
-                Edit(
-                    "    history = pd.DataFrame(list(run.scan_history()))\n",
-                    '    history = run.history(keys=["epoch", "test_loss"])  # <- here\n',
-                ),
-            )
+            "src/train.py": Edit(
+                f"wandb.log({ROW})",
+                'row = {"loss": val_loss, "top1": val_accuracy}\n'
+                '            wandb.log({"epoch": epoch} | {f"val/{key}": value for key, value in row.items()})',
+            ),
+            "src/evaluate.py": Edit(COLUMNS, 'HISTORY_KEYS = ["epoch", "val_loss"]  # <- here\n'),
         }
     ),
 ]
-GOOD = Tree(
-    {
-        "src/train.py": (
-            Edit(
-                'wandb.log({"epoch": epoch, "train_loss"',
-                'prefix = "val"\n            wandb.log({f"{prefix}/top1": val_accuracy, "epoch": epoch, "train_loss"',
+GOOD = [
+    Tree(
+        {
+            "src/train.py": (
+                Edit("def suggest(", 'SPLIT = "val"\n\n\ndef suggest('),
+                Edit(ROW, '{f"{SPLIT}/top1": val_accuracy, ' + ROW[1:]),
             ),
-        ),
-        "src/evaluate.py": Edit(
-            "    history = pd.DataFrame(list(run.scan_history()))\n", '    history = run.history(keys=["epoch", "val/top1"])\n'
-        ),
-    }
-)
+            "src/evaluate.py": Edit(TABLE, '    history = run.history(keys=["epoch", "val/top1"])\n'),
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": (
+                Edit(
+                    "def suggest(",
+                    "def report(row: dict[str, float], **more: float) -> None:\n    wandb.log({**row, **more})\n\n\ndef suggest(",
+                ),
+                Edit(f"wandb.log({ROW})", "row = dict(epoch=epoch, train_loss=train_loss)\n            report(row, val_top1=val_accuracy)"),
+            ),
+            "src/evaluate.py": (
+                Edit(COLUMNS, 'HISTORY_KEYS = ["epoch", "train_loss", "val_top1"]\n'),
+                Edit('y="val_accuracy"', 'y="val_top1"'),
+                Edit('    sns.lineplot(data=history, x="epoch", y="val_loss", label="validation loss", ax=axes)\n', ""),
+            ),
+        }
+    ),
+]

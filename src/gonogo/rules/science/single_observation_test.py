@@ -7,8 +7,12 @@ from collections.abc import Iterator
 
 from gonogo.code.modules import Module
 from gonogo.code.names import calls, origin
+from gonogo.code.sources.follow import Sources
+from gonogo.code.tablegroups import Groups
+from gonogo.contract import Contract
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.runs import Run
 
 TESTS = frozenset(
     f"scipy.stats.{name}"
@@ -19,12 +23,13 @@ CELLS = frozenset({"loc", "iloc", "at", "iat"})
 
 
 @rule("SCI105", "single-observation-test", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK)
-def single_observation_test(modules: dict[str, Module]) -> Iterator[Fault]:
+def single_observation_test(modules: dict[str, Module], runs: list[Run], sources: Sources, contract: Contract) -> Iterator[Fault]:
     """A significance test is given one number for each method.
 
     What it does:
         Looks at the samples that the tests of `scipy.stats` are given: a list of one entry, `float(…)`, or one cell of a
-        table is a single observation, whatever it holds.
+        table is a single observation, whatever it holds. So are the rows of one method in a table of one row for each run,
+        where every run of the plan has a method of its own.
 
     Why it matters:
         A test of one number against one has no spread to go by: the p-value is NaN, or 1 whatever the numbers are.
@@ -36,13 +41,21 @@ def single_observation_test(modules: dict[str, Module]) -> Iterator[Fault]:
         for call in calls(module):
             if origin(module, call.func) not in TESTS:
                 continue
-            samples = [entry for entry in call.args if not isinstance(entry, ast.Starred)]
-            if samples and all(_is_single(entry) for entry in samples[:2]):
+            samples = [entry for entry in call.args if not isinstance(entry, ast.Starred)][:2]
+            groups = Groups(module, call, sources, contract.run_config.identity)
+            if samples and (all(_is_single(entry) for entry in samples) or all(_is_of_one_run(groups, entry, runs) for entry in samples)):
                 yield Fault(
                     module.location(call),
                     f"`{origin(module, call.func).rpartition('.')[2]}` is given a single number for each group",
                     "test over paired observations (images, folds, seeds), or leave the test out",
                 )
+
+
+def _is_of_one_run(groups: Groups, node: ast.expr, runs: list[Run]) -> bool:
+    """Whether a sample is what one run gave, because no two runs have the same value in the column that the rows are chosen by."""
+    column = groups.column_of(node)
+    values = [run.document.get((column,)) for run in runs] if column is not None else []
+    return len(values) > 1 and all(isinstance(value, str) for value in values) and len(set(map(str, values))) == len(values)
 
 
 def _is_single(node: ast.expr) -> bool:
@@ -60,5 +73,24 @@ IMPORT = "from scipy.stats import binomtest"
 RETURN = '    return {\n        "proposed": proposed'
 ONE_EACH = '    ttest_ind([proposed["test_accuracy"]], [baseline["test_accuracy"]])  # <- here\n'
 MANY = '    ttest_ind([a == "1" for a, _ in pairs], [b == "1" for _, b in pairs])\n'
-BAD = Tree({"src/evaluate.py": (Edit(IMPORT, f"{IMPORT}, ttest_ind"), Edit(RETURN, ONE_EACH + RETURN))})
-GOOD = Tree({"src/evaluate.py": (Edit(IMPORT, f"{IMPORT}, ttest_ind"), Edit(RETURN, MANY + RETURN))})
+TABLE = "    table = pd.DataFrame(runs)"
+RECORDS = """    records = []
+    for run in runs:
+        records.append({"run_id": run["run_id"], "method": run["method"], "test_accuracy": run["test_accuracy"]})
+    frame = pd.DataFrame(records)
+"""
+CHOSEN = """    for name in frame["method"].unique():
+        chosen = frame[frame["method"] == name]
+        rest = frame[frame["method"] == "cross-entropy"]
+        x, y = chosen["test_accuracy"].dropna().values, rest["test_accuracy"].values
+        ttest_ind(x, y)  # <- here
+"""
+BAD = [
+    Tree({"src/evaluate.py": (Edit(IMPORT, f"{IMPORT}, ttest_ind"), Edit(RETURN, ONE_EACH + RETURN))}),
+    Tree({"src/evaluate.py": (Edit(IMPORT, f"{IMPORT}, ttest_ind"), Edit(TABLE, RECORDS + CHOSEN + TABLE))}),
+]
+PER_EPOCH = RECORDS.replace("        records", "        for _ in run['history']:\n            records")
+GOOD = [
+    Tree({"src/evaluate.py": (Edit(IMPORT, f"{IMPORT}, ttest_ind"), Edit(RETURN, MANY + RETURN))}),
+    Tree({"src/evaluate.py": (Edit(IMPORT, f"{IMPORT}, ttest_ind"), Edit(TABLE, PER_EPOCH + CHOSEN.replace("  # <- here", "") + TABLE))}),
+]

@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.files import file_uses
+from gonogo.code.files import FileUse, file_uses
 from gonogo.code.modules import Module
 from gonogo.code.names import calls, origin, reached
 from gonogo.code.paths import PathReader
@@ -46,7 +46,7 @@ def metrics_bypass_wandb(modules: dict[str, Module], contract: Contract) -> Iter
 def _written(module: Module, contract: Contract) -> Iterator[tuple[ast.AST, Fault]]:
     for use in file_uses(module, PathReader(module, contract.evaluation.results_key())):
         names = {path.name for path in use.paths}
-        if use.writes and names and all(_is_metric_file(name) for name in names):
+        if use.writes and names and all(_is_metric_file(name) for name in names) and not _is_cached(use):
             yield (
                 use.node,
                 Fault(
@@ -68,6 +68,13 @@ def _printed(module: Module) -> Iterator[tuple[ast.AST, Fault]]:
                     "log it with `wandb.log`; print a sentence for people if one is wanted",
                 ),
             )
+
+
+def _is_cached(use: FileUse) -> bool:
+    """Whether a file is kept for later runs: below a folder, or a variable, that is called a cache."""
+    owner = use.node.func.value if isinstance(use.node.func, ast.Attribute) else None
+    named = " ".join(ast.unparse(entry) for entry in (owner, *use.node.args[:2]) if entry is not None)
+    return any("cache" in part for path in use.paths for part in path.parts) or "cache" in named.lower()
 
 
 def _is_metric_file(name: str) -> bool:

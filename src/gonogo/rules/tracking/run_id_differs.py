@@ -6,22 +6,26 @@ import ast
 import re
 from collections.abc import Iterator
 
+from gonogo.code.flow.config import FILLER
 from gonogo.code.flow.trace import Call, Trace
 from gonogo.code.flow.values import Text
+from gonogo.code.lookups import lookups
 from gonogo.code.modules import Module
-from gonogo.code.names import argument, calls
+from gonogo.code.names import argument
+from gonogo.code.sources.follow import Sources
 from gonogo.contract import Contract, module_path
 from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 
 @rule("WDB108", "run-id-differs", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def run_id_differs(traces: list[Trace], modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def run_id_differs(traces: list[Trace], modules: dict[str, Module], sources: Sources, contract: Contract) -> Iterator[Fault]:
     """Training begins its run under another id than evaluation asks for.
 
     What it does:
-        Follows each run to `wandb.init` and holds the `id` there against the run id that evaluation is given. Silent
-        where evaluation searches (`api.runs`) instead of asking for one run, and where the id is not known.
+        Follows each run to `wandb.init`, and holds the `id` there against the one that evaluation builds from the run id it
+        is given. Silent where evaluation searches (`api.runs`) instead of asking for one run, where either id is not
+        known, and where the environment (`WANDB_RUN_ID`) may set it.
 
     Why it matters:
         Evaluation ends with "could not find run", or quietly goes on without it, after all runs are done.
@@ -30,23 +34,25 @@ def run_id_differs(traces: list[Trace], modules: dict[str, Module], contract: Co
         `wandb.init(id=cfg.run.run_id, …)`, with nothing before or behind it.
     """
     module = modules.get(module_path(contract.evaluation.module))
-    lookup = _lookup(module) if module is not None else None
-    if module is None or lookup is None:
+    found = lookups(sources, module) if module is not None else None
+    if module is None or not found or any("WANDB_RUN_ID" in other.text for other in modules.values()):
         return
     for trace in traces:
         inits = [call for call in trace.calls if call.name == "wandb.init"]
-        if trace.command != "full" or not trace.complete or not inits:
+        expected = {lookup.id_of(trace.run_id) for lookup in found}
+        if trace.command != "full" or not trace.complete or not inits or len(expected) != 1:
             continue
-        given = _given_to_child(trace, contract.run_config.identity)
-        told = [_told(call, trace.run_id) or (given if _reads(call, contract.run_config.identity) else None) for call in inits]
+        asked = expected.pop()
+        given = _given_to_child(trace, contract.run_config.identity) if asked == trace.run_id else None
+        told = [_told(call, asked) or (given if _reads(call, contract.run_config.identity) else None) for call in inits]
         if any(text is None for text in told):
             continue
         yield Fault(
             inits[-1].site.module.location(inits[-1].site.node),
-            "the run is begun under another id than its run id, by which evaluation asks for it",
-            "begin it with `id=cfg.run.run_id`, or let evaluation ask for the id that is used here",
+            "the run is begun under another id than the one by which evaluation asks for it",
+            "begin it with `id=cfg.run.run_id` and ask for the run id, with nothing before or behind it",
             related=(
-                Related(location=module.location(lookup), label="evaluation asks for the run here"),
+                Related(location=module.location(found[0].call), label="evaluation asks for the run here"),
                 *(
                     Related(location=process.launched.module.location(process.launched.node), label="the training is started here")
                     for process in trace.processes
@@ -54,28 +60,20 @@ def run_id_differs(traces: list[Trace], modules: dict[str, Module], contract: Co
                 ),
             ),
             runs=(trace.run_id,),
-            evidence=f"it is begun under {told[-1]}",
+            evidence=f"it is begun under {told[-1]}, and asked for by {asked!r}",
         )
 
 
-def _lookup(module: Module) -> ast.Call | None:
-    """Where evaluation asks for one run by its path; None if it may find runs in another way."""
-    if any(node.attr in ("runs", "sweep") for node in module.of(ast.Attribute)):
-        return None
-    found = [call for call in calls(module) if isinstance(call.func, ast.Attribute) and call.func.attr == "run" and len(call.args) == 1]
-    return found[0] if len(found) == 1 else None
-
-
-def _told(call: Call, run_id: str) -> str | None:
-    """What the id of a run surely is if it surely is not its run id."""
+def _told(call: Call, asked: str) -> str | None:
+    """What the id of a run surely is if it surely is not the one that is asked for."""
     if call.open_keywords or call.arguments or "settings" in call.keywords:
         return None
     value = call.keywords.get("id")
     if value is None:
         return "an id that W&B draws at random"
     if isinstance(value, str):
-        return None if value == run_id else f"the id {value!r}"
-    if isinstance(value, Text) and not _may_be(value, run_id):
+        return None if value == asked else f"the id {value!r}"
+    if isinstance(value, Text) and not _may_be(value, asked):
         return f"an id like {value.filled('…')!r}"
     return None
 
@@ -87,7 +85,7 @@ def _given_to_child(trace: Trace, identity: str) -> str | None:
             key, _, value = override.partition("=")
             text = value.strip("'\"")
             if key.rpartition(".")[2] == identity and re.match(rf"{re.escape(trace.run_id)}[-_.]\w", text):
-                return f"an id like {text!r}"
+                return f"an id like {text.replace(FILLER, '…')!r}"
     return None
 
 
@@ -128,5 +126,27 @@ BAD = [
             )
         }
     ),
+    Tree(
+        {
+            "src/train.py": Edit("    run = wandb.init(", "    run = wandb.init(  # <- here"),
+            "src/evaluate.py": Edit('api.run(f"{project_path}/{run_id}")', 'api.run(f"{project_path}/{run_id}-final")'),
+        }
+    ),
 ]
-GOOD = Tree({"src/train.py": Edit("        id=cfg.run.run_id,\n", '        id=str(cfg["run"]["run_id"]),\n        name=cfg.run.method,\n')})
+GOOD = [
+    Tree({"src/train.py": Edit("        id=cfg.run.run_id,\n", '        id=str(cfg["run"]["run_id"]),\n        name=cfg.run.method,\n')}),
+    Tree(
+        {
+            "src/train.py": Edit("        id=cfg.run.run_id,\n", '        id=f"digits-{cfg.run.run_id}",\n'),
+            "src/evaluate.py": Edit('api.run(f"{project_path}/{run_id}")', 'api.run(project_path + "/digits-" + run_id)'),
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": Edit("        id=cfg.run.run_id,\n", "        name=cfg.run.run_id,\n"),
+            "src/evaluate.py": Edit(
+                'run = api.run(f"{project_path}/{run_id}")', 'run = api.runs(project_path, filters={"display_name": run_id})[0]'
+            ),
+        }
+    ),
+]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
-from gonogo.code.handlers import ends, handler_of, inner
+from gonogo.code.handlers import LEAVES, ends, inner, takes_all
 from gonogo.code.modules import Module
-from gonogo.code.names import calls, text_of
+from gonogo.code.names import ancestors, calls, enclosing_function, origin, text_of
 from gonogo.code.tracking import is_init, training_modules
 from gonogo.contract import Contract
 from gonogo.finding import Severity, Stage
@@ -41,14 +42,57 @@ def tracking_fails_open(modules: dict[str, Module], contract: Contract) -> Itera
 
 def _swallowing(module: Module, call: ast.Call) -> ast.ExceptHandler | None:
     """The handler that takes any failure of a call for nothing."""
-    handler = handler_of(module, call)
-    if handler is None or ends(module, handler):
+    tried = _try_around(module, call)
+    handler = next((entry for entry in tried.handlers if takes_all(entry) or _takes_errors_of_wandb(entry)), None) if tried else None
+    if tried is None or handler is None or ends(module, handler) or _is_given_up_later(module, tried):
         return None
+    hands_back = any(isinstance(node, ast.Return) for entry in tried.body for node in ast.walk(entry))
     goes_on_otherwise = any(
-        isinstance(node, ast.Return) or text_of(node) == "offline" or (isinstance(node, ast.Call) and is_init(module, node))
+        (isinstance(node, ast.Return) and not (hands_back and _is_nothing(node.value)))
+        or text_of(node) == "offline"
+        or (isinstance(node, ast.Call) and is_init(module, node))
         for node in inner(handler)
     )
     return None if goes_on_otherwise else handler
+
+
+def _try_around(module: Module, call: ast.Call) -> ast.Try | None:
+    """The innermost `try` in whose body a call stands, within its function."""
+    inside: ast.AST = call
+    for parent in ancestors(module, call):
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            return None
+        if isinstance(parent, ast.Try) and inside in parent.body and parent.handlers:
+            return parent
+        inside = parent
+    return None
+
+
+def _takes_errors_of_wandb(handler: ast.ExceptHandler) -> bool:
+    return handler.type is not None and re.search(r"wandb|CommError|UsageError", ast.unparse(handler.type)) is not None
+
+
+def _is_nothing(node: ast.expr | None) -> bool:
+    return node is None or (isinstance(node, ast.Constant) and not node.value)
+
+
+def _is_given_up_later(module: Module, tried: ast.Try) -> bool:
+    """Whether the code around a `try` may still end the run: after all attempts of a loop, or where there is no run."""
+    function = enclosing_function(module, tried)
+    end = tried.end_lineno or tried.lineno
+    return any(
+        (isinstance(node, ast.Raise) or (isinstance(node, ast.Call) and origin(module, node.func) in LEAVES)) and node.lineno > end
+        for parent in ancestors(module, tried)
+        if isinstance(parent, (ast.For, ast.While)) or parent is function
+        for node in (ast.walk(parent) if parent is not function else _tests_for_run(function))
+    )
+
+
+def _tests_for_run(function: ast.AST) -> Iterator[ast.AST]:
+    """What stands under a question whether there is a run."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.If) and re.search(r"\brun\b|wandb|wb_", ast.unparse(node.test)):
+            yield from (inner for entry in node.body for inner in ast.walk(entry))
 
 
 OLD = """    run = wandb.init(
@@ -62,9 +106,24 @@ OLD = """    run = wandb.init(
     )
 """
 TRIED = "    try:\n" + "".join(f"    {line}\n" for line in OLD.splitlines())
-BAD = Tree(
-    {"src/train.py": Edit(OLD, f'{TRIED}    except Exception as error:  # <- here\n        print("no W&B:", error)\n        run = None\n')}
-)
+HELPER = "def begin(cfg, run_dir):\n" + TRIED.replace("run = wandb.init", "return wandb.init")
+BAD = [
+    Tree(
+        {
+            "src/train.py": Edit(
+                OLD, f'{TRIED}    except Exception as error:  # <- here\n        print("no W&B:", error)\n        run = None\n'
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": (
+                Edit(OLD, "    run = begin(cfg, run_dir)\n"),
+                Edit("def suggest(", f"{HELPER}    except wandb.errors.CommError:  # <- here\n        return None\n\n\ndef suggest("),
+            )
+        }
+    ),
+]
 GOOD = Tree(
     {
         "src/train.py": Edit(
