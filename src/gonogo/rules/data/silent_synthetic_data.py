@@ -43,7 +43,7 @@ def silent_synthetic_data(modules: dict[str, Module], contract: Contract) -> Ite
             made_up = FAKE_DATASETS.search(name) or MADE_UP.search(name.rpartition(".")[2])
             if not made_up and not (id(call) in drawn and _becomes_data(module, call)):
                 continue
-            place = handler_around(module, call) or guard_of_absence(module, call)
+            place = handler_around(module, call) or guard_of_absence(module, call, strict=True)
             if place is None or place in told or (isinstance(place, ast.ExceptHandler) and ends(module, place)):
                 continue
             told.add(place)
