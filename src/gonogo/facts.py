@@ -21,6 +21,7 @@ from gonogo.code.lint import Complaint, run_ruff
 from gonogo.code.logged_keys import LoggedKeys, find_logged_keys
 from gonogo.code.modules import Module, load_modules
 from gonogo.code.placeholders import Placeholder, PlaceholderFinder
+from gonogo.code.pretrained import Built, built_networks
 from gonogo.code.pyproject import Pyproject, load_pyproject
 from gonogo.code.sources.follow import Sources
 from gonogo.code.symbols import Symbols
@@ -159,6 +160,12 @@ def traces(
 ) -> list[Trace]:
     """What following each run through the program showed."""
     return follow(experiment, contract, modules, runs, config_source)
+
+
+@fact
+def networks(traces: list[Trace]) -> list[Built]:
+    """The networks that the runs build from libraries of models."""
+    return built_networks(traces)
 
 
 @fact

@@ -36,6 +36,8 @@ MAX_SAME_FUNCTION = 2
 MAX_CALLBACKS = 2
 # Libraries whose calls the rules want to see with their arguments.
 WATCHED = ("optuna.", "wandb.")
+# The same for what builds models: the calls themselves, not the methods of what they give.
+BUILDERS = ("timm.create_model", "timm.models.create_model", "torchvision.models.", "transformers.")
 NOTHING: Any = object()
 
 
@@ -226,7 +228,7 @@ class Calls(Core):
 
     def call_outside(self, callee: Unknown, arguments: Arguments, at: ast.AST) -> Any:
         """Call something that is not the experiment's: by its model if the library has one, else as a leap into the unknown."""
-        if callee.name.startswith(WATCHED):
+        if callee.name.startswith(WATCHED) or (callee.name.startswith(BUILDERS) and "(" not in callee.name):
             self.trace.calls.append(
                 Call(
                     Site(self.module, at),
@@ -235,6 +237,7 @@ class Calls(Core):
                     dict(arguments.keywords),
                     arguments.open,
                     tuple(self.loops),
+                    bool(self.doubt or self.uncertain),
                 )
             )
         model = self.library.get(callee.name) if callee.name else None

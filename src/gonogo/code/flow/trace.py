@@ -67,7 +67,11 @@ class Misuse:
 
 @dataclass(frozen=True)
 class Call:
-    """A call of something outside the experiment whose arguments are worth keeping."""
+    """A call of something outside the experiment whose arguments are worth keeping.
+
+    Attributes:
+        doubtful: it is not known whether this run ever comes here.
+    """
 
     site: Site
     name: str
@@ -75,6 +79,7 @@ class Call:
     keywords: dict[str, Any]
     open_keywords: bool
     loops: tuple[Path, ...] = ()
+    doubtful: bool = False
 
 
 @dataclass(frozen=True)

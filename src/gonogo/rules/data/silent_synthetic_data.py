@@ -6,27 +6,29 @@ import ast
 import re
 from collections.abc import Iterator
 
+from gonogo.code.datasets import loads
 from gonogo.code.handlers import ends, handler_around
 from gonogo.code.modules import Module
-from gonogo.code.names import calls, enclosing_function, origin
-from gonogo.code.randomness import FAKE_DATASETS, MADE_UP, draws, guard_of_absence
+from gonogo.code.names import ancestors, calls, enclosing_function, origin
+from gonogo.code.randomness import FAKE_DATASETS, MADE_UP, draws, guard_of_absence, modules_missed, names_in
 from gonogo.code.tracking import training_modules
 from gonogo.contract import Contract
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 # Names of what holds data: drawn numbers count only where they become such a thing.
 DATA = re.compile(r"data|image|label|sample|input|feature|target|split|train|test|val|corpus|text|token|^[xy]$|^[xy]_", re.IGNORECASE)
 
 
 @rule("DAT103", "silent-synthetic-data", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
 def silent_synthetic_data(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
-    """Random numbers stand in for a dataset that can't be had.
+    """Random numbers, or another dataset, stand in for a dataset that can't be had.
 
     What it does:
         Looks outside the evaluation for data that are drawn at random, or for `FakeData`, in an `except` clause or under
-        the condition that a file is missing; and for calls of functions that say that what they return is synthetic, in
-        the same places.
+        the condition that a file is missing; for calls of functions that say that what they return is synthetic, in the
+        same places; and for a well-known dataset that is loaded there in place of another one.
 
     Why it matters:
         On the machine of the real run a missing file or a failed download then goes unnoticed: the run ends well, and
@@ -37,13 +39,19 @@ def silent_synthetic_data(modules: dict[str, Module], contract: Contract) -> Ite
     """
     for module in training_modules(modules, contract):
         told: set[ast.AST] = set()
+        for call, other, wanted in _other_data(module):
+            yield Fault(
+                module.location(call),
+                f"`{other}` stands in for `{wanted}` where that can't be had",
+                "raise an error that says what is missing and how to get it",
+            )
         drawn = {id(call) for call in draws(module)}
         for call in sorted(calls(module), key=lambda call: call.lineno):
             name = origin(module, call.func)
             made_up = FAKE_DATASETS.search(name) or MADE_UP.search(name.rpartition(".")[2])
             if not made_up and not (id(call) in drawn and _becomes_data(module, call)):
                 continue
-            place = handler_around(module, call) or guard_of_absence(module, call)
+            place = handler_around(module, call) or guard_of_absence(module, call, strict=True)
             if place is None or place in told or (isinstance(place, ast.ExceptHandler) and ends(module, place)):
                 continue
             told.add(place)
@@ -52,6 +60,27 @@ def silent_synthetic_data(modules: dict[str, Module], contract: Contract) -> Ite
                 "made-up data stand in for data that can't be had",
                 "raise an error that says what is missing and how to get it",
             )
+
+
+def _other_data(module: Module) -> Iterator[tuple[ast.Call, str, str]]:
+    """Where a dataset is loaded because another failed to load, or its library is missing: the call, and both names."""
+    known = {call: name for call, name in loads(module) if name is not None}
+    missed = modules_missed(module)
+    for call, name in known.items():
+        above = next((node for node in ancestors(module, call) if isinstance(node, (ast.If, ast.ExceptHandler, *FUNCTIONS))), None)
+        if isinstance(above, ast.ExceptHandler):
+            tried = module.parents[above]
+            wanted = tried.body if isinstance(tried, ast.Try) and not ends(module, above) else []
+        elif isinstance(above, ast.If) and names_in(above.test) & missed and guard_of_absence(module, call, strict=True) is above:
+            here = [node for block in (above.body, above.orelse) for node in block if call in ast.walk(node)]
+            wanted = above.orelse if here and here[0] in above.body else above.body
+            if any(isinstance(node, ast.Raise) for node in (above.body if wanted is above.orelse else above.orelse)):
+                continue
+        else:
+            continue
+        others = {known[node] for entry in wanted for node in ast.walk(entry) if isinstance(node, ast.Call) and node in known}
+        if others and name not in others:
+            yield call, name, min(others)
 
 
 def _becomes_data(module: Module, call: ast.Call) -> bool:
@@ -67,6 +96,19 @@ def _becomes_data(module: Module, call: ast.Call) -> bool:
 
 RAISED = '        raise RuntimeError(f"the cache {cache_file} is corrupt ({error}): delete it and run again") from error\n'
 NORMALISED = "    images = ((digits.data - mean) / std).astype(np.float32)\n"
+LOAD = "    digits = load_digits()\n"
+IMPORT = """try:
+    from robustbench.data import load_cifar10c
+    HAS_CORRUPTIONS = True
+except ImportError:
+    HAS_CORRUPTIONS = False
+
+TRIAL_BATCHES"""
+CHOSEN = """    if HAS_CORRUPTIONS:
+        digits = load_cifar10c(1797, 5, "{folder}")
+    else:
+        {otherwise}
+"""
 BAD = [
     Tree(
         {
@@ -84,5 +126,24 @@ BAD = [
             )
         }
     ),
+    Tree(
+        {
+            "src/preprocess.py": (
+                Edit("TRIAL_BATCHES = 2", f"{IMPORT} = 2"),
+                Edit("import torch\n", "import torch\nfrom torchvision.datasets import CIFAR10\n"),
+                Edit(LOAD, CHOSEN.format(folder=".cache", otherwise='digits = CIFAR10(".cache", train=False)  # <- here')),
+            )
+        }
+    ),
 ]
-GOOD = Tree({"src/preprocess.py": Edit(NORMALISED, f"{NORMALISED}    images += np.random.randn(*images.shape).astype(np.float32)\n")})
+GOOD = [
+    Tree({"src/preprocess.py": Edit(NORMALISED, f"{NORMALISED}    images += np.random.randn(*images.shape).astype(np.float32)\n")}),
+    Tree(
+        {
+            "src/preprocess.py": (
+                Edit("TRIAL_BATCHES = 2", f"{IMPORT} = 2"),
+                Edit(LOAD, CHOSEN.format(folder=".cache", otherwise='raise RuntimeError("pip install robustbench")')),
+            )
+        }
+    ),
+]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from gonogo.code.flow.trace import Trace
 from gonogo.code.modules import Module
-from gonogo.code.names import argument, calls, origin
+from gonogo.code.names import argument, calls, origin, statement_of
 from gonogo.code.tracking import training_modules
 from gonogo.contract import Contract
 from gonogo.finding import Related, Severity, Stage
@@ -17,13 +18,13 @@ ORDERED = frozenset({"sequential", "continual", "online", "stream", "streaming",
 MODES = ("stream_mode", "stream", "order", "data_order", "ordering", "stream_order")
 
 
-@rule("DAT105", "stream-shuffled", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
-def stream_shuffled(runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+@rule("DAT105", "stream-shuffled", criterion=3, severity=Severity.ERROR, stage=Stage.COMPOSE)
+def stream_shuffled(runs: list[Run], modules: dict[str, Module], contract: Contract, traces: list[Trace]) -> Iterator[Fault]:
     """A stream that the run config calls sequential is shuffled.
 
     What it does:
         Where a run config names a sequential stream (`stream_mode: sequential`) or says `shuffle: false`, looks at the
-        loaders of the code: speaks if every one of them is told `shuffle=True` in so many words.
+        loaders that the run comes to: speaks if every one of them is told `shuffle=True` in so many words.
 
     Why it matters:
         Methods that adapt as they go see other data in another order, each run its own: they cannot be compared image by
@@ -39,17 +40,22 @@ def stream_shuffled(runs: list[Run], modules: dict[str, Module], contract: Contr
         for call in calls(module)
         if origin(module, call.func) in ("torch.utils.data.DataLoader", "torch.utils.data.dataloader.DataLoader")
     ]
-    if not asking or not loaders or not all(_is_shuffled(call) for _, call in loaders):
-        return
-    module, call = loaders[0]
-    run, path = asking[0]
-    yield Fault(
-        module.location(argument(call, 2, "shuffle") or call),
-        "the stream is shuffled although the run config calls it sequential",
-        "load the stream with `shuffle=False`",
-        related=(Related(location=run.locate(path), label="the order that is asked for"),),
-        runs=tuple(run.id for run, _ in asking),
-    )
+    found: dict[ast.Call, list[tuple[Module, Run, tuple[str, ...]]]] = {}
+    for run, path in asking:
+        executed = set().union(*(trace.executed for trace in traces if trace.run_id == run.id))
+        reached = [(module, call) for module, call in loaders if id(statement_of(module, call)) in executed]
+        if reached and all(_is_shuffled(call) for _, call in reached):
+            module, call = reached[0]
+            found.setdefault(call, []).append((module, run, path))
+    for call, concerned in found.items():
+        module, run, path = concerned[0]
+        yield Fault(
+            module.location(argument(call, 2, "shuffle") or call),
+            "the stream is shuffled although the run config calls it sequential",
+            "load the stream with `shuffle=False`",
+            related=(Related(location=run.locate(path), label="the order that is asked for"),),
+            runs=tuple(run.id for _, run, _ in concerned),
+        )
 
 
 def _sequential(run: Run) -> tuple[str, ...] | None:
@@ -70,10 +76,27 @@ def _is_shuffled(call: ast.Call) -> bool:
     return isinstance(value, ast.Constant) and value.value is True
 
 
+IN_ORDER = """        if dataset_cfg.stream_mode == "sequential":
+            loaders[split] = [dataset[start : start + dataset_cfg.batch_size] for start in range(0, len(dataset), dataset_cfg.batch_size)]
+            continue
+        loaders[split] = DataLoader(
+"""
 BAD = Tree(
     {
         "config/run/proposed-mlp-digits.yaml": Edit("  seed: 44\n", "  seed: 44\n  stream_mode: sequential\n"),
         "src/preprocess.py": Edit('shuffle=split == "train",', "shuffle=True,  # <- here"),
     }
 )
-GOOD = Tree({"config/run/proposed-mlp-digits.yaml": Edit("  seed: 44\n", "  seed: 44\n  stream_mode: sequential\n")})
+GOOD = [
+    Tree({"config/run/proposed-mlp-digits.yaml": Edit("  seed: 44\n", "  seed: 44\n  stream_mode: sequential\n")}),
+    Tree(
+        {
+            "config/run/proposed-mlp-digits.yaml": Edit("  num_workers: 0\n", "  num_workers: 0\n  stream_mode: sequential\n"),
+            "config/run/comparative-1-mlp-digits.yaml": Edit("  num_workers: 0\n", "  num_workers: 0\n  stream_mode: random\n"),
+            "src/preprocess.py": (
+                Edit("        loaders[split] = DataLoader(\n", IN_ORDER),
+                Edit('shuffle=split == "train",', "shuffle=True,"),
+            ),
+        }
+    ),
+]

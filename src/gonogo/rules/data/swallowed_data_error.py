@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from gonogo.code.downloads import downloads
 from gonogo.code.files import file_uses
-from gonogo.code.handlers import handler_of, only_tells, takes_all
+from gonogo.code.handlers import handler_of, may_be_made_good, only_tells
 from gonogo.code.modules import Module
 from gonogo.code.names import calls, origin
 from gonogo.code.paths import PathReader
@@ -28,7 +28,9 @@ def swallowed_data_error(modules: dict[str, Module], contract: Contract) -> Iter
 
     What it does:
         Looks for reads and downloads of data in a `try` whose clause for any exception is silent, or only logs, and goes
-        on with nothing. A clause that tries another way is left alone.
+        on with nothing. Left alone: a clause that tries another way; a `try` that success leaves, so that what follows is
+        the other way; code or callers that ask whether there is anything before they use it; a download ahead of its use,
+        whose result nobody takes.
 
     Why it matters:
         The run goes on without the data, or with a part of them, and fails much later with an error that has nothing to
@@ -37,15 +39,18 @@ def swallowed_data_error(modules: dict[str, Module], contract: Contract) -> Iter
     Instead:
         Catch the exception that can be dealt with, and let all others end the run with a sentence that says what to do.
     """
-    for module in training_modules(modules, contract):
+    training = training_modules(modules, contract)
+    for module in training:
         nodes: list[ast.AST] = [download.node for download in downloads(module)]
         nodes += [use.node for use in file_uses(module, PathReader(module, None)) if not use.writes and _is_data(module, use.node)]
         nodes += [call for call in calls(module) if LOADS.match(origin(module, call.func))]
         told: set[ast.AST] = set()
         for node in nodes:
             handler = handler_of(module, node)
-            if handler is not None and handler not in told and takes_all(handler) and only_tells(module, handler):
-                told.add(handler)
+            if handler is None or handler in told or not only_tells(module, handler) or isinstance(module.parents[node], ast.Expr):
+                continue
+            told.add(handler)
+            if not may_be_made_good(module, handler, training):
                 yield Fault(
                     module.location(handler),
                     "if the data can't be loaded, the code goes on as if nothing had happened",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.code.config_places import ConfigPlaces, value_at
 from gonogo.code.flow.trace import Trace
+from gonogo.code.handlers import is_logging
 from gonogo.code.modules import Module
-from gonogo.code.names import argument, calls, origin, text_of
+from gonogo.code.names import all_parsed, argument, calls, enclosing_function, origin, text_of
 from gonogo.code.tracking import training_modules
 from gonogo.contract import Contract
 from gonogo.finding import Related, Severity, Stage
@@ -16,8 +18,15 @@ from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.runs import Run
 
 KEYS = ("pretrained_checkpoint", "checkpoint", "pretrained_model", "pretrained_model_name_or_path", "hf_id", "checkpoint_path")
-LOADING_METHODS = frozenset({"from_pretrained", "load_state_dict", "load_from_checkpoint"})
-LOADERS = ("torch.load", "torch.hub.load", "safetensors.torch.load_file", "huggingface_hub.hf_hub_download")
+# `load_state_dict` is given what one of these has read.
+LOADING_METHODS = frozenset({"from_pretrained", "load_from_checkpoint"})
+LOADERS = (
+    "torch.load",
+    "torch.hub.load",
+    "torch.hub.load_state_dict_from_url",
+    "safetensors.torch.load_file",
+    "huggingface_hub.hf_hub_download",
+)
 
 
 @rule("MOD101", "checkpoint-ignored", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE)
@@ -27,9 +36,10 @@ def checkpoint_ignored(
     """Another checkpoint is loaded than the run config names.
 
     What it does:
-        Where the code does read the checkpoint of the run config (a key that nothing reads is HYD105's matter), looks at
-        every call that loads pretrained weights: speaks if each of them names a model as a literal text, and none is the
-        one that a run names.
+        Where the code does read the checkpoint of the run config (a key that nothing reads is HYD105's matter), but only to
+        print, log or compare it, looks at every call that loads pretrained weights: speaks if each of them names a model as
+        a literal text, and none is the one that a run names. A checkpoint that is handed to any other call may be loaded
+        there.
 
     Why it matters:
         The run starts from other weights than its config says, and nothing in the results shows it.
@@ -37,8 +47,9 @@ def checkpoint_ignored(
     Instead:
         Hand the checkpoint of the run config to the call that loads.
     """
-    literals = _literals(training_modules(modules, contract))
-    if not literals:
+    training = training_modules(modules, contract)
+    literals = _literals(training)
+    if not literals or not all_parsed(modules):
         return
     names = {text for _, _, text in literals}
     for run in runs:
@@ -49,7 +60,9 @@ def checkpoint_ignored(
         for key in KEYS:
             path = (*run.section("model"), key)
             value = value_at(run.document.value, path) if isinstance(run.document.value, dict) else None
-            if not isinstance(value, str) or not own.is_used((*prefix, *path)) or any(value in name or name in value for name in names):
+            if not isinstance(value, str) or any(value in name or name in value for name in names):
+                continue
+            if (*prefix, *path) not in own.used or not _is_only_shown(training, key):
                 continue
             module, call, text = literals[0]
             yield Fault(
@@ -59,6 +72,39 @@ def checkpoint_ignored(
                 related=(Related(location=run.locate(path), label=f"this run names {value!r}"),),
                 runs=(run.id,),
             )
+
+
+def _is_only_shown(modules: list[Module], key: str) -> bool:
+    """Whether every read of a key ends in a message or a condition, so that nothing can load what it names."""
+    reads = [(module, node) for module in modules for node in _reads(module, key)]
+    return bool(reads) and all(_ends_in_words(module, node) for module, node in reads)
+
+
+def _reads(module: Module, key: str) -> Iterator[ast.expr]:
+    """Every place where a key of that name may be read: as an attribute, an item, or a text that some call is given."""
+    for node in module.of(ast.Attribute, ast.Constant):
+        if isinstance(node, ast.Attribute):
+            if node.attr == key and isinstance(node.ctx, ast.Load):
+                yield node
+        elif node.value == key:
+            parent = module.parents[node]
+            if isinstance(parent, (ast.Subscript, ast.Call)):
+                yield parent
+
+
+def _ends_in_words(module: Module, node: ast.expr, followed: bool = False) -> bool:
+    parent = module.parents[node]
+    while isinstance(parent, (ast.FormattedValue, ast.JoinedStr, ast.BinOp)):
+        node, parent = parent, module.parents[parent]
+    if isinstance(parent, (ast.Compare, ast.If, ast.Assert, ast.Expr)):
+        return True
+    if isinstance(parent, ast.Call):
+        return is_logging(module, parent)
+    if isinstance(parent, ast.Assign) and not followed and len(parent.targets) == 1 and isinstance(parent.targets[0], ast.Name):
+        name, function = parent.targets[0].id, enclosing_function(module, parent)
+        uses = [use for use in module.of(ast.Name) if use.id == name and isinstance(use.ctx, ast.Load)]
+        return all(enclosing_function(module, use) is function and _ends_in_words(module, use, followed=True) for use in uses)
+    return False
 
 
 def _literals(modules: list[Module]) -> list[tuple[Module, ast.Call, str]]:
@@ -83,7 +129,9 @@ def _literals(modules: list[Module]) -> list[tuple[Module, ast.Call, str]]:
 def _loads(call: ast.Call, name: str) -> bool:
     if name in LOADERS:
         return True
-    return isinstance(call.func, ast.Attribute) and call.func.attr in LOADING_METHODS and "okenizer" not in ast.unparse(call.func.value)
+    if not (isinstance(call.func, ast.Attribute) and call.func.attr in LOADING_METHODS):
+        return False
+    return not re.search(r"token|processor|config|extractor|scheduler|optim", ast.unparse(call.func.value), re.IGNORECASE)
 
 
 OLD = """    return MultiLayerPerceptron(
@@ -100,5 +148,16 @@ ASKED = {
     for run in ("proposed", "comparative-1")
 }
 TIMM = Edit("import torch\n", "import timm\nimport torch\n")
-BAD = Tree({"src/model.py": (TIMM, Edit(OLD, LOADED.format(name='"vit_tiny_patch16_224"', marker="  # <- here"))), **ASKED})
-GOOD = Tree({"src/model.py": (TIMM, Edit(OLD, LOADED.format(name="model_cfg.checkpoint", marker=""))), **ASKED})
+STATE = """    print(f"starting from {model_cfg.checkpoint}")
+    model = timm.create_model("resnet18", num_classes=model_cfg.num_classes)
+    model.load_state_dict(torch.load({name}, weights_only=True)){marker}
+    return model
+"""
+BAD = [
+    Tree({"src/model.py": (TIMM, Edit(OLD, LOADED.format(name='"vit_tiny_patch16_224"', marker="  # <- here"))), **ASKED}),
+    Tree({"src/model.py": (TIMM, Edit(OLD, STATE.replace("{name}", '"weights/digits.pt"').replace("{marker}", "  # <- here"))), **ASKED}),
+]
+GOOD = [
+    Tree({"src/model.py": (TIMM, Edit(OLD, LOADED.format(name="model_cfg.checkpoint", marker=""))), **ASKED}),
+    Tree({"src/model.py": (TIMM, Edit(OLD, STATE.replace("{name}", "model_cfg.checkpoint").replace("{marker}", ""))), **ASKED}),
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from gonogo.code.config_places import paths_of
 from gonogo.code.modules import Module
 from gonogo.code.names import all_parsed, argument, calls, text_of
 from gonogo.code.tracking import training_modules
@@ -24,7 +25,8 @@ def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract:
     What it does:
         Collects what the code compares `method` (or `objective`) with, and the keys of the tables that it looks it up in.
         Speaks where the runs name at least two methods and none of them is among these texts: all runs then take the
-        branch for anything else. One method in that branch may be meant; a `raise` there is RUN105's matter.
+        branch for anything else. One method in that branch may be meant; a `raise` there is RUN105's matter. Where the code
+        asks for another text or switch of the run configs that tells the same runs apart, the method is only a label.
 
     Why it matters:
         All runs do the same thing under different names, and their comparison finds no difference.
@@ -43,7 +45,7 @@ def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract:
         known = {text for _, _, texts in places for text in texts or ()}
         if not known or any(texts is None for _, _, texts in places) or not _always_the_setting(training, key):
             continue
-        if any(_meets(value, text) for value in named for text in known):
+        if any(_meets(value, text) for value in named for text in known) or _is_label(runs, key, training):
             continue
         module, node, _ = places[0]
         shown = " and ".join(repr(value) for value in sorted(named)[:2])
@@ -58,6 +60,31 @@ def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract:
 
 def _value(run: Run, key: str) -> object:
     return run.document.get(run.section(key)) if key == "method" else run.document.get((*run.section("training"), key))
+
+
+def _is_label(runs: list[Run], key: str, modules: list[Module]) -> bool:
+    """Whether the code may tell the runs apart by another text or switch: one that differs wherever the method does."""
+    own = [_value(run, key) for run in runs]
+    pairs = [(left, right) for left in range(len(runs)) for right in range(left) if own[left] != own[right]]
+    for path in (path for path in paths_of(runs[0].document.value) if path[-1] not in (key, "run_id")):
+        values = [run.document.get(path) for run in runs]
+        told_apart = all(str(values[left]) != str(values[right]) for left, right in pairs)
+        plain = all(value is None or isinstance(value, (str, bool)) for value in values)
+        if told_apart and plain and any(_is_asked(module, path[-1]) for module in modules):
+            return True
+    return False
+
+
+def _is_asked(module: Module, key: str) -> bool:
+    """Whether anything but an assignment is made of a value of this name."""
+    taken = any(entry.arg == key for entry in module.of(ast.arg)) or any(_is_named(entry.value, key) for entry in module.of(ast.Assign))
+    for node in module.of(ast.Name, ast.Attribute, ast.Subscript, ast.Call):
+        if isinstance(node, ast.Name) and not taken:
+            continue  # a function or module of that name
+        named = _is_named(node, key) if not isinstance(node, ast.Call) else any(text_of(entry) == key for entry in node.args)
+        if named and not isinstance(getattr(node, "ctx", None), ast.Store) and not isinstance(module.parents[node], ast.Assign):
+            return True
+    return False
 
 
 def _meets(value: str, text: str) -> bool:
@@ -156,5 +183,14 @@ TAKEN = """    if {test}:{marker}
         return nn.CrossEntropyLoss(label_smoothing=smoothing)
     return nn.CrossEntropyLoss()
 """
+GUARDED = """    if method == "ensemble":
+        print("this takes a while")
+    if objective == "smoothed_cross_entropy":
+        return nn.CrossEntropyLoss(label_smoothing=smoothing)
+    return nn.CrossEntropyLoss()
+"""
 BAD = Tree({"src/model.py": Edit(OLD, TAKEN.format(test='method == "proposed"', marker="  # <- here"))})
-GOOD = Tree({"src/model.py": Edit(OLD, TAKEN.format(test='method == "label-smoothing"', marker=""))})
+GOOD = [
+    Tree({"src/model.py": Edit(OLD, TAKEN.format(test='method == "label-smoothing"', marker=""))}),
+    Tree({"src/model.py": Edit(OLD, GUARDED)}),
+]

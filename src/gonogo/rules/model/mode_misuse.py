@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.code.modules import Function, Module, qualified_name
-from gonogo.code.names import functions
+from gonogo.code.names import ancestors, functions
+from gonogo.code.pretrained import LEARNS
 from gonogo.code.tracking import training_modules
 from gonogo.contract import Contract
 from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
+
+LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.ListComp, ast.GeneratorExp)
 
 
 @rule("MOD106", "mode-misuse", criterion=4, severity=Severity.WARNING, stage=Stage.CHECK)
@@ -19,8 +23,9 @@ def mode_misuse(modules: dict[str, Module], contract: Contract) -> Iterator[Faul
 
     What it does:
         Looks for a function that puts a model into `train()`, makes a step by the entropy of its predictions, puts it back
-        into `eval()` and predicts again, all in one go: test-time adaptation whose BatchNorm changes its statistics in
-        between.
+        into `eval()` and predicts the same batch again: test-time adaptation whose BatchNorm changes its statistics in
+        between. A loss that takes labels is training, which is left alone; so is a program that takes the running
+        statistics away.
 
     Why it matters:
         Most of what such methods gain comes from the statistics of the batch. Parameters that were fitted to them are
@@ -30,11 +35,14 @@ def mode_misuse(modules: dict[str, Module], contract: Contract) -> Iterator[Faul
         Let BatchNorm use the statistics of the batch in both (no running statistics), or score the predictions of the
         pass that the step was made with.
     """
-    for module in training_modules(modules, contract):
+    training = training_modules(modules, contract)
+    if any(_takes_statistics_away(module) for module in training):
+        return
+    for module in training:
         if ".eval()" not in module.text or ".train()" not in module.text:
             continue
         for function in functions(module):
-            found = _found(function)
+            found = _found(module, function)
             if found is not None:
                 prediction, switch = found
                 yield Fault(
@@ -45,31 +53,57 @@ def mode_misuse(modules: dict[str, Module], contract: Contract) -> Iterator[Faul
                 )
 
 
-def _found(function: Function) -> tuple[ast.Call, ast.Call] | None:
+def _takes_statistics_away(module: Module) -> bool:
+    """Whether BatchNorm is left without running statistics: then it uses those of the batch in both modes."""
+    stored = [node for node in module.of(ast.Attribute) if isinstance(node.ctx, ast.Store) and node.attr == "running_mean"]
+    given = [keyword for keyword in module.of(ast.keyword) if keyword.arg == "track_running_stats"]
+    return bool(stored) or bool(given)
+
+
+def _found(module: Module, function: Function) -> tuple[ast.Call, ast.Call] | None:
     """The prediction, and the change of mode before it."""
-    if not _is_entropy(function):
-        return None
     nodes = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    if not _is_entropy(function) or any(_takes_labels(call) for call in nodes):
+        return None
     nodes.sort(key=lambda node: (node.lineno, node.col_offset))
-    stage, model, switch = "", "", None
+    stage, model, batch, switch = "", "", "", None
     for call in nodes:
         owner = qualified_name(call.func.value) if isinstance(call.func, ast.Attribute) else ""
         name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         if name == "train" and owner and not call.args:
-            stage, model = "train", owner
-        elif name == "backward" and stage == "train":
+            stage, model, batch = "train", owner, ""
+        elif stage == "train" and qualified_name(call.func) == model:
+            batch = _arguments(call)
+        elif name == "backward" and stage == "train" and batch:
             stage = "stepped"
         elif name == "eval" and owner == model and stage == "stepped":
             stage, switch = "eval", call
-        elif stage == "eval" and switch is not None and qualified_name(call.func) == model:
-            return call, switch
+        elif stage == "eval" and switch is not None and qualified_name(call.func) == model and _arguments(call) == batch:
+            return (call, switch) if _in_same_loops(module, call, switch) else None
     return None
 
 
+def _arguments(call: ast.Call) -> str:
+    return ", ".join(ast.unparse(entry) for entry in call.args)
+
+
+def _in_same_loops(module: Module, call: ast.Call, switch: ast.Call) -> bool:
+    """Whether no loop of its own gives the prediction other batches."""
+    around = set(ancestors(module, switch))
+    return all(parent in around or not isinstance(parent, LOOPS) for parent in ancestors(module, call))
+
+
+def _takes_labels(call: ast.Call) -> bool:
+    """Whether a call is a loss of predictions and labels: one of the usual, or any that is called a loss and is given both."""
+    name = qualified_name(call.func).rpartition(".")[2]
+    given = len(call.args) + len(call.keywords)
+    return given > 1 and (LEARNS.search(name) is not None or re.search(r"criterion|loss", name, re.IGNORECASE) is not None)
+
+
 def _is_entropy(function: Function) -> bool:
-    return any("entropy" in name.lower() and "cross" not in name.lower() for name in _names(function)) or any(
-        name in ("log_softmax", "softmax") for name in _names(function)
-    )
+    """Whether a step by the entropy of predictions may be made: by name, or by what it is made of."""
+    names = set(_names(function))
+    return bool(names & {"log_softmax", "softmax"}) or any("entropy" in name.lower() and "cross" not in name.lower() for name in names)
 
 
 def _names(function: Function) -> Iterator[str]:
@@ -92,4 +126,28 @@ ADAPT = """def adapt(model: nn.Module, optimizer: torch.optim.Optimizer, images:
 
 """
 BAD = Tree({"src/model.py": Edit(HEAD, ADAPT.format(last="return model(images)  # <- here") + HEAD)})
-GOOD = Tree({"src/model.py": Edit(HEAD, ADAPT.format(last="return logits") + HEAD)})
+TRAINED = """def train(model: nn.Module, optimizer: torch.optim.Optimizer, criterion: nn.Module, batches: list, others: list) -> None:
+    model.train()
+    for images, labels in batches:
+        criterion(model(images), labels).backward()
+        optimizer.step()
+    model.eval()
+    for images, labels in others:
+        print(model(images).softmax(1), labels)
+
+
+"""
+GOOD = [
+    Tree({"src/model.py": Edit(HEAD, ADAPT.format(last="return logits") + HEAD)}),
+    Tree({"src/model.py": Edit(HEAD, TRAINED + HEAD)}),
+    Tree(
+        {
+            "src/model.py": Edit(
+                HEAD,
+                "def use_batch_statistics(norm: nn.BatchNorm2d) -> None:\n    norm.running_mean = norm.running_var = None\n\n\n"
+                + ADAPT.format(last="return model(images)")
+                + HEAD,
+            )
+        }
+    ),
+]

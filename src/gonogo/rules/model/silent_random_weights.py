@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.handlers import ends, handler_of, inner, only_tells
+from gonogo.code.handlers import ends, handler_of, inner, may_be_made_good, only_tells
 from gonogo.code.modules import Module
 from gonogo.code.names import argument, calls, origin
 from gonogo.code.tracking import training_modules
@@ -14,6 +14,8 @@ from gonogo.contract import Contract
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
+# Words of a training that is taken up again where it was left: a new start is what it then means to make.
+TAKEN_UP = re.compile(r"resum|last|latest|optim|sched|epoch|previous|restore", re.IGNORECASE)
 LOADERS = re.compile(r"^(?:torch\.load|safetensors\.torch\.load_file|torch\.hub\.load.*|huggingface_hub\.hf_hub_download)$")
 
 
@@ -23,7 +25,9 @@ def silent_random_weights(modules: dict[str, Module], contract: Contract) -> Ite
 
     What it does:
         Looks for the loading of weights (`load_state_dict`, `torch.load`, `from_pretrained`, `pretrained=True` …) in a
-        `try` whose clause for any exception is silent or only logs, or builds the model anew without weights.
+        `try` whose clause for any exception is silent or only logs, or builds the model anew without weights. Left alone:
+        an earlier state of the same training that is taken up again, code that asks for the model before it uses it or has
+        another way to load it.
 
     Why it matters:
         A typing error in a path, or a machine without network, then gives a model at chance level, and results that look
@@ -32,7 +36,8 @@ def silent_random_weights(modules: dict[str, Module], contract: Contract) -> Ite
     Instead:
         Let the exception end the run, with a sentence that names the checkpoint.
     """
-    for module in training_modules(modules, contract):
+    training = training_modules(modules, contract)
+    for module in training:
         told: set[ast.AST] = set()
         for call in calls(module):
             if not _loads_weights(module, call):
@@ -40,8 +45,12 @@ def silent_random_weights(modules: dict[str, Module], contract: Contract) -> Ite
             handler = handler_of(module, call)
             if handler is None or handler in told or ends(module, handler):
                 continue
-            if only_tells(module, handler) or any(_is_without_weights(node) for node in inner(handler)):
-                told.add(handler)
+            told.add(handler)
+            tried = module.parents[handler]
+            if isinstance(tried, ast.Try) and any(TAKEN_UP.search(ast.unparse(entry)) for entry in tried.body):
+                continue
+            silent = only_tells(module, handler) and not may_be_made_good(module, handler, training)
+            if silent or any(_is_without_weights(node) for node in inner(handler)):
                 yield Fault(
                     module.location(handler),
                     "if the checkpoint can't be loaded, the model goes on with random weights",

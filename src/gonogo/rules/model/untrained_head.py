@@ -7,25 +7,25 @@ import re
 from collections.abc import Iterator
 
 from gonogo.code.modules import Module
-from gonogo.code.names import ancestors, argument, calls, origin
+from gonogo.code.names import all_parsed, ancestors, argument, calls, enclosing_function
+from gonogo.code.pretrained import Built, learns_from_labels, loads_weights, replaced_heads
 from gonogo.code.tracking import training_modules
 from gonogo.contract import Contract
 from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
-# The classes of the usual checkpoints: a head of this size is the checkpoint's own.
-OWN_HEADS = {1000, 21841, 21843, 11221, 0}
-NORMS = re.compile(r"BatchNorm|LayerNorm|GroupNorm|_NormBase|_BatchNorm|InstanceNorm|bn|norm|affine", re.IGNORECASE)
+NORMS = re.compile(r"BatchNorm|LayerNorm|GroupNorm|_NormBase|_BatchNorm|InstanceNorm|\bbn|norm|affine", re.IGNORECASE)
 
 
-@rule("MOD102", "untrained-head", criterion=4, severity=Severity.ERROR, stage=Stage.CHECK)
-def untrained_head(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+@rule("MOD102", "untrained-head", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE)
+def untrained_head(modules: dict[str, Module], contract: Contract, networks: list[Built]) -> Iterator[Fault]:
     """A pretrained network gets a new head that nothing ever trains.
 
     What it does:
-        Looks for a pretrained `timm` or `transformers` model that is given another number of classes, so that its last
-        layer is random, in a program that freezes everything and then lets only normalisation layers learn, and that
-        loads no other weights.
+        Follows each run to the networks that it builds. Speaks where one with pretrained weights is given another number of
+        classes than its checkpoint has, or a new last layer, in a program that freezes everything, lets only normalisation
+        layers learn and loads no other weights. Where the function that builds the network does not freeze it at once,
+        nothing in the program may learn from labels either. A checkpoint whose classes are not known is left alone.
 
     Why it matters:
         The predictions are at chance level, whatever the method: the comparison is one of noise with noise.
@@ -38,18 +38,47 @@ def untrained_head(modules: dict[str, Module], contract: Contract) -> Iterator[F
     unfrozen = [(module, node) for module in training for node in _unfreezes(module)]
     if not freezing or not unfrozen or not all(_concerns_norms(module, node) for module, node in unfrozen):
         return
-    if any(_loads_weights(module) for module in training):
+    if not all_parsed(modules) or loads_weights(training):
         return
-    for module in training:
-        for call in calls(module):
-            if _has_new_head(module, call):
-                owner, node = freezing[0]
-                yield Fault(
-                    module.location(call),
-                    "the last layer of this pretrained model is new and random, and no step ever trains it",
-                    "load a checkpoint that was trained on these classes, or train the last layer on clean data first",
-                    related=(Related(location=owner.location(node), label="everything but normalisation layers is frozen here"),),
-                )
+    owner, frozen = freezing[0]
+    learns = learns_from_labels(training)
+    places: dict[ast.AST, list[Built]] = {}
+    heads: list[tuple[Built, ast.AST]] = [(network, network.node) for network in networks if network.has_new_head]
+    for network, node in [*heads, *replaced_heads(networks)]:
+        if _is_frozen_at_once(network, node, freezing) or (not learns and not _stands_after_freezing(network, node, freezing)):
+            places.setdefault(node, []).append(network)
+    for node, built in places.items():
+        yield Fault(
+            built[0].module.location(node),
+            "the last layer of this pretrained model is new and random, and no step ever trains it",
+            "load a checkpoint that was trained on these classes, or train the last layer on clean data first",
+            related=(Related(location=owner.location(frozen), label="everything but normalisation layers is frozen here"),),
+            runs=tuple(dict.fromkeys(network.run_id for network in built)),
+            evidence=f"{built[0].name}, {built[0].classes} classes" if built[0].classes is not None else str(built[0].name),
+        )
+
+
+def _is_frozen_at_once(network: Built, head: ast.AST, freezing: list[tuple[Module, ast.AST]]) -> bool:
+    """Whether the function that makes the head freezes everything after it, come what may."""
+    function = enclosing_function(network.module, head)
+    for module, node in freezing:
+        if module is network.module and _line(node) > _line(head) and enclosing_function(module, node) is function:
+            above = list(ancestors(module, node))
+            inside = above[: above.index(function)] if function in above else above
+            if not any(isinstance(parent, (ast.If, ast.IfExp, ast.Try, ast.While, ast.Match)) for parent in inside):
+                return True
+    return False
+
+
+def _stands_after_freezing(network: Built, head: ast.AST, freezing: list[tuple[Module, ast.AST]]) -> bool:
+    """Whether the function that makes the head freezes the rest before it: the new layer then stays trainable."""
+    function = enclosing_function(network.module, head)
+    same = [node for module, node in freezing if module is network.module and enclosing_function(module, node) is function]
+    return any(_line(node) < _line(head) for node in same)
+
+
+def _line(node: ast.AST) -> int:
+    return getattr(node, "lineno", 0)
 
 
 def _freezes(module: Module) -> Iterator[ast.AST]:
@@ -92,33 +121,6 @@ def _concerns_norms(module: Module, node: ast.AST) -> bool:
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
             return False
     return False
-
-
-def _loads_weights(module: Module) -> bool:
-    """Whether other weights may come in: a state dict, a trained head, a training of all parameters."""
-    if any(
-        isinstance(node, ast.Attribute) and node.attr in ("load_state_dict", "load_from_checkpoint") for node in module.of(ast.Attribute)
-    ):
-        return True
-    return any(re.search(r"\bfine_?tun|pretrain_|train_source|train_head|linear_probe", line) for line in module.lines if "def " in line)
-
-
-def _has_new_head(module: Module, call: ast.Call) -> bool:
-    name = origin(module, call.func)
-    if name == "timm.create_model":
-        pretrained = argument(call, 1, "pretrained")
-        classes = argument(call, None, "num_classes")
-    elif name.startswith("transformers.") and name.endswith("ForImageClassification.from_pretrained"):
-        pretrained = ast.Constant(value=True)
-        classes = argument(call, None, "num_labels")
-    else:
-        return False
-    if not (isinstance(pretrained, ast.Constant) and pretrained.value is True) or classes is None:
-        return False
-    first = ast.unparse(call.args[0]) if call.args else ""
-    if "cifar" in first.lower() or "hf_hub" in first or "hf-hub" in first:
-        return False
-    return not (isinstance(classes, ast.Constant) and classes.value in OWN_HEADS)
 
 
 FROZEN = """    model = timm.create_model("resnet18.a1_in1k", pretrained=True, num_classes=model_cfg.num_classes){marker}
