@@ -26,7 +26,7 @@ def search_on_test_data(modules: dict[str, Module], contract: Contract) -> Itera
 
     What it does:
         Follows, within the function that `study.optimize` is given, what the returned value is made of. Speaks where it
-        comes from something that is called the test data (`test_loader`, `loaders["test"]` …).
+        comes from something that is called the test data (`test_loader`, `loaders["test"]`, `score(model, "test")` …).
 
     Why it matters:
         The parameters are then fitted to the very images that the result is reported on: the result says nothing about
@@ -57,7 +57,8 @@ def _objectives(module: Module) -> Iterator[FunctionNode]:
         given = call.args[0]
         if isinstance(given, ast.Lambda) and isinstance(given.body, ast.Call):
             given = given.body.func
-        name = given.id if isinstance(given, ast.Name) else ""
+        is_method = isinstance(given, ast.Attribute) and isinstance(given.value, ast.Name) and given.value.id == "self"
+        name = given.id if isinstance(given, ast.Name) else given.attr if isinstance(given, ast.Attribute) and is_method else ""
         if len(by_name.get(name, [])) == 1:
             yield by_name[name][0]
 
@@ -89,10 +90,16 @@ def _source(node: ast.expr, tainted: dict[str, ast.expr]) -> ast.expr | None:
             return tainted[inner.id]
         if isinstance(inner, ast.Call):
             given = [*inner.args, *(keyword.value for keyword in inner.keywords)]
-            found = next((entry for entry in given if _is_test(entry)), None)
+            found = next((entry for entry in given if _is_test(entry) or (_names_split(inner) and text_of(entry) == "test")), None)
             if found is not None:
                 return found
     return None
+
+
+def _names_split(call: ast.Call) -> bool:
+    """Whether a text that a call is given may name a split: not the parameter of a trial, nor a key that is looked up."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    return not name.startswith(("suggest_", "set_", "get")) and name != "report"
 
 
 def _is_test(node: ast.expr) -> bool:
@@ -118,12 +125,19 @@ FITTED = "        _, scores = fit(cfg, suggested, log_to_wandb=False)\n"
 LOADERS = (
     '        model, scores = fit(cfg, suggested, log_to_wandb=False)\n        test_loader = build_loaders(cfg.run.dataset, False)["test"]\n'
 )
-BAD = Tree(
-    {
-        "src/train.py": (
-            Edit(FITTED, f"{LOADERS}        logits, labels = predict(model, test_loader)  # <- here\n"),
-            Edit(RETURN, "        accuracy, _ = score(logits, labels)\n        return accuracy\n"),
-        )
-    }
-)
-GOOD = Tree({"src/train.py": Edit(FITTED, f"{LOADERS}        print(predict(model, test_loader))\n")})
+NAMED = "        accuracy = accuracy_on({given}){marker}\n        return accuracy\n"
+BAD = [
+    Tree(
+        {
+            "src/train.py": (
+                Edit(FITTED, f"{LOADERS}        logits, labels = predict(model, test_loader)  # <- here\n"),
+                Edit(RETURN, "        accuracy, _ = score(logits, labels)\n        return accuracy\n"),
+            )
+        }
+    ),
+    Tree({"src/train.py": Edit(RETURN, NAMED.format(given='cfg, suggested, "test"', marker="  # <- here"))}),
+]
+GOOD = [
+    Tree({"src/train.py": Edit(FITTED, f"{LOADERS}        print(predict(model, test_loader))\n")}),
+    Tree({"src/train.py": Edit(RETURN, NAMED.format(given='cfg, trial.suggest_float("test", 0, 1), "validation"', marker=""))}),
+]
