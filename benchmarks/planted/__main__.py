@@ -1,6 +1,6 @@
 """Plant defects into golden experiments and count what the gate finds.
 
-    uv run python -m benchmarks.planted [--seed 0] [--jobs 2] [--rules HYD,IMP104] [--others ruff,pylint] [--output report.md]
+    uv run python -m benchmarks.planted [--seed 0] [--jobs 2] [--rules HYD,IMP104] [--repeats 3] [--others ruff,pylint] [--output report.md]
 
 Every operator is applied to every golden experiment that it fits. A defect counts as found at the right line if its own rule has a finding
 there. Nothing at all may be found in the golden experiments themselves, nor in refactored ones. `--others` runs other checkers on the same
@@ -28,12 +28,12 @@ from benchmarks.planted.trees import OPERATORS, REFACTORINGS, Golden, Variant, l
 REPEATS = 3  # how often a refactoring, which picks its place at random, is applied to each tree
 
 
-def clean_variants(goldens: list[Golden], seed: int) -> list[Variant]:
+def clean_variants(goldens: list[Golden], seed: int, repeats: int = REPEATS) -> list[Variant]:
     """The golden trees and all refactorings of them, each different tree once."""
     found = [Variant(golden.name, "golden", golden.files, golden.plan) for golden in goldens]
     for golden in goldens:
         for operator in REFACTORINGS:
-            made = [variant for number in range(REPEATS) if (variant := operator.apply(golden, seed * 1000 + number)) is not None]
+            made = [variant for number in range(repeats) if (variant := operator.apply(golden, seed * 1000 + number)) is not None]
             found += [variant for place, variant in enumerate(made) if variant not in made[:place]]
     return found
 
@@ -44,11 +44,11 @@ def planted_variants(goldens: list[Golden], seed: int, rules: tuple[str, ...] = 
     return [variant for golden in goldens for operator in chosen if (variant := operator.apply(golden, seed)) is not None]
 
 
-def measure(goldens: list[Golden], seed: int, jobs: int, rules: tuple[str, ...] = ("",)) -> Report:
+def measure(goldens: list[Golden], seed: int, jobs: int, rules: tuple[str, ...] = ("",), repeats: int = REPEATS) -> Report:
     """Judge all trees and count."""
     started = time.perf_counter()
     report = Report(seed=seed)
-    for result in judge_all([*clean_variants(goldens, seed), *planted_variants(goldens, seed, rules)], jobs):
+    for result in judge_all([*clean_variants(goldens, seed, repeats), *planted_variants(goldens, seed, rules)], jobs):
         report.add(result)
     report.seconds = time.perf_counter() - started
     return report
@@ -77,12 +77,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="chooses the places; the same seed makes the same trees")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rules", default="", help="only defects of these rules: ids or families, with commas")
+    parser.add_argument("--repeats", type=int, default=REPEATS, help="how often each refactoring is applied to each tree")
     parser.add_argument("--others", default="", help="other checkers to run on the same trees, with commas: ruff, torchfix, pylint, mypy")
     parser.add_argument("--output", type=Path, help="write the report to this file")
     options = parser.parse_args()
     goldens = load_goldens()
     rules = tuple(options.rules.split(","))
-    report = measure(goldens, options.seed, options.jobs, rules)
+    report = measure(goldens, options.seed, options.jobs, rules, options.repeats)
     if options.others:
         trees = [Variant(golden.name, "golden", golden.files, golden.plan) for golden in goldens]
         report.others = run_others(options.others.split(","), trees, planted_variants(goldens, options.seed, rules))
