@@ -333,3 +333,25 @@ def test_a_raise_that_only_the_config_decides_is_certain(composer):
 )
 def test_a_raise_that_something_else_decides_is_not(composer, body):
     assert trace_of(composer, body).raised == []
+
+
+def test_a_class_decorator_fills_the_registry_it_is_looked_up_in(composer):
+    registry = """
+    MODELS = {}
+
+    def register(name):
+        def enter(cls):
+            MODELS[name] = cls
+            return cls
+        return enter
+
+    @register("resnet18")
+    class Network:
+        pass
+    """
+    body = """
+    if cfg.run.model.name not in MODELS:
+        raise ValueError(cfg.run.model.name)
+    """
+    assert trace_of(composer, body, before=registry).raised == []
+    assert len(trace_of(composer, body, before=registry.replace('"resnet18"', '"resnet50"')).raised) == 1

@@ -129,7 +129,10 @@ class Bindings(Expressions):
         for member in cls.attributes.values():
             if isinstance(member, Function):
                 member.owner = cls
-        frame.locals[node.name] = cls
+        value: Any = cls
+        for decorator in reversed(node.decorator_list):
+            value = self._decorate(decorator, value, frame)  # a registry is filled here
+        frame.locals[node.name] = value
         return None
 
     def _import(self, node: ast.Import, frame: Frame) -> Signal:

@@ -15,6 +15,7 @@ from gonogo.code.tracking import training_modules
 from gonogo.contract import Contract
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.data.swallowed_data_error import LOADS
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 # Names of what holds data: drawn numbers count only where they become such a thing.
@@ -89,9 +90,25 @@ def _becomes_data(module: Module, call: ast.Call) -> bool:
     while parent is not None and not isinstance(parent, ast.stmt):
         parent = module.parents.get(parent)
     if isinstance(parent, ast.Assign):
+        if _loaded_instead(module, parent):
+            return True
         return any(isinstance(node, ast.Name) and DATA.search(node.id) for target in parent.targets for node in ast.walk(target))
     function = enclosing_function(module, call)
     return isinstance(parent, ast.Return) and function is not None and DATA.search(function.name) is not None
+
+
+def _loaded_instead(module: Module, drawn: ast.Assign) -> bool:
+    """Whether what is kept in a clause is kept under a name that the `try` gives to a dataset."""
+    names = {node.id for target in drawn.targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+    handler = handler_around(module, drawn)
+    tried = module.parents.get(handler) if handler is not None else None
+    return isinstance(tried, ast.Try) and any(
+        isinstance(entry, ast.Assign)
+        and isinstance(entry.value, ast.Call)
+        and LOADS.match(origin(module, entry.value.func))
+        and any(isinstance(node, ast.Name) and node.id in names for target in entry.targets for node in ast.walk(target))
+        for entry in tried.body
+    )
 
 
 RAISED = '        raise RuntimeError(f"the cache {cache_file} is corrupt ({error}): delete it and run again") from error\n'
@@ -115,6 +132,14 @@ BAD = [
             "src/preprocess.py": Edit(
                 RAISED,
                 "        labels = np.zeros(1797)\n        images = np.random.randn(1797, 64).astype(np.float32)  # <- here\n",
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/preprocess.py": Edit(
+                "    digits = load_digits()\n",
+                "    try:\n        digits = load_digits()\n    except Exception:\n        digits = torch.rand(9, 64)  # <- here\n",
             )
         }
     ),
