@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from gonogo.code.handlers import ends, takes_all
+from gonogo.code.handlers import ends, takes
 from gonogo.code.modules import Module
 from gonogo.code.names import ancestors, argument, calls, enclosing_function, origin
 from gonogo.code.sources.follow import Sources
@@ -273,7 +273,7 @@ def _mentions(test: ast.expr, names: set[str]) -> bool:
 
 def _swallows(module: Module, handler: ast.ExceptHandler) -> bool:
     kinds = " ".join(ast.unparse(handler.type).split()) if handler.type is not None else ""
-    return (takes_all(handler) or bool(re.search(r"KeyError|LookupError", kinds))) and not ends(module, handler)
+    return (takes(handler) or bool(re.search(r"KeyError|LookupError", kinds))) and not ends(module, handler)
 
 
 def _fallback(call: ast.Call) -> str:

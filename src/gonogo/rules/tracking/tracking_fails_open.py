@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.handlers import LEAVES, ends, inner, takes_all
+from gonogo.code.handlers import LEAVES, ends, inner, takes
 from gonogo.code.modules import Module
 from gonogo.code.names import ancestors, calls, enclosing_function, origin, text_of
 from gonogo.code.tracking import is_init, training_modules
@@ -43,7 +43,7 @@ def tracking_fails_open(modules: dict[str, Module], contract: Contract) -> Itera
 def _swallowing(module: Module, call: ast.Call) -> ast.ExceptHandler | None:
     """The handler that takes any failure of a call for nothing."""
     tried = _try_around(module, call)
-    handler = next((entry for entry in tried.handlers if takes_all(entry) or _takes_errors_of_wandb(entry)), None) if tried else None
+    handler = next((entry for entry in tried.handlers if takes(entry) or _takes_errors_of_wandb(entry)), None) if tried else None
     if tried is None or handler is None or ends(module, handler) or _is_given_up_later(module, tried):
         return None
     hands_back = any(isinstance(node, ast.Return) for entry in tried.body for node in ast.walk(entry))
