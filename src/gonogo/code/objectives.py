@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gonogo.code.modules import Function, Module
@@ -120,26 +120,33 @@ class TestDataReader:
         self.symbols = symbols
         self.metrics = list(metrics)
         self._active: list[ast.AST] = []
+        self._answers: dict[tuple[ast.AST, tuple[tuple[str, Made], ...]], Made] = {}
 
-    def returned(self, module: Module, function: Function, given: dict[str, Made] | None = None) -> Made:
+    def returned(self, module: Module, function: Function, given: Mapping[str, Made] | None = None) -> Made:
         """What a function returns is made of, with what its parameters are made of; None unless every `return` says the same."""
         if function in self._active or len(self._active) >= MAX_DEPTH:
             return None
+        known = {name: made for name, made in (given or {}).items() if made is not None}
+        if any(isinstance(made, dict) for made in known.values()):
+            return self._read(module, function, known)  # a value in parts is no key
+        key = (function, tuple(sorted(known.items(), key=lambda entry: entry[0])))
+        if key not in self._answers:
+            self._answers[key] = self._read(module, function, known)
+        return self._answers[key]
+
+    def _read(self, module: Module, function: Function, known: Mapping[str, Made]) -> Made:
         self._active.append(function)
-        try:
-            scope = _Scope(self, module, function, given or {})
-            made = [scope.made(node.value) for node in scope.statements if isinstance(node, ast.Return) and node.value is not None]
-        finally:
-            self._active.pop()
-        if len(made) == 1:
-            return made[0]
-        return whole(made[0]) if made and all(whole(entry) for entry in made) else None
+        scope = _Scope(self, module, function, known)
+        made = [scope.made(node.value) for node in scope.statements if isinstance(node, ast.Return) and node.value is not None]
+        self._active.pop()
+        first = made[0] if made else None
+        return first if len(made) == 1 else whole(first) if made and all(whole(entry) for entry in made) else None
 
 
 class _Scope:
     """The names of one function, and what they are made of."""
 
-    def __init__(self, reader: TestDataReader, module: Module, function: Function, given: dict[str, Made]) -> None:
+    def __init__(self, reader: TestDataReader, module: Module, function: Function, given: Mapping[str, Made]) -> None:
         self.reader = reader
         self.module = module
         parameters = {entry.arg for entry in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}
