@@ -51,7 +51,7 @@ GARBAGE = [
     "%",
     "<<: ",
 ]
-SECONDS = 20.0
+SECONDS = 60.0  # far more than any tree needs, also on a busy machine
 FAST = settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # With derandomize, the slow part tries more of the same kind, and the same each time.
 SLOW = settings(FAST, max_examples=3)
@@ -98,8 +98,8 @@ def survives(files, plan, composer):
     started = time.monotonic()
     experiment = Experiment("mangled", {path: SourceFile(path, text) for path, text in files.items()}, plans.parse(plan, "plan.yaml"))
     verdict = check(experiment, Options(timeout=SECONDS), composer)
-    assert time.monotonic() - started < SECONDS
-    assert [stage.name.value for stage in verdict.stages] == ["read", "check", "compose"]
+    assert time.monotonic() - started < SECONDS + 5
+    assert [str(stage.name) for stage in verdict.stages] == ["read", "check", "compose"]
     # A rule that fails is reported as undecided with the exception's name; the gate's own errors have sentences.
     assert not [reason for reason in verdict.undecided if re.search(r"could not run: \w*(?:Error|Exception|Exit)\b", reason)]
 

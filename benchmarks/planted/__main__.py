@@ -47,7 +47,7 @@ def planted_variants(goldens: list[Golden], seed: int, rules: tuple[str, ...] = 
 def measure(goldens: list[Golden], seed: int, jobs: int, rules: tuple[str, ...] = ("",), repeats: int = REPEATS) -> Report:
     """Judge all trees and count."""
     started = time.perf_counter()
-    report = Report(seed=seed)
+    report = Report(seed=seed, partial=rules != ("",))
     for result in judge_all([*clean_variants(goldens, seed, repeats), *planted_variants(goldens, seed, rules)], jobs):
         report.add(result)
     report.seconds = time.perf_counter() - started

@@ -34,6 +34,7 @@ class Report:
     others: dict[str, Counter[str] | str] = field(default_factory=dict)
     seconds: float = 0.0
     seed: int = 0
+    partial: bool = False  # only some rules were asked for
 
     def add(self, result: Result) -> None:
         """Count one tree."""
@@ -94,7 +95,7 @@ class Report:
             f"{wrong['undecided']} undecided.",
             f"It took {self.seconds:.0f} s with seed {self.seed}.",
         ]
-        if missing := self.without_operator():
+        if not self.partial and (missing := self.without_operator()):
             said.append(f"Static rules without an operator: {', '.join(missing)}.")
         return [*said, *(f"{name}: {why}." for name, why in self.others.items() if isinstance(why, str))]
 
