@@ -24,6 +24,7 @@ for needed in ("matplotlib", "omegaconf", "wandb"):
     pytest.importorskip(needed, reason="the experiment's own dependencies are not installed")
 tracker = pytest.importorskip("gonogo.tracker", reason="gonogo, whose tracker the runs are logged to, is not installed")
 
+import logged_runs  # noqa: E402
 from logged_runs import CORRUPTIONS, PROPOSED_ID, TENT_ID, correct_bits, make_run, pack  # noqa: E402
 
 EXPERIMENT = Path(__file__).resolve().parents[2] / "experiments" / "cw_tent"
@@ -174,6 +175,24 @@ def test_a_claim_is_empty_where_the_baseline_is_no_better_than_batchnorm() -> No
     assert "EMPTY" in first["sentence"]
     assert group.non_inferiority[0]["control"]["baseline_is_better"] is False
     assert group.non_inferiority[0]["p_value"] < 0.001
+
+
+def test_a_claim_is_empty_where_batchnorm_passes_the_same_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten steps gain 0.2 points, surely; a margin of 0.5 cannot tell a method that gains nothing from one that gains it all."""
+
+    def bits(method: str, *_: Any) -> np.ndarray:
+        correct = np.random.default_rng(0).random((4, 1000)) < 0.8
+        spoilt = np.flatnonzero(correct.ravel())[: 8 * 97 : 97]
+        correct.ravel()[spoilt] = method == "tent"
+        return correct
+
+    monkeypatch.setattr(logged_runs, "correct_bits", bits)
+    many = SMALL | {"images": 1000}
+    (group,) = group_of(("cw", "cw-tent", 1, many), ("ten", "tent", 10, many), ("bn", "bn", 0, many))
+    control = group.non_inferiority[0]["control"]
+    assert control["baseline_is_better"] and control["reference_passes"]
+    first = ev.verdicts([group])[0]
+    assert first["status"] == "empty" and "passes the same test" in first["sentence"]
 
 
 @pytest.mark.parametrize(("gain", "status"), [(0.5, "supported"), (-0.6, "refuted")])
