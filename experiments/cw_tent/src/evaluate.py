@@ -1019,12 +1019,13 @@ def matching_verdict(group: Group, test: dict[str, Any]) -> dict[str, Any]:
     claim = f"{test['steps'][0]} step(s) of {names[0]} match {test['steps'][1]} of TENT"
     size, shown = test["difference_points"], test["p_value_holm"] <= ALPHA / 2
     if shown:
-        status, text = "supported", f"non-inferior at the margin of {MARGIN_POINTS} points: the claim holds"
+        status, text = "supported", f"non-inferior at the margin of {MARGIN_POINTS} points"
     elif size["high"] < -MARGIN_POINTS:
         status, text = "refuted", f"worse by more than the margin of {MARGIN_POINTS} points: the claim is wrong"
     else:
         status, text = "undecided", f"not shown to be within {MARGIN_POINTS} points: the data do not support the claim"
     status, check = checked_by_control(group, test["control"], names, status)
+    text += ": the claim holds" if status == "supported" else ""
     test["verdict"] = status
     sentence = (
         f"{group.title}: {names[0]} {percent(proposed.accuracy)}, {names[1]} {percent(baseline.accuracy)}, difference {points(size)}; "
@@ -1046,8 +1047,8 @@ def checked_by_control(group: Group, control: dict[str, Any], names: list[str], 
     mine = f"{names[0]} itself gains {own} over {reference}."
     if control["baseline_is_better"] and not control["margin_is_smaller"] and status == "supported":
         return "empty", (
-            f"But the claim is EMPTY: {names[1]} gains {gain} over BatchNorm statistics alone ({reference}), not surely more than the margin of "
-            f"{MARGIN_POINTS} points, so a method that gains nothing may be within it; {mine}"
+            f"But the claim is EMPTY: {names[1]} gains {gain} over BatchNorm statistics alone ({reference}), "
+            f"not surely more than the margin of {MARGIN_POINTS} points, so a method that gains nothing may be within it; {mine}"
         )
     if control["baseline_is_better"]:
         return status, f"Control: {names[1]} is better than BatchNorm statistics alone by {gain}, so there is something to match; {mine}"
