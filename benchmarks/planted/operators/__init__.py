@@ -1,5 +1,5 @@
 """Operators: each plants one defect in one of its natural forms."""
 
-from benchmarks.planted.operators import data_model, environment, evaluation, hydra, implementation, runs_search, tracking
+from benchmarks.planted.operators import data_model, environment, evaluation, hydra, implementation, policy, runs_search, tracking
 
-__all__ = ["data_model", "environment", "evaluation", "hydra", "implementation", "runs_search", "tracking"]
+__all__ = ["data_model", "environment", "evaluation", "hydra", "implementation", "policy", "runs_search", "tracking"]

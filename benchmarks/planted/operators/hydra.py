@@ -244,3 +244,8 @@ def trial_flag_read_nowhere(draft: Draft) -> None:
     draft.need(not starts_child(draft))
     draft.change("src/*.py", r"\bcfg\.trial_mode\b", "False", every=True)
     draft.change(SHARED, r"^trial_mode: false$", "trial_mode: false§")
+
+
+@plants("HYD116")
+def target_that_is_not_there(draft: Draft) -> None:
+    draft.change(SHARED, r"^(trial_mode: .*)$", r"\1\nscorer:\n  _target_: src.model.no_such_scorer§")

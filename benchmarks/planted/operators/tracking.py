@@ -76,3 +76,9 @@ def id_with_a_suffix(draft: Draft) -> None:
 @plants("WDB108")
 def name_instead_of_id(draft: Draft) -> None:
     draft.change(TRAIN, r"^( +)(run = wandb\.init\()\n((?:\1    .*\n)*?)\1    id=([\w.]+),$", r"\1\2§\n\3\1    name=\4,")
+
+
+@plants("WDB110")
+def switched_off_in_the_config(draft: Draft) -> None:
+    draft.change("config/config.yaml", r"^  mode: online$", "  mode: disabled")
+    draft.change(TRAIN, r"^( +)(run = wandb\.init\()$", r"\1\2§")
