@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.code.config_places import paths_of
+from gonogo.code.flow.trace import Trace
 from gonogo.code.modules import Module
 from gonogo.code.names import all_parsed, argument, calls, text_of
 from gonogo.code.tracking import training_modules
@@ -19,7 +20,7 @@ FOLDING = frozenset({"lower", "upper", "casefold", "strip", "replace"})
 
 
 @rule("MOD104", "method-not-dispatched", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract: Contract, traces: list[Trace]) -> Iterator[Fault]:
     """Every run's method falls through all the comparisons that the code makes of it.
 
     What it does:
@@ -34,7 +35,7 @@ def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract:
     Instead:
         Spell the methods in the run configs as the code does, and end the chain of comparisons with an error.
     """
-    if not all_parsed(modules):
+    if not all_parsed(modules) or any(trace.raised for trace in traces):
         return
     training = training_modules(modules, contract)
     for key in KEYS:
@@ -46,6 +47,8 @@ def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract:
         if not known or any(texts is None for _, _, texts in places) or not _always_the_setting(training, key):
             continue
         if any(_meets(value, text) for value in named for text in known) or _is_label(runs, key, training):
+            continue
+        if any(_is_refused(module, key) for module in training):
             continue
         module, node, _ = places[0]
         shown = " and ".join(repr(value) for value in sorted(named)[:2])
@@ -60,6 +63,11 @@ def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract:
 
 def _value(run: Run, key: str) -> object:
     return run.document.get(run.section(key)) if key == "method" else run.document.get((*run.section("training"), key))
+
+
+def _is_refused(module: Module, key: str) -> bool:
+    """Whether an exception names the setting: a value that is not known may end there, on a way that could not be followed."""
+    return any(_is_named(node, key) for entry in module.of(ast.Raise) for node in ast.walk(entry) if isinstance(node, ast.expr))
 
 
 def _is_label(runs: list[Run], key: str, modules: list[Module]) -> bool:
@@ -189,8 +197,15 @@ GUARDED = """    if method == "ensemble":
         return nn.CrossEntropyLoss(label_smoothing=smoothing)
     return nn.CrossEntropyLoss()
 """
+REFUSED = """    if method == "proposed":
+        return nn.CrossEntropyLoss(label_smoothing=smoothing)
+    if method == "baseline":
+        return nn.CrossEntropyLoss()
+    raise ValueError(f"unknown method {method}")
+"""
 BAD = Tree({"src/model.py": Edit(OLD, TAKEN.format(test='method == "proposed"', marker="  # <- here"))})
 GOOD = [
     Tree({"src/model.py": Edit(OLD, TAKEN.format(test='method == "label-smoothing"', marker=""))}),
     Tree({"src/model.py": Edit(OLD, GUARDED)}),
+    Tree({"src/model.py": Edit(OLD, REFUSED)}),
 ]
