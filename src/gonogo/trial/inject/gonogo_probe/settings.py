@@ -1,0 +1,40 @@
+"""What the gate told the probe: one JSON object in the file that the variable `GONOGO_PROBE` names."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+VARIABLE = "GONOGO_PROBE"
+
+#: The folder of the experiment's copy, with a slash at its end.
+tree = ""
+#: `trial`, `rehearsal` or `evaluation`.
+mode = ""
+#: The run that this process belongs to.
+run = ""
+#: How much a rehearsal may do: `batches` per loader, `epochs`, `trials` of a search, `batch_size`, `rows` of a stand-in.
+bounds: dict[str, int] = {}
+#: Names of config keys (the last part of their path) and the most that their value may be in a rehearsal.
+caps: dict[str, int] = {}
+#: A folder that stand-ins may write to.
+scratch = ""
+#: Kinds of stand-ins that are allowed.
+standins: tuple[str, ...] = ()
+
+
+def load() -> None:
+    """Read the settings.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is not what the gate writes.
+    """
+    with open(os.environ[VARIABLE], encoding="utf-8") as file:
+        given: dict[str, Any] = json.load(file)
+    here = globals()
+    for name in ("tree", "mode", "bounds", "caps", "scratch"):
+        here[name] = given[name]
+    here["standins"] = tuple(given["standins"])
+    here["run"] = os.environ.get("GONOGO_LABEL", "")
