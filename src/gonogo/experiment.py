@@ -54,12 +54,14 @@ class Experiment:
         files: by path relative to the root, with forward slashes.
         plan: the research plan.
         notes: what the user should know about how it was read.
+        root: the folder that it was read from, None if it was no folder.
     """
 
     name: str
     files: dict[str, SourceFile]
     plan: Plan | None = None
     notes: list[str] = field(default_factory=list)
+    root: Path | None = None
 
     def text(self, path: str) -> str | None:
         """The text of a file, None if it is absent or was not read."""
@@ -115,7 +117,7 @@ def read_stdin() -> bytes:
 def from_folder(root: Path, plan: Plan | None = None) -> Experiment:
     """Read a folder. Symbolic links are not followed out of the tree; a plan in or beside the folder is used when none is given."""
     root = root.resolve()
-    experiment = Experiment(name=root.name or str(root), files={}, plan=plan)
+    experiment = Experiment(name=root.name or str(root), files={}, plan=plan, root=root)
     for path in _walk(root):
         if len(experiment.files) >= MAX_FILES:
             raise UsageError(f"{root} has more than {MAX_FILES} files: is it the folder of one experiment?")

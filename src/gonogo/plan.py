@@ -32,6 +32,14 @@ class PlannedRun(BaseModel):
         return value
 
 
+class Rehearsal(BaseModel):
+    """What a rehearsal changes, besides the gate's own bounds: a threshold, say, that no model can reach in two batches."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    overrides: list[str] = []
+
+
 class Plan(BaseModel):
     """The plan, read from JSON or YAML."""
 
@@ -41,6 +49,7 @@ class Plan(BaseModel):
     design: str | None = None
     metrics: list[str] = []
     runs: list[PlannedRun]
+    rehearsal: Rehearsal = Rehearsal()
     path: str = ""
 
 

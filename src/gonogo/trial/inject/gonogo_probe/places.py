@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from types import FrameType, TracebackType
-from typing import Any, Optional
+from typing import Any
 
 from gonogo_probe import settings
 
@@ -19,7 +19,7 @@ def relative(path: str) -> str | None:
     return path[len(settings.tree) :]
 
 
-def caller(frame: Optional[FrameType] = None) -> Place | None:
+def caller(frame: FrameType | None = None) -> Place | None:
     """The line of the experiment that (directly or through libraries) led here, None if no line of it did."""
     current = frame or sys._getframe(1)
     for _ in range(FAR):

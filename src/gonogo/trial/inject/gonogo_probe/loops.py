@@ -1,0 +1,157 @@
+"""Loops of the experiment's own code: how many batches they go through, and where a bounded run has had enough of them.
+
+The source of the experiment's modules is changed as it is loaded: what a `for` loop iterates over goes through `over`. What kind of loop it
+is can be told only when it runs: a *batch loop* is one whose rounds run a network on items that are data; a *step loop* is a counting
+loop around the network within one batch; an *epoch loop* counts epochs by its variable's name. Other loops (over corruptions, seeds,
+layers, parameters) are never cut.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from types import CodeType
+from typing import Any
+
+from gonogo_probe import channel, hooks, settings
+from gonogo_probe.places import relative
+
+NAME = "__gonogo_over__"
+EPOCH = re.compile(r"(?:^|_)(?:epochs?|ep)(?:_|$)|^epoch", re.IGNORECASE)
+ITEMS, SLICES, COUNTER, EPOCHS = "items", "slices", "counter", "epochs"
+_WRAPPERS = {"tqdm", "enumerate", "track", "progress_bar", "reversed"}
+_RANGES = {"range", "trange"}
+_here = threading.local()
+_seen: dict[tuple[str, int], list[Any]] = {}  # place -> [role, times, most batches in one go, changed]
+
+
+def start() -> None:
+    """Look at the loops of every module of the experiment that is imported from now on."""
+    if settings.mode == "evaluation":
+        return
+    setattr(builtins, NAME, over)
+    hooks.transform = instrument
+    channel.on_flush(_report)
+
+
+def instrument(source: bytes, path: str) -> CodeType:
+    """The code of a module, its loops going through `over`.
+
+    Raises:
+        SyntaxError: it does not parse.
+    """
+    tree = ast.parse(source, path)
+    shown = relative(path) or path
+    for node in ast.walk(tree):
+        if isinstance(node, ast.For):
+            arguments = [node.iter, ast.Constant(shown), ast.Constant(node.lineno), ast.Constant(_role(node))]
+            node.iter = ast.copy_location(ast.Call(ast.Name(NAME, ast.Load()), arguments, []), node.iter)
+    return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
+
+
+def _role(node: ast.For) -> str:
+    call = node.iter
+    while isinstance(call, ast.Call) and _called(call) in _WRAPPERS and call.args:
+        call = call.args[0]  # type: ignore[assignment]
+    if not (isinstance(call, ast.Call) and _called(call) in _RANGES):
+        return ITEMS
+    names = {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
+    if len(call.args) == 3:
+        return SLICES
+    if any(EPOCH.search(name) for name in names):
+        return EPOCHS
+    for child in (child for statement in node.body for child in ast.walk(statement)):
+        if isinstance(child, ast.Subscript) and any(isinstance(name, ast.Name) and name.id in names for name in ast.walk(child.slice)):
+            return SLICES
+    return COUNTER
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else call.func.attr if isinstance(call.func, ast.Attribute) else ""
+
+
+class _Loop:
+    """One loop while it runs; `ran` is whether the network ran in this round, `inner` whether a batch loop within it did."""
+
+    __slots__ = ("batches", "inner", "ran")
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.ran = self.inner = False
+
+
+def _stack() -> list[_Loop]:
+    if not hasattr(_here, "stack"):
+        _here.stack = []
+    return _here.stack  # type: ignore[no-any-return]
+
+
+def network_ran() -> None:
+    """The outermost network was called: the innermost loop did that."""
+    stack = _stack()
+    if stack:
+        stack[-1].ran = True
+
+
+def over(iterable: Iterable[Any], path: str, line: int, role: str) -> Iterator[Any]:
+    """The items of an iterable, as many as a bounded run may see."""
+    stack, loop = _stack(), _Loop()
+    stack.append(loop)
+    limit = settings.bounds.get("epochs" if role == EPOCHS else "batches") if settings.bounds.get("loops") else None
+    try:
+        for item in iterable:
+            loop.ran = loop.inner = False
+            yield item
+            if not _is_round(loop, item, role):
+                continue
+            loop.batches += 1
+            if limit is not None and loop.batches >= limit:
+                break
+    finally:
+        _leave(stack, loop, (path, line), role)
+
+
+def _is_round(loop: _Loop, item: Any, role: str) -> bool:
+    if role == EPOCHS:
+        return loop.ran or loop.inner
+    return loop.ran and (role != ITEMS or _is_data(item))
+
+
+def _leave(stack: list[_Loop], loop: _Loop, place: tuple[str, int], role: str) -> None:
+    for index in range(len(stack) - 1, -1, -1):
+        if stack[index] is loop:
+            del stack[index]
+            break
+    if not loop.batches and not loop.ran:
+        return
+    if stack:
+        stack[-1].inner = True
+        stack[-1].ran |= role == COUNTER  # steps within one batch: the loop around them goes through the batches
+    if loop.batches:
+        entry = _seen.setdefault(place, [role, 0, 0, True])
+        entry[1] += 1
+        entry[2] = max(entry[2], loop.batches)
+        entry[3] = True
+
+
+def _is_data(item: Any, depth: int = 0) -> bool:
+    """Whether an item is a batch: an array, a slice, or something that holds one."""
+    if isinstance(item, slice):
+        return True
+    if hasattr(item, "shape") and hasattr(item, "dtype"):
+        return True
+    if depth < 2 and isinstance(item, (list, tuple)):
+        return any(_is_data(part, depth + 1) for part in item[:8])
+    if depth < 2 and isinstance(item, Mapping):
+        return any(_is_data(part, depth + 1) for part in list(item.values())[:8])
+    return False
+
+
+def _report() -> None:
+    for (path, line), entry in list(_seen.items()):
+        if entry[3]:
+            entry[3] = False
+            channel.emit("loop", place=[path, line], role=entry[0], times=entry[1], batches=entry[2])

@@ -1,0 +1,174 @@
+"""The config: what Hydra composed, which keys the experiment's own code reads and writes, and the values that a rehearsal lowers."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from types import ModuleType
+from typing import Any
+
+from gonogo_probe import channel, hooks, places, settings
+from gonogo_probe.watchers.process import say_exception
+
+MOST = 5000  # keys
+_reads: dict[str, None] = {}
+_wholes: dict[str, None] = {}
+_writes: dict[str, None] = {}
+_told = {"read": 0, "whole": 0, "written": 0}
+
+
+def start() -> None:
+    """Watch omegaconf and hydra."""
+    hooks.when_imported("omegaconf.dictconfig", _watch_dictconfig)
+    hooks.when_imported("omegaconf.omegaconf", _watch_omegaconf)
+    hooks.when_imported("hydra.core.utils", _watch_jobs)
+    channel.on_flush(_report)
+
+
+def _watch_dictconfig(module: ModuleType) -> None:
+    config = module.DictConfig
+    for name, into in (("__getattr__", _reads), ("__getitem__", _reads), ("get", _reads), ("__contains__", _reads), ("pop", _reads)):
+        _watch_key(config, name, into)
+    for name in ("__setattr__", "__setitem__"):
+        _watch_key(config, name, _writes)
+    for name in ("items", "values", "items_ex"):
+        _watch_whole(config, name)
+
+
+def _watch_key(config: Any, name: str, into: dict[str, None]) -> None:
+    original = getattr(config, name)
+
+    @functools.wraps(original)
+    def watched(self: Any, key: Any, *more: Any, **named: Any) -> Any:
+        if len(into) < MOST and places.is_direct(sys._getframe(1)) and not (isinstance(key, str) and key.startswith("_")):
+            _note(into, self, key)
+        return original(self, key, *more, **named)
+
+    setattr(config, name, watched)
+
+
+def _watch_whole(config: Any, name: str) -> None:
+    original = getattr(config, name, None)
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def watched(self: Any, *more: Any, **named: Any) -> Any:
+        if len(_wholes) < MOST and places.is_direct(sys._getframe(1)):
+            _note(_wholes, self, None)
+        return original(self, *more, **named)
+
+    setattr(config, name, watched)
+
+
+def _note(into: dict[str, None], node: Any, key: Any) -> None:
+    try:
+        into.setdefault(str(node._get_full_key(key)), None)
+    except Exception:
+        pass  # a node that is missing or none; what the experiment asked for fails or not by itself
+
+
+def _watch_omegaconf(module: ModuleType) -> None:
+    omegaconf = module.OmegaConf
+    for name in ("to_container", "to_object", "to_yaml", "merge", "unsafe_merge", "save"):
+        original = getattr(omegaconf, name, None)
+        if original is not None:
+            setattr(omegaconf, name, staticmethod(_whole_of_arguments(original)))
+    original_select = omegaconf.select
+
+    def select(cfg: Any, key: str, *more: Any, **named: Any) -> Any:
+        if places.is_direct(sys._getframe(1)):
+            _note(_reads, cfg, key)
+        return original_select(cfg, key, *more, **named)
+
+    omegaconf.select = staticmethod(select)
+
+
+def _whole_of_arguments(original: Any) -> Any:
+    @functools.wraps(original)
+    def watched(*arguments: Any, **named: Any) -> Any:
+        if places.is_direct(sys._getframe(1)):
+            for argument in arguments:
+                if hasattr(argument, "_get_full_key"):
+                    _note(_wholes, argument, None)
+        return original(*arguments, **named)
+
+    return watched
+
+
+def _watch_jobs(module: ModuleType) -> None:
+    """Hydra's own function that calls the task: the last place where the config can be changed, and the first to see how the task failed."""
+    original = module.run_job
+
+    @functools.wraps(original)
+    def run_job(task_function: Any, config: Any, *more: Any, **named: Any) -> Any:
+        @functools.wraps(task_function)
+        def task(cfg: Any) -> Any:
+            _bound(cfg)
+            channel.emit("task", place=places.caller(), function=getattr(task_function, "__name__", ""))
+            try:
+                return task_function(cfg)
+            except BaseException as error:
+                say_exception(error)
+                raise
+            finally:
+                channel.flush()
+
+        return original(task, config, *more, **named)
+
+    module.run_job = run_job
+
+
+def _bound(cfg: Any) -> None:
+    """Lower what says how much there is to do, and point to stand-ins where data are not there."""
+    from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
+
+    changed: dict[str, list[Any]] = {}
+
+    def walk(node: Any, path: str) -> None:
+        if isinstance(node, DictConfig):
+            pairs = [(str(key), key) for key in node]
+        else:
+            pairs = [(str(index), index) for index in range(len(node))]
+        for shown, key in pairs:
+            if node._get_node(key) is None or OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):
+                continue
+            value = node[key]
+            where = f"{path}.{shown}" if path else shown
+            if isinstance(value, (DictConfig, ListConfig)):
+                walk(value, where)
+                continue
+            cap = settings.caps.get(shown.lower())
+            if cap is not None and isinstance(value, int) and not isinstance(value, bool) and value > cap:
+                node[key] = cap
+                changed[where] = [value, cap]
+
+    if isinstance(cfg, DictConfig) and not cfg._is_none() and not cfg._is_missing():
+        with flag_override(cfg, ["struct", "readonly"], [False, False]):
+            if settings.caps:
+                walk(cfg, "")
+            _redirect(cfg, changed)
+    if changed:
+        channel.emit_items("bounded", "keys", [[name, *values] for name, values in changed.items()])
+
+
+def _redirect(cfg: Any, changed: dict[str, list[Any]]) -> None:
+    """Paths of data that are not there lead to stand-ins."""
+    if not settings.standins:
+        return
+    from omegaconf import OmegaConf
+
+    from gonogo_probe import standins
+
+    plain = OmegaConf.to_container(cfg, resolve=False)
+    for name, path in standins.config_paths(plain).items():
+        changed[name] = [OmegaConf.select(cfg, name), path]
+        OmegaConf.update(cfg, name, path)
+
+
+def _report() -> None:
+    for name, found in (("read", _reads), ("whole", _wholes), ("written", _writes)):
+        items = list(found)
+        if len(items) > _told[name]:
+            channel.emit_items("config", name, items[_told[name] :])
+            _told[name] = len(items)

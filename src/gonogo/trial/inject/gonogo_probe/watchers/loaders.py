@@ -1,0 +1,83 @@
+"""torch's data loaders: how often each is gone through, and how far."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from gonogo_probe import channel, hooks, places, settings
+
+_loaders: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+_seen: dict[int, dict[str, Any]] = {}
+_changed: set[int] = set()
+
+
+def start() -> None:
+    """Watch `torch.utils.data.DataLoader`."""
+    hooks.when_imported("torch.utils.data.dataloader", _watch)
+    channel.on_flush(_report)
+
+
+def limit() -> int | None:
+    """How many batches a loader may give, None for all."""
+    return settings.bounds.get("batches")
+
+
+def _watch(module: ModuleType) -> None:
+    loader = module.DataLoader
+    original_init, original_iter, original_len = loader.__init__, loader.__iter__, loader.__len__
+
+    def __init__(self: Any, *arguments: Any, **named: Any) -> None:
+        original_init(self, *arguments, **named)
+        if self not in _loaders:
+            number = _loaders[self] = len(_seen)
+            _seen[number] = {
+                "place": places.caller(sys._getframe(1)),
+                "batch_size": getattr(self, "batch_size", None),
+                "passes": [],
+                "used": [],
+            }
+
+    def __iter__(self: Any) -> Iterator[Any]:
+        return _counted(original_iter(self), _loaders.get(self), places.caller(sys._getframe(1)))
+
+    def __len__(self: Any) -> int:
+        length, most = original_len(self), limit()
+        return length if most is None else min(length, most)
+
+    loader.__init__, loader.__iter__, loader.__len__ = __init__, __iter__, __len__
+
+
+def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator[Any]:
+    entry = _seen.get(number) if number is not None else None
+    if entry is None:
+        yield from batches
+        return
+    most, index = limit(), len(entry["passes"])
+    entry["passes"].append(0)
+    entry["used"].append(place)
+    for batch in batches:
+        if index < 1000:
+            entry["passes"][index] += 1
+            _changed.add(number)  # type: ignore[arg-type]
+        yield batch
+        if most is not None and entry["passes"][index] >= most:
+            return
+
+
+def _report() -> None:
+    while _changed:
+        number = _changed.pop()
+        entry = _seen[number]
+        channel.emit(
+            "loader",
+            number=number,
+            place=entry["place"],
+            batch_size=entry["batch_size"],
+            passes=len(entry["passes"]),
+            batches=entry["passes"][:50],
+            used=[list(place) for place in dict.fromkeys(entry["used"][:50]) if place is not None][:8],
+        )

@@ -1,0 +1,131 @@
+"""The process itself: its children, what it opens to write, whom it calls, how it ends."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import resource
+import subprocess
+import sys
+import threading
+from types import TracebackType
+from typing import Any
+
+from gonogo_probe import channel, places, settings
+
+MOST_FILES, MOST_HOSTS, CHAIN = 300, 50, 4
+_PROBE = ("PYTHONPATH", settings.VARIABLE, channel.PIPE, "GONOGO_LABEL")
+_written: dict[str, None] = {}
+_hosts: dict[str, None] = {}
+_said_exception: BaseException | None = None
+
+
+def start() -> None:
+    """Watch this process."""
+    channel.emit(
+        "process", argv=[str(part)[:300] for part in sys.orig_argv[:40]], run=settings.run, parent=os.getppid(), mode=settings.mode
+    )
+    _watch_children()
+    _watch_ends()
+    sys.addaudithook(_audit)
+    channel.on_flush(_report)
+
+
+def _watch_children() -> None:
+    original = subprocess.Popen.__init__
+
+    def __init__(self: Any, args: Any, *more: Any, **named: Any) -> None:
+        environment = dict(os.environ if named.get("env") is None else named["env"])
+        # A child that is given an environment of its own is watched all the same.
+        environment.update({name: os.environ[name] for name in _PROBE if name in os.environ and name != "PYTHONPATH"})
+        ours, theirs = os.environ.get("PYTHONPATH", ""), environment.get("PYTHONPATH", "")
+        probe = ours.partition(os.pathsep)[0]
+        if probe and probe not in theirs.split(os.pathsep):
+            environment["PYTHONPATH"] = os.pathsep.join(part for part in (probe, theirs) if part)
+        environment[channel.KEY] = channel.key()
+        if len(more) < 10:  # `env` by position, which nobody does
+            named["env"] = environment
+        shown = [str(part)[:300] for part in args[:40]] if isinstance(args, (list, tuple)) else str(args)[:1000]
+        channel.emit("child", argv=shown, shell=bool(named.get("shell")), place=places.caller(sys._getframe(1)))
+        original(self, args, *more, **named)
+
+    subprocess.Popen.__init__ = __init__  # type: ignore[method-assign]
+
+
+def _watch_ends() -> None:
+    hook, thread_hook = sys.excepthook, threading.excepthook
+
+    def excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        say_exception(error)
+        hook(kind, error, traceback)
+
+    def thread_excepthook(arguments: Any) -> None:
+        if arguments.exc_value is not None:
+            say_exception(arguments.exc_value, thread=True)
+        thread_hook(arguments)
+
+    sys.excepthook, threading.excepthook = excepthook, thread_excepthook
+    atexit.register(_end)
+
+
+def _end() -> None:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    scale = 1 if sys.platform == "darwin" else 1024
+    channel.flush()
+    channel.emit("end", peak_memory=usage.ru_maxrss * scale, cpu=round(usage.ru_utime + usage.ru_stime, 3))
+
+
+def say_exception(error: BaseException, thread: bool = False) -> None:
+    """Say how something failed: what was raised, through which lines of the experiment, and from what."""
+    global _said_exception
+    if error is _said_exception:
+        return
+    _said_exception = error
+    chain = []
+    current: BaseException | None = error
+    while current is not None and len(chain) < CHAIN:
+        message = str(current.code) if isinstance(current, SystemExit) else str(current)
+        entry = {"type": type(current).__name__, "module": type(current).__module__, "message": message[:700]}
+        chain.append(entry | {"frames": places.frames(current.__traceback__)[-8:], "raised": _raised_in(current.__traceback__)})
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    channel.flush()
+    channel.emit("exception", chain=chain, thread=thread, place=next((entry["frames"][-1][:2] for entry in chain if entry["frames"]), None))
+
+
+def _raised_in(traceback: TracebackType | None) -> str:
+    """`own` where the experiment's own line raised it, else the file and the function that did."""
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return ""
+    code = traceback.tb_frame.f_code
+    return "own" if places.relative(code.co_filename) is not None else f"{code.co_filename[-120:]}:{code.co_name}"
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open":
+        path, mode, flags = arguments
+        if isinstance(path, str) and isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR) and len(_written) < MOST_FILES:
+            full = path if path.startswith("/") else os.path.join(os.getcwd(), path)
+            if not full.startswith(("/proc/", "/dev/")):
+                _written.setdefault(full, None)
+    elif event in ("socket.connect", "socket.getaddrinfo") and len(_hosts) < MOST_HOSTS:
+        address = arguments[1] if event == "socket.connect" else arguments[:2]
+        if isinstance(address, tuple) and len(address) >= 2:
+            host = address[0].decode() if isinstance(address[0], bytes) else str(address[0])
+            if host not in ("localhost", "::1", "", "None", "0.0.0.0") and not host.startswith("127."):
+                _hosts.setdefault(host, None)
+
+
+_told_files = _told_hosts = 0
+
+
+def _report() -> None:
+    global _told_files, _told_hosts
+    files, hosts = list(_written), list(_hosts)
+    if len(files) > _told_files:
+        channel.emit_items("written", "paths", [path[:600] for path in files[_told_files:]])
+        _told_files = len(files)
+    if len(hosts) > _told_hosts:
+        channel.emit_items("network", "hosts", [host[:200] for host in hosts[_told_hosts:]])
+        _told_hosts = len(hosts)

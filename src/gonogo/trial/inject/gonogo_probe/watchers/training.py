@@ -1,0 +1,213 @@
+"""Networks, losses and optimizers of torch; and the seeds that are set."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+import sys
+import threading
+import weakref
+from types import ModuleType
+from typing import Any
+
+from gonogo_probe import channel, hooks, loops, places
+
+MOST_LOSSES, MOST_CLASSES, MOST_HISTOGRAMS, MOST_STEPS = 200, 10_000, 400, 8
+MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
+
+_inside = threading.local()
+_counts = {"forwards": 0, "forwards_training": 0, "backwards": 0, "steps": 0}
+_told: dict[str, int] = {}
+_networks: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+_with_parameters: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
+_names: dict[int, str] = {}
+_losses: list[list[Any]] = []
+_histograms: dict[str, list[int]] = {}
+_rows: dict[str, int] = {}
+_optimizers: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+_records: list[dict[str, Any]] = []
+_told_losses = 0
+
+
+def start() -> None:
+    """Watch torch, and the functions that set seeds."""
+    hooks.when_imported("torch", _watch_torch)
+    hooks.when_imported("random", lambda module: _watch_seed(module, "seed", "random.seed"))
+    hooks.when_imported("numpy.random", lambda module: _watch_seed(module, "seed", "numpy.random.seed"))
+    channel.on_flush(_report)
+
+
+def _watch_seed(module: Any, name: str, shown: str) -> None:
+    original = getattr(module, name)
+
+    @functools.wraps(original)
+    def seed(*arguments: Any, **named: Any) -> Any:
+        caller = sys._getframe(1)
+        if places.is_direct(caller):
+            value = arguments[0] if arguments else next(iter(named.values()), None)
+            channel.emit("seed", what=shown, value=value if isinstance(value, int) else str(value)[:50], place=places.caller(caller))
+        return original(*arguments, **named)
+
+    setattr(module, name, seed)
+
+
+def _watch_torch(torch: ModuleType) -> None:
+    _watch_seed(torch, "manual_seed", "torch.manual_seed")
+    _watch_calls(torch)
+    _watch_backward(torch)
+    _watch_optimizers(torch)
+
+
+def _watch_calls(torch: Any) -> None:
+    module = torch.nn.Module
+    original = module.__call__
+
+    def __call__(self: Any, *arguments: Any, **named: Any) -> Any:
+        if getattr(_inside, "network", False):
+            return original(self, *arguments, **named)
+        if not _has_parameters(self):
+            return original(self, *arguments, **named)
+        _inside.network = True
+        try:
+            out = original(self, *arguments, **named)
+        finally:
+            _inside.network = False
+        _saw_call(torch, self, out)
+        return out
+
+    module.__call__ = __call__
+
+
+def _has_parameters(module: Any) -> bool:
+    """Losses and transforms are modules too; a network is one that has parameters."""
+    known = _with_parameters.get(module)
+    if known is None:
+        known = _with_parameters[module] = next(module.parameters(), None) is not None
+    return known
+
+
+def _saw_call(torch: Any, module: Any, out: Any) -> None:
+    loops.network_ran()
+    _counts["forwards"] += 1
+    _counts["forwards_training"] += bool(module.training)
+    if module not in _networks:
+        _networks[module] = type(module).__name__
+        _learn_names(module)
+        channel.emit(
+            "network-ran", name=type(module).__name__, parameters=sum(p.numel() for p in module.parameters()), place=places.caller()
+        )
+    answers = out if isinstance(out, torch.Tensor) else getattr(out, "logits", None)
+    if isinstance(answers, torch.Tensor) and answers.ndim == 2 and 2 <= answers.shape[1] <= MOST_CLASSES and answers.is_floating_point():
+        _saw_answers(torch, answers.detach(), bool(module.training))
+    channel.tick()
+
+
+def _learn_names(module: Any) -> None:
+    for prefix, part in module.named_modules():
+        for name, parameter in part.named_parameters(recurse=False):
+            _names.setdefault(
+                id(parameter), f"{prefix}.{name}|{type(part).__name__}.{name}" if prefix else f"{name}|{type(part).__name__}.{name}"
+            )
+
+
+def _saw_answers(torch: Any, answers: Any, training: bool) -> None:
+    key = f"{answers.shape[1]}"
+    _rows[key] = _rows.get(key, 0) + len(answers)
+    if _rows[key] - len(answers) > MOST_HISTOGRAMS * 64:
+        return
+    with torch.no_grad():
+        counted = torch.bincount(answers.argmax(1).flatten(), minlength=answers.shape[1]).tolist()
+        broken = int((~torch.isfinite(answers).all(1)).sum())
+    histogram = _histograms.setdefault(key, [0] * (answers.shape[1] + 1))
+    for index, count in enumerate(counted):
+        histogram[index] += count
+    histogram[-1] += broken
+
+
+def _watch_backward(torch: Any) -> None:
+    original = torch.Tensor.backward
+
+    @functools.wraps(original)
+    def backward(self: Any, *arguments: Any, **named: Any) -> Any:
+        _counts["backwards"] += 1
+        if len(_losses) < MOST_LOSSES and self.numel() == 1:
+            value = float(self.detach())
+            _losses.append([value if math.isfinite(value) else str(value), *(places.caller(sys._getframe(1)) or ("", 0))])
+        return original(self, *arguments, **named)
+
+    torch.Tensor.backward = backward
+
+
+def _watch_optimizers(torch: Any) -> None:
+    optimizers = importlib.import_module("torch.optim.optimizer")  # torch.optim hides its own submodule
+    base = torch.optim.Optimizer
+    original = base.__init__
+
+    @functools.wraps(original)
+    def __init__(self: Any, *arguments: Any, **named: Any) -> None:
+        original(self, *arguments, **named)
+        if self in _optimizers:
+            return
+        held = [parameter for group in self.param_groups for parameter in group["params"]]
+        record = {"number": len(_records), "place": places.caller(sys._getframe(1)), "name": type(self).__name__, "parameters": len(held)}
+        record |= {"trainable": sum(bool(p.requires_grad) for p in held), "steps": 0, "without": 0, "zero": 0, "still": 0, "rates": []}
+        record |= {"changed": {}, "told": 0, "new": True}
+        _optimizers[self] = record
+        _records.append(record)
+
+    base.__init__ = __init__
+    before: weakref.WeakKeyDictionary[Any, list[tuple[Any, Any]]] = weakref.WeakKeyDictionary()
+
+    def before_step(optimizer: Any, *_: Any) -> None:
+        _counts["steps"] += 1
+        record = _optimizers.get(optimizer)
+        if record is None:
+            return
+        record["steps"] += 1
+        record["new"] = True
+        if record["steps"] <= MOST_STEPS:
+            _look_at_gradients(torch, optimizer, record)
+            held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS:
+                before[optimizer] = [(parameter, parameter.detach().clone()) for parameter in held]
+
+    def after_step(optimizer: Any, *_: Any) -> None:
+        record, kept = _optimizers.get(optimizer), before.pop(optimizer, None)
+        if record is not None and kept is not None:
+            changed = [parameter for parameter, old in kept if not torch.equal(parameter.detach(), old)]
+            record["still"] += not changed
+            for parameter in changed:
+                record["changed"].setdefault(_names.get(id(parameter), "?"), None)
+        channel.tick()
+
+    optimizers.register_optimizer_step_pre_hook(before_step)
+    optimizers.register_optimizer_step_post_hook(after_step)
+
+
+def _look_at_gradients(torch: Any, optimizer: Any, record: dict[str, Any]) -> None:
+    gradients = [parameter.grad for group in optimizer.param_groups for parameter in group["params"]]
+    there = [gradient for gradient in gradients if gradient is not None]
+    record["without"] += not there
+    record["zero"] += bool(there) and not any(bool(gradient.any()) for gradient in there)
+    record["rates"] = [float(group["lr"]) for group in optimizer.param_groups if isinstance(group.get("lr"), (int, float))][:4]
+
+
+def _report() -> None:
+    global _told, _told_losses
+    if _counts != _told:
+        channel.emit("counts", **_counts)
+        _told = dict(_counts)
+        for classes, histogram in _histograms.items():
+            channel.emit("answers", classes=int(classes), rows=_rows[classes], histogram=histogram[:-1][:200], broken=histogram[-1])
+    if len(_losses) > _told_losses:
+        channel.emit_items("losses", "values", _losses[_told_losses:])
+        _told_losses = len(_losses)
+    for record in _records:
+        if record["new"]:
+            record["new"] = False
+            names = list(record["changed"])
+            plain = {name: value for name, value in record.items() if name not in ("changed", "told", "new")}
+            channel.emit("optimizer", **plain, changed_count=len(names))
+            channel.emit_items("changed", "names", names[record["told"] :], number=record["number"])
+            record["told"] = len(names)

@@ -1,0 +1,230 @@
+"""What was seen while an experiment ran. Nothing here is a judgement: that is for the rules of the stages `trial` and `rehearse`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Place = tuple[str, int]
+
+
+@dataclass
+class Raised:
+    """One exception of a chain.
+
+    Attributes:
+        frames: the experiment's own frames as (path, line, function), outermost first.
+        own: whether the experiment's own line raised it.
+        raised_in: else the library's file and function that did.
+    """
+
+    type: str
+    module: str
+    message: str
+    frames: list[tuple[str, int, str]]
+    own: bool
+    raised_in: str = ""
+
+    @property
+    def place(self) -> Place | None:
+        """The experiment's innermost line."""
+        return self.frames[-1][:2] if self.frames else None
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}" if self.message else self.type
+
+
+@dataclass
+class Loader:
+    """A data loader: where it was made and used, and how many batches each pass over it gave."""
+
+    place: Place | None
+    batch_size: int | None
+    passes: int
+    batches: list[int]
+    used: list[Place]
+
+
+@dataclass
+class Loop:
+    """A loop of the experiment's own code that ran a network: its role, how often it was entered, most rounds of one entry."""
+
+    place: Place
+    role: str
+    times: int
+    batches: int
+
+
+@dataclass
+class Optimizer:
+    """An optimizer, and what its first steps did.
+
+    Attributes:
+        parameters: how many tensors it holds; `trainable` of them wanted gradients when it was made.
+        without: steps at which no tensor had a gradient; `zero`: at which all gradients were zero; `still`: which changed nothing.
+        changed: names of what its first steps changed, with the kind of module (`layer1.0.bn1.weight`, `BatchNorm2d.weight`).
+    """
+
+    place: Place | None
+    name: str
+    parameters: int
+    trainable: int
+    steps: int
+    without: int
+    zero: int
+    still: int
+    rates: list[float]
+    changed: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass
+class Logged:
+    """A key logged by the wandb client; `summary:` before its name where it went into the summary."""
+
+    key: str
+    rows: int
+    last: float | None
+    not_finite: int
+    place: Place | None
+
+
+@dataclass
+class Happened:
+    """Something that happened once: `what`, where, and the rest of it."""
+
+    what: str
+    place: Place | None
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Process:
+    """One Python process of a run, as the probe in it saw it."""
+
+    pid: int
+    parent: int
+    argv: list[str]
+    mode: str = ""
+    read: list[str] = field(default_factory=list)
+    whole: list[str] = field(default_factory=list)
+    written_keys: list[str] = field(default_factory=list)
+    bounded: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    loaders: dict[int, Loader] = field(default_factory=dict)
+    loops: dict[Place, Loop] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    answers: dict[int, Happened] = field(default_factory=dict)
+    losses: list[tuple[float | str, str, int]] = field(default_factory=list)
+    optimizers: dict[int, Optimizer] = field(default_factory=dict)
+    networks: list[Happened] = field(default_factory=list)
+    searches: list[Happened] = field(default_factory=list)
+    suggestions: list[Happened] = field(default_factory=list)
+    tracking: list[Happened] = field(default_factory=list)
+    logged: dict[str, Logged] = field(default_factory=dict)
+    figures: list[Happened] = field(default_factory=list)
+    seeds: list[Happened] = field(default_factory=list)
+    children: list[Happened] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    hosts: list[str] = field(default_factory=list)
+    standins: list[Happened] = field(default_factory=list)
+    unreachable: list[Happened] = field(default_factory=list)
+    failures: list[list[Raised]] = field(default_factory=list)
+    probe_failures: list[str] = field(default_factory=list)
+    started: float = 0.0
+    ended: float | None = None
+    marks: dict[str, float] = field(default_factory=dict)
+    peak_memory: int = 0
+    cpu: float = 0.0
+
+
+@dataclass
+class RunSeen:
+    """One run, or the evaluation.
+
+    Attributes:
+        label: the run id.
+        late: whether it was ended because its time was up.
+        output: the last lines, as (stream, text).
+    """
+
+    label: str
+    argv: list[str] = field(default_factory=list)
+    code: int | None = None
+    signal: int | None = None
+    late: bool = False
+    ended: bool = False
+    error: str = ""
+    seconds: float = 0.0
+    started: float = 0.0
+    processes: dict[int, Process] = field(default_factory=dict)
+    output: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended by itself and with code 0."""
+        return self.ended and self.code == 0 and not self.late
+
+    def total(self, count: str) -> int:
+        """A count over all processes: forwards, forwards_training, backwards or steps."""
+        return sum(process.counts.get(count, 0) for process in self.processes.values())
+
+    def failure(self) -> list[Raised] | None:
+        """What made it fail, as far as the probe saw: of the process that failed first, which is a child where there is one."""
+        found = [(process.started, chain) for process in self.processes.values() for chain in process.failures]
+        deepest = max(found, key=lambda entry: entry[0], default=None)
+        return deepest[1] if deepest else None
+
+    def last_lines(self, count: int = 12) -> str:
+        """The end of its output: standard error if there is any."""
+        errors = [text for stream, text in self.output if stream == "stderr"]
+        return "\n".join((errors or [text for _, text in self.output])[-count:])
+
+
+@dataclass
+class Tracked:
+    """What the local tracker was told of a run."""
+
+    entity: str
+    project: str
+    id: str
+    state: str
+    rows: int
+    summary: dict[str, Any]
+    keys: dict[str, int]
+    history: list[dict[str, Any]]
+
+
+@dataclass
+class SessionSeen:
+    """A whole session: the trial, or the rehearsal.
+
+    Attributes:
+        runs: by run id, in order.
+        stray: files that appeared in the tree outside the places for such things.
+        results: files that appeared below the folder of results, with their size.
+        texts: the texts of small JSON files among these.
+        forged: events that did not come from the probe.
+        problem: why the session came to no proper end, empty if it did.
+    """
+
+    stage: str
+    runs: dict[str, RunSeen] = field(default_factory=dict)
+    evaluation: RunSeen | None = None
+    stray: list[str] = field(default_factory=list)
+    results: dict[str, int] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    tracked: list[Tracked] | None = None
+    containment: str = ""
+    notes: list[str] = field(default_factory=list)
+    forged: int = 0
+    problem: str = ""
+    seconds: float = 0.0
+    peak_memory: int = 0
+
+    def tracked_as(self, run_id: str) -> Tracked | None:
+        """What the tracker has under a run id."""
+        return next((run for run in self.tracked or () if run.id == run_id), None)
+
+    def standins(self) -> list[str]:
+        """The stand-ins that runs used, each once."""
+        seen = [happened.what for run in self.runs.values() for process in run.processes.values() for happened in process.standins]
+        return list(dict.fromkeys(seen))
