@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 GRACE = 5.0  # after its time-out a process may still finish by itself: it then says what it has found so far
 START_SECONDS = 60.0
 MAX_JOBS = 8
+PAUSE = 120.0  # between two signs of life of a stage that runs the experiment, besides the time that it says it may take
+
+#: Gets the number of the task, the stage, the run, what happened and a text.
+Listener = Callable[[int, str, str, str, str], None]
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,8 @@ class _Worker:
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.process.stdin.flush()
 
-    def receive(self) -> dict[str, Any] | None:
-        """The next message if it is complete.
+    def receive(self) -> list[dict[str, Any]]:
+        """The messages that are complete.
 
         Raises:
             EOFError: the process is gone.
@@ -92,10 +96,8 @@ class _Worker:
         if not chunk:
             raise EOFError
         self._buffer += chunk
-        if not chunk.endswith(b"\n"):
-            return None
-        message, self._buffer = self._buffer, b""
-        return json.loads(message)  # type: ignore[no-any-return]
+        *messages, self._buffer = self._buffer.split(b"\n") if b"\n" in chunk else [self._buffer]
+        return [json.loads(message) for message in messages]
 
     def end(self) -> str:
         """Kill the process with its children; how it ended, if it did by itself."""
@@ -135,6 +137,7 @@ class Pool:
         self._workers: list[_Worker] = []
         self._options: dict[str, Any] = {}
         self._timeout = 0.0
+        self._listener: Listener | None = None
         self.grow(jobs)
 
     def grow(self, jobs: int) -> None:
@@ -148,18 +151,19 @@ class Pool:
             file.write(data)
         return file.name
 
-    def run(self, tasks: list[Task], options: dict[str, Any]) -> Iterator[Result]:
+    def run(self, tasks: list[Task], options: dict[str, Any], listener: Listener | None = None) -> Iterator[Result]:
         """Judge the experiments; results come in the order of the tasks.
 
         Args:
             tasks: the experiments.
             options: the fields of `gonogo.pipeline.Options` but `plan`, as JSON can carry them.
+            listener: hears of the stages that run the experiments.
 
         Raises:
             UsageError: an option names nothing.
             StageError: the processes don't even start.
         """
-        self._options, self._timeout = options, float(options["timeout"])
+        self._options, self._timeout, self._listener = options, float(options["timeout"]), listener
         for worker in self._workers:
             worker.send(options)
         waiting = list(enumerate(tasks))[::-1]
@@ -195,19 +199,22 @@ class Pool:
 
     def _hear(self, worker: _Worker, tasks: list[Task]) -> Iterator[tuple[int, Result]]:
         try:
-            message = worker.receive()
+            messages = worker.receive()
         except EOFError:
             yield from self._replace(worker, tasks, "")
             return
-        if message is None:
-            return
-        if not worker.ready:
-            if "usage" in message:
-                raise UsageError(message["usage"])
-            worker.ready = True
-        elif worker.task is not None:
-            index, worker.task = worker.task, None
-            yield index, _result(message, tasks[index])
+        for message in messages:
+            if not worker.ready:
+                if "usage" in message:
+                    raise UsageError(message["usage"])
+                worker.ready = True
+            elif worker.task is not None and "progress" in message:
+                worker.deadline = time.monotonic() + float(message["silence"]) + PAUSE
+                if self._listener is not None:
+                    self._listener(worker.task, *message["progress"])
+            elif worker.task is not None:
+                index, worker.task = worker.task, None
+                yield index, _result(message, tasks[index])
 
     def _replace(self, worker: _Worker, tasks: list[Task], reason: str) -> Iterator[tuple[int, Result]]:
         """End a process that died or overran its time and start another in its place; its experiment stays undecided."""

@@ -11,6 +11,7 @@ import json
 import resource
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -42,6 +43,13 @@ def _limit_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
+def _lift_limit() -> None:
+    """Address space is no measure of what an experiment takes, whose processes inherit our limit; what is resident is watched."""
+    if sys.platform != "darwin":
+        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
 def _serve(composer: Composer, replies: TextIO) -> None:
     from gonogo.code.yamldoc import parse_yaml
     from gonogo.rules.base import all_rules
@@ -52,8 +60,10 @@ def _serve(composer: Composer, replies: TextIO) -> None:
     lines = iter(sys.stdin)
     options, reply = _options(json.loads(next(lines, "{}")))
     _send(replies, reply)
+    if options.to != "compose":
+        _lift_limit()
     for line in lines:
-        _send(replies, _judge(json.loads(line), options, composer))
+        _send(replies, _judge(json.loads(line), options, composer, replies))
         parse_yaml.cache_clear()  # of no use to the next experiment, and a hostile one could fill it with giants
         gc.collect()  # now, when all of the experiment is waste: less work, and less memory, than now and then while it is judged
 
@@ -68,11 +78,16 @@ def _options(wanted: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
     from gonogo.errors import UsageError
     from gonogo.pipeline import Options, select_rules
     from gonogo.policy import Baseline, Policy
+    from gonogo.trial.options import TrialOptions
 
     wanted = {key: tuple(value) if isinstance(value, list) else value for key, value in wanted.items()}
     for name, kind in (("policy", Policy), ("baseline", Baseline)):
         if wanted.get(name) is not None:
             wanted[name] = kind.model_validate(wanted[name])
+    if wanted.get("trial") is None:
+        wanted.pop("trial", None)
+    else:
+        wanted["trial"] = TrialOptions.model_validate(wanted["trial"])
     options = Options(**wanted)
     try:
         select_rules(options)
@@ -84,7 +99,7 @@ def _options(wanted: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
     return options, {"ready": True}
 
 
-def _judge(task: dict[str, Any], options: Options, composer: Composer) -> dict[str, Any]:
+def _judge(task: dict[str, Any], options: Options, composer: Composer, replies: TextIO) -> dict[str, Any]:
     from dataclasses import replace
 
     from gonogo import plan as plans
@@ -93,7 +108,7 @@ def _judge(task: dict[str, Any], options: Options, composer: Composer) -> dict[s
 
     try:
         plan = plans.load(Path(task["plan"])) if task["plan"] else None
-        judgement = judge(task["source"], replace(options, plan=plan), composer, name=task["name"])
+        judgement = judge(task["source"], replace(options, plan=plan), composer, task["name"], _listener(options, replies))
         return {"verdict": judgement.verdict.model_dump(mode="json"), "sources": judgement.sources}
     except GonogoError as error:
         return {"usage": str(error)}
@@ -101,6 +116,16 @@ def _judge(task: dict[str, Any], options: Options, composer: Composer) -> dict[s
         return {"crash": "it needs more memory than the gate allows", "traceback": ""}
     except Exception as error:
         return {"crash": f"gonogo failed on it ({type(error).__name__}: {error})", "traceback": traceback.format_exc()}
+
+
+def _listener(options: Options, replies: TextIO) -> Callable[[str, str, str, str], None]:
+    """Passes on what goes on in the stages that run the experiment, and how long it may stay silent until something must be heard again."""
+    silence = {"environment": options.trial.environment_seconds}
+
+    def hear(stage: str, run: str, what: str, text: str) -> None:
+        _send(replies, {"progress": [stage, run, what, text], "silence": silence.get(stage, options.trial.seconds)})
+
+    return hear
 
 
 if __name__ == "__main__":

@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
-from gonogo.batch import Pool, Result, Task, default_jobs
+from gonogo.batch import Listener, Pool, Result, Task, default_jobs
 from gonogo.errors import UsageError
 
 STDIN = "-"
@@ -20,6 +20,8 @@ STDIN = "-"
 class Request:
     """What the command line asks for; the fields are its arguments and options."""
 
+    to: str
+    trial: dict[str, Any]
     paths: tuple[str, ...]
     plans: tuple[str, ...]
     contract: str | None
@@ -58,7 +60,39 @@ class Request:
             "policy": policy,
             "baseline": baseline,
             "trust_repo": self.trust_repo,
+            "to": self.to,
+            "trial": self.trial_options() if self.to != "compose" else None,
         }
+
+    def trial_options(self) -> dict[str, Any]:
+        """The options of the stages that run the experiment.
+
+        Raises:
+            UsageError: one of them can't be used.
+        """
+        return checked_trial_options(self.trial)
+
+
+def checked_trial_options(given: dict[str, Any]) -> dict[str, Any]:
+    """Options of the stages that run the experiment, with paths that are there, and absolute: the process that runs it is elsewhere.
+
+    Raises:
+        UsageError: one of them can't be used.
+    """
+    found = dict(given)
+    for name, what in (("python", "--python"), ("plugins", "--stand-in-plugins")):
+        if found.get(name) is not None:
+            found[name] = _existing(found[name], what)
+    found["data_roots"] = [_existing(path, "--data-root") for path in found.get("data_roots") or ()]
+    if found.get("sandbox") == "none" and found.get("require_sandbox"):
+        raise UsageError("--sandbox none and --require-sandbox contradict each other: leave one out.")
+    return found
+
+
+def _existing(path: str, option: str) -> str:
+    if not os.path.exists(path):  # noqa: PTH110
+        raise UsageError(f"There is no {path}, which {option} names.")
+    return os.path.abspath(path)  # noqa: PTH100
 
 
 def user_config() -> str | None:
@@ -81,14 +115,21 @@ def run(request: Request, pool: Pool) -> int:
         tasks = _tasks(request, pool)
         pool.grow(min(request.jobs, len(tasks)) if request.jobs else default_jobs(len(tasks)))
         with _output(request.output) as stream:
-            results = _with_progress(pool.run(tasks, options), tasks, stream)
+            results = _with_progress(pool.run(tasks, options, _listener(request, tasks)), tasks, stream)
             return _report(request, _checked(results, request), stream)
 
 
+def _listener(request: Request, tasks: list[Task]) -> Listener | None:
+    """Who shows how the stages go that run the experiment."""
+    if request.to == "compose":
+        return None
+    from gonogo.report.live import Live
+
+    return Live(sys.stderr, names=[task.name for task in tasks]).hear
+
+
 def _tasks(request: Request, pool: Pool) -> list[Task]:
-    missing = [path for path in dict.fromkeys([*request.paths, *request.plans]) if path != STDIN and not os.path.lexists(path)]
-    if missing:
-        raise UsageError(f"There is no {', no '.join(missing)}.")
+    check_paths([*request.paths, *request.plans])
     if request.paths.count(STDIN) > 1 or STDIN in request.plans:
         raise UsageError("Standard input can be read once, and only as a bundle.")
     if request.plans and len(request.plans) != len(request.paths):
@@ -100,6 +141,17 @@ def _tasks(request: Request, pool: Pool) -> list[Task]:
         raise UsageError("A baseline belongs to one experiment: give one PATH with it.")
     plans = request.plans or (None,) * len(request.paths)
     return [_task(path, plan, pool) for path, plan in zip(request.paths, plans, strict=True)]
+
+
+def check_paths(paths: list[str]) -> None:
+    """Make sure that paths are there.
+
+    Raises:
+        UsageError: one is not.
+    """
+    missing = [path for path in dict.fromkeys(paths) if path != STDIN and not os.path.lexists(path)]
+    if missing:
+        raise UsageError(f"There is no {', no '.join(missing)}.")
 
 
 def _task(path: str, plan: str | None, pool: Pool) -> Task:

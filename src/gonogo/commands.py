@@ -23,6 +23,23 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
+class To(StrEnum):
+    """The last stage of a check."""
+
+    COMPOSE = "compose"
+    TRIAL = "trial"
+    REHEARSAL = "rehearsal"
+
+
+class SandboxMode(StrEnum):
+    """What holds the code in."""
+
+    AUTO = "auto"
+    BUBBLEWRAP = "bubblewrap"
+    LANDLOCK = "landlock"
+    NONE = "none"
+
+
 class ListFormat(StrEnum):
     """How a list is written."""
 
@@ -38,6 +55,20 @@ class Chosen:
     action: Callable[[], int] | None = None
 
 
+Python = Annotated[
+    str | None, typer.Option("--python", metavar="ENV", help="Run in this environment instead of one made from the pyproject.toml.")
+]
+DataRoots = Annotated[
+    list[str] | None, typer.Option("--data-root", metavar="DIR", help="Real data, shown to the runs at their own path; may be repeated.")
+]
+SandboxChoice = Annotated[SandboxMode, typer.Option("--sandbox", help="What holds the runs in.")]
+RequireSandbox = Annotated[bool, typer.Option("--require-sandbox", help="Rather decide nothing than run without a sandbox.")]
+RunTimeout = Annotated[float, typer.Option("--run-timeout", min=1, max=86400, metavar="SECONDS", help="Time limit for one run.")]
+StandIns = Annotated[bool, typer.Option("--stand-ins/--no-stand-ins", help="Stand in for data and weights that are not here.")]
+Plugins = Annotated[str | None, typer.Option("--stand-in-plugins", metavar="DIR", help="Your own stand-ins: a folder of Python files.")]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--override", metavar="KEY=VALUE", help="One more Hydra override for the rehearsal; may be repeated.")
+]
 Rules = Annotated[list[str] | None, typer.Option(metavar="RULES", help="Only these rules: ids, families or slugs, with commas.")]
 
 app = typer.Typer(
@@ -84,6 +115,19 @@ def check(
     format: Annotated[Format, typer.Option("--format", help="How to write the verdict.")] = Format.TEXT,
     select: Rules = None,
     ignore: Annotated[list[str] | None, typer.Option(metavar="RULES", help="Not these rules.")] = None,
+    to: Annotated[To, typer.Option("--to", help="The last stage: compose runs nothing, the others run the experiment.")] = To.COMPOSE,
+    runs: Annotated[
+        list[str] | None, typer.Option("--runs", metavar="PATTERN", help="Run only these runs: ids or patterns; may be repeated.")
+    ] = None,
+    python: Python = None,
+    data_root: DataRoots = None,
+    sandbox: SandboxChoice = SandboxMode.AUTO,
+    require_sandbox: RequireSandbox = False,
+    run_timeout: RunTimeout = 180.0,
+    stand_ins: StandIns = True,
+    stand_in_plugins: Plugins = None,
+    override: Overrides = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Go on to the dearer stages whatever was found.")] = False,
     jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes to use (default: one a core).")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, max=86400, metavar="SECONDS", help="Time limit for one experiment.")] = 60.0,
     output: Annotated[str | None, typer.Option(metavar="FILE", help="Write the report there instead.")] = None,
@@ -92,7 +136,21 @@ def check(
     """Judge experiments: GO (exit code 0), NO-GO (1) or could not decide (3)."""
     from gonogo.command_check import Request, run
 
+    trial = _trial_options(
+        runs=runs,
+        python=python,
+        data_roots=data_root,
+        sandbox=sandbox,
+        require_sandbox=require_sandbox,
+        seconds=run_timeout,
+        standins=stand_ins,
+        plugins=stand_in_plugins,
+        overrides=override,
+        keep_going=keep_going,
+    )
     request = Request(
+        to=_STAGES[to],
+        trial=trial,
         paths=tuple(paths),
         plans=tuple(plan or ()),
         contract=contract,
@@ -111,6 +169,74 @@ def check(
     )
     pool = context.obj.pool or Pool(1, debug)
     context.obj.action = lambda: run(request, pool)
+
+
+def _run_command(
+    stage: To, path: str, run: str, plan: str | None, trial: dict[str, object], debug: bool, pool: Pool | None
+) -> Callable[[], int]:
+    from gonogo.command_run import Request
+    from gonogo.command_run import run as carry_out
+
+    request = Request(path=path, run=run, plan=plan, to=_STAGES[stage], trial={**trial, "runs": (run,), "keep_going": True}, debug=debug)
+    return lambda: carry_out(request, pool or Pool(1, debug))
+
+
+@app.command()
+def trial(
+    context: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Folder or bundle of the experiment.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    plan: Annotated[str | None, typer.Option(metavar="FILE", help="The research plan.")] = None,
+    python: Python = None,
+    data_root: DataRoots = None,
+    sandbox: SandboxChoice = SandboxMode.AUTO,
+    require_sandbox: RequireSandbox = False,
+    run_timeout: RunTimeout = 180.0,
+    stand_ins: StandIns = True,
+    stand_in_plugins: Plugins = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of gonogo's own failures.")] = False,
+) -> None:
+    """Run one run's trial in the sandbox, show all it says, and what was seen of it."""
+    chosen = _trial_options(
+        python=python,
+        data_roots=data_root,
+        sandbox=sandbox,
+        require_sandbox=require_sandbox,
+        seconds=run_timeout,
+        standins=stand_ins,
+        plugins=stand_in_plugins,
+    )
+    context.obj.action = _run_command(To.TRIAL, path, run, plan, chosen, debug, context.obj.pool)
+
+
+@app.command()
+def rehearse(
+    context: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Folder or bundle of the experiment.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    plan: Annotated[str | None, typer.Option(metavar="FILE", help="The research plan.")] = None,
+    python: Python = None,
+    data_root: DataRoots = None,
+    sandbox: SandboxChoice = SandboxMode.AUTO,
+    require_sandbox: RequireSandbox = False,
+    run_timeout: RunTimeout = 180.0,
+    stand_ins: StandIns = True,
+    stand_in_plugins: Plugins = None,
+    override: Overrides = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of gonogo's own failures.")] = False,
+) -> None:
+    """Rehearse one run in the sandbox, and its evaluation: show all they say, and what was seen of them."""
+    chosen = _trial_options(
+        python=python,
+        data_roots=data_root,
+        sandbox=sandbox,
+        require_sandbox=require_sandbox,
+        seconds=run_timeout,
+        standins=stand_ins,
+        plugins=stand_in_plugins,
+        overrides=override,
+    )
+    context.obj.action = _run_command(To.REHEARSAL, path, run, plan, chosen, debug, context.obj.pool)
 
 
 @app.command()
@@ -169,6 +295,15 @@ def _print_version() -> int:
 
     print(f"gonogo {__version__}")
     return 0
+
+
+# As the pipeline calls them.
+_STAGES = {To.COMPOSE: "compose", To.TRIAL: "trial", To.REHEARSAL: "rehearse"}
+
+
+def _trial_options(**given: object) -> dict[str, object]:
+    """The fields of `gonogo.trial.options.TrialOptions` that the command line has, as JSON can carry them."""
+    return {name: value.value if isinstance(value, StrEnum) else value for name, value in given.items() if value is not None}
 
 
 def _names(values: list[str] | None) -> tuple[str, ...]:

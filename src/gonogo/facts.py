@@ -70,6 +70,10 @@ class Facts:
                 raise
         return self._values[name]
 
+    def give(self, name: str, value: Any) -> None:
+        """Make known what a stage found out."""
+        self._values[name] = value
+
     def call(self, function: Callable[..., Any]) -> Any:
         """Call a function with the facts that its parameters name."""
         return function(**{name: self.get(name) for name in _parameters(function)})
@@ -95,7 +99,7 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 
 def names() -> list[str]:
     """Every fact a rule may ask for."""
-    return sorted([*_PROVIDERS, "experiment", "contract", "composer", "workspace"])
+    return sorted([*_PROVIDERS, "experiment", "contract", "composer", "workspace", "environment", "trial", "rehearsal"])
 
 
 @fact

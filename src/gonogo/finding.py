@@ -28,6 +28,13 @@ class Stage(StrEnum):
     READ = "read"
     CHECK = "check"
     COMPOSE = "compose"
+    TRIAL = "trial"
+    REHEARSE = "rehearse"
+
+    @property
+    def runs_code(self) -> bool:
+        """Whether the stage runs the experiment's code."""
+        return self in (Stage.TRIAL, Stage.REHEARSE)
 
 
 class Location(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -27,8 +27,12 @@ from gonogo.policy import Application, Baseline, Policy, describe, mentions_itse
 from gonogo.rules.base import Fault, Rule, select
 from gonogo.runs import Run, collect_runs
 from gonogo.survey import Survey
+from gonogo.trial.options import TrialOptions
 from gonogo.verdict import StageReport, Verdict
 from gonogo.workspace import Workspace
+
+#: Gets the stage, the run, what happened and a text; see `gonogo.dynamic`.
+Progress = Callable[[str, str, str, str], None]
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,8 @@ class Options:
         policy: what the caller lets pass, and why.
         baseline: findings that are known and don't block.
         trust_repo: heed the experiment's own policy and its comments.
+        to: the last stage: `compose`, `trial` or `rehearse`.
+        trial: how the stages that run the experiment do that.
     """
 
     contract: str | None = None
@@ -56,6 +62,8 @@ class Options:
     policy: Policy | None = None
     baseline: Baseline | None = None
     trust_repo: bool = False
+    to: str = Stage.COMPOSE
+    trial: TrialOptions = field(default_factory=TrialOptions)
 
 
 @dataclass
@@ -106,7 +114,11 @@ def check(source: str | Path | Experiment, options: Options | None = None, compo
 
 
 def judge(
-    source: str | Path | Experiment, options: Options | None = None, composer: Composer | None = None, name: str | None = None
+    source: str | Path | Experiment,
+    options: Options | None = None,
+    composer: Composer | None = None,
+    name: str | None = None,
+    progress: Progress | None = None,
 ) -> Judgement:
     """As `check`, with the texts that a report needs.
 
@@ -115,6 +127,7 @@ def judge(
         options: the caller's choices.
         composer: a running composer to share; a new one is started and ended otherwise.
         name: what the verdict calls the experiment, instead of the experiment's own name.
+        progress: hears of the stages that run the experiment.
 
     Raises:
         UsageError: the source can't be read, or an option names nothing.
@@ -122,18 +135,18 @@ def judge(
     options = options or Options()
     select_rules(options)
     verdict = Verdict(experiment=name or _name(source), contract="", gonogo_version=__version__)
-    progress = _Progress(verdict)
+    found = _Progress(verdict)
     with nullcontext(composer) if composer else Composer() as active:
         try:
-            with _time_limit(options.timeout):
-                _judge(source, options, active, progress)
+            with _time_limit(options.timeout) as stop_clock:
+                _judge(source, options, active, found, progress, stop_clock)
         except _TimeUp:
             verdict.undecided.append(f"it took more than {options.timeout:g} s, so not everything was checked")
     verdict.findings = merge_findings(verdict.findings)
-    Application(progress.policies, options.baseline, options.trust_repo).apply(verdict, progress.texts, progress.ran)
-    verdict.undecided += progress.doubts()
+    Application(found.policies, options.baseline, options.trust_repo).apply(verdict, found.texts, found.ran)
+    verdict.undecided += found.doubts()
     places = [place.path for finding in verdict.findings for place in (finding.location, *(other.location for other in finding.related))]
-    return Judgement(verdict, {path: progress.texts[path] for path in dict.fromkeys(places) if path in progress.texts})
+    return Judgement(verdict, {path: found.texts[path] for path in dict.fromkeys(places) if path in found.texts})
 
 
 def _policies(options: Options, experiment: Experiment) -> list[tuple[str, Policy]]:
@@ -160,7 +173,14 @@ def _name(source: str | Path | Experiment) -> str:
     return "standard input" if source == "-" else str(source)
 
 
-def _judge(source: str | Path | Experiment, given: Options, composer: Composer, progress: _Progress) -> None:
+def _judge(
+    source: str | Path | Experiment,
+    given: Options,
+    composer: Composer,
+    progress: _Progress,
+    listener: Progress | None,
+    stop_clock: Callable[[], None],
+) -> None:
     """Fill in the verdict, stage by stage: what is there when the time is up stays."""
     started = time.perf_counter()
     verdict, texts = progress.verdict, progress.texts
@@ -178,7 +198,8 @@ def _judge(source: str | Path | Experiment, given: Options, composer: Composer, 
     if options.entries and contract.entries is None:
         raise UsageError(f"The contract {contract.name} says itself what is started: --entry goes with --contract generic.")
     rules = [rule for rule in rules if contract.covers(rule.id)]
-    progress.ran = {rule.id for rule in rules}
+    last = list(Stage).index(Stage(options.to))
+    progress.ran = {rule.id for rule in rules if list(Stage).index(rule.stage) <= last}
     if not rules:
         verdict.undecided.append(f"none of the selected rules belongs to the contract {contract.name}")
     runs = collect_runs(experiment, contract) if contract.entries is None else []
@@ -191,6 +212,8 @@ def _judge(source: str | Path | Experiment, given: Options, composer: Composer, 
     with Workspace(experiment, runs) as workspace:
         known = {"experiment": experiment, "contract": contract, "composer": composer, "workspace": workspace}
         if contract.entries is not None:
+            if Stage(options.to).runs_code:
+                raise UsageError(f"The contract {contract.name} does not say how runs are started: --to goes with another.")
             _judge_project(progress, rules, ProjectFacts(**known, entries=options.entries))
             return
         facts = Facts(**known, runs=runs)
@@ -198,6 +221,16 @@ def _judge(source: str | Path | Experiment, given: Options, composer: Composer, 
         progress.unseen = list(_unseen(facts.get("modules")))
         if any(rule.stage is Stage.COMPOSE for rule in rules) and all(stage.status == "ran" for stage in verdict.stages):
             progress.uncomposed = list(_uncomposed(runs, facts.get("traces")))
+        if Stage(options.to).runs_code:
+            from gonogo.dynamic import Running
+
+            stop_clock()  # these stages have limits of their own
+
+            def judge_stage(stage: Stage) -> None:
+                verdict.undecided.extend(_unable(_run_rules(stage, verdict, rules, facts, texts)))
+
+            verdict.findings = merge_findings(verdict.findings)
+            Running(verdict, facts, judge_stage, options.trial, Stage(options.to), listener or (lambda *_: None)).run()
 
 
 def _judge_project(progress: _Progress, rules: list[Rule], facts: Facts) -> None:
@@ -246,21 +279,31 @@ def select_rules(options: Options) -> list[Rule]:
 def _run_stages(verdict: Verdict, rules: list[Rule], facts: Facts, texts: dict[str, str]) -> None:
     for stage in (Stage.CHECK, Stage.COMPOSE):
         started = time.perf_counter()
-        failures = []
-        for rule in (rule for rule in rules if rule.stage is stage):
-            try:
-                verdict.findings.extend(_finding(rule, fault, texts) for fault in facts.call(rule.find))
-            except Exception as error:
-                reason = str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"
-                failures.append((rule.id, reason, error))
+        failures = _run_rules(stage, verdict, rules, facts, texts)
         report = StageReport(name=stage, status="failed" if failures else "ran", seconds=round(time.perf_counter() - started, 4))
         if failures:
             report.reason = failures[0][1]
-            causes: dict[str, list[str]] = {}
-            for rule_id, reason, _ in failures:
-                causes.setdefault(reason, []).append(rule_id)
-            verdict.undecided += [f"{', '.join(ids)} could not run: {reason}" for reason, ids in causes.items()]
+            verdict.undecided += _unable(failures)
         verdict.stages.append(report)
+
+
+def _run_rules(stage: Stage, verdict: Verdict, rules: list[Rule], facts: Facts, texts: dict[str, str]) -> list[tuple[str, str]]:
+    """Let the rules of a stage speak; those that could not, with the reason."""
+    failures = []
+    for rule in (rule for rule in rules if rule.stage is stage):
+        try:
+            verdict.findings.extend([_finding(rule, fault, texts) for fault in facts.call(rule.find)])
+        except Exception as error:
+            failures.append((rule.id, str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"))
+    return failures
+
+
+def _unable(failures: list[tuple[str, str]]) -> list[str]:
+    """What to say of rules that could not run, each reason once."""
+    causes: dict[str, list[str]] = {}
+    for rule_id, reason in failures:
+        causes.setdefault(reason, []).append(rule_id)
+    return [f"{', '.join(ids)} could not run: {reason}" for reason, ids in causes.items()]
 
 
 def _finding(rule: Rule, fault: Fault, texts: dict[str, str]) -> Finding:
@@ -293,14 +336,14 @@ class _TimeUp(BaseException):
 
 
 @contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Bound a block in wall-clock time, where signals reach it (the main thread of a process).
+def _time_limit(seconds: float) -> Iterator[Callable[[], None]]:
+    """Bound a block in wall-clock time, where signals reach it (the main thread of a process); gives what stops the clock.
 
     Raises:
         _TimeUp: the time is over.
     """
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
-        yield
+        yield lambda: None
         return
 
     def ring(*_: object) -> None:
@@ -309,7 +352,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
     previous = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield
+        yield lambda: signal.setitimer(signal.ITIMER_REAL, 0) and None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)

@@ -25,6 +25,17 @@ class Outcome(StrEnum):
         return {Outcome.GO: 0, Outcome.NO_GO: 1, Outcome.UNDECIDED: 3}[self]
 
 
+class RunReport(BaseModel):
+    """One run of a stage, on the stage's own clock."""
+
+    run: str
+    status: str = Field(description="ok, failed or late")
+    started: float = Field(default=0.0, description="Seconds since the stage's first run began")
+    seconds: float = 0.0
+    phases: dict[str, float] = Field(default={}, description="Seconds from the run's start to: task, network, wandb init, wandb finish")
+    peak_memory_mb: float = 0.0
+
+
 class StageReport(BaseModel):
     """What became of one stage."""
 
@@ -32,6 +43,7 @@ class StageReport(BaseModel):
     status: str = Field(description="ran, skipped or failed")
     reason: str = ""
     seconds: float = 0.0
+    runs: list[RunReport] = Field(default=[], description="Of a stage that runs the experiment: its runs in order, and the evaluation")
 
 
 class Suppressed(BaseModel):

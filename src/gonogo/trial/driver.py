@@ -1,4 +1,4 @@
-"""Inside the sandbox, as gonogo: starts the runs, each bounded in time, with a tracker beside them where one is wanted, then the evaluation.
+"""Inside the sandbox, as gonogo: starts the runs, each bounded in time, and the evaluation, with a tracker beside them where one is wanted.
 
 Everything it says goes through the event channel under a key that the experiment's processes never see.
 """
@@ -168,7 +168,8 @@ def _read_tracker(folder: Path, target: Path) -> None:
     found = []
     with contextlib.closing(sqlite3.connect(f"file:{folder / 'tracker.sqlite3'}?mode=ro", uri=True)) as database:
         query = (
-            "SELECT run.id, entity, project.name, run.name, state, exit_code, rows, summary FROM run JOIN project ON run.project = project.id"
+            "SELECT run.id, entity, project.name, run.name, state, exit_code, rows, summary "
+            "FROM run JOIN project ON run.project = project.id"
         )
         for number, entity, project, name, state, code, rows, summary in database.execute(query).fetchall():
             metrics = database.execute("SELECT name, rows FROM metric WHERE run = ?", [number]).fetchall()

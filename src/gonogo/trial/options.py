@@ -19,7 +19,7 @@ class TrialOptions(BaseModel):
     memory_gib: float = 8.0
     disk_gib: float = 8.0
     jobs: int | None = Field(default=None, description="Runs at one time")
-    torch: str = Field(default="auto", description="Where torch comes from, as `uv pip --torch-backend` has it; locked: as the project says")
+    torch: str = Field(default="auto", description="Where torch comes from: a backend of uv's; locked: as the project says")
     environment_seconds: float = 1800.0
     standins: bool = True
     plugins: str | None = Field(default=None, description="A folder of the caller's own stand-ins")

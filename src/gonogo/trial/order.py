@@ -88,4 +88,3 @@ class Order:
         }
         argv = [str(self.python), "-u", "-m", module, *arguments]
         return {"label": label, "argv": argv, "cwd": str(self.tree), "env": environment, "seconds": self.options.seconds}
-

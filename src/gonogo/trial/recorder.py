@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from gonogo.trial.observations import Happened, Logged, Loop, Loader, Optimizer, Place, Process, Raised, RunSeen, SessionSeen
+from gonogo.trial.observations import Happened, Loader, Logged, Loop, Optimizer, Place, Process, Raised, RunSeen, SessionSeen
 
 MOST_LINES = 400
 MOST_EVENTS = 2000  # of one kind in one process

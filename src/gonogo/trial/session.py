@@ -32,6 +32,7 @@ HOME = Path(__file__).resolve().parents[2]
 MOST_JSON = 4 << 20
 MOST_STRAY = 200
 MARGIN = 60.0  # seconds besides those of the runs
+_SYSTEM = ("/usr", "/bin", "/lib")  # every sandbox shows these
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,8 @@ def _policy(tree: Path | None, interpreter: Interpreter, options: TrialOptions, 
         disk=int(options.disk_gib * GIBIBYTE),
     )
     mode = None if options.sandbox == "auto" else Mechanism(options.sandbox)
-    system = ("/usr", "/bin", "/lib")
-    folders = tuple(dict.fromkeys(folder for folder in shown if not str(folder).startswith(system) or folder in map(Path, options.data_roots)))
+    given = set(map(Path, options.data_roots))
+    folders = tuple(dict.fromkeys(folder for folder in shown if folder in given or not str(folder).startswith(_SYSTEM)))
     return Policy(tree=tree, mode=mode, read_only=folders, path=(interpreter.scripts,), limits=limits)
 
 
@@ -170,9 +171,8 @@ def _run(
         (work / "evaluation.json").write_text(json.dumps(order.probe(stage, mode="evaluation")), "utf-8")
         (work / "order.json").write_text(json.dumps(order.driver(stage, runs, contract, reading)), "utf-8")
         recorder = Recorder(session, probe_key.encode(), driver_key, EVALUATION, progress)
-        result = box.run(
-            [*command("gonogo.trial.driver"), str(work / "order.json")], env=order.environment(), on_event=recorder.hear, pass_fds=(reading,)
-        )
+        driver = [*command("gonogo.trial.driver"), str(work / "order.json")]
+        result = box.run(driver, env=order.environment(), on_event=recorder.hear, pass_fds=(reading,))
     finally:
         os.close(reading)
     session.peak_memory = result.peak_memory
@@ -187,7 +187,7 @@ def _run(
 def _tracked(work: Path) -> list[Tracked] | None:
     """What the tracker was told; None where it is not known. The code could write this file too, as it could any event."""
     try:
-        with open(os.open(work / "tracked.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
+        with os.fdopen(os.open(work / "tracked.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
             found = json.loads(file.read(256 << 20))
         return [_tracked_run(entry) for entry in found]
     except (OSError, ValueError, KeyError, TypeError):

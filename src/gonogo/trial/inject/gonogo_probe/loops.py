@@ -55,7 +55,7 @@ def instrument(source: bytes, path: str) -> CodeType:
 def _role(node: ast.For) -> str:
     call = node.iter
     while isinstance(call, ast.Call) and _called(call) in _WRAPPERS and call.args:
-        call = call.args[0]  # type: ignore[assignment]
+        call = call.args[0]
     if not (isinstance(call, ast.Call) and _called(call) in _RANGES):
         return ITEMS
     names = {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}

@@ -96,8 +96,8 @@ def _whole_of_arguments(original: Any) -> Any:
     return watched
 
 
-def _watch_jobs(module: ModuleType) -> None:
-    """Hydra's own function that calls the task: the last place where the config can be changed, and the first to see how the task failed."""
+def _watch_jobs(module: Any) -> None:
+    """Hydra's own function that calls the task: the last place to change the config, and the first to see how the task failed."""
     original = module.run_job
 
     @functools.wraps(original)
@@ -126,6 +126,7 @@ def _bound(cfg: Any) -> None:
     changed: dict[str, list[Any]] = {}
 
     def walk(node: Any, path: str) -> None:
+        pairs: list[tuple[str, Any]]
         if isinstance(node, DictConfig):
             pairs = [(str(key), key) for key in node]
         else:

@@ -23,7 +23,8 @@ def start() -> None:
 
 def limit() -> int | None:
     """How many batches a loader may give, None for all."""
-    return settings.bounds.get("batches")
+    most: int | None = settings.bounds.get("batches")
+    return most
 
 
 def _watch(module: ModuleType) -> None:
@@ -45,7 +46,8 @@ def _watch(module: ModuleType) -> None:
         return _counted(original_iter(self), _loaders.get(self), places.caller(sys._getframe(1)))
 
     def __len__(self: Any) -> int:
-        length, most = original_len(self), limit()
+        length: int = original_len(self)
+        most = limit()
         return length if most is None else min(length, most)
 
     loader.__init__, loader.__iter__, loader.__len__ = __init__, __iter__, __len__

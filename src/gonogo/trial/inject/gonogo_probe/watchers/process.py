@@ -81,7 +81,7 @@ def say_exception(error: BaseException, thread: bool = False) -> None:
     if error is _said_exception:
         return
     _said_exception = error
-    chain = []
+    chain: list[dict[str, Any]] = []
     current: BaseException | None = error
     while current is not None and len(chain) < CHAIN:
         message = str(current.code) if isinstance(current, SystemExit) else str(current)
@@ -104,7 +104,7 @@ def _raised_in(traceback: TracebackType | None) -> str:
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "open":
-        path, mode, flags = arguments
+        path, _, flags = arguments
         if isinstance(path, str) and isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR) and len(_written) < MOST_FILES:
             full = path if path.startswith("/") else os.path.join(os.getcwd(), path)
             if not full.startswith(("/proc/", "/dev/")):

@@ -23,7 +23,7 @@ def start() -> None:
     channel.on_flush(_report)
 
 
-def _watch_init(module: ModuleType) -> None:
+def _watch_init(module: Any) -> None:
     original = module.init
 
     @functools.wraps(original)
