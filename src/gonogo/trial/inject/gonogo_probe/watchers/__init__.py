@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gonogo_probe import loops
-from gonogo_probe.watchers import config, figures, frameworks, loaders, process, search, tracking, training
+from gonogo_probe.watchers import config, figures, frameworks, lazy, loaders, process, search, tracking, training
 
 
 def start() -> None:
     """Start every watcher; a library is touched only when the experiment imports it."""
     process.start()
     loops.start()
-    for watcher in (config, loaders, training, search, tracking, figures, frameworks):
+    for watcher in (lazy, config, loaders, training, search, tracking, figures, frameworks):
         watcher.start()
