@@ -169,7 +169,7 @@ class Running:
         if seen.problem or not any(_changed(run) and not run.ok for run in seen.runs.values()):
             return seen
         self.progress(Stage.REHEARSE, "", "line", "a run failed: once more with the config as it is")
-        again = self._carry_out(replace(first, bounds=CUTS), runs, environment)
+        again = self._carry_out(replace(first, bounds=replace(CUTS, epochs=2)), runs, environment)  # the first and the last
         again.notes.append("The rehearsal was run twice: in the first, with smaller batches and fewer epochs, a run failed.")
         return again
 

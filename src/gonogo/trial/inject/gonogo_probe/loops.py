@@ -12,6 +12,7 @@ import ast
 import builtins
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType
 from typing import Any
@@ -22,6 +23,7 @@ from gonogo_probe.places import relative
 NAME = "__gonogo_over__"
 EPOCH = re.compile(r"(?:^|_)(?:epochs?|ep)(?:_|$)|^epoch", re.IGNORECASE)
 ITEMS, SLICES, COUNTER, EPOCHS = "items", "slices", "counter", "epochs"
+PATIENCE = 2.0  # seconds for which items are passed over to find the last one
 _WRAPPERS = {"tqdm", "enumerate", "track", "progress_bar", "reversed"}
 _RANGES = {"range", "trange"}
 _here = threading.local()
@@ -97,21 +99,36 @@ def network_ran() -> None:
 
 
 def over(iterable: Iterable[Any], path: str, line: int, role: str) -> Iterator[Any]:
-    """The items of an iterable, as many as a bounded run may see."""
+    """The items of an iterable; in a bounded run the first ones and the last, since code often does something special for that."""
     stack, loop = _stack(), _Loop()
     stack.append(loop)
     limit = settings.bounds.get("epochs" if role == EPOCHS else "batches") if settings.bounds.get("loops") else None
     try:
-        for item in iterable:
+        items = iter(iterable)
+        for item in items:
             loop.ran = loop.inner = False
             yield item
             if not _is_round(loop, item, role):
                 continue
             loop.batches += 1
-            if limit is not None and loop.batches >= limit:
+            if limit is not None and loop.batches >= limit - 1:
+                for last in _last(items) if limit > 1 else ():
+                    yield last
+                    loop.batches += 1
                 break
     finally:
         _leave(stack, loop, (path, line), role)
+
+
+def _last(items: Iterator[Any]) -> list[Any]:
+    """The last item there is, if it can be got at quickly."""
+    found: list[Any] = []
+    until = time.monotonic() + PATIENCE
+    for item in items:
+        found = [item]
+        if time.monotonic() > until:
+            return []
+    return found
 
 
 def _is_round(loop: _Loop, item: Any, role: str) -> bool:

@@ -1,4 +1,4 @@
-"""Keeps torch's optimizers from importing torch's compiler when nothing is compiled: that takes seconds of every run, and changes nothing."""
+"""Keeps torch from importing its compiler where nothing is compiled: that takes seconds of every run, and changes nothing."""
 
 from __future__ import annotations
 
