@@ -22,6 +22,8 @@ caps: dict[str, int] = {}
 scratch = ""
 #: Kinds of stand-ins that are allowed.
 standins: tuple[str, ...] = ()
+#: A folder of the caller's own stand-ins, empty for none.
+plugins = ""
 
 
 def load() -> None:
@@ -34,7 +36,7 @@ def load() -> None:
     with open(os.environ[VARIABLE], encoding="utf-8") as file:
         given: dict[str, Any] = json.load(file)
     here = globals()
-    for name in ("tree", "mode", "bounds", "caps", "scratch"):
+    for name in ("tree", "mode", "bounds", "caps", "scratch", "plugins"):
         here[name] = given[name]
     here["standins"] = tuple(given["standins"])
     here["run"] = os.environ.get("GONOGO_LABEL", "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gonogo_probe import loops
+from gonogo_probe import loops, standins
 from gonogo_probe.watchers import config, figures, frameworks, lazy, loaders, process, search, tracking, training
 
 
@@ -10,5 +10,6 @@ def start() -> None:
     """Start every watcher; a library is touched only when the experiment imports it."""
     process.start()
     loops.start()
+    standins.start()
     for watcher in (lazy, config, loaders, training, search, tracking, figures, frameworks):
         watcher.start()

@@ -1,0 +1,139 @@
+"""CIFAR-10-C and CIFAR-100-C as folders of `.npy` files in their official layout, and CIFAR-10 itself beside them.
+
+Each file has its true shape, 50,000 images in five severities, and takes almost no room: only the first rows of a severity have content,
+the others are black and are holes in the file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from gonogo_probe import settings, standins
+
+CORRUPTIONS = [
+    *("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise", "gaussian_blur", "glass_blur", "defocus_blur", "motion_blur"),
+    *("zoom_blur", "snow", "frost", "fog", "brightness", "contrast", "saturate", "jpeg_compression", "pixelate", "elastic_transform"),
+    "spatter",
+]
+COUNT, SEVERITIES, PIXELS = 10_000, 5, 32 * 32 * 3
+_NAME = re.compile(r"cifar[-_ ]?(100|10)[-_ ]?c(?![a-z])", re.IGNORECASE)
+_KEYS = re.compile(r"(^|_)(root|dir|path|folder|data_dir|data_root|location)$", re.IGNORECASE)
+
+
+def config_paths(config: Any) -> dict[str, str]:
+    """Paths of data that are not there, in a section that speaks of CIFAR-10-C or CIFAR-100-C."""
+    found = {}
+    for section, where in _sections(config, ""):
+        said = " ".join(str(value) for value in section.values() if isinstance(value, str))
+        match = _NAME.search(said)
+        if match is None:
+            continue
+        for key, value in section.items():
+            is_path = isinstance(value, str) and "${" not in value and ("/" in value or _KEYS.search(str(key)))
+            if is_path and _KEYS.search(str(key)) and not os.path.exists(value):
+                found[f"{where}.{key}" if where else str(key)] = folder(int(match[1]))
+    return found
+
+
+def _sections(node: Any, where: str) -> Iterator[tuple[dict[Any, Any], str]]:
+    if isinstance(node, dict):
+        yield node, where
+        for key, value in node.items():
+            yield from _sections(value, f"{where}.{key}" if where else str(key))
+
+
+def folder(classes: int) -> str:
+    """A folder with the files, made the first time somebody asks, by one process alone."""
+    path = os.path.join(settings.scratch, f"CIFAR-{classes}-C")
+    with open(f"{path}.lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(path):
+            _make(path + ".part", classes)
+            os.rename(path + ".part", path)
+    rows = settings.bounds["rows"]
+    standins.used(f"CIFAR-{classes}-C", f"CIFAR-{classes}-C: 19 corruptions of which {rows} made-up images a severity are not black")
+    return path
+
+
+def _make(path: str, classes: int) -> None:
+    os.makedirs(path)
+    source = random.Random(classes)
+    labels = bytes(source.randrange(classes) if index >= classes else index for index in range(COUNT))
+    _write(os.path.join(path, "labels.npy"), (COUNT * SEVERITIES,), [(0, labels * SEVERITIES)])
+    rows = min(settings.bounds["rows"], COUNT)
+    shape = (COUNT * SEVERITIES, 32, 32, 3)
+    for name in CORRUPTIONS:
+        noise = random.Random(f"{classes} {name}")
+        block = b"".join(_image(noise, labels[index], classes) for index in range(rows))
+        _write(os.path.join(path, f"{name}.npy"), shape, [(severity * COUNT * PIXELS, block) for severity in range(SEVERITIES)])
+    if classes == 10:
+        _make_clean(os.path.join(path, "cifar-10-batches-py"), labels)
+
+
+def _image(noise: random.Random, label: int, classes: int) -> bytes:
+    """Noise about a level of its class, so that classes can be told apart."""
+    level = 40 + 150 * label // max(1, classes - 1)
+    return noise.randbytes(PIXELS).translate(bytes(min(255, level + value // 4) for value in range(256)))
+
+
+def _write(path: str, shape: tuple[int, ...], parts: list[tuple[int, bytes]]) -> None:
+    """An `.npy` file (format 1.0) of bytes, with content at some offsets and holes between them."""
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape!r}, }}"
+    padding = -(10 + len(header) + 1) % 64
+    start = b"\x93NUMPY\x01\x00" + (len(header) + padding + 1).to_bytes(2, "little") + header.encode() + b" " * padding + b"\n"
+    size = 1
+    for length in shape:
+        size *= length
+    with open(path, "wb") as file:
+        file.write(start)
+        for offset, content in parts:
+            file.seek(len(start) + offset)
+            file.write(content)
+        file.truncate(len(start) + size)
+
+
+def _make_clean(path: str, labels: bytes) -> None:
+    """CIFAR-10 as its authors publish it for Python: dictionaries pickled by Python 2, so that they can be read as bytes and as text."""
+    os.makedirs(path)
+    rows = min(settings.bounds["rows"], COUNT)
+    for name in [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]:
+        noise = random.Random(name)
+        content = b"".join(_image(noise, labels[index], 10) for index in range(rows))
+        start = b"\x80\x02}(" + _text(b"batch_label") + _text(name.encode()) + _text(b"labels") + _list(b"K%c" % label for label in labels)
+        start += _text(b"filenames") + _list(_text(b"%05d.png" % index) for index in range(COUNT)) + _text(b"data") + _ARRAY
+        with open(os.path.join(path, name), "wb") as file:
+            file.write(start + content)
+            file.seek(len(start) + COUNT * PIXELS)
+            file.write(b"tbu.")
+    names = (_text(name) for name in b"airplane automobile bird cat deer dog frog horse ship truck".split())
+    with open(os.path.join(path, "batches.meta"), "wb") as file:
+        file.write(b"\x80\x02}(" + _text(b"num_cases_per_batch") + b"M\x10\x27" + _text(b"label_names") + _list(names))
+        file.write(_text(b"num_vis") + b"M\x00\x0cu.")
+
+
+def _text(value: bytes) -> bytes:
+    """A short string of Python 2, pickled."""
+    return b"U%c" % len(value) + value
+
+
+def _list(items: Iterable[bytes]) -> bytes:
+    """A list of pickled items, pickled."""
+    return b"](" + b"".join(items) + b"e"
+
+
+# The pickle of an array of COUNT x PIXELS bytes up to where its bytes begin; `tb` ends it after them.
+_ARRAY = (
+    b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00t"
+    + _text(b"b")
+    + b"tR(K\x01(M\x10\x27M\x00\x0ctcnumpy\ndtype\n("
+    + _text(b"u1")
+    + b"K\x00K\x01tR(K\x03"
+    + _text(b"|")
+    + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T"
+    + (COUNT * PIXELS).to_bytes(4, "little")
+)
