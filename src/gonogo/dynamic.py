@@ -140,6 +140,15 @@ class Running:
         undecided = len(self.verdict.undecided)
         self.judge(stage)
         self.verdict.undecided[undecided:undecided] = doubts(session, self.facts)
+        self.verdict.undecided += self._unexplained(stage, session)
+
+    def _unexplained(self, stage: Stage, session: SessionSeen) -> list[str]:
+        """Runs that failed although no rule found a fault and nothing excuses them: that is no GO."""
+        found = [finding for finding in self.verdict.findings if finding.stage is stage and finding.blocks]
+        said = "\n".join(self.verdict.undecided)
+        failed = [run for run in every_run(session) if not run.ok]
+        left = [run for run in failed if run.label not in said and not any(not each.runs or run.label in each.runs for each in found)]
+        return [f"{stage}: {run.label} failed, and it was not found out why: {' '.join(run.last_lines(3).split())[-300:]}" for run in left]
 
     def _carry_out(self, session: Session, runs: Sequence[Run], environment: Environment) -> SessionSeen:
         name = Stage.TRIAL if session.name == "trial" else Stage.REHEARSE
@@ -214,7 +223,7 @@ def doubts(session: SessionSeen, facts: Facts) -> list[str]:
     """Failures that may not be the experiment's, and runs that were not seen to their end."""
     modules = facts.get("modules")
     found: dict[str, list[str]] = {}
-    for run in [*session.runs.values(), *([session.evaluation] if session.evaluation else [])]:
+    for run in every_run(session):
         if run.ok:
             continue
         chain = run.failure()
@@ -226,9 +235,14 @@ def doubts(session: SessionSeen, facts: Facts) -> list[str]:
     return [f"{stage} of {', '.join(labels)} failed, but {reason}" for reason, labels in found.items()]
 
 
+def every_run(session: SessionSeen) -> list[RunSeen]:
+    """The runs of a session, and its evaluation."""
+    return [*session.runs.values(), *([session.evaluation] if session.evaluation else [])]
+
+
 def timeline(session: SessionSeen) -> list[RunReport]:
     """The runs of a session on its own clock."""
-    every = [*session.runs.values(), *([session.evaluation] if session.evaluation else [])]
+    every = every_run(session)
     begun = min((run.started for run in every), default=0.0)
     return [
         RunReport(

@@ -523,6 +523,7 @@ class Stream:
         for count in FIRST_STEPS:
             full, rest = divmod(count, inner) if inner else (0, 0)
             used, looked = full + (rest > 0), -(-self.cfg.stream.first_steps_images // size)
+            looked = min(looked, self.machine.batch_limit or looked)
             if (used + looked) * size > len(chosen):
                 continue  # too short a stream to look at images that it has not adapted to
             probe = self.fresh()

@@ -19,6 +19,8 @@ _NAMES = re.compile(
     r"name resolution|getaddrinfo|connection error|max retries|offline mode|couldn't connect|cannot connect|no network", re.IGNORECASE
 )
 _PATH = re.compile(r"(?<![\w.:/])(/[\w .+@(),=-]+(?:/[\w .+@(),=-]+)+)")
+# A place for data below the tree: whoever starts the experiment puts them there, or it downloads them.
+_DATA = re.compile(r"(?<![\w./])((?:\./)?(?:\.cache|data|datasets?|inputs?)/[\w.+@=/-]+)", re.IGNORECASE)
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
 
 
@@ -55,6 +57,10 @@ def _data(chain: list[Raised], run: RunSeen) -> str:
             path = found[1].strip().rstrip(".,:;'\")")
             if not (inside and path.startswith(inside)) and not path.startswith(("/tmp/", "/proc/", "/dev/")) and not Path(path).exists():
                 return f"it needs {path}, which is not on this machine (--data-root)"
+        message = raised.message.replace(f"{inside}/tree/", "") if inside else raised.message
+        below = _DATA.search(message) if raised.type in ("FileNotFoundError", "NotADirectoryError") else None
+        if below is not None:
+            return f"it needs {below[1].rstrip('.')}, which is not in the experiment's folder"
     return ""
 
 

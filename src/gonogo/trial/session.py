@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import sys
 import tempfile
 import time
@@ -27,6 +28,8 @@ from gonogo.trial.sandbox.model import GIBIBYTE
 
 EVALUATION = "(evaluation)"
 RESULTS = "results"
+CACHE = ".cache"
+MOST_CACHE = GIBIBYTE
 INJECTED = Path(__file__).resolve().parent / "inject"
 HOME = Path(__file__).resolve().parents[2]
 MOST_JSON = 4 << 20
@@ -109,7 +112,7 @@ def carry_out(
     policy = _policy(experiment.root, interpreter, options, _seconds(stage, runs, options))
     with Sandbox(policy, required=options.require_sandbox) as box:
         session.containment = str(box.containment)
-        _fill(box, experiment, runs)
+        _fill(box, experiment, runs, session)
         before = set(_files(box.tree))
         _run(box, stage, runs, contract, interpreter, options, session, progress)
         _collect(box, session, before, contract)
@@ -121,14 +124,24 @@ def _seconds(stage: Stage, runs: Sequence[Run], options: TrialOptions) -> float:
     return options.seconds * (len(runs) + stage.tracker) + MARGIN
 
 
-def _fill(box: Box, experiment: Experiment, runs: Sequence[Run]) -> None:
-    """Put into the box's tree what is not copied from a folder: the files of a bundle, and run configs that only the plan has."""
+def _fill(box: Box, experiment: Experiment, runs: Sequence[Run], session: SessionSeen) -> None:
+    """Put into the box's tree what is not copied from a folder: the files of a bundle, run configs that only the plan has, a small cache."""
     if experiment.root is None:
         for path, file in experiment.files.items():
             box.write(path, file.text or "")
     for run in runs:
         if run.from_plan and run.path is not None:
             box.write(run.path, run.text)
+    cache = experiment.root / CACHE if experiment.root is not None else None
+    if cache is None or not cache.is_dir():
+        return
+    size = sum(entry.lstat().st_size for entry in cache.rglob("*"))
+    if size > MOST_CACHE:
+        session.notes.append(
+            f"Its {CACHE}/ has {size / GIBIBYTE:.1f} GiB and was left out: --data-root shows folders without copying them."
+        )
+    else:
+        shutil.copytree(cache, box.tree / CACHE, symlinks=True, dirs_exist_ok=True)
 
 
 def _policy(tree: Path | None, interpreter: Interpreter, options: TrialOptions, seconds: float) -> Policy:
