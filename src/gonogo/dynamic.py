@@ -55,6 +55,7 @@ class Running:
     options: TrialOptions
     to: Stage
     progress: Progress
+    trial_failed: bool = False
 
     def run(self) -> None:
         """Run the stages that are wanted, the cheaper first; one whose forerunner found something that blocks is skipped.
@@ -70,7 +71,7 @@ class Running:
         for stage in (Stage.TRIAL, Stage.REHEARSE):
             if stage is Stage.REHEARSE and self.to is Stage.TRIAL:
                 break
-            reason = self._obstacle(runs)
+            reason = self._obstacle(runs, stage)
             if reason:
                 self.verdict.stages.append(StageReport(name=stage, status="skipped", reason=reason))
                 continue
@@ -80,9 +81,11 @@ class Running:
                     return
             self._stage(stage, runs, environment)
 
-    def _obstacle(self, runs: Sequence[Run]) -> str:
+    def _obstacle(self, runs: Sequence[Run], stage: Stage) -> str:
         if not runs:
             return "there is no run"
+        if stage is Stage.REHEARSE and self.trial_failed and not self.options.keep_going:
+            return "the trial failed (--keep-going)"
         blocking = sum(finding.blocks for finding in self.verdict.findings)
         if blocking and not self.options.keep_going:
             return f"{blocking} finding{'s' if blocking > 1 else ''} of the stages before block{'' if blocking > 1 else 's'} (--keep-going)"
@@ -141,6 +144,7 @@ class Running:
         self.judge(stage)
         self.verdict.undecided[undecided:undecided] = doubts(session, self.facts)
         self.verdict.undecided += self._unexplained(stage, session)
+        self.trial_failed = bool(session.problem) or not all(run.ok for run in session.runs.values())
 
     def _unexplained(self, stage: Stage, session: SessionSeen) -> list[str]:
         """Runs that failed although no rule found a fault and nothing excuses them: that is no GO."""

@@ -125,7 +125,7 @@ def _seconds(stage: Stage, runs: Sequence[Run], options: TrialOptions) -> float:
 
 
 def _fill(box: Box, experiment: Experiment, runs: Sequence[Run], session: SessionSeen) -> None:
-    """Put into the box's tree what is not copied from a folder: the files of a bundle, run configs that only the plan has, a small cache."""
+    """Put into the box's tree what is not copied with it: the files of a bundle, run configs that only the plan has, a small cache."""
     if experiment.root is None:
         for path, file in experiment.files.items():
             box.write(path, file.text or "")
