@@ -136,6 +136,10 @@ class Running:
             self._failed(stage, str(error), started)
             return
         self.facts.give("trial" if stage is Stage.TRIAL else "rehearsal", session)
+        if stage is Stage.REHEARSE:
+            # What an evaluation makes of some of the runs says nothing of what it makes of all.
+            whole = len(session.runs) == len(self.facts.get("runs")) and all(run.ok for run in session.runs.values())
+            self.facts.give("complete_rehearsal", whole and not session.problem)
         if session.problem:
             self.verdict.undecided.append(f"{stage} came to no end: {session.problem}")
         self._report(stage, started, "failed" if session.problem else "ran", session.problem, session)

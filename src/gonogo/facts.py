@@ -99,7 +99,9 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 
 def names() -> list[str]:
     """Every fact a rule may ask for."""
-    return sorted([*_PROVIDERS, "experiment", "contract", "composer", "workspace", "environment", "trial", "rehearsal"])
+    return sorted(
+        [*_PROVIDERS, "experiment", "contract", "composer", "workspace", "environment", "trial", "rehearsal", "complete_rehearsal"]
+    )
 
 
 @fact

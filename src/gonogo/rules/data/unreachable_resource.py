@@ -1,0 +1,53 @@
+"""DAT107."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module
+from gonogo.contract import Contract
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.observed import located
+from gonogo.trial.observations import SessionSeen
+
+
+@rule("DAT107", "unreachable-resource", criterion=3, severity=Severity.WARNING, stage=Stage.TRIAL)
+def unreachable_resource(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """A dataset or model is neither in the sandbox nor known to a stand-in.
+
+    What it does:
+        Reports what the code asked a library to download in the trial, where neither a cache, nor `--data-root`, nor a stand-in has it.
+
+    Why it matters:
+        The name may be wrong, or right: the gate could not see what the code does with it.
+
+    Instead:
+        Check the name; show the data with `--data-root`, or write a stand-in.
+    """
+    for run in trial.runs.values():
+        for process in run.processes.values():
+            for happened in process.unreachable:
+                name = happened.data.get("name") or happened.what
+                yield Fault(
+                    located(happened.place, modules, contract),
+                    f"`{name}` ({happened.what}) can't be had in the sandbox, and nothing stands in for it",
+                    "check the name, and show the gate the real thing with --data-root",
+                    runs=(run.label,),
+                    evidence=str(happened.data.get("reason", "")),
+                )
+
+
+_IMPORT, _DIGITS = "from sklearn.datasets import load_digits\n", "    digits = load_digits()\n"
+
+BAD = Tree(
+    {
+        "src/preprocess.py": (
+            Edit(_IMPORT, "from huggingface_hub import hf_hub_download\n" + _IMPORT),
+            Edit(_DIGITS, '    hf_hub_download("nobody/nothing", "digits.npz")  # <- here\n' + _DIGITS),
+        ),
+        "pyproject.toml": Edit('    "numpy>=1.26",\n', '    "numpy>=1.26",\n    "huggingface-hub>=0.24",\n'),
+    }
+)
+
+GOOD = Tree()

@@ -1,0 +1,56 @@
+"""EVA111."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module
+from gonogo.contract import Contract
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.observed import cleaned, located
+from gonogo.trial.observations import Raised, SessionSeen
+
+_QUOTED = re.compile(r"['\"]([^'\"]+)['\"]")
+
+
+@rule("EVA111", "config-from-nowhere", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSE)
+def config_from_nowhere(
+    rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
+) -> Iterator[Fault]:
+    """The evaluation needs a file that no one wrote.
+
+    What it does:
+        Reports an evaluation that ends with a missing file, where the rehearsed runs have all ended well and left no such file.
+
+    Why it matters:
+        The evaluation runs when all the computing is done, and often on another machine than the runs.
+
+    Instead:
+        Read what it needs from W&B: the config is there as `run.config`.
+    """
+    evaluation = rehearsal.evaluation
+    if evaluation is None or evaluation.ok or evaluation.late or not complete_rehearsal:
+        return
+    raised = missing_file(evaluation.failure())
+    if raised is not None:
+        names = _QUOTED.findall(cleaned(raised.message))
+        yield Fault(
+            located(raised.place, modules, contract),
+            f"the evaluation needs `{names[-1]}`, which no run wrote" if names else "the evaluation needs a file that no run wrote",
+            "read it from W&B, where everything is that the runs logged",
+            evidence=cleaned(str(raised)),
+        )
+
+
+def missing_file(chain: list[Raised] | None) -> Raised | None:
+    """The missing file that an evaluation failed on."""
+    return next((raised for raised in chain or () if raised.type == "FileNotFoundError" and raised.place is not None), None)
+
+
+_CONFIG = "    config = OmegaConf.load(CONFIG_FILE)\n"
+
+BAD = Tree({"src/evaluate.py": Edit(_CONFIG, '    config = OmegaConf.load(results_dir / "config.yaml")  # <- here\n')})
+
+GOOD = Tree()

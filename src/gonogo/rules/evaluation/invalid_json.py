@@ -1,0 +1,65 @@
+"""EVA110."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module
+from gonogo.contract import Contract, module_path
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.places import main_place
+from gonogo.trial.observations import SessionSeen
+
+
+@rule("EVA110", "invalid-json", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSE)
+def invalid_json(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """The evaluation writes a `.json` file that is no JSON: NaN or Infinity, or broken off.
+
+    What it does:
+        Reads every `.json` file that the rehearsal's evaluation left in the folder of results, by the letter of the standard.
+
+    Why it matters:
+        Python's `json` writes NaN by default, and everything but Python refuses to read it.
+
+    Instead:
+        `json.dump(…, allow_nan=False)`, and `null` for a number that does not exist.
+    """
+    evaluation = rehearsal.evaluation
+    if evaluation is None or not evaluation.ok:
+        return
+    names: dict[str, list[str]] = {}
+    for path, text in rehearsal.texts.items():
+        problem = _problem(text)
+        if problem:
+            names.setdefault(problem, []).append(path)
+    for problem, paths in names.items():
+        yield Fault(
+            main_place(modules, module_path(contract.evaluation.module)),
+            f"the evaluation writes JSON with {problem}" if problem != "an error" else "the evaluation writes a file that is no JSON",
+            "write null instead, with `allow_nan=False` to be sure" if problem != "an error" else "write it whole, with `json.dump`",
+            evidence=", ".join(paths[:6]),
+        )
+
+
+def _problem(text: str) -> str:
+    found: list[str] = []
+    try:
+        json.loads(text, parse_constant=found.append)
+    except (ValueError, RecursionError):
+        return "an error"
+    return found[0].lstrip("-") if found else ""
+
+
+BAD = Tree(
+    {
+        "src/evaluate.py": (
+            Edit("json.dumps(content, indent=2, allow_nan=False)", "json.dumps(content, indent=2)"),
+            Edit('        "mcnemar_p_value": p_value,\n', '        "mcnemar_p_value": p_value if disagreements > 1e9 else float("nan"),\n'),
+            Edit("def main() -> None:\n", "def main() -> None:  # <- here\n"),
+        )
+    }
+)
+
+GOOD = Tree()

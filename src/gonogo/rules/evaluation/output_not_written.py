@@ -1,0 +1,71 @@
+"""EVA114."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module
+from gonogo.contract import Contract, module_path
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
+from gonogo.rules.places import main_place
+from gonogo.trial.observations import SessionSeen
+
+FIGURES = (".pdf", ".png", ".svg")
+TABLES = (".csv", ".md", ".tex", ".html", ".txt")
+
+
+@rule("EVA114", "output-not-written", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSE)
+def output_not_written(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool) -> Iterator[Fault]:
+    """The evaluation ends well without having written what the contract asks for.
+
+    What it does:
+        Looks into the folder of results after the rehearsal's evaluation: the contract's files, a figure for each run, figures of the
+        comparison. EVA104 says the same of code that never names such a file; this rule saw what was written.
+
+    Why it matters:
+        Whoever reads the results, person or program, looks for these files under these names.
+
+    Instead:
+        Write them below `results_dir`, at the places the contract names.
+    """
+    evaluation = rehearsal.evaluation
+    if evaluation is None or not evaluation.ok or not complete_rehearsal or not contract.evaluation.outputs:
+        return
+    place = main_place(modules, module_path(contract.evaluation.module))
+    missing = _missing(rehearsal, contract)
+    if missing:
+        there = ", ".join(quoted(sorted(rehearsal.results), 6)) or "nothing"
+        yield Fault(
+            place,
+            f"the evaluation does not write {', '.join(quoted(missing))}",
+            "write it below `results_dir`",
+            evidence=f"written: {there}",
+        )
+
+
+def _missing(rehearsal: SessionSeen, contract: Contract) -> list[str]:
+    """What is not there, the same for every run said once."""
+    written, found = rehearsal.results, []
+    for pattern in contract.evaluation.outputs:
+        paths = [pattern.replace("{run_id}", label) for label in rehearsal.runs] if "{run_id}" in pattern else [pattern]
+        if not all(path in written for path in paths):
+            found.append(pattern.replace("{run_id}", "<run_id>"))
+    folders = [*rehearsal.runs, "comparison"]
+    for folder, shown in zip(folders, [*["<run_id>"] * len(rehearsal.runs), "comparison"], strict=True):
+        has_figure = any(path.startswith(f"{folder}/") and path.endswith(FIGURES) for path in written)
+        if not has_figure and f"{shown}/*.pdf" not in found:
+            found.append(f"{shown}/*.pdf")
+    return found
+
+
+BAD = Tree(
+    {
+        "src/evaluate.py": (
+            Edit('    write_json(run_dir / "metrics.json", run)\n', '    write_json(run_dir.parent / "metrics.json", run)\n'),
+            Edit("def main() -> None:\n", "def main() -> None:  # <- here\n"),
+        )
+    }
+)
+
+GOOD = Tree()

@@ -1,0 +1,102 @@
+"""MOD103."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from gonogo.code.modules import Module
+from gonogo.contract import Contract
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
+from gonogo.rules.observed import judged, located, trained
+from gonogo.runs import Run
+from gonogo.trial.observations import Optimizer, SessionSeen
+
+
+@rule("MOD103", "trainable-set-mismatch", criterion=4, severity=Severity.ERROR, stage=Stage.TRIAL)
+def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """What the optimizer changes is not what the run config declares, or it changes nothing.
+
+    What it does:
+        Compares every parameter before and after the first steps of each optimizer in the trial. Reported are an optimizer none of
+        whose parameters ever had a gradient, and one that changed parameters which `freeze_except` of the run config leaves out.
+
+    Why it matters:
+        Training that updates nothing, or adaptation that updates the whole network, runs without any error and measures something else.
+
+    Instead:
+        Freeze first, then build the optimizer over the parameters that are left; keep the loss attached to them.
+    """
+    declared = {run.id: _freeze_except(run) for run in runs}
+    for run in judged(trial):
+        for process in trained(run):
+            for optimizer in process.optimizers.values():
+                problem = _problem(optimizer, declared.get(run.label) or [], alone=len(process.optimizers) == 1)
+                if problem:
+                    action = "build the optimizer over the parameters that the loss depends on and the config declares"
+                    yield Fault(located(optimizer.place, modules, contract), problem, action, runs=(run.label,))
+
+
+def _problem(optimizer: Optimizer, declared: list[str], alone: bool) -> str:
+    looked = min(optimizer.steps, 8)
+    if looked and optimizer.without >= looked and not optimizer.changed:
+        return f"`{optimizer.name}` updates nothing: at its steps, none of its parameters has a gradient"
+    if not declared or not alone or not optimizer.changed:
+        return ""
+    beyond = [f"{name} ({kind})" for name, kind in optimizer.changed if name != "?" and not _is_declared(name, kind, declared)]
+    if not beyond or any(name == "?" for name, _ in optimizer.changed):
+        return ""
+    return f"it updates what `freeze_except` does not name: {', '.join(quoted(beyond, 3))}"
+
+
+def _is_declared(name: str, kind: str, declared: list[str]) -> bool:
+    """Whether one of the declared names may mean a parameter: all its words are in the parameter's name or its module's class."""
+    said = f"{name} {kind}".lower().replace("_", "")
+    return any(all(word in said for word in re.split(r"[.\s/*]+", entry.lower().replace("_", "")) if word) for entry in declared)
+
+
+def _freeze_except(run: Run) -> list[str]:
+    """The names that the run config says are trained; none where it does not say so in words that parameters could have."""
+    found: list[str] = []
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if key == "freeze_except" and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+                    found.extend(value)
+                walk(value)
+        elif isinstance(node, list):
+            for entry in node:
+                walk(entry)
+
+    walk(run.document.value)
+    return found
+
+
+_STEP = "        loss.backward()\n"
+
+BAD = [
+    Tree(
+        {
+            "src/train.py": Edit(
+                _STEP,
+                "        torch.autograd.grad(loss, list(model.parameters()))\n",
+            ),
+            "src/model.py": Edit("    return torch.optim.SGD(\n", "    return torch.optim.SGD(  # <- here\n"),
+        }
+    ),
+    Tree(
+        {
+            "src/model.py": Edit("    return torch.optim.SGD(\n", "    return torch.optim.SGD(  # <- here\n"),
+            "config/run/proposed-mlp-digits.yaml": Edit(
+                "  dropout: 0.1\n", "  dropout: 0.1\n  freeze_except: [output.weight, output.bias]\n"
+            ),
+        }
+    ),
+]
+
+GOOD = Tree(
+    {"config/run/proposed-mlp-digits.yaml": Edit("  dropout: 0.1\n", "  dropout: 0.1\n  freeze_except: [Linear.weight, Linear.bias]\n")}
+)

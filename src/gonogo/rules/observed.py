@@ -1,0 +1,113 @@
+"""What the rules on observations share: how a failure is told, and where it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from gonogo.code.modules import Module
+from gonogo.contract import Contract, module_path
+from gonogo.finding import Location, Related
+from gonogo.rules.base import Fault, at
+from gonogo.rules.places import main_place
+from gonogo.trial.causes import excuse
+from gonogo.trial.observations import Place, Process, Raised, RunSeen, SessionSeen
+
+_SANDBOX = re.compile(r"/\S*?gonogo-box-\w+/(?:tree|tmp/gonogo/scratch|tmp|home)/?")
+MOST_MESSAGE = 300
+MOST_LINES = 12
+
+
+def cleaned(text: str) -> str:
+    """A text of a run without the folders of the sandbox, which are others each time."""
+    return _SANDBOX.sub("", text)
+
+
+def located(place: Place | None, modules: Mapping[str, Module], contract: Contract) -> Location:
+    """A place that was seen, as a location; the main function of the training where there is none."""
+    if place is not None and place[0] in modules:
+        return at(place[0], place[1])
+    return main_place(modules, module_path(contract.training.module))
+
+
+def judged(session: SessionSeen) -> Iterator[RunSeen]:
+    """The runs that ended well: what others did not do, they may have had no chance to do."""
+    return (run for run in session.runs.values() if run.ok)
+
+
+def processes(run: RunSeen) -> list[Process]:
+    """A run's processes that ran the experiment's own code, as far as they were watched."""
+    return list(run.processes.values())
+
+
+def trained(run: RunSeen) -> Iterator[Process]:
+    """The processes in which a network ran."""
+    return (process for process in run.processes.values() if process.counts.get("forwards", 0))
+
+
+def made_up(run: RunSeen) -> bool:
+    """Whether a run saw data or weights that the gate made up."""
+    return any(process.standins for process in run.processes.values())
+
+
+def failures(runs: Iterable[RunSeen], modules: Mapping[str, Module], contract: Contract, module: str) -> Iterator[Fault]:
+    """What made runs fail, at the experiment's own line; silent where it may not be the experiment's fault.
+
+    Args:
+        runs: the runs.
+        modules: the experiment's modules.
+        contract: its contract.
+        module: the module that was started, where nothing tells the line.
+    """
+    for run in runs:
+        if run.ok or not run.ended:
+            continue
+        chain = run.failure()
+        if run.late or excuse(chain, run, modules):
+            continue
+        if chain is None or all(raised.place is None for raised in chain):
+            yield _failed_somewhere(run, chain, modules, module)
+            continue
+        yield _failed_at(run, chain, modules, contract)
+
+
+def _failed_somewhere(run: RunSeen, chain: list[Raised] | None, modules: Mapping[str, Module], module: str) -> Fault:
+    how = f"it ends with exit code {run.code}" if run.code is not None else f"signal {run.signal} ends it"
+    if chain:
+        how = f"it ends with {_told(chain[0])}"
+    return Fault(
+        main_place(modules, module_path(module)),
+        f"{how}",
+        "see what it says last, and mend that",
+        runs=(run.label,),
+        evidence=cleaned(run.last_lines(MOST_LINES)),
+    )
+
+
+def _failed_at(run: RunSeen, chain: list[Raised], modules: Mapping[str, Module], contract: Contract) -> Fault:
+    """The exception nearest to the cause: where code caught one and raised another, both are told."""
+    first = next((raised for raised in reversed(chain) if raised.place is not None), chain[0])
+    last = next((raised for raised in chain if raised.place is not None), chain[0])
+    shown = last if last.type != "SystemExit" else first
+    related = tuple(
+        Related(location=at(path, line), label=f"called in `{function}`")
+        for path, line, function in reversed(shown.frames[:-1][-3:])
+        if path in modules
+    )
+    other = first if shown is not first else None
+    cause = f", from {_told(other)}" if other is not None and _told(other) not in _told(shown) else ""
+    return Fault(
+        located(shown.place, modules, contract),
+        f"it ends with {_told(shown)}{cause}",
+        "mend this line, or what leads to it",
+        related=related,
+        runs=(run.label,),
+        evidence=cleaned(run.last_lines(MOST_LINES)),
+    )
+
+
+def _told(raised: Raised) -> str:
+    message = " ".join(cleaned(raised.message).split())
+    if len(message) > MOST_MESSAGE:
+        message = message[:MOST_MESSAGE] + " …"
+    return f"{raised.type}: {message}" if message else raised.type

@@ -1,0 +1,52 @@
+"""WDB109."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module
+from gonogo.contract import Contract
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.observed import located
+from gonogo.trial.observations import SessionSeen
+
+
+@rule("WDB109", "step-goes-back", criterion=6, severity=Severity.WARNING, stage=Stage.TRIAL)
+def step_goes_back(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """A row is logged with a step that lies before the last one.
+
+    What it does:
+        Watches `wandb.log(…, step=…)` in the trial.
+
+    Why it matters:
+        The client drops such a row with a warning that nobody reads: the curve then lacks what it was for.
+
+    Instead:
+        Count one step for the whole run, or leave `step` out and log the epoch as a value.
+    """
+    for run in trial.runs.values():
+        for process in run.processes.values():
+            for happened in process.tracking:
+                if happened.what == "step-back":
+                    yield Fault(
+                        located(happened.place, modules, contract),
+                        "it logs with a step that lies before the last one: the client drops the row",
+                        "count one step for the whole run, or leave `step` out",
+                        runs=(run.label,),
+                        evidence=f"step {happened.data.get('step')} after {happened.data.get('last')}",
+                    )
+
+
+_LOG = '    wandb.log({"test_accuracy": test_accuracy, "test_loss": test_loss})\n'
+
+BAD = Tree(
+    {
+        "src/train.py": (
+            Edit('"val_loss": val_loss})\n', '"val_loss": val_loss}, step=epoch)\n'),
+            Edit(_LOG, '    wandb.log({"test_accuracy": test_accuracy, "test_loss": test_loss}, step=0)  # <- here\n'),
+        )
+    }
+)
+
+GOOD = Tree()

@@ -1,0 +1,45 @@
+"""TRI107."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module
+from gonogo.contract import Contract
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.evaluation.config_from_nowhere import missing_file
+from gonogo.rules.observed import failures
+from gonogo.trial.observations import SessionSeen
+
+
+@rule("TRI107", "evaluation-fails", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSE)
+def evaluation_fails(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool) -> Iterator[Fault]:
+    """The evaluation fails on the runs that were just rehearsed.
+
+    What it does:
+        Starts the documented evaluation on the rehearsed runs, which the local tracker has, and reports it where it does not end
+        with exit code 0. Silent where a run failed, or not all runs were rehearsed.
+
+    Why it matters:
+        The evaluation comes last: what it stumbles over is found when all the computing is done.
+
+    Instead:
+        Mend the line named: ask for what the runs log, under the names under which they log it.
+    """
+    # A missing file is another rule's.
+    if rehearsal.evaluation is not None and complete_rehearsal and missing_file(rehearsal.evaluation.failure()) is None:
+        for fault in failures([rehearsal.evaluation], modules, contract, contract.evaluation.module):
+            yield Fault(fault.location, f"the evaluation fails: {fault.message}", fault.action, fault.related, (), fault.evidence)
+
+
+BAD = Tree(
+    {
+        "src/evaluate.py": Edit(
+            '        "test_loss": float(run.summary["test_loss"]),\n',
+            '        "test_loss": float(run.summary["test"]["loss"]),  # <- here\n',
+        )
+    }
+)
+
+GOOD = Tree()

@@ -1,0 +1,51 @@
+"""TRI103."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module
+from gonogo.contract import Contract
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.observed import located
+from gonogo.trial.observations import SessionSeen
+
+
+@rule("TRI103", "search-in-trial", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL)
+def search_in_trial(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """The hyper-parameter search runs in a trial.
+
+    What it does:
+        Watches Optuna in the trial: a study that is optimised, or a trial of a study that the code asks for, is reported.
+
+    Why it matters:
+        A trial has to be quick and to show the code of one run; a search trains many times over.
+
+    Instead:
+        Search only where the trial flag is not set.
+    """
+    for run in trial.runs.values():
+        happened = [each for process in run.processes.values() for each in process.searches if each.what in ("optimize", "trial")]
+        if happened:
+            yield Fault(
+                located(happened[0].place, modules, contract),
+                "the search runs in the trial",
+                f"leave it out where `{contract.trial.key}` says that it is a trial",
+                runs=(run.label,),
+            )
+
+
+_CALL = "    found = search(cfg) if cfg.run.optuna.enabled and not cfg.trial_mode else {}\n"
+_OPTIMISE = "    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)\n"
+
+BAD = Tree(
+    {
+        "src/train.py": (
+            Edit(_CALL, "    found = search(cfg) if cfg.run.optuna.enabled else {}\n"),
+            Edit(_OPTIMISE, _OPTIMISE.replace("\n", "  # <- here\n")),
+        )
+    }
+)
+
+GOOD = Tree()

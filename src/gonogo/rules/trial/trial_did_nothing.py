@@ -1,0 +1,64 @@
+"""TRI108."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module
+from gonogo.contract import Contract
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.observed import judged, located
+from gonogo.trial.observations import RunSeen, SessionSeen
+
+_TORCH = ("import torch", "from torch", "import lightning", "import pytorch_lightning")
+
+
+@rule("TRI108", "trial-did-nothing", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL)
+def trial_did_nothing(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """A trial ends well without having run a network.
+
+    What it does:
+        Reports a trial that ends with exit code 0 although no PyTorch network was called in any process that the probe watched. Silent
+        where a run has processes that the probe could not watch, or the experiment does not use PyTorch.
+
+    Why it matters:
+        Exit code 0 of a trial that skips the training says nothing about the run.
+
+    Instead:
+        Let a trial do what a run does, with less data: load, predict, learn, log.
+    """
+    if not any(marker in module.text for module in modules.values() for marker in _TORCH):
+        return
+    for run in judged(trial):
+        if run.total("forwards") == 0 and _all_watched(run):
+            task = max((process.marks.get("task", 0.0), process.pid) for process in run.processes.values())
+            yield Fault(
+                located(None, modules, contract),
+                "the trial ends with exit code 0, but no network was run in it",
+                "let a trial do what a run does, on fewer batches",
+                runs=(run.label,),
+                evidence="" if task[0] else "no function under `@hydra.main` was called either",
+            )
+
+
+def _all_watched(run: RunSeen) -> bool:
+    """Whether every Python that was started was watched to its end."""
+    seen = list(run.processes.values())
+    started = sum("python" in str(child.what).lower() for process in seen for child in process.children)
+    return bool(seen) and len(seen) >= started + 1 and all(process.ended is not None for process in seen)
+
+
+BAD = Tree(
+    {
+        "src/train.py": (
+            Edit(
+                "    run_dir = Path(cfg.results_dir) / cfg.run.run_id\n",
+                '    if cfg.trial_mode:\n        print("trial passed")\n        return\n    run_dir = Path(cfg.results_dir) / cfg.run.run_id\n',
+            ),
+            Edit("def main(cfg: DictConfig) -> None:\n", "def main(cfg: DictConfig) -> None:  # <- here\n"),
+        )
+    }
+)
+
+GOOD = Tree()

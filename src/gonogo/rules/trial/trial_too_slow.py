@@ -1,0 +1,53 @@
+"""TRI104."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.code.modules import Module
+from gonogo.contract import Contract, module_path
+from gonogo.finding import Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.places import main_place
+from gonogo.trial.observations import SessionSeen
+
+SECONDS = 120.0
+
+
+@rule("TRI104", "trial-too-slow", criterion=9, severity=Severity.WARNING, stage=Stage.TRIAL)
+def trial_too_slow(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+    """A trial takes minutes.
+
+    What it does:
+        Reports a trial that took more than two minutes in the sandbox, or was ended because its time was up.
+
+    Why it matters:
+        A trial is run before every real run, and by programs that write experiments after every change.
+
+    Instead:
+        Load and compute less in a trial: fewer images, a smaller look at the data, no second model.
+    """
+    for run in trial.runs.values():
+        if run.late or run.seconds > SECONDS:
+            yield Fault(
+                main_place(modules, module_path(contract.commands["trial"].module)),
+                "the trial did not end within the time it was given" if run.late else f"the trial takes more than {SECONDS:.0f} s",
+                "let it load and compute less",
+                runs=(run.label,),
+                evidence=f"{run.seconds:.0f} s",
+            )
+
+
+_START = '    print(f"starting the training of {cfg.run.run_id}")\n'
+
+BAD = Tree(
+    {
+        "src/main.py": (
+            Edit("import subprocess\nimport sys\n", "import subprocess\nimport sys\nimport time\n"),
+            Edit(_START, _START + "    time.sleep(200)\n"),
+            Edit("def main(cfg: DictConfig) -> None:\n", "def main(cfg: DictConfig) -> None:  # <- here\n"),
+        )
+    }
+)
+
+GOOD = Tree()
