@@ -49,13 +49,12 @@ def _all_watched(run: RunSeen) -> bool:
     return bool(seen) and len(seen) >= started + 1 and all(process.ended is not None for process in seen)
 
 
+_FIRST = "    run_dir = Path(cfg.results_dir) / cfg.run.run_id\n"
+
 BAD = Tree(
     {
         "src/train.py": (
-            Edit(
-                "    run_dir = Path(cfg.results_dir) / cfg.run.run_id\n",
-                '    if cfg.trial_mode:\n        print("trial passed")\n        return\n    run_dir = Path(cfg.results_dir) / cfg.run.run_id\n',
-            ),
+            Edit(_FIRST, '    if cfg.trial_mode:\n        print("trial passed")\n        return\n' + _FIRST),
             Edit("def main(cfg: DictConfig) -> None:\n", "def main(cfg: DictConfig) -> None:  # <- here\n"),
         )
     }
