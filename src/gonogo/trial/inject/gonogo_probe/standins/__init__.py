@@ -14,7 +14,7 @@ from typing import Any
 
 from gonogo_probe import channel, places, settings
 
-MODULES = ("corruptions", "hub")
+MODULES = ("corruptions", "hub", "vision", "networks", "tables", "texts", "language")
 _loaded: list[Any] = []
 
 
