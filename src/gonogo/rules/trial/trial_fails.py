@@ -31,6 +31,6 @@ def trial_fails(trial: SessionSeen, modules: dict[str, Module], contract: Contra
 
 _STACK = "    all_labels = torch.cat([batch_labels for _, batch_labels in batches])\n"
 
-BAD = Tree({"src/train.py": Edit(_STACK, _STACK.replace("torch.cat(", "torch.stack(").replace("batches])\n", "batches])  # <- here\n"))})
+BAD = Tree({"src/train.py": Edit(_STACK, _STACK.replace("batches])\n", "batches], dim=2)  # <- here\n"))})
 
 GOOD = Tree()

@@ -14,6 +14,7 @@ MOST = 5000  # keys
 _reads: dict[str, None] = {}
 _wholes: dict[str, None] = {}
 _writes: dict[str, None] = {}
+_asked: set[tuple[int, str, str] | None] = set()
 _told = {"read": 0, "whole": 0, "written": 0}
 
 
@@ -40,8 +41,12 @@ def _watch_key(config: Any, name: str, into: dict[str, None]) -> None:
 
     @functools.wraps(original)
     def watched(self: Any, key: Any, *more: Any, **named: Any) -> Any:
-        if len(into) < MOST and places.is_direct(sys._getframe(1)) and not (isinstance(key, str) and key.startswith("_")):
-            _note(into, self, key)
+        asked = (id(self), name, key) if type(key) is str else None  # what was noted once need not be noted at every step
+        if asked not in _asked:
+            if len(into) < MOST and places.is_direct(sys._getframe(1)) and not (isinstance(key, str) and key.startswith("_")):
+                _note(into, self, key)
+                if asked is not None:
+                    _asked.add(asked)
         return original(self, key, *more, **named)
 
     setattr(config, name, watched)

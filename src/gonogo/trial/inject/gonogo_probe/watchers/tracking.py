@@ -34,6 +34,8 @@ def _watch_init(module: Any) -> None:
         except BaseException as error:
             channel.emit("wandb", what="init-failed", place=place, error=f"{type(error).__name__}: {error}"[:500])
             raise
+        if _mode(run) == "disabled":
+            _watch_disabled(run)
         channel.emit("wandb", what="init", place=place, mode=_mode(run), asked=_asked(named), **_identity(run))
         return run
 
@@ -54,26 +56,49 @@ def _identity(run: Any) -> dict[str, Any]:
 
 
 def _watch_run(module: ModuleType) -> None:
-    run = module.Run
-    log, finish = run.log, run.finish
+    _watch_methods(module.Run)
+
+
+def _watch_disabled(run: Any) -> None:
+    """A disabled run is of a class of its own, or has other functions for its methods; and `wandb.log` is one of these already."""
+    if "log" in vars(type(run)):
+        _watch_methods(type(run))
+    elif "log" in vars(run):
+        _watch_methods(run)
+    else:
+        return
+    sys.modules["wandb"].log = run.log  # type: ignore[attr-defined]
+
+
+def _watch_methods(owner: Any) -> None:
+    """Watch `log` and `finish` of a class of runs, or of one run."""
+    log, finish = owner.log, owner.finish
+    if hasattr(log, "watched_by_gonogo"):
+        return
+    is_class = isinstance(owner, type)
 
     @functools.wraps(log)
-    def logged(self: Any, data: Any = None, step: Any = None, *more: Any, **named: Any) -> Any:
+    def logged(*arguments: Any, **named: Any) -> Any:
+        run, given = (arguments[0], arguments[1:]) if is_class else (owner, arguments)
+        data = given[0] if given else named.get("data")
+        step = given[1] if len(given) > 1 else named.get("step")
         if isinstance(data, dict):
             place = places.caller(sys._getframe(1))
             _note("", data, place)
             if isinstance(step, int):
-                _note_step(self, step, place)
+                _note_step(run, step, place)
             channel.tick()
-        return log(self, data, step, *more, **named)
+        return log(*arguments, **named)
 
     @functools.wraps(finish)
-    def finished(self: Any, *more: Any, **named: Any) -> Any:
+    def finished(*arguments: Any, **named: Any) -> Any:
+        run = arguments[0] if is_class and arguments else owner
         channel.flush()
-        channel.emit("wandb", what="finish", place=places.caller(sys._getframe(1)), id=str(getattr(self, "id", ""))[:200])
-        return finish(self, *more, **named)
+        channel.emit("wandb", what="finish", place=places.caller(sys._getframe(1)), id=str(getattr(run, "id", ""))[:200])
+        return finish(*arguments, **named)
 
-    run.log, run.finish = logged, finished
+    logged.watched_by_gonogo = True  # type: ignore[attr-defined]
+    owner.log, owner.finish = logged, finished
 
 
 def _note_step(run: Any, step: int, place: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from gonogo_probe import channel, hooks, loops, places
 
-MOST_LOSSES, MOST_CLASSES, MOST_HISTOGRAMS, MOST_STEPS = 200, 10_000, 400, 8
+MOST_LOSSES, MOST_CLASSES, MOST_ROWS, MOST_STEPS = 100, 10_000, 4096, 8
 MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
 
 _inside = threading.local()
@@ -114,7 +114,7 @@ def _learn_names(module: Any) -> None:
 def _saw_answers(torch: Any, answers: Any, training: bool) -> None:
     key = f"{answers.shape[1]}"
     _rows[key] = _rows.get(key, 0) + len(answers)
-    if _rows[key] - len(answers) > MOST_HISTOGRAMS * 64:
+    if _rows[key] - len(answers) > MOST_ROWS:
         return
     with torch.no_grad():
         counted = torch.bincount(answers.argmax(1).flatten(), minlength=answers.shape[1]).tolist()
