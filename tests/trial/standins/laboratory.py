@@ -20,7 +20,8 @@ from gonogo.trial.sandbox import Limits, Policy, Sandbox
 from gonogo.trial.session import INJECTED
 
 INSIDE = Path(__file__).parent / "inside"
-DEPENDENCIES = ["torch", "torchvision", "datasets", "timm", "transformers", "evaluate", "scikit-learn", "sentence-transformers", "robustbench", "setuptools<81"]
+LIBRARIES = ("torch", "torchvision", "datasets", "timm", "transformers", "evaluate", "scikit-learn", "sentence-transformers")
+ROBUSTNESS = ("torch", "torchvision", "robustbench", "setuptools<81")  # which wants an old timm
 PROJECT = '[project]\nname = "experiment"\nversion = "0.1"\nrequires-python = ">=3.11"\ndependencies = {}\n'
 ROWS = 64
 
@@ -46,9 +47,9 @@ def cases_of(name: str) -> list[str]:
     return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
 
 
-def environment() -> Interpreter:
+def environment(dependencies: tuple[str, ...] = LIBRARIES) -> Interpreter:
     """The libraries that are stood in for, as released."""
-    made = prepare({"pyproject.toml": PROJECT.format(json.dumps(DEPENDENCIES))})
+    made = prepare({"pyproject.toml": PROJECT.format(json.dumps(dependencies))})
     assert isinstance(made, Environment), made
     return made.interpreter
 
