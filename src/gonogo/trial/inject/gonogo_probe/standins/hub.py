@@ -35,7 +35,7 @@ def _watch(module: Any, name: str, make: Any) -> None:
             if type(error).__name__ not in _MISSING:
                 raise
             if not places.is_direct(sys._getframe(1)):  # a library asks for many files that need not be there
-                channel.emit("network", hosts=["huggingface.co"])
+                _say_network()
                 raise
             asked = [repo_id, *(str(value) for value in (*more, named.get("filename")) if isinstance(value, str))]
             is_model = named.get("repo_type") in (None, "model") and not named.get("subfolder")
@@ -47,6 +47,11 @@ def _watch(module: Any, name: str, make: Any) -> None:
         return made
 
     setattr(module, name, download)
+
+
+@functools.cache
+def _say_network() -> None:
+    channel.emit("network", hosts=["huggingface.co"])
 
 
 def _file(repository: str, filename: str = "", *_: str) -> str | None:
