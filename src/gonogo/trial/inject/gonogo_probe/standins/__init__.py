@@ -16,7 +16,7 @@ from typing import Any
 
 from gonogo_probe import channel, places, settings
 
-MODULES = ("corruptions", "hub", "vision", "networks", "tables", "texts", "language")
+MODULES = ("corruptions", "hub", "vision", "networks", "tables", "texts", "language", "metrics", "downloads")
 _loaded: list[Any] = []
 _CLASSES = ("num_classes", "n_classes", "num_labels", "n_labels", "classes_count")
 _said_classes: set[int] = set()
