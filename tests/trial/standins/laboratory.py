@@ -54,13 +54,14 @@ def environment(dependencies: tuple[str, ...] = LIBRARIES) -> Interpreter:
     return made.interpreter
 
 
-def run(name: str, interpreter: Interpreter, folder: Path, **settings: Any) -> dict[str, Case]:
+def run(name: str, interpreter: Interpreter, folder: Path, shown: tuple[Path, ...] = (), **settings: Any) -> dict[str, Case]:
     """Run the cases of a file, one after the other in one process.
 
     Args:
         name: of the file.
         interpreter: the environment.
         folder: an empty one.
+        shown: more folders that may be read.
         settings: of the probe, where they are not the usual ones.
     """
     tree = folder / "tree"
@@ -71,8 +72,8 @@ def run(name: str, interpreter: Interpreter, folder: Path, **settings: Any) -> d
     cases: dict[str, Case] = {case: Case() for case in cases_of(name)}
     events: list[dict[str, Any]] = []
     key = secrets.token_hex(8)
-    shown = tuple(path for path in (*interpreter.folders, INJECTED) if not str(path).startswith("/usr"))
-    policy = Policy(tree=tree, read_only=shown, limits=Limits(seconds=300, memory=6 << 30))
+    read_only = tuple(path for path in (*interpreter.folders, INJECTED, *shown) if not str(path).startswith("/usr"))
+    policy = Policy(tree=tree, read_only=read_only, limits=Limits(seconds=300, memory=6 << 30))
     with Sandbox(policy) as box:
         work = Path(box.temporary)
         (work / "scratch").mkdir()

@@ -1,4 +1,7 @@
-"""`evaluate.load`: the simple metrics, whose code it would download, computed by scikit-learn and SciPy as that code does."""
+"""`evaluate.load`: the simple metrics, whose code it would download, computed by scikit-learn and SciPy as that code does.
+
+The library tries for seconds before it gives up, so it is not asked first.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,11 @@ def _watch(module: Any) -> None:
 
     @functools.wraps(original)
     def load(path: str, config_name: Any = None, *more: Any, **named: Any) -> Any:
-        try:
-            return original(path, config_name, *more, **named)
-        except Exception as error:
-            made = _made(module, str(path), config_name)
-            if made is None:
+        made = None if os.path.exists(path) else _made(module, str(path), config_name)
+        if made is None:
+            try:
+                return original(path, config_name, *more, **named)
+            except Exception as error:
                 standins.unreachable("evaluate.load", path, f"{type(error).__name__}: {error}")
                 raise
         standins.used("evaluate.load", f"{path}: computed here, as its own code does")

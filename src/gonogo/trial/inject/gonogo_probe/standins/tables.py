@@ -39,7 +39,7 @@ def _replace(module: Any, name: str, choose: Any) -> None:
     @functools.wraps(original)
     def fetch(*arguments: Any, **named: Any) -> Any:
         # There is no network: to wait and try again would only take time.
-        named.update({name: value for name, value in (("n_retries", 0), ("delay", 0.0)) if name in parameters})
+        named.update({name: value for name, value in (("n_retries", 1), ("delay", 0.01)) if name in parameters})
         try:
             return original(*arguments, **named)
         except OSError as error:
