@@ -90,3 +90,13 @@ def test_the_command_line_says_the_same():
     assert process.returncode == 1, process.stderr
     assert answer["is_code_ready"] is False
     assert answer["code_issue"].startswith("1. ")
+
+
+def test_five_claims_of_the_seeds_reviewer_against_the_facts() -> None:
+    """Each was checked by hand: all five are true. The facts confirm four; the fifth (a local file is read where W&B lacks a key) is open."""
+    done = gonogo("review-json", SEED / "experiment_code.json", "--plan", SEED / "plan.json", "--answer", SEED / "reviewer_answer.json")
+    assert done.returncode == 0
+    standings = [word for word in ("confirmed", "refuted", "open") for _ in range(done.stdout.count(f"│ {word}"))]
+    assert standings == ["confirmed"] * 4 + ["open"]
+    assert "HYD104" in done.stdout
+    assert "DAT101" in done.stdout

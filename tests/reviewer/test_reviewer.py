@@ -362,16 +362,19 @@ class TestCommandLine:
         def bundle_of(texts: dict[str, str]) -> str:
             return json.dumps({key: texts[path] for key, path in BUNDLE_PATHS.items() if path in texts})
 
-        bundle = tmp_path / "bundle.json"
+        runs = ("proposed-mlp-digits", "comparative-1-mlp-digits")
+        planned = [{"run_id": run, "config_yaml": golden[f"config/run/{run}.yaml"]} for run in runs]
+        plan, bundle = tmp_path / "plan.json", tmp_path / "bundle.json"
+        plan.write_text(json.dumps({"runs": planned}))
         broken = golden["src/train.py"].replace("cfg.run.training.seed)\n    loaders", "cfg.seed)\n    loaders")
         bundle.write_text(bundle_of({**golden, "src/train.py": broken}))
-        done = gonogo("review-json", bundle, "--plan", PLAN)
+        done = gonogo("review-json", bundle, "--plan", plan)
         assert done.returncode == 0
         answer = json.loads(done.stdout)
         assert list(answer) == ["is_code_ready", "code_issue"]
         assert answer["is_code_ready"] is False
         assert "[HYD104]" in answer["code_issue"]
-        good = json.loads(gonogo("review-json", "-", "--plan", PLAN, stdin=bundle_of(golden).encode()).stdout)
+        good = json.loads(gonogo("review-json", "-", "--plan", plan, stdin=bundle_of(golden).encode()).stdout)
         assert good == {"is_code_ready": True, "code_issue": ""}
 
     def test_agents_list_and_diff(self, golden: dict[str, str], tmp_path: Path) -> None:
