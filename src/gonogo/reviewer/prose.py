@@ -88,6 +88,8 @@ def _finding(text: str, kinds: tuple[str, ...], names: list[str], files: list[st
         shared = sum(3 for name in names if _bare(name) in said) + sum(2 for word in _telling(text) if word in said)
         about = f"{finding.location.path} {' '.join(other.location.path for other in finding.related)}"
         shared += sum(1 for file in files if file.rpartition("/")[2] in about)
+        shared += sum(1 for word in set(re.findall(r"[a-z]{6,}", text.lower())) if word in said)
+        shared += finding.location.path.rpartition("/")[2][:6] in text.lower()
         if shared >= 3 and (best is None or shared > best[0]):
             best = shared, finding
     return best[1] if best else None

@@ -22,7 +22,7 @@ def speaks_to_reviewers(review: Review) -> Iterator[Fault]:
         Such a text has no use but to make a model say what the facts do not show.
 
     Instead:
-        Remove it.
+        Remove it: whoever reviews the code needs no instructions from it.
     """
     told = {(path, line): words for path, line, words in review.orders}
     for one in review.standing(Standing.OPEN, Standing.CONFIRMED):
