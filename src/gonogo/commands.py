@@ -41,6 +41,14 @@ class SandboxMode(StrEnum):
     NONE = "none"
 
 
+class On(StrEnum):
+    """The engine that runs are launched on."""
+
+    LOCAL = "local"
+    RAY = "ray"
+    SLURM = "slurm"
+
+
 class Ai(StrEnum):
     """What an AI reviewer may do."""
 
@@ -257,6 +265,53 @@ def rehearse(
         overrides=override,
     )
     context.obj.action = _run_command(To.REHEARSAL, path, run, plan, chosen, debug, context.obj.pool)
+
+
+@app.command()
+def launch(
+    context: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Folder of the experiment.")],
+    plan: Annotated[str | None, typer.Option(metavar="FILE", help="The research plan.")] = None,
+    runs: Annotated[list[str] | None, typer.Option("--runs", metavar="PATTERN", help="Only these runs; may be repeated.")] = None,
+    on: Annotated[On, typer.Option("--on", help="Where: this machine, a Ray cluster, Slurm.")] = On.LOCAL,
+    results: Annotated[str, typer.Option(metavar="DIR", help="Folder of the results.")] = "results",
+    force: Annotated[bool, typer.Option("--force", help="Launch it whatever the gate says.")] = False,
+    tracker: Annotated[bool, typer.Option("--tracker", help="Log to a local tracker, kept with the results.")] = False,
+    jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Runs at one time (default: one a device, or a core).")] = None,
+    address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Of a Ray cluster (default: one is started here).")] = None,
+    slurm: Annotated[
+        list[str] | None, typer.Option("--slurm", metavar="NAME=VALUE", help="A parameter of submitit's, such as slurm_partition=gpu.")
+    ] = None,
+    override: Annotated[
+        list[str] | None, typer.Option("--override", metavar="KEY=VALUE", help="One more Hydra override for every run; may be repeated.")
+    ] = None,
+    python: Python = None,
+    data_root: DataRoots = None,
+    sandbox: SandboxChoice = SandboxMode.AUTO,
+    run_timeout: RunTimeout = 180.0,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of gonogo's own failures.")] = False,
+) -> None:
+    """Gate an experiment, launch every run, evaluate them."""
+    from gonogo.command_launch import Request, run
+
+    trial = _trial_options(python=python, data_roots=data_root, sandbox=sandbox, seconds=run_timeout)
+    request = Request(
+        path=path,
+        plan=plan,
+        runs=tuple(runs or ()),
+        on=on.value,
+        results=results,
+        force=force,
+        tracker=tracker,
+        jobs=jobs,
+        address=address,
+        slurm=tuple(slurm or ()),
+        overrides=tuple(override or ()),
+        trial=trial,
+        debug=debug,
+    )
+    pool = context.obj.pool or Pool(1, debug)
+    context.obj.action = lambda: run(request, pool)
 
 
 @app.command()

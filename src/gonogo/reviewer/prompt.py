@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from gonogo.code.flow.trace import Trace
+from gonogo.code.flow.trace import Trace, composed_configs
 from gonogo.code.modules import Module
 from gonogo.contract import Contract
 from gonogo.errors import UsageError
@@ -124,14 +124,8 @@ def _plan(plan: Plan | None) -> str:
 
 def _configs(traces: list[Trace]) -> dict[str, str]:
     """The config of each run as the training process composes it, for the full command; the first runs alone if there are many."""
-    found: dict[str, str] = {}
-    for trace in traces:
-        if trace.command != "full" or trace.run_id in found or len(found) >= MOST_CONFIGS:
-            continue
-        composed = [composition for process in trace.processes for _, composition in process.compositions if composition.config is not None]
-        if composed:
-            found[trace.run_id] = json.dumps(composed[-1].config, ensure_ascii=False, default=str)
-    return found
+    composed = list(composed_configs(traces).items())[:MOST_CONFIGS]
+    return {run_id: json.dumps(config, ensure_ascii=False, default=str) for run_id, config in composed}
 
 
 def establish(
