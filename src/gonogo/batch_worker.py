@@ -78,12 +78,14 @@ def _options(wanted: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
     from gonogo.errors import UsageError
     from gonogo.pipeline import Options, select_rules
     from gonogo.policy import Baseline, Policy
+    from gonogo.reviewer.settings import AiSettings
     from gonogo.trial.options import TrialOptions
 
     wanted = {key: tuple(value) if isinstance(value, list) else value for key, value in wanted.items()}
     for name, kind in (("policy", Policy), ("baseline", Baseline)):
         if wanted.get(name) is not None:
             wanted[name] = kind.model_validate(wanted[name])
+    wanted["ai"] = AiSettings.model_validate(wanted.get("ai") or {})
     if wanted.get("trial") is None:
         wanted.pop("trial", None)
     else:
@@ -120,7 +122,8 @@ def _judge(task: dict[str, Any], options: Options, composer: Composer, replies: 
 
 def _listener(options: Options, replies: TextIO) -> Callable[[str, str, str, str], None]:
     """Passes on what goes on in the stages that run the experiment, and how long it may stay silent until something must be heard again."""
-    silence = {"environment": options.trial.environment_seconds}
+    asking = options.ai.timeout * (options.ai.retries + 1) * 2 * options.ai.samples
+    silence = {"environment": options.trial.environment_seconds, "advise": asking}
 
     def hear(stage: str, run: str, what: str, text: str) -> None:
         _send(replies, {"progress": [stage, run, what, text], "silence": silence.get(stage, options.trial.seconds)})

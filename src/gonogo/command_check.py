@@ -8,10 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gonogo.batch import Listener, Pool, Result, Task, default_jobs
 from gonogo.errors import UsageError
+
+if TYPE_CHECKING:
+    from gonogo.policy import Policy
 
 STDIN = "-"
 
@@ -20,6 +23,7 @@ STDIN = "-"
 class Request:
     """What the command line asks for; the fields are its arguments and options."""
 
+    ai: dict[str, Any]
     to: str
     trial: dict[str, Any]
     paths: tuple[str, ...]
@@ -44,24 +48,24 @@ class Request:
         Raises:
             UsageError: the policy or the baseline can't be used.
         """
-        config = self.config or user_config()
-        policy = baseline = None
-        if config is not None or self.baseline is not None:
-            from gonogo.policy import load_baseline, load_policy
+        policy = loaded_policy(self.config)
+        baseline = None
+        if self.baseline is not None:
+            from gonogo.policy import load_baseline
 
-            policy = load_policy(config).model_dump(mode="json") if config is not None else None
-            baseline = load_baseline(self.baseline).model_dump(mode="json") if self.baseline is not None else None
+            baseline = load_baseline(self.baseline).model_dump(mode="json")
         return {
             "contract": self.contract,
             "entries": self.entries,
             "select": self.select,
             "ignore": self.ignore,
             "timeout": self.timeout,
-            "policy": policy,
+            "policy": policy.model_dump(mode="json") if policy is not None else None,
             "baseline": baseline,
             "trust_repo": self.trust_repo,
             "to": self.to,
-            "trial": self.trial_options() if self.to != "compose" else None,
+            "trial": self.trial_options() if self.to != "compose" or self.trial.get("keep_going") else None,
+            "ai": ai_options(policy, self.ai),
         }
 
     def trial_options(self) -> dict[str, Any]:
@@ -71,6 +75,43 @@ class Request:
             UsageError: one of them can't be used.
         """
         return checked_trial_options(self.trial)
+
+
+def loaded_policy(path: str | None) -> Policy | None:
+    """The caller's policy: of the file that is named, else of the user's own, if there is one.
+
+    Raises:
+        UsageError: it can't be used.
+    """
+    config = path or user_config()
+    if config is None:
+        return None
+    from gonogo.policy import load_policy
+
+    return load_policy(config)
+
+
+def ai_options(policy: Policy | None, given: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the AI reviewer: the policy's, with what the command line says in their place.
+
+    Raises:
+        UsageError: they can't be used.
+    """
+    own = policy.ai.model_dump() if policy is not None and policy.ai is not None else {}
+    if not own and not given:
+        return {"mode": "off", "model": None}
+    from pydantic import ValidationError
+
+    from gonogo.reviewer.settings import AiSettings
+
+    try:
+        settings = AiSettings.model_validate(own | given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"The settings of the AI reviewer are not valid at {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
+    if settings.templates is not None and not os.path.isdir(settings.templates):  # noqa: PTH112
+        raise UsageError(f"There is no folder {settings.templates}, which should have the reviewer's templates.")
+    return settings.model_dump(mode="json")
 
 
 def checked_trial_options(given: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +162,7 @@ def run(request: Request, pool: Pool) -> int:
 
 def _listener(request: Request, tasks: list[Task]) -> Listener | None:
     """Who shows how the stages go that run the experiment."""
-    if request.to == "compose":
+    if request.to == "compose" and not request.ai:
         return None
     from gonogo.report.live import Live
 
@@ -249,9 +290,13 @@ def _report(request: Request, results: Iterator[Result], stream: TextIO) -> int:
             elif len(request.paths) > 1:
                 print(file=stream)
             sources = {path: text.splitlines() for path, text in result.sources.items()}
-            printer.print(result.verdict, sources.get)
+            printer.print(result.verdict, sources.get, details=request.debug)
     if request.format == "json":
         print(json.document(verdicts), file=stream)
+    elif request.format == "agent":
+        from gonogo.report import agent
+
+        print("\n\n".join(agent.text(verdict) for verdict in verdicts), file=stream)
     elif printer is not None and len(verdicts) > 1:
         printer.overview(verdicts, time.perf_counter() - started)
     codes = [verdict.outcome.exit_code for verdict in verdicts]

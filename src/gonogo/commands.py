@@ -21,6 +21,7 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     JSONL = "jsonl"
+    AGENT = "agent"
 
 
 class To(StrEnum):
@@ -38,6 +39,22 @@ class SandboxMode(StrEnum):
     BUBBLEWRAP = "bubblewrap"
     LANDLOCK = "landlock"
     NONE = "none"
+
+
+class On(StrEnum):
+    """The engine that runs are launched on."""
+
+    LOCAL = "local"
+    RAY = "ray"
+    SLURM = "slurm"
+
+
+class Ai(StrEnum):
+    """What an AI reviewer may do."""
+
+    OFF = "off"
+    ADVISE = "advise"
+    BLOCK = "block"
 
 
 class ListFormat(StrEnum):
@@ -69,6 +86,12 @@ Plugins = Annotated[str | None, typer.Option("--stand-in-plugins", metavar="DIR"
 Overrides = Annotated[
     list[str] | None, typer.Option("--override", metavar="KEY=VALUE", help="One more Hydra override for the rehearsal; may be repeated.")
 ]
+AiMode = Annotated[
+    Ai | None, typer.Option("--ai", help="Ask an AI reviewer: advise adds warnings, block lets it say NO-GO (default: [ai] of the policy).")
+]
+AiModel = Annotated[str | None, typer.Option("--ai-model", metavar="NAME", help="The reviewer's model.")]
+AiUrl = Annotated[str | None, typer.Option("--ai-url", metavar="URL", help="Its server, if that is not OpenAI's own.")]
+Samples = Annotated[int | None, typer.Option("--samples", min=1, max=9, metavar="N", help="How often it is asked.")]
 Rules = Annotated[list[str] | None, typer.Option(metavar="RULES", help="Only these rules: ids, families or slugs, with commas.")]
 
 app = typer.Typer(
@@ -128,6 +151,10 @@ def check(
     stand_in_plugins: Plugins = None,
     override: Overrides = None,
     keep_going: Annotated[bool, typer.Option("--keep-going", help="Go on to the dearer stages whatever was found.")] = False,
+    ai: AiMode = None,
+    ai_model: AiModel = None,
+    ai_url: AiUrl = None,
+    samples: Samples = None,
     jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes to use (default: one a core).")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, max=86400, metavar="SECONDS", help="Time limit for one experiment.")] = 60.0,
     output: Annotated[str | None, typer.Option(metavar="FILE", help="Write the report there instead.")] = None,
@@ -149,6 +176,7 @@ def check(
         keep_going=keep_going,
     )
     request = Request(
+        ai=_ai_options(ai, ai_model, ai_url, samples),
         to=_STAGES[to],
         trial=trial,
         paths=tuple(paths),
@@ -240,6 +268,89 @@ def rehearse(
 
 
 @app.command()
+def launch(
+    context: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="PATH", help="Folder of the experiment.")],
+    plan: Annotated[str | None, typer.Option(metavar="FILE", help="The research plan.")] = None,
+    runs: Annotated[list[str] | None, typer.Option("--runs", metavar="PATTERN", help="Only these runs; may be repeated.")] = None,
+    on: Annotated[On, typer.Option("--on", help="Where: this machine, a Ray cluster, Slurm.")] = On.LOCAL,
+    results: Annotated[str, typer.Option(metavar="DIR", help="Folder of the results.")] = "results",
+    force: Annotated[bool, typer.Option("--force", help="Launch it whatever the gate says.")] = False,
+    tracker: Annotated[bool, typer.Option("--tracker", help="Log to a local tracker, kept with the results.")] = False,
+    jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Runs at one time (default: one a device, or a core).")] = None,
+    address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Of a Ray cluster (default: one is started here).")] = None,
+    slurm: Annotated[
+        list[str] | None, typer.Option("--slurm", metavar="NAME=VALUE", help="A parameter of submitit's, such as slurm_partition=gpu.")
+    ] = None,
+    override: Annotated[
+        list[str] | None, typer.Option("--override", metavar="KEY=VALUE", help="One more Hydra override for every run; may be repeated.")
+    ] = None,
+    python: Python = None,
+    data_root: DataRoots = None,
+    sandbox: SandboxChoice = SandboxMode.AUTO,
+    run_timeout: RunTimeout = 180.0,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of gonogo's own failures.")] = False,
+) -> None:
+    """Gate an experiment, launch every run, evaluate them."""
+    from gonogo.command_launch import Request, run
+
+    trial = _trial_options(python=python, data_roots=data_root, sandbox=sandbox, seconds=run_timeout)
+    request = Request(
+        path=path,
+        plan=plan,
+        runs=tuple(runs or ()),
+        on=on.value,
+        results=results,
+        force=force,
+        tracker=tracker,
+        jobs=jobs,
+        address=address,
+        slurm=tuple(slurm or ()),
+        overrides=tuple(override or ()),
+        trial=trial,
+        debug=debug,
+    )
+    pool = context.obj.pool or Pool(1, debug)
+    context.obj.action = lambda: run(request, pool)
+
+
+@app.command()
+def review_json(
+    context: typer.Context,
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Generated files as one JSON object, or a folder; - is standard input.")],
+    plan: Annotated[str | None, typer.Option(metavar="FILE", help="The research plan.")] = None,
+    answer: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Hold this reviewer's answer against the facts instead, claim by claim.")
+    ] = None,
+    config: Annotated[str | None, typer.Option(metavar="FILE", help="Your policy, a TOML file.")] = None,
+    ai: AiMode = None,
+    ai_model: AiModel = None,
+    ai_url: AiUrl = None,
+    samples: Samples = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of gonogo's own failures.")] = False,
+) -> None:
+    """Answer as a language-model reviewer would, {"is_code_ready": …, "code_issue": …}, from the facts."""
+    from gonogo.command_review import Request, run
+
+    request = Request(bundle, plan, config, _ai_options(ai, ai_model, ai_url, samples), answer, debug)
+    pool = context.obj.pool or Pool(1, debug)
+    context.obj.action = lambda: run(request, pool)
+
+
+@app.command()
+def diff(
+    context: typer.Context,
+    old: Annotated[str, typer.Argument(metavar="OLD", help="An earlier verdict, as JSON.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="A later verdict, as JSON.")],
+    format: Annotated[ListFormat, typer.Option("--format", help="How to write it.")] = ListFormat.TEXT,
+) -> None:
+    """Compare two verdicts: what was fixed, what is new, what is still there."""
+    from gonogo.command_diff import run
+
+    context.obj.action = lambda: run(old, new, format.value)
+
+
+@app.command()
 def rules(
     context: typer.Context, format: Annotated[ListFormat, typer.Option("--format", help="How to write it.")] = ListFormat.TEXT
 ) -> None:
@@ -299,6 +410,12 @@ def _print_version() -> int:
 
 # As the pipeline calls them.
 _STAGES = {To.COMPOSE: "compose", To.TRIAL: "trial", To.REHEARSAL: "rehearse"}
+
+
+def _ai_options(mode: Ai | None, model: str | None, url: str | None, samples: int | None) -> dict[str, object]:
+    """The fields of `gonogo.reviewer.settings.AiSettings` that the command line gives."""
+    given = {"mode": mode.value if mode else None, "model": model, "base_url": url, "samples": samples}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _trial_options(**given: object) -> dict[str, object]:

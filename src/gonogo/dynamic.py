@@ -137,9 +137,7 @@ class Running:
             return
         self.facts.give("trial" if stage is Stage.TRIAL else "rehearsal", session)
         if stage is Stage.REHEARSE:
-            # What an evaluation makes of some of the runs says nothing of what it makes of all.
-            whole = len(session.runs) == len(self.facts.get("runs")) and all(run.ok for run in session.runs.values())
-            self.facts.give("complete_rehearsal", whole and not session.problem)
+            self.facts.give("complete_rehearsal", self._set_evaluation_aside(session))
         if session.problem:
             self.verdict.undecided.append(f"{stage} came to no end: {session.problem}")
         self._report(stage, started, "failed" if session.problem else "ran", session.problem, session)
@@ -149,6 +147,16 @@ class Running:
         self.verdict.undecided[undecided:undecided] = doubts(session, self.facts)
         self.verdict.undecided += self._unexplained(stage, session)
         self.trial_failed = bool(session.problem) or not all(run.ok for run in session.runs.values())
+
+    def _set_evaluation_aside(self, session: SessionSeen) -> bool:
+        """Whether all runs were rehearsed well; if not, a failed evaluation is set aside: what it makes of some runs alone says nothing."""
+        whole = len(session.runs) == len(self.facts.get("runs")) and all(run.ok for run in session.runs.values()) and not session.problem
+        evaluation = session.evaluation
+        if not whole and evaluation is not None and not evaluation.ok:
+            last = " ".join(evaluation.last_lines(1).split())[-200:]
+            session.notes.append(f"The evaluation failed on some of the runs alone, which is not held against it: {last}")
+            session.evaluation = None
+        return whole
 
     def _unexplained(self, stage: Stage, session: SessionSeen) -> list[str]:
         """Runs that failed although no rule found a fault and nothing excuses them: that is no GO."""

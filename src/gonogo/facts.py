@@ -100,7 +100,18 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 def names() -> list[str]:
     """Every fact a rule may ask for."""
     return sorted(
-        [*_PROVIDERS, "experiment", "contract", "composer", "workspace", "environment", "trial", "rehearsal", "complete_rehearsal"]
+        [
+            *_PROVIDERS,
+            "experiment",
+            "contract",
+            "composer",
+            "workspace",
+            "environment",
+            "trial",
+            "rehearsal",
+            "complete_rehearsal",
+            "review",
+        ]
     )
 
 

@@ -30,6 +30,7 @@ class Stage(StrEnum):
     COMPOSE = "compose"
     TRIAL = "trial"
     REHEARSE = "rehearse"
+    ADVISE = "advise"
 
     @property
     def runs_code(self) -> bool:

@@ -24,6 +24,7 @@ from gonogo.facts import Facts, ProjectFacts
 from gonogo.finding import Finding, Stage, fingerprint, merge_findings
 from gonogo.plan import Plan
 from gonogo.policy import Application, Baseline, Policy, describe, mentions_itself, repository_policy
+from gonogo.reviewer.settings import AiSettings
 from gonogo.rules.base import Fault, Rule, select
 from gonogo.runs import Run, collect_runs
 from gonogo.survey import Survey
@@ -51,6 +52,7 @@ class Options:
         trust_repo: heed the experiment's own policy and its comments.
         to: the last stage: `compose`, `trial` or `rehearse`.
         trial: how the stages that run the experiment do that.
+        ai: whether and how an AI reviewer is asked.
     """
 
     contract: str | None = None
@@ -64,6 +66,7 @@ class Options:
     trust_repo: bool = False
     to: str = Stage.COMPOSE
     trial: TrialOptions = field(default_factory=TrialOptions)
+    ai: AiSettings = field(default_factory=AiSettings)
 
 
 @dataclass
@@ -199,7 +202,8 @@ def _judge(
         raise UsageError(f"The contract {contract.name} says itself what is started: --entry goes with --contract generic.")
     rules = [rule for rule in rules if contract.covers(rule.id)]
     last = list(Stage).index(Stage(options.to))
-    progress.ran = {rule.id for rule in rules if list(Stage).index(rule.stage) <= last}
+    advised = options.ai.mode != "off"
+    progress.ran = {rule.id for rule in rules if list(Stage).index(rule.stage) <= last or (advised and rule.stage is Stage.ADVISE)}
     if not rules:
         verdict.undecided.append(f"none of the selected rules belongs to the contract {contract.name}")
     runs = collect_runs(experiment, contract) if contract.entries is None else []
@@ -221,16 +225,59 @@ def _judge(
         progress.unseen = list(_unseen(facts.get("modules")))
         if any(rule.stage is Stage.COMPOSE for rule in rules) and all(stage.status == "ran" for stage in verdict.stages):
             progress.uncomposed = list(_uncomposed(runs, facts.get("traces")))
-        if Stage(options.to).runs_code:
-            from gonogo.dynamic import Running
-
+        if Stage(options.to).runs_code or advised:
             stop_clock()  # these stages have limits of their own
+            _run_dearer_stages(verdict, rules, facts, texts, options, listener or (lambda *_: None))
 
-            def judge_stage(stage: Stage) -> None:
-                verdict.undecided.extend(_unable(_run_rules(stage, verdict, rules, facts, texts)))
 
-            verdict.findings = merge_findings(verdict.findings)
-            Running(verdict, facts, judge_stage, options.trial, Stage(options.to), listener or (lambda *_: None)).run()
+def _run_dearer_stages(
+    verdict: Verdict, rules: list[Rule], facts: Facts, texts: dict[str, str], options: Options, listener: Progress
+) -> None:
+    """The stages that run the experiment, and the AI reviewer."""
+
+    def judge_stage(stage: Stage) -> None:
+        verdict.undecided.extend(_unable(_run_rules(stage, verdict, rules, facts, texts)))
+
+    verdict.findings = merge_findings(verdict.findings)
+    if Stage(options.to).runs_code:
+        from gonogo.dynamic import Running
+
+        Running(verdict, facts, judge_stage, options.trial, Stage(options.to), listener).run()
+    if options.ai.mode != "off":
+        from gonogo.reviewer.stage import review
+
+        blocking = sum(finding.blocks for finding in verdict.findings)
+        if blocking and not options.trial.keep_going:
+            reason = (
+                f"{blocking} finding{'s' if blocking > 1 else ''} of the stages before block{'' if blocking > 1 else 's'} (--keep-going)"
+            )
+            verdict.stages.append(StageReport(name=Stage.ADVISE, status="skipped", reason=reason))
+        else:
+            review(verdict, facts, options.ai, judge_stage, listener)
+
+
+@contextmanager
+def facts_of(experiment: Experiment, options: Options, composer: Composer) -> Iterator[tuple[Facts, Verdict]]:
+    """The facts about an experiment, and what its static rules find, for as long as the block lasts.
+
+    Args:
+        experiment: of a contract that documents runs.
+        options: the caller's choices.
+        composer: a running composer.
+
+    Raises:
+        UsageError: an option names nothing.
+    """
+    contract = contracts.load(options.contract) if options.contract else contracts.detect(experiment)[0]
+    verdict = Verdict(experiment=experiment.name, contract=contract.name, gonogo_version=__version__)
+    runs = collect_runs(experiment, contract)
+    texts = {run.path: run.text for run in runs if run.path is not None}
+    texts |= {path: file.text for path, file in experiment.files.items() if file.text is not None}
+    with Workspace(experiment, runs) as workspace:
+        facts = Facts(experiment=experiment, contract=contract, composer=composer, workspace=workspace, runs=runs)
+        _run_stages(verdict, [rule for rule in select_rules(options) if contract.covers(rule.id)], facts, texts)
+        verdict.findings = merge_findings(verdict.findings)
+        yield facts, verdict
 
 
 def _judge_project(progress: _Progress, rules: list[Rule], facts: Facts) -> None:

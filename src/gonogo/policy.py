@@ -19,6 +19,7 @@ from gonogo.code.ignores import InlineIgnore, find_ignores
 from gonogo.errors import UsageError
 from gonogo.experiment import Experiment
 from gonogo.finding import Finding, Severity
+from gonogo.reviewer.settings import AiSettings
 from gonogo.rules.base import Rule, all_rules, matches
 from gonogo.verdict import Suppressed, Verdict
 
@@ -58,6 +59,7 @@ class Policy(_Part):
     select: list[Text] = []
     severity: dict[str, Severity] = {}
     ignore: list[Ignore] = []
+    ai: AiSettings | None = None
     where: str = ""
 
 
@@ -114,7 +116,7 @@ def _repository_table(experiment: Experiment) -> Any:
 
 def _checked(data: Any, where: str, subject: str) -> Policy:
     if not isinstance(data, dict) or "where" in data:
-        raise UsageError(f"{subject} is not valid: it must be a table with contract, select, severity or ignore.")
+        raise UsageError(f"{subject} is not valid: it must be a table with contract, select, severity, ignore or ai.")
     try:
         policy = Policy.model_validate({**data, "where": where})
     except ValidationError as error:

@@ -55,6 +55,34 @@ class Suppressed(BaseModel):
     reason: str
 
 
+class ReviewedClaim(BaseModel):
+    """What the AI reviewer claimed, and what the facts say of it."""
+
+    kind: str
+    path: str
+    line: int
+    what: str
+    standing: str = Field(description="confirmed (a finding says the same), refuted, open, or unquoted (the line it quotes is not there)")
+    fact: str = Field(default="", description="What settles it")
+    votes: int = Field(default=1, description="How many answers make it")
+
+
+class ReviewReport(BaseModel):
+    """How the AI reviewer was asked, what it took, and every claim that it made."""
+
+    mode: str = Field(description="advise or block")
+    model: str
+    rung: str = Field(default="", description="The form of structured output that the server knew: schema, object or text")
+    samples: int = Field(default=0, description="Answers that could be used")
+    cached: int = Field(default=0, description="Answers that were there already")
+    repairs: int = Field(default=0, description="Answers that had to be asked for once more")
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float | None = Field(default=None, description="The price, if the caller said what a token costs")
+    seconds: float = 0.0
+    claims: list[ReviewedClaim] = []
+
+
 class Verdict(BaseModel):
     """The answer for one experiment. `is_code_ready` and `code_issue` are the contract's two fields."""
 
@@ -70,6 +98,7 @@ class Verdict(BaseModel):
         default=[], description="What the gate could not establish although it had to; with any of these it never says GO"
     )
     notes: list[str] = []
+    review: ReviewReport | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NoReturn, TextIO
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 
@@ -17,6 +18,10 @@ class ReportConsole(Console):
     def on_broken_pipe(self) -> NoReturn:
         """Called by rich while it handles the error; rich itself would exit with 1, which means NO-GO here."""
         raise BrokenPipeError
+
+    def show(self, table: Table) -> None:
+        """Print a table, into a file or a pipe at a width that can be read there."""
+        self.print(table, width=None if self.is_terminal else 160)
 
     def put(self, text: Text, *, cut: bool = False) -> None:
         """Print a text: as it is into a file or a pipe; on a terminal wrapped at its width, or cut there."""

@@ -32,12 +32,13 @@ class Report:
     def __init__(self, console: ReportConsole) -> None:
         self._console = console
 
-    def print(self, verdict: Verdict, source: Source) -> None:
+    def print(self, verdict: Verdict, source: Source, *, details: bool = False) -> None:
         """Print one verdict.
 
         Args:
             verdict: the verdict.
             source: the lines of a file of the experiment by path, None where there is no such text.
+            details: also what the AI reviewer claimed in vain.
         """
         self._headline(verdict)
         notes = [finding for finding in verdict.findings if finding.severity is Severity.INFO]
@@ -50,6 +51,7 @@ class Report:
         for finding in notes:
             self._title(finding)
         self._suppressed(verdict)
+        self._review(verdict, details)
         self._undecided(verdict)
         self._line()
         self._line((_summary(verdict), "bold"))
@@ -125,6 +127,27 @@ class Report:
             )
         if len(verdict.suppressed) > MOST_SUPPRESSED:
             self._line((f"  and {len(verdict.suppressed) - MOST_SUPPRESSED} more", "dim"))
+
+    def _review(self, verdict: Verdict, details: bool) -> None:
+        review = verdict.review
+        if review is None:
+            return
+        counts = ", ".join(
+            f"{number} {standing}"
+            for standing in ("confirmed", "refuted", "open", "unquoted")
+            if (number := sum(claim.standing == standing for claim in review.claims))
+        )
+        price = f", ${review.usd:.4f}" if review.usd is not None else ""
+        tokens = f"{review.input_tokens} + {review.output_tokens} tokens{price}, {review.seconds:.1f} s"
+        self._line()
+        self._line(
+            f"AI reviewer {plain.line(review.model)}: {_plural(len(review.claims), 'claim')}{f' ({counts})' if counts else ''}; {tokens}"
+        )
+        for claim in review.claims if details else ():
+            self._line(
+                f"  {claim.standing}: {plain.line(claim.path)}:{claim.line}: {plain.line(claim.what)}",
+                (f"  ({plain.line(claim.fact)})", "dim"),
+            )
 
     def _undecided(self, verdict: Verdict) -> None:
         if verdict.undecided:

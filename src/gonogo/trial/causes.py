@@ -21,6 +21,7 @@ _NAMES = re.compile(
 _PATH = re.compile(r"(?<![\w.:/])(/[\w .+@(),=-]+(?:/[\w .+@(),=-]+)+)")
 # A place for data below the tree: whoever starts the experiment puts them there, or it downloads them.
 _DATA = re.compile(r"(?<![\w./])((?:\./)?(?:\.cache|data|datasets?|inputs?)/[\w.+@=/-]+)", re.IGNORECASE)
+_SYSTEM = ("/proc/", "/dev/", "/sys/", "/usr/", "/lib", "/bin/", "/etc/")  # a path in these is no data
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
 
 
@@ -55,7 +56,11 @@ def _data(chain: list[Raised], run: RunSeen) -> str:
     for raised in chain:
         for found in _PATH.finditer(raised.message):
             path = found[1].strip().rstrip(".,:;'\")")
-            if not (inside and path.startswith(inside)) and not path.startswith(("/tmp/", "/proc/", "/dev/")) and not Path(path).exists():
+            if (inside and path.startswith(inside)) or path.startswith(_SYSTEM):
+                continue
+            if Path(path).exists():
+                return f"it needs {path}, which the sandbox shows only with --data-root"
+            if not path.startswith("/tmp/"):
                 return f"it needs {path}, which is not on this machine (--data-root)"
         message = raised.message.replace(f"{inside}/tree/", "") if inside else raised.message
         below = _DATA.search(message) if raised.type in ("FileNotFoundError", "NotADirectoryError") else None

@@ -11,11 +11,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from gonogo.children import command
 from gonogo.contract import Command, Contract
+from gonogo.errors import StageError
 from gonogo.experiment import Experiment
 from gonogo.runs import Run
 from gonogo.trial import order as orders
@@ -107,6 +109,8 @@ def carry_out(
         UsageError: no sandbox is wanted although one is required.
         StageError: no sandbox holds here, or the session could not be started.
     """
+    if stage.tracker and find_spec("starlette") is None:
+        raise StageError("the rehearsal needs the local tracker: install gonogo[tracker]")
     session = SessionSeen(stage.name)
     started = time.monotonic()
     policy = _policy(experiment.root, interpreter, options, _seconds(stage, runs, options))

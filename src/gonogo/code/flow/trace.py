@@ -162,3 +162,14 @@ class Trace:
         if path in self.used or any(path[:length] in self.used_whole for length in range(len(path) + 1)):
             return True
         return any(other[: len(path)] == path for other in self.used if len(other) > len(path))
+
+
+def composed_configs(traces: list[Trace], command: str = "full") -> dict[str, dict[str, Any]]:
+    """By run, the config that the last process to compose one gets under a documented command: the one that trains, where main starts it."""
+    found: dict[str, dict[str, Any]] = {}
+    for trace in traces:
+        if trace.command == command:
+            composed = [each.config for process in trace.processes for _, each in process.compositions if each.config is not None]
+            if composed:
+                found.setdefault(trace.run_id, composed[-1])
+    return found

@@ -42,11 +42,11 @@ def _watch_key(config: Any, name: str, into: dict[str, None]) -> None:
     @functools.wraps(original)
     def watched(self: Any, key: Any, *more: Any, **named: Any) -> Any:
         asked = (id(self), name, key) if type(key) is str else None  # what was noted once need not be noted at every step
-        if asked not in _asked:
-            if len(into) < MOST and places.is_direct(sys._getframe(1)) and not (isinstance(key, str) and key.startswith("_")):
-                _note(into, self, key)
-                if asked is not None:
-                    _asked.add(asked)
+        is_new = asked not in _asked and len(into) < MOST and not (isinstance(key, str) and key.startswith("_"))
+        if is_new and places.is_direct(sys._getframe(1)):
+            _note(into, self, key)
+            if asked is not None:
+                _asked.add(asked)
         return original(self, key, *more, **named)
 
     setattr(config, name, watched)

@@ -137,6 +137,22 @@ def _watch_backward(torch: Any) -> None:
         return original(self, *arguments, **named)
 
     torch.Tensor.backward = backward
+    _count_gradients(torch.autograd, "grad")
+    hooks.when_imported("torch._functorch.eager_transforms", lambda module: _count_gradients(module, "_autograd_grad"))
+
+
+def _count_gradients(module: Any, name: str) -> None:
+    """Gradients that are asked for without `backward`."""
+    original = getattr(module, name, None)
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def gradient(*arguments: Any, **named: Any) -> Any:
+        _counts["backwards"] += 1
+        return original(*arguments, **named)
+
+    setattr(module, name, gradient)
 
 
 def _watch_optimizers(torch: Any) -> None:

@@ -1,0 +1,40 @@
+"""A verdict for programs that write code: what to change, by file, worst first, in Markdown, the same for the same faults."""
+
+from __future__ import annotations
+
+from gonogo.finding import Finding, Severity
+from gonogo.verdict import Verdict
+
+_NAMES = {Severity.ERROR: "must", Severity.WARNING: "should", Severity.INFO: "may"}
+
+
+def text(verdict: Verdict) -> str:
+    """The list. Files come in the order of their worst finding, findings of a file by place; each has its fingerprint."""
+    lines = [f"# {verdict.outcome}", ""]
+    if not verdict.findings and not verdict.undecided:
+        return "\n".join([*lines, "Nothing to change."])
+    ranked = sorted(verdict.findings, key=lambda finding: (finding.severity.rank, finding.location.path))
+    for path in dict.fromkeys(finding.location.path for finding in ranked):
+        lines += [f"## {_flat(path)}", ""]
+        own = [finding for finding in verdict.findings if finding.location.path == path]
+        lines += [_entry(finding) for finding in sorted(own, key=_order)]
+        lines.append("")
+    if verdict.undecided:
+        lines += ["## Not decided", "", *(f"- {_flat(reason)}" for reason in verdict.undecided), ""]
+    return "\n".join(lines).rstrip()
+
+
+def _order(finding: Finding) -> tuple[int, int, str, str]:
+    return finding.severity.rank, finding.location.line or 0, finding.rule, finding.message
+
+
+def _entry(finding: Finding) -> str:
+    line = f"line {finding.location.line}: " if finding.location.line is not None else ""
+    others = "".join(f"; see {other.location}" for other in finding.related[:2])
+    runs = f" (runs: {', '.join(map(_flat, finding.runs[:3]))}{' …' if len(finding.runs) > 3 else ''})" if finding.runs else ""
+    told = f"{line}{_flat(finding.message)}. {_flat(finding.action)}{others}.{runs}"
+    return f"- {_NAMES[finding.severity]}, {told} [{finding.rule} {finding.fingerprint}]"
+
+
+def _flat(value: str) -> str:
+    return " ".join(value.split())

@@ -1,0 +1,130 @@
+"""The stage `advise`: ask the reviewer, hold what it says against the facts, and give the rules what is left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from gonogo.facts import Facts
+from gonogo.finding import Stage
+from gonogo.reviewer import prompt as prompts
+from gonogo.reviewer.asking import Asker
+from gonogo.reviewer.client import Client, OpenAIClient
+from gonogo.reviewer.settings import AiSettings
+from gonogo.reviewer.verify import Known, Standing, Verified, together, verify
+from gonogo.verdict import ReviewedClaim, ReviewReport, StageReport, Verdict
+
+
+@dataclass
+class Review:
+    """What a review found.
+
+    Attributes:
+        claims: of all answers together, each settled as far as the facts go.
+        orders: lines of the experiment that speak to a reviewer, as (path, line, words).
+        answers: how many answers there are.
+        mode: `advise` or `block`.
+    """
+
+    mode: str
+    claims: list[Verified] = field(default_factory=list)
+    orders: list[tuple[str, int, str]] = field(default_factory=list)
+    answers: int = 0
+
+    def standing(self, *standings: Standing) -> list[Verified]:
+        """The claims that stand so and that most of the answers make."""
+        return [one for one in self.claims if one.standing in standings and 2 * one.votes > self.answers]
+
+
+def review(
+    verdict: Verdict,
+    facts: Facts,
+    settings: AiSettings,
+    judge: Callable[[Stage], None],
+    progress: Callable[[str, str, str, str], None],
+    client: Client | None = None,
+) -> None:
+    """Run the stage.
+
+    Args:
+        verdict: what is known so far; filled in.
+        facts: of the experiment.
+        settings: how to ask.
+        judge: lets the rules of the stage speak.
+        progress: hears that it began, and ended.
+        client: the model, instead of the one that the settings name.
+
+    Raises:
+        UsageError: there is no model, no key or no template to ask with.
+    """
+    started = time.monotonic()
+    traces = facts.get("traces")
+    text = prompts.build(
+        facts.get("experiment"),
+        facts.get("contract"),
+        facts.get("plan"),
+        traces,
+        prompts.establish(facts.get("modules"), traces, verdict.findings, verdict.stages, verdict.notes),
+        settings.max_input_characters,
+        settings.templates,
+    )
+    client = client or OpenAIClient(settings)
+    progress(Stage.ADVISE, "", "start", "")
+    asked = Asker(client, settings).ask(text.system, text.user)
+    progress(Stage.ADVISE, "", "end", "")
+    known = known_of(facts, verdict)
+    found = Review(settings.mode, orders=prompts.orders_in(facts.get("experiment")), answers=len(asked.answers))
+    found.claims = together([verify(claim, known) for claim in answer.claims] for answer in asked.answers)
+    facts.give("review", found)
+    spent = asked.spent
+    verdict.review = ReviewReport(
+        mode=settings.mode,
+        model=settings.model or "",
+        rung=spent.rung,
+        samples=len(asked.answers),
+        cached=spent.cached,
+        repairs=spent.repairs,
+        input_tokens=spent.input_tokens,
+        output_tokens=spent.output_tokens,
+        usd=spent.usd(settings),
+        seconds=spent.seconds,
+        claims=[reviewed(one) for one in found.claims],
+    )
+    problem = asked.problem
+    if problem and not asked.answers:
+        verdict.notes.append(f"The AI reviewer was left out: {problem}.")
+        if settings.mode == "block":
+            verdict.undecided.append(f"the AI reviewer gave no answer: {problem}")
+    elif problem:
+        verdict.notes.append(f"The AI reviewer answered {len(asked.answers)} of {settings.samples} times: {problem}.")
+    status = "skipped" if problem and not asked.answers else "ran"
+    verdict.stages.append(StageReport(name=Stage.ADVISE, status=status, reason=problem, seconds=round(time.monotonic() - started, 3)))
+    judge(Stage.ADVISE)
+
+
+def known_of(facts: Facts, verdict: Verdict) -> Known:
+    """The facts that claims are held against."""
+    return Known(
+        facts.get("experiment"),
+        facts.get("contract"),
+        facts.get("modules"),
+        facts.get("traces"),
+        facts.get("pyproject"),
+        tuple(verdict.findings),
+        tuple(verdict.stages),
+    )
+
+
+def reviewed(one: Verified) -> ReviewedClaim:
+    """A settled claim as the verdict has it."""
+    claim = one.claim
+    return ReviewedClaim(
+        kind=claim.kind,
+        path=claim.path,
+        line=one.line or claim.line,
+        what=claim.what,
+        standing=one.standing,
+        fact=one.fact,
+        votes=one.votes,
+    )

@@ -1,0 +1,1 @@
+"""What the AI reviewer says and the facts let stand."""
