@@ -20,7 +20,18 @@ from gonogo.trial.sandbox import Limits, Policy, Sandbox
 from gonogo.trial.session import INJECTED
 
 INSIDE = Path(__file__).parent / "inside"
-LIBRARIES = ("torch", "torchvision", "datasets", "timm", "transformers", "evaluate", "scikit-learn", "sentence-transformers", "nltk", "kagglehub")
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "datasets",
+    "timm",
+    "transformers",
+    "evaluate",
+    "scikit-learn",
+    "sentence-transformers",
+    "nltk",
+    "kagglehub",
+)
 ROBUSTNESS = ("torch", "torchvision", "robustbench", "setuptools<81")  # which wants an old timm
 PROJECT = '[project]\nname = "experiment"\nversion = "0.1"\nrequires-python = ">=3.11"\ndependencies = {}\n'
 ROWS = 64

@@ -79,7 +79,16 @@ def test_names_of_models(name: str, kind: str, width: int, layers: int) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        *("distilbert-base-66M", "bert-base", "ResNet-18", "llama", "./outputs/bert", "/models/bert-base-uncased", "a/b/bert-base-uncased", ""),
+        *(
+            "distilbert-base-66M",
+            "bert-base",
+            "ResNet-18",
+            "llama",
+            "./outputs/bert",
+            "/models/bert-base-uncased",
+            "a/b/bert-base-uncased",
+            "",
+        ),
         *("squeezebert/squeezebert-uncased", "google/mt5-small", "Salesforce/codet5-base", "answerdotai/ModernBERT-base", "nobody/nothing"),
     ],
 )

@@ -43,7 +43,7 @@ def test_without_stand_ins_nothing_is_made(tmp_path: Path) -> None:
     assert not any(case.lines() for case in cases.values())
 
 
-PLUGIN = '''
+PLUGIN = """
 from gonogo_probe import hooks, standins
 
 def start():
@@ -58,7 +58,7 @@ def watch(module):
 
 def config_paths(config):
     return {"data.root": "/made"} if "data" in config else {}
-'''
+"""
 
 
 @pytest.mark.slow

@@ -32,8 +32,18 @@ def classifier():
 def encoders():
     from transformers import AutoModel, AutoTokenizer
 
-    names = ("distilbert-base-uncased", "roberta-base", "microsoft/deberta-v3-base", "albert-base-v2", "google/electra-small-discriminator",
-             "xlm-roberta-base", "sentence-transformers/all-MiniLM-L6-v2", "microsoft/mpnet-base", "prajjwal1/bert-tiny", "roberta-large")
+    names = (
+        "distilbert-base-uncased",
+        "roberta-base",
+        "microsoft/deberta-v3-base",
+        "albert-base-v2",
+        "google/electra-small-discriminator",
+        "xlm-roberta-base",
+        "sentence-transformers/all-MiniLM-L6-v2",
+        "microsoft/mpnet-base",
+        "prajjwal1/bert-tiny",
+        "roberta-large",
+    )
     for name in names:
         tokenizer = AutoTokenizer.from_pretrained(name)
         batch = tokenizer(["the old city"] * 2, padding="max_length", max_length=512, truncation=True, return_tensors="pt")
@@ -65,9 +75,20 @@ def concrete_classes():
 def generators():
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    names = ("gpt2", "Qwen/Qwen2.5-1.5B-Instruct", "meta-llama/Llama-2-7b-chat-hf", "mistralai/Mistral-7B-v0.1", "facebook/opt-125m",
-             "EleutherAI/pythia-70m", "TinyLlama/TinyLlama-1.1B-Chat-v1.0", "HuggingFaceTB/SmolLM2-135M-Instruct", "google/gemma-2b",
-             "microsoft/phi-2", "Qwen/Qwen3-0.6B", "microsoft/Phi-3-mini-4k-instruct")
+    names = (
+        "gpt2",
+        "Qwen/Qwen2.5-1.5B-Instruct",
+        "meta-llama/Llama-2-7b-chat-hf",
+        "mistralai/Mistral-7B-v0.1",
+        "facebook/opt-125m",
+        "EleutherAI/pythia-70m",
+        "TinyLlama/TinyLlama-1.1B-Chat-v1.0",
+        "HuggingFaceTB/SmolLM2-135M-Instruct",
+        "google/gemma-2b",
+        "microsoft/phi-2",
+        "Qwen/Qwen3-0.6B",
+        "microsoft/Phi-3-mini-4k-instruct",
+    )
     for name in names:
         tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left")
         if tokenizer.pad_token is None:
@@ -116,7 +137,9 @@ def pictures():
         assert batch["pixel_values"].shape == (1, 3, 224, 224)
     model = ViTForImageClassification.from_pretrained("google/vit-base-patch16-224-in21k", num_labels=10, ignore_mismatched_sizes=True)
     assert model(**batch).logits.shape == (1, 10) and model.config.hidden_size == 768
-    both = CLIPProcessor.from_pretrained("openai/clip-vit-base-patch32")(text=["a city", "a film"], images=picture, return_tensors="pt", padding=True)
+    both = CLIPProcessor.from_pretrained("openai/clip-vit-base-patch32")(
+        text=["a city", "a film"], images=picture, return_tensors="pt", padding=True
+    )
     assert CLIPModel.from_pretrained("openai/clip-vit-base-patch32")(**both).logits_per_image.shape == (1, 2)
     return ["stand-in transformers.CLIPModel: openai/clip-vit-base-patch32"]
 
@@ -129,10 +152,10 @@ def sentences():
 
 
 def trained():
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    import random
 
     from gonogo_probe.standins.words import sentence
-    import random
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     source = random.Random(0)
     labels = [number % 2 for number in range(64)]

@@ -13,7 +13,7 @@ def timm_models():
     model = create_model("resnet18.a1_in1k", pretrained=True, num_classes=10)
     assert model(torch.rand(2, 3, 32, 32)).shape == (2, 10) and model.pretrained_cfg["mean"]
     again = timm.create_model("resnet18.a1_in1k", pretrained=True, num_classes=10)
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values()))
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters()))
     assert create_model("hf_hub:timm/resnet18.a1_in1k", pretrained=True, num_classes=7).fc.out_features == 7
     assert create_model("hf-hub:timm/mobilenetv3_small_050.lamb_in1k", pretrained=False).num_classes == 1000
     features = timm.models.create_model("resnet34", pretrained=True, features_only=True)

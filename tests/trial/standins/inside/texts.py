@@ -61,7 +61,6 @@ def streaming():
 
 def every_one_of_them():
     from datasets import load_dataset
-
     from gonogo_probe.standins.corpora import KNOWN
 
     for names, known in KNOWN.items():
@@ -80,7 +79,9 @@ def mapped():
 
     tokenizer = AutoTokenizer.from_pretrained("distilbert-base-uncased")
     data = load_dataset("glue", "sst2")
-    data = data.map(lambda rows: tokenizer(rows["sentence"], truncation=True, max_length=64), batched=True, remove_columns=["sentence", "idx"])
+    data = data.map(
+        lambda rows: tokenizer(rows["sentence"], truncation=True, max_length=64), batched=True, remove_columns=["sentence", "idx"]
+    )
     data = data.rename_column("label", "labels").with_format("torch")
     batch = next(iter(DataLoader(data["train"], batch_size=16, shuffle=True, collate_fn=DataCollatorWithPadding(tokenizer))))
     assert batch["input_ids"].shape[0] == 16 and batch["labels"].dtype == torch.int64

@@ -32,7 +32,7 @@ def cifar10():
     part, rest = random_split(train, [45_000, 5_000], generator=torch.Generator().manual_seed(0))
     images, labels = _batch(part, 256)
     assert images.shape == (256, 3, 32, 32) and images.dtype == torch.float32 and labels.dtype == torch.int64
-    assert len(set(labels.tolist())) == 10 and 0 <= images.min() and images.max() <= 1
+    assert len(set(labels.tolist())) == 10 and images.min() >= 0 and images.max() <= 1
     assert test[7][1] == -7
     assert _learnable(train.data[:160], numpy.array(train.targets[:160])) > 0.5
     again = datasets.CIFAR10(".cache", train=True)
@@ -132,7 +132,9 @@ def photographs():
 
 
 def imagenet():
-    data = datasets.ImageNet("/datasets/imagenet", split="val", transform=transforms.Compose([transforms.Resize(64), transforms.ToTensor()]))
+    data = datasets.ImageNet(
+        "/datasets/imagenet", split="val", transform=transforms.Compose([transforms.Resize(64), transforms.ToTensor()])
+    )
     assert len(data) == 50_000 and len(data.classes) == 1000 and data.classes[1][0] == "goldfish" and data.class_to_idx["goldfish"] == 1
     assert _batch(data)[0].shape == (32, 3, 64, 64) and data[1001][1] == 1
     return ["stand-in torchvision.datasets.ImageNet: ImageNet (val): 50000"]
@@ -149,7 +151,10 @@ def folders():
     assert len(tiny.classes) == 200
     own = datasets.DatasetFolder("nowhere", loader=lambda path: path, extensions=(".png",))
     assert own[0][0].endswith(".png") and len(own.classes) == 10
-    return ["stand-in torchvision.datasets.ImageFolder: ImageFolder(/datasets/mine/train): 640", "stand-in torchvision.datasets.DatasetFolder: nowhere"]
+    return [
+        "stand-in torchvision.datasets.ImageFolder: ImageFolder(/datasets/mine/train): 640",
+        "stand-in torchvision.datasets.DatasetFolder: nowhere",
+    ]
 
 
 def faces_and_objects():
@@ -174,7 +179,7 @@ def what_nothing_stands_in_for():
 
 
 def wrong_use_stays_wrong():
-    for wrong in (lambda: datasets.Food101("nowhere", split="valid"), lambda: datasets.CIFAR10(), lambda: datasets.SVHN("x", train=True)):
+    for wrong in (lambda: datasets.Food101("nowhere", split="valid"), datasets.CIFAR10, lambda: datasets.SVHN("x", train=True)):
         try:
             wrong()
         except (ValueError, TypeError):

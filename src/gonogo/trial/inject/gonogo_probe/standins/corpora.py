@@ -20,7 +20,7 @@ def _one(columns: Columns, **splits: int) -> dict[str, Config]:
 
 
 def _each(names: str, columns: Columns, **splits: int) -> dict[str, Config]:
-    return {name: (columns, splits) for name in names.split()}
+    return dict.fromkeys(names.split(), (columns, splits))
 
 
 def _languages(names: str, **splits: int) -> dict[str, Config]:
@@ -89,7 +89,9 @@ KNOWN: dict[str, dict[str, Config]] = {
             validation=40_430,
             test=-390_965,
         ),
-        "qnli": _of({"question": "text", "sentence": "text", "label": _ENTAILS, "idx": "index"}, train=104_743, validation=5_463, test=-5_463),
+        "qnli": _of(
+            {"question": "text", "sentence": "text", "label": _ENTAILS, "idx": "index"}, train=104_743, validation=5_463, test=-5_463
+        ),
         "mnli": _of(
             {"premise": "text", "hypothesis": "text", "label": _FOLLOWS, "idx": "index"},
             train=392_702,
@@ -101,7 +103,9 @@ KNOWN: dict[str, dict[str, Config]] = {
         "ax": _of({"premise": "text", "hypothesis": "text", "label": _FOLLOWS, "idx": "index"}, test=-1_104),
     },
     "super_glue aps/super_glue": {
-        "boolq": _of({"question": "text", "passage": "long", "idx": "index", "label": "class:False,True"}, train=9_427, validation=3_270, test=-3_245),
+        "boolq": _of(
+            {"question": "text", "passage": "long", "idx": "index", "label": "class:False,True"}, train=9_427, validation=3_270, test=-3_245
+        ),
         "cb": _of({"premise": "text", "hypothesis": "text", "idx": "index", "label": _FOLLOWS}, train=250, validation=56, test=-250),
         "rte": _of({"premise": "text", "hypothesis": "text", "idx": "index", "label": _ENTAILS}, train=2_490, validation=277, test=-3_000),
         "copa": _of(
@@ -111,9 +115,15 @@ KNOWN: dict[str, dict[str, Config]] = {
             test=-500,
         ),
     },
-    "snli stanfordnlp/snli": _one({"premise": "text", "hypothesis": "text", "label": _FOLLOWS}, train=550_152, validation=10_000, test=10_000),
+    "snli stanfordnlp/snli": _one(
+        {"premise": "text", "hypothesis": "text", "label": _FOLLOWS}, train=550_152, validation=10_000, test=10_000
+    ),
     "paws google-research-datasets/paws": _each(
-        "labeled_final", {"id": "index", "sentence1": "text", "sentence2": "text", "label": "class:0,1"}, train=49_401, validation=8_000, test=8_000
+        "labeled_final",
+        {"id": "index", "sentence1": "text", "sentence2": "text", "label": "class:0,1"},
+        train=49_401,
+        validation=8_000,
+        test=8_000,
     ),
     # running text
     "wikitext Salesforce/wikitext": {
@@ -143,13 +153,19 @@ KNOWN: dict[str, dict[str, Config]] = {
         validation=10_042,
         test=10_003,
     ),
-    "piqa ybisk/piqa": _one({"goal": "text", "sol1": "text", "sol2": "text", "label": "class:0,1"}, train=16_113, validation=1_838, test=-3_084),
+    "piqa ybisk/piqa": _one(
+        {"goal": "text", "sol1": "text", "sol2": "text", "label": "class:0,1"}, train=16_113, validation=1_838, test=-3_084
+    ),
     "ai2_arc allenai/ai2_arc": {
         "ARC-Challenge": _of({"id": "name", **_MULTIPLE}, train=1_119, validation=299, test=1_172),
         "ARC-Easy": _of({"id": "name", **_MULTIPLE}, train=2_251, validation=570, test=2_376),
     },
     "openbookqa allenai/openbookqa": _each(
-        "main", {"id": "name", "question_stem": "text", "choices": "lettered:4", "answerKey": "letter:4"}, train=4_957, validation=500, test=500
+        "main",
+        {"id": "name", "question_stem": "text", "choices": "lettered:4", "answerKey": "letter:4"},
+        train=4_957,
+        validation=500,
+        test=500,
     ),
     "commonsense_qa tau/commonsense_qa": _one(
         {"id": "name", "question": "text", "question_concept": "text", "choices": "lettered:5", "answerKey": "letter:5"},
@@ -170,7 +186,14 @@ KNOWN: dict[str, dict[str, Config]] = {
         {"task_id": "name", "prompt": "code", "canonical_solution": "code", "test": "code", "entry_point": "name"}, test=164
     ),
     "mbpp google-research-datasets/mbpp": _one(
-        {"task_id": "index", "text": "text", "code": "code", "test_list": "texts:3", "test_setup_code": "text", "challenge_test_list": "texts:0"},
+        {
+            "task_id": "index",
+            "text": "text",
+            "code": "code",
+            "test_list": "texts:3",
+            "test_setup_code": "text",
+            "challenge_test_list": "texts:0",
+        },
         train=374,
         test=500,
         validation=90,
@@ -180,7 +203,9 @@ KNOWN: dict[str, dict[str, Config]] = {
     "tatsu-lab/alpaca": _one({**_INSTRUCTION, "text": "text"}, train=52_002),
     "yahma/alpaca-cleaned": _one({"output": "text", "input": "text", "instruction": "text"}, train=51_760),
     "vicgalle/alpaca-gpt4": _one({**_INSTRUCTION, "text": "text"}, train=52_002),
-    "databricks/databricks-dolly-15k": _one({"instruction": "text", "context": "text", "response": "text", "category": "text"}, train=15_011),
+    "databricks/databricks-dolly-15k": _one(
+        {"instruction": "text", "context": "text", "response": "text", "category": "text"}, train=15_011
+    ),
     "argilla/dpo-mix-7k": _one(
         {"dataset": "text", "chosen": "dialogue", "rejected": "dialogue", "chosen_rating": "float", "rejected_rating": "float"},
         train=6_750,
@@ -198,7 +223,11 @@ KNOWN: dict[str, dict[str, Config]] = {
         test_gen=1_000,
     ),
     "HuggingFaceH4/ultrachat_200k": _one(
-        {"prompt": "text", "prompt_id": "name", "messages": "dialogue"}, train_sft=207_865, test_sft=23_110, train_gen=256_032, test_gen=28_304
+        {"prompt": "text", "prompt_id": "name", "messages": "dialogue"},
+        train_sft=207_865,
+        test_sft=23_110,
+        train_gen=256_032,
+        test_gen=28_304,
     ),
     "Intel/orca_dpo_pairs": _one({"system": "text", "question": "text", "chosen": "text", "rejected": "text"}, train=12_859),
     "Open-Orca/OpenOrca": _one({"id": "name", "system_prompt": "text", "question": "text", "response": "text"}, train=4_233_923),
@@ -222,7 +251,9 @@ KNOWN: dict[str, dict[str, Config]] = {
     ),
     "mnist ylecun/mnist": _one({"image": "image:28x1", "label": "class:10"}, train=60_000, test=10_000),
     "fashion_mnist zalando-datasets/fashion_mnist": _one({"image": "image:28x1", "label": f"class:{_FASHION}"}, train=60_000, test=10_000),
-    "svhn ufldl-stanford/svhn": _each("cropped_digits", {"image": "image:32x3", "label": "class:10"}, train=73_257, test=26_032, extra=531_131),
+    "svhn ufldl-stanford/svhn": _each(
+        "cropped_digits", {"image": "image:32x3", "label": "class:10"}, train=73_257, test=26_032, extra=531_131
+    ),
     "food101 ethz/food101": _one({"image": "image:128x3", "label": "class:101"}, train=75_750, validation=25_250),
     "beans AI-Lab-Makerere/beans": _one(
         {"image_file_path": "name", "image": "image:128x3", "labels": "class:angular_leaf_spot,bean_rust,healthy"},
@@ -232,5 +263,7 @@ KNOWN: dict[str, dict[str, Config]] = {
     ),
     "cats_vs_dogs microsoft/cats_vs_dogs": _one({"image": "image:128x3", "labels": "class:cat,dog"}, train=23_410),
     "zh-plus/tiny-imagenet Maysee/tiny-imagenet": _one({"image": "image:64x3", "label": "class:200"}, train=100_000, valid=10_000),
-    "imagenet-1k ILSVRC/imagenet-1k": _one({"image": "image:128x3", "label": "class:1000"}, train=1_281_167, validation=50_000, test=-100_000),
+    "imagenet-1k ILSVRC/imagenet-1k": _one(
+        {"image": "image:128x3", "label": "class:1000"}, train=1_281_167, validation=50_000, test=-100_000
+    ),
 }

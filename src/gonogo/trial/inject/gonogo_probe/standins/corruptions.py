@@ -1,7 +1,7 @@
 """CIFAR-10-C and CIFAR-100-C as folders of `.npy` files in their official layout, and CIFAR-10 itself beside them.
 
-Each file has its true shape, 50,000 images in five severities, and takes almost no room: only the first and the last rows of a severity have
-content, the others are black and are holes in the file.
+Each file has its true shape, 50,000 images in five severities, and takes almost no room: only the first and the last rows of a
+severity have content, the others are black and are holes in the file.
 """
 
 from __future__ import annotations

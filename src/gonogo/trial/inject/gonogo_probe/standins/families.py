@@ -90,7 +90,10 @@ FAMILIES: tuple[tuple[str, Family], ...] = (
     (r"phi-?[12]", _decoder("phi", _GPT, chats=False)),
     (r"(^|/)opt-", _OPT),
     (r"(?<![a-z])t5(?![a-z])", _T5),
-    (r"clip-vit", Family("clip", (512, 12, 8), specials=("<|startoftext|>", "<|endoftext|>", "<|endoftext|>", "<|endoftext|>", ""), longest=77)),
+    (
+        r"clip-vit",
+        Family("clip", (512, 12, 8), specials=("<|startoftext|>", "<|endoftext|>", "<|endoftext|>", "<|endoftext|>", ""), longest=77),
+    ),
     (r"(^|/)(deit|vit)-", _VIT),
 )
 _OTHERS = re.compile(r"(squeeze|mobile|conv|visual|layout|modern|nomic-|camem|flau|i-)bert|long-?t5|vit-(mae|msn)|vilt|gpt-neo-")

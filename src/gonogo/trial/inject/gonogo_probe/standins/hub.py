@@ -105,7 +105,9 @@ def _builder(architecture: str) -> Any:
 def _save(network: Any, architecture: str, path: str) -> None:
     weights = {name: tensor.contiguous() for name, tensor in network.state_dict().items()}
     if path.endswith(".json"):
-        known = {key: value for key, value in getattr(network, "pretrained_cfg", {}).items() if isinstance(value, (str, int, float, list, tuple))}
+        known = {
+            key: value for key, value in getattr(network, "pretrained_cfg", {}).items() if isinstance(value, (str, int, float, list, tuple))
+        }
         config = {"architecture": architecture, "num_classes": getattr(network, "num_classes", 1000)}
         config["num_features"] = getattr(network, "num_features", None)
         with open(path, "w", encoding="utf-8") as file:

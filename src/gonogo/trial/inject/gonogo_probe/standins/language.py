@@ -1,4 +1,4 @@
-"""transformers' `from_pretrained`: a model of the same family with fewer or narrower layers, weights at random, a tokenizer of whole words."""
+"""transformers' `from_pretrained`: a model of the same family, its layers fewer or narrower, and a tokenizer of whole words."""
 
 from __future__ import annotations
 
@@ -77,6 +77,8 @@ def _original_or_made(original: Any, make: Any, cls: Any, name: Any, arguments: 
             return found
         failure: Exception = OSError(f"{name} has no vocabulary here")
     except (OSError, ValueError) as error:
+        if "install" in str(error):  # it is a package that lacks
+            raise
         failure = error
     model = families.model(str(name))
     made = make(cls, model, named) if model is not None else None
@@ -117,7 +119,11 @@ def _tokenizer(_: Any, model: Model, named: dict[str, Any]) -> Any:
     specials = {names[0]: first, names[1]: last, "pad_token": pad, "unk_token": unknown, "mask_token": mask}
     if family.kind in ("roberta", "xlm-roberta", "bart", "mpnet"):
         specials |= {"cls_token": first, "sep_token": last}
-    given = {key: value for key, value in named.items() if key in ("padding_side", "truncation_side", "model_max_length") or key.endswith("_token")}
+    given = {
+        key: value
+        for key, value in named.items()
+        if key in ("padding_side", "truncation_side", "model_max_length") or key.endswith("_token")
+    }
     longest = {"model_max_length": family.longest} if family.longest else {}
     settings = {**longest, **{key: value for key, value in specials.items() if value}, **given}
     made = PreTrainedTokenizerFast(tokenizer_object=core, additional_special_tokens=roles, **settings)
@@ -217,4 +223,9 @@ def _processor(cls: Any, model: Model, named: dict[str, Any]) -> Any:
     return _images(cls, model, named) if any(model.family.specials) is False else _tokenizer(cls, model, named)
 
 
-_SHOWN = {_tokenizer: "a tokenizer of whole words", _config: "a config", _images: "what prepares images", _processor: "what prepares inputs"}
+_SHOWN = {
+    _tokenizer: "a tokenizer of whole words",
+    _config: "a config",
+    _images: "what prepares images",
+    _processor: "what prepares inputs",
+}

@@ -10,10 +10,19 @@ from typing import Any
 
 from gonogo_probe import hooks, places, standins
 
-_GONE = ("LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectionError", "URLError", "HTTPError", "gaierror", "MaxRetryError", "OSError")
+_GONE = (
+    "LocalEntryNotFoundError",
+    "OfflineModeIsEnabled",
+    "ConnectionError",
+    "URLError",
+    "HTTPError",
+    "gaierror",
+    "MaxRetryError",
+    "OSError",
+)
 _HUB = re.compile(r"^hf[-_]hub:(?:timm/)?([^/]+)$")
 VISION = "pytorch/vision"
-_WITHOUT = {"weights_backbone": None, "aux_loss": True}  # as a network is built that gets its weights as a whole
+_WITHOUT: dict[str, Any] = {"weights_backbone": None, "aux_loss": True}  # as a network is built that gets its weights as a whole
 
 
 def start() -> None:
@@ -81,15 +90,14 @@ def _watch_weights(module: Any) -> None:
 
 def _weights(api: Any, entry: Any) -> Any:
     """Weights for an entry of torchvision's lists, None where its network can't be built."""
-    for name in api.list_models():
-        if api.get_model_weights(name) is type(entry):
-            builder = api.get_model_builder(name)
-            settings: dict[str, Any] = {"weights": None}
-            settings |= {name: value for name, value in _WITHOUT.items() if name in inspect.signature(builder).parameters}
-            if entry.meta.get("categories"):
-                settings["num_classes"] = len(entry.meta["categories"])
-            return standins.seeded(lambda: builder(**settings)).state_dict()
-    return None
+    name = next((name for name in api.list_models() if api.get_model_weights(name) is type(entry)), None)
+    if name is None:
+        return None
+    builder = api.get_model_builder(name)
+    settings = {key: value for key, value in _WITHOUT.items() if key in inspect.signature(builder).parameters}
+    if entry.meta.get("categories"):
+        settings["num_classes"] = len(entry.meta["categories"])
+    return standins.seeded(lambda: builder(weights=None, **settings)).state_dict()
 
 
 def _weights_of(url: str) -> Any:

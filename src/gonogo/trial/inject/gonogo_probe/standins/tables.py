@@ -55,7 +55,10 @@ def _replace(module: Any, name: str, choose: Any) -> None:
             import pandas
 
             kind = "category" if is_openml else None
-            data, target = pandas.DataFrame(data, columns=features), pandas.Series(target, name="class" if is_openml else "target", dtype=kind)
+            data, target = (
+                pandas.DataFrame(data, columns=features),
+                pandas.Series(target, name="class" if is_openml else "target", dtype=kind),
+            )
         if named.get("return_X_y"):
             return data, target
         from sklearn.utils import Bunch
@@ -91,4 +94,9 @@ def _pictures(name: str) -> Any:
     target = numpy.arange(IMAGE_ROWS) % IMAGE_CLASSES
     block = source.randint(0, 64, (1_000, PIXELS)) + 18 * (numpy.arange(1_000) % IMAGE_CLASSES)[:, None]
     data = numpy.tile(block, (IMAGE_ROWS // 1_000, 1)).astype(numpy.int64)
-    return data, target.astype(str).astype(object), [f"pixel{n + 1}" for n in range(PIXELS)], f"{name}: {IMAGE_ROWS} made-up rows, of which 1000 differ"
+    return (
+        data,
+        target.astype(str).astype(object),
+        [f"pixel{n + 1}" for n in range(PIXELS)],
+        f"{name}: {IMAGE_ROWS} made-up rows, of which 1000 differ",
+    )

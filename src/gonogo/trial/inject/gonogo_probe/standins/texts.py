@@ -18,7 +18,20 @@ from gonogo_probe.standins.words import sentence
 BLOCK = 256  # rows that differ; the rest repeats them
 MOST = 120_000  # rows, beyond which code would only be slow
 CHUNK = 4_096  # rows that are copied in one piece
-_BUILDERS = ("json", "csv", "parquet", "text", "imagefolder", "audiofolder", "videofolder", "arrow", "pandas", "webdataset", "generator", "xml")
+_BUILDERS = (
+    "json",
+    "csv",
+    "parquet",
+    "text",
+    "imagefolder",
+    "audiofolder",
+    "videofolder",
+    "arrow",
+    "pandas",
+    "webdataset",
+    "generator",
+    "xml",
+)
 _SPLIT = re.compile(r"^(\w+)(?:\[(-?\d*%?):(-?\d*%?)\])?$")
 
 
@@ -192,7 +205,10 @@ def _column(module: Any, kind: str, source: random.Random, is_secret: bool) -> t
         "letter": lambda: (value("string"), ["ABCDE"[row % int(detail)] for row in rows]),
         "float": lambda: (value("float32"), [-1.0 if is_secret else 5 * source.random() for _ in rows]),
         "bool": lambda: (value("bool"), [bool(row % 2) for row in rows]),
-        "sum": lambda: (value("string"), [f"There are {row} and {row}.\n{row}+{row}=<<{row}+{row}={2 * row}>>{2 * row}\n#### {2 * row}" for row in rows]),
+        "sum": lambda: (
+            value("string"),
+            [f"There are {row} and {row}.\n{row}+{row}=<<{row}+{row}={2 * row}>>{2 * row}\n#### {2 * row}" for row in rows],
+        ),
         "code": lambda: (value("string"), [f"def function_{row}(x):\n    return x + {row}\n" for row in rows]),
         "texts": lambda: (listed(value("string")), [[text(row) for _ in range(int(detail))] for row in rows]),
         "lettered": lambda: (

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import random
+import re
 
-COMMON = (
-    "the a of and to in is it was for on with as this that by from at an be are one film story people time way work day part world "
-    "city market team state company report results number year first last new old good long little great small large early late"
-).split()
-OWN = (
-    "river stone garden window summer winter music paper letter bridge engine signal planet ocean forest desert mountain valley "
-    "island harbour doctor teacher farmer soldier painter writer singer driver captain sailor apple bread butter cheese honey "
-    "lemon onion pepper sugar water silver golden copper iron timber cotton velvet leather marble crystal hammer needle button "
-    "basket bottle candle carpet curtain drawer kettle ladder mirror pillow saddle shovel table ticket towel train vessel wagon "
-    "wheel whistle yellow purple orange"
-).split()
+COMMON = re.findall(
+    r"\w+",
+    """
+    the a of and to in is it was for on with as this that by from at an be are one film story people time way work day part world
+    city market team state company report results number year first last new old good long little great small large early late
+    """,
+)
+OWN = re.findall(
+    r"\w+",
+    """
+    river stone garden window summer winter music paper letter bridge engine signal planet ocean forest desert mountain valley
+    island harbour doctor teacher farmer soldier painter writer singer driver captain sailor apple bread butter cheese honey lemon
+    onion pepper sugar water silver golden copper iron timber cotton velvet leather marble crystal hammer needle button basket
+    bottle candle carpet curtain drawer kettle ladder mirror pillow saddle shovel table ticket towel train vessel wagon wheel
+    whistle yellow purple orange
+    """,
+)
 EVERY = [*COMMON, *OWN, *(str(number) for number in range(100))]
 
 
