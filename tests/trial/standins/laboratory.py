@@ -29,6 +29,7 @@ LIBRARIES = (
     "evaluate",
     "scikit-learn",
     "sentence-transformers",
+    "accelerate",
     "nltk",
     "kagglehub",
 )

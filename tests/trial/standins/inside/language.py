@@ -46,10 +46,10 @@ def encoders():
     )
     for name in names:
         tokenizer = AutoTokenizer.from_pretrained(name)
-        batch = tokenizer(["the old city"] * 2, padding="max_length", max_length=512, truncation=True, return_tensors="pt")
+        batch = tokenizer(["the old city"], padding="max_length", max_length=512, truncation=True, return_tensors="pt")
         model = AutoModel.from_pretrained(name)
         out = model(**batch)
-        assert out.last_hidden_state.shape == (2, 512, model.config.hidden_size), name
+        assert out.last_hidden_state.shape == (1, 512, model.config.hidden_size), name
         assert tokenizer.mask_token and tokenizer.pad_token_id == model.config.pad_token_id, name
     assert model.config.hidden_size == 1024
     return ["stand-in transformers.AutoModel: roberta-large: weights at random (family roberta, 1024 wide, 7 of its 24 layers)"]
@@ -94,7 +94,7 @@ def generators():
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
         assert tokenizer.padding_side == "left"
-        model = AutoModelForCausalLM.from_pretrained(name, torch_dtype=torch.bfloat16, low_cpu_mem_usage=True)
+        model = AutoModelForCausalLM.from_pretrained(name, torch_dtype=torch.bfloat16, device_map="auto", low_cpu_mem_usage=True)
         assert model.dtype == torch.bfloat16
         batch = tokenizer(["the story of", "a"], padding=True, return_tensors="pt")
         out = model.generate(**batch, max_new_tokens=4, do_sample=False, pad_token_id=tokenizer.pad_token_id)

@@ -99,7 +99,7 @@ def hub_files_that_nothing_stands_in_for():
     import time
 
     from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.utils import LocalEntryNotFoundError
 
     started = time.monotonic()
     for call in (

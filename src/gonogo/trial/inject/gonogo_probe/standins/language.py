@@ -8,7 +8,7 @@ from typing import Any
 
 from gonogo_probe import hooks, standins
 from gonogo_probe.standins import families
-from gonogo_probe.standins.families import Model
+from gonogo_probe.standins.families import Family, Model
 
 VOCABULARY = 512  # at least
 FEWEST_WORDS = 20  # without any file some tokenizers have only their special tokens
@@ -19,6 +19,7 @@ _HUBS = {
     "return_unused_kwargs",
 }
 _MODELS = {"torch_dtype", "dtype", "device_map", "quantization_config", "attn_implementation"}
+_TOKENIZERS = ("padding_side", "truncation_side", "model_max_length")
 _TEMPLATE = (
     "{% for message in messages %}{{ '<|' + message['role'] + '|> ' + message['content'] + '\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|assistant|> ' }}{% endif %}"
@@ -77,7 +78,11 @@ def _original_or_made(original: Any, make: Any, cls: Any, name: Any, arguments: 
             return found
         failure: Exception = OSError(f"{name} has no vocabulary here")
     except (OSError, ValueError) as error:
-        if "install" in str(error):  # it is a package that lacks
+        if isinstance(error, ValueError) and "pip install" in str(error):  # a package is missing
+            raise
+        failure = error
+    except AttributeError as error:  # of weights that are None: with a config, some versions do not miss them before
+        if make not in (_model, _auto_model) or "'NoneType' object" not in str(error):
             raise
         failure = error
     model = families.model(str(name))
@@ -93,17 +98,41 @@ def _is_path(name: str) -> bool:
 
 
 def _tokenizer(_: Any, model: Model, named: dict[str, Any]) -> Any:
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    import transformers
     from transformers import PreTrainedTokenizerFast
-
-    from gonogo_probe.standins.words import EVERY
 
     family = model.family
     if not any(family.specials):
         return None
     first, last, pad, unknown, mask = family.specials
-    marks = [pad or first, first, last, unknown, mask] if pad != "<pad>" else [first, pad, last, unknown, mask]
     roles = ["<|system|>", "<|user|>", "<|assistant|>"] if family.chats else []
+    names = ("cls_token", "sep_token") if first == "[CLS]" else ("bos_token", "eos_token")
+    specials = {names[0]: first, names[1]: last, "pad_token": pad, "unk_token": unknown, "mask_token": mask}
+    if family.kind in ("roberta", "xlm-roberta", "bart", "mpnet"):
+        specials |= {"cls_token": first, "sep_token": last}
+    settings: dict[str, Any] = {"model_max_length": family.longest} if family.longest else {}
+    settings |= {key: value for key, value in specials.items() if value}
+    settings |= {key: value for key, value in named.items() if key in _TOKENIZERS or key.endswith("_token")}
+    made = PreTrainedTokenizerFast(tokenizer_object=_words(family, roles), additional_special_tokens=roles, **settings)
+    made.name_or_path = model.name
+    own = getattr(transformers, "CLIPTokenizerFast", None) if family.kind == "clip" else None
+    if isinstance(own, type) and issubclass(own, PreTrainedTokenizerFast):
+        made.__class__ = own  # older processors take no other
+    segments = ["token_type_ids"] if family.kind in ("bert", "albert", "electra", "deberta-v2") else []
+    made.model_input_names = ["input_ids", *segments, "attention_mask"]
+    if family.chats:
+        made.chat_template = _TEMPLATE
+    return made
+
+
+def _words(family: Family, roles: list[str]) -> Any:
+    """What cuts texts into whole words of our vocabulary, and frames them as the family does."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+    from gonogo_probe.standins.words import EVERY
+
+    first, last, pad, unknown, mask = family.specials
+    marks = [pad or first, first, last, unknown, mask] if pad != "<pad>" else [first, pad, last, unknown, mask]
     words = dict.fromkeys([*filter(None, marks), *roles, *(word.lower() for word in EVERY), *".,!?:;'\"()-+=*/<>#$%&|"])
     core = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=unknown))
     core.normalizer = normalizers.Lowercase()
@@ -115,34 +144,18 @@ def _tokenizer(_: Any, model: Model, named: dict[str, Any]) -> Any:
             pair=list(filter(None, (before, "$A", after, "$B:1", after and f"{after}:1"))),
             special_tokens=[(token, core.token_to_id(token)) for token in dict.fromkeys(filter(None, (before, after)))],
         )
-    names = ("cls_token", "sep_token") if first == "[CLS]" else ("bos_token", "eos_token")
-    specials = {names[0]: first, names[1]: last, "pad_token": pad, "unk_token": unknown, "mask_token": mask}
-    if family.kind in ("roberta", "xlm-roberta", "bart", "mpnet"):
-        specials |= {"cls_token": first, "sep_token": last}
-    given = {
-        key: value
-        for key, value in named.items()
-        if key in ("padding_side", "truncation_side", "model_max_length") or key.endswith("_token")
-    }
-    longest = {"model_max_length": family.longest} if family.longest else {}
-    settings = {**longest, **{key: value for key, value in specials.items() if value}, **given}
-    made = PreTrainedTokenizerFast(tokenizer_object=core, additional_special_tokens=roles, **settings)
-    made.name_or_path = model.name
-    segments = ["token_type_ids"] if family.kind in ("bert", "albert", "electra", "deberta-v2") else []
-    made.model_input_names = ["input_ids", *segments, "attention_mask"]
-    if family.chats:
-        made.chat_template = _TEMPLATE
-    return made
+    return core
 
 
 def _config(_: Any, model: Model, named: dict[str, Any]) -> Any:
     from transformers import CONFIG_MAPPING
 
-    kind = CONFIG_MAPPING[model.family.kind]
+    if model.family.kind not in CONFIG_MAPPING:  # this version is older than the family
+        return None
     settings = {**_vocabulary(model), **families.config(model)}
     if "mnli" in model.name.lower():
         settings["num_labels"] = 3
-    config = kind(**settings)
+    config = CONFIG_MAPPING[model.family.kind](**settings)
     unused = {}
     for key, value in named.items():
         if key not in _MODELS and (key in ("num_labels", "id2label", "label2id", "problem_type") or hasattr(config, key)):
@@ -189,13 +202,15 @@ def _auto_model(cls: Any, model: Model, named: dict[str, Any]) -> Any:
     config = named.get("config")
     if config is None or isinstance(config, str):
         config = _config(None, model, {**named, "return_unused_kwargs": False})
-    return _finished(lambda: cls.from_config(config), named)
+    return _finished(lambda: cls.from_config(config), named) if config is not None else None
 
 
 def _model(cls: Any, model: Model, named: dict[str, Any]) -> Any:
     config = named.get("config")
     if config is None or isinstance(config, str):
         config = _config(None, model, {**named, "return_unused_kwargs": False})
+    if config is None:
+        return None
     wanted = getattr(cls, "config_class", None)
     if wanted is not None and not isinstance(config, wanted):
         config = getattr(config, wanted.base_config_key, None) if getattr(wanted, "base_config_key", "") else None
