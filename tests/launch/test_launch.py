@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -77,13 +76,11 @@ def test_run_that_was_killed_is_run_again_and_the_others_are_not(tree: Path, tmp
     command = [*GONOGO, "launch", str(tree), "--results", str(results), "--tracker", "--jobs", "1", "--python", sys.prefix, "--force"]
     # The second run waits until it is let go, so that it can be killed for certain.
     train = tree / "src/train.py"
-    wait = (
-        "    while 'comparative' in cfg.run.run_id and not cfg.trial_mode and not Path('go').exists() and Path('wait').exists():\n"
-        "        __import__('time').sleep(0.1)\n"
-    )
+    gate_is_shut = f"not cfg.trial_mode and Path({str(tmp_path / 'wait')!r}).exists()"
+    wait = f"    while 'comparative' in cfg.run.run_id and {gate_is_shut}:\n        __import__('time').sleep(0.1)\n"
     head = "    found = search(cfg) if"
     train.write_text(train.read_text().replace(head, wait + head))
-    (tree / "wait").touch()
+    (tmp_path / "wait").touch()
     with subprocess.Popen([*command, "--run-timeout", "20"], stderr=subprocess.PIPE, text=True) as process:
         until = time.monotonic() + 300
         state: dict[str, dict[str, str]] = {}
@@ -95,7 +92,7 @@ def test_run_that_was_killed_is_run_again_and_the_others_are_not(tree: Path, tmp
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
     assert "goes on from here" in said
-    (tree / "go").touch()
+    (tmp_path / "wait").unlink()
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stderr
     assert f"{RUNS[0]}: skipped" in done.stderr
@@ -106,4 +103,4 @@ def test_run_that_was_killed_is_run_again_and_the_others_are_not(tree: Path, tmp
     assert json.loads((own / "verdict.json").read_text())["is_code_ready"] in (True, False)
     assert "torch==" in (own / "environment.txt").read_text()
     assert json.loads((own / "configs" / f"{RUNS[0]}.json").read_text())["run"]["run_id"] == RUNS[0]
-    assert os.path.getsize(own / "logs" / f"{RUNS[0]}.log") > 0
+    assert (own / "logs" / f"{RUNS[0]}.log").stat().st_size > 0
