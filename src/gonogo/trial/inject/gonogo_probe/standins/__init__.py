@@ -7,15 +7,20 @@ stand-ins are files of the same shape in a folder.
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import importlib.util
 import os
+from collections.abc import Callable
 from typing import Any
 
 from gonogo_probe import channel, places, settings
 
-MODULES = ("corruptions", "hub", "vision", "networks", "tables", "texts", "language")
+MODULES = ("corruptions", "hub", "vision", "networks", "tables", "texts", "language", "metrics", "downloads")
 _loaded: list[Any] = []
+_CLASSES = ("num_classes", "n_classes", "num_labels", "n_labels", "classes_count")
+_said_classes: set[int] = set()
+_told: set[Any] = set()
 
 
 def start() -> None:
@@ -50,6 +55,7 @@ def config_paths(config: Any) -> dict[str, str]:
     Args:
         config: the composed config as plain dicts and lists; interpolations are still text.
     """
+    _note_classes(config)
     found: dict[str, str] = {}
     for module in _loaded:
         if hasattr(module, "config_paths"):
@@ -57,9 +63,50 @@ def config_paths(config: Any) -> dict[str, str]:
     return found
 
 
+def _note_classes(node: Any) -> None:
+    if isinstance(node, dict):
+        _said_classes.update(node[name] for name in _CLASSES if type(node.get(name)) is int)
+        for value in node.values():
+            _note_classes(value)
+
+
+def classes() -> int | None:
+    """How many classes the config speaks of, None if it does not, or of several numbers."""
+    return next(iter(_said_classes)) if len(_said_classes) == 1 else None
+
+
+def made(name: str, make: Callable[[str], None]) -> str:
+    """A folder in the scratch space, made the first time somebody asks, by one process alone.
+
+    Args:
+        name: of the folder.
+        make: fills the folder of a path; what it did halfway is never seen by others.
+    """
+    path = os.path.join(settings.scratch, name)
+    if not os.path.exists(path):
+        with open(f"{path}.lock", "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.path.exists(path):
+                make(f"{path}.part")
+                os.rename(f"{path}.part", path)
+    return path
+
+
+def seeded(make: Callable[[], Any], seed: int = 0) -> Any:
+    """What a function of torch makes from a seed of its own; the experiment's random numbers go on as if nothing had happened."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make()
+
+
 def used(source: str, what: str) -> None:
-    """Say that a stand-in was used, at the line of the experiment that led to it."""
-    channel.emit("stand-in", source=source, what=what, place=places.caller())
+    """Say that a stand-in was used, at the line of the experiment that led to it; once for each line."""
+    place = places.caller()
+    if (source, what, place) not in _told:
+        _told.add((source, what, place))
+        channel.emit("stand-in", source=source, what=what[:500], place=place)
 
 
 def unreachable(source: str, name: str, reason: str) -> None:

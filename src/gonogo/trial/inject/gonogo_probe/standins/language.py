@@ -1,67 +1,48 @@
-"""transformers' `from_pretrained`: a model of the same family that is tiny, with weights at random, and a tokenizer of whole words."""
+"""transformers' `from_pretrained`: a model of the same family, its layers fewer or narrower, and a tokenizer of whole words."""
 
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any
 
 from gonogo_probe import hooks, standins
+from gonogo_probe.standins import families
+from gonogo_probe.standins.families import Model
 
-SEED = 0
-_BERT = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
-_LLAMA = {**_BERT, "num_key_value_heads": 2}
-_T5 = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
-_BART = {
-    "d_model": 32,
-    "encoder_layers": 2,
-    "decoder_layers": 2,
-    "encoder_attention_heads": 4,
-    "decoder_attention_heads": 4,
-    "encoder_ffn_dim": 64,
-    "decoder_ffn_dim": 64,
+VOCABULARY = 512  # at least
+FEWEST_WORDS = 20  # without any file some tokenizers have only their special tokens
+# Arguments of `from_pretrained` that are not the config's: where to look, and how to load.
+_HUBS = {
+    *("cache_dir", "revision", "token", "use_auth_token", "trust_remote_code", "local_files_only", "force_download", "resume_download"),
+    *("subfolder", "proxies", "code_revision", "variant", "user_agent", "_commit_hash", "_from_auto", "_from_pipeline"),
+    "return_unused_kwargs",
 }
-# What a name holds, first match counts: the family, and its settings made tiny.
-FAMILIES: tuple[tuple[str, str, dict[str, int]], ...] = (
-    ("distilbert", "distilbert", {"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64}),
-    ("xlm-roberta", "xlm-roberta", _BERT),
-    ("roberta", "roberta", _BERT),
-    ("deberta", "deberta-v2", _BERT),
-    ("albert", "albert", {**_BERT, "embedding_size": 16}),
-    ("electra", "electra", {**_BERT, "embedding_size": 16}),
-    ("bart", "bart", _BART),
-    ("bert", "bert", _BERT),
-    ("gpt2", "gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4}),
-    ("dialogpt", "gpt2", {"n_embd": 32, "n_layer": 2, "n_head": 4}),
-    ("gpt-neox", "gpt_neox", _BERT),
-    ("pythia", "gpt_neox", _BERT),
-    ("qwen3", "qwen3", {**_LLAMA, "head_dim": 8}),
-    ("qwen", "qwen2", _LLAMA),
-    ("mistral", "mistral", _LLAMA),
-    ("llama", "llama", _LLAMA),
-    ("smollm", "llama", _LLAMA),
-    ("gemma", "gemma", {**_LLAMA, "head_dim": 8}),
-    ("phi-3", "phi3", _LLAMA),
-    ("phi", "phi", _LLAMA),
-    ("opt", "opt", {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "ffn_dim": 64, "word_embed_proj_dim": 32}),
-    ("flan-t5", "t5", _T5),
-    ("t5", "t5", _T5),
-    ("vit", "vit", _BERT),
+_MODELS = {"torch_dtype", "dtype", "device_map", "quantization_config", "attn_implementation"}
+_TEMPLATE = (
+    "{% for message in messages %}{{ '<|' + message['role'] + '|> ' + message['content'] + '\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|> ' }}{% endif %}"
 )
-_LEFT_TO_RIGHT = ("gpt2", "gpt_neox", "qwen2", "qwen3", "mistral", "llama", "gemma", "phi", "phi3", "opt")
-_CALLERS_OWN = ("cache_dir", "revision", "token", "use_auth_token", "trust_remote_code", "local_files_only", "force_download", "subfolder")
-_MODELS_OWN = (
-    *("torch_dtype", "dtype", "device_map", "low_cpu_mem_usage", "quantization_config", "attn_implementation", "config", "use_safetensors"),
-    *("ignore_mismatched_sizes", "load_in_8bit", "load_in_4bit", "offload_folder", "max_memory", "output_loading_info", "state_dict"),
-)
+_here = threading.local()
 
 
 def start() -> None:
-    """Stand in for `from_pretrained` of tokenizers, configs and models."""
-    hooks.when_imported("transformers.models.auto.tokenization_auto", lambda module: _replace(module.AutoTokenizer, _tokenizer))
-    hooks.when_imported("transformers.tokenization_utils_base", lambda module: _replace(module.PreTrainedTokenizerBase, _tokenizer))
-    hooks.when_imported("transformers.models.auto.configuration_auto", lambda module: _replace(module.AutoConfig, _config))
-    hooks.when_imported("transformers.models.auto.auto_factory", lambda module: _replace(module._BaseAutoModelClass, _auto_model))
-    hooks.when_imported("transformers.modeling_utils", lambda module: _replace(module.PreTrainedModel, _model))
+    """Stand in for `from_pretrained` of tokenizers, configs, models and what prepares images."""
+    places = {
+        "models.auto.tokenization_auto": ("AutoTokenizer", _tokenizer),
+        "tokenization_utils_base": ("PreTrainedTokenizerBase", _tokenizer),
+        "models.auto.configuration_auto": ("AutoConfig", _config),
+        "configuration_utils": ("PretrainedConfig", _config),
+        "models.auto.auto_factory": ("_BaseAutoModelClass", _auto_model),
+        "modeling_utils": ("PreTrainedModel", _model),
+        "models.auto.image_processing_auto": ("AutoImageProcessor", _images),
+        "models.auto.feature_extraction_auto": ("AutoFeatureExtractor", _images),
+        "image_processing_base": ("ImageProcessingMixin", _images),
+        "models.auto.processing_auto": ("AutoProcessor", _processor),
+        "processing_utils": ("ProcessorMixin", _processor),
+    }
+    for module, (name, make) in places.items():
+        hooks.when_imported(f"transformers.{module}", lambda found, name=name, make=make: _replace(getattr(found, name), make))  # type: ignore[misc]
 
 
 def _replace(kind: Any, make: Any) -> None:
@@ -69,120 +50,182 @@ def _replace(kind: Any, make: Any) -> None:
 
     @functools.wraps(original)
     def from_pretrained(cls: Any, name: Any, *arguments: Any, **named: Any) -> Any:
+        is_outermost = not hasattr(_here, "made")
+        if is_outermost:
+            _here.made = []
         try:
-            return original(cls, name, *arguments, **named)
+            return _original_or_made(original, make, cls, name, arguments, named)
         except (OSError, ValueError) as error:
-            family = _family(str(name))
-            if family is None:
+            if is_outermost and not _is_path(str(name)):
                 standins.unreachable(f"transformers.{cls.__name__}", str(name), f"{type(error).__name__}: {error}")
-                raise
-            made = make(cls, str(name), *family, {key: value for key, value in named.items() if key not in _CALLERS_OWN})
-        standins.used(f"transformers.{cls.__name__}", f"{name}: {_shown(make)} of the family {family[0]}")
-        return made
+            raise
+        finally:
+            if is_outermost:
+                made = _here.made
+                del _here.made
+                if made:
+                    standins.used(f"transformers.{cls.__name__}", f"{name}: {made[-1]}")
 
     kind.from_pretrained = classmethod(from_pretrained)
 
 
-def _shown(make: Any) -> str:
-    return {"_tokenizer": "a tokenizer of whole words", "_config": "a tiny config"}.get(make.__name__, "a tiny model, weights at random,")
+def _original_or_made(original: Any, make: Any, cls: Any, name: Any, arguments: Any, named: dict[str, Any]) -> Any:
+    """What is there, or what stands in for it: `_here.made` tells of each that was made, the innermost first."""
+    try:
+        found = original(cls, name, *arguments, **named)
+        if make is not _tokenizer or _is_path(str(name)) or len(found.get_vocab()) - len(found.added_tokens_encoder) > FEWEST_WORDS:
+            return found
+        failure: Exception = OSError(f"{name} has no vocabulary here")
+    except (OSError, ValueError) as error:
+        if "install" in str(error):  # it is a package that lacks
+            raise
+        failure = error
+    model = families.model(str(name))
+    made = make(cls, model, named) if model is not None else None
+    if made is None:
+        raise failure
+    _here.made.append(f"{_SHOWN.get(make, 'weights at random')} ({model})")
+    return made
 
 
-def _family(name: str) -> tuple[str, dict[str, int]] | None:
-    short = name.lower()
-    return next(((family, tiny) for part, family, tiny in FAMILIES if part in short), None)
+def _is_path(name: str) -> bool:
+    return name.startswith((".", "/", "~")) or name.count("/") > 1
 
 
-def _tokenizer(_: Any, name: str, family: str, __: dict[str, int], named: dict[str, Any]) -> Any:
+def _tokenizer(_: Any, model: Model, named: dict[str, Any]) -> Any:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     from gonogo_probe.standins.words import EVERY
 
-    first, last, pad, unknown, mask = _specials(family)
-    words = dict.fromkeys([pad, unknown, first, last, mask, *(word.lower() for word in EVERY), *".,!?:;'\"()-"])
+    family = model.family
+    if not any(family.specials):
+        return None
+    first, last, pad, unknown, mask = family.specials
+    marks = [pad or first, first, last, unknown, mask] if pad != "<pad>" else [first, pad, last, unknown, mask]
+    roles = ["<|system|>", "<|user|>", "<|assistant|>"] if family.chats else []
+    words = dict.fromkeys([*filter(None, marks), *roles, *(word.lower() for word in EVERY), *".,!?:;'\"()-+=*/<>#$%&|"])
     core = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token=unknown))
     core.normalizer = normalizers.Lowercase()
     core.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    if family not in _LEFT_TO_RIGHT:
-        ids = [(token, core.token_to_id(token)) for token in dict.fromkeys((first, last))]
+    before, after = (first if family.frame in ("both", "first") else "", last if family.frame in ("both", "last") else "")
+    if before or after:
         core.post_processor = processors.TemplateProcessing(
-            single=f"{first} $A {last}" if family != "t5" else f"$A {last}",
-            pair=f"{first} $A {last} $B:1 {last}:1" if family != "t5" else f"$A {last} $B {last}",
-            special_tokens=ids,
+            single=list(filter(None, (before, "$A", after))),
+            pair=list(filter(None, (before, "$A", after, "$B:1", after and f"{after}:1"))),
+            special_tokens=[(token, core.token_to_id(token)) for token in dict.fromkeys(filter(None, (before, after)))],
         )
-    specials = {"pad_token": pad, "unk_token": unknown, "mask_token": mask}
-    if family in _LEFT_TO_RIGHT:
-        specials = {"bos_token": first, "eos_token": last, "unk_token": unknown, **({"pad_token": pad} if family == "qwen2" else {})}
-    elif first != "[CLS]":
-        specials |= {"bos_token": first, "eos_token": last, "cls_token": first, "sep_token": last}
-    else:
+    names = ("cls_token", "sep_token") if first == "[CLS]" else ("bos_token", "eos_token")
+    specials = {names[0]: first, names[1]: last, "pad_token": pad, "unk_token": unknown, "mask_token": mask}
+    if family.kind in ("roberta", "xlm-roberta", "bart", "mpnet"):
         specials |= {"cls_token": first, "sep_token": last}
-    made = PreTrainedTokenizerFast(tokenizer_object=core, model_max_length=512, **{**specials, **_plain(named)})
-    made.name_or_path = name
-    if family in _LEFT_TO_RIGHT:
-        made.chat_template = "{% for message in messages %}{{ message['role'] + ' : ' + message['content'] + ' ' }}{% endfor %}"
+    given = {
+        key: value
+        for key, value in named.items()
+        if key in ("padding_side", "truncation_side", "model_max_length") or key.endswith("_token")
+    }
+    longest = {"model_max_length": family.longest} if family.longest else {}
+    settings = {**longest, **{key: value for key, value in specials.items() if value}, **given}
+    made = PreTrainedTokenizerFast(tokenizer_object=core, additional_special_tokens=roles, **settings)
+    made.name_or_path = model.name
+    segments = ["token_type_ids"] if family.kind in ("bert", "albert", "electra", "deberta-v2") else []
+    made.model_input_names = ["input_ids", *segments, "attention_mask"]
+    if family.chats:
+        made.chat_template = _TEMPLATE
     return made
 
 
-def _plain(named: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in named.items() if key in ("padding_side", "truncation_side", "pad_token", "model_max_length")}
-
-
-def _specials(family: str) -> tuple[str, str, str, str, str]:
-    """First, last, padding, unknown and mask."""
-    if family in ("roberta", "xlm-roberta", "bart"):
-        return "<s>", "</s>", "<pad>", "<unk>", "<mask>"
-    if family == "t5":
-        return "<pad>", "</s>", "<pad>", "<unk>", "<extra_id_0>"
-    if family in ("gpt2", "gpt_neox", "qwen2", "qwen3"):
-        return ("<|endoftext|>",) * 4 + ("<|mask|>",)  # type: ignore[return-value]
-    if family in _LEFT_TO_RIGHT:
-        return "<s>", "</s>", "<pad>", "<unk>", "<mask>"
-    return "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"
-
-
-def _config(_: Any, name: str, family: str, tiny: dict[str, int], named: dict[str, Any]) -> Any:
+def _config(_: Any, model: Model, named: dict[str, Any]) -> Any:
     from transformers import CONFIG_MAPPING
 
-    wanted = {key: value for key, value in named.items() if key not in (*_MODELS_OWN, "return_unused_kwargs", "use_fast")}
-    if family != "vit":
-        made = _tokenizer(None, name, family, tiny, {})
-        numbers = {"vocab_size": max(len(made), 256)}
-        numbers |= {
-            f"{each}_token_id": getattr(made, f"{each}_token_id") for each in ("pad", "bos", "eos") if getattr(made, f"{each}_token", None)
-        }
-        if family == "t5":
-            numbers["decoder_start_token_id"] = numbers["pad_token_id"]
-        wanted = {**numbers, **wanted}
-    config = CONFIG_MAPPING[family](**{**tiny, **wanted})
-    config._name_or_path = name
-    return config
+    kind = CONFIG_MAPPING[model.family.kind]
+    settings = {**_vocabulary(model), **families.config(model)}
+    if "mnli" in model.name.lower():
+        settings["num_labels"] = 3
+    config = kind(**settings)
+    unused = {}
+    for key, value in named.items():
+        if key not in _MODELS and (key in ("num_labels", "id2label", "label2id", "problem_type") or hasattr(config, key)):
+            setattr(config, key, value)
+        elif key not in _HUBS:
+            unused[key] = value
+    config._name_or_path = model.name
+    return (config, unused) if named.get("return_unused_kwargs") else config
 
 
-def _seeded(make: Any, named: dict[str, Any]) -> Any:
+def _vocabulary(model: Model) -> dict[str, Any]:
+    tokenizer = _tokenizer(None, model, {})
+    if tokenizer is None:
+        return {}
+    size = max(len(tokenizer), VOCABULARY)
+    if model.family.kind == "clip":
+        return {}
+    ids = {name: getattr(tokenizer, name) for name in ("pad_token_id", "bos_token_id", "eos_token_id")}
+    numbers = {"vocab_size": size, **{name: value for name, value in ids.items() if value is not None}}
+    if model.family.kind == "t5":
+        numbers["decoder_start_token_id"] = numbers["pad_token_id"]
+    if model.family.kind == "bart":
+        numbers |= {"decoder_start_token_id": numbers["eos_token_id"], "forced_eos_token_id": numbers["eos_token_id"]}
+    if model.family.kind in ("bert", "distilbert", "albert", "electra"):
+        numbers.setdefault("pad_token_id", 0)
+    return numbers
+
+
+def _finished(make: Any, named: dict[str, Any]) -> Any:
+    """A model as `from_pretrained` gives it back: from a seed of its own, for use, of the type that was asked for."""
     import torch
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(SEED)
-        model = make()
+    model = standins.seeded(make)
     dtype = named.get("dtype", named.get("torch_dtype"))
     if isinstance(dtype, str) and dtype != "auto":
         dtype = getattr(torch, dtype)
-    return (model.to(dtype) if isinstance(dtype, torch.dtype) else model).eval()
+    model = (model.to(dtype) if isinstance(dtype, torch.dtype) else model).eval()
+    if named.get("output_loading_info"):
+        return model, {"missing_keys": set(), "unexpected_keys": set(), "mismatched_keys": set(), "error_msgs": []}
+    return model
 
 
-def _auto_model(cls: Any, name: str, family: str, tiny: dict[str, int], named: dict[str, Any]) -> Any:
-    config = named.get("config") or _config(None, name, family, tiny, named)
-    return _seeded(lambda: cls.from_config(config), named)
-
-
-def _model(cls: Any, name: str, family: str, tiny: dict[str, int], named: dict[str, Any]) -> Any:
+def _auto_model(cls: Any, model: Model, named: dict[str, Any]) -> Any:
     config = named.get("config")
     if config is None or isinstance(config, str):
-        made = _config(None, name, family, tiny, named)
-        config = (
-            cls.config_class(**{key: value for key, value in made.to_diff_dict().items() if key != "model_type"})
-            if cls.config_class
-            else made
-        )
-    return _seeded(lambda: cls(config), named)
+        config = _config(None, model, {**named, "return_unused_kwargs": False})
+    return _finished(lambda: cls.from_config(config), named)
+
+
+def _model(cls: Any, model: Model, named: dict[str, Any]) -> Any:
+    config = named.get("config")
+    if config is None or isinstance(config, str):
+        config = _config(None, model, {**named, "return_unused_kwargs": False})
+    wanted = getattr(cls, "config_class", None)
+    if wanted is not None and not isinstance(config, wanted):
+        config = getattr(config, wanted.base_config_key, None) if getattr(wanted, "base_config_key", "") else None
+        if config is None:  # a class of another family than the name's
+            return None
+    return _finished(lambda: cls(config), named)
+
+
+def _images(_: Any, model: Model, named: dict[str, Any]) -> Any:
+    import transformers
+
+    names = {"vit": "ViTImageProcessor", "clip": "CLIPImageProcessor"}
+    if model.family.kind not in names:
+        return None
+    side = getattr(_config(None, model, {}), "image_size", 224)
+    size = {"size": {"height": side, "width": side}} if model.family.kind == "vit" else {}
+    return getattr(transformers, names[model.family.kind])(**size)
+
+
+def _processor(cls: Any, model: Model, named: dict[str, Any]) -> Any:
+    import transformers
+
+    if model.family.kind == "clip":
+        return transformers.CLIPProcessor(_images(cls, model, named), _tokenizer(cls, model, named))
+    return _images(cls, model, named) if any(model.family.specials) is False else _tokenizer(cls, model, named)
+
+
+_SHOWN = {
+    _tokenizer: "a tokenizer of whole words",
+    _config: "a config",
+    _images: "what prepares images",
+    _processor: "what prepares inputs",
+}

@@ -4,36 +4,45 @@ from __future__ import annotations
 
 import functools
 import inspect
-import random
+from collections.abc import Callable
 from typing import Any
 
 from gonogo_probe import hooks, standins
+from gonogo_probe.standins import photos
 
 BLOCK = 200  # images that differ; the rest repeats them
+MOST_BYTES = 500_000_000  # beyond that what lies between the first and the last images is black
 _DIGITS = [
     f"{number} - {name}" for number, name in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"])
 ]
 _CIFAR = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 _FASHION = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
+_STL = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"]
+_SIXTY = {"train": 60_000, "test": 10_000}
 # Name: side, channels, class names (or how many), rows of the parts.
 ARRAYS: dict[str, tuple[int, int, Any, dict[str, int]]] = {
     "CIFAR10": (32, 3, _CIFAR, {"train": 50_000, "test": 10_000}),
     "CIFAR100": (32, 3, 100, {"train": 50_000, "test": 10_000}),
-    "MNIST": (28, 1, _DIGITS, {"train": 60_000, "test": 10_000}),
-    "FashionMNIST": (28, 1, _FASHION, {"train": 60_000, "test": 10_000}),
-    "KMNIST": (28, 1, ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"], {"train": 60_000, "test": 10_000}),
+    "MNIST": (28, 1, _DIGITS, _SIXTY),
+    "FashionMNIST": (28, 1, _FASHION, _SIXTY),
+    "KMNIST": (28, 1, ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"], _SIXTY),
+    "EMNIST": (28, 1, 47, {"train": 112_800, "test": 18_800}),
     "SVHN": (32, 3, 10, {"train": 73_257, "test": 26_032, "extra": 531_131}),
-    "STL10": (
-        96,
-        3,
-        ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"],
-        {"train": 5_000, "test": 8_000, "unlabeled": 100_000},
-    ),
+    "STL10": (96, 3, _STL, {"train": 5_000, "test": 8_000, "unlabeled": 100_000}),
+    "USPS": (16, 1, 10, {"train": 7_291, "test": 2_007}),
 }
-_TENSORS = ("MNIST", "FashionMNIST", "KMNIST")
+# Where it differs from the balanced split: rows of the parts.
+EMNIST_ROWS = {
+    "byclass": {"train": 697_932, "test": 116_323},
+    "bymerge": {"train": 697_932, "test": 116_323},
+    "letters": {"train": 124_800, "test": 20_800},
+    "digits": {"train": 240_000, "test": 40_000},
+    "mnist": {"train": 60_000, "test": 10_000},
+}
+_TENSORS = ("MNIST", "FashionMNIST", "KMNIST", "EMNIST")
 _CHANNELS_FIRST = ("SVHN", "STL10")
-FOLDERS = ("ImageFolder", "DatasetFolder", "ImageNet")
-FOLDER_CLASSES, FOLDER_ROWS = 10, 64
+_NOT_DOWNLOADED = ("FakeData", "VisionDataset")
+_ours: set[type] = set()
 
 
 def start() -> None:
@@ -42,94 +51,113 @@ def start() -> None:
 
 
 def _watch(module: Any) -> None:
-    for name in ARRAYS:
-        if hasattr(module, name):
-            _replace(getattr(module, name), name, _fill_arrays)
-    for name in FOLDERS:
-        if hasattr(module, name):
-            _replace(getattr(module, name), name, _fill_folder)
+    for name in module.__all__:
+        kind = getattr(module, name, None)
+        if not (isinstance(kind, type) and issubclass(kind, module.VisionDataset)) or name in _NOT_DOWNLOADED:
+            continue
+        _replace(kind, name, _fill_arrays if name in ARRAYS else photos.FILLS.get(name))
 
 
-def _replace(kind: Any, name: str, fill: Any) -> None:
-    """Have a data set made up where it is not there; `__init__` of a subclass comes here too, with its own class's name."""
+def _replace(kind: Any, name: str, fill: Callable[[Any, str, dict[str, Any]], str] | None) -> None:
+    """Have a data set made up where it is not there; said not to be there, where nothing fills it."""
     original = kind.__init__
     signature = inspect.signature(original)
+    _ours.add(kind)
 
     @functools.wraps(original)
     def __init__(self: Any, *arguments: Any, **named: Any) -> None:
-        if type(self).__init__ is not __init__ and type(self).__name__ in (*ARRAYS, *FOLDERS):
-            original(self, *arguments, **named)  # the subclass decides
+        if _decides_later(type(self), kind):
+            original(self, *arguments, **named)
             return
         given = signature.bind(self, *arguments, **named)
         given.apply_defaults()
-        if "download" in given.arguments:
-            given.arguments["download"] = False
+        values = dict(given.arguments)
+        values.update(values.pop("kwargs", None) or {})
+        if fill is not None:
+            _forbid_download(given.arguments)
         try:
             original(*given.args, **given.kwargs)
-        except (RuntimeError, FileNotFoundError, OSError) as error:
-            values = dict(given.arguments)
-            values.update(values.pop("kwargs", None) or {})
-            fill(self, name, values, error)
+        except (RuntimeError, OSError) as error:
+            if fill is None:
+                standins.unreachable(f"torchvision.datasets.{name}", name, f"{type(error).__name__}: {error}")
+                raise
+            _prepare(self, values)
+            standins.used(f"torchvision.datasets.{name}", fill(self, name, values))
 
     kind.__init__ = __init__
+
+
+def _decides_later(made: type, kind: type) -> bool:
+    """Whether a class of torchvision between that of the object and this one has the last word."""
+    return any(between in _ours for between in made.__mro__[: made.__mro__.index(kind)])
+
+
+def _forbid_download(arguments: dict[str, Any]) -> None:
+    """What is there is used; what is not would only be waited for."""
+    if "download" in arguments:
+        arguments["download"] = False
+    if "download" in (arguments.get("kwargs") or {}):
+        arguments["kwargs"] = {**arguments["kwargs"], "download": False}
 
 
 def _prepare(self: Any, values: dict[str, Any]) -> None:
     from torchvision.datasets import VisionDataset
 
-    root = values.get("root")
-    VisionDataset.__init__(
-        self, root if root is not None else ".", transform=values.get("transform"), target_transform=values.get("target_transform")
-    )
+    given = {name: values.get(name) for name in ("transforms", "transform", "target_transform")}
+    VisionDataset.__init__(self, values["root"] if values.get("root") is not None else ".", **given)
 
 
-def _fill_arrays(self: Any, name: str, values: dict[str, Any], _: Exception) -> None:
+def _fill_arrays(self: Any, name: str, values: dict[str, Any]) -> str:
     import numpy
 
     side, channels, classes, parts = ARRAYS[name]
-    part = values.get("split") or ("train" if values.get("train", True) else "test")
-    length = parts.get(str(part).partition("+")[0], 1_000)
+    part = str(values["split"] if name in _CHANNELS_FIRST else "train" if values.get("train", True) else "test")
+    if name == "EMNIST":
+        parts = EMNIST_ROWS.get(values["split"], parts)
+        classes = self.classes_split_dict[values["split"]]
+    length = sum(parts[each] for each in part.split("+"))
+    if name == "STL10" and values.get("folds") is not None:
+        length = 1_000
     names = list(classes) if not isinstance(classes, int) else [str(number) for number in range(classes)]
-    source = numpy.random.RandomState(len(name) + length)
-    labels = numpy.arange(BLOCK) % len(names)
+    first = 1 if names[0] == "N/A" else 0
+    labels = first + numpy.arange(BLOCK) % (len(names) - first)
     levels = (40 + 150 * labels // max(1, len(names) - 1)).astype(numpy.uint8)
+    source = numpy.random.RandomState(len(name) + length)
     block = source.randint(0, 64, (BLOCK, side, side, channels)).astype(numpy.uint8) + levels[:, None, None, None]
-    repeats = -(-length // BLOCK)
-    data, targets = numpy.tile(block, (repeats, 1, 1, 1))[:length], numpy.tile(labels, repeats)[:length]
-    _prepare(self, values)
-    self.train, self.split = part == "train", part
+    if name in _CHANNELS_FIRST:
+        block = block.transpose(0, 3, 1, 2)
+    elif channels == 1:
+        block = block[..., 0]
+    data, targets = _repeated(block, length), numpy.resize(labels, length)
+    if name != "EMNIST":
+        self.train, self.split = part == "train", part
+    else:
+        self.train, self.split = values.get("train", True), values["split"]
+    _keep(self, name, data, numpy.full(length, -1) if part == "unlabeled" else targets.astype(numpy.int64))
+    if "classes" not in vars(type(self)) and name not in ("MNIST", "USPS"):
+        self.classes = names
+    if not isinstance(getattr(type(self), "class_to_idx", None), property) and name != "USPS":
+        self.class_to_idx = {each: number for number, each in enumerate(names)}
+    return f"{name} ({part}): {length} made-up images, of which {BLOCK} differ"
+
+
+def _keep(self: Any, name: str, data: Any, targets: Any) -> None:
+    """Data and labels in the form that the data set's own class has them."""
     if name in _TENSORS:
         import torch
 
-        self.data, self.targets = torch.from_numpy(data[..., 0].copy()), torch.from_numpy(targets.astype(numpy.int64))
+        self.data, self.targets = torch.from_numpy(data), torch.from_numpy(targets)
     elif name in _CHANNELS_FIRST:
-        self.data = numpy.ascontiguousarray(data.transpose(0, 3, 1, 2))
-        self.labels = numpy.full(length, -1) if part == "unlabeled" else targets.astype(numpy.int64)
+        self.data, self.labels = data, targets
     else:
         self.data, self.targets = data, targets.tolist()
-    if not hasattr(type(self), "classes") or name not in _TENSORS:
-        self.classes = names
-    if not isinstance(getattr(type(self), "class_to_idx", None), property):
-        self.class_to_idx = {each: number for number, each in enumerate(names)}
-    standins.used(f"torchvision.datasets.{name}", f"{name} ({part}): {length} made-up images, of which {BLOCK} differ")
 
 
-def _fill_folder(self: Any, name: str, values: dict[str, Any], _: Exception) -> None:
-    from PIL import Image
+def _repeated(block: Any, length: int) -> Any:
+    import numpy
 
-    names = [f"class_{number}" for number in range(FOLDER_CLASSES)]
-    samples = [(f"{each}/{row:04}.jpg", number) for number, each in enumerate(names) for row in range(FOLDER_ROWS)]
-
-    def load(path: str) -> Any:
-        source = random.Random(path)
-        level = 40 + 15 * (names.index(path.split("/")[0]) % 10)
-        return Image.frombytes(
-            "RGB", (64, 64), source.randbytes(64 * 64 * 3).translate(bytes(min(255, level + v // 4) for v in range(256)))
-        )
-
-    _prepare(self, values)
-    self.loader, self.extensions = load, (".jpg",)
-    self.classes, self.class_to_idx = names, {each: number for number, each in enumerate(names)}
-    self.samples = self.imgs = samples
-    self.targets = [target for _, target in samples]
-    standins.used(f"torchvision.datasets.{name}", f"{name}: {len(samples)} made-up images of {FOLDER_CLASSES} classes")
+    data = numpy.zeros((length, *block.shape[1:]), block.dtype)
+    fits = data.nbytes <= MOST_BYTES
+    for start in range(0, length, len(block)) if fits else (0, length - len(block)):
+        data[start : start + len(block)] = block[: length - start]
+    return data
