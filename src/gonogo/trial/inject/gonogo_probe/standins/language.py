@@ -77,7 +77,11 @@ def _original_or_made(original: Any, make: Any, cls: Any, name: Any, arguments: 
             return found
         failure: Exception = OSError(f"{name} has no vocabulary here")
     except (OSError, ValueError) as error:
-        if "install" in str(error):  # it is a package that lacks
+        if isinstance(error, ValueError) and "pip install" in str(error):  # a package is missing
+            raise
+        failure = error
+    except AttributeError as error:  # of weights that are None: with a config, some versions do not miss them before
+        if make not in (_model, _auto_model) or "'NoneType' object" not in str(error):
             raise
         failure = error
     model = families.model(str(name))
@@ -138,11 +142,12 @@ def _tokenizer(_: Any, model: Model, named: dict[str, Any]) -> Any:
 def _config(_: Any, model: Model, named: dict[str, Any]) -> Any:
     from transformers import CONFIG_MAPPING
 
-    kind = CONFIG_MAPPING[model.family.kind]
+    if model.family.kind not in CONFIG_MAPPING:  # this version is older than the family
+        return None
     settings = {**_vocabulary(model), **families.config(model)}
     if "mnli" in model.name.lower():
         settings["num_labels"] = 3
-    config = kind(**settings)
+    config = CONFIG_MAPPING[model.family.kind](**settings)
     unused = {}
     for key, value in named.items():
         if key not in _MODELS and (key in ("num_labels", "id2label", "label2id", "problem_type") or hasattr(config, key)):
@@ -189,13 +194,15 @@ def _auto_model(cls: Any, model: Model, named: dict[str, Any]) -> Any:
     config = named.get("config")
     if config is None or isinstance(config, str):
         config = _config(None, model, {**named, "return_unused_kwargs": False})
-    return _finished(lambda: cls.from_config(config), named)
+    return _finished(lambda: cls.from_config(config), named) if config is not None else None
 
 
 def _model(cls: Any, model: Model, named: dict[str, Any]) -> Any:
     config = named.get("config")
     if config is None or isinstance(config, str):
         config = _config(None, model, {**named, "return_unused_kwargs": False})
+    if config is None:
+        return None
     wanted = getattr(cls, "config_class", None)
     if wanted is not None and not isinstance(config, wanted):
         config = getattr(config, wanted.base_config_key, None) if getattr(wanted, "base_config_key", "") else None
@@ -219,7 +226,10 @@ def _processor(cls: Any, model: Model, named: dict[str, Any]) -> Any:
     import transformers
 
     if model.family.kind == "clip":
-        return transformers.CLIPProcessor(_images(cls, model, named), _tokenizer(cls, model, named))
+        tokenizer, own = _tokenizer(cls, model, named), getattr(transformers, "CLIPTokenizerFast", None)
+        if isinstance(own, type) and issubclass(own, transformers.PreTrainedTokenizerFast):
+            tokenizer.__class__ = own  # older processors take no other
+        return transformers.CLIPProcessor(_images(cls, model, named), tokenizer)
     return _images(cls, model, named) if any(model.family.specials) is False else _tokenizer(cls, model, named)
 
 

@@ -57,7 +57,7 @@ def _fill_listed(self: Any, name: str, values: dict[str, Any]) -> str:
     names = _names(name, count)
     paths, labels = _rows(count, length, SIDES.get(name, (256, 256)))
     self.classes, self.class_to_idx = names, {each: number for number, each in enumerate(names)}
-    self.loader = values.get("loader")
+    self.loader = values.get("loader") or _default_loader()
     self._split = part
     _keep(self, name, paths, labels)
     return f"{name}{f' ({part})' if part else ''}: {length} made-up photographs of {count} classes, of which {len(set(paths))} differ"
@@ -84,7 +84,6 @@ def _keep(self: Any, name: str, paths: list[str], labels: list[int]) -> None:
         self.wnids = [f"n{number:08d}" for number in range(len(self.classes))]
         self.wnid_to_idx = {each: number for number, each in enumerate(self.wnids)}
         self.classes = [(each,) for each in self.classes]
-        self.loader = self.loader or _default_loader()
     if name == "Places365":
         self.split = self._split
 
