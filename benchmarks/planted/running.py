@@ -151,7 +151,7 @@ DEFECTS = [
         TRAIN,
         sub(r"trial\.suggest_float\(\"learning_rate\", space[.\w]*low, space[.\w]*high, log=[^)]*\)", "space.low"),
         REHEARSE,
-        ("OPT106",),
+        ("OPT106", "TRI106"),
         (TRAIN,),
     ),
     Defect(

@@ -26,12 +26,13 @@ from gonogo.verdict import RunReport, StageReport, Verdict
 #: Gets the stage, the run (empty: the stage itself), what (`start`, `line`, `end`) and a text.
 Progress = Callable[[str, str, str, str], None]
 BEYOND = 3  # a trial may go so many batches too far before it is cut: enough to see that it does
+FEWEST = 16  # images of a batch: with fewer, an untrained network of ten classes is often right on none, and evaluations divide by that
 # What says how much there is to do, by the last part of a config key; a rehearsal does the least of it.
 CAPS = {
     **dict.fromkeys(("epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs", "train_epochs", "total_epochs"), 1),
     **dict.fromkeys(("n_trials", "num_trials"), 1),
     **dict.fromkeys(("max_steps", "total_steps", "num_training_steps", "num_iterations", "max_iterations", "max_iters"), 2),
-    **dict.fromkeys(("batch_size", "train_batch_size", "eval_batch_size", "test_batch_size", "per_device_train_batch_size"), 4),
+    **dict.fromkeys(("batch_size", "train_batch_size", "eval_batch_size", "test_batch_size", "per_device_train_batch_size"), FEWEST),
 }
 CUTS = Bounds(batches=2, epochs=1, trials=1, loops=True)
 
@@ -191,11 +192,11 @@ class Running:
         overrides = (*own, *self.options.overrides)
         first = Session("rehearsal", contract.commands["full"], replace(CUTS, caps=tuple(CAPS.items())), tracker=True, overrides=overrides)
         seen = self._carry_out(first, runs, environment)
-        if seen.problem or not any(_changed(run) and not run.ok for run in seen.runs.values()):
+        if seen.problem or not any(map(_changed, seen.runs.values())) or all(run.ok for run in every_run(seen)):
             return seen
-        self.progress(Stage.REHEARSE, "", "line", "a run failed: once more with the config as it is")
+        self.progress(Stage.REHEARSE, "", "line", "something failed: once more with the config as it is")
         again = self._carry_out(replace(first, bounds=replace(CUTS, epochs=2)), runs, environment)  # the first and the last
-        again.notes.append("The rehearsal was run twice: in the first, with smaller batches and fewer epochs, a run failed.")
+        again.notes.append("The rehearsal was run twice: in the first, with smaller batches and fewer epochs, something failed.")
         return again
 
 

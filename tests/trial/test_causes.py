@@ -34,6 +34,10 @@ def test_own_check_of_a_number_may_fail_on_two_batches() -> None:
     assert "accuracy <= 1" in excuse(raised("AssertionError", "", line=6), run(), MODULES)
 
 
+def test_division_by_a_number_of_two_batches_is_no_fault() -> None:
+    assert "ZeroDivisionError at src/train.py:7" in excuse(raised("ZeroDivisionError", "float division by zero", line=7), run(), MODULES)
+
+
 def test_own_check_of_a_name_does_not_depend_on_how_much_was_run() -> None:
     assert excuse(raised("ValueError", "unknown method x", line=5), run(), MODULES) == ""
 

@@ -179,7 +179,7 @@ class TestRehearsal:
         assert (code, verdict["undecided"]) == (0, [])
 
     def test_what_fails_only_in_a_lowered_config_is_no_fault(self, tree: Path) -> None:
-        check = "    if cfg.run.training.epochs == 1 or cfg.run.dataset.batch_size == 4:\n        raise ValueError('lowered')\n"
+        check = "    if cfg.run.training.epochs == 1 or cfg.run.dataset.batch_size == 16:\n        raise ValueError('lowered')\n"
         edit(tree, "src/train.py", "    model = build_model(cfg.run.model)\n", check + "    model = build_model(cfg.run.model)\n")
         code, verdict = checked(tree, to="rehearsal")
         assert (code, verdict["findings"]) == (0, [])

@@ -9,13 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import multiprocessing
 import os
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -742,23 +743,85 @@ def search(cfg: DictConfig, machine: Machine, network: torch.nn.Module, precisio
     study = optuna.create_study(storage=search_storage(cfg), study_name=name, direction=settings.direction, load_if_exists=True)
     for point in draw_points(cfg):
         study.enqueue_trial(point, skip_if_exists=True)
-    for lost in study.get_trials(states=(TrialState.RUNNING,)):
-        if time.time() - lost.datetime_start.timestamp() > cfg.search.abandoned_after_seconds:
-            study.enqueue_trial(lost.params)  # whoever had it was stopped
-            study.tell(lost.number, state=TrialState.FAIL)
-    data = [load_search(cfg, corruption) for corruption in search_corruptions(cfg)]
-    with tqdm(total=settings.n_trials, desc="search", unit="trial") as bar:
-        while study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            bar.update(len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) - bar.n)
-            trial = study.ask()
-            adapter = make_adapter(cfg, network, suggest(trial, settings.search_space), precision=precision, device=machine.device)
-            study.tell(trial, search_value(cfg, machine, adapter, data))
-        bar.update(len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) - bar.n)
+    take_up(study, cfg.search.abandoned_after_seconds)
+    with helpers(cfg, machine, network, precision, name) as working:
+        try_waiting(cfg, machine, network, precision, study)
+        while any(helper.is_alive() for helper in working):
+            time.sleep(0.2)
+    take_up(study, 0 if len(working) else cfg.search.abandoned_after_seconds, {helper.pid for helper in working})
+    try_waiting(cfg, machine, network, precision, study)
     done = study.get_trials(states=(TrialState.COMPLETE,))
     if not done:
         raise TrainError("The search has no trial that ended well: look at the errors above, and remove its study from the cache.")
     print(f"search: {len(done)} trials, best {settings.metric} {study.best_value:.4f} with {study.best_params}")
     return study.best_params, study.best_value
+
+
+def take_up(study: optuna.Study, seconds: float, processes: set[int | None] | None = None) -> None:
+    """Put the points of trials that somebody was stopped at back in the queue.
+
+    Args:
+        study: The study.
+        seconds: How long ago they began, at least.
+        processes: Only those of these processes; None for any.
+    """
+    for lost in study.get_trials(states=(TrialState.RUNNING,)):
+        its_own = processes is None or lost.user_attrs.get("process") in processes
+        if its_own and time.time() - lost.datetime_start.timestamp() >= seconds:
+            study.enqueue_trial(lost.system_attrs.get("fixed_params", lost.params))
+            study.tell(lost.number, state=TrialState.FAIL)
+
+
+def try_waiting(cfg: DictConfig, machine: Machine, network: torch.nn.Module, precision: str, study: optuna.Study) -> None:
+    """Try the points that wait, one after the other, until none is left; others may take some of them meanwhile."""
+    data = [load_search(cfg, corruption) for corruption in search_corruptions(cfg)]
+    with tqdm(total=cfg.run.optuna.n_trials, desc="search", unit="trial") as bar:
+        while study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            bar.update(len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) - bar.n)
+            trial = study.ask()
+            if "fixed_params" not in study.get_trials(deepcopy=False)[trial.number].system_attrs:
+                # Somebody took the last point in between: this one was never drawn.
+                study.tell(trial, state=TrialState.FAIL)
+                break
+            trial.set_user_attr("process", os.getpid())
+            adapter = make_adapter(cfg, network, suggest(trial, cfg.run.optuna.search_space), precision=precision, device=machine.device)
+            study.tell(trial, search_value(cfg, machine, adapter, data))
+        bar.update(len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) - bar.n)
+
+
+@contextmanager
+def helpers(
+    cfg: DictConfig, machine: Machine, network: torch.nn.Module, precision: str, name: str
+) -> Iterator[list[multiprocessing.process.BaseProcess]]:
+    """Processes that try points of the study beside this one, `search.workers` in all; one that dies leaves its point to the others."""
+    count = cfg.search.workers - 1
+    if count < 0:
+        raise TrainError(f"search.workers is {cfg.search.workers}; it must be 1 or more.")
+    weights = Path(cfg.cache_dir) / "search" / f"{network_key(network)}.safetensors"
+    if count:
+        save_whole(weights, dict(network.state_dict()))
+    spawn = multiprocessing.get_context("spawn")
+    plain = OmegaConf.to_container(cfg, resolve=True)
+    working = [spawn.Process(target=help_search, args=(plain, str(weights), precision, name), daemon=True) for _ in range(count)]
+    for helper in working:
+        helper.start()
+    try:
+        yield list(working)
+    finally:
+        for helper in working:
+            helper.terminate()
+            helper.join()
+
+
+def help_search(plain: dict[str, Any], weights: str, precision: str, name: str) -> None:
+    """What a helper does: try points of a study until none waits."""
+    cfg = OmegaConf.create(plain)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    machine = prepare(cfg)
+    network = build_network(cfg.run.model)
+    network.load_state_dict(load_file(weights))
+    study = optuna.load_study(storage=search_storage(cfg), study_name=name)
+    try_waiting(cfg, machine, network.to(machine.device).eval(), precision, study)
 
 
 def search_value(cfg: DictConfig, machine: Machine, adapter: Adapter, data: Sequence[Images]) -> float:
@@ -901,7 +964,8 @@ def train(cfg: DictConfig) -> None:
     best: dict[str, Any] = {}
     value = None
     if cfg.run.optuna.enabled and not cfg.trial_mode:
-        name = f"{cfg.run.run_id}-{settings_key(cfg, weights, precision, OmegaConf.to_container(cfg.search))}"
+        sizes = [cfg.search.images, cfg.search.images_per_corruption]  # all of `search` that the values of its points depend on
+        name = f"{cfg.run.run_id}-{settings_key(cfg, weights, precision, sizes)}"
         best, value = search(cfg, machine, network, precision, name)
     folder = Path(cfg.cache_dir) / "stream" / settings_key(cfg, weights, precision, best)
 

@@ -22,6 +22,7 @@ _PATH = re.compile(r"(?<![\w.:/])(/[\w .+@(),=-]+(?:/[\w .+@(),=-]+)+)")
 # A place for data below the tree: whoever starts the experiment puts them there, or it downloads them.
 _DATA = re.compile(r"(?<![\w./])((?:\./)?(?:\.cache|data|datasets?|inputs?)/[\w.+@=/-]+)", re.IGNORECASE)
 _SYSTEM = ("/proc/", "/dev/", "/sys/", "/usr/", "/lib", "/bin/", "/etc/")  # a path in these is no data
+_ARITHMETIC = ("ZeroDivisionError", "FloatingPointError", "LinAlgError")
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
 
 
@@ -78,6 +79,9 @@ def _common_folder(run: RunSeen) -> str:
 def _numbers(chain: list[Raised], modules: Mapping[str, Module]) -> str:
     """The experiment's own check of a number: after two batches, or on made-up data, numbers are not what they will be."""
     for raised in chain:
+        if raised.type in _ARITHMETIC and raised.place is not None:
+            where = f"{raised.place[0]}:{raised.place[1]}"
+            return f"its arithmetic has no result ({raised.type} at {where}), which may be for the numbers of a bounded run"
         if raised.own and raised.place is not None and (test := _guard(modules.get(raised.place[0]), raised.place[1])) is not None:
             return f"its own check `{test}` ({raised.place[0]}:{raised.place[1]}) did not hold, which no bounded run may be able to fulfil"
     return ""

@@ -165,7 +165,7 @@ class Trace:
 
 
 def composed_configs(traces: list[Trace], command: str = "full") -> dict[str, dict[str, Any]]:
-    """By run, the config that the last process to compose one gets under a documented command: the one that trains, where main starts it."""
+    """By run, the config that the process which trains composes under a documented command: the last process to compose one."""
     found: dict[str, dict[str, Any]] = {}
     for trace in traces:
         if trace.command == command:
