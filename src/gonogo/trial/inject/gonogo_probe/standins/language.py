@@ -234,11 +234,8 @@ def _processor(cls: Any, model: Model, named: dict[str, Any]) -> Any:
     import transformers
 
     if model.family.kind == "clip":
-        tokenizer, own = _tokenizer(cls, model, named), getattr(transformers, "CLIPTokenizerFast", None)
-        if isinstance(own, type) and issubclass(own, transformers.PreTrainedTokenizerFast):
-            tokenizer.__class__ = own  # older processors take no other
-        return transformers.CLIPProcessor(_images(cls, model, named), tokenizer)
-    return _images(cls, model, named) if any(model.family.specials) is False else _tokenizer(cls, model, named)
+        return transformers.CLIPProcessor(_images(cls, model, named), _tokenizer(cls, model, named))
+    return _tokenizer(cls, model, named) if any(model.family.specials) else _images(cls, model, named)
 
 
 _SHOWN = {
