@@ -30,6 +30,7 @@ LIBRARIES = (
     "scikit-learn",
     "sentence-transformers",
     "accelerate",
+    "bitsandbytes",
     "nltk",
     "kagglehub",
 )

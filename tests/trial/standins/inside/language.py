@@ -113,6 +113,14 @@ def generators():
     return ["stand-in transformers.AutoModelForCausalLM: Qwen/Qwen2.5-1.5B-Instruct: weights at random (family qwen2, 64 wide"]
 
 
+def quantised():
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    settings = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.bfloat16)
+    model = AutoModelForCausalLM.from_pretrained("meta-llama/Llama-2-7b-hf", quantization_config=settings, device_map="auto")
+    assert model(torch.tensor([[1, 2, 3]])).logits.shape[:2] == (1, 3)
+
+
 def pairs_of_texts():
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, T5ForConditionalGeneration
 

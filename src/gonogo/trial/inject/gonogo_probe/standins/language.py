@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import threading
 from typing import Any
 
@@ -51,6 +52,7 @@ def _replace(kind: Any, make: Any) -> None:
 
     @functools.wraps(original)
     def from_pretrained(cls: Any, name: Any, *arguments: Any, **named: Any) -> Any:
+        named = _without_quantisation(named) if make in (_model, _auto_model) else named
         is_outermost = not hasattr(_here, "made")
         if is_outermost:
             _here.made = []
@@ -91,6 +93,15 @@ def _original_or_made(original: Any, make: Any, cls: Any, name: Any, arguments: 
         raise failure
     _here.made.append(f"{_SHOWN.get(make, 'weights at random')} ({model})")
     return made
+
+
+def _without_quantisation(named: dict[str, Any]) -> dict[str, Any]:
+    """The arguments without what only an accelerator can do, where there is none; a package that is missing is still missed."""
+    import torch
+
+    if torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None:
+        return named
+    return {key: value for key, value in named.items() if key not in ("quantization_config", "load_in_4bit", "load_in_8bit")}
 
 
 def _is_path(name: str) -> bool:
