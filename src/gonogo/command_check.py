@@ -154,7 +154,9 @@ def run(request: Request, pool: Pool) -> int:
     with pool:
         options = request.options()
         tasks = _tasks(request, pool)
-        pool.grow(min(request.jobs, len(tasks)) if request.jobs else default_jobs(len(tasks)))
+        # An experiment that is run takes the whole machine: one at a time, unless the caller knows better.
+        usual = default_jobs(len(tasks)) if request.to == "compose" else 1
+        pool.grow(min(request.jobs, len(tasks)) if request.jobs else usual)
         with _output(request.output) as stream:
             results = _with_progress(pool.run(tasks, options, _listener(request, tasks)), tasks, stream)
             return _report(request, _checked(results, request), stream)
