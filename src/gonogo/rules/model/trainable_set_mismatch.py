@@ -48,6 +48,8 @@ def _problem(optimizer: Optimizer, declared: list[str], alone: bool) -> str:
     beyond = [f"{name} ({kind})" for name, kind in optimizer.changed if name != "?" and not _is_declared(name, kind, declared)]
     if not beyond or any(name == "?" for name, _ in optimizer.changed):
         return ""
+    if len(beyond) == len(optimizer.changed):
+        return ""  # the config may speak of the same parameters by other names
     return f"it updates what `freeze_except` does not name: {', '.join(quoted(beyond, 3))}"
 
 

@@ -12,6 +12,8 @@ from gonogo.rules.observed import judged, located
 from gonogo.trial.observations import RunSeen, SessionSeen
 
 _TORCH = ("import torch", "from torch", "import lightning", "import pytorch_lightning")
+# What else may compute, where no torch module is called in a process that the probe watches.
+_OTHERS = ("vllm", "jax", "tensorflow", "llama_cpp", "onnxruntime", "tensorrt", "openai", "torch.jit", "torchscript", "functional_call")
 
 
 @rule("TRI108", "trial-did-nothing", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL)
@@ -19,8 +21,9 @@ def trial_did_nothing(trial: SessionSeen, modules: dict[str, Module], contract: 
     """A trial ends well without having run a network.
 
     What it does:
-        Reports a trial that ends with exit code 0 although no PyTorch network was called in any process that the probe watched. Silent
-        where a run has processes that the probe could not watch, or the experiment does not use PyTorch.
+        Reports a trial that ends with exit code 0 although no PyTorch network was called, no gradient taken and no data loader gone through
+        in any process that the probe watched. Silent where a run has processes that the probe could not watch, or the experiment does not
+        use PyTorch, or something else beside it that could compute.
 
     Why it matters:
         Exit code 0 of a trial that skips the training says nothing about the run.
@@ -28,10 +31,11 @@ def trial_did_nothing(trial: SessionSeen, modules: dict[str, Module], contract: 
     Instead:
         Let a trial do what a run does, with less data: load, predict, learn, log.
     """
-    if not any(marker in module.text for module in modules.values() for marker in _TORCH):
+    texts = [module.text for module in modules.values()]
+    if not any(marker in text for text in texts for marker in _TORCH) or any(other in text for text in texts for other in _OTHERS):
         return
     for run in judged(trial):
-        if run.total("forwards") == 0 and _all_watched(run):
+        if not _computed(run) and _all_watched(run):
             task = max((process.marks.get("task", 0.0), process.pid) for process in run.processes.values())
             yield Fault(
                 located(None, modules, contract),
@@ -40,6 +44,12 @@ def trial_did_nothing(trial: SessionSeen, modules: dict[str, Module], contract: 
                 runs=(run.label,),
                 evidence="" if task[0] else "no function under `@hydra.main` was called either",
             )
+
+
+def _computed(run: RunSeen) -> bool:
+    """Whether anything was seen that a run is for."""
+    passes = sum(loader.passes for process in run.processes.values() for loader in process.loaders.values())
+    return bool(run.total("forwards") or run.total("backwards") or run.total("steps") or passes)
 
 
 def _all_watched(run: RunSeen) -> bool:
