@@ -57,6 +57,7 @@ def test_other_failure_is_a_fault_although_the_network_was_wanted_before() -> No
     [
         "cannot import name 'x' from 'hydra.utils' (/home/me/.cache/env/lib/python3.11/site-packages/hydra/utils.py)",
         'Caught KeyError in DataLoader worker process 0.\n  File "/home/me/env/lib/python3.11/site-packages/torch/worker.py", line 3',
+        'Caught KeyError in DataLoader worker process 0.\n  File "/home/me/.cache/en',
         "Command '['/home/me/env/bin/python', '-m', 'src.train']' returned non-zero exit status 1.",
     ],
 )
