@@ -54,6 +54,19 @@ def test_other_failure_is_a_fault_although_the_network_was_wanted_before() -> No
 
 @pytest.mark.parametrize(
     "message",
+    [
+        "cannot import name 'x' from 'hydra.utils' (/home/me/.cache/env/lib/python3.11/site-packages/hydra/utils.py)",
+        'Caught KeyError in DataLoader worker process 0.\n  File "/home/me/env/lib/python3.11/site-packages/torch/worker.py", line 3',
+        'Caught KeyError in DataLoader worker process 0.\n  File "/home/me/.cache/en',
+        "Command '['/home/me/env/bin/python', '-m', 'src.train']' returned non-zero exit status 1.",
+    ],
+)
+def test_path_of_the_environment_is_no_excuse(message: str) -> None:
+    assert excuse(raised("RuntimeError", message, line=7, own=False), run(), MODULES) == ""
+
+
+@pytest.mark.parametrize(
+    "message",
     ["[Errno 2] No such file or directory: '/datasets/CIFAR-10-C/fog.npy'", ".cache/waves/train.npy is missing", "No file data/train.csv"],
 )
 def test_data_that_are_elsewhere_are_no_fault(message: str) -> None:

@@ -21,6 +21,8 @@ _NAMES = re.compile(
 _PATH = re.compile(r"(?<![\w.:/])(/[\w .+@(),=-]+(?:/[\w .+@(),=-]+)+)")
 # A place for data below the tree: whoever starts the experiment puts them there, or it downloads them.
 _DATA = re.compile(r"(?<![\w./])((?:\./)?(?:\.cache|data|datasets?|inputs?)/[\w.+@=/-]+)", re.IGNORECASE)
+_FRAME = re.compile(r'File "[^"]*"?')  # of a worker's traceback, the last of which may be cut off
+_ENVIRONMENT = re.compile(r"/(site|dist)-packages/|/lib/python\d|/bin/python[\d.]*$")  # the sandbox shows the experiment's own
 _SYSTEM = ("/proc/", "/dev/", "/sys/", "/usr/", "/lib", "/bin/", "/etc/")  # a path in these is no data
 _ARITHMETIC = ("ZeroDivisionError", "FloatingPointError", "LinAlgError")
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
@@ -55,9 +57,9 @@ def _data(chain: list[Raised], run: RunSeen) -> str:
     """A path outside the tree that is not there: data that are on the machine where the experiment will run."""
     inside = _common_folder(run)
     for raised in chain:
-        for found in _PATH.finditer(raised.message):
+        for found in _PATH.finditer(_FRAME.sub("", raised.message)):
             path = found[1].strip().rstrip(".,:;'\")")
-            if (inside and path.startswith(inside)) or path.startswith(_SYSTEM):
+            if (inside and path.startswith(inside)) or path.startswith(_SYSTEM) or _ENVIRONMENT.search(path):
                 continue
             if Path(path).exists():
                 return f"it needs {path}, which the sandbox shows only with --data-root"
