@@ -16,10 +16,15 @@ import json
 import math
 import os
 import re
+import signal
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +48,8 @@ OPTIONAL_ARGUMENTS = ("wandb.entity", "wandb.project")
 # What the claims are judged by, stated before any number is seen.
 MARGIN_POINTS = 0.5  # "A matches B": A may be worse by less than this, in points of accuracy
 ALPHA = 0.05  # two-sided; one-sided tests use half of it, so that a test and its 95 % interval say the same
+# Drawing is spread over processes from so many runs for each on.
+RUNS_PER_PROCESS = 3
 RESAMPLES = 10_000
 BOOTSTRAP_SEED = 20_240_501
 
@@ -1212,22 +1219,24 @@ def group_entry(group: Group) -> dict[str, Any]:
     }
 
 
+def write_group(group: Group, folder: Path) -> None:
+    """Draw the figures that compare the runs of a group."""
+    save_figure(draw_accuracy(group), folder, f"accuracy_{group.name}")
+    save_figure(draw_convergence(group), folder, f"convergence_{group.name}")
+    save_figure(draw_cost(group), folder, f"cost_accuracy_{group.name}")
+    if len(group.runs[0].corruptions) > 1:
+        save_figure(draw_boxes(group), folder, f"corruption_spread_{group.name}")
+    else:
+        print(f"note: no box plot over corruptions for {group.title}: there is one corruption only")
+    if any("effect_sizes" in pair for pair in group.pairs):
+        save_figure(draw_differences(group), folder, f"differences_{group.name}")
+
+
 def write_comparison(groups: list[Group], problems: dict[str, str], folder: Path) -> None:
-    """Compare the runs; write numbers, figures and tables, and print the verdicts."""
-    compare_groups(groups)
+    """Write the numbers and tables of the comparison, and print the verdicts."""
     warnings = differing(groups) + doubts(groups)
     found = verdicts(groups)
     write_json(folder / "aggregated_metrics.json", aggregate(groups, problems, found, warnings))
-    for group in groups:
-        save_figure(draw_accuracy(group), folder, f"accuracy_{group.name}")
-        save_figure(draw_convergence(group), folder, f"convergence_{group.name}")
-        save_figure(draw_cost(group), folder, f"cost_accuracy_{group.name}")
-        if len(group.runs[0].corruptions) > 1:
-            save_figure(draw_boxes(group), folder, f"corruption_spread_{group.name}")
-        else:
-            print(f"note: no box plot over corruptions for {group.title}: there is one corruption only")
-        if any("effect_sizes" in pair for pair in group.pairs):
-            save_figure(draw_differences(group), folder, f"differences_{group.name}")
     write_tables("accuracy_table", [(group.title, *accuracy_table(group)) for group in groups], folder)
     write_tables("cost_table", [(group.title, *cost_table(group)) for group in groups], folder)
     if any(group.pairs for group in groups):
@@ -1789,6 +1798,37 @@ def read_runs(api: wandb.Api, project: str, run_ids: Iterable[str]) -> tuple[lis
     return runs, problems
 
 
+def begin_drawing() -> None:
+    """Prepare a process that only draws: an interrupt is the business of the one that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    mpl.rcParams.update(STYLE)
+
+
+@contextmanager
+def drawing(runs: int) -> Iterator[Callable[..., Any]]:
+    """Yield what calls a function with arguments: later and on all cores, where so many runs are worth the start of processes.
+
+    When the block ends, all calls have been made.
+
+    Raises:
+        EvaluationError: One of the processes was killed.
+    """
+    workers = min(os.cpu_count() or 1, runs // RUNS_PER_PROCESS)
+    if workers < 2:
+        yield lambda function, *arguments: function(*arguments)
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=begin_drawing)
+    calls: list[Future[None]] = []
+    try:
+        yield lambda function, *arguments: calls.append(pool.submit(function, *arguments))
+        for call in calls:
+            call.result()
+    except BrokenProcessPool:
+        raise EvaluationError(f"a process that draws was killed; it may have had too little memory for {workers} at once") from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 def evaluate(command: Command) -> int:
     """Evaluate runs and return the exit code: 1 where a run could not be evaluated."""
     project = project_path(command)
@@ -1798,10 +1838,14 @@ def evaluate(command: Command) -> int:
         return 1
     mpl.rcParams.update(STYLE)
     groups = group_runs(runs)
-    for group in groups:
-        for run in group.runs:
-            write_run(run, group, command.results_dir)
-    write_comparison(groups, problems, command.results_dir / "comparison")
+    compare_groups(groups)
+    comparison = command.results_dir / "comparison"
+    with drawing(len(runs)) as draw:
+        for group in groups:
+            for run in group.runs:
+                draw(write_run, run, group, command.results_dir)
+            draw(write_group, group, comparison)
+    write_comparison(groups, problems, comparison)
     if problems:
         print(f"error: {len(problems)} of {len(command.run_ids)} runs could not be evaluated (see above)", file=sys.stderr)
     return 1 if problems else 0

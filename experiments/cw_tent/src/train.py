@@ -63,8 +63,10 @@ from src.preprocess import (
 )
 from tqdm import tqdm
 
-# A trial sees this many batches of each loader.
+# A trial sees this many batches of each loader, of at most so many images, for at most so many corruptions.
 TRIAL_BATCHES = 2
+TRIAL_IMAGES = 16
+TRIAL_CORRUPTIONS = 2
 # After how many updates the model is looked at on its own (the plan's "first K adaptation steps").
 FIRST_STEPS = (1, 3)
 # What the search can be asked to maximise or minimise.
@@ -418,7 +420,7 @@ class Stream:
     def run(self) -> dict[int, list[Part]]:
         """Adapt to every corruption in turn, once for each seed; the parts by seed."""
         seeds = stream_seeds(self.cfg)
-        names = evaluation_corruptions(self.cfg)[: TRIAL_BATCHES if self.cfg.trial_mode else None]
+        names = evaluation_corruptions(self.cfg)
         found: dict[int, list[Part]] = {}
         with ExitStack() as stack:
             loader = stack.enter_context(Loader(self.cfg, names))
@@ -950,10 +952,20 @@ def start_tracking(cfg: DictConfig) -> wandb.Run:
         ) from error
 
 
+def lower_to_trial(cfg: DictConfig) -> None:
+    """Leave in the config just as much as a trial has time for."""
+    cfg.run.dataset.corruption_types = evaluation_corruptions(cfg)[:TRIAL_CORRUPTIONS]
+    for section in (cfg.run.dataset, source_settings(cfg)):
+        if isinstance(section.batch_size, int):
+            section.batch_size = min(section.batch_size, TRIAL_IMAGES)
+
+
 def train(cfg: DictConfig) -> None:
     """Do the whole run."""
     started = time.perf_counter()
     check_epochs(cfg)
+    if cfg.trial_mode:
+        lower_to_trial(cfg)
     machine = prepare(cfg)
     torch.manual_seed(cfg.run.seed)
     network = get_source(cfg, machine).to(machine.device).eval()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.machinery
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -15,6 +16,7 @@ from gonogo_probe import channel, settings
 
 Callback = Callable[[ModuleType], None]
 _waiting: dict[str, list[Callback]] = {}
+_around: dict[str, Callable[[], AbstractContextManager[None]]] = {}
 #: Makes other code of the source of one of the experiment's modules; None for none.
 transform: Callable[[bytes, str], CodeType] | None = None
 
@@ -34,6 +36,12 @@ def when_imported(name: str, callback: Callback) -> None:
         _call(callback, module)
     else:
         _waiting.setdefault(name, []).append(callback)
+
+
+def while_imported(name: str, context: Callable[[], AbstractContextManager[None]]) -> None:
+    """Have a context entered while a module is executed, if it was not yet."""
+    _around[name] = context
+    _waiting.setdefault(name, [])
 
 
 def _call(callback: Callback, module: ModuleType) -> None:
@@ -56,10 +64,8 @@ class _Finder:
         is_own = spec.origin is not None and spec.origin.startswith(settings.tree) and "/site-packages/" not in spec.origin
         if is_own and transform is not None and type(spec.loader) is importlib.machinery.SourceFileLoader:
             spec.loader = _OwnLoader(spec.loader.name, spec.loader.path)
-        if callbacks is None:
-            return spec if is_own else None
-        if hasattr(spec.loader, "exec_module"):
-            _wrap(spec.loader, callbacks)
+        if callbacks is not None and hasattr(spec.loader, "exec_module"):
+            _wrap(spec.loader, callbacks, _around.get(name, nullcontext))
         return spec
 
 
@@ -73,11 +79,12 @@ def _found(name: str, path: Sequence[str] | None, target: ModuleType | None) -> 
     return None
 
 
-def _wrap(loader: Any, callbacks: list[Callback]) -> None:
+def _wrap(loader: Any, callbacks: list[Callback], around: Callable[[], AbstractContextManager[None]]) -> None:
     original = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
-        original(module)
+        with around():
+            original(module)
         while callbacks:
             _call(callbacks.pop(0), module)
 

@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from gonogo_probe import channel, hooks, places, settings
+from gonogo_probe.watchers import lazy
 from gonogo_probe.watchers.process import say_exception
 
 MOST = 5000  # keys
@@ -110,6 +111,7 @@ def _watch_jobs(module: Any) -> None:
         @functools.wraps(task_function)
         def task(cfg: Any) -> Any:
             _bound(cfg)
+            lazy.work_begins()
             channel.emit("task", place=places.caller(), function=getattr(task_function, "__name__", ""))
             try:
                 return task_function(cfg)

@@ -1,21 +1,71 @@
-"""Keeps torch from importing its compiler where nothing is compiled: that takes seconds of every run, and changes nothing."""
+"""Spares a run what takes seconds of it and changes nothing: torch's compiler where nothing is compiled, and looking for garbage in vain.
+
+Before an experiment's first line and after its last, Python looks for garbage among all that torch and its like define.
+"""
 
 from __future__ import annotations
 
+import atexit
 import functools
+import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FunctionType, ModuleType
 from typing import Any
 
 from gonogo_probe import hooks
 
 COMPILER = "torch._dynamo"
+SELDOM = 20_000  # objects between two looks for garbage; Python's own default is 700
+TELLERS = ("triton", "jaxlib", "mlx")  # made with nanobind, which prints a page of what it calls leaks
+_own_threshold = gc.get_threshold()
 
 
 def start() -> None:
-    """Watch for the two modules whose functions import the compiler."""
+    """Watch for the modules that import the compiler, or whose functions do; look for garbage seldom until the work begins."""
     hooks.when_imported("torch._compile", _spare_disabling)
     hooks.when_imported("torch.optim.optimizer", _spare_steps)
+    hooks.when_imported("torch.compiler", _spare_marking)
+    hooks.while_imported("torchvision.ops.roi_align", _without_compiler)
+    gc.set_threshold(SELDOM, *_own_threshold[1:])
+    atexit.register(_spare_last_look)
+
+
+def work_begins() -> None:
+    """From here on Python looks for garbage as often as it would have, but no more among what has been imported."""
+    if gc.get_threshold()[0] == SELDOM:  # else it has begun, or the code has said what it wants
+        gc.freeze()
+        gc.set_threshold(*_own_threshold)
+
+
+def _spare_last_look() -> None:
+    """At its end Python looks for garbage once more, among everything. Bindings that then tell of what was not freed must not see less."""
+    if any(name in sys.modules for name in TELLERS):
+        gc.unfreeze()
+    else:
+        gc.freeze()
+
+
+@contextmanager
+def _without_compiler() -> Iterator[None]:
+    """In place of the compiler's module a small one, whose only function asks the real one when it is called."""
+    name = f"{COMPILER}.utils"
+    if name in sys.modules:
+        yield
+        return
+
+    def is_compile_supported(device_type: Any) -> Any:
+        from torch._dynamo.utils import is_compile_supported as real
+
+        return real(device_type)
+
+    sys.modules[name] = ModuleType(name)
+    sys.modules[name].is_compile_supported = is_compile_supported  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def _spare_disabling(module: Any) -> None:
@@ -35,6 +85,31 @@ def _spare_disabling(module: Any) -> None:
         return called
 
     module._disable_dynamo = disable
+
+
+def _spare_marking(module: Any) -> None:
+    """`torch.compiler.disable` is the same, for users."""
+    original = module.disable
+
+    @functools.wraps(original)
+    def disable(fn: Any = None, recursive: bool = True, **named: Any) -> Any:
+        if fn is None and COMPILER not in sys.modules:
+            return functools.partial(disable, recursive=recursive, **named)
+        if not isinstance(fn, FunctionType) or COMPILER in sys.modules:
+            return original(fn, recursive, **named)
+        kept_out: list[Callable[..., Any]] = []
+
+        @functools.wraps(fn)
+        def called(*arguments: Any, **more: Any) -> Any:
+            if COMPILER not in sys.modules:
+                return fn(*arguments, **more)
+            if not kept_out:
+                kept_out.append(original(fn, recursive, **named))
+            return kept_out[0](*arguments, **more)
+
+        return called
+
+    module.disable = disable
 
 
 def _spare_steps(module: Any) -> None:

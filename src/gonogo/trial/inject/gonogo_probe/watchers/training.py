@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from gonogo_probe import channel, hooks, loops, places
+from gonogo_probe.watchers import lazy
 
 MOST_LOSSES, MOST_CLASSES, MOST_ROWS, MOST_STEPS = 100, 10_000, 4096, 8
 MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
@@ -92,6 +93,7 @@ def _saw_call(torch: Any, module: Any, out: Any) -> None:
     _counts["forwards"] += 1
     _counts["forwards_training"] += bool(module.training)
     if module not in _networks:
+        lazy.work_begins()
         _networks[module] = type(module).__name__
         _learn_names(module)
         channel.emit(
