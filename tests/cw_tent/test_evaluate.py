@@ -37,6 +37,22 @@ IDS = ["source", "bn", "tent-1", TENT_ID, PROPOSED_ID]
 IMAGES = 300
 
 
+# ------------------------------------------------------------------------------------------------ drawing in processes
+
+
+@pytest.mark.slow
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="there is one core")
+def test_many_runs_are_drawn_by_processes_of_which_none_may_be_lost(tmp_path: Path) -> None:
+    with ev.drawing(2 * ev.RUNS_PER_PROCESS) as draw:
+        for number in range(4):
+            draw(ev.write_bytes, tmp_path / str(number), b"drawn")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1", "2", "3"]
+    with pytest.raises(ev.EvaluationError, match="was killed"), ev.drawing(2 * ev.RUNS_PER_PROCESS) as draw:
+        draw(os._exit, 1)
+    with pytest.raises(IsADirectoryError), ev.drawing(2 * ev.RUNS_PER_PROCESS) as draw:
+        draw(ev.write_bytes, tmp_path, b"not to be drawn")
+
+
 # ------------------------------------------------------------------------------------------------ statistics
 
 
