@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rule_cases import CONFIG, HERE, MAIN, MODEL, PREPROCESS, PYPROJECT, TRAIN, Case, found_and_marked, name_of
+from rule_cases import CONFIG, HERE, MAIN, MODEL, PREPROCESS, PROPOSED, PYPROJECT, TRAIN, Case, findings_of, found_and_marked, name_of
 
 from gonogo.compose.client import Composer
 from gonogo.rules.base import Edit, Tree
@@ -177,3 +177,19 @@ def test_fires_once_where_marked(case: Case, golden: dict[str, str], composer: C
 def test_stays_silent(case: Case, golden: dict[str, str], composer: Composer) -> None:
     found, _ = found_and_marked(case, golden, composer)
     assert found == []
+
+
+def test_an_id_that_only_a_child_gets_unquoted_is_shown_where_it_is_set(golden: dict[str, str], composer: Composer) -> None:
+    quoting = (
+        'if __name__ == "__main__":\n'
+        "    for place, argument in enumerate(sys.argv):\n"
+        '        if argument.startswith("run="):\n'
+        '            sys.argv[place] = "run=\'" + argument[4:] + "\'"\n'
+    )
+    run = "config/run/proposed-mlp (64 units).yaml"
+    files = {path: text for path, text in golden.items() if path != PROPOSED}
+    files[MAIN] = golden[MAIN].replace('if __name__ == "__main__":\n', quoting)
+    files[run] = golden[PROPOSED].replace("proposed-mlp-digits", "proposed-mlp (64 units)")
+    (finding,) = findings_of(files, "HYD103", composer, plan=None)
+    assert finding.location.path == MAIN
+    assert [related.location.path for related in finding.related] == [run]

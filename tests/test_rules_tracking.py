@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rule_cases import CONFIG, EVALUATE, HERE, MODEL, PREPROCESS, TRAIN, Case, found_and_marked, name_of
+from rule_cases import CONFIG, EVALUATE, HERE, MODEL, PREPROCESS, TRAIN, Case, findings_of, found_and_marked, name_of
 
 from gonogo.compose.client import Composer
 from gonogo.rules.base import Edit, Tree
@@ -134,3 +134,10 @@ def test_fires_once_at_the_place(case: Case, golden: dict[str, str], composer: C
 @pytest.mark.parametrize("case", GOOD, ids=name_of)
 def test_is_left_alone(case: Case, golden: dict[str, str], composer: Composer) -> None:
     assert found_and_marked(case, golden, composer)[0] == []
+
+
+def test_what_switches_tracking_off_is_shown_where_it_is_set(golden: dict[str, str], composer: Composer) -> None:
+    files = golden | {CONFIG: golden[CONFIG].replace("  mode: online", "  mode: disabled")}
+    (finding,) = findings_of(files, "WDB110", composer)
+    line = 1 + files[CONFIG].split("\n").index("  mode: disabled")
+    assert f"{CONFIG}:{line}" in [str(related.location) for related in finding.related]

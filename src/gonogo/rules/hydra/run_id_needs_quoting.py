@@ -56,9 +56,12 @@ def run_id_needs_quoting(traces: list[Trace], runs: list[Run], contract: Contrac
             Severity.WARNING,
         )
     told = {run.id for _, concerned in faults.values() for run in concerned}
+    by_id = {run.id: run for run in runs}
     for child in _children(traces, config_source):
         if not told & set(child.runs):
-            yield child
+            named = [by_id[run_id] for run_id in child.runs if run_id in by_id and run_id in child.evidence]
+            places = tuple(Related(location=_id_place(run, contract), label="the id of this run") for run in named)
+            yield replace(child, related=places)
 
 
 def _refused(traces: list[Trace], config_source: ConfigSource) -> str | None:

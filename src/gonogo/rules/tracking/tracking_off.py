@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
+from gonogo.code.config_places import ConfigPlaces, value_at
 from gonogo.code.flow.trace import Trace
 from gonogo.code.modules import Module
 from gonogo.code.names import ancestors, calls, statement_of
 from gonogo.code.tracking import begins_elsewhere, is_init, training_modules
 from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.grouping import by_message
 
+MODE = ("wandb", "mode")
+
 
 @rule("WDB110", "tracking-off", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def tracking_off(traces: list[Trace], modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def tracking_off(traces: list[Trace], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces) -> Iterator[Fault]:
     """W&B is switched off in a full run.
 
     What it does:
@@ -33,7 +37,17 @@ def tracking_off(traces: list[Trace], modules: dict[str, Module], contract: Cont
     if any(begins_elsewhere(module) for module in training):
         return
     inits = [(module, call) for module in training for call in calls(module) if is_init(module, call)]
-    yield from by_message(fault for trace in traces if trace.command == "full" for fault in _of_run(trace, inits))
+    full = [trace for trace in traces if trace.command == "full"]
+    yield from by_message(replace(fault, related=_mode(trace, config_places)) for trace in full for fault in _of_run(trace, inits))
+
+
+def _mode(trace: Trace, config_places: ConfigPlaces) -> tuple[Related, ...]:
+    """Where the config switches W&B off, if it is the config that does."""
+    composition = trace.composition
+    if composition is None or value_at(composition.config, MODE) != "disabled":
+        return ()
+    place = config_places.locate(MODE, config_places.runs.get(trace.run_id), composition)
+    return (Related(location=place, label="switched off here"),) if place is not None else ()
 
 
 def _of_run(trace: Trace, inits: list[tuple[Module, ast.Call]]) -> Iterator[Fault]:
