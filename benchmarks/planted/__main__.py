@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.planted import operators, refactorings  # noqa: F401  (they enter themselves)
-from benchmarks.planted.others import run_others
+from benchmarks.planted.others import CHECKERS, run_others
 from benchmarks.planted.report import Report
 from benchmarks.planted.runner import judge_all
 from benchmarks.planted.trees import OPERATORS, REFACTORINGS, Golden, Variant, load_goldens
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rules", default="", help="only defects of these rules: ids or families, with commas")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="how often each refactoring is applied to each tree")
-    parser.add_argument("--others", default="", help="other checkers to run on the same trees, with commas: ruff, torchfix, pylint, mypy")
+    parser.add_argument("--others", default="", help=f"other checkers to run on the same trees, with commas: {', '.join(CHECKERS)}")
     parser.add_argument("--output", type=Path, help="write the report to this file")
     options = parser.parse_args()
     goldens = load_goldens()

@@ -50,12 +50,19 @@ def _ruff(root: Path) -> Iterator[Message | None]:
         yield _located(root, entry["filename"], entry["location"]["row"], f"{entry['code']} {entry['message']}")
 
 
+def _torch_preflight(root: Path) -> Iterator[Message | None]:
+    """torch-preflight with all its rules; it ends with another exit code where it finds something."""
+    done = subprocess.run(["torch-preflight", "check", "-f", "json", str(root)], capture_output=True, text=True, check=False)
+    for entry in json.loads(done.stdout)["diagnostics"]:
+        yield _located(root, entry["path"], entry["line"], f"{entry['code']} {entry['message']}")
+
+
 def _lines(*command: str) -> Callable[[Path], Iterator[Message | None]]:
     """A checker that prints `path:line:column: message`, one a line, run once in each tree."""
 
     def run(root: Path) -> Iterator[Message | None]:
         for folder in sorted(root.iterdir()):
-            done = subprocess.run([*command, "src"], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
             for line in (done.stdout + done.stderr).splitlines():
                 if match := LINE.match(line):
                     yield _located(root, str(folder / match["path"]), int(match["line"]), match["text"])
@@ -65,9 +72,11 @@ def _lines(*command: str) -> Callable[[Path], Iterator[Message | None]]:
 
 CHECKERS: dict[str, Callable[[Path], Iterator[Message | None]]] = {
     "ruff": _ruff,
-    "torchfix": _lines("torchfix", "--select=ALL"),
-    "pylint": _lines("pylint", "--disable=C,R", "--output-format=parseable", "--recursive=y"),
-    "mypy": _lines("mypy", "--ignore-missing-imports", "--check-untyped-defs", "--show-column-numbers", "--no-error-summary"),
+    "torchfix": _lines("torchfix", "--select=ALL", "src"),
+    "torch-preflight": _torch_preflight,
+    "hydrust": _lines("hydrust", "check", "-f", "compact", "-v", "error", "-p", sys.executable, "."),
+    "pylint": _lines("pylint", "--disable=C,R", "--output-format=parseable", "--recursive=y", "src"),
+    "mypy": _lines("mypy", "--ignore-missing-imports", "--check-untyped-defs", "--show-column-numbers", "--no-error-summary", "src"),
 }
 
 

@@ -73,6 +73,7 @@ class _Worker:
             env={**os.environ, "TMPDIR": temporary},
             start_new_session=True,
         )
+        self.told = False
         self.ready = False
         self.task: int | None = None
         self.deadline = time.monotonic() + START_SECONDS
@@ -84,6 +85,12 @@ class _Worker:
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(json.dumps(message).encode() + b"\n")
             self.process.stdin.flush()
+
+    def tell(self, options: dict[str, Any]) -> None:
+        """Tell it the options, which it wants to hear once, and first."""
+        if not self.told:
+            self.told = True
+            self.send(options)
 
     def receive(self) -> list[dict[str, Any]]:
         """The messages that are complete.
@@ -156,7 +163,7 @@ class Pool:
 
         Args:
             tasks: the experiments.
-            options: the fields of `gonogo.pipeline.Options` but `plan`, as JSON can carry them.
+            options: the fields of `gonogo.pipeline.Options` but `plan`, as JSON can carry them; the same in every call.
             listener: hears of the stages that run the experiments.
 
         Raises:
@@ -165,7 +172,7 @@ class Pool:
         """
         self._options, self._timeout, self._listener = options, float(options["timeout"]), listener
         for worker in self._workers:
-            worker.send(options)
+            worker.tell(options)
         waiting = list(enumerate(tasks))[::-1]
         done: dict[int, Result] = {}
         position = 0
@@ -223,9 +230,9 @@ class Pool:
         if index is None:
             raise StageError(f"a process that judges did not start: {reason or how}")
         fresh = _Worker(self._temporary.name, self._debug)
-        fresh.send(self._options)
+        fresh.tell(self._options)
         self._workers[self._workers.index(worker)] = fresh
-        yield index, _failed(tasks[index].name, f"the process that judged it was ended: {reason}" if reason else f"the process died: {how}")
+        yield index, failed(tasks[index].name, f"the process that judged it was ended: {reason}" if reason else f"the process died: {how}")
 
     def close(self) -> None:
         """End all processes and remove what they left behind."""
@@ -254,11 +261,12 @@ def _result(message: dict[str, Any], task: Task) -> Result:
     if "verdict" in message:
         return Result(Verdict.model_validate(message["verdict"]), message["sources"])
     if "usage" in message:
-        return _failed(task.name, message["usage"], usage=message["usage"])
-    return _failed(task.name, message["crash"], traceback=message["traceback"])
+        return failed(task.name, message["usage"], usage=message["usage"])
+    return failed(task.name, message["crash"], traceback=message["traceback"])
 
 
-def _failed(name: str, reason: str, usage: str = "", traceback: str = "") -> Result:
+def failed(name: str, reason: str, usage: str = "", traceback: str = "") -> Result:
+    """The result for an experiment that could not be judged."""
     from gonogo.verdict import undecided
 
     return Result(undecided(name, reason), usage=usage, traceback=traceback)

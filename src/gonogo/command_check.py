@@ -7,13 +7,14 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gonogo.batch import Listener, Pool, Result, Task, default_jobs
 from gonogo.errors import UsageError
 
 if TYPE_CHECKING:
+    from gonogo.batch_ray import RayPool
     from gonogo.policy import Policy
 
 STDIN = "-"
@@ -27,6 +28,9 @@ class Request:
     to: str
     trial: dict[str, Any]
     paths: tuple[str, ...]
+    paths_from: str | None
+    on: str
+    address: str | None
     plans: tuple[str, ...]
     contract: str | None
     entries: tuple[str, ...]
@@ -152,14 +156,73 @@ def run(request: Request, pool: Pool) -> int:
         StageError: the processes that judge don't start.
     """
     with pool:
+        request = replace(request, paths=(*request.paths, *_listed(request.paths_from)))
         options = request.options()
         tasks = _tasks(request, pool)
-        # An experiment that is run takes the whole machine: one at a time, unless the caller knows better.
-        usual = default_jobs(len(tasks)) if request.to == "compose" else 1
-        pool.grow(min(request.jobs, len(tasks)) if request.jobs else usual)
+        results = _judged(request, tasks, options, pool)
+        if request.format == "parquet":
+            return _write_parquet(request, _checked(_with_progress(results, tasks, sys.stdout), request))
         with _output(request.output) as stream:
-            results = _with_progress(pool.run(tasks, options, _listener(request, tasks)), tasks, stream)
-            return _report(request, _checked(results, request), stream)
+            return _report(request, _checked(_with_progress(results, tasks, stream), request), stream)
+
+
+def _judged(request: Request, tasks: list[Task], options: dict[str, Any], pool: Pool) -> Iterator[Result]:
+    if request.on == "ray":
+        ray_pool = _ray_pool(request)
+        pool.close()
+        return ray_pool.run([replace(task, source=os.path.abspath(task.source)) for task in tasks], options)  # noqa: PTH100
+    # An experiment that is run takes the whole machine: one at a time, unless the caller knows better.
+    usual = default_jobs(len(tasks)) if request.to == "compose" else 1
+    pool.grow(min(request.jobs, len(tasks)) if request.jobs else usual)
+    return pool.run(tasks, options, _listener(request, tasks))
+
+
+def _ray_pool(request: Request) -> RayPool:
+    if STDIN in request.paths:
+        raise UsageError("A bundle on standard input is judged on this machine: leave out --on ray.")
+    try:
+        from gonogo.batch_ray import RayPool
+    except ImportError as error:
+        raise UsageError("--on ray needs more packages: install gonogo[ray].") from error
+    return RayPool(request.jobs, request.address)
+
+
+def _listed(path: str | None) -> list[str]:
+    """The paths in a file, one a line.
+
+    Raises:
+        UsageError: it can't be read.
+    """
+    if path is None:
+        return []
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+            return [line for line in file.read().splitlines() if line.strip()]
+    except OSError as error:
+        raise UsageError(f"{path}, which should list PATHs, can't be read: {error.strerror or error}.") from error
+
+
+def _write_parquet(request: Request, results: Iterator[Result]) -> int:
+    if request.output is None:
+        raise UsageError("--format parquet is a file's: name it with --output.")
+    try:
+        from gonogo.report.parquet import ParquetFile
+    except ImportError as error:
+        raise UsageError("--format parquet needs more packages: install gonogo[parquet].") from error
+    codes = []
+    try:
+        with ParquetFile(request.output) as file:
+            for result in results:
+                file.write(result.verdict)
+                codes.append(result.verdict.outcome.exit_code)
+    except OSError as error:
+        raise UsageError(f"{request.output} can't be written: {error.strerror or error}.") from error
+    return _exit_code(codes)
+
+
+def _exit_code(codes: list[int]) -> int:
+    """Of several verdicts: 1 where any is a NO-GO."""
+    return 1 if 1 in codes else max(codes)
 
 
 def _listener(request: Request, tasks: list[Task]) -> Listener | None:
@@ -172,6 +235,10 @@ def _listener(request: Request, tasks: list[Task]) -> Listener | None:
 
 
 def _tasks(request: Request, pool: Pool) -> list[Task]:
+    if not request.paths:
+        raise UsageError("Name at least one PATH: a folder, a bundle, or - for a bundle on standard input.")
+    if request.address is not None and request.on != "ray":
+        raise UsageError("--address is a Ray cluster's: it goes with --on ray.")
     check_paths([*request.paths, *request.plans])
     if request.paths.count(STDIN) > 1 or STDIN in request.plans:
         raise UsageError("Standard input can be read once, and only as a bundle.")
@@ -301,5 +368,4 @@ def _report(request: Request, results: Iterator[Result], stream: TextIO) -> int:
         print("\n\n".join(agent.text(verdict) for verdict in verdicts), file=stream)
     elif printer is not None and len(verdicts) > 1:
         printer.overview(verdicts, time.perf_counter() - started)
-    codes = [verdict.outcome.exit_code for verdict in verdicts]
-    return 1 if 1 in codes else max(codes)
+    return _exit_code([verdict.outcome.exit_code for verdict in verdicts])

@@ -22,6 +22,7 @@ class Format(StrEnum):
     JSON = "json"
     JSONL = "jsonl"
     AGENT = "agent"
+    PARQUET = "parquet"
 
 
 class To(StrEnum):
@@ -30,6 +31,13 @@ class To(StrEnum):
     COMPOSE = "compose"
     TRIAL = "trial"
     REHEARSAL = "rehearsal"
+
+
+class CheckOn(StrEnum):
+    """Where experiments are judged."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 class SandboxMode(StrEnum):
@@ -92,6 +100,7 @@ AiMode = Annotated[
 AiModel = Annotated[str | None, typer.Option("--ai-model", metavar="NAME", help="The reviewer's model.")]
 AiUrl = Annotated[str | None, typer.Option("--ai-url", metavar="URL", help="Its server, if that is not OpenAI's own.")]
 Samples = Annotated[int | None, typer.Option("--samples", min=1, max=9, metavar="N", help="How often it is asked.")]
+Address = Annotated[str | None, typer.Option(metavar="ADDRESS", help="Of a Ray cluster (default: one is started here).")]
 Rules = Annotated[list[str] | None, typer.Option(metavar="RULES", help="Only these rules: ids, families or slugs, with commas.")]
 
 app = typer.Typer(
@@ -119,8 +128,9 @@ def root(
 def check(
     context: typer.Context,
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH...", help="Folders or bundles (JSON) of experiments; - is a bundle on stdin.")
-    ],
+        list[str] | None, typer.Argument(metavar="PATH...", help="Folders or bundles (JSON) of experiments; - is a bundle on stdin.")
+    ] = None,
+    paths_from: Annotated[str | None, typer.Option(metavar="FILE", help="Judge the PATHs in this file too, one a line.")] = None,
     plan: Annotated[list[str] | None, typer.Option(metavar="FILE", help="The research plan; with several PATHs, once for each.")] = None,
     contract: Annotated[str | None, typer.Option(metavar="NAME", help="Name or TOML file of the contract (default: detected).")] = None,
     entry: Annotated[
@@ -155,6 +165,8 @@ def check(
     ai_model: AiModel = None,
     ai_url: AiUrl = None,
     samples: Samples = None,
+    on: Annotated[CheckOn, typer.Option("--on", help="Where to judge; the nodes of a Ray cluster see the same folders.")] = CheckOn.LOCAL,
+    address: Address = None,
     jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes to use (default: one a core).")] = None,
     timeout: Annotated[float, typer.Option(min=0.1, max=86400, metavar="SECONDS", help="Time limit for one experiment.")] = 60.0,
     output: Annotated[str | None, typer.Option(metavar="FILE", help="Write the report there instead.")] = None,
@@ -179,7 +191,10 @@ def check(
         ai=_ai_options(ai, ai_model, ai_url, samples),
         to=_STAGES[to],
         trial=trial,
-        paths=tuple(paths),
+        paths=tuple(paths or ()),
+        paths_from=paths_from,
+        on=on.value,
+        address=address,
         plans=tuple(plan or ()),
         contract=contract,
         entries=tuple(entry or ()),
@@ -278,7 +293,7 @@ def launch(
     force: Annotated[bool, typer.Option("--force", help="Launch it whatever the gate says.")] = False,
     tracker: Annotated[bool, typer.Option("--tracker", help="Log to a local tracker, kept with the results.")] = False,
     jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Runs at one time (default: one a device, or a core).")] = None,
-    address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Of a Ray cluster (default: one is started here).")] = None,
+    address: Address = None,
     slurm: Annotated[
         list[str] | None, typer.Option("--slurm", metavar="NAME=VALUE", help="A parameter of submitit's, such as slurm_partition=gpu.")
     ] = None,

@@ -8,6 +8,7 @@ from typing import Any
 
 import ray
 
+from gonogo.cluster import connected
 from gonogo.launch.work import Event, Job, carry_out
 
 ATTEMPTS = 3  # a worker that dies takes its job with it: the job goes on where it stopped, on another
@@ -27,19 +28,11 @@ class RayExecutor:
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """Carry the jobs; events come as they happen. Closing the iterator stops what runs."""
-        own = not ray.is_initialized()
-        if own:
-            options: dict[str, Any] = {"log_to_driver": False, "include_dashboard": False, "logging_level": "ERROR"}
-            ray.init(address=self._address, **options) if self._address else ray.init(**options)
-        try:
-            yield from self._carry(list(jobs))
-        finally:
-            if own:
-                ray.shutdown()
+        with connected(self._address) as there:
+            yield from self._carry(list(jobs), there)
 
-    def _carry(self, jobs: list[Job]) -> Iterator[Event]:
+    def _carry(self, jobs: list[Job], there: dict[str, float]) -> Iterator[Event]:
         task: Any = ray.remote(max_retries=ATTEMPTS, retry_exceptions=False)(_carry_out)
-        there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         has_gpus = there.get("GPU", 0) > 0
         waiting = list(jobs)
         running: dict[Any, tuple[Job, float]] = {}

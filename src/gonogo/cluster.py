@@ -1,0 +1,28 @@
+"""A Ray cluster: the one that is named, or one on this machine for as long as it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ray
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[dict[str, float]]:
+    """Be connected while the block lasts; yields what the cluster has (`CPU`, `GPU`, …).
+
+    Args:
+        address: of a running cluster; None starts one here, and ends it.
+    """
+    own = not ray.is_initialized()
+    if own:
+        options: dict[str, Any] = {"log_to_driver": False, "include_dashboard": False, "logging_level": "ERROR"}
+        ray.init(address=address, **options) if address else ray.init(**options)
+    try:
+        there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        yield there
+    finally:
+        if own:
+            ray.shutdown()
