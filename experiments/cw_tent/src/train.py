@@ -11,6 +11,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import platform
 import resource
 import sys
 import time
@@ -67,6 +68,8 @@ from tqdm import tqdm
 TRIAL_BATCHES = 2
 TRIAL_IMAGES = 16
 TRIAL_CORRUPTIONS = 2
+# Seconds between two looks at the trials that others have not ended yet.
+WAIT = 0.2
 # After how many updates the model is looked at on its own (the plan's "first K adaptation steps").
 FIRST_STEPS = (1, 3)
 # What the search can be asked to maximise or minimise.
@@ -714,6 +717,12 @@ def suggest(trial: Trial, space: DictConfig) -> dict[str, Any]:
     return point
 
 
+def study_name(cfg: DictConfig, network: torch.nn.Module, precision: str) -> str:
+    """The name of a run's study: the same for all whose trials have the same values."""
+    sizes = [cfg.search.images, cfg.search.images_per_corruption]  # all of `search` that the values of its points depend on
+    return f"{cfg.run.run_id}-{settings_key(cfg, network_key(network), precision, sizes)}"
+
+
 def search_storage(cfg: DictConfig) -> optuna.storages.BaseStorage | str:
     """Where the trials are kept: `search.storage`, else a journal file under the cache."""
     if cfg.search.storage is not None:
@@ -746,12 +755,12 @@ def search(cfg: DictConfig, machine: Machine, network: torch.nn.Module, precisio
     for point in draw_points(cfg):
         study.enqueue_trial(point, skip_if_exists=True)
     take_up(study, cfg.search.abandoned_after_seconds)
-    with helpers(cfg, machine, network, precision, name) as working:
+    with helpers(cfg, machine, network, precision, name):
         try_waiting(cfg, machine, network, precision, study)
-        while any(helper.is_alive() for helper in working):
-            time.sleep(0.2)
-    take_up(study, 0 if len(working) else cfg.search.abandoned_after_seconds, {helper.pid for helper in working})
-    try_waiting(cfg, machine, network, precision, study)
+        while study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):  # others' last ones: without them the best may not be there
+            time.sleep(WAIT)
+            take_up(study, cfg.search.abandoned_after_seconds)
+            try_waiting(cfg, machine, network, precision, study)
     done = study.get_trials(states=(TrialState.COMPLETE,))
     if not done:
         raise TrainError("The search has no trial that ended well: look at the errors above, and remove its study from the cache.")
@@ -759,19 +768,41 @@ def search(cfg: DictConfig, machine: Machine, network: torch.nn.Module, precisio
     return study.best_params, study.best_value
 
 
-def take_up(study: optuna.Study, seconds: float, processes: set[int | None] | None = None) -> None:
+def take_up(study: optuna.Study, seconds: float) -> None:
     """Put the points of trials that somebody was stopped at back in the queue.
 
     Args:
         study: The study.
-        seconds: How long ago they began, at least.
-        processes: Only those of these processes; None for any.
+        seconds: How long ago a trial of another machine began, at least; one of this machine has no process any more.
     """
+    multiprocessing.active_children()  # helpers that have ended leave the list of processes only when somebody asks
     for lost in study.get_trials(states=(TrialState.RUNNING,)):
-        its_own = processes is None or lost.user_attrs.get("process") in processes
-        if its_own and time.time() - lost.datetime_start.timestamp() >= seconds:
+        if is_gone(lost) or time.time() - lost.datetime_start.timestamp() >= seconds:
             study.enqueue_trial(lost.system_attrs.get("fixed_params", lost.params))
             study.tell(lost.number, state=TrialState.FAIL)
+
+
+def is_gone(trial: optuna.trial.FrozenTrial) -> bool:
+    """Whether the process that tries a point is surely no more: it was one of this machine."""
+    if trial.user_attrs.get("host") != platform.node() or "process" not in trial.user_attrs:
+        return False
+    try:
+        os.kill(trial.user_attrs["process"], 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:  # it is there, and somebody else's
+        pass
+    return False
+
+
+def is_tried(trials: Sequence[optuna.trial.FrozenTrial], number: int) -> bool:
+    """Whether the point of a trial is that of another one as well: two processes that begin a study at once both put its points in."""
+    point = trials[number].system_attrs["fixed_params"]
+    return any(
+        other.system_attrs.get("fixed_params") == point
+        and (other.state == TrialState.COMPLETE or (other.state != TrialState.FAIL and other.number < number))
+        for other in trials
+    )
 
 
 def try_waiting(cfg: DictConfig, machine: Machine, network: torch.nn.Module, precision: str, study: optuna.Study) -> None:
@@ -781,20 +812,23 @@ def try_waiting(cfg: DictConfig, machine: Machine, network: torch.nn.Module, pre
         while study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             bar.update(len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) - bar.n)
             trial = study.ask()
-            if "fixed_params" not in study.get_trials(deepcopy=False)[trial.number].system_attrs:
+            every = study.get_trials(deepcopy=False)
+            if "fixed_params" not in every[trial.number].system_attrs:
                 # Somebody took the last point in between: this one was never drawn.
                 study.tell(trial, state=TrialState.FAIL)
                 break
+            if is_tried(every, trial.number):
+                study.tell(trial, state=TrialState.FAIL)
+                continue
             trial.set_user_attr("process", os.getpid())
+            trial.set_user_attr("host", platform.node())
             adapter = make_adapter(cfg, network, suggest(trial, cfg.run.optuna.search_space), precision=precision, device=machine.device)
             study.tell(trial, search_value(cfg, machine, adapter, data))
         bar.update(len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) - bar.n)
 
 
 @contextmanager
-def helpers(
-    cfg: DictConfig, machine: Machine, network: torch.nn.Module, precision: str, name: str
-) -> Iterator[list[multiprocessing.process.BaseProcess]]:
+def helpers(cfg: DictConfig, machine: Machine, network: torch.nn.Module, precision: str, name: str) -> Iterator[None]:
     """Processes that try points of the study beside this one, `search.workers` in all; one that dies leaves its point to the others."""
     count = cfg.search.workers - 1
     if count < 0:
@@ -808,7 +842,7 @@ def helpers(
     for helper in working:
         helper.start()
     try:
-        yield list(working)
+        yield
     finally:
         for helper in working:
             helper.terminate()
@@ -970,15 +1004,20 @@ def train(cfg: DictConfig) -> None:
     torch.manual_seed(cfg.run.seed)
     network = get_source(cfg, machine).to(machine.device).eval()
     clean = clean_accuracy(cfg, machine, network)
+    searches = cfg.run.optuna.enabled and not cfg.trial_mode
+    if cfg.search.only_help:
+        if not searches:
+            raise TrainError("search.only_help is true, but this run has no search: leave it out, or set optuna.enabled to true.")
+        precision = choose_precision(cfg, machine, network)
+        search(cfg, machine, network, precision, study_name(cfg, network, precision))
+        return
     run = start_tracking(cfg)
     precision = choose_precision(cfg, machine, network)
     weights = network_key(network)
     best: dict[str, Any] = {}
     value = None
-    if cfg.run.optuna.enabled and not cfg.trial_mode:
-        sizes = [cfg.search.images, cfg.search.images_per_corruption]  # all of `search` that the values of its points depend on
-        name = f"{cfg.run.run_id}-{settings_key(cfg, weights, precision, sizes)}"
-        best, value = search(cfg, machine, network, precision, name)
+    if searches:
+        best, value = search(cfg, machine, network, precision, study_name(cfg, network, precision))
     folder = Path(cfg.cache_dir) / "stream" / settings_key(cfg, weights, precision, best)
 
     def log(row: dict[str, float], step: int) -> None:
