@@ -83,11 +83,28 @@ def kill_a_helper(process: subprocess.Popen[str], cache: Path) -> None:
     raise SystemExit("the search ended before its helper had a trial")
 
 
-def row(title: str, found: optuna.Study) -> tuple[dict[str, Any], str]:
+def searched(tree: Path, warm: Path, cache: Path, trials: int, workers: int, kill: bool = False) -> optuna.Study:
+    """A whole search in a cache of its own, with the source model of a warm one."""
+    (cache / "source").mkdir(parents=True)
+    for file in (warm / "source").iterdir():
+        (cache / "source" / file.name).write_bytes(file.read_bytes())
+    process = start(tree, cache, trials, workers)
+    if kill:
+        kill_a_helper(process, cache)
+    return finish(process, cache)
+
+
+def duration(found: optuna.Study) -> float:
+    """Seconds from the first trial's start to the last one's end."""
     done = found.get_trials(states=(TrialState.COMPLETE,))
     starts = [trial.datetime_start.timestamp() for trial in done if trial.datetime_start]
     ends = [trial.datetime_complete.timestamp() for trial in done if trial.datetime_complete]
-    rate = 60 * len(done) / (max(ends) - min(starts))
+    return max(ends) - min(starts)
+
+
+def row(title: str, found: optuna.Study) -> tuple[dict[str, Any], str]:
+    done = found.get_trials(states=(TrialState.COMPLETE,))
+    rate = 60 * len(done) / duration(found)
     points = {tuple(sorted(trial.params.items())) for trial in done}
     facts = {"rate": rate, "best": (found.best_value, found.best_params), "points": points}
     return facts, f"| {title} | {len(done)} | {len(points)} | {rate:.1f} | {found.best_value:.4f} |"
@@ -109,14 +126,7 @@ def main() -> int:
             *((count, int(count), False) for count in given.workers.split(",")),
             *([("2, one killed", 2, True)] * given.kill),
         ]:
-            cache = Path(name) / str(len(seen))
-            (cache / "source").mkdir(parents=True)
-            for file in (warm / "source").iterdir():
-                (cache / "source" / file.name).write_bytes(file.read_bytes())
-            process = start(tree, cache, given.trials, workers)
-            if kill:
-                kill_a_helper(process, cache)
-            seen[title], line = row(title, finish(process, cache))
+            seen[title], line = row(title, searched(tree, warm, Path(name) / str(len(seen)), given.trials, workers, kill))
             print(line, flush=True)
     first = next(iter(seen.values()))
     for title, facts in seen.items():

@@ -517,7 +517,7 @@ def test_bf16_touches_the_convolutions_alone(tiny):
     for batch in stream():
         step, wanted = adapter.predict(batch), exact.predict(batch)
         assert step.logits.dtype == torch.float32 and torch.allclose(step.logits, wanted.logits, atol=0.15)
-    assert adapter._parameters.values.dtype == torch.float32 and adapter.drift == pytest.approx(exact.drift, rel=0.1)
+    assert adapter.parameters.values.dtype == torch.float32 and adapter.drift == pytest.approx(exact.drift, rel=0.1)
 
 
 def test_a_network_without_batchnorm():

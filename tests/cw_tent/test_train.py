@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -173,6 +174,30 @@ def test_a_search_by_another_metric(tmp_path: Path) -> None:
     cfg = searching(tmp_path, 2, "run.optuna.metric=average_accuracy_after_first_adaptation_step", "run.dataset.batch_size=32")
     best, found = train.search(cfg, CPU, network, "fp32", "s")
     assert set(best) == {"learning_rate", "inner_steps"} and 0 <= found <= 1
+
+
+@pytest.mark.parametrize("at_once", ["auto", 1, 3, 4])
+def test_a_trial_is_worth_what_its_corruptions_are_one_by_one(at_once: Any, tmp_path: Path) -> None:
+    network = build_network(config().run.model)
+    metric = "average_accuracy_after_first_adaptation_step"
+    cfg = searching(tmp_path, 1, f"run.optuna.metric={metric}", "run.dataset.batch_size=16", f"search.streams_at_once={at_once}")
+    data = [train.load_search(cfg, corruption) for corruption in train.search_corruptions(cfg)]
+    fresh = partial(train.make_adapter, cfg, network, {"learning_rate": 0.05}, precision="fp64")
+    accuracies = []
+    for images in data:
+        adapter = fresh()
+        adapter.predict(CPU.inputs(cfg, images.images[:16]))  # the first update of this corruption, and the last
+        places = [slice(start, start + 16) for start in range(16, len(images), 16)]
+        answers = [adapter.predict(CPU.inputs(cfg, images.images[part]), update=False).logits.argmax(1) for part in places]
+        accuracies.append(float((torch.cat(answers) == images.labels[16:]).float().mean()))
+    assert train.search_value(cfg, CPU, fresh, data) == pytest.approx(sum(accuracies) / len(accuracies))
+
+
+@pytest.mark.parametrize("wrong", ["0", "many", "true"])
+def test_streams_at_once_that_are_none(wrong: str, tmp_path: Path) -> None:
+    cfg = searching(tmp_path, 1, f"search.streams_at_once={wrong}")
+    with pytest.raises(train.TrainError, match=r"search\.streams_at_once is .*; it must be auto"):
+        train.streams_at_once(cfg, CPU, 4)
 
 
 # -------------------------------------------------------------------------------------------------------------------- whole runs

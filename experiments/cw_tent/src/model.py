@@ -15,7 +15,7 @@ import fnmatch
 import itertools
 import math
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -235,9 +235,14 @@ class Loss(NamedTuple):
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """Entropy (nats) of the softmax of each row of logits (N, C), in fp32 from the log-softmax: exact where p log p would be NaN."""
-    log_p = logits.float().log_softmax(1)
+    """Entropy (nats) of the softmax of each row of logits (N, C), in fp32 or better from the log-softmax: exact where p log p is NaN."""
+    log_p = _not_halved(logits).log_softmax(1)
     return -(log_p.exp() * log_p).sum(1)
+
+
+def _not_halved(logits: Tensor) -> Tensor:
+    """In fp32, or in fp64 if they are."""
+    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def confidence(entropies: Tensor, classes: int) -> Tensor:
@@ -279,6 +284,7 @@ OBJECTIVES: dict[str, Callable[[Tensor], Loss]] = {
     "confidence_weighted_entropy": confidence_weighted_entropy,
     "confidence_weighted_entropy_undetached": confidence_weighted_entropy_undetached,
 }
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
 # A method and its objective; every config names both, and both must agree.
 METHODS = {
     "source": "none",
@@ -308,14 +314,14 @@ class Settings:
     gradient_clip: float | None  # largest norm of the gradient of all adapted parameters together
     freeze_except: tuple[str, ...]
     predict: str  # before | last | after: see Adapter
-    precision: str  # fp32 | bf16: of the convolutions alone
+    precision: str  # fp32 | bf16 (of the convolutions alone) | fp64 (of everything: slow, to see what is rounding and what is not)
 
     def __post_init__(self) -> None:
         self._check_method()
         _one_of("training.optimizer", self.optimizer, OPTIMIZERS)
         _one_of("training.scheduler", self.scheduler, SCHEDULERS)
         _one_of("stream.predict", self.predict, ("before", "last", "after"))
-        _one_of("the precision", self.precision, ("fp32", "bf16"))
+        _one_of("the precision", self.precision, PRECISIONS)
         _number("training.learning_rate", self.learning_rate, above=0)
         _number("training.momentum", self.momentum, least=0, below=1)
         _number("training.weight_decay", self.weight_decay, least=0)
@@ -419,7 +425,7 @@ class FlatParameters:
         chosen = adapted_parameters(network, patterns)
         if not chosen:
             raise ModelError("model.freeze_except names nothing, so that there is nothing to adapt.")
-        wrong = [name for name, parameter in chosen.items() if parameter.dtype != torch.float32]
+        wrong = [name for name, parameter in chosen.items() if parameter.dtype not in (torch.float32, torch.float64)]
         if wrong:
             raise ModelError(
                 f"{wrong[0]} is to be adapted (model.freeze_except): bf16 has too few digits for that; set stream.precision to fp32."
@@ -538,6 +544,23 @@ class Step:
     updated: bool
 
 
+@dataclass(frozen=True)
+class Forward:
+    """An adapter asks for the logits of its batch."""
+
+    with_gradient: bool
+
+
+@dataclass(frozen=True)
+class Backward:
+    """An adapter asks for the gradient of a loss, flat, with respect to its parameters."""
+
+    loss: Tensor
+
+
+Work = Generator[Forward | Backward, Tensor, Step]
+
+
 class Adapter:
     """What all methods share: a fresh copy of the source model, a count of its work, and answers to batches.
 
@@ -556,6 +579,8 @@ class Adapter:
         self._change_network()
         if chosen.precision == "bf16":
             _halve_convolutions(self.network)
+        elif chosen.precision == "fp64":
+            self.network.double()
         self.network = self.network.to(device, memory_format=torch.channels_last)
 
     def _change_network(self) -> None:
@@ -563,12 +588,14 @@ class Adapter:
 
     def predict(self, images: Tensor, update: bool = True) -> Step:
         """Answer one batch (N, 3, H, W), normalised; where `update` is false, without adapting to it."""
+        return self._answer(self.take(images), update)
+
+    def take(self, images: Tensor) -> Tensor:
+        """A batch as the network takes it, and count it."""
         if images.ndim != 4 or images.shape[1] != 3 or not len(images):
             raise ModelError(f"A batch must have the shape (N, 3, H, W) with N >= 1, not {tuple(images.shape)}.")
-        dtype = torch.bfloat16 if self.settings.precision == "bf16" else torch.float32
-        images = images.to(self.device, dtype, memory_format=torch.channels_last)
         self.counts.images += len(images)
-        return self._answer(images, update)
+        return images.to(self.device, PRECISIONS[self.settings.precision], memory_format=torch.channels_last)
 
     def _answer(self, images: Tensor, update: bool) -> Step:
         """Without updates, an answer is one forward pass."""
@@ -581,14 +608,7 @@ class Adapter:
 
     def _logits(self, images: Tensor) -> Tensor:
         self.counts.forwards += 1
-        try:
-            logits = self.network(images)
-        except ValueError as error:  # BatchNorm's, where it has but one value per channel
-            raise ModelError(
-                f"A batch of {len(images)} images of {images.shape[2]}x{images.shape[3]} pixels gives BatchNorm one value per channel, "
-                f"which has no variance; use larger batches."
-            ) from error
-        return logits.float()
+        return _logits_of(self.network, images)
 
     @property
     def drift(self) -> float:
@@ -607,6 +627,17 @@ class Adapter:
         self.counts = Counts(*(int(number) for number in state["counts"]))
 
 
+def _logits_of(network: nn.Module, images: Tensor) -> Tensor:
+    """The network's answer, in fp32 or better."""
+    try:
+        return _not_halved(network(images))
+    except ValueError as error:  # BatchNorm's, where it has but one value per channel
+        raise ModelError(
+            f"A batch of {len(images)} images of {images.shape[2]}x{images.shape[3]} pixels gives BatchNorm one value per channel, "
+            f"which has no variance; use larger batches."
+        ) from error
+
+
 class Source(Adapter):
     """No adaptation: the source model with its training statistics. These are constants, so BatchNorm is folded into the convolutions."""
 
@@ -622,7 +653,11 @@ class BatchStatistics(Adapter):
 
 
 class EntropyMinimisation(BatchStatistics):
-    """TENT and CW-TENT: batch statistics, and `inner_steps` updates of the adapted parameters for each batch, down the objective."""
+    """TENT and CW-TENT: batch statistics, and `inner_steps` updates of the adapted parameters for each batch, down the objective.
+
+    What is to be done with a batch is said by a generator, `work`, which asks for passes and is given what comes of them: here by its own
+    network, in `Together` by one that serves several adapters at once.
+    """
 
     def __init__(self, model: nn.Module, chosen: Settings, device: torch.device, updates: int | None) -> None:
         """`updates`: how many there are between two resets, for a scheduler that must know."""
@@ -630,42 +665,59 @@ class EntropyMinimisation(BatchStatistics):
         self._total = updates
         learning_rate(chosen, 1, updates)  # a scheduler that cannot work is told now
         self._objective = OBJECTIVES[chosen.objective]
-        self._parameters = FlatParameters(self.network, chosen.freeze_except)
-        self._optimizer = OPTIMIZERS[chosen.optimizer](self._parameters.values, chosen)
+        self.parameters = FlatParameters(self.network, chosen.freeze_except)
+        self._optimizer = OPTIMIZERS[chosen.optimizer](self.parameters.values, chosen)
         self._updates = 0  # since the reset
 
     def _answer(self, images: Tensor, update: bool) -> Step:
+        work, answer = self.work(update), None
+        while True:
+            try:
+                asked = work.send(answer)
+            except StopIteration as end:
+                step: Step = end.value
+                return step
+            if isinstance(asked, Backward):
+                answer = self.parameters.gradient(asked.loss)
+            elif asked.with_gradient:
+                with torch.enable_grad():
+                    answer = self._logits(images)
+            else:
+                answer = self._forward(images)
+
+    def work(self, update: bool) -> Work:
+        """What it takes to answer one batch."""
         steps = self.settings.inner_steps
         if not update:
             self.counts.skipped += steps
-            logits = self._forward(images)
+            logits = yield Forward(with_gradient=False)
             first = self._objective(logits)
             return Step(logits, float(first.loss), float(first.weight_sum), float(first.entropy), updated=False)
-        logits, found, changed = self._adapt(images)
+        logits, found, changed = yield from self._adapt()
         first, first_logits, made = found, logits, int(changed)
         while changed and made < steps:
-            logits, _, changed = self._adapt(images)
+            logits, _, changed = yield from self._adapt()
             made += int(changed)
         # Where a step changed nothing, those after it would not either: they are not computed.
         self.counts.skipped += steps - made
         if self.settings.predict == "before":
             logits = first_logits
         elif self.settings.predict == "after" and made:
-            logits = self._forward(images)
+            logits = yield Forward(with_gradient=False)
         return Step(logits, float(first.loss), float(first.weight_sum), float(first.entropy), updated=made > 0)
 
-    def _adapt(self, images: Tensor) -> tuple[Tensor, Loss, bool]:
+    def _adapt(self) -> Generator[Forward | Backward, Tensor, tuple[Tensor, Loss, bool]]:
         """One inner step: forward, backward, update; the logits from before it, and whether there was one."""
+        logits = yield Forward(with_gradient=True)
         with torch.enable_grad():
-            logits = self._logits(images)
             found = self._objective(logits)
-        changed = bool((found.weight_sum >= LEAST_WEIGHT) & torch.isfinite(found.loss)) and self._descend(found.loss)
+        changed = bool((found.weight_sum >= LEAST_WEIGHT) & torch.isfinite(found.loss)) and (yield from self._descend(found.loss))
         return logits.detach(), Loss(found.loss.detach(), found.weight_sum, found.entropy), changed
 
-    def _descend(self, loss: Tensor) -> bool:
+    def _descend(self, loss: Tensor) -> Generator[Forward | Backward, Tensor, bool]:
         """One update; false if the gradient is not finite."""
         self.counts.backwards += 1
-        gradient = self._parameters.gradient(loss)
+        gradient = yield Backward(loss)
         norm = float(torch.linalg.vector_norm(gradient))
         if not math.isfinite(norm):
             return False
@@ -675,17 +727,17 @@ class EntropyMinimisation(BatchStatistics):
         self._updates += 1
         self.counts.updates += 1
         rate = learning_rate(self.settings, self._updates, self._total)
-        self._optimizer.step(self._parameters.values, gradient, rate, self._updates)
+        self._optimizer.step(self.parameters.values, gradient, rate, self._updates)
         return True
 
     @property
     def drift(self) -> float:
         """||Δθ|| / ||θ|| of the adapted parameters."""
-        return self._parameters.drift()
+        return self.parameters.drift()
 
     def reset(self) -> None:
         """Parameters, the optimiser's state and the schedule: as if newly made."""
-        self._parameters.reset()
+        self.parameters.reset()
         for tensor in self._optimizer.state.values():
             tensor.zero_()
         self._updates = 0
@@ -693,15 +745,98 @@ class EntropyMinimisation(BatchStatistics):
     def state(self) -> dict[str, Tensor]:
         """Copies of all that changes, to go on from after an interruption."""
         optimizer = {name: tensor.clone() for name, tensor in self._optimizer.state.items()}
-        return {**super().state(), **optimizer, "values": self._parameters.values.clone(), "updates": torch.tensor(self._updates)}
+        return {**super().state(), **optimizer, "values": self.parameters.values.clone(), "updates": torch.tensor(self._updates)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a `state()` of an adapter of the same settings."""
         super().restore(state)
-        self._parameters.values.copy_(state["values"])
+        self.parameters.values.copy_(state["values"])
         for name, tensor in self._optimizer.state.items():
             tensor.copy_(state[name])
         self._updates = int(state["updates"])
+
+
+class Together:
+    """Several adapters of one source model, each with a stream of its own, whose passes are made as one.
+
+    The frozen convolutions see the images of all streams at once; BatchNorm, its parameters, the loss, the optimiser and the learning rate
+    stay each stream's own. The answers are those of the adapters alone, but for rounding: a sum of another length is added up in another
+    order.
+    """
+
+    def __init__(self, adapters: Sequence[EntropyMinimisation]) -> None:
+        """Take adapters that adapt BatchNorm alone and have one precision. They remain usable by themselves."""
+        if len({adapter.settings.precision for adapter in adapters}) != 1:
+            raise ModelError("Streams that run together must have one precision.")
+        self.adapters = list(adapters)
+        self._parts: list[tuple[int, int]] = []  # number of the adapter and of its images, in the batch that is under way
+        first = self.adapters[0].network
+        norms = {name for name, module in first.named_modules() if isinstance(module, _BatchNorm)}
+        others = [name for name, parameter in first.named_parameters() if parameter.requires_grad and name.rpartition(".")[0] not in norms]
+        if others:
+            raise ModelError(f"Streams run together only where BatchNorm alone is adapted, but model.freeze_except names {others[0]} too.")
+        self.network = copy.deepcopy(first).requires_grad_(False)
+        for name in norms:
+            parent, _, leaf = name.rpartition(".")
+            layers = [adapter.network.get_submodule(name) for adapter in self.adapters]
+            setattr(self.network.get_submodule(parent), leaf, _NormByStream(layers, self._parts))
+
+    def predict(self, batches: Sequence[Tensor], updates: Sequence[bool]) -> list[Step]:
+        """Answer a batch of each stream, (N, 3, H, W) with any N; `updates` says which streams adapt to theirs."""
+        images = [adapter.take(batch) for adapter, batch in zip(self.adapters, batches, strict=True)]
+        working = {place: adapter.work(update) for place, (adapter, update) in enumerate(zip(self.adapters, updates, strict=True))}
+        answers: dict[int, Tensor] = {}
+        steps: dict[int, Step] = {}
+        while working:
+            asked: dict[int, Forward | Backward] = {}
+            for place, work in list(working.items()):
+                try:
+                    asked[place] = work.send(answers.get(place))  # type: ignore[arg-type]  # None begins it
+                except StopIteration as end:
+                    steps[place] = end.value
+                    del working[place]
+            answers = self._gradients({place: wanted.loss for place, wanted in asked.items() if isinstance(wanted, Backward)})
+            for with_gradient in (True, False):
+                places = [place for place, wanted in asked.items() if wanted == Forward(with_gradient)]
+                answers |= self._forwards(places, images, with_gradient)
+        return [steps[place] for place in range(len(self.adapters))]
+
+    def _gradients(self, losses: dict[int, Tensor]) -> dict[int, Tensor]:
+        """The gradient of each loss with respect to its own adapter's parameters, flat."""
+        if not losses:
+            return {}
+        counts = [len(self.adapters[place].parameters.tensors) for place in losses]
+        tensors = [tensor for place in losses for tensor in self.adapters[place].parameters.tensors]
+        found = iter(torch.autograd.grad(torch.stack(list(losses.values())).sum(), tensors))
+        return {
+            place: torch.cat([gradient.reshape(-1) for gradient in itertools.islice(found, count)])
+            for place, count in zip(losses, counts, strict=True)
+        }
+
+    def _forwards(self, places: list[int], images: list[Tensor], with_gradient: bool) -> dict[int, Tensor]:
+        """The logits of some streams."""
+        if not places:
+            return {}
+        sizes = [len(images[place]) for place in places]
+        self._parts[:] = zip(places, sizes, strict=True)
+        for place in places:
+            self.adapters[place].counts.forwards += 1
+        with torch.enable_grad() if with_gradient else torch.inference_mode():
+            logits = _logits_of(self.network, torch.cat([images[place] for place in places]))
+            return dict(zip(places, logits.split(sizes), strict=True))
+
+
+class _NormByStream(nn.Module):
+    """BatchNorm layers side by side, each for the images of its own stream; `parts` is shared by all layers of the network."""
+
+    def __init__(self, layers: list[nn.Module], parts: list[tuple[int, int]]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self._parts = parts
+
+    def forward(self, images: Tensor) -> Tensor:
+        places, sizes = zip(*self._parts, strict=True)
+        return torch.cat([self.layers[place](part) for place, part in zip(places, images.split(sizes), strict=True)])
 
 
 def make_adapter(

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from src.model import (
     Adapter,
+    EntropyMinimisation,
     ModelError,
+    Step,
+    Together,
     build_network,
     entropy,
     fit,
@@ -822,8 +826,9 @@ def try_waiting(cfg: DictConfig, machine: Machine, network: torch.nn.Module, pre
                 continue
             trial.set_user_attr("process", os.getpid())
             trial.set_user_attr("host", platform.node())
-            adapter = make_adapter(cfg, network, suggest(trial, cfg.run.optuna.search_space), precision=precision, device=machine.device)
-            study.tell(trial, search_value(cfg, machine, adapter, data))
+            point = suggest(trial, cfg.run.optuna.search_space)
+            fresh = partial(make_adapter, cfg, network, point, precision=precision, device=machine.device)
+            study.tell(trial, search_value(cfg, machine, fresh, data))
         bar.update(len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))) - bar.n)
 
 
@@ -860,22 +865,52 @@ def help_search(plain: dict[str, Any], weights: str, precision: str, name: str) 
     try_waiting(cfg, machine, network.to(machine.device).eval(), precision, study)
 
 
-def search_value(cfg: DictConfig, machine: Machine, adapter: Adapter, data: Sequence[Images]) -> float:
-    """Mean over the held-out corruptions of what the search is about: accuracy on the whole stream, or after the first update."""
+def search_value(cfg: DictConfig, machine: Machine, fresh: Callable[[], Adapter], data: Sequence[Images]) -> float:
+    """Mean over the held-out corruptions of what the search is about: accuracy on the whole stream, or after the first update.
+
+    Args:
+        cfg: The config.
+        machine: Where.
+        fresh: Makes an adapter with the trial's parameters; each corruption has one of its own.
+        data: The corruptions, all of one length.
+    """
+    whole = cfg.run.optuna.metric == "top1_accuracy"
+    at_once = streams_at_once(cfg, machine, len(data))
     values = []
-    for images in data:
-        adapter.reset()
-        right, seen = 0, 0
-        for part, update in machine.batches(len(images), cfg.run.dataset.batch_size, "skip_update"):
-            if cfg.run.optuna.metric != "top1_accuracy" and adapter.counts.updates > 0:
-                update = False
-            batch = machine.inputs(cfg, images.images[part])
-            answers = adapter.predict(batch, update=update).logits.argmax(1).cpu()
-            if cfg.run.optuna.metric == "top1_accuracy" or not update:
-                right += int((answers == images.labels[part]).sum())
-                seen += len(answers)
-        values.append(right / max(1, seen))
+    for start in range(0, len(data), at_once):
+        group = data[start : start + at_once]
+        adapters = [fresh() for _ in group]
+        predict = predictor(adapters)
+        right, seen = np.zeros(len(group), int), np.zeros(len(group), int)
+        for part, update in machine.batches(len(group[0]), cfg.run.dataset.batch_size, "skip_update"):
+            updates = [update and (whole or not adapter.counts.updates) for adapter in adapters]
+            steps = predict([machine.inputs(cfg, images.images[part]) for images in group], updates)
+            for place, (step, images) in enumerate(zip(steps, group, strict=True)):
+                if whole or not updates[place]:
+                    right[place] += int((step.logits.argmax(1).cpu() == images.labels[part]).sum())
+                    seen[place] += len(step.logits)
+        values += list(right / np.maximum(1, seen))
     return float(np.mean(values))
+
+
+def streams_at_once(cfg: DictConfig, machine: Machine, most: int) -> int:
+    """How many streams run as one: `search.streams_at_once`, or where that is auto one on a CPU, which gains nothing, and else all."""
+    wanted = cfg.search.streams_at_once
+    if wanted == "auto":
+        wanted = 1 if machine.device.type == "cpu" else most
+    if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
+        raise TrainError(f"search.streams_at_once is {wanted!r}; it must be auto, or a whole number from 1 on.")
+    return min(wanted, most)
+
+
+def predictor(adapters: Sequence[Adapter]) -> Callable[[Sequence[torch.Tensor], Sequence[bool]], list[Step]]:
+    """What answers a batch of each adapter: all as one if there are several that can be put together, else one after the other."""
+    learning = [adapter for adapter in adapters if isinstance(adapter, EntropyMinimisation)]
+    if len(learning) == len(adapters) > 1:
+        return Together(learning).predict
+    return lambda batches, updates: [
+        adapter.predict(batch, update) for adapter, batch, update in zip(adapters, batches, updates, strict=True)
+    ]
 
 
 # ------------------------------------------------------------------------------------------------------------------- report
