@@ -1818,7 +1818,7 @@ def drawing(runs: int) -> Iterator[Callable[..., Any]]:
         yield lambda function, *arguments: function(*arguments)
         return
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=begin_drawing)
-    calls: list[Future[None]] = []
+    calls: list[Future[None]] = [pool.submit(begin_drawing) for _ in range(workers)]  # they start while the runs are read
     try:
         yield lambda function, *arguments: calls.append(pool.submit(function, *arguments))
         for call in calls:
@@ -1832,15 +1832,15 @@ def drawing(runs: int) -> Iterator[Callable[..., Any]]:
 def evaluate(command: Command) -> int:
     """Evaluate runs and return the exit code: 1 where a run could not be evaluated."""
     project = project_path(command)
-    runs, problems = read_runs(connect(), project, command.run_ids)
-    if not runs:
-        print(f"error: none of the {len(problems)} run(s) can be evaluated; nothing was written", file=sys.stderr)
-        return 1
-    mpl.rcParams.update(STYLE)
-    groups = group_runs(runs)
-    compare_groups(groups)
     comparison = command.results_dir / "comparison"
-    with drawing(len(runs)) as draw:
+    mpl.rcParams.update(STYLE)
+    with drawing(len(command.run_ids)) as draw:
+        runs, problems = read_runs(connect(), project, command.run_ids)
+        if not runs:
+            print(f"error: none of the {len(problems)} run(s) can be evaluated; nothing was written", file=sys.stderr)
+            return 1
+        groups = group_runs(runs)
+        compare_groups(groups)
         for group in groups:
             for run in group.runs:
                 draw(write_run, run, group, command.results_dir)

@@ -72,6 +72,9 @@ from tqdm import tqdm
 TRIAL_BATCHES = 2
 TRIAL_IMAGES = 16
 TRIAL_CORRUPTIONS = 2
+# Images of several streams that a CPU takes as one batch: small batches leave it idle, of large ones it has enough with one
+# (benchmarks/streams.py), and every image takes memory.
+IMAGES_AT_ONCE = 128
 # Seconds between two looks at the trials that others have not ended yet.
 WAIT = 0.2
 # After how many updates the model is looked at on its own (the plan's "first K adaptation steps").
@@ -894,10 +897,10 @@ def search_value(cfg: DictConfig, machine: Machine, fresh: Callable[[], Adapter]
 
 
 def streams_at_once(cfg: DictConfig, machine: Machine, most: int) -> int:
-    """How many streams run as one: `search.streams_at_once`, or where that is auto one on a CPU, which gains nothing, and else all."""
+    """How many streams run as one: `search.streams_at_once`; where that is auto all on an accelerator, on a CPU as many as gain by it."""
     wanted = cfg.search.streams_at_once
     if wanted == "auto":
-        wanted = 1 if machine.device.type == "cpu" else most
+        wanted = max(1, IMAGES_AT_ONCE // cfg.run.dataset.batch_size) if machine.device.type == "cpu" else most
     if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
         raise TrainError(f"search.streams_at_once is {wanted!r}; it must be auto, or a whole number from 1 on.")
     return min(wanted, most)
