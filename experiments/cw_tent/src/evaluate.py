@@ -1226,8 +1226,6 @@ def write_group(group: Group, folder: Path) -> None:
     save_figure(draw_cost(group), folder, f"cost_accuracy_{group.name}")
     if len(group.runs[0].corruptions) > 1:
         save_figure(draw_boxes(group), folder, f"corruption_spread_{group.name}")
-    else:
-        print(f"note: no box plot over corruptions for {group.title}: there is one corruption only")
     if any("effect_sizes" in pair for pair in group.pairs):
         save_figure(draw_differences(group), folder, f"differences_{group.name}")
 
@@ -1241,7 +1239,9 @@ def write_comparison(groups: list[Group], problems: dict[str, str], folder: Path
     write_tables("cost_table", [(group.title, *cost_table(group)) for group in groups], folder)
     if any(group.pairs for group in groups):
         write_tables("tests_table", [(group.title, *tests_table(group)) for group in groups if group.pairs], folder)
+    alone = [group.title for group in groups if len(group.runs[0].corruptions) == 1]
     for kind, sentences in (
+        ("note", [f"no box plot over corruptions for {title}: there is one corruption only" for title in alone]),
         ("warning", warnings),
         ("left out", [f"{group.title}: {reason}" for group in groups for reason in group.left_out]),
     ):
