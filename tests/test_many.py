@@ -60,7 +60,7 @@ def test_parquet_holds_what_the_verdicts_say(trees: list[Path], tmp_path: Path) 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "Name at least one PATH"),
+        (("--paths-from", os.devnull), "lists no PATH"),
         (("--paths-from", "nowhere.txt"), "nowhere.txt, which should list PATHs, can't be read"),
         ((".", "--format", "parquet"), "name it with --output"),
         ((".", "--format", "parquet", "--output", "no/such/folder.parquet"), "no/such/folder.parquet can't be written"),

@@ -236,7 +236,7 @@ def _listener(request: Request, tasks: list[Task]) -> Listener | None:
 
 def _tasks(request: Request, pool: Pool) -> list[Task]:
     if not request.paths:
-        raise UsageError("Name at least one PATH: a folder, a bundle, or - for a bundle on standard input.")
+        raise UsageError(f"{request.paths_from} lists no PATH.")
     if request.address is not None and request.on != "ray":
         raise UsageError("--address is a Ray cluster's: it goes with --on ray.")
     check_paths([*request.paths, *request.plans])

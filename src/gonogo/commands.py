@@ -175,6 +175,8 @@ def check(
     """Judge experiments: GO (exit code 0), NO-GO (1) or could not decide (3)."""
     from gonogo.command_check import Request, run
 
+    if not paths and paths_from is None:
+        raise typer.BadParameter("name at least one folder or bundle, or - for a bundle on standard input", param_hint="PATH...")
     trial = _trial_options(
         runs=runs,
         python=python,

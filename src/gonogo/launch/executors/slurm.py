@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,19 @@ import submitit
 from gonogo.launch.work import Event, Job, carry_out
 
 INTERVAL = 1.0
+ATTEMPTS = 3  # a job that leaves the queue without a result was killed, or its node was lost: it goes on where it stopped, on another
+LOOKS = 5  # at the queue that a job must be missing from: results may take seconds to be seen through a shared file system
+
+
+@dataclass
+class _Submitted:
+    """A job in the queue."""
+
+    job: Job
+    handle: Any
+    started: float
+    attempt: int = 1
+    missing: int = 0
 
 
 class SlurmExecutor:
@@ -24,42 +39,80 @@ class SlurmExecutor:
 
     def __init__(self, parameters: dict[str, str]) -> None:
         self._parameters: dict[str, Any] = {name: int(value) if value.isdigit() else value for name, value in parameters.items()}
+        self._cluster = "slurm" if shutil.which("sbatch") else "local"
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """Carry the jobs; events come as they happen. Closing the iterator cancels what runs or waits."""
-        submitted = {}
+        submitted: list[_Submitted] = []
         try:
-            for job in jobs:
-                submitted[self._submit(job)] = (job, time.monotonic())
+            submitted += [_Submitted(job, self._submit(job), time.monotonic()) for job in jobs]
             told: set[str] = set()
             while submitted:
-                for handle, (job, started) in list(submitted.items()):
-                    if job.label not in told and handle.state in ("RUNNING", "COMPLETED"):
-                        told.add(job.label)
-                        yield Event(job.label, "running")
-                    if handle.done():
-                        del submitted[handle]
-                        yield _ended(handle, job, started)
+                states = self._states()
+                for entry in list(submitted):
+                    if entry.job.label not in told and self._has_begun(entry, states):
+                        told.add(entry.job.label)
+                        yield Event(entry.job.label, "running")
+                    if self._has_ended(entry):
+                        submitted.remove(entry)
+                        yield _ended(entry)
+                    elif self._is_lost(entry, states):
+                        if entry.attempt < ATTEMPTS:
+                            entry.handle, entry.attempt, entry.missing = self._submit(entry.job), entry.attempt + 1, 0
+                        else:
+                            submitted.remove(entry)
+                            yield _failed(entry, f"it left Slurm's queue {ATTEMPTS} times without a result: killed, or its node was lost")
                 time.sleep(INTERVAL)
         finally:
-            for handle in submitted:
-                handle.cancel()
+            for entry in submitted:
+                entry.handle.cancel()
 
     def _submit(self, job: Job) -> Any:
         folder = Path(job.log).parent / "submitit"
-        executor = submitit.AutoExecutor(folder=folder, cluster="slurm" if shutil.which("sbatch") else "local")
+        executor = submitit.AutoExecutor(folder=folder, cluster=self._cluster)
         executor.update_parameters(name=f"gonogo {job.label}"[:80], timeout_min=7 * 24 * 60)
         if job.gpus:
-            executor.update_parameters(gpus_per_node=job.gpus if shutil.which("sbatch") else 0)
+            executor.update_parameters(gpus_per_node=job.gpus if self._cluster == "slurm" else 0)
         if self._parameters:
             executor.update_parameters(**self._parameters)
         return executor.submit(carry_out, job)
 
+    def _states(self) -> dict[str, str] | None:
+        """The states of our jobs in Slurm's queue, by id; None where it can't be asked, as while its controller starts again.
 
-def _ended(handle: Any, job: Job, started: float) -> Event:
+        submitit asks Slurm's accounting instead, which many clusters do not have: there a job that was killed never ends for it.
+        """
+        if self._cluster != "slurm":
+            return None
+        asked = subprocess.run(["squeue", "--me", "--noheader", "--format=%A %T"], capture_output=True, text=True, check=False)
+        if asked.returncode:
+            return None
+        return dict(line.split(maxsplit=1) for line in asked.stdout.splitlines() if line.strip())
+
+    def _has_begun(self, entry: _Submitted, states: dict[str, str] | None) -> bool:
+        if self._cluster != "slurm":
+            return entry.handle.state in ("RUNNING", "COMPLETED")
+        return (states or {}).get(entry.handle.job_id) == "RUNNING" or self._has_ended(entry)
+
+    def _has_ended(self, entry: _Submitted) -> bool:
+        return bool(entry.handle.done() if self._cluster != "slurm" else entry.handle.paths.result_pickle.exists())
+
+    def _is_lost(self, entry: _Submitted, states: dict[str, str] | None) -> bool:
+        """Whether the job has been missing from the queue for some looks, and has left no result."""
+        if states is None:
+            return False
+        entry.missing = 0 if entry.handle.job_id in states else entry.missing + 1
+        return entry.missing >= LOOKS
+
+
+def _ended(entry: _Submitted) -> Event:
     try:
-        event: Event = handle.result()
+        event: Event = entry.handle.result()
     except Exception as error:  # of submitit's, or whatever the node raised
         lines = str(error).strip().splitlines() or [type(error).__name__]
-        return Event(job.label, "failed", time.monotonic() - started, None, lines[-1][:300])
+        return _failed(entry, lines[-1][:300])
     return event
+
+
+def _failed(entry: _Submitted, reason: str) -> Event:
+    return Event(entry.job.label, "failed", time.monotonic() - entry.started, None, reason)
