@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import time
 from pathlib import Path
 
+import one_node_slurm
 import psutil
 import pytest
 
@@ -119,11 +121,49 @@ class TestRay:
         assert done["bad"].reason == "exit code 4"
 
 
+NEEDS_SUBMITIT = pytest.mark.skipif(importlib.util.find_spec("submitit") is None, reason="submitit is not installed")
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("submitit") is None, reason="submitit is not installed")
+@NEEDS_SUBMITIT
 @pytest.mark.filterwarnings("default")
-def test_slurm_or_what_stands_in_for_it(tmp_path: Path) -> None:
+def test_submitit_stands_in_for_slurm_where_there_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [folder for folder in os.environ["PATH"].split(os.pathsep) if not (Path(folder) / "sbatch").exists()]
+    monkeypatch.setenv("PATH", os.pathsep.join(folders))
     jobs = [job(tmp_path, "a", "print('a')"), job(tmp_path, "bad", "raise SystemExit(4)")]
     done = ended(executors.make("slurm", None, None, {"timeout_min": "5"}), jobs)
     assert {label: event.state for label, event in done.items()} == {"a": "done", "bad": "failed"}
     assert (tmp_path / "logs" / "a.log").read_text() == "a\n"
+
+
+@pytest.mark.slow
+@NEEDS_SUBMITIT
+@pytest.mark.skipif(bool(one_node_slurm.reason_for_none()), reason=one_node_slurm.reason_for_none() or "never")
+@pytest.mark.filterwarnings("default")
+def test_slurm_itself_with_a_job_killed_and_its_head_started_again(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path_factory.mktemp("slurm")
+    monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
+    dying = (
+        "import os, pathlib, signal\n"
+        "first = not pathlib.Path('tried').exists()\n"
+        "pathlib.Path('tried').touch()\n"
+        "print('first' if first else 'again', flush=True)\n"
+        "if first: os.kill(os.getppid(), signal.SIGKILL)\n"
+    )
+    where = "import os, time; time.sleep(4); print(bool(os.environ.get('SLURM_JOB_ID')))"
+    jobs = [job(tmp_path, "where", where), job(tmp_path, "dying", dying), job(tmp_path, "bad", "raise SystemExit(4)")]
+    with one_node_slurm.running(folder) as slurm:
+        done: dict[str, Event] = {}
+        for event in executors.make("slurm", None, None, {"timeout_min": "5", "cpus_per_task": "1"}).run(jobs):
+            if event.state == "running" and event.label == "where":
+                slurm.controller.terminate()  # so that it keeps what it knows, as a restart does
+                slurm.controller.wait()
+                slurm.start_controller()
+            elif event.state != "running":
+                done[event.label] = event
+    assert {label: event.state for label, event in done.items()} == {"where": "done", "dying": "done", "bad": "failed"}
+    assert (tmp_path / "logs" / "where.log").read_text() == "True\n"
+    assert (tmp_path / "logs" / "dying.log").read_text().split() == ["first", "again"]
+    assert done["bad"].reason == "exit code 4"
