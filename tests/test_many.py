@@ -74,6 +74,22 @@ def test_bad_use_is_one_sentence(arguments: tuple[str, ...], said: str, tmp_path
     assert said in result.stderr and result.stderr.count("\n") == 1
 
 
+def test_an_old_parquet_file_is_gone_where_the_new_one_is_never_whole(trees: list[Path], tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    out, empty = tmp_path / "out.parquet", tmp_path / "no.json"
+    out.write_bytes(b"old")
+    empty.write_text("{")
+    assert gonogo("check", empty, "--format", "parquet", "--output", out).returncode == 2
+    assert not out.exists() and not [entry for entry in tmp_path.iterdir() if entry.name.endswith(".part")]
+
+
+def test_parquet_and_a_baseline_go_together(trees: list[Path], tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    baseline = tmp_path / "baseline.json"
+    gonogo("check", trees[1], "--format", "parquet", "--output", tmp_path / "out.parquet", "--write-baseline", baseline)
+    assert json.loads(baseline.read_text())["findings"]
+
+
 @pytest.mark.slow
 @NEEDS_RAY
 def test_ray_judges_as_this_machine_does(trees: list[Path], tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from gonogo.errors import UsageError
 if TYPE_CHECKING:
     from gonogo.batch_ray import RayPool
     from gonogo.policy import Policy
+    from gonogo.report.parquet import ParquetFile
 
 STDIN = "-"
 
@@ -161,7 +162,8 @@ def run(request: Request, pool: Pool) -> int:
         tasks = _tasks(request, pool)
         results = _judged(request, tasks, options, pool)
         if request.format == "parquet":
-            return _write_parquet(request, _checked(_with_progress(results, tasks, sys.stdout), request))
+            with _parquet_file(request.output) as file:
+                return _report(request, _checked(_with_progress(results, tasks, sys.stdout), request), sys.stdout, file)
         with _output(request.output) as stream:
             return _report(request, _checked(_with_progress(results, tasks, stream), request), stream)
 
@@ -170,11 +172,16 @@ def _judged(request: Request, tasks: list[Task], options: dict[str, Any], pool: 
     if request.on == "ray":
         ray_pool = _ray_pool(request)
         pool.close()
-        return ray_pool.run([replace(task, source=os.path.abspath(task.source)) for task in tasks], options)  # noqa: PTH100
+        return ray_pool.run([_absolute(task) for task in tasks], options)
     # An experiment that is run takes the whole machine: one at a time, unless the caller knows better.
     usual = default_jobs(len(tasks)) if request.to == "compose" else 1
     pool.grow(min(request.jobs, len(tasks)) if request.jobs else usual)
     return pool.run(tasks, options, _listener(request, tasks))
+
+
+def _absolute(task: Task) -> Task:
+    """With paths that hold in whatever folder a process of the cluster runs."""
+    return replace(task, source=os.path.abspath(task.source), plan=os.path.abspath(task.plan) if task.plan else None)  # noqa: PTH100
 
 
 def _ray_pool(request: Request) -> RayPool:
@@ -202,27 +209,17 @@ def _listed(path: str | None) -> list[str]:
         raise UsageError(f"{path}, which should list PATHs, can't be read: {error.strerror or error}.") from error
 
 
-def _write_parquet(request: Request, results: Iterator[Result]) -> int:
-    if request.output is None:
+def _parquet_file(path: str | None) -> ParquetFile:
+    if path is None:
         raise UsageError("--format parquet is a file's: name it with --output.")
     try:
         from gonogo.report.parquet import ParquetFile
     except ImportError as error:
         raise UsageError("--format parquet needs more packages: install gonogo[parquet].") from error
-    codes = []
     try:
-        with ParquetFile(request.output) as file:
-            for result in results:
-                file.write(result.verdict)
-                codes.append(result.verdict.outcome.exit_code)
+        return ParquetFile(path)
     except OSError as error:
-        raise UsageError(f"{request.output} can't be written: {error.strerror or error}.") from error
-    return _exit_code(codes)
-
-
-def _exit_code(codes: list[int]) -> int:
-    """Of several verdicts: 1 where any is a NO-GO."""
-    return 1 if 1 in codes else max(codes)
+        raise UsageError(f"{path} can't be written: {error.strerror or error}.") from error
 
 
 def _listener(request: Request, tasks: list[Task]) -> Listener | None:
@@ -338,7 +335,7 @@ def _write_baseline(path: str, result: Result) -> None:
     print(f"gonogo: {count} finding{'' if count == 1 else 's'} written to {path}.", file=sys.stderr)
 
 
-def _report(request: Request, results: Iterator[Result], stream: TextIO) -> int:
+def _report(request: Request, results: Iterator[Result], stream: TextIO, file: ParquetFile | None = None) -> int:
     from gonogo.report import json
 
     started = time.perf_counter()
@@ -348,7 +345,9 @@ def _report(request: Request, results: Iterator[Result], stream: TextIO) -> int:
         verdicts.append(result.verdict)
         if request.write_baseline is not None:
             _write_baseline(request.write_baseline, result)
-        if request.format == "jsonl":
+        if file is not None:
+            file.write(result.verdict)
+        elif request.format == "jsonl":
             print(json.line(result.verdict), file=stream, flush=True)
         elif request.format == "text":
             from gonogo.report.console import ReportConsole
@@ -368,4 +367,5 @@ def _report(request: Request, results: Iterator[Result], stream: TextIO) -> int:
         print("\n\n".join(agent.text(verdict) for verdict in verdicts), file=stream)
     elif printer is not None and len(verdicts) > 1:
         printer.overview(verdicts, time.perf_counter() - started)
-    return _exit_code([verdict.outcome.exit_code for verdict in verdicts])
+    codes = [verdict.outcome.exit_code for verdict in verdicts]
+    return 1 if 1 in codes else max(codes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,34 +16,37 @@ from gonogo.verdict import Verdict
 
 GROUP = 1000  # rows that are written at a time
 
-_FINDING = pa.struct(
-    [
-        ("rule", pa.string()),
-        ("severity", pa.string()),
-        ("stage", pa.string()),
-        ("blocks", pa.bool_()),
-        ("path", pa.string()),
-        ("line", pa.int32()),
-        ("message", pa.string()),
-        ("action", pa.string()),
-        ("runs", pa.list_(pa.string())),
-    ]
-)
-SCHEMA = pa.schema(
-    [
-        ("experiment", pa.string()),
-        ("outcome", pa.string()),
-        ("is_code_ready", pa.bool_()),
-        ("code_issue", pa.string()),
-        ("contract", pa.string()),
-        ("gonogo_version", pa.string()),
-        ("seconds", pa.float64()),
-        *((f"{severity.value}_count", pa.int32()) for severity in Severity),
-        ("runs", pa.list_(pa.string())),
-        ("undecided", pa.list_(pa.string())),
-        ("findings", pa.list_(_FINDING)),
-    ]
-)
+_TEXTS = pa.list_(pa.string())
+#: A column: its type, and its value.
+_Columns = dict[str, tuple[pa.DataType, Callable[[Any], Any]]]
+FINDING_COLUMNS: _Columns = {
+    "rule": (pa.string(), lambda finding: finding.rule),
+    "severity": (pa.string(), lambda finding: finding.severity.value),
+    "stage": (pa.string(), lambda finding: finding.stage.value),
+    "blocks": (pa.bool_(), lambda finding: finding.blocks),
+    "path": (pa.string(), lambda finding: finding.location.path),
+    "line": (pa.int32(), lambda finding: finding.location.line),
+    "message": (pa.string(), lambda finding: finding.message),
+    "action": (pa.string(), lambda finding: finding.action),
+    "runs": (_TEXTS, lambda finding: finding.runs),
+}
+COLUMNS: _Columns = {
+    "experiment": (pa.string(), lambda verdict: verdict.experiment),
+    "outcome": (pa.string(), lambda verdict: verdict.outcome.value),
+    "is_code_ready": (pa.bool_(), lambda verdict: verdict.is_code_ready),
+    "code_issue": (pa.string(), lambda verdict: verdict.code_issue),
+    "contract": (pa.string(), lambda verdict: verdict.contract),
+    "gonogo_version": (pa.string(), lambda verdict: verdict.gonogo_version),
+    "seconds": (pa.float64(), lambda verdict: sum(stage.seconds for stage in verdict.stages)),
+    **{f"{severity.value}_count": (pa.int32(), partial(Verdict.count, severity=severity)) for severity in Severity},
+    "runs": (_TEXTS, lambda verdict: verdict.runs),
+    "undecided": (_TEXTS, lambda verdict: verdict.undecided),
+    "findings": (
+        pa.list_(pa.struct([(name, kind) for name, (kind, _) in FINDING_COLUMNS.items()])),
+        lambda verdict: [_row(finding, FINDING_COLUMNS) for finding in verdict.findings],
+    ),
+}
+SCHEMA = pa.schema([(name, kind) for name, (kind, _) in COLUMNS.items()])
 
 
 class ParquetFile:
@@ -56,13 +61,14 @@ class ParquetFile:
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
+        self._path.unlink(missing_ok=True)  # an old file must not be taken for the new one if that is never whole
         self._unfinished = self._path.with_name(f".{self._path.name}.part")
         self._writer = pq.ParquetWriter(self._unfinished, SCHEMA, compression="zstd")
         self._rows: list[dict[str, Any]] = []
 
     def write(self, verdict: Verdict) -> None:
         """Add a verdict."""
-        self._rows.append(_row(verdict))
+        self._rows.append(_row(verdict, COLUMNS))
         if len(self._rows) >= GROUP:
             self._flush()
 
@@ -83,31 +89,5 @@ class ParquetFile:
             self._unfinished.unlink()
 
 
-def _row(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "experiment": verdict.experiment,
-        "outcome": verdict.outcome.value,
-        "is_code_ready": verdict.is_code_ready,
-        "code_issue": verdict.code_issue,
-        "contract": verdict.contract,
-        "gonogo_version": verdict.gonogo_version,
-        "seconds": sum(stage.seconds for stage in verdict.stages),
-        **{f"{severity.value}_count": verdict.count(severity) for severity in Severity},
-        "runs": verdict.runs,
-        "undecided": verdict.undecided,
-        "findings": [_finding(finding) for finding in verdict.findings],
-    }
-
-
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "rule": finding.rule,
-        "severity": finding.severity.value,
-        "stage": finding.stage.value,
-        "blocks": finding.blocks,
-        "path": finding.location.path,
-        "line": finding.location.line,
-        "message": finding.message,
-        "action": finding.action,
-        "runs": list(finding.runs),
-    }
+def _row(thing: Verdict | Finding, columns: _Columns) -> dict[str, Any]:
+    return {name: value(thing) for name, (_, value) in columns.items()}
