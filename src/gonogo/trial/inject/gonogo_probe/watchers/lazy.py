@@ -68,6 +68,17 @@ def _without_compiler() -> Iterator[None]:
         del sys.modules[name]
 
 
+def _marked_with_compiler(plain: Callable[..., Any], mark: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+    """A function as it is as long as there is no compiler, and as `mark` makes it for one from then on."""
+    marked = functools.cache(mark)
+
+    @functools.wraps(plain)
+    def called(*arguments: Any, **named: Any) -> Any:
+        return (marked() if COMPILER in sys.modules else plain)(*arguments, **named)
+
+    return called
+
+
 def _spare_disabling(module: Any) -> None:
     """What is kept out of compilation needs no compiler to be kept out of as long as there is none."""
     original = module._disable_dynamo
@@ -76,13 +87,7 @@ def _spare_disabling(module: Any) -> None:
     def disable(fn: Callable[..., Any] | None = None, recursive: bool = True) -> Any:
         if fn is None:
             return functools.partial(disable, recursive=recursive)
-        kept_out, plain = original(fn, recursive), fn
-
-        @functools.wraps(fn)
-        def called(*arguments: Any, **named: Any) -> Any:
-            return (kept_out if COMPILER in sys.modules else plain)(*arguments, **named)
-
-        return called
+        return _marked_with_compiler(fn, functools.partial(original, fn, recursive))
 
     module._disable_dynamo = disable
 
@@ -97,17 +102,7 @@ def _spare_marking(module: Any) -> None:
             return functools.partial(disable, recursive=recursive, **named)
         if not isinstance(fn, FunctionType) or COMPILER in sys.modules:
             return original(fn, recursive, **named)
-        kept_out: list[Callable[..., Any]] = []
-
-        @functools.wraps(fn)
-        def called(*arguments: Any, **more: Any) -> Any:
-            if COMPILER not in sys.modules:
-                return fn(*arguments, **more)
-            if not kept_out:
-                kept_out.append(original(fn, recursive, **named))
-            return kept_out[0](*arguments, **more)
-
-        return called
+        return _marked_with_compiler(fn, functools.partial(original, fn, recursive, **named))
 
     module.disable = disable
 
