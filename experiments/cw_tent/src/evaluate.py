@@ -48,10 +48,11 @@ OPTIONAL_ARGUMENTS = ("wandb.entity", "wandb.project")
 # What the claims are judged by, stated before any number is seen.
 MARGIN_POINTS = 0.5  # "A matches B": A may be worse by less than this, in points of accuracy
 ALPHA = 0.05  # two-sided; one-sided tests use half of it, so that a test and its 95 % interval say the same
-# Drawing is spread over processes from so many runs for each on.
-RUNS_PER_PROCESS = 3
 RESAMPLES = 10_000
 BOOTSTRAP_SEED = 20_240_501
+
+# Drawing is spread over processes from so many runs for each on.
+RUNS_PER_PROCESS = 3
 
 PRIMARY = "top1_accuracy"
 AFTER_FIRST = "average_accuracy_after_first_adaptation_step"

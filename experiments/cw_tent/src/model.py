@@ -417,7 +417,7 @@ def adapted_parameters(network: nn.Module, patterns: tuple[str, ...]) -> dict[st
 
 
 class FlatParameters:
-    """The adapted parameters of a network as one flat fp32 vector `values`; the network's own become views of it."""
+    """The adapted parameters of a network as one flat vector `values` of their type; the network's own become views of it."""
 
     def __init__(self, network: nn.Module, patterns: tuple[str, ...]) -> None:
         """Replace the parameters in place; all others are frozen."""

@@ -724,10 +724,10 @@ def suggest(trial: Trial, space: DictConfig) -> dict[str, Any]:
     return point
 
 
-def study_name(cfg: DictConfig, network: torch.nn.Module, precision: str) -> str:
-    """The name of a run's study: the same for all whose trials have the same values."""
+def study_name(cfg: DictConfig, weights: str, precision: str) -> str:
+    """The name of a run's study: the same for all whose trials have the same values. `weights` is the network's key."""
     sizes = [cfg.search.images, cfg.search.images_per_corruption]  # all of `search` that the values of its points depend on
-    return f"{cfg.run.run_id}-{settings_key(cfg, network_key(network), precision, sizes)}"
+    return f"{cfg.run.run_id}-{settings_key(cfg, weights, precision, sizes)}"
 
 
 def search_storage(cfg: DictConfig) -> optuna.storages.BaseStorage | str:
@@ -767,7 +767,8 @@ def search(cfg: DictConfig, machine: Machine, network: torch.nn.Module, precisio
         while study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):  # others' last ones: without them the best may not be there
             time.sleep(WAIT)
             take_up(study, cfg.search.abandoned_after_seconds)
-            try_waiting(cfg, machine, network, precision, study)
+            if study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+                try_waiting(cfg, machine, network, precision, study)
     done = study.get_trials(states=(TrialState.COMPLETE,))
     if not done:
         raise TrainError("The search has no trial that ended well: look at the errors above, and remove its study from the cache.")
@@ -798,7 +799,7 @@ def is_gone(trial: optuna.trial.FrozenTrial) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError:  # it is there, and somebody else's
-        pass
+        return False
     return False
 
 
@@ -1036,26 +1037,26 @@ def train(cfg: DictConfig) -> None:
     """Do the whole run."""
     started = time.perf_counter()
     check_epochs(cfg)
+    searches = cfg.run.optuna.enabled and not cfg.trial_mode
+    if cfg.search.only_help and not searches:
+        raise TrainError("search.only_help is true, but this run has no search: leave it out, or set optuna.enabled to true.")
     if cfg.trial_mode:
         lower_to_trial(cfg)
     machine = prepare(cfg)
     torch.manual_seed(cfg.run.seed)
     network = get_source(cfg, machine).to(machine.device).eval()
     clean = clean_accuracy(cfg, machine, network)
-    searches = cfg.run.optuna.enabled and not cfg.trial_mode
+    weights = network_key(network)
     if cfg.search.only_help:
-        if not searches:
-            raise TrainError("search.only_help is true, but this run has no search: leave it out, or set optuna.enabled to true.")
         precision = choose_precision(cfg, machine, network)
-        search(cfg, machine, network, precision, study_name(cfg, network, precision))
+        search(cfg, machine, network, precision, study_name(cfg, weights, precision))
         return
     run = start_tracking(cfg)
     precision = choose_precision(cfg, machine, network)
-    weights = network_key(network)
     best: dict[str, Any] = {}
     value = None
     if searches:
-        best, value = search(cfg, machine, network, precision, study_name(cfg, network, precision))
+        best, value = search(cfg, machine, network, precision, study_name(cfg, weights, precision))
     folder = Path(cfg.cache_dir) / "stream" / settings_key(cfg, weights, precision, best)
 
     def log(row: dict[str, float], step: int) -> None:
