@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_model import Tiny, chosen
+from test_model import chosen, tiny_network
 
 from src import model as m
 
@@ -21,18 +21,8 @@ SEVERAL = [
 ]
 
 
-def network() -> Tiny:
-    torch.manual_seed(0)
-    made = Tiny().train()
-    with torch.no_grad():
-        for _ in range(5):
-            made(torch.randn(32, 3, 8, 8) * 2 + 1)
-        made.fc.weight.mul_(4)
-    return made
-
-
 def adapters(precision: str) -> list[m.EntropyMinimisation]:
-    source = network()
+    source = tiny_network()
     made = [m.adapter(source, replace(each, precision=precision)) for each in SEVERAL]
     assert all(isinstance(adapter, m.EntropyMinimisation) for adapter in made)
     return made  # type: ignore[return-value]
@@ -87,7 +77,7 @@ def test_adapters_go_on_alone_and_are_reset() -> None:
 
 
 def test_what_can_not_run_together_is_told() -> None:
-    source = network()
+    source = tiny_network()
     with pytest.raises(m.ModelError, match="one precision"):
         m.Together([m.adapter(source, chosen()), m.adapter(source, chosen(precision="fp64"))])  # type: ignore[list-item]
     with pytest.raises(m.ModelError, match=r"names fc\.weight too"):

@@ -17,6 +17,15 @@ from gonogo.launch import executors
 from gonogo.launch.executors.local import LocalExecutor, slots
 from gonogo.launch.work import Event, Executor, Job, last_line
 
+#: Kills the process that carries it, the first time.
+DYING = (
+    "import os, pathlib, signal\n"
+    "first = not pathlib.Path('tried').exists()\n"
+    "pathlib.Path('tried').touch()\n"
+    "print('first' if first else 'again', flush=True)\n"
+    "if first: os.kill(os.getppid(), signal.SIGKILL)\n"
+)
+
 
 def job(tmp_path: Path, label: str, code: str, **env: str) -> Job:
     return Job(label, (sys.executable, "-c", code), str(tmp_path), env, str(tmp_path / "logs" / f"{label}.log"))
@@ -107,14 +116,7 @@ def test_option_of_another_engine_is_refused(name: str, address: str | None, par
 @pytest.mark.filterwarnings("default")
 class TestRay:
     def test_jobs_run_as_tasks_and_a_job_whose_worker_dies_runs_again(self, tmp_path: Path) -> None:
-        dying = (
-            "import os, pathlib, signal\n"
-            "first = not pathlib.Path('tried').exists()\n"
-            "pathlib.Path('tried').touch()\n"
-            "print('first' if first else 'again', flush=True)\n"
-            "if first: os.kill(os.getppid(), signal.SIGKILL)\n"
-        )
-        jobs = [job(tmp_path, "a", "print('a')"), job(tmp_path, "dying", dying), job(tmp_path, "bad", "raise SystemExit(4)")]
+        jobs = [job(tmp_path, "a", "print('a')"), job(tmp_path, "dying", DYING), job(tmp_path, "bad", "raise SystemExit(4)")]
         done = ended(executors.make("ray", 2, None, {}), jobs)
         assert {label: event.state for label, event in done.items()} == {"a": "done", "dying": "done", "bad": "failed"}
         assert (tmp_path / "logs" / "dying.log").read_text().split() == ["first", "again"]
@@ -145,15 +147,8 @@ def test_slurm_itself_with_a_job_killed_and_its_head_started_again(
 ) -> None:
     folder = tmp_path_factory.mktemp("slurm")
     monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
-    dying = (
-        "import os, pathlib, signal\n"
-        "first = not pathlib.Path('tried').exists()\n"
-        "pathlib.Path('tried').touch()\n"
-        "print('first' if first else 'again', flush=True)\n"
-        "if first: os.kill(os.getppid(), signal.SIGKILL)\n"
-    )
     where = "import os, time; time.sleep(4); print(bool(os.environ.get('SLURM_JOB_ID')))"
-    jobs = [job(tmp_path, "where", where), job(tmp_path, "dying", dying), job(tmp_path, "bad", "raise SystemExit(4)")]
+    jobs = [job(tmp_path, "where", where), job(tmp_path, "dying", DYING), job(tmp_path, "bad", "raise SystemExit(4)")]
     with one_node_slurm.running(folder) as slurm:
         done: dict[str, Event] = {}
         for event in executors.make("slurm", None, None, {"timeout_min": "5", "cpus_per_task": "1"}).run(jobs):
