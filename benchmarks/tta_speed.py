@@ -3,7 +3,8 @@
     uv run --project experiments/cw_tent python benchmarks/tta_speed.py [--batch 64] [--threads 2] [--checkpoint FILE --data FOLDER]
 
 Prints images a second and the ratio to the plain loop for TENT, CW-TENT, BatchNorm statistics and source, in fp32 and, where the processor
-has it, bf16; FLOP per image by torch's own counter; and the share of the machine's matrix-product rate that each reaches.
+has it, bf16; FLOP per image by torch's own counter, of the plain arithmetic; and the share of the machine's matrix-product rate that each
+reaches at that count, which may be above one.
 
 The plain loop is official TENT as its code stands: train mode, gradients for BatchNorm alone, NCHW, fp32, torch.optim.SGD. It runs in a
 process of its own, because the experiment tells the memory allocator of its process to keep memory, which the plain loop does not; with
@@ -157,8 +158,11 @@ def matmul_rate(dtype: torch.dtype, clock: Callable[[], float]) -> float:
 
 
 def flop_per_image(method: str) -> float:
-    """FLOP (a multiplication and an addition are two) by torch's counter, on a batch of 2."""
-    adapter = experiment.adapter(network(None), settings(method, "fp32"))
+    """FLOP (a multiplication and an addition are two) of the plain arithmetic by torch's counter, on a batch of 2.
+
+    In fp64, since in fp32 some convolutions save multiplications (Winograd): rates can then be above the machine's.
+    """
+    adapter = experiment.adapter(network(None), settings(method, "fp64"))
     with FlopCounterMode(display=False) as counter:
         adapter.predict(torch.randn(2, 3, 32, 32))
     return counter.get_total_flops() / 2

@@ -145,6 +145,7 @@ def make_run(
         "seeds": list(seeds),
         "best_parameters": None,
         "search_value": None,
+        "streams_at_once": 1,
         "corruptions": corruptions,
         "seconds": 99.0,
     }

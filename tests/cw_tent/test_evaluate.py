@@ -6,6 +6,7 @@ import base64
 import json
 import math
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -415,6 +416,7 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"), parse_constant=refuse)
 
 
+@pytest.mark.slow
 def test_everything_is_written_and_printed(evaluated: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     done, results = evaluated
     assert done.returncode == 0, done.stderr
@@ -430,6 +432,7 @@ def test_everything_is_written_and_printed(evaluated: tuple[subprocess.Completed
     assert len(list(results.glob("*/learning_curve_*.pdf"))) == len(IDS)
 
 
+@pytest.mark.slow
 def test_numbers_are_those_that_were_logged(evaluated: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     _, results = evaluated
     for run_id, method, steps in zip(IDS, ("source", "bn", "tent", "tent", "cw-tent"), (0, 0, 1, 10, 1), strict=True):
@@ -443,6 +446,7 @@ def test_numbers_are_those_that_were_logged(evaluated: tuple[subprocess.Complete
         assert high - low > 1.3 * 2 * 1.96 * np.sqrt(bits.mean() * (1 - bits.mean()) / bits.size)
 
 
+@pytest.mark.slow
 def test_comparison_is_complete(evaluated: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     done, results = evaluated
     content = read_json(results / "comparison" / "aggregated_metrics.json")
@@ -463,6 +467,7 @@ def test_comparison_is_complete(evaluated: tuple[subprocess.CompletedProcess[str
     assert all(verdict["sentence"] in done.stdout for verdict in content["verdicts"])
 
 
+@pytest.mark.slow
 def test_tables_say_the_same(evaluated: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     folder = evaluated[1] / "comparison"
     mean = correct_bits("bn", 0, IMAGES, CORRUPTIONS).mean()
@@ -473,19 +478,11 @@ def test_tables_say_the_same(evaluated: tuple[subprocess.CompletedProcess[str], 
     assert "−" not in latex
 
 
-def test_broken_runs_are_named_and_the_others_evaluated(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.slow
+def test_broken_runs_are_named_and_the_others_evaluated(server: Server, tmp_path: Path) -> None:
     asked = ["no such run", "running", "failed", "no-bits", "no-running", "one"]
-    # In this process, since starting one takes most of the time.
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    for name, value in server.environment.items():
-        if name.startswith("WANDB_"):
-            monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys, "argv", ["evaluate", f"results_dir={tmp_path}", f"run_ids={json.dumps(asked)}"])
-    assert ev.main() == 1
-    done = capsys.readouterr()
+    done = run_command(server.environment, f"results_dir={tmp_path}", f"run_ids={json.dumps(asked)}")
+    assert done.returncode == 1
     for sentence in (
         "run 'no such run' does not exist in the W&B project tta-lab/cw-tent",
         "run 'running' is still running",
@@ -493,14 +490,14 @@ def test_broken_runs_are_named_and_the_others_evaluated(
         "run 'no-bits' lacks in its summary: latency_p95_ms, correct",
         "run 'no-running' never logged: running_accuracy, loss",
     ):
-        assert sentence in done.err
+        assert sentence in done.stderr
     assert {folder.name for folder in tmp_path.iterdir()} == {"one", "comparison"}
     content = read_json(tmp_path / "comparison" / "aggregated_metrics.json")
     assert set(content["not_evaluated"]) == set(asked) - {"one"}
     assert content["left_out"]
     assert content["best_baseline"] is None
     assert not list(tmp_path.rglob("corruption_spread*"))
-    assert "there is one corruption only" in done.out
+    assert "there is one corruption only" in done.stdout
     assert content["verdicts"][0]["status"] == "not tested"
 
 
@@ -532,12 +529,22 @@ def test_bad_use_is_one_sentence_and_exit_code_2(
 
 
 @pytest.mark.slow
-def test_a_server_that_is_away_is_a_sentence(tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
-    environment |= {"WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": "0" * 40, "WANDB_DIR": str(tmp_path)}
-    done = run_command(environment, f"results_dir={tmp_path / 'r'}", 'run_ids=["a"]')
+@pytest.mark.parametrize(("listens", "said"), [(False, "connection refused"), (True, "deadline exceeded")])
+def test_a_server_that_is_away_or_silent_is_a_sentence(listens: bool, said: str, tmp_path: Path) -> None:
+    """Said by W&B's service: where its client gives up first (`did not respond in time`), both may wait for each other at exit."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        address = f"http://127.0.0.1:{door.getsockname()[1]}"
+        if not listens:
+            door.close()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+        environment |= {"WANDB_BASE_URL": address, "WANDB_API_KEY": "0" * 40, "WANDB_DIR": str(tmp_path)}
+        program = "import sys; from src import evaluate; evaluate.REQUEST_SECONDS = 1; sys.exit(evaluate.main())"
+        command = [sys.executable, "-c", program, f"results_dir={tmp_path / 'r'}", 'run_ids=["a"]']
+        done = subprocess.run(command, cwd=EXPERIMENT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
-    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: W&B can't be asked")
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
     assert not (tmp_path / "r").exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -396,6 +397,91 @@ def test_adapters_equal_the_plain_loop(tiny, method, changes):
     for batch, expected in zip(batches, plain(tiny, settings, batches), strict=True):
         assert torch.allclose(adapter.predict(batch).logits, expected, atol=1e-4)
     assert adapter.drift > 1e-3
+
+
+@pytest.mark.parametrize("method", ["tent", "cw-tent", "cw-tent-undetached"])
+@pytest.mark.parametrize("changes", [{}, {"inner_steps": 3, "gradient_clip": 0.05}, {"inner_steps": 2, "predict": "after"}])
+def test_a_recorded_step_is_the_step(tiny, method, changes):
+    plain_one, recording = (m.adapter(tiny, chosen(method, **changes)) for _ in range(2))
+    recording.records = True
+    batches = [*stream(batches=3), *stream(size=5, batches=1), *stream(batches=1)]  # the tail has another shape; then the first again
+    for _ in range(2):
+        for number, batch in enumerate(batches):
+            one, other = (adapter.predict(batch, update=number != 1) for adapter in (plain_one, recording))
+            assert torch.equal(one.logits, other.logits), "the same operations on the same numbers"
+            assert (one.loss, one.weight_sum, one.entropy, one.updated) == (other.loss, other.weight_sum, other.entropy, other.updated)
+        assert torch.equal(plain_one.parameters.values, recording.parameters.values) and plain_one.counts == recording.counts
+        for adapter in (plain_one, recording):
+            adapter.reset()
+
+
+def test_a_recording_keeps_no_answer_of_the_call_before():
+    recorded = m.Recorded(lambda images: (images * 2,), torch.ones(2, 3))
+    (first,), (second,) = recorded(torch.full((2, 3), 2.0)), recorded(torch.full((2, 3), 3.0))
+    assert first.eq(4).all() and second.eq(6).all()
+    assert recorded.takes(torch.zeros(2, 3)) and not recorded.takes(torch.zeros(1, 3))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_a_cuda_graph_is_the_step(tiny):
+    plain_one, recording = (m.adapter(tiny, chosen("cw-tent", inner_steps=2), device="cuda") for _ in range(2))
+    recording.records = True
+    for batch in [*stream(batches=3), stream(size=5, batches=1)[0]]:
+        one, other = (adapter.predict(batch) for adapter in (plain_one, recording))
+        assert torch.allclose(one.logits, other.logits, atol=1e-4)
+    assert torch.allclose(plain_one.parameters.values, recording.parameters.values, atol=1e-4)
+
+
+@pytest.mark.parametrize(("channels", "outputs", "bias"), [(128, 160, True), (160, 128, False)])
+def test_winograds_convolution_is_the_convolution(channels, outputs, bias):
+    plain_one = nn.Conv2d(channels, outputs, 3, padding=1, bias=bias).double().requires_grad_(False)
+    fast = m.WinogradConv2d(plain_one)
+    for height, width in ((4, 4), (8, 4), (16, 12), (6, 8), (4, 7)):
+        images = torch.randn(2, channels, height, width, dtype=torch.float64, requires_grad=True)
+        expected, found = plain_one(images), fast(images)
+        assert torch.allclose(found, expected, atol=1e-11)
+        gradient = torch.randn_like(expected)
+        for answer in (found, found.contiguous()):
+            (one,), (other,) = (torch.autograd.grad(each, images, gradient, retain_graph=True) for each in (expected, answer))
+            assert torch.allclose(one, other, atol=1e-11)
+    assert found.isfinite().all() and set(fast.state_dict()) == set(plain_one.state_dict())
+
+
+def test_which_convolutions_are_winograds():
+    torch.manual_seed(0)
+    network = m.build_network(network_config(num_parameters_m=11.17))
+
+    def fast(adapter):
+        return {name for name, layer in adapter.network.named_modules() if isinstance(layer, m.WinogradConv2d)}
+
+    expected = {f"layer{stage}.{block}.conv{place}" for stage in (2, 3, 4) for block in (0, 1) for place in (1, 2)}
+    expected -= {f"layer{stage}.0.conv1" for stage in (2, 3, 4)}  # these have a stride
+    tent = m.adapter(network, chosen("tent"))
+    assert fast(tent) == fast(m.adapter(network, chosen("source"))) == expected
+    assert fast(m.adapter(network, chosen("tent", precision="fp64"))) == fast(m.adapter(network, chosen("tent", precision="bf16"))) == set()
+    assert fast(m.adapter(network, chosen("tent", freeze_except=(*NORMS, "layer4.*.conv2.weight")))) == {
+        name for name in expected if not re.fullmatch(r"layer4\.\d\.conv2", name)
+    }
+    second = m.adapter(network, chosen("cw-tent"))
+    one, other = (adapter.network.get_submodule("layer4.1.conv2")._kernels for adapter in (tent, second))
+    assert one is other is m.Together([tent, second]).network.get_submodule("layer4.1.conv2")._kernels, "four times as large: shared"
+    with torch.no_grad():
+        network.layer4[1].conv2.weight.mul_(2)
+    assert m.adapter(network, chosen("tent")).network.get_submodule("layer4.1.conv2")._kernels is not one, "other weights"
+
+
+@pytest.mark.parametrize("method", ["source", "bn", pytest.param("tent", marks=pytest.mark.slow), "cw-tent"])
+def test_resnet18_in_fp32_agrees_with_fp64(method):
+    torch.manual_seed(0)
+    network = m.build_network(network_config(num_parameters_m=11.17))
+    exact, quick = (m.adapter(network, chosen(method, learning_rate=1e-3, precision=precision)) for precision in ("fp64", "fp32"))
+    for batch in (torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) for seed in range(3)):
+        one, other = exact.predict(batch).logits, quick.predict(batch).logits
+        assert torch.allclose(one, other.double(), atol=1e-3 * float(one.abs().max())), float((one - other).abs().max())
+    if method.endswith("tent"):
+        change = exact.parameters.values - exact.parameters._source
+        apart = torch.linalg.vector_norm(exact.parameters.values - quick.parameters.values.double()) / torch.linalg.vector_norm(change)
+        assert float(apart) < 0.01
 
 
 def test_source_and_batch_statistics(tiny):

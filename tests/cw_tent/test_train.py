@@ -63,6 +63,8 @@ CPU = train.Machine(torch.device("cpu"), None)
     [
         (["run.training.epochs=3"], "training.epochs is 3"),
         (["device=tpu"], "device is 'tpu'"),
+        (["device=cpu", "cuda_graphs=true"], "cuda_graphs is True, and the device cpu"),
+        (["cuda_graphs=sometimes"], "cuda_graphs is 'sometimes'"),
         (["run.training.stream_mode=sideways"], "The protocol is 'sideways'"),
         (["stream.seeds=[1,2]"], "stream.seeds has several seeds"),
         (["run.dataset.num_workers=-1"], "dataset.num_workers is -1"),
@@ -94,7 +96,7 @@ def test_the_seeds_protocols_are_named() -> None:
 
 def test_what_changes_no_result_changes_no_key() -> None:
     key = train.settings_key(config())
-    assert key == train.settings_key(config("run.dataset.num_workers=3", "threads=1", "wandb.mode=offline"))
+    assert key == train.settings_key(config("run.dataset.num_workers=3", "threads=1", "wandb.mode=offline", "streams_at_once=2"))
     assert key != train.settings_key(config("run.training.learning_rate=0.5"))
     assert key != train.settings_key(config(), {"learning_rate": 0.5})
 
@@ -180,7 +182,7 @@ def test_a_search_by_another_metric(tmp_path: Path) -> None:
 def test_a_trial_is_worth_what_its_corruptions_are_one_by_one(at_once: Any, tmp_path: Path) -> None:
     network = build_network(config().run.model)
     metric = "average_accuracy_after_first_adaptation_step"
-    cfg = searching(tmp_path, 1, f"run.optuna.metric={metric}", "run.dataset.batch_size=16", f"search.streams_at_once={at_once}")
+    cfg = searching(tmp_path, 1, f"run.optuna.metric={metric}", "run.dataset.batch_size=16", f"streams_at_once={at_once}")
     data = [train.load_search(cfg, corruption) for corruption in train.search_corruptions(cfg)]
     fresh = partial(train.make_adapter, cfg, network, {"learning_rate": 0.05}, precision="fp64")
     accuracies = []
@@ -195,9 +197,74 @@ def test_a_trial_is_worth_what_its_corruptions_are_one_by_one(at_once: Any, tmp_
 
 @pytest.mark.parametrize("wrong", ["0", "many", "true"])
 def test_streams_at_once_that_are_none(wrong: str, tmp_path: Path) -> None:
-    cfg = searching(tmp_path, 1, f"search.streams_at_once={wrong}")
-    with pytest.raises(train.TrainError, match=r"search\.streams_at_once is .*; it must be auto"):
-        train.streams_at_once(cfg, CPU, 4)
+    cfg = searching(tmp_path, 1, f"streams_at_once={wrong}")
+    adapter = train.make_adapter(cfg, build_network(cfg.run.model), {}, precision="fp32")
+    with pytest.raises(train.TrainError, match=r"streams_at_once is .*; it must be auto"):
+        train.streams_at_once(cfg, CPU, adapter, 4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted"),
+    [
+        (["run.dataset.batch_size=64"], 4),
+        (["run.dataset.batch_size=200"], 1),
+        (["run.dataset.batch_size=32", "run.model.name=resnet18", "run.model.num_parameters_m=null"], 2),
+        (["streams_at_once=3"], 3),
+        (["streams_at_once=300"], 15),
+        (["streams_at_once=3", "run.model.freeze_except=[BatchNorm.weight,fc.weight]"], 1),  # more than BatchNorm
+        (["streams_at_once=3", "stream.protocol=continual"], 1),  # one goes on from the other
+    ],
+)
+def test_how_many_corruptions_run_side_by_side(changes: list[str], wanted: int, tmp_path: Path) -> None:
+    cfg = config(*changes, cache=tmp_path)
+    network = build_network(cfg.run.model)
+    fresh = partial(train.make_adapter, cfg, network, {}, precision="fp32")
+    assert train.Stream(cfg, CPU, fresh, tmp_path, lambda row, step: None).at_once == wanted
+
+
+@pytest.mark.parametrize("protocol", ["reset", pytest.param("episodic", marks=pytest.mark.slow)])
+def test_corruptions_side_by_side_come_out_as_one_by_one(protocol: str, tmp_path: Path) -> None:
+    names = "[contrast,pixelate,fog]"
+    logged: dict[int, list[tuple[int, dict[str, float]]]] = {}
+    found: dict[int, dict[int, list[train.Part]]] = {}
+    for at_once in (1, 4):  # six streams: a whole group and a smaller one
+        cfg = config(
+            f"streams_at_once={at_once}", f"stream.protocol={protocol}", f"run.dataset.corruption_types={names}", "stream.images=40",
+            "run.dataset.batch_size=16", "stream.first_steps_images=16", "stream.order=shuffled", "stream.seeds=[1,2]", cache=tmp_path,
+        )  # fmt: skip
+        torch.manual_seed(0)
+        network = build_network(cfg.run.model)
+        fresh = partial(train.make_adapter, cfg, network, {"learning_rate": 0.05}, precision="fp64")
+        rows = logged[at_once] = []
+        stream = train.Stream(cfg, CPU, fresh, tmp_path / str(at_once), lambda row, step, rows=rows: rows.append((step, row)))
+        found[at_once] = stream.run()
+        again: list[tuple[int, dict[str, float]]] = []
+        train.Stream(cfg, CPU, fresh, tmp_path / str(at_once), lambda row, step, again=again: again.append((step, row))).run()
+        assert again == rows  # from the disk
+    assert [step for step, _ in logged[4]] == list(range(len(logged[1])))
+    timed = {"step_latency_ms", "images_per_second"}
+    for (_, one), (_, other) in zip(logged[1], logged[4], strict=True):
+        assert {key: one[key] for key in one.keys() - timed} == pytest.approx({key: other[key] for key in other.keys() - timed}, rel=1e-9)
+    for seed, parts in found[1].items():
+        for one_part, other_part in zip(parts, found[4][seed], strict=True):
+            assert (one_part.corruption, one_part.counts, one_part.origin) == (other_part.corruption, other_part.counts, other_part.origin)
+            assert (one_part.correct == other_part.correct).all() and (one_part.confusion == other_part.confusion).all()
+            assert len(one_part.latencies) == len(other_part.latencies) == 3
+
+
+def test_a_group_that_is_not_whole_is_done_again(tmp_path: Path) -> None:
+    cfg = config("streams_at_once=2", "run.dataset.corruption_types=[contrast,pixelate,fog]", "stream.images=64", cache=tmp_path)
+    network = build_network(cfg.run.model)
+    fresh = partial(train.make_adapter, cfg, network, {}, precision="fp32")
+    first: list[Any] = []
+    train.Stream(cfg, CPU, fresh, tmp_path / "parts", lambda row, step: first.append((step, row["corruption_index"], row["loss"]))).run()
+    (lost,) = (tmp_path / "parts").glob("42-01-*.npz")
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "parts").iterdir()}
+    lost.unlink()
+    second: list[Any] = []
+    train.Stream(cfg, CPU, fresh, tmp_path / "parts", lambda row, step: second.append((step, row["corruption_index"], row["loss"]))).run()
+    assert second == first  # to the bit, for the same two ran side by side
+    assert [path.name[:5] for path, at in kept.items() if path.stat().st_mtime_ns == at] == ["42-02"]
 
 
 # -------------------------------------------------------------------------------------------------------------------- whole runs
@@ -283,6 +350,8 @@ def test_a_run_killed_in_every_stage_ends_as_one_that_was_not(protocol: str, tmp
     rows, summary = logged(run, "killed")
     whole_rows, whole_summary = logged(run, "whole")
     assert rows == whole_rows
+    last = [row["bn_drift"] for row in whole_rows if row["batch"] == 1]
+    assert len(set(last)) == 3 and whole_summary["bn_drift"] == pytest.approx(sum(last) / 3)  # the corruptions' mean, not the last one's
     for key, value in whole_summary.items():
         assert summary[key] == value, key
     places = [(row["corruption_index"], row["batch"]) for row in rows]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -20,6 +21,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +38,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from src.model import (
     Adapter,
-    EntropyMinimisation,
     ModelError,
     Step,
     Together,
     build_network,
+    can_run_together,
     entropy,
     fit,
     has_fast_bf16,
@@ -70,19 +72,22 @@ from tqdm import tqdm
 
 # A trial sees this many batches of each loader, of at most so many images, for at most so many corruptions.
 TRIAL_BATCHES = 2
-TRIAL_IMAGES = 16
+TRIAL_IMAGES = 8
 TRIAL_CORRUPTIONS = 2
-# Images of several streams that a CPU takes as one batch: small batches leave it idle, of large ones it has enough with one
-# (benchmarks/streams.py), and every image takes memory.
-IMAGES_AT_ONCE = 128
+# Images of several streams that a CPU takes as one batch, by the most parameters that the network has: small batches and networks leave it
+# idle, of large ones it has enough with one (benchmarks/streams.py), and every image takes memory.
+IMAGES_AT_ONCE = ((2_000_000, 256), (math.inf, 64))
 # Seconds between two looks at the trials that others have not ended yet.
 WAIT = 0.2
 # After how many updates the model is looked at on its own (the plan's "first K adaptation steps").
 FIRST_STEPS = (1, 3)
+# Of an adapter's counts, those that rows have: of the whole run so far.
+COUNTED = ("forwards", "backwards", "updates")
 # What the search can be asked to maximise or minimise.
 SEARCHABLE_METRICS = ("top1_accuracy", "average_accuracy_after_first_adaptation_step")
-# Anything that changes what a stored intermediate result means raises this.
-FORMAT = 1
+# Anything that changes what a stored intermediate result means raises these: of a source model, and of searches and parts of the stream.
+SOURCE_FORMAT = 1
+FORMAT = 2
 
 
 class TrainError(Exception):
@@ -95,6 +100,7 @@ class Machine:
 
     device: torch.device
     batch_limit: int | None
+    graphs: bool = False
 
     def batches(self, count: int, batch_size: int, last_batch: str) -> list[tuple[slice, bool]]:
         """The batches of `count` images, just the first ones in a trial."""
@@ -110,7 +116,7 @@ def prepare(cfg: DictConfig) -> Machine:
     """Choose the device and the number of threads.
 
     Raises:
-        TrainError: The device is not there.
+        TrainError: The device is not there, or CUDA graphs are asked for where there can be none.
     """
     if cfg.device not in ("auto", "cpu", "cuda"):
         raise TrainError(f"device is {cfg.device!r}; it must be auto, cpu or cuda.")
@@ -120,7 +126,9 @@ def prepare(cfg: DictConfig) -> Machine:
         torch.set_num_threads(cfg.threads)
     keep_memory()
     device = "cuda" if cfg.device != "cpu" and torch.cuda.is_available() else "cpu"
-    return Machine(torch.device(device), TRIAL_BATCHES if cfg.trial_mode else None)
+    if cfg.cuda_graphs not in (True, False, "auto") or (cfg.cuda_graphs is True and device == "cpu"):
+        raise TrainError(f"cuda_graphs is {cfg.cuda_graphs!r}, and the device {device}; it must be auto or false, or on CUDA true.")
+    return Machine(torch.device(device), TRIAL_BATCHES if cfg.trial_mode else None, device == "cuda" and cfg.cuda_graphs is not False)
 
 
 # ------------------------------------------------------------------------------------------------------------- source model
@@ -134,7 +142,7 @@ def source_settings(cfg: DictConfig) -> DictConfig:
 def source_key(cfg: DictConfig, data: Images) -> str:
     """What a trained source model is known by: its settings and the images that it was trained on."""
     settings = {
-        "format": FORMAT,
+        "format": SOURCE_FORMAT,
         "source": OmegaConf.to_container(source_settings(cfg), resolve=True),
         "network": [cfg.run.model.name, cfg.run.model.num_classes, cfg.run.model.pretrained_checkpoint],
         "normalize": OmegaConf.to_container(cfg.run.dataset.preprocessing.normalize, resolve=True),
@@ -402,11 +410,78 @@ class Loader:
         return self.ahead.pop(index).result()
 
 
+class Passage:
+    """One corruption on its way through the stream, batch by batch, until it is a `Part`."""
+
+    def __init__(self, cfg: DictConfig, machine: Machine, adapter: Adapter, seed: int, index: int, name: str, data: Images) -> None:
+        """Take corruption number `index`, in its order for `seed`, and the adapter that goes through it."""
+        self.cfg, self.machine, self.adapter, self.seed, self.index, self.name = cfg, machine, adapter, seed, index, name
+        self.images, self.labels, self.origin = data.images.to(machine.device), data.labels, data.origin
+        kept = evaluation_indices(cfg, len(data))
+        self.chosen = kept[order(cfg, seed, name, len(kept))]
+        self.parts = machine.batches(len(self.chosen), cfg.run.dataset.batch_size, cfg.stream.last_batch)
+        self.correct, self.scored = np.zeros(len(data), bool), np.zeros(len(data), bool)
+        self.confusion = np.zeros((cfg.run.model.num_classes,) * 2, np.int64)
+        self.rows: list[dict[str, float]] = []
+        self.latencies: list[float] = []
+        self._before = asdict(adapter.counts)
+
+    def batch(self, part: slice) -> torch.Tensor:
+        """A part of the stream as the network takes it."""
+        return self.machine.inputs(self.cfg, self.images[self.chosen[part].to(self.images.device)])
+
+    def score(self, number: int, step: Step, answers: torch.Tensor, seconds: float) -> None:
+        """Note what came of batch `number`, which took so long."""
+        part, _ = self.parts[number]
+        places = self.chosen[part]
+        self.latencies.append(seconds)
+        right = (answers == self.labels[places]).numpy()
+        self.correct[places.numpy()], self.scored[places.numpy()] = right, True
+        np.add.at(self.confusion, (self.labels[places].numpy(), answers.numpy()), 1)
+        last = number == len(self.parts) - 1
+        if not last and number % self.cfg.run.training.log_interval:
+            return
+        running = self.correct[self.scored].mean()
+        row = {"seed": self.seed, "corruption_index": self.index, "batch": number, "images_seen": int(self.scored.sum())}
+        row |= {"batch_accuracy": right.mean(), "running_accuracy": running}
+        row |= {key: value for key, value in self._measures(step).items() if value is not None}
+        if last:
+            row["corruption_accuracy"] = running
+        self.rows.append({key: float(value) for key, value in row.items()})
+
+    def _measures(self, step: Step) -> dict[str, float | None]:
+        """What a row says of the adaptation: of this batch, and counts of this corruption so far."""
+        finite = {
+            key: value
+            for key, value in (("loss", step.loss), ("weight_sum", step.weight_sum), ("entropy", step.entropy))
+            if value is not None and np.isfinite(value)
+        }
+        counts = {key: count for key, count in self._counts().items() if key in COUNTED}
+        seconds = self.latencies[-1]
+        return {
+            **finite,
+            "bn_drift": self.adapter.drift,
+            **counts,
+            "step_latency_ms": 1000 * seconds,
+            "images_per_second": len(step.logits) / seconds,
+        }
+
+    def _counts(self) -> dict[str, int]:
+        return {key: value - self._before[key] for key, value in asdict(self.adapter.counts).items()}
+
+    def end(self, first_steps: dict[int, float]) -> Part:
+        """What came out of it; `first_steps` is the accuracy after the first K updates, by K."""
+        self.rows[-1] |= {f"accuracy_after_{count}": accuracy for count, accuracy in first_steps.items()}
+        correct, drift = self.correct[self.scored], self.adapter.drift
+        return Part(self.name, self.rows, correct, self.confusion, self.latencies, first_steps, self._counts(), drift, self.origin)
+
+
 class Stream:
     """The corruptions of a run in their order, adapted to one after the other, and what has come out of it so far.
 
-    Every part is kept on the disk when it is complete. A run that starts again takes the complete parts from there, logs those of their
-    rows that W&B does not have, and goes on with the next part.
+    Where the adapter starts anew at each corruption, several of them may go through it side by side (`streams_at_once`). Every part is kept
+    on the disk when it is complete. A run that starts again takes the complete parts from there, logs those of their rows that W&B does
+    not have, and goes on with the next ones.
     """
 
     def __init__(
@@ -422,124 +497,114 @@ class Stream:
             log: Called with each row and its step.
         """
         self.cfg, self.machine, self.fresh, self.folder, self.log = cfg, machine, fresh, folder, log
-        self.adapter = fresh()
-        self.step = 0
-        self.complete: list[Part] = []
+        self.names = evaluation_corruptions(cfg)
         self.protocol = protocol(cfg)
+        self.steps = [(seed, index) for seed in stream_seeds(cfg) for index in range(len(self.names))]
+        first = fresh()
+        self.at_once = 1 if self.protocol == "continual" else streams_at_once(cfg, machine, first, len(self.steps))
+        self.adapters = [first, *(fresh() for _ in range(self.at_once - 1))]
+        self.logged = 0  # rows
+        self.complete: list[Part] = []
 
     def run(self) -> dict[int, list[Part]]:
         """Adapt to every corruption in turn, once for each seed; the parts by seed."""
-        seeds = stream_seeds(self.cfg)
-        names = evaluation_corruptions(self.cfg)
-        found: dict[int, list[Part]] = {}
+        found: dict[int, list[Part]] = {seed: [] for seed, _ in self.steps}
         with ExitStack() as stack:
-            loader = stack.enter_context(Loader(self.cfg, names))
-            bar = stack.enter_context(tqdm(total=len(seeds) * len(names), desc=self.cfg.run.method, unit="corruption"))
-            for seed in seeds:
-                self.adapter.reset()
-                found[seed] = []
-                for index, name in enumerate(names):
-                    part = self.part(seed, index, name, loader)
+            loader = stack.enter_context(Loader(self.cfg, self.names))
+            bar = stack.enter_context(tqdm(total=len(self.steps), desc=self.cfg.run.method, unit="corruption"))
+            for start in range(0, len(self.steps), self.at_once):
+                group = self.steps[start : start + self.at_once]
+                for (seed, _), part in zip(group, self.kept(group) or self.adapt(group, loader), strict=True):
                     found[seed].append(part)
-                    self.complete.append(part)
                     bar.update()
-                    bar.set_postfix_str(f"{name} {100 * part.correct.mean():.1f} %")
+                    bar.set_postfix_str(f"{part.corruption} {100 * part.correct.mean():.1f} %")
         return found
 
-    def part(self, seed: int, index: int, name: str, loader: Loader) -> Part:
-        """One corruption: from the disk if it was complete, else adapted to now."""
-        path = self.folder / f"{seed}-{index:02}-{name}.npz"
-        if path.exists():
+    def path(self, seed: int, index: int) -> Path:
+        """Where a complete part is kept."""
+        return self.folder / f"{seed}-{index:02}-{self.names[index]}.npz"
+
+    def kept(self, group: Sequence[tuple[int, int]]) -> list[Part]:
+        """The parts of a group from the disk; none if one is missing, for what ran side by side is only the same again side by side."""
+        paths = [self.path(seed, index) for seed, index in group]
+        if not all(path.exists() for path in paths):
+            return []
+        found = []
+        for path in paths:
             part, state = load_part(path)
             if state:
-                self.adapter.restore(state)
-            for row in part.rows:
-                self.log(row, self.step)
-                self.step += 1
-            return part
-        if self.protocol != "continual":
-            self.adapter.reset()
-        part = self.adapt(seed, index, name, loader.load(index))
+                self.adapters[0].restore(state)
+            self.report(part.rows)
+            self.complete.append(part)
+            found.append(part)
+        return found
+
+    def adapt(self, group: Sequence[tuple[int, int]], loader: Loader) -> list[Part]:
+        """Predict and adapt batch by batch, in all corruptions of the group at once."""
+        passages = []
+        for adapter, (seed, index) in zip(self.adapters, group, strict=False):  # the last group may be smaller
+            if self.protocol != "continual" or index == 0:
+                adapter.reset()
+            passages.append(Passage(self.cfg, self.machine, adapter, seed, index, self.names[index], loader.load(index)))
+        return [part for _, equal in groupby(passages, lambda passage: len(passage.parts)) for part in self.side_by_side(list(equal))]
+
+    def side_by_side(self, passages: Sequence[Passage]) -> list[Part]:
+        """Go through corruptions of the same number of batches."""
+        first, sent = passages[0], 0
+        predict = predictor([passage.adapter for passage in passages])
+        for number, (part, update) in enumerate(first.parts):
+            if self.protocol == "episodic":
+                for passage in passages:
+                    passage.adapter.reset()
+            images = [passage.batch(part) for passage in passages]
+            started = self.now()
+            answered = predict(images, [update] * len(passages))
+            answers = [step.logits.argmax(1).cpu() for step in answered]  # waits for the device: the time is that of the whole batch
+            seconds = (self.now() - started) / len(passages)
+            for passage, step, answer in zip(passages, answered, answers, strict=True):
+                passage.score(number, step, answer, seconds)
+            if number < len(first.parts) - 1:
+                sent += self.report(first.rows[sent:])  # the others' rows wait, since they come after all of these
+        return [self.finish(passage, sent if passage is first else 0) for passage in passages]
+
+    def finish(self, passage: Passage, sent: int) -> Part:
+        """End a corruption: log its rows but for those that were sent, and keep the part."""
+        part = passage.end(self.first_steps(passage) if self.cfg.stream.first_steps_images else {})
+        self.report(part.rows[sent:])
+        self.complete.append(part)
         if not self.cfg.trial_mode:
-            save_part(path, part, self.adapter.state() if self.protocol == "continual" else {})
+            save_part(self.path(passage.seed, passage.index), part, passage.adapter.state() if self.protocol == "continual" else {})
         return part
 
-    def adapt(self, seed: int, index: int, name: str, data: Images) -> Part:
-        """Predict and adapt batch by batch."""
-        cfg = self.cfg
-        kept = evaluation_indices(cfg, len(data))
-        chosen = kept[order(cfg, seed, name, len(kept))]
-        parts = self.machine.batches(len(chosen), cfg.run.dataset.batch_size, cfg.stream.last_batch)
-        correct, scored = np.zeros(len(data), bool), np.zeros(len(data), bool)
-        confusion = np.zeros((cfg.run.model.num_classes,) * 2, np.int64)
-        rows: list[dict[str, float]] = []
-        latencies: list[float] = []
-        before = asdict(self.adapter.counts)
-        for number, (part, update) in enumerate(parts):
-            places = chosen[part]
-            images = self.machine.inputs(cfg, data.images[places])
-            if self.protocol == "episodic":
-                self.adapter.reset()
-            started = self.now()
-            step = self.adapter.predict(images, update=update)
-            answers = step.logits.argmax(1).cpu()  # waits for the device, so that the time is that of the whole batch
-            latencies.append(self.now() - started)
-            right = (answers == data.labels[places]).numpy()
-            correct[places.numpy()], scored[places.numpy()] = right, True
-            np.add.at(confusion, (data.labels[places].numpy(), answers.numpy()), 1)
-            last = number == len(parts) - 1
-            if last or number % cfg.run.training.log_interval == 0:
-                seen = int(scored.sum())
-                row = {"seed": seed, "corruption_index": index, "batch": number, "images_seen": seen}
-                row |= {"batch_accuracy": right.mean(), "running_accuracy": correct[scored].mean()}
-                row |= {key: value for key, value in self.measures(step, latencies, before).items() if value is not None}
-                if last:
-                    row["corruption_accuracy"] = correct[scored].mean()
-                rows.append({key: float(value) for key, value in row.items()})
-                if not last:
-                    self.log(rows[-1], self.step)
-                    self.step += 1
-        drift = self.adapter.drift
-        counts = {key: value - before[key] for key, value in asdict(self.adapter.counts).items()}
-        first = self.first_steps(data, chosen) if cfg.stream.first_steps_images else {}
-        rows[-1] |= {f"accuracy_after_{count}": accuracy for count, accuracy in first.items()}
-        self.log(rows[-1], self.step)
-        self.step += 1
-        return Part(name, rows, correct[scored], confusion, latencies, first, counts, drift, data.origin)
+    def report(self, rows: Sequence[dict[str, float]]) -> int:
+        """Log rows of the corruption after the complete ones, whose counts are added to theirs; how many it were."""
+        for row in rows:
+            self.log(row | {key: row[key] + sum(part.counts[key] for part in self.complete) for key in COUNTED}, self.logged)
+            self.logged += 1
+        return len(rows)
 
-    def measures(self, step: Any, latencies: Sequence[float], before: dict[str, int]) -> dict[str, float | None]:
-        """What a row says of the adaptation: of this batch, and counts of this corruption so far."""
-        now = asdict(self.adapter.counts)
-        done = {key: self.total(key) + now[key] - before[key] for key in ("forwards", "backwards", "updates")}
-        finite = {
-            key: value
-            for key, value in (("loss", step.loss), ("weight_sum", step.weight_sum), ("entropy", step.entropy))
-            if value is not None and np.isfinite(value)
-        }
-        speed = len(step.logits) / latencies[-1]
-        return {**finite, "bn_drift": self.adapter.drift, **done, "step_latency_ms": 1000 * latencies[-1], "images_per_second": speed}
-
-    def first_steps(self, data: Images, chosen: torch.Tensor) -> dict[int, float]:
+    def first_steps(self, passage: Passage) -> dict[int, float]:
         """Accuracy of the model as it is after its first K updates, on the images that follow in the stream, without further updates.
 
         A method with n steps a batch makes its first K updates on one batch if K <= n, else on the first K / n. One that makes none is
         looked at as it is. The passes that this takes are not counted as the method's.
         """
         size = self.cfg.run.dataset.batch_size
-        inner = self.adapter.settings.inner_steps
+        inner = passage.adapter.settings.inner_steps
 
         def batch(number: int) -> tuple[torch.Tensor, torch.Tensor]:
-            places = chosen[number * size : (number + 1) * size]
-            return self.machine.inputs(self.cfg, data.images[places]), data.labels[places]
+            part = slice(number * size, (number + 1) * size)
+            return passage.batch(part), passage.labels[passage.chosen[part]]
 
         found = {}
         for count in FIRST_STEPS:
             full, rest = divmod(count, inner) if inner else (0, 0)
             used, looked = full + (rest > 0), -(-self.cfg.stream.first_steps_images // size)
             looked = min(looked, self.machine.batch_limit or looked)
-            if (used + looked) * size > len(chosen):
+            if (used + looked) * size > len(passage.chosen):
                 continue  # too short a stream to look at images that it has not adapted to
             probe = self.fresh()
+            probe.records = False  # not worth it for so few updates
             for number in range(used):
                 if number == full:
                     probe.settings = replace(probe.settings, inner_steps=rest)
@@ -550,10 +615,6 @@ class Stream:
             ]
             found[count] = float(np.mean([(answer == labels).float().mean() for answer, labels in answers]))
         return found
-
-    def total(self, count: str) -> int:
-        """How often something was done in all complete parts of the run."""
-        return sum(part.counts[count] for part in self.complete)
 
     def now(self) -> float:
         """Seconds on a clock, once the device has done what it was given."""
@@ -879,7 +940,7 @@ def search_value(cfg: DictConfig, machine: Machine, fresh: Callable[[], Adapter]
         data: The corruptions, all of one length.
     """
     whole = cfg.run.optuna.metric == "top1_accuracy"
-    at_once = streams_at_once(cfg, machine, len(data))
+    at_once = streams_at_once(cfg, machine, fresh(), len(data))
     values = []
     for start in range(0, len(data), at_once):
         group = data[start : start + at_once]
@@ -897,24 +958,27 @@ def search_value(cfg: DictConfig, machine: Machine, fresh: Callable[[], Adapter]
     return float(np.mean(values))
 
 
-def streams_at_once(cfg: DictConfig, machine: Machine, most: int) -> int:
-    """How many streams run as one: `search.streams_at_once`; where that is auto all on an accelerator, on a CPU as many as gain by it."""
-    wanted = cfg.search.streams_at_once
+def streams_at_once(cfg: DictConfig, machine: Machine, adapter: Adapter, most: int) -> int:
+    """How many of at most `most` streams run as one: the setting of that name, where such adapters can; auto goes by where it pays.
+
+    Raises:
+        TrainError: `streams_at_once` is no number of streams.
+    """
+    wanted = cfg.streams_at_once
     if wanted == "auto":
-        wanted = max(1, IMAGES_AT_ONCE // cfg.run.dataset.batch_size) if machine.device.type == "cpu" else most
+        size = sum(parameter.numel() for parameter in adapter.network.parameters())
+        images = next(count for parameters, count in IMAGES_AT_ONCE if size <= parameters)
+        wanted = max(1, images // cfg.run.dataset.batch_size) if machine.device.type == "cpu" else most
     if isinstance(wanted, bool) or not isinstance(wanted, int) or wanted < 1:
-        raise TrainError(f"search.streams_at_once is {wanted!r}; it must be auto, or a whole number from 1 on.")
-    return min(wanted, most)
+        raise TrainError(f"streams_at_once is {wanted!r}; it must be auto, or a whole number from 1 on.")
+    return min(wanted, most) if can_run_together(adapter) else 1
 
 
 def predictor(adapters: Sequence[Adapter]) -> Callable[[Sequence[torch.Tensor], Sequence[bool]], list[Step]]:
-    """What answers a batch of each adapter: all as one if there are several that can be put together, else one after the other."""
-    learning = [adapter for adapter in adapters if isinstance(adapter, EntropyMinimisation)]
-    if len(learning) == len(adapters) > 1:
-        return Together(learning).predict
-    return lambda batches, updates: [
-        adapter.predict(batch, update) for adapter, batch, update in zip(adapters, batches, updates, strict=True)
-    ]
+    """What answers a batch of each adapter."""
+    if len(adapters) > 1:
+        return Together(adapters).predict
+    return lambda batches, updates: [adapters[0].predict(batches[0], updates[0])]
 
 
 # ------------------------------------------------------------------------------------------------------------------- report
@@ -985,7 +1049,7 @@ def settings_key(cfg: DictConfig, *more: Any) -> str:
     """What results of this run are kept under: everything that they depend on."""
     settings = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(settings, dict)
-    for name in ("results_dir", "wandb", "threads", "cache_dir", "search"):
+    for name in ("results_dir", "wandb", "threads", "cache_dir", "search", "streams_at_once", "cuda_graphs"):
         settings.pop(name)  # these change nothing in what comes out
     settings["run"]["dataset"].pop("num_workers")
     digest = hashlib.sha256(json.dumps([FORMAT, settings, *more], sort_keys=True, default=str).encode())
@@ -1061,17 +1125,21 @@ def train(cfg: DictConfig) -> None:
 
     def log(row: dict[str, float], step: int) -> None:
         if step >= run.starting_step:  # W&B has the rows before it from the process that was stopped
-            run.log(row, step=step)
+            run.log(row, step=step, commit=True)  # a row that waits would take the place of summary values of its names at the end
 
     def fresh() -> Adapter:
-        return make_adapter(cfg, network, best, precision=precision, device=machine.device)
+        made = make_adapter(cfg, network, best, precision=precision, device=machine.device)
+        made.records = machine.graphs
+        return made
 
-    parts = Stream(cfg, machine, fresh, folder, log).run()
+    stream = Stream(cfg, machine, fresh, folder, log)
+    parts = stream.run()
     facts = {
         "clean_accuracy": clean,
         "precision": precision,
         "best_parameters": best or None,
         "search_value": value,
+        "streams_at_once": stream.at_once,
         "seconds": time.perf_counter() - started,
     }
     summary = summarise(cfg, parts, facts)
