@@ -163,6 +163,14 @@ DEFECTS = [
         (TRAIN,),
     ),
     Defect(
+        "a row that waits takes the place of the summary's value",
+        TRAIN,
+        sub(_TEST, r'\1wandb.log({"mean": 1.0}, step=900)\n\1wandb.run.summary["mean"] = 0.5\n\1wandb.log({"test_accuracy"'),
+        REHEARSE,
+        ("WDB111",),
+        (TRAIN,),
+    ),
+    Defect(
         "the evaluation asks for a key that nobody logs",
         EVALUATE,
         sub(r'summary\["test_correct"\]', 'summary["test_right"]'),

@@ -27,6 +27,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", BEGIN + code], capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 def test_nothing_imports_the_compiler_before_something_is_compiled() -> None:
     if importlib.util.find_spec("timm") is None:  # which brings torch and torchvision
         pytest.skip("timm is not installed: uv sync --all-packages")

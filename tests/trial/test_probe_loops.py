@@ -70,6 +70,20 @@ def test_loop_over_names_is_not_cut_where_it_runs_the_network_itself() -> None:
     assert run("for name in ['fog', 'snow', 'frost']:\n    net()\n    seen.append(name)\n")["seen"] == ["fog", "snow", "frost"]
 
 
+def test_batches_are_cut_where_a_loop_over_names_within_runs_the_network() -> None:
+    text = "for batch in batches:\n    for with_gradient in (True, False):\n        if with_gradient:\n            net()\n    seen.append(batch.number)\n"
+    assert run(text, batches=BATCHES)["seen"] == [0, 9]
+    text = "for batch in batches:\n    for view in 'ab':\n        for crop in 'cd':\n            net()\n            break\n    seen.append(batch.number)\n"
+    assert run(text, batches=BATCHES)["seen"] == [0, 9]
+
+
+def test_repetitions_of_a_loop_over_names_are_not_cut() -> None:
+    text = "for turn in range(4):\n    for name in ['fog', 'snow', 'frost']:\n        net()\n    seen.append(turn)\n"
+    assert run(text)["seen"] == [0, 1, 2, 3]
+    text = "for seed in [1, 2, 3]:\n    for name in ['fog', 'snow', 'frost']:\n        net()\n    seen.append(seed)\n"
+    assert run(text)["seen"] == [1, 2, 3]
+
+
 def test_loop_without_the_network_is_not_cut() -> None:
     assert run("for batch in batches:\n    seen.append(batch.number)\n", batches=BATCHES)["seen"] == list(range(10))
 

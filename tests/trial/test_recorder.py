@@ -63,6 +63,15 @@ def test_event_of_the_right_key_and_the_wrong_shape_harms_nothing() -> None:
     assert recorder.session.runs["a"].processes[7].counts == {}
 
 
+def test_fork_of_a_process_adds_to_it_but_its_counts_do_not_count_twice() -> None:
+    recorder = started()
+    recorder.hear(line(PROBE, kind="counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1))
+    recorder.hear(line(PROBE, kind="counts", at=2.1, pid=8, n=1, fork_of=7, forwards=4, forwards_training=2, backwards=2, steps=1))
+    recorder.hear(line(PROBE, kind="written", at=2.2, pid=8, n=2, fork_of=7, paths=["/tmp/figure.pdf"]))
+    run = recorder.session.runs["a"]
+    assert (run.total("forwards"), run.processes[7].files, recorder.session.forged) == (3, ["/tmp/figure.pdf"], 0)
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_survived(data: bytes) -> None:
     recorder = started()

@@ -126,6 +126,24 @@ class TestTrial:
         assert finding["location"]["path"] == "src/train.py"
         assert "TypeError: {} of the child" in finding["message"]
 
+    def test_helpers_of_multiprocessing_are_watched_and_no_forgers(self, tree: Path) -> None:
+        edit(
+            tree,
+            "src/train.py",
+            "    run = wandb.init(\n",
+            "    from concurrent.futures import ProcessPoolExecutor\n"
+            "    from multiprocessing import get_context\n\n"
+            '    for way in ("spawn", "forkserver", "fork"):\n'
+            "        with ProcessPoolExecutor(1, mp_context=get_context(way)) as pool:\n"
+            '            pool.submit(Path(f"left_by_{way}").touch).result()\n'
+            "    run = wandb.init(\n",
+        )
+        _, verdict = checked(tree, "--runs", RUN)
+        (finding,) = verdict["findings"]  # type: ignore[misc]
+        assert finding["rule"] == "TRI105"  # the files that are left, which shows that the helpers ran
+        assert all(f"left_by_{way}" in str(finding) for way in ("spawn", "forkserver", "fork"))
+        assert not any("not the probe's" in note for note in verdict["notes"])  # type: ignore[attr-defined]
+
     def test_run_that_never_ends_is_ended_and_undecided(self, tree: Path) -> None:
         edit(tree, "src/main.py", '    print(f"starting the', '    import time\n\n    time.sleep(600)\n    print(f"starting the')
         code, verdict = checked(tree, "--runs", RUN, "--run-timeout", "6")

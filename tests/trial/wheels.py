@@ -65,7 +65,7 @@ def served(index: Index) -> Iterator[str]:
     """The index behind a URL on the loopback address."""
     handler = functools.partial(_Handler, directory=str(index.folder.parent))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}/simple"
         server.shutdown()

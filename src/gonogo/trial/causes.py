@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gonogo.code.modules import Module
+from gonogo.code.names import last_name
 from gonogo.trial.observations import Raised, RunSeen
 
 _CONNECTION = re.compile(
@@ -105,9 +106,6 @@ def _compares_quantities(test: ast.expr) -> bool:
     for node in ast.walk(test):
         if isinstance(node, ast.Compare) and any(isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for op in node.ops):
             return True
-        if isinstance(node, ast.Call):
-            function = node.func
-            name = function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
-            if name in _NUMERIC_TESTS:
-                return True
+        if isinstance(node, ast.Call) and last_name(node.func) in _NUMERIC_TESTS:
+            return True
     return False

@@ -79,13 +79,19 @@ class Optimizer:
 
 @dataclass
 class Logged:
-    """A key logged by the wandb client; `summary:` before its name where it went into the summary."""
+    """A key logged by the wandb client; `summary:` before its name where it went into the summary.
+
+    Attributes:
+        last: the last finite number.
+        turn: number of the last call that logged it, counted over all keys.
+    """
 
     key: str
     rows: int
     last: float | None
     not_finite: int
     place: Place | None
+    turn: int
 
 
 @dataclass

@@ -12,6 +12,8 @@ from gonogo.trial.observations import Happened, Loader, Logged, Loop, Optimizer,
 
 MOST_LINES = 400
 MOST_EVENTS = 2000  # of one kind in one process
+# What a fork of a watched process is heard of: what else it counts, it began to count as a copy of that process.
+OF_FORKS = frozenset({"config", "figure", "child", "written", "network", "stand-in", "unreachable"})
 Progress = Callable[[str, str, str], None]
 
 
@@ -46,7 +48,10 @@ class Recorder:
         if not isinstance(event, dict):
             self.session.forged += 1
             return
-        handler = getattr(self, f"_{who}_{str(event.get('kind')).replace('-', '_')}", None)
+        kind = str(event.get("kind"))
+        if "fork_of" in event and kind not in OF_FORKS:
+            return
+        handler = getattr(self, f"_{who}_{kind.replace('-', '_')}", None)
         try:
             if handler is not None:
                 handler(event)
@@ -96,7 +101,7 @@ class Recorder:
         self._processes[process.pid] = process
 
     def _of(self, event: dict[str, Any]) -> Process:
-        return self._processes[event["pid"]]
+        return self._processes[event.get("fork_of", event["pid"])]
 
     def _keep(self, into: list[Happened], what: str, event: dict[str, Any]) -> None:
         if len(into) < MOST_EVENTS:
@@ -164,8 +169,8 @@ class Recorder:
         self._keep(process.tracking, event["what"], event)
 
     def _probe_logged(self, event: dict[str, Any]) -> None:
-        for key, rows, last, not_finite, place in event["keys"]:
-            self._of(event).logged[key] = Logged(key, rows, last, not_finite, _place(place))
+        for key, rows, last, not_finite, place, turn in event["keys"]:
+            self._of(event).logged[key] = Logged(key, rows, last, not_finite, _place(place), turn)
 
     def _probe_figure(self, event: dict[str, Any]) -> None:
         self._keep(self._of(event).figures, event["path"], event)

@@ -6,12 +6,13 @@ Counts are gathered and said from time to time and at the end, so that watching 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import hashlib
 import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 PIPE, KEY = "GONOGO_EVENTS", "GONOGO_PROBE_KEY"
@@ -22,6 +23,7 @@ EVERY = 1.0  # seconds between two reports of counts
 _descriptor = -1
 _key = b""
 _number = 0
+_started = 0  # the process that the probe was started in; another one is a fork of it
 _lock = threading.RLock()
 _reporters: list[Callable[[], None]] = []
 _last = 0.0
@@ -29,7 +31,8 @@ _last = 0.0
 
 def start() -> None:
     """Open the pipe. The key leaves the environment; children get it when they are started (`watchers.processes`)."""
-    global _descriptor, _key
+    global _descriptor, _key, _started
+    _started = os.getpid()
     _key = os.environ.pop(KEY, "").encode()
     path = os.environ.get(PIPE)
     if path is not None:
@@ -41,6 +44,17 @@ def start() -> None:
 def key() -> str:
     """The key, for a child that is a Python."""
     return _key.decode()
+
+
+@contextlib.contextmanager
+def key_in_environment() -> Iterator[None]:
+    """Let children that are started in the block have the key."""
+    with _lock:
+        os.environ[KEY] = key()
+        try:
+            yield
+        finally:
+            os.environ.pop(KEY, None)
 
 
 def _forked() -> None:
@@ -62,6 +76,8 @@ def emit(kind: str, **data: Any) -> None:
     with _lock:
         _number += 1
         head = {"kind": kind, "pid": os.getpid(), "n": _number, "at": round(time.time(), 3)}
+        if head["pid"] != _started:
+            head["fork_of"] = _started
         line = _signed(head | data)
         if len(line) > MOST:
             line = _signed(head | {"cut": True} | {name: _shortened(value) for name, value in data.items()})

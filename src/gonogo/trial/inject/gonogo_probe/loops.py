@@ -76,13 +76,16 @@ def _called(call: ast.Call) -> str:
 
 
 class _Loop:
-    """One loop while it runs; `ran` is whether the network ran in this round, `inner` whether a batch loop within it did."""
+    """One loop while it runs. Of the round at hand: `ran` is whether it ran the network itself, `inner` whether a batch loop within it did,
+    `within` whether a loop did that is neither (over names, or over ways to look at the batch); `ever` is whether any round did the first
+    or the last.
+    """
 
-    __slots__ = ("batches", "inner", "ran")
+    __slots__ = ("batches", "ever", "inner", "ran", "within")
 
     def __init__(self) -> None:
         self.batches = 0
-        self.ran = self.inner = False
+        self.ran = self.inner = self.within = self.ever = False
 
 
 def _stack() -> list[_Loop]:
@@ -106,8 +109,9 @@ def over(iterable: Iterable[Any], path: str, line: int, role: str) -> Iterator[A
     try:
         items = iter(iterable)
         for item in items:
-            loop.ran = loop.inner = False
+            loop.ran = loop.inner = loop.within = False
             yield item
+            loop.ever |= loop.ran or loop.within
             if not _is_round(loop, item, role):
                 continue
             loop.batches += 1
@@ -134,7 +138,9 @@ def _last(items: Iterator[Any]) -> list[Any]:
 def _is_round(loop: _Loop, item: Any, role: str) -> bool:
     if role == EPOCHS:
         return loop.ran or loop.inner
-    return loop.ran and (role != ITEMS or _is_data(item))
+    if role == COUNTER:
+        return loop.ran
+    return (loop.ran or loop.within) and (role == SLICES or _is_data(item))
 
 
 def _leave(stack: list[_Loop], loop: _Loop, place: tuple[str, int], role: str) -> None:
@@ -142,11 +148,13 @@ def _leave(stack: list[_Loop], loop: _Loop, place: tuple[str, int], role: str) -
         if stack[index] is loop:
             del stack[index]
             break
-    if not loop.batches and not loop.ran:
+    loop.ever |= loop.ran or loop.within  # of a round that was left by `break`
+    if not loop.batches and not loop.ever:
         return
     if stack:
         stack[-1].inner = True
         stack[-1].ran |= role == COUNTER  # steps within one batch: the loop around them goes through the batches
+        stack[-1].within |= not loop.batches
     if loop.batches:
         entry = _seen.setdefault(place, [role, 0, 0, True])
         entry[1] += 1

@@ -11,7 +11,7 @@ import threading
 from types import TracebackType
 from typing import Any
 
-from gonogo_probe import channel, places, settings
+from gonogo_probe import channel, hooks, places, settings
 
 MOST_FILES, MOST_HOSTS, CHAIN = 300, 50, 4
 _PROBE = ("PYTHONPATH", settings.VARIABLE, channel.PIPE, "GONOGO_LABEL")
@@ -50,6 +50,18 @@ def _watch_children() -> None:
         original(self, args, *more, **named)
 
     subprocess.Popen.__init__ = __init__  # type: ignore[method-assign]
+    hooks.when_imported("multiprocessing.util", _watch_spawned)
+
+
+def _watch_spawned(module: Any) -> None:
+    """Give the key to what multiprocessing starts: it takes the environment as it is."""
+    original = module.spawnv_passfds
+
+    def spawnv_passfds(*arguments: Any) -> Any:
+        with channel.key_in_environment():
+            return original(*arguments)
+
+    module.spawnv_passfds = spawnv_passfds
 
 
 def _watch_ends() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import sys
 from types import ModuleType
@@ -11,7 +12,8 @@ from typing import Any
 from gonogo_probe import channel, hooks, places
 
 MOST_KEYS = 2000
-_keys: dict[str, list[Any]] = {}  # key -> [rows, last finite value, non-finite values, place, changed]
+_keys: dict[str, list[Any]] = {}  # key -> [rows, last finite value, non-finite values, place, turn, changed]
+_turns = itertools.count(1)
 _last_step: dict[str, int] = {}
 
 
@@ -110,15 +112,16 @@ def _note_step(run: Any, step: int, place: Any) -> None:
 
 
 def _note(prefix: str, data: dict[Any, Any], place: Any) -> None:
+    turn = next(_turns)
     for name, value in data.items():
         key = f"{prefix}{name}"
         entry = _keys.get(key)
         if entry is None:
             if len(_keys) >= MOST_KEYS:
                 continue
-            entry = _keys[key] = [0, None, 0, place, True]
+            entry = _keys[key] = [0, None, 0, place, 0, True]
         entry[0] += 1
-        entry[4] = True
+        entry[4], entry[5] = turn, True
         number = _as_number(value)
         if number is not None:
             if math.isfinite(number):
@@ -161,8 +164,8 @@ def _watch_summary_method(summary: Any, name: str) -> None:
 def _report() -> None:
     changed = []
     for name, entry in list(_keys.items()):
-        if entry[4]:
-            entry[4] = False
-            changed.append([name[:200], entry[0], entry[1], entry[2], entry[3]])
+        if entry[5]:
+            entry[5] = False
+            changed.append([name[:200], *entry[:5]])
     if changed:
         channel.emit_items("logged", "keys", changed)
