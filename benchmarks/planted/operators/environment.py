@@ -51,6 +51,27 @@ def dependency_never_imported(draft: Draft) -> None:
     draft.change(FILE, r'^(    "torch>=.*)$', r'\1\n    "einops>=0.8",§')
 
 
+REMOVED = {
+    "scipy": "from scipy.stats import binom_test",
+    "numpy": "import numpy as np; NOTHING = np.NaN",
+    "scikit-learn": "from sklearn.metrics import plot_roc_curve",
+    "torch": "from torch._six import string_classes",
+}
+
+
+@plants("ENV106")
+def name_that_the_library_gave_up(draft: Draft) -> None:
+    declared = re.findall(r'^    "([\w-]+)>=', draft.files[FILE], re.MULTILINE)
+    line = REMOVED[draft.rng.choice([name for name in REMOVED if name in declared])]
+    draft.change("src/train.py", r"^(import torch)$", rf"\1\n{line}§")
+
+
+@plants("ENV106")
+def method_that_omegaconf_never_had(draft: Draft) -> None:
+    name = draft.rng.choice(["deepcopy", "from_yaml", "to_dict"])
+    draft.change("src/*.py", r"^( *.*\bOmegaConf\.)(?:to_container|to_yaml|save|load|create|merge)(\(.*)$", rf"\1{name}\2§")
+
+
 @plants("ENV104")
 def caret_python(draft: Draft) -> None:
     draft.change(FILE, r'^requires-python = ">=3\.11"$', 'requires-python = "^3.11"§')

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 from gonogo.code.modules import Function, Module
-from gonogo.code.names import ancestors, calls, enclosing_function, origin, statement_of
+from gonogo.code.names import ancestors, calls, enclosing_function, last_name, origin, statement_of
 
 EVERYTHING = frozenset({"Exception", "BaseException"})
 LEAVES = frozenset({"sys.exit", "exit", "quit", "os._exit", "os.abort"})
@@ -82,15 +82,15 @@ def is_logging(module: Module, node: ast.expr) -> bool:
 def may_be_made_good(module: Module, handler: ast.ExceptHandler, modules: Iterable[Module]) -> bool:
     """Whether code after a clause that does nothing may see the failure and deal with it: then nothing is surely swallowed.
 
-    It may where success leaves the `try` (what follows is another way, or another attempt), or where somebody asks for what the `try`
-    binds or the function returns before it is used.
+    It may where success leaves the `try` (what follows is another way, or another attempt), where the `try` is tried again for as long as
+    something holds, or where somebody asks for what the `try` binds or the function returns before it is used.
     """
     tried = module.parents[handler]
     assert isinstance(tried, ast.Try)
     function = enclosing_function(module, handler)
     body = [node for entry in (*tried.body, *tried.orelse) for node in ast.walk(entry)]
-    if any(isinstance(node, ast.Break) for node in body):
-        return True  # a loop over attempts or mirrors
+    if any(isinstance(node, ast.Break) for node in body) or _is_in_while(module, tried):
+        return True  # a loop over attempts or mirrors, or one that asks again and again
     gives_back = any(isinstance(node, ast.Return) for node in inner(handler))
     if any(isinstance(node, ast.Return) for node in body) and not gives_back:
         if _something_follows(module, tried, function):
@@ -100,6 +100,13 @@ def may_be_made_good(module: Module, handler: ast.ExceptHandler, modules: Iterab
     if _is_tested(module, function, bound, tried):
         return True
     return gives_back and function is not None and any(_result_is_tested(other, function.name) for other in modules)
+
+
+def _is_in_while(module: Module, node: ast.AST) -> bool:
+    """Whether the innermost loop around a node, in its function, is a `while`."""
+    kinds = (ast.For, ast.AsyncFor, ast.While, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    around = next((parent for parent in ancestors(module, node) if isinstance(parent, kinds)), None)
+    return isinstance(around, ast.While)
 
 
 def _something_follows(module: Module, node: ast.AST, function: Function | None) -> bool:
@@ -137,8 +144,7 @@ def _is_tested(module: Module, function: Function | None, names: set[str], outsi
 def _result_is_tested(module: Module, name: str) -> bool:
     """Whether somebody asks what calls of a function of this name gave."""
     for call in calls(module):
-        called = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id if isinstance(call.func, ast.Name) else ""
-        if called != name:
+        if last_name(call.func) != name:
             continue
         parent, statement = module.parents.get(call), statement_of(module, call)
         if statement is None or isinstance(parent, (ast.If, ast.IfExp, ast.While, ast.Assert, ast.BoolOp, ast.UnaryOp, ast.Compare)):

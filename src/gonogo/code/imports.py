@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from gonogo.code.modules import Module, qualified_name
+from gonogo.code.names import last_names
 from gonogo.finding import Location
 
 _IMPORT_FAILURES = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
@@ -101,10 +102,7 @@ def _suppresses(node: ast.expr) -> bool:
 
 
 def _mentions(node: ast.AST, words: set[str]) -> bool:
-    found = (
-        inner.id if isinstance(inner, ast.Name) else inner.attr for inner in ast.walk(node) if isinstance(inner, (ast.Name, ast.Attribute))
-    )
-    return any(word in words or word.startswith(("HAS_", "HAVE_", "_HAS_")) or word.endswith("_AVAILABLE") for word in found)
+    return any(word in words or word.startswith(("HAS_", "HAVE_", "_HAS_")) or word.endswith("_AVAILABLE") for word in last_names(node))
 
 
 def third_party(imports: Iterable[Import], paths: Iterable[str]) -> list[Import]:

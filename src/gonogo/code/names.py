@@ -65,6 +65,27 @@ def ancestors(module: Module, node: ast.AST) -> Iterator[ast.AST]:
         parent = module.parents.get(parent)
 
 
+def names_that_grow(modules: Iterable[Module]) -> set[str]:
+    """Names, each the last part, of what gets new keys anywhere: `X[key] = …`, `X.update(…)`, `X.setdefault(…)`."""
+    return {
+        last_name(node.value)
+        for module in modules
+        for node in module.of(ast.Subscript, ast.Attribute)
+        if (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store))
+        or (isinstance(node, ast.Attribute) and node.attr in ("update", "setdefault"))
+    }
+
+
+def last_name(node: ast.expr) -> str:
+    """The last part of a name, such as `c` of `a.b.c`; empty for what is no name."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def last_names(node: ast.AST) -> set[str]:
+    """The names within a node, and the last part of each that has several."""
+    return {last_name(inner) for inner in ast.walk(node) if isinstance(inner, (ast.Name, ast.Attribute))}
+
+
 def reached(modules: Mapping[str, Module], starts: Iterable[tuple[Module, ast.AST]]) -> list[tuple[Module, ast.AST]]:
     """The top-level definitions of the project that these definitions mention, directly or not, with themselves; classes come whole."""
     by_name = {module.name: module for module in modules.values()}

@@ -1,0 +1,151 @@
+"""ENV106."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+
+from packaging.utils import canonicalize_name
+
+from gonogo.code.dependencies import are_dynamic, requirements
+from gonogo.code.handlers import takes
+from gonogo.code.imports import Import, is_guarded
+from gonogo.code.modules import Module
+from gonogo.code.names import ancestors, calls, last_names, origin
+from gonogo.code.pyproject import Pyproject
+from gonogo.code.removed import BOTH, Removed, lacks, removed_keyword, removed_name
+from gonogo.code.symbols import Symbols
+from gonogo.experiment import Experiment
+from gonogo.finding import Location, Severity, Stage
+from gonogo.rules.base import Edit, Fault, Tree, rule
+
+# What code that catches these, or asks with these, provides for.
+FAILURES = frozenset({"AttributeError", "TypeError"})
+QUESTIONS = {"hasattr", "__version__", "signature", "Version", "parse"}
+
+
+@rule("ENV106", "removed-name", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK)
+def removed_name_used(
+    pyproject: Pyproject | None, outside_imports: list[Import], symbols: Symbols, experiment: Experiment
+) -> Iterator[Fault]:
+    """A name or an argument that the library does not have in the version that is installed.
+
+    What it does:
+        Looks up what the code takes from libraries in a table of what they have removed, and of all that `OmegaConf` and `hydra.utils`
+        have. It is an error where the lock file or a lower bound settles the version, a warning where only the newest version that uv may
+        install lacks it. Code that provides for its absence (`try … except`, `hasattr`, `np.float = float`) is left alone.
+
+    Why it matters:
+        The import or the call raises. Inside a function that happens when it is reached, often hours after the start; examples and
+        language models go on using such names for years.
+
+    Instead:
+        Use what has taken its place, or cap the version of the library.
+    """
+    uses = list(_uses(symbols, outside_imports, {entry.top for entry in outside_imports}))
+    locked = _locked(experiment) if uses else {}
+    for message, instead, location, removed in uses:
+        why = lacks(removed, _required(pyproject, removed.distribution), locked.get(removed.distribution))
+        if why is None:
+            continue
+        since = "" if removed.never else f" since {removed.distribution} {removed.since}, and {why[0]}"
+        cap = "" if removed.never or why[1] else f", or write `{removed.distribution}<{removed.since}`"
+        severity = Severity.ERROR if why[1] else Severity.WARNING
+        yield Fault(location, f"{message}{since}", f"{instead}{cap}", severity=severity)
+
+
+def _uses(symbols: Symbols, imports: list[Import], served: set[str]) -> Iterator[tuple[str, str, Location, Removed]]:
+    """What the code uses of what is gone: what is wrong, what to do, where, and what is known of it."""
+    for entry in imports:
+        places = {f"{entry.target}.{alias.name}": entry.module.location(alias) for alias in entry.node.names if entry.names}
+        for dotted, place in {entry.target: entry.location, **places}.items():
+            removed = removed_name(dotted)
+            if removed is not None and not entry.guarded:
+                owner, _, name = dotted.rpartition(".")
+                yield f"`{owner}` has no `{name}`", _instead(removed), place, removed
+    for module in symbols.modules.values():
+        for node in module.of(ast.Attribute):
+            dotted = origin(module, node)
+            removed = removed_name(dotted) if dotted.partition(".")[0] in served and node.attr not in symbols.stored_attributes else None
+            if removed is not None and not _provided_for(module, node):
+                owner, _, name = dotted.rpartition(".")
+                yield f"`{owner}` has no `{name}`", _instead(removed), module.location(node), removed
+        for call in calls(module):
+            function = origin(module, call.func)
+            if function.partition(".")[0] in served and not _provided_for(module, call):
+                yield from _arguments(module, call, function)
+
+
+def _arguments(module: Module, call: ast.Call, function: str) -> Iterator[tuple[str, str, Location, Removed]]:
+    given = {keyword.arg: keyword for keyword in call.keywords if keyword.arg}
+    for name, keyword in given.items():
+        removed = removed_keyword(function, name)
+        if removed is not None:
+            yield f"`{function}` takes no `{name}`", _instead(removed, "leave it out"), module.location(keyword), removed
+    distribution, since, prefix, both = BOTH
+    is_network = function.startswith(prefix) and "." not in function.removeprefix(prefix)
+    if is_network and all(name in given for name in both):
+        removed = Removed(distribution, since)
+        message = f"`{function}` takes no `pretrained` beside `weights`"
+        yield message, "give `weights` alone", module.location(given["pretrained"]), removed
+
+
+def _instead(removed: Removed, otherwise: str = "use a name that is there") -> str:
+    if not removed.instead:
+        return otherwise
+    return f"use `{removed.instead}`" if " " not in removed.instead else f"use {removed.instead}"
+
+
+def _provided_for(module: Module, node: ast.AST) -> bool:
+    """Whether the code provides for the absence of a name: it catches what is raised, or asks before."""
+    if is_guarded(module, node):
+        return True
+    child = node
+    for parent in ancestors(module, node):
+        if isinstance(parent, (ast.If, ast.IfExp)) and child is not parent.test and last_names(parent.test) & QUESTIONS:
+            return True
+        if isinstance(parent, ast.Try) and child in parent.body and any(takes(handler, FAILURES) for handler in parent.handlers):
+            return True
+        child = parent
+    return False
+
+
+def _required(pyproject: Pyproject | None, distribution: str) -> list[str]:
+    if pyproject is None or pyproject.fault is not None or are_dynamic(pyproject):
+        return []
+    return [entry.text for entry in requirements(pyproject) if entry.name == distribution]
+
+
+def _locked(experiment: Experiment) -> dict[str, str]:
+    """The versions that the lock file settles, by canonical name; of several for one name the first."""
+    text = experiment.text("uv.lock")
+    try:
+        packages = tomllib.loads(text).get("package") if text else None
+    except tomllib.TOMLDecodeError:
+        return {}
+    tables = [package for package in packages if isinstance(package, dict)] if isinstance(packages, list) else []
+    return {str(canonicalize_name(str(table.get("name", "")))): str(table["version"]) for table in reversed(tables) if table.get("version")}
+
+
+_BINOMTEST = "from scipy.stats import binomtest\n"
+_NUMPY = "import numpy as np\n"
+_FIRST = "IMAGE_PIXELS = 8 * 8  # scikit-learn's digits have this one size\n"
+BAD = [
+    Tree({"src/evaluate.py": Edit(_BINOMTEST, f"{_BINOMTEST}from scipy.stats import binom_test  # <- here\n")}),
+    Tree({"src/preprocess.py": Edit("import numpy as np\n", "import numpy as np\n\nNOTHING = np.NaN  # <- here\n")}),
+    Tree({"src/model.py": Edit("import torch\n", "import torch\nfrom torch._six import inf  # <- here\n")}),
+    Tree({"src/train.py": Edit("    run.finish()", "    print(OmegaConf.deepcopy(cfg))  # <- here\n    run.finish()")}),
+    Tree({"src/model.py": Edit(_FIRST, f"{_FIRST}SCHEDULE = torch.optim.lr_scheduler.StepLR(None, 1, verbose=True)  # <- here\n")}),
+]
+_OLD = Edit('    "numpy>=1.26",\n', '    "numpy>=1.26,<2",\n')
+_LOCK = '[[package]]\nname = "numpy"\nversion = "1.26.4"\n'
+_ASKED = "NOTHING = np.NaN if hasattr(np, 'NaN') else np.nan\n"
+_GIVEN_BACK = "np.NaN = np.nan\nNOTHING = np.NaN\n"
+GOOD = [
+    Tree({"pyproject.toml": _OLD, "src/preprocess.py": Edit(_NUMPY, f"{_NUMPY}\nNOTHING = np.NaN\n")}),
+    Tree({"uv.lock": _LOCK, "src/preprocess.py": Edit(_NUMPY, f"{_NUMPY}\nNOTHING = np.NaN\n")}),
+    Tree({"src/preprocess.py": Edit(_NUMPY, f"{_NUMPY}\n{_ASKED}")}),
+    Tree({"src/preprocess.py": Edit(_NUMPY, f"{_NUMPY}\n{_GIVEN_BACK}")}),
+    Tree({"src/train.py": Edit("    run.finish()", "    print(OmegaConf.to_container(cfg))\n    run.finish()")}),
+]
