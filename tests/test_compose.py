@@ -236,9 +236,7 @@ def assert_same_as_hydra_alone(folder: Path, composer: Composer, version_base: s
                 assert expected[index]["first_line"][0] in got.message, asked[index]
 
 
-@pytest.mark.parametrize(
-    "version_base", ["1.1", "1.3", pytest.param("1.2", marks=pytest.mark.slow), pytest.param(None, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("version_base", ["1.3", *(pytest.param(version, marks=pytest.mark.slow) for version in ("1.1", "1.2", None))])
 def test_same_as_hydra_alone(tmp_path, composer, version_base):
     assert_same_as_hydra_alone(write(tmp_path, FILES), composer, version_base, ASKED)
 

@@ -51,7 +51,14 @@ if __name__ == "__main__":
 
 
 def trace_of(
-    composer: Composer, body: str, *, command: str = "full", before: str = "", config: str = CONFIG, files: dict[str, str] | None = None
+    composer: Composer,
+    body: str,
+    *,
+    command: str = "full",
+    before: str = "",
+    config: str = CONFIG,
+    files: dict[str, str] | None = None,
+    contract: str = "trial-mode",
 ) -> Trace:
     """Follow a main function with this body."""
     main = (
@@ -61,13 +68,14 @@ def trace_of(
         + textwrap.indent(textwrap.dedent(body), "    ")
         + TAIL
     )
-    texts = {"src/main.py": main, "config/config.yaml": config, "config/run/a.yaml": RUN, **(files or {})}
+    own = "config/run/a.yaml" if contract == "trial-mode" else "config/runs/a.yaml"
+    texts = {"src/main.py": main, "config/config.yaml": config, own: RUN, **(files or {})}
     ast.parse(main)
     experiment = Experiment("test", {path: SourceFile(path, text) for path, text in texts.items()})
-    contract = contracts.load("trial-mode")
-    runs = collect_runs(experiment, contract)
+    rules = contracts.load(contract)
+    runs = collect_runs(experiment, rules)
     with Workspace(experiment, runs) as workspace:
-        facts = Facts(experiment=experiment, contract=contract, composer=composer, workspace=workspace, runs=runs)
+        facts = Facts(experiment=experiment, contract=rules, composer=composer, workspace=workspace, runs=runs)
         traces: list[Trace] = facts.get("traces")
     return next(trace for trace in traces if trace.command == command)
 
@@ -263,6 +271,37 @@ def test_a_run_config_read_by_hand_is_followed(composer):
     body = "from pathlib import Path\nc = OmegaConf.load(Path('config') / 'run' / f'{cfg.run.run_id}.yaml')\nx = c.training.lr\ny = c.training.warmup"
     trace = trace_of(composer, body)
     assert absent(trace) == ["@file.config/run/a.yaml.training.warmup"]
+
+
+NO_GROUP = CONFIG.replace("  - run: ???\n", "")
+BY_HAND = """
+if cfg.run_id is None:
+    raise ValueError("run_id=<id> must be given")
+print(cfg.training.lr)
+cfg = OmegaConf.merge(cfg, OmegaConf.load(f"config/run/{cfg.run_id}.yaml"))
+"""
+
+
+def test_a_run_that_can_not_be_selected_as_documented_is_followed_as_it_can(composer):
+    trace = trace_of(composer, BY_HAND, config=NO_GROUP + "run_id: null\n")
+    assert trace.processes[0].run_lost, "Hydra has no `run` to override"
+    assert [access.path for access in trace.accesses if access.status == "absent"] == [("training", "lr")]
+    assert trace.struct_writes[0].path == ("method",)
+    assert not trace.complete, "nothing is concluded from what it does not do"
+
+
+def test_a_group_that_is_to_be_chosen_by_a_key_is_chosen(composer):
+    body = "print(cfg.training.lr, cfg.runs.training.momentum)"
+    config = NO_GROUP.replace("  - _self_\n", "  - _self_\n  - runs: ${run}\n") + "run: null\n"
+    trace = trace_of(composer, body, config=config + "mode: full\n", contract="mode-trial")
+    assert [access.path for access in trace.accesses if access.status == "absent"] == [("training", "lr")]
+    assert ("runs", "training", "momentum") in trace.used and not trace.complete
+
+
+@pytest.mark.parametrize("more", ["", "run_id: fixed\n", "run_ident: null\n"])
+def test_nothing_is_assumed_where_the_config_shows_no_other_way(composer, more):
+    trace = trace_of(composer, "print(cfg.training.lr, cfg.nowhere)", config=NO_GROUP + more)
+    assert trace.composition is None and not trace.accesses
 
 
 def test_compose_called_by_hand(composer):

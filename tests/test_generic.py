@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli import copy_of, gonogo
+from cli import answered, copy_of
 from experiments_of_texts import GOLDEN, experiment_of
 
 from gonogo.compose.client import Composer
@@ -47,7 +47,7 @@ def lay_out(folder: Path, files: dict[str, str]) -> Path:
 
 
 def cli(*arguments: str | Path, code: int) -> dict:
-    result = gonogo("check", *arguments, "--contract", "generic", "--format", "json")
+    result = answered("check", *arguments, "--contract", "generic", "--format", "json")
     assert result.returncode == code, result.stdout + result.stderr
     return json.loads(result.stdout)
 
@@ -89,7 +89,7 @@ def test_entry_points_can_be_named_with_overrides(tmp_path):
     ],
 )
 def test_wrong_entry_points(tmp_path, arguments, sentence):
-    result = gonogo("check", lay_out(tmp_path / "x", TWO), *arguments)
+    result = answered("check", lay_out(tmp_path / "x", TWO), *arguments)
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert sentence in result.stderr
 
@@ -111,11 +111,11 @@ def test_golden_experiment_is_a_hydra_project_too(tmp_path):
 
 
 def test_nothing_is_switched_silently(tmp_path):
-    result = gonogo("check", lay_out(tmp_path / "x", TWO), "--format", "json")
+    result = answered("check", lay_out(tmp_path / "x", TWO), "--format", "json")
     verdict = json.loads(result.stdout)
     assert (result.returncode, verdict["contract"]) == (1, "trial-mode")
     assert any("`--contract generic`" in note for note in verdict["notes"])
-    assert not any("generic" in note for note in json.loads(gonogo("check", GOLDEN, "--format", "json").stdout)["notes"])
+    assert not any("generic" in note for note in json.loads(answered("check", GOLDEN, "--format", "json").stdout)["notes"])
 
 
 def test_nothing_of_the_project_is_executed(tmp_path):

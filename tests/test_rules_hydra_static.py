@@ -193,3 +193,28 @@ def test_an_id_that_only_a_child_gets_unquoted_is_shown_where_it_is_set(golden: 
     (finding,) = findings_of(files, "HYD103", composer, plan=None)
     assert finding.location.path == MAIN
     assert [related.location.path for related in finding.related] == [run]
+
+
+def test_keys_of_a_run_config_that_the_code_loads_itself(composer: Composer) -> None:
+    files = {
+        CONFIG: "defaults: [_self_]\nrun: null\nmode: full\nresults_dir: results\ntraining: {lr: 0.1}\n",
+        "config/runs/a.yaml": "run_id: a\ntraining:\n  lr: 0.2\n  warmup: 3\nmodel:\n  width: 8\n  depth: 2\n",
+        TRAIN: (
+            "import hydra\nfrom omegaconf import OmegaConf\n\n\n"
+            f"{HYDRA_MAIN}\ndef main(cfg):\n    OmegaConf.set_struct(cfg, False)\n"
+            '    cfg = OmegaConf.merge(cfg, OmegaConf.load(f"config/runs/{cfg.run}.yaml"))\n'
+            "    print(cfg.run_id, cfg.mode, cfg.results_dir, cfg.training.lr, cfg.model.width)\n\n\n"
+            'if __name__ == "__main__":\n    main()\n'
+        ),
+        MAIN: (
+            "import subprocess\nimport sys\n\nimport hydra\n\n\n"
+            f"{HYDRA_MAIN}\ndef main(cfg):\n"
+            '    subprocess.run([sys.executable, "-m", "src.train", f"run={cfg.run}", f"mode={cfg.mode}"], check=True)\n\n\n'
+            'if __name__ == "__main__":\n    main()\n'
+        ),
+    }
+    found = findings_of(files, "HYD105", composer, plan=None)
+    assert [(str(finding.location), finding.message) for finding in found] == [
+        ("config/runs/a.yaml:4", "nothing reads `training.warmup` of the run config"),
+        ("config/runs/a.yaml:7", "nothing reads `model.depth` of the run config"),
+    ]

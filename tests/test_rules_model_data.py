@@ -273,6 +273,19 @@ GOOD: list[Case] = [
     ),
     (
         "DAT104",
+        "asked again and again",
+        reading(
+            "data: dict[str, np.ndarray] = {}",
+            'while not cache_file.with_suffix(".end").exists():',
+            "    try:",
+            "        data = dict(np.load(cache_file))",
+            "    except Exception:",
+            "        pass",
+            'return data["images"], data["labels"]',
+        ),
+    ),
+    (
+        "DAT104",
         "a download ahead of its use",
         reading("try:", "    np.load(cache_file)", "except Exception:", "    pass", "return read_cache(cache_file)"),
     ),

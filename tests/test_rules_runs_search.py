@@ -70,7 +70,34 @@ def train(*edits: Edit, **more: Any) -> Tree:
     return Tree({TRAIN: edits, **more})
 
 
+def optimizers(choice: str, after: str = "") -> Tree:
+    """The golden experiment with a table of optimizers, which is asked for `SGD` thus, and what follows the table."""
+    table = f'OPTIMIZERS = {{"sgd": torch.optim.SGD, "adam": torch.optim.Adam}}\n{after}\n\n'
+    checks = '    if name != "sgd":\n        raise ValueError(f"unknown optimizer {name!r}: only \'sgd\' is implemented")\n'
+    return Tree(
+        {
+            PROPOSED: Edit("  optimizer: sgd", "  optimizer: SGD"),
+            MODEL: (
+                Edit("def build_optimizer(", f"{table}def build_optimizer("),
+                Edit(checks, choice),
+                Edit("    return torch.optim.SGD(\n", "    return kind(\n"),
+            ),
+        }
+    )
+
+
 BAD: list[Case] = [
+    (
+        "RUN105",
+        "a metric that the scores do not have",
+        Tree(
+            {
+                PROPOSED: Edit("metric: val_accuracy", "metric: accuracy"),
+                TRAIN: Edit("        return scores[cfg.run.optuna.metric]\n", f"        return scores[cfg.run.optuna.metric]{HERE}\n"),
+            }
+        ),
+    ),
+    ("RUN105", "a table of classes", optimizers(f"    kind = OPTIMIZERS[name]{HERE}\n")),
     ("RUN101", "both files missing is one finding", Tree({PROPOSED: None, COMPARATIVE: None}, at=PROPOSED)),
     ("RUN102", "the file has another name", Tree({PROPOSED: None, "config/run/proposed.yaml": RUN_TEXT.replace("\n", f"{HERE}\n", 1)})),
     ("RUN102", "wrapped", proposed(wrapped(RUN_TEXT.replace("proposed-mlp-digits", f"other{HERE}")))),
@@ -135,6 +162,43 @@ BAD: list[Case] = [
 ]
 
 GOOD: list[Case] = [
+    (
+        "OPT103",
+        "a table of types that grows where nobody looks",
+        train(
+            Edit("def suggest(", 'KINDS = {"loguniform": float}\n\n\ndef register(name, kind):\n    KINDS[name] = kind\n\n\ndef suggest('),
+            Edit('    if space.type == "loguniform":\n', '    KINDS[space.type]\n    if space.type == "loguniform":\n'),
+        ),
+    ),
+    ("RUN105", "a table that is asked first", optimizers('    kind = OPTIMIZERS[name] if name in OPTIMIZERS else OPTIMIZERS["sgd"]\n')),
+    ("RUN105", "a table with a default", optimizers('    kind = OPTIMIZERS.get(name, OPTIMIZERS["sgd"])\n')),
+    (
+        "RUN105",
+        "a failure that is dealt with",
+        optimizers('    try:\n        kind = OPTIMIZERS[name]\n    except KeyError:\n        kind = OPTIMIZERS["sgd"]\n'),
+    ),
+    (
+        "RUN105",
+        "a table that grows where nobody looks",
+        optimizers("    kind = OPTIMIZERS[name]\n", "\n\ndef register(name, kind):\n    OPTIMIZERS[name] = kind\n"),
+    ),
+    (
+        "RUN105",
+        "a table that a library fills",
+        optimizers("    kind = OPTIMIZERS[name]\n", "\nimport more_optimizers\nmore_optimizers.add_to(OPTIMIZERS)\n"),
+    ),
+    (
+        "RUN105",
+        "a table with another inside",
+        optimizers("    kind = OPTIMIZERS[name]\n", "\nOPTIMIZERS = {**OPTIMIZERS, **vars(torch.optim)}\n"),
+    ),
+    (
+        "RUN105",
+        "a table that is another one by now",
+        optimizers(
+            "    kind = OPTIMIZERS[name]\n", "\nfor _name, _kind in list(OPTIMIZERS.items()):\n    OPTIMIZERS |= {_name.upper(): _kind}\n"
+        ),
+    ),
     ("RUN101", "the file only has the wrong name", Tree({PROPOSED: None, "config/run/proposed.yaml": RUN_TEXT})),
     ("RUN101", "the plan brings the config", Tree({PROPOSED: None}, plan=plan_text(config_yaml=RUN_TEXT))),
     ("RUN102", "an interpolation", proposed(RUN_TEXT.replace("proposed-mlp-digits", "${hydra:runtime.choices.run}"))),
@@ -282,3 +346,10 @@ def test_a_search_for_one_value_is_a_warning(golden: dict[str, str], composer: C
 
 def test_without_a_plan_no_run_is_missing(golden: dict[str, str], composer: Composer) -> None:
     assert findings_of(Tree({PROPOSED: None}).apply(golden), "RUN101", composer, plan=None) == []
+
+
+def test_an_empty_value_is_no_key_of_a_table_either(golden: dict[str, str], composer: Composer) -> None:
+    files = optimizers("    kind = OPTIMIZERS[name]\n").apply(golden)
+    files[PROPOSED] = files[PROPOSED].replace("  optimizer: SGD", '  optimizer: ""')
+    (finding,) = findings_of(files, "RUN105", composer)
+    assert "the run config says ``" in finding.message

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli import gonogo
+from cli import answered
 
 from gonogo import plan as plans
 from gonogo.finding import Severity
@@ -95,7 +95,7 @@ def test_the_command_line_says_the_same():
 
 def test_five_claims_of_the_seeds_reviewer_against_the_facts() -> None:
     """Each was checked by hand: all five are true, and the facts confirm them."""
-    done = gonogo("review-json", SEED / "experiment_code.json", "--plan", SEED / "plan.json", "--answer", SEED / "reviewer_answer.json")
+    done = answered("review-json", SEED / "experiment_code.json", "--plan", SEED / "plan.json", "--answer", SEED / "reviewer_answer.json")
     assert done.returncode == 0
     standings = [word for word in ("confirmed", "refuted", "open") for _ in range(done.stdout.count(f"│ {word}"))]
     assert standings == ["confirmed"] * 5

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from gonogo.code.modules import Function, Module
-from gonogo.code.names import argument, calls, enclosing_function, functions, has_open_keywords, origin, text_of
+from gonogo.code.names import argument, calls, enclosing_function, functions, has_open_keywords, last_name, origin, text_of
 
 RESULTS, WORKING, SOME_TIME, TREE, UNKNOWN_ROOT = "results", "working", "some time", "tree", "?"
 MAX_DEPTH = 12
@@ -303,8 +303,7 @@ class PathReader:
             index -= 1
         found: list[Paths] = []
         for call in calls(self.module):
-            callee = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id if isinstance(call.func, ast.Name) else ""
-            if callee == function.name:
+            if last_name(call.func) == function.name:
                 given = argument(call, index, name)
                 found.append(UNKNOWN if given is None or has_open_keywords(call) else self._given(given, function, name, depth))
         return frozenset().union(*found) if found else UNKNOWN
@@ -314,7 +313,7 @@ class PathReader:
 
     def _returned(self, node: ast.Call, depth: int) -> Paths:
         """What a function of this module returns: every `return` of it."""
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
+        name = last_name(node.func)
         found = [function for function in functions(self.module) if function.name == name]
         if len(found) != 1 or depth > MAX_DEPTH // 2:
             return UNKNOWN

@@ -292,10 +292,10 @@ class Calls(Core):
         finally:
             self.deferred -= 1
 
-    def record_raise(self, node: ast.AST) -> None:
-        """Record a `raise` that is reached whatever the unknowns are."""
+    def record_raise(self, node: ast.AST, key: str | None = None) -> None:
+        """Record a `raise`, or the look-up of a key that is not there, that is reached whatever the unknowns are."""
         if not (self.uncertain or self.guards or self.doubt or self.may_have_left):
-            self.trace.raised.append(Raised(Site(self.module, node), tuple(self.loops)))
+            self.trace.raised.append(Raised(Site(self.module, node), tuple(self.loops), key))
 
     def finish_instances(self) -> None:
         """Follow the methods nobody was seen to call of every object made: a framework may call them."""

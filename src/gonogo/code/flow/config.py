@@ -207,6 +207,8 @@ class ConfigOperations(Core):
                 if isinstance(item, Node) and item.path[:-1] != value.path:
                     self.escape(item, depth + 1)
         elif isinstance(value, (Dict, Instance)) and depth < 3:
+            if isinstance(value, Dict):
+                value.written = None
             for item in (value.items if isinstance(value, Dict) else value.attributes).values():
                 self.escape(item, depth + 1)
         elif isinstance(value, List):

@@ -244,6 +244,8 @@ class Expressions(Members):
                 result.items[key] = value
             else:
                 result.open = True
+        if node.keys and not result.open and None not in node.keys:
+            result.written = frozenset(result.items)
         return result
 
     def spread(self, value: Any, target: Dict) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import posixpath
 import shlex
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path as FolderPath
 from typing import Any
 
 from gonogo.code.flow.config import FILLER, build
 from gonogo.code.flow.core import MAX_STEPS, ExhaustedError
 from gonogo.code.flow.library import LIBRARY, Libraries
+from gonogo.code.flow.meant import meant_selection
 from gonogo.code.flow.methods import ROOT
 from gonogo.code.flow.structured import Store
 from gonogo.code.flow.trace import Process, Site, Trace
@@ -32,6 +35,7 @@ from gonogo.code.flow.values import (
     Unknown,
 )
 from gonogo.code.modules import Module
+from gonogo.code.names import names_that_grow
 from gonogo.compose.client import Composer, Composition
 
 MAX_PROCESSES = 6
@@ -112,6 +116,11 @@ class Machine(Libraries):
         self.store = Store()
         self.module = Module("", "")
         self._reset_process(Process("", None), [])
+
+    @functools.cached_property
+    def growing(self) -> set[str]:
+        """Names of what gets new keys somewhere in the project, perhaps where no run was followed."""
+        return names_that_grow(self.by_name.values())
 
     def enclosing_function(self, node: ast.AST) -> ast.AST:
         """The function around a node, the module if there is none."""
@@ -359,15 +368,30 @@ class Machine(Libraries):
         composition = self.configs.compose(folder, name, overrides, version)
         self.process.compositions.append((site, composition))
         if not composition.ok:
-            composition = self._without_failing(folder, name, overrides, version)
+            composition, accepted = self._without_failing(folder, name, overrides, version)
             if not composition.ok or self.process.run_lost:
-                return UNKNOWN  # without its run the config says nothing about the code
+                composition = self._as_meant(composition, folder, name, accepted, version)
+                if not composition.ok:
+                    return UNKNOWN  # without its run the config says nothing about the code
             self.process.compositions.append((site, composition))
         root = build(composition.config, ())
         root.struct = True
         return root
 
-    def _without_failing(self, folder: str, name: str | None, overrides: list[str], version: str | None) -> Composition:
+    def _as_meant(self, best: Composition, folder: str, name: str | None, accepted: list[str], version: str | None) -> Composition:
+        """Compose with the run selected as the shared config shows; one that is not ok where it shows nothing.
+
+        What surely fails then is worth telling; of what the code leaves undone nothing is, so the trace counts as incomplete.
+        """
+        without_run = best.config if best.ok else None
+        selection = meant_selection(self.run_option, self.trace.run_id, folder, name or "", without_run, self.texts)
+        if selection is None:
+            return replace(best, config=None)
+        self._give_up("the run was not selected as documented")
+        word = quote_override(selection) if self.configs.grammar_fault(selection) else selection
+        return self.configs.compose(folder, name, [*accepted, word], version)
+
+    def _without_failing(self, folder: str, name: str | None, overrides: list[str], version: str | None) -> tuple[Composition, list[str]]:
         """Find the overrides that Hydra refuses, one by one, and compose without them (a run id that only lacks quotes is quoted)."""
         accepted: list[str] = []
         best = self.configs.compose(folder, name, accepted, version)
@@ -390,7 +414,7 @@ class Machine(Libraries):
                     continue
                 self.process.failing.append((quoted, attempt))
             self.process.run_lost = self.process.run_lost or is_run
-        return best
+        return best, accepted
 
     def composition_of(self, node: Node) -> Composition | None:
         """The last composition of this process that worked."""

@@ -27,6 +27,7 @@ from gonogo.code.flow.values import (
     Unknown,
     join,
 )
+from gonogo.code.names import last_name
 
 # Members that a scalar of the config has by itself; anything else asked of it is a mistake.
 SCALAR_MEMBERS = {type_: frozenset(dir(type_)) for type_ in (str, int, float, bool)}
@@ -143,6 +144,8 @@ class Members(Calls, ConfigOperations):
         if isinstance(owner, Dict):
             if not isinstance(key, SCALARS):
                 return UNKNOWN
+            if isinstance(key, str) and owner.surely_lacks(key) and not self._may_grow(at):
+                self.record_raise(at, key)
             value = owner.items.get(key, UNKNOWN)
             return join(value, UNKNOWN) if key in owner.maybe else value
         if isinstance(owner, List):
@@ -154,6 +157,10 @@ class Members(Calls, ConfigOperations):
         if isinstance(owner, (str, bytes)) and type(key) is int and -len(owner) <= key < len(owner):
             return owner[key]
         return UNKNOWN
+
+    def _may_grow(self, at: ast.AST) -> bool:
+        """Whether what a subscript asks may have got more keys from code that was not followed."""
+        return not isinstance(at, ast.Subscript) or last_name(at.value) in self.growing
 
     def _slice(self, owner: Any, node: ast.Slice, frame: Frame) -> Any:
         bounds = [None if part is None else self.evaluate(part, frame) for part in (node.lower, node.upper, node.step)]

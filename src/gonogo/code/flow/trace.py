@@ -84,10 +84,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Raised:
-    """An exception raised by the experiment's own `raise`, on a path where every condition was known."""
+    """An exception raised on a path where every condition was known: by the experiment's own `raise`, or as a dict has not the `key`."""
 
     site: Site
     loops: tuple[Path, ...]
+    key: str | None = None
 
 
 @dataclass

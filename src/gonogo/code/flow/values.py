@@ -81,14 +81,25 @@ class FilePath:
 
 
 class Dict:
-    """A mapping. `open`: it may hold other keys too. `maybe`: keys of `items` that may be absent."""
+    """A mapping.
 
-    __slots__ = ("items", "maybe", "open")
+    Attributes:
+        open: it may hold other keys too.
+        maybe: keys of `items` that may be absent.
+        written: its keys where it was written out in the code and given to nobody who might change it; else None.
+    """
+
+    __slots__ = ("items", "maybe", "open", "written")
 
     def __init__(self, items: dict[Any, Any] | None = None, open: bool = False) -> None:
         self.items: dict[Any, Any] = {} if items is None else items
         self.maybe: set[Any] = set()
         self.open = open
+        self.written: frozenset[Any] | None = None
+
+    def surely_lacks(self, key: Any) -> bool:
+        """Whether asking for a key raises `KeyError` for certain: the keys are those that were written out, and it is none of them."""
+        return self.written is not None and self.written == self.items.keys() and key not in self.written
 
 
 class Node(Dict):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from gonogo.code.modules import Function, Module, qualified_name
-from gonogo.code.names import argument, has_open_keywords
+from gonogo.code.names import argument, has_open_keywords, last_name
 from gonogo.code.receivers import called
 from gonogo.code.scopes import FUNCTIONS
 from gonogo.code.signatures import TRANSPARENT
@@ -30,7 +30,7 @@ class Callers:
         calls: dict[str, list[tuple[Module, ast.Call]]] = {}
         for module in self.symbols.modules.values():
             for call in module.of(ast.Call):
-                name = _last_name(call.func)
+                name = last_name(call.func)
                 if name:
                     calls.setdefault(name, []).append((module, call))
         return calls
@@ -43,7 +43,7 @@ class Callers:
             called_nodes = {id(call.func) for call in module.of(ast.Call)}
             for node in module.of(ast.Name, ast.Attribute):
                 if isinstance(node.ctx, ast.Load) and id(node) not in called_nodes:
-                    names.add(_last_name(node))
+                    names.add(last_name(node))
         return names
 
     def given(self, module: Module, parameter: ast.arg, path: Path) -> Found:
@@ -156,7 +156,3 @@ def of_entry(value: Source, key: ast.expr) -> Found:
 
 def _one(source: Source) -> Found:
     return NOWHERE if isinstance(source.node, ast.Starred) else found(source)
-
-
-def _last_name(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""

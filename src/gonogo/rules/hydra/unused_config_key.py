@@ -54,14 +54,13 @@ def unused_config_key(
 
 def _unread(run: Run, own: Trace, traces: list[Trace], places: ConfigPlaces) -> Iterator[Path]:
     """Leaves of a run config that no trace of any run reads, as paths in the file."""
-    prefix = places.prefix_of(run, own.composition)
-    if prefix is None:
-        return
+    prefix, file = places.prefix_of(run, own.composition), (FILE_ROOT, str(run.path))
+    roots = [file] if prefix is None else [prefix, file]
+    if prefix is None and not any(path[:2] == file for path in own.used):
+        return  # neither Hydra nor the code seems to take this file
     for leaf in run.document.leaves:
         path = tuple(map(str, leaf))
-        composed = (*prefix, *path)
-        from_file = (FILE_ROOT, str(run.path), *path)
-        if path[0] != "defaults" and not any(trace.is_used(composed) or trace.is_used(from_file) for trace in traces):
+        if path[0] != "defaults" and not any(trace.is_used((*root, *path)) for trace in traces for root in roots):
             yield path
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from gonogo.code.files import file_uses
 from gonogo.code.hydra_mains import HydraMain, hydra_mains
 from gonogo.code.modules import Module
 from gonogo.code.names import ancestors, argument, origin, reached
-from gonogo.code.paths import TREE, WORKING, PathReader
+from gonogo.code.paths import SOME_TIME, TREE, WORKING, PathReader
 from gonogo.code.processes import started_module, starts
 from gonogo.code.pyproject import Pyproject
 from gonogo.contract import Contract, module_path
 from gonogo.experiment import Experiment
-from gonogo.finding import Related, Severity, Stage
+from gonogo.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 # Each of these means that somebody has thought of the working directory, in a way that the text alone does not tell.
@@ -36,12 +37,12 @@ def wrong_working_directory(
     What it does:
         Finds out whether Hydra changes into the folder of the job: it does without a `version_base` of 1.2 or later,
         and with `hydra.job.chdir: true`. Then a child process `-m src.…` without `cwd=`, and a file of the tree that is
-        opened by its relative path, are reported. A `cwd=` that is a folder where the child's module is not to be found
-        is reported in any case. Silent where the code sets `PYTHONPATH`, changes the directory itself or has Hydra told
-        otherwise on a command line.
+        opened by its relative path, are reported. A `cwd=` that is a folder where the child's module is not to be found,
+        or not the files of the tree that the child reads by relative paths, is reported in any case. Silent where the
+        code sets `PYTHONPATH`, changes the directory itself or has Hydra told otherwise on a command line.
 
     Why it matters:
-        The child ends with "No module named src", and files are looked for in `outputs/<date>/<time>/`.
+        The child ends with "No module named src", and files are looked for in `outputs/<date>/<time>/` or in `src/`.
 
     Instead:
         Give `@hydra.main` a `version_base="1.3"`, start children with `cwd=get_original_cwd()`, and make paths absolute
@@ -54,8 +55,7 @@ def wrong_working_directory(
         if module.path == module_path(contract.evaluation.module):
             continue
         main = next((entry for entry in hydra_mains(module) if entry.function and entry.changes_directory(experiment)), None)
-        if not installed:
-            yield from _children(module, main, experiment, modules)
+        yield from _children(module, main, experiment, modules, installed=installed)
         if main is not None:
             yield from _relative_reads(main, experiment, modules)
 
@@ -64,7 +64,9 @@ def _is_thought_of(text: str) -> bool:
     return any(hint in text for hint in HINTS) and THOUGHT_OF.search(text) is not None
 
 
-def _children(module: Module, main: HydraMain | None, experiment: Experiment, modules: dict[str, Module]) -> Iterator[Fault]:
+def _children(
+    module: Module, main: HydraMain | None, experiment: Experiment, modules: dict[str, Module], *, installed: bool
+) -> Iterator[Fault]:
     inside = _reached(main, modules) if main else frozenset()
     for call, words in starts(module):
         name = started_module(words)
@@ -74,7 +76,7 @@ def _children(module: Module, main: HydraMain | None, experiment: Experiment, mo
             continue
         folder = argument(call, None, "cwd")
         if folder is None or (isinstance(folder, ast.Constant) and folder.value is None):
-            if main is not None and not inside.isdisjoint(ancestors(module, call)):
+            if not installed and main is not None and not inside.isdisjoint(ancestors(module, call)):
                 yield Fault(
                     module.location(call),
                     f"the child process `-m {name}` is started in the folder of Hydra's job, where `{name}` is not found",
@@ -84,12 +86,37 @@ def _children(module: Module, main: HydraMain | None, experiment: Experiment, mo
             continue
         paths = PathReader(module, None).read(folder)
         place = "/".join(next(iter(paths)).parts) if len(paths) == 1 and next(iter(paths)).root == TREE else ""
-        if place and f"{place}/{module_path(name)}" not in experiment.files:
+        if place and not installed and f"{place}/{module_path(name)}" not in experiment.files:
             yield Fault(
                 module.location(folder),
                 f"the child process `-m {name}` is started in `{place}/`, where `{name}` is not found",
                 "start it in the folder of the experiment",
             )
+        elif place:
+            child = next(other for other in modules.values() if other.name == name)
+            yield from _reads_elsewhere(module.location(folder), place, child, experiment, modules)
+
+
+def _reads_elsewhere(started: Location, place: str, child: Module, experiment: Experiment, modules: dict[str, Module]) -> Iterator[Fault]:
+    """The first file of the tree that a child started in `place` reads by a path from the folder of the experiment."""
+    main = next((entry for entry in hydra_mains(child) if entry.function), None)
+    inside = _reached(main, modules) if main else None
+    for module in modules.values() if inside else [child]:
+        for use in file_uses(module, PathReader(module, None)):
+            patterns = {"/".join(path.parts) for path in use.paths if path.root in (WORKING, SOME_TIME) and "*" not in path.parts[0:1]}
+            if use.writes or not patterns or len(patterns) != len(use.paths):
+                continue
+            if inside is not None and inside.isdisjoint(ancestors(module, use.node)):
+                continue
+            missed = [pattern for pattern in sorted(patterns) if any(fnmatchcase(path, pattern) for path in experiment.files)]
+            if missed and not any(fnmatchcase(path, f"{place}/{pattern}") for path in experiment.files for pattern in patterns):
+                yield Fault(
+                    started,
+                    f"the child process `-m {child.name}` is started in `{place}/`, where `{missed[0]}`, which it reads, is not",
+                    "start it in the folder of the experiment",
+                    related=(Related(location=module.location(use.node), label="read here by its relative path"),),
+                )
+                return
 
 
 def _relative_reads(main: HydraMain, experiment: Experiment, modules: dict[str, Module]) -> Iterator[Fault]:
@@ -133,6 +160,22 @@ BAD = [
                     "    subprocess.run(command, check=True, cwd=Path(__file__).parent)  # <- here",
                 ),
             )
+        }
+    ),
+    Tree(
+        {
+            "pyproject.toml": Edit("[project]\n", '[tool.hatch.build.targets.wheel]\npackages = ["src"]\n\n[project]\n'),
+            "src/main.py": (
+                Edit("import sys\n", "import sys\nfrom pathlib import Path\n"),
+                Edit(
+                    "    subprocess.run(command, check=True)",
+                    "    subprocess.run(command, check=True, cwd=Path(__file__).parent)  # <- here",
+                ),
+            ),
+            "src/train.py": Edit(
+                "    run_dir.mkdir(parents=True, exist_ok=True)\n",
+                '    run_dir.mkdir(parents=True, exist_ok=True)\n    print(OmegaConf.load(f"config/run/{cfg.run.run_id}.yaml"))\n',
+            ),
         }
     ),
     Tree(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gonogo.code.config_places import paths_of
 from gonogo.code.flow.trace import Trace
 from gonogo.code.modules import Module
-from gonogo.code.names import all_parsed, argument, calls, text_of
+from gonogo.code.names import all_parsed, argument, calls, last_name, text_of
 from gonogo.code.tracking import training_modules
 from gonogo.contract import Contract
 from gonogo.finding import Related, Severity, Stage
@@ -144,14 +144,10 @@ def _always_the_setting(modules: list[Module], key: str) -> bool:
             if key not in names:
                 continue
             index = names.index(key) - (names[0] in ("self", "cls"))
-            made = [call for other in modules for call in calls(other) if _name(call.func) == function.name]
+            made = [call for other in modules for call in calls(other) if last_name(call.func) == function.name]
             if not made or any((given := argument(call, index, key)) is None or not _is_named(given, key) for call in made):
                 return False
     return True
-
-
-def _name(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _is_named(node: ast.expr, key: str) -> bool:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from typing import Any
 
 from gonogo.code.flow.trace import Raised, Trace
 from gonogo.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.search.space_signature_mismatch import SPACE
+from gonogo.runs import Run
 
 
 @rule("RUN105", "refused-value", criterion=7, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def refused_value(traces: list[Trace]) -> Iterator[Fault]:
+def refused_value(traces: list[Trace], runs: list[Run]) -> Iterator[Fault]:
     """The code refuses a value of the run config.
 
     What it does:
         Follows each run through the program and reports a `raise` that is reached although every condition on the way there is decided by
-        the run's config alone.
+        the run's config alone; and a value of the config looked up in a dict that is written out in the code and does not have it.
 
     Why it matters:
-        The run ends in the experiment's own error message: a name is spelled one way in the config and another way in the code.
+        The run ends in the experiment's own error message, or in a `KeyError`: a name is spelled one way in the config and another way in
+        the code.
 
     Instead:
         Use the spelling that the code knows, or teach the code the value.
@@ -31,12 +34,18 @@ def refused_value(traces: list[Trace]) -> Iterator[Fault]:
         for raised in trace.raised:
             if any(SPACE in path for path in raised.loops):
                 continue  # OPT103 speaks of search spaces
+            if raised.key is not None and raised.key not in _texts(_configs(trace, runs)):
+                continue
+            node = raised.site.node
+            shown = " ".join(ast.unparse(node).split())[:300]
             yield Fault(
-                raised.site.module.location(raised.site.node),
-                f"with the values of the run config, the code ends in its own `{_exception(raised)}`",
+                raised.site.module.location(node),
+                f"with the values of the run config, the code ends in its own `{_exception(raised)}`"
+                if raised.key is None
+                else f"the run config says `{raised.key}`, which is not among the keys that `{shown}` looks it up in: a `KeyError`",
                 "make the run config and the code agree on the value",
                 runs=(trace.run_id,),
-                evidence=" ".join(ast.unparse(raised.site.node).split())[:300],
+                evidence=shown,
             )
 
 
@@ -46,15 +55,52 @@ def _exception(raised: Raised) -> str:
     return ast.unparse(error.func if isinstance(error, ast.Call) else error) if error is not None else "raise"
 
 
-BAD = Tree(
-    {
-        "config/run/proposed-mlp-digits.yaml": Edit("  optimizer: sgd", "  optimizer: SGD"),
-        "src/model.py": Edit("only 'sgd' is implemented\")", "only 'sgd' is implemented\")  # <- here"),
-    }
+def _configs(trace: Trace, runs: list[Run]) -> list[Any]:
+    """What Hydra made of a run, and what its file says."""
+    return [trace.composition and trace.composition.config, *(run.document.value for run in runs if run.id == trace.run_id)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text among plain data, or in it."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for entry in value.values() if isinstance(value, dict) else value:
+            yield from _texts(entry)
+
+
+_SGD = Edit("    return torch.optim.SGD(\n", '    return {"sgd": torch.optim.SGD}[name](\n')
+_UNCHECKED = Edit(
+    '    if name != "sgd":\n        raise ValueError(f"unknown optimizer {name!r}: only \'sgd\' is implemented")\n',
+    "",
 )
-GOOD = Tree(
-    {
-        "config/run/proposed-mlp-digits.yaml": Edit("  optimizer: sgd", "  optimizer: SGD"),
-        "src/model.py": Edit('if name != "sgd"', 'if name.lower() != "sgd"'),
-    }
-)
+_UPPER = Edit("  optimizer: sgd", "  optimizer: SGD")
+
+BAD = [
+    Tree(
+        {
+            "config/run/proposed-mlp-digits.yaml": _UPPER,
+            "src/model.py": Edit("only 'sgd' is implemented\")", "only 'sgd' is implemented\")  # <- here"),
+        }
+    ),
+    Tree(
+        {
+            "config/run/proposed-mlp-digits.yaml": _UPPER,
+            "src/model.py": (_UNCHECKED, Edit(_SGD.old, _SGD.new.replace("\n", "  # <- here\n"))),
+        }
+    ),
+]
+GOOD = [
+    Tree(
+        {
+            "config/run/proposed-mlp-digits.yaml": _UPPER,
+            "src/model.py": Edit('if name != "sgd"', 'if name.lower() != "sgd"'),
+        }
+    ),
+    Tree(
+        {
+            "config/run/proposed-mlp-digits.yaml": _UPPER,
+            "src/model.py": (_UNCHECKED, Edit(_SGD.old, _SGD.new.replace("name", "name.lower()"))),
+        }
+    ),
+]

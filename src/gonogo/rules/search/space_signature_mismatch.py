@@ -43,7 +43,8 @@ def space_signature_mismatch(traces: list[Trace]) -> Iterator[Fault]:
         for raised in trace.raised:
             if any(SPACE in path for path in raised.loops):
                 location = raised.site.module.location(raised.site.node)
-                message = "an entry of the search space is of a type that the code handles nowhere: it ends in this `raise`"
+                end = f"`{raised.key}` is no key here" if raised.key is not None else "it ends in this `raise`"
+                message = f"an entry of the search space is of a type that the code handles nowhere: {end}"
                 yield Fault(location, message, "handle the type, or write the entry with one that is handled", runs=(trace.run_id,))
 
 
@@ -76,6 +77,14 @@ BAD = [
             "src/train.py": (
                 Edit('    if space.type == "uniform":', '    if space.type == "flat":'),
                 Edit('unknown type {space.type!r}")', 'unknown type {space.type!r}")  # <- here'),
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": Edit(
+                '    if space.type == "loguniform":\n',
+                '    kind = {"loguniform": float, "int": int}[space.type]  # <- here\n    if space.type == "loguniform":\n',
             )
         }
     ),
