@@ -1,12 +1,24 @@
-"""The real command line, as a process."""
+"""The real command line: as a process, or in this one where what is tested is what it answers."""
 
 from __future__ import annotations
 
+import atexit
+import functools
+import io
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from typing import Any
+
+from gonogo import batch_worker, cli
+from gonogo.batch import Listener, Pool, Result, Task, result_of
+from gonogo.compose.client import Composer
+from gonogo.errors import UsageError
 
 GONOGO = [str(Path(sys.executable).with_name("gonogo"))]
 TRACEBACK = "Traceback (most recent call last)"
@@ -26,6 +38,47 @@ def gonogo(*arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, 
     result = subprocess.CompletedProcess(process.args, process.returncode, process.stdout.decode(), process.stderr.decode())
     assert TRACEBACK not in result.stderr + result.stdout
     return result
+
+
+def answered(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run `gonogo` in this process: the same code from the command line to the exit code, five times as fast as `gonogo()`."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    words = [str(argument) for argument in arguments]
+    with redirect_stdout(out), redirect_stderr(err), _Here(0) as pool:
+
+        def carry_out() -> int:
+            return cli.parse(words, pool)()
+
+        try:
+            cli.guarded(carry_out, debug="--debug" in words)
+        except SystemExit as end:
+            code = end.code
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
+    assert TRACEBACK not in "".join(texts)
+    return subprocess.CompletedProcess(words, code, *texts)
+
+
+class _Here(Pool):
+    """Judges in this process what the processes of a pool would, with one composer for all calls."""
+
+    def grow(self, jobs: int) -> None:
+        """Have no processes."""
+
+    def run(self, tasks: list[Task], options: dict[str, Any], listener: Listener | None = None) -> Iterator[Result]:
+        """Judge one experiment after the other."""
+        chosen, reply = batch_worker.options_of(json.loads(json.dumps(options)))
+        if "usage" in reply:
+            raise UsageError(reply["usage"])
+        for task in tasks:
+            message = batch_worker.judged({"source": task.source, "name": task.name, "plan": task.plan}, chosen, _composer(), io.StringIO())
+            yield result_of(json.loads(json.dumps(message)), task)
+
+
+@functools.cache
+def _composer() -> Composer:
+    composer = Composer()
+    atexit.register(composer.close)
+    return composer
 
 
 def copy_of(golden: Path, target: Path, plan: Path | None = None) -> Path:

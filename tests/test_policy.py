@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cli import copy_of, gonogo
+from cli import answered, copy_of, gonogo
 from experiments_of_texts import GOLDEN, GOLDEN_PLAN, experiment_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -36,7 +36,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def judged(*arguments: str | Path, code: int) -> dict:
-    result = gonogo("check", *arguments, "--format", "json")
+    result = answered("check", *arguments, "--format", "json")
     assert result.returncode == code, result.stderr
     return json.loads(result.stdout)
 
@@ -63,7 +63,7 @@ def test_a_comment_counts_only_where_the_repository_is_trusted(wrong):
 
 def test_what_is_suppressed_is_printed(wrong):
     edit(wrong / "src/train.py", WRONG, f"{WRONG}  # gonogo: ignore[unknown-config-key] {REASON}")
-    text = gonogo("check", wrong, "--trust-repo").stdout
+    text = answered("check", wrong, "--trust-repo").stdout
     assert "suppressed: 1 finding" in text
     assert "error HYD104 unknown-config-key" in text
     assert f"inline, src/train.py:22: {REASON}" in text
@@ -188,7 +188,7 @@ def test_a_policy_changes_severities_and_says_so(wrong, tmp_path):
     (finding,) = verdict["findings"]
     assert (finding["severity"], finding["severity_by_rule"]) == ("warning", "error")
     assert any("changes severities: HYD104 = warning" in note for note in verdict["notes"])
-    assert "(error by its rule)" in gonogo("check", wrong, "--config", policy).stdout
+    assert "(error by its rule)" in answered("check", wrong, "--config", policy).stdout
 
 
 def test_a_policy_selects_and_chooses_the_contract(wrong, tmp_path):
@@ -257,7 +257,7 @@ BAD_POLICIES = {
 def test_policies_that_are_none(tmp_path, text):
     policy = tmp_path / "policy.toml"
     policy.write_text(text)
-    result = gonogo("check", GOLDEN, "--config", policy)
+    result = answered("check", GOLDEN, "--config", policy)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("gonogo: ")
     assert result.stderr.count("\n") == 1
@@ -266,8 +266,8 @@ def test_policies_that_are_none(tmp_path, text):
 def test_a_repositorys_policy_that_is_none(wrong):
     pyproject = wrong / "pyproject.toml"
     pyproject.write_text(pyproject.read_text() + "\n[tool.gonogo]\nsurprise = 1\n")
-    assert gonogo("check", wrong).returncode == 1
-    result = gonogo("check", wrong, "--trust-repo")
+    assert answered("check", wrong).returncode == 1
+    result = answered("check", wrong, "--trust-repo")
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert "[tool.gonogo] in the experiment's pyproject.toml is not valid at surprise" in result.stderr
 
@@ -277,7 +277,7 @@ def test_a_repositorys_policy_that_is_none(wrong):
 
 def test_a_baseline_excuses_what_was_there_and_nothing_else(wrong, tmp_path):
     baseline = tmp_path / "baseline.json"
-    result = gonogo("check", wrong, "--write-baseline", baseline)
+    result = answered("check", wrong, "--write-baseline", baseline)
     assert result.returncode == 1
     assert f"1 finding written to {baseline}" in result.stderr
     verdict = judged(wrong, "--baseline", baseline, code=0)
@@ -307,7 +307,7 @@ def test_one_entry_excuses_one_finding(composer, golden):
 
 def test_an_entry_that_matches_nothing_is_said(wrong, tmp_path):
     baseline = tmp_path / "baseline.json"
-    gonogo("check", wrong, "--write-baseline", baseline)
+    answered("check", wrong, "--write-baseline", baseline)
     edit(wrong / "src/train.py", WRONG, '"momentum": cfg.run.training.momentum,')
     verdict = judged(wrong, "--baseline", baseline, code=0)
     assert any("match nothing any more: src/train.py [HYD104]" in note for note in verdict["notes"])
@@ -317,16 +317,16 @@ def test_an_entry_that_matches_nothing_is_said(wrong, tmp_path):
 
 def test_a_baseline_is_renewed(wrong, tmp_path):
     baseline = tmp_path / "baseline.json"
-    gonogo("check", wrong, "--write-baseline", baseline)
+    answered("check", wrong, "--write-baseline", baseline)
     first = baseline.read_text()
-    gonogo("check", wrong, "--baseline", baseline, "--write-baseline", baseline)
+    answered("check", wrong, "--baseline", baseline, "--write-baseline", baseline)
     assert baseline.read_text() == first
 
 
 def test_no_baseline_of_what_was_not_checked(tmp_path):
     tree = copy_of(GOLDEN, tmp_path / "far", GOLDEN_PLAN)
     (tree / "config/config.yaml").write_text((tree / "config/config.yaml").read_text() + "\nhydra:\n  searchpath: [file:///etc]\n")
-    result = gonogo("check", tree, "--write-baseline", tmp_path / "b.json")
+    result = answered("check", tree, "--write-baseline", tmp_path / "b.json")
     assert "No baseline was written" in result.stderr
     assert not (tmp_path / "b.json").exists()
 
@@ -364,7 +364,7 @@ BAD_BASELINES = {
 @pytest.mark.parametrize("data", BAD_BASELINES.values(), ids=BAD_BASELINES.keys())
 def test_baselines_that_are_none(tmp_path, data):
     (tmp_path / "b.json").write_bytes(data)
-    result = gonogo("check", GOLDEN, "--baseline", tmp_path / "b.json")
+    result = answered("check", GOLDEN, "--baseline", tmp_path / "b.json")
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
     assert f"The baseline {tmp_path / 'b.json'} is not valid at" in result.stderr
 

@@ -221,7 +221,7 @@ class Pool:
                     self._listener(worker.task, *message["progress"])
             elif worker.task is not None:
                 index, worker.task = worker.task, None
-                yield index, _result(message, tasks[index])
+                yield index, result_of(message, tasks[index])
 
     def _replace(self, worker: _Worker, tasks: list[Task], reason: str) -> Iterator[tuple[int, Result]]:
         """End a process that died or overran its time and start another in its place; its experiment stays undecided."""
@@ -255,7 +255,8 @@ def default_jobs(experiments: int) -> int:
     return max(1, min(cores, MAX_JOBS, experiments))
 
 
-def _result(message: dict[str, Any], task: Task) -> Result:
+def result_of(message: dict[str, Any], task: Task) -> Result:
+    """What a process that judges said of an experiment."""
     from gonogo.verdict import Verdict
 
     if "verdict" in message:

@@ -58,12 +58,12 @@ def _serve(composer: Composer, replies: TextIO) -> None:
     gc.freeze()  # what is imported stays: no collection need look at it again
     gc.set_threshold(500_000, 20, 50)  # an experiment is many small objects that are needed to its end: no use to look for waste before
     lines = iter(sys.stdin)
-    options, reply = _options(json.loads(next(lines, "{}")))
+    options, reply = options_of(json.loads(next(lines, "{}")))
     _send(replies, reply)
     if options.to != "compose":
         _lift_limit()
     for line in lines:
-        _send(replies, _judge(json.loads(line), options, composer, replies))
+        _send(replies, judged(json.loads(line), options, composer, replies))
         parse_yaml.cache_clear()  # of no use to the next experiment, and a hostile one could fill it with giants
         gc.collect()  # now, when all of the experiment is waste: less work, and less memory, than now and then while it is judged
 
@@ -73,7 +73,8 @@ def _send(replies: TextIO, message: dict[str, Any]) -> None:
     replies.flush()
 
 
-def _options(wanted: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
+def options_of(wanted: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
+    """The options as they came, and the answer to them."""
     from gonogo import contract as contracts
     from gonogo.errors import UsageError
     from gonogo.pipeline import Options, select_rules
@@ -101,7 +102,8 @@ def _options(wanted: dict[str, Any]) -> tuple[Options, dict[str, Any]]:
     return options, {"ready": True}
 
 
-def _judge(task: dict[str, Any], options: Options, composer: Composer, replies: TextIO) -> dict[str, Any]:
+def judged(task: dict[str, Any], options: Options, composer: Composer, replies: TextIO) -> dict[str, Any]:
+    """The answer to an experiment; what goes on in the meantime is said to `replies`."""
     from dataclasses import replace
 
     from gonogo import plan as plans

@@ -24,7 +24,7 @@ def main() -> None:
     """Entry point of the console script."""
     signal.signal(signal.SIGTERM, _terminate)
     arguments = sys.argv[1:]
-    _guarded(lambda: _run(arguments), debug="--debug" in arguments)
+    guarded(lambda: _run(arguments), debug="--debug" in arguments)
 
 
 def _terminate(*_: object) -> NoReturn:
@@ -44,13 +44,13 @@ def _run(arguments: list[str]) -> int:
 
             # Before even the command line is parsed: the process that judges, and the one that composes, have much to import.
             pool = Pool(1, debug="--debug" in arguments)
-        return _parse(arguments, pool)()
+        return parse(arguments, pool)()
     finally:
         if pool is not None:
             pool.close()
 
 
-def _parse(arguments: list[str], pool: Pool | None) -> Action:
+def parse(arguments: list[str], pool: Pool | None) -> Action:
     """What the command line asks for. Wrong use, and `--help`, end here: typer says what is to say and exits."""
     from gonogo.commands import Chosen, app
 
@@ -64,7 +64,7 @@ def _parse(arguments: list[str], pool: Pool | None) -> Action:
     return chosen.action
 
 
-def _guarded(action: Action, debug: bool) -> NoReturn:
+def guarded(action: Action, debug: bool) -> NoReturn:
     """Run a command and exit with its code; whatever goes wrong becomes one sentence and an exit code."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a file name may hold anything

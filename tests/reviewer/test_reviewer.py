@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli import copy_of, gonogo
+from cli import answered, copy_of, gonogo
 from server import Said, Script, claims, serving
 
 from gonogo import plan as plans
@@ -334,7 +334,7 @@ class TestCommandLine:
             config.write_text(
                 f'[ai]\nmode = "block"\nmodel = "a-model"\nbase_url = "{model.url}"\n[ai.prices.a-model]\ninput = 1\noutput = 2\n'
             )
-            done = gonogo("check", tree, "--config", config)
+            done = answered("check", tree, "--config", config)
             assert done.returncode == 1
             assert "error AIR101 method-not-implemented: the AI reviewer: The smoothing is not the plan's" in done.stdout
             assert "AI reviewer a-model: 1 claim (1 open); 1000 + 100 tokens, $0.0012" in done.stdout
@@ -345,8 +345,8 @@ class TestCommandLine:
         lie = {**METHOD, "kind": "syntax", "what": "SyntaxError."}
         with serving(always(claims(lie))) as model:
             options = ("--ai", "advise", "--ai-model", "m", "--ai-url", model.url)
-            assert "refuted: src/model.py:41: SyntaxError." in gonogo("check", tree, *options, "--debug").stdout
-            assert "SyntaxError" not in gonogo("check", tree, *options).stdout
+            assert "refuted: src/model.py:41: SyntaxError." in answered("check", tree, *options, "--debug").stdout
+            assert "SyntaxError" not in answered("check", tree, *options).stdout
 
     @pytest.mark.parametrize(
         ("options", "said"),
@@ -368,7 +368,7 @@ class TestCommandLine:
         plan.write_text(json.dumps({"runs": planned}))
         broken = golden["src/train.py"].replace("cfg.run.training.seed)\n    loaders", "cfg.seed)\n    loaders")
         bundle.write_text(bundle_of({**golden, "src/train.py": broken}))
-        done = gonogo("review-json", bundle, "--plan", plan)
+        done = answered("review-json", bundle, "--plan", plan)
         assert done.returncode == 0
         answer = json.loads(done.stdout)
         assert list(answer) == ["is_code_ready", "code_issue"]
@@ -381,14 +381,14 @@ class TestCommandLine:
         tree = copy_of(GOLDEN, tmp_path / "experiment", PLAN)
         broken = golden["src/train.py"].replace("cfg.run.training.seed)\n    loaders", "cfg.seed)\n    loaders")
         (tree / "src/train.py").write_text(broken)
-        listed = gonogo("check", tree, "--format", "agent")
+        listed = answered("check", tree, "--format", "agent")
         assert listed.stdout.startswith("# NO-GO\n\n## src/train.py\n\n- must, line 57: ")
-        (tmp_path / "old.json").write_text(gonogo("check", tree, "--format", "json").stdout)
+        (tmp_path / "old.json").write_text(answered("check", tree, "--format", "json").stdout)
         (tree / "src/train.py").write_text(
             "# one line more\n" + broken.replace("cfg.seed)", "cfg.run.training.seed)") + "TODO = 1  # TODO: later\n"
         )
-        (tmp_path / "new.json").write_text(gonogo("check", tree, "--format", "json").stdout)
-        done = gonogo("diff", tmp_path / "old.json", tmp_path / "new.json")
+        (tmp_path / "new.json").write_text(answered("check", tree, "--format", "json").stdout)
+        done = answered("diff", tmp_path / "old.json", tmp_path / "new.json")
         assert done.stdout.splitlines()[0] == "NO-GO -> GO: 1 fixed, 1 new, 0 still there"
-        assert gonogo("diff", tmp_path / "old.json", PLAN).returncode == 2
-        assert gonogo("check", copy_of(GOLDEN, tmp_path / "good", PLAN), "--format", "agent").stdout == "# GO\n\nNothing to change.\n"
+        assert answered("diff", tmp_path / "old.json", PLAN).returncode == 2
+        assert answered("check", copy_of(GOLDEN, tmp_path / "good", PLAN), "--format", "agent").stdout == "# GO\n\nNothing to change.\n"
