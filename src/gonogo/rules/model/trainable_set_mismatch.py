@@ -21,7 +21,8 @@ def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[st
 
     What it does:
         Compares every parameter before and after the first steps of each optimizer in the trial. Reported are an optimizer none of
-        whose parameters ever had a gradient, and one that changed parameters which `freeze_except` of the run config leaves out.
+        whose parameters ever had a gradient, and one that changed parameters which `freeze_except` of the run config leaves out; the
+        latter only of an optimizer for which all gradients were computed, since others may train something else beforehand.
 
     Why it matters:
         Training that updates nothing, or adaptation that updates the whole network, runs without any error and measures something else.
@@ -33,7 +34,8 @@ def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[st
     for run in judged(trial):
         for process in trained(run):
             for optimizer in process.optimizers.values():
-                problem = _problem(optimizer, declared.get(run.label) or [], alone=len(process.optimizers) == 1)
+                alone = len(process.optimizers) == 1 and process.counts.get("backwards", 0) <= optimizer.steps
+                problem = _problem(optimizer, declared.get(run.label) or [], alone)
                 if problem:
                     action = "build the optimizer over the parameters that the loss depends on and the config declares"
                     yield Fault(located(optimizer.place, modules, contract), problem, action, runs=(run.label,))
@@ -78,6 +80,7 @@ def _freeze_except(run: Run) -> list[str]:
 
 
 _STEP = "        loss.backward()\n"
+_DROPOUT = "  dropout: 0.1\n"
 
 BAD = [
     Tree(
@@ -92,13 +95,22 @@ BAD = [
     Tree(
         {
             "src/model.py": Edit("    return torch.optim.SGD(\n", "    return torch.optim.SGD(  # <- here\n"),
-            "config/run/proposed-mlp-digits.yaml": Edit(
-                "  dropout: 0.1\n", "  dropout: 0.1\n  freeze_except: [output.weight, output.bias]\n"
-            ),
+            "config/run/proposed-mlp-digits.yaml": Edit(_DROPOUT, f"{_DROPOUT}  freeze_except: [output.weight, output.bias]\n"),
         }
     ),
 ]
 
-GOOD = Tree(
-    {"config/run/proposed-mlp-digits.yaml": Edit("  dropout: 0.1\n", "  dropout: 0.1\n  freeze_except: [Linear.weight, Linear.bias]\n")}
-)
+_BY_HAND = """        optimizer.step()
+        adapted = [model.output.weight, model.output.bias]
+        for parameter, slope in zip(adapted, torch.autograd.grad(criterion(model(images), labels), adapted), strict=True):
+            parameter.data -= 0.01 * slope
+"""
+GOOD = [
+    Tree({"config/run/proposed-mlp-digits.yaml": Edit(_DROPOUT, f"{_DROPOUT}  freeze_except: [Linear.weight, Linear.bias]\n")}),
+    Tree(
+        {
+            "config/run/proposed-mlp-digits.yaml": Edit(_DROPOUT, f"{_DROPOUT}  freeze_except: [output.weight, output.bias]\n"),
+            "src/train.py": Edit("        optimizer.step()\n", _BY_HAND),
+        }
+    ),
+]
