@@ -12,6 +12,7 @@ import pytest
 import gonogo.trial
 
 INJECTED = Path(gonogo.trial.__file__).parent / "inject"
+STAGER = "wandb.sdk.launch.inputs.internal"
 BEGIN = f"""
 import gc, sys
 sys.path.insert(0, {str(INJECTED)!r})
@@ -58,6 +59,28 @@ assert torchvision.ops.roi_align(torch.ones(1, 1, 8, 8), boxes, output_size=2).s
 print("as without it")
 """)
     assert result.stdout == "as without it\n", result.stderr
+
+
+@pytest.mark.slow
+def test_inputs_of_a_job_are_applied_where_some_were_staged(tmp_path: Path) -> None:
+    result = run(f"""
+import wandb
+settings = {{"mode": "offline", "dir": {str(tmp_path)!r}}}
+wandb.init(**settings).finish()
+assert {STAGER!r} not in sys.modules
+
+from wandb.sdk import launch
+launch.manage_wandb_config(include=["seed"])
+staged = sys.modules[{STAGER!r}].StagedLaunchInputs()
+assert staged._staged_inputs
+applied = []
+staged.apply = applied.append
+run = wandb.init(**settings)
+run.finish()
+assert applied == [run]
+print("as without it")
+""")
+    assert result.stdout.endswith("as without it\n"), result.stderr
 
 
 def test_garbage_is_looked_for_as_usual_once_the_work_begins() -> None:

@@ -1,4 +1,5 @@
-"""Spares a run what takes seconds of it and changes nothing: torch's compiler where nothing is compiled, and looking for garbage in vain.
+"""Spares a run what takes seconds of it and changes nothing: torch's compiler where nothing is compiled, W&B's inputs of jobs where none
+are staged, and looking for garbage in vain.
 
 Before an experiment's first line and after its last, Python looks for garbage among all that torch and its like define.
 """
@@ -17,6 +18,7 @@ from typing import Any
 from gonogo_probe import hooks
 
 COMPILER = "torch._dynamo"
+STAGER = "wandb.sdk.launch.inputs.internal"
 SELDOM = 20_000  # objects between two looks for garbage; Python's own default is 700
 TELLERS = ("triton", "jaxlib", "mlx")  # made with nanobind, which prints a page of what it calls leaks
 _own_threshold = gc.get_threshold()
@@ -28,6 +30,7 @@ def start() -> None:
     hooks.when_imported("torch.optim.optimizer", _spare_steps)
     hooks.when_imported("torch.compiler", _spare_marking)
     hooks.while_imported("torchvision.ops.roi_align", _without_compiler)
+    hooks.when_imported("wandb.sdk.wandb_run", _spare_staged_inputs)
     gc.set_threshold(SELDOM, *_own_threshold[1:])
     atexit.register(_spare_last_look)
 
@@ -126,3 +129,17 @@ def _spare_steps(module: Any) -> None:
         return step
 
     module._use_grad_for_differentiable = use_grad
+
+
+def _spare_staged_inputs(module: Any) -> None:
+    """A new run looks for inputs of a job that were staged before it: there are none as long as nobody imported the module that stages."""
+    original = getattr(module.Run, "_detect_and_apply_job_inputs", None)
+    if original is None:
+        return  # another version of W&B
+
+    @functools.wraps(original)
+    def apply(self: Any) -> None:
+        if STAGER in sys.modules:
+            original(self)
+
+    module.Run._detect_and_apply_job_inputs = apply
