@@ -437,7 +437,9 @@ def test_winograds_convolution_is_the_convolution(channels, outputs, bias):
     plain_one = nn.Conv2d(channels, outputs, 3, padding=1, bias=bias).double().requires_grad_(False)
     fast = m.WinogradConv2d(plain_one)
     for height, width in ((4, 4), (8, 4), (16, 12), (6, 8), (4, 7)):
-        images = torch.randn(2, channels, height, width, dtype=torch.float64, requires_grad=True)
+        images = torch.randn(m.LEAST_IMAGES, channels, height, width, dtype=torch.float64, requires_grad=True)
+        with torch.inference_mode():
+            fast(images)  # what is kept from it must do for gradients too
         expected, found = plain_one(images), fast(images)
         assert torch.allclose(found, expected, atol=1e-11)
         gradient = torch.randn_like(expected)
@@ -445,6 +447,8 @@ def test_winograds_convolution_is_the_convolution(channels, outputs, bias):
             (one,), (other,) = (torch.autograd.grad(each, images, gradient, retain_graph=True) for each in (expected, answer))
             assert torch.allclose(one, other, atol=1e-11)
     assert found.isfinite().all() and set(fast.state_dict()) == set(plain_one.state_dict())
+    few = torch.randn(m.LEAST_IMAGES - 1, channels, 4, 4, dtype=torch.float64)
+    assert torch.equal(fast(few), plain_one(few))
 
 
 def test_which_convolutions_are_winograds():
@@ -475,7 +479,7 @@ def test_resnet18_in_fp32_agrees_with_fp64(method):
     torch.manual_seed(0)
     network = m.build_network(network_config(num_parameters_m=11.17))
     exact, quick = (m.adapter(network, chosen(method, learning_rate=1e-3, precision=precision)) for precision in ("fp64", "fp32"))
-    for batch in (torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) for seed in range(3)):
+    for batch in (torch.randn(m.LEAST_IMAGES, 3, 32, 32, generator=torch.Generator().manual_seed(seed)) for seed in range(3)):
         one, other = exact.predict(batch).logits, quick.predict(batch).logits
         assert torch.allclose(one, other.double(), atol=1e-3 * float(one.abs().max())), float((one - other).abs().max())
     if method.endswith("tent"):

@@ -18,6 +18,7 @@ import math
 import platform
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
 from weakref import WeakValueDictionary
@@ -465,6 +466,7 @@ _FILTER = torch.tensor(
     dtype=torch.float64,
 )
 LEAST_CHANNELS = 128  # with fewer, adding up the tiles takes longer than the products that are saved
+LEAST_IMAGES = 16  # with fewer, reading kernels that are four times as large does
 
 
 class _Kernels:
@@ -472,18 +474,19 @@ class _Kernels:
 
     def __init__(self, weight: Tensor) -> None:
         self._weight = weight
-        self.forward = self._transformed(weight.permute(2, 3, 1, 0))
-        self._backward: Tensor | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Kernels:
         return self
 
-    @property
+    @cached_property
+    def forward(self) -> Tensor:
+        """For the convolution itself, (36, C, O)."""
+        return self._transformed(self._weight.permute(2, 3, 1, 0))
+
+    @cached_property
     def backward(self) -> Tensor:
         """For the gradient into the input, a convolution with the filters turned round, (36, O, C)."""
-        if self._backward is None:
-            self._backward = self._transformed(self._weight.flip(2, 3).permute(2, 3, 0, 1))
-        return self._backward
+        return self._transformed(self._weight.flip(2, 3).permute(2, 3, 0, 1))
 
     @staticmethod
     def _transformed(filters: Tensor) -> Tensor:
@@ -581,8 +584,8 @@ class WinogradConv2d(nn.Conv2d):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Convolve images (N, C, H, W); those whose sides are no multiples of 4 the plain way."""
-        if images.shape[2] % 4 or images.shape[3] % 4:
+        """Convolve images (N, C, H, W); few of them, and those whose sides are no multiples of 4, the plain way."""
+        if len(images) < LEAST_IMAGES or images.shape[2] % 4 or images.shape[3] % 4:
             return super().forward(images)
         found: Tensor = _Winograd.apply(images, self._kernels)
         return found if self.bias is None else found + self.bias[:, None, None]
