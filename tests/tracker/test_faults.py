@@ -492,6 +492,13 @@ def test_calls_that_are_no_http_are_refused(shared: Tracker) -> None:
     assert raw.request(shared, "GET", "/healthz")[0] == 200
 
 
+def test_a_client_is_told_that_its_telemetry_is_not_taken(shared: Tracker) -> None:
+    """By 404, with a key or without: any other answer has it try every minute, and say each time that it failed."""
+    for what in ("metrics", "logs"):
+        assert raw.request(shared, "POST", f"/sdk/otel/v1/{what}", b"")[0] == 404
+        assert raw.talk(shared, f"POST /sdk/otel/v1/{what} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n".encode()) == 404
+
+
 def test_an_upload_is_whole_or_nothing(shared: Tracker) -> None:
     raw.make_run(shared, "upload")
     folder = shared.folder / "files"

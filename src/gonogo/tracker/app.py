@@ -56,6 +56,7 @@ class Service:
                 Route("/storage/{token}", _answered(self.download), methods=["GET"]),
                 Route("/storage/{token}", _answered(self.upload), methods=["PUT"]),
                 Route("/healthz", self.health, methods=["GET"]),
+                Route("/sdk/otel/{what:path}", self.telemetry, methods=["POST"]),
                 Mount("/", pages(self)),
             ],
             middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
@@ -64,6 +65,10 @@ class Service:
     async def health(self, request: Request) -> Response:
         """Say that the server is up."""
         return JSONResponse({"ok": True})
+
+    async def telemetry(self, request: Request) -> Response:
+        """Take nothing of what W&B's client says of itself: after this answer, and no other, it keeps that to itself without a word."""
+        return JSONResponse({"error": "no telemetry is taken here"}, 404)
 
     async def graphql(self, request: Request) -> Response:
         """Answer a GraphQL operation."""
