@@ -70,7 +70,8 @@ def there_after_all(names: list[str], keywords: list[tuple[str, str]]) -> list[s
         found.append(name)
     for function, keyword in keywords:
         try:
-            refused = keyword not in inspect.signature(find(function)).parameters and _refuses(find(function), keyword)
+            callee = find(function)
+            refused = keyword not in inspect.signature(callee).parameters and _refuses(callee, keyword)
         except (ImportError, AttributeError):
             refused = False
         if not refused:
