@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-INJECTED = Path(__file__).resolve().parents[1] / "src" / "gonogo" / "trial" / "inject"
+INJECTED = Path(__file__).resolve().parents[1] / "src" / "gonogo" / "execution" / "probe"
 LOOPS = {"small network": ("small", 400), "ResNet-18, 16 images": ("resnet", 12)}
 SCRIPT = """
 import sys, time

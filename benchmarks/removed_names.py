@@ -92,7 +92,7 @@ def _refuses(function: Any, keyword: str) -> bool:
 
 def main() -> int:
     """Look everything up; print what is there after all."""
-    from gonogo.code.removed import removals
+    from gonogo.analysis.project.removed import removals
 
     names, keywords, _ = removals()
     asked: dict[tuple[str, str], tuple[list[str], list[tuple[str, str]]]] = defaultdict(lambda: ([], []))

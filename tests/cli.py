@@ -15,10 +15,11 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from gonogo import batch_worker, cli
-from gonogo.batch import Listener, Pool, Result, Task, result_of
+from gonogo.cli import main as cli
 from gonogo.compose.client import Composer
-from gonogo.errors import UsageError
+from gonogo.model.errors import UsageError
+from gonogo.pool import worker as batch_worker
+from gonogo.pool.pool import Listener, Pool, Result, Task, result_of
 
 GONOGO = [str(Path(sys.executable).with_name("gonogo"))]
 TRACEBACK = "Traceback (most recent call last)"

@@ -8,7 +8,7 @@ import pytest
 from experiments_of_texts import GOLDEN, GOLDEN_PLAN, run_rules
 
 from gonogo.compose.client import Composer
-from gonogo.finding import Finding
+from gonogo.model.finding import Finding
 
 
 @pytest.fixture(scope="session")

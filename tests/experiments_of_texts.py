@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gonogo import plan as plans
 from gonogo.compose.client import Composer
-from gonogo.experiment import Experiment, SourceFile
-from gonogo.finding import Finding
-from gonogo.pipeline import Options, check
+from gonogo.engine.pipeline import check
+from gonogo.model import plan as plans
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.experiment import Experiment, SourceFile
+from gonogo.model.finding import Finding
 
 GOLDEN = Path(__file__).parent / "golden"
 GOLDEN_PLAN = Path(__file__).parent / "golden.plan.yaml"
@@ -28,6 +29,6 @@ def run_rules(composer: Composer, files: dict[str, str], *rules: str, plan: str 
 
     Anything undecided is a failure, but for syntax that the Python under test is too old for.
     """
-    verdict = check(experiment_of(files, plan), Options(select=rules), composer)
+    verdict = check(experiment_of(files, plan), CheckOptions(select=rules), composer)
     assert not [reason for reason in verdict.undecided if "can't be parsed by the Python" not in reason]
     return verdict.findings

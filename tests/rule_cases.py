@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gonogo import plan as plans
 from gonogo.compose.client import Composer
-from gonogo.experiment import Experiment, SourceFile
-from gonogo.finding import Finding
-from gonogo.pipeline import Options, check
+from gonogo.engine.pipeline import check
+from gonogo.model import plan as plans
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.experiment import Experiment, SourceFile
+from gonogo.model.finding import Finding
 from gonogo.rules.base import MARKER, Tree
 
 GOLDEN_PLAN = (Path(__file__).parent / "golden.plan.yaml").read_text()
@@ -31,7 +32,7 @@ def findings_of(files: dict[str, str], rule: str, composer: Composer, plan: str 
     """What one rule says of files held in memory, with the golden plan unless another or none is given."""
     parsed = plans.parse(plan, "plan.yaml") if plan is not None else None
     experiment = Experiment("test", {path: SourceFile(path, text) for path, text in files.items()}, parsed)
-    verdict = check(experiment, Options(select=(rule,)), composer)
+    verdict = check(experiment, CheckOptions(select=(rule,)), composer)
     assert not [reason for reason in verdict.undecided if "can't be parsed by the Python" not in reason]
     return verdict.findings
 

@@ -7,10 +7,10 @@ import textwrap
 import pytest
 from experiments_of_texts import experiment_of
 
-from gonogo.code.asked_keys import AskedKey, AskedKeys, unique
-from gonogo.code.modules import load_modules
-from gonogo.code.sources.follow import Sources
-from gonogo.code.symbols import Symbols
+from gonogo.analysis.python.modules import load_modules
+from gonogo.analysis.python.sources.resolve import Sources
+from gonogo.analysis.python.symbols import Symbols
+from gonogo.analysis.tracking.asked_keys import AskedKey, AskedKeys, unique
 
 HEAD = "import pandas as pd\nimport seaborn as sns\nimport wandb\n"
 START = 'api = wandb.Api()\nrun = api.run("team/project/id")\n'

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gonogo.compose.client import Composer
-from gonogo.errors import StageError
+from gonogo.model.errors import StageError
 
 CONFIG = """\
 defaults:

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gonogo import contract as contracts
-from gonogo.code.flow.trace import Trace
+from gonogo.analysis.interpreter.trace import Trace
 from gonogo.compose.client import Composer
-from gonogo.experiment import Experiment, SourceFile
-from gonogo.facts import Facts
-from gonogo.runs import collect_runs
-from gonogo.workspace import Workspace
+from gonogo.engine.facts import Facts
+from gonogo.engine.workspace import Workspace
+from gonogo.model import contract as contracts
+from gonogo.model.experiment import Experiment, SourceFile
+from gonogo.model.runs import collect_runs
 
 CONFIG = """
 defaults:

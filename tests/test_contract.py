@@ -2,9 +2,9 @@
 
 import pytest
 
-from gonogo import contract as contracts
-from gonogo.errors import UsageError
-from gonogo.experiment import Experiment, SourceFile
+from gonogo.model import contract as contracts
+from gonogo.model.errors import UsageError
+from gonogo.model.experiment import Experiment, SourceFile
 
 
 def tree(**files: str) -> Experiment:
@@ -54,7 +54,7 @@ def test_no_such_contract():
 def test_unknown_keys_are_refused(tmp_path):
     from importlib import resources
 
-    text = (resources.files("gonogo") / "contracts" / "trial-mode.toml").read_text()
+    text = (resources.files("gonogo.model") / "contracts" / "trial-mode.toml").read_text()
     path = tmp_path / "mine.toml"
     path.write_text(text.replace("[tracking]", "[tracking]\nsurprise = 1"))
     with pytest.raises(UsageError, match=r"not valid at tracking\.surprise"):

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gonogo import experiment as experiments
-from gonogo import plan as plans
-from gonogo.errors import UsageError
-from gonogo.experiment import BUNDLE_PATHS, Experiment, from_bundle, from_folder, load
+from gonogo.model import experiment as experiments
+from gonogo.model import plan as plans
+from gonogo.model.errors import UsageError
+from gonogo.model.experiment import BUNDLE_PATHS, Experiment, from_bundle, from_folder, load
 
 SETTINGS = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(

@@ -10,8 +10,9 @@ from cli import answered, copy_of
 from experiments_of_texts import GOLDEN, experiment_of
 
 from gonogo.compose.client import Composer
-from gonogo.pipeline import Options, check
-from gonogo.verdict import Outcome, Verdict
+from gonogo.engine.pipeline import check
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.verdict import Outcome, Verdict
 
 MAIN = """import hydra
 from omegaconf import DictConfig
@@ -31,7 +32,7 @@ def program(body: str, folder: str = "conf") -> str:
 
 
 def judged(composer: Composer, files: dict[str, str], *entries: str) -> Verdict:
-    return check(experiment_of(files), Options(contract="generic", entries=entries), composer)
+    return check(experiment_of(files), CheckOptions(contract="generic", entries=entries), composer)
 
 
 def errors(verdict: Verdict) -> list[str]:

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.code.lint import COMPILE_ERRORS, RUN_TIME_ERRORS, run_ruff
-from gonogo.code.markers import find_marker
-from gonogo.code.modules import Module
-from gonogo.code.placeholders import PlaceholderFinder
-from gonogo.code.remarks import data_remarks, module_remarks
-from gonogo.code.symbols import Symbols
-from gonogo.code.truncation import is_truncated, syntax_fault
+from gonogo.analysis.python.lint import COMPILE_ERRORS, RUN_TIME_ERRORS, run_ruff
+from gonogo.analysis.python.markers import find_marker
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.placeholders import PlaceholderFinder
+from gonogo.analysis.python.remarks import data_remarks, module_remarks
+from gonogo.analysis.python.symbols import Symbols
+from gonogo.analysis.python.truncation import is_truncated, syntax_fault
 
 
 def placeholders(text):

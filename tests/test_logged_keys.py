@@ -7,10 +7,10 @@ import textwrap
 import pytest
 from experiments_of_texts import experiment_of
 
-from gonogo.code.logged_keys import LoggedKeys, find_logged_keys
-from gonogo.code.modules import load_modules
-from gonogo.code.sources.follow import Sources
-from gonogo.code.symbols import Symbols
+from gonogo.analysis.python.modules import load_modules
+from gonogo.analysis.python.sources.resolve import Sources
+from gonogo.analysis.python.symbols import Symbols
+from gonogo.analysis.tracking.logged_keys import LoggedKeys, find_logged_keys
 
 
 def logged(*texts: str) -> LoggedKeys:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gonogo.code.modules import Module
-from gonogo.code.objectives import TestDataReader as Reader
-from gonogo.code.objectives import objectives, whole
-from gonogo.code.symbols import Symbols
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.symbols import Symbols
+from gonogo.analysis.training.objectives import TestDataReader as Reader
+from gonogo.analysis.training.objectives import objectives, whole
 
 HELPERS = """
 def evaluate(model, loader):

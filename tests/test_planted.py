@@ -16,7 +16,7 @@ from benchmarks.planted.others import run_others
 from benchmarks.planted.report import FILE, LINE, MISSED, NO_RULE, Report, outcome_of
 from benchmarks.planted.runner import Result, judge
 from benchmarks.planted.trees import OPERATORS, REFACTORINGS, Variant, load_goldens
-from gonogo.finding import Stage
+from gonogo.model.finding import Stage
 from gonogo.rules.base import all_rules
 
 GOLDENS = {golden.name: golden for golden in load_goldens()}

@@ -16,9 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.planted.__main__ import planted_variants
 from benchmarks.planted.trees import Variant, load_goldens
-from gonogo import plan as plans
-from gonogo.experiment import Experiment, SourceFile
-from gonogo.pipeline import Options, check
+from gonogo.engine.pipeline import check
+from gonogo.model import plan as plans
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.experiment import Experiment, SourceFile
 
 GOLDENS = load_goldens()
 
@@ -97,7 +98,7 @@ def mangled(draw, variant):
 def survives(files, plan, composer):
     started = time.monotonic()
     experiment = Experiment("mangled", {path: SourceFile(path, text) for path, text in files.items()}, plans.parse(plan, "plan.yaml"))
-    verdict = check(experiment, Options(timeout=SECONDS), composer)
+    verdict = check(experiment, CheckOptions(timeout=SECONDS), composer)
     assert time.monotonic() - started < SECONDS + 5
     assert [str(stage.name) for stage in verdict.stages] == ["read", "check", "compose"]
     # A rule that fails is reported as undecided with the exception's name; the gate's own errors have sentences.

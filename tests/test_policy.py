@@ -11,10 +11,12 @@ from experiments_of_texts import GOLDEN, GOLDEN_PLAN, experiment_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gonogo.code.ignores import find_ignores
-from gonogo.errors import GonogoError
-from gonogo.pipeline import Options, check
-from gonogo.policy import Baseline, BaselineEntry, Policy, load_baseline, load_policy
+from gonogo.analysis.python.ignores import find_ignores
+from gonogo.engine.pipeline import check
+from gonogo.engine.policy import load_baseline, load_policy
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.errors import GonogoError
+from gonogo.model.policy import Baseline, BaselineEntry, Policy
 from gonogo.rules.base import all_rules
 
 WRONG = '"momentum": cfg.training.momentum,'
@@ -297,11 +299,11 @@ def test_a_baseline_excuses_what_was_there_and_nothing_else(wrong, tmp_path):
 def test_one_entry_excuses_one_finding(composer, golden):
     text = golden["src/train.py"].replace("    run.finish()", "    undefined_one\n    undefined_one\n    run.finish()")
     experiment = experiment_of({**golden, "src/train.py": text})
-    found = check(experiment, Options(select=("IMP104",)), composer).findings
+    found = check(experiment, CheckOptions(select=("IMP104",)), composer).findings
     assert len(found) == 2
     assert len({finding.fingerprint for finding in found}) == 1
     entry = BaselineEntry(fingerprint=found[0].fingerprint, rule="IMP104", path="src/train.py")
-    verdict = check(experiment, Options(select=("IMP104",), baseline=Baseline(findings=[entry])), composer)
+    verdict = check(experiment, CheckOptions(select=("IMP104",), baseline=Baseline(findings=[entry])), composer)
     assert (len(verdict.findings), len(verdict.suppressed)) == (1, 1)
 
 

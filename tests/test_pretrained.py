@@ -6,12 +6,12 @@ import ast
 
 import pytest
 
-from gonogo.code.datasets import loads, plain, reads_otherwise
-from gonogo.code.flow.trace import Call, Site, Trace
-from gonogo.code.flow.values import Unknown
-from gonogo.code.handlers import may_be_made_good
-from gonogo.code.modules import Module
-from gonogo.code.pretrained import built_networks, learns_from_labels, loads_weights
+from gonogo.analysis.interpreter.trace import Call, Site, Trace
+from gonogo.analysis.interpreter.values import Unknown
+from gonogo.analysis.python.handlers import may_be_made_good
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.training.datasets import loads, plain, reads_otherwise
+from gonogo.analysis.training.pretrained import built_networks, learns_from_labels, loads_weights
 
 
 def module_of(text: str) -> Module:

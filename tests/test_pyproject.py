@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.code.dependencies import dependency_faults, requirements
-from gonogo.code.distributions import closure, import_names, is_known, is_plugin, mistaken_for, providers
-from gonogo.code.projecttable import build_faults, missing_documents, project_faults
-from gonogo.code.pyproject import load_pyproject, parse_requirement
+from gonogo.analysis.project.dependencies import dependency_faults, requirements
+from gonogo.analysis.project.distributions import closure, import_names, is_known, is_plugin, mistaken_for, providers
+from gonogo.analysis.project.project_table import build_faults, missing_documents, project_faults
+from gonogo.analysis.project.pyproject import load_pyproject, parse_requirement
 
 TEXT = """\
 [project]

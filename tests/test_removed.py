@@ -12,7 +12,7 @@ from packaging.version import Version
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.removed_names import find, there_after_all
-from gonogo.code.removed import Removed, lacks, removals, removed_name
+from gonogo.analysis.project.removed import Removed, lacks, removals, removed_name
 
 NAMES, KEYWORDS, CLOSED = removals()
 LIBRARIES = sorted({removed.distribution for removed in (*NAMES.values(), *KEYWORDS.values())})

@@ -7,14 +7,14 @@ import jsonschema
 import pytest
 from experiments_of_texts import GOLDEN, experiment_of
 
-from gonogo.finding import Finding, Location, Related, Severity, Stage
-from gonogo.pipeline import check
+from gonogo.engine.pipeline import check
+from gonogo.model.finding import Finding, Location, Related, Severity, Stage
+from gonogo.model.verdict import StageReport, Verdict, undecided
 from gonogo.report import json as report_json
 from gonogo.report import plain
 from gonogo.report.console import ReportConsole
 from gonogo.report.excerpt import rows
 from gonogo.report.text import Report
-from gonogo.verdict import StageReport, Verdict, undecided
 
 CODE = ["import os", "def f(cfg):", "    return cfg.method + '…' + cfg.x", "", "print(1)"]
 YAML = ["run:", "  method: tent"]
@@ -193,9 +193,9 @@ def test_json_reads_back_as_the_same_verdict():
 
 
 def test_excerpts_come_from_plan_runs_too(composer, golden_plan, golden):
-    from gonogo.experiment import Experiment, SourceFile
-    from gonogo.pipeline import judge
-    from gonogo.plan import Plan
+    from gonogo.engine.pipeline import judge
+    from gonogo.model.experiment import Experiment, SourceFile
+    from gonogo.model.plan import Plan
 
     plan = Plan.model_validate({"runs": [{"run_id": "only-planned", "config_yaml": "run_id: other\n"}]})
     files = {path: SourceFile(path, text) for path, text in golden.items() if not path.startswith("config/run/")}

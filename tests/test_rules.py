@@ -9,12 +9,12 @@ import pytest
 from experiments_of_texts import run_rules
 
 from gonogo.compose.client import Composer
-from gonogo.finding import Finding, Severity, Stage
+from gonogo.model.finding import Finding, Severity, Stage
 from gonogo.rules.base import HEADINGS, MARKER, Rule, all_rules
 
 FAMILIES = {"IMP", "ENV", "HYD", "DAT", "MOD", "STR", "WDB", "RUN", "OPT", "EVA", "TRI", "SCI", "AIR", "POL"}
 RULES = list(all_rules().values())
-# The others' examples are run in tests/trial/test_run_rules.py and tests/reviewer.
+# The others' examples are run in tests/execution/test_run_rules.py and tests/reviewer.
 STATIC = [rule for rule in RULES if rule.stage in (Stage.CHECK, Stage.COMPOSE)]
 
 Judge = Callable[..., list[Finding]]

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from cli import answered
 
-from gonogo import plan as plans
-from gonogo.finding import Severity
-from gonogo.pipeline import Options, check
-from gonogo.verdict import Verdict
+from gonogo.engine.pipeline import check
+from gonogo.model import plan as plans
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.finding import Severity
+from gonogo.model.verdict import Verdict
 
 SEED = Path(__file__).parents[2] / "shared" / "seed"
 BUNDLE, PLAN = SEED / "experiment_code.json", SEED / "plan.json"
@@ -49,7 +50,7 @@ WARNINGS = {
 
 @pytest.fixture(scope="module")
 def verdict(composer) -> Verdict:
-    return check(BUNDLE, Options(plan=plans.load(PLAN)), composer)
+    return check(BUNDLE, CheckOptions(plan=plans.load(PLAN)), composer)
 
 
 def places(verdict: Verdict, severity: Severity) -> set[tuple[str, str, int | None]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from experiments_of_texts import GOLDEN_PLAN, experiment_of
 
-from gonogo import plan as plans
-from gonogo.finding import Severity
-from gonogo.pipeline import Options, check
-from gonogo.plan import Plan
+from gonogo.engine.pipeline import check
+from gonogo.model import plan as plans
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.finding import Severity
+from gonogo.model.plan import Plan
+from gonogo.model.verdict import Outcome, Verdict
 from gonogo.rules.base import Edit, Tree
-from gonogo.verdict import Outcome, Verdict
 
 PROPOSED = "config/run/proposed-mlp-digits.yaml"
 COMPARATIVE = "config/run/comparative-1-mlp-digits.yaml"
@@ -132,7 +133,7 @@ def verdict_on(composer, planned):
     def run(files: dict[str, str], plan: Plan = planned) -> Verdict:
         experiment = experiment_of(files)
         experiment.plan = plan
-        return check(experiment, Options(), composer)
+        return check(experiment, CheckOptions(), composer)
 
     return run
 

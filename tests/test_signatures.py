@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.code.modules import Module
-from gonogo.code.receivers import called
-from gonogo.code.signatures import from_arguments
-from gonogo.code.symbols import Symbols
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.receivers import called
+from gonogo.analysis.python.signatures import from_arguments
+from gonogo.analysis.python.symbols import Symbols
 
 NAMES = ["a", "b", "c", "d"]
 

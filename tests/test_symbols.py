@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.code.imports import find_imports, third_party
-from gonogo.code.modules import Module
-from gonogo.code.scopes import FUNCTIONS, Scopes
-from gonogo.code.symbols import Symbols
+from gonogo.analysis.python.imports import find_imports, third_party
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
+from gonogo.analysis.python.symbols import Symbols
 
 OWN_SOURCES = sorted((Path(__file__).parents[1] / "src" / "gonogo").rglob("*.py"))
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from omegaconf._utils import get_yaml_loader
 
-from gonogo.code.yamldoc import MAX_DEPTH, Place, parse_yaml
+from gonogo.documents.yaml import MAX_DEPTH, Place, parse_yaml
 
 TEXT = """\
 # comment

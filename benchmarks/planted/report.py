@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.planted.runner import Result
-from gonogo.finding import Stage
+from gonogo.model.finding import Stage
 from gonogo.rules.base import all_rules
 
 LINE, FILE, MISSED = "right line", "right file", "missed"

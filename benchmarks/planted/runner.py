@@ -9,13 +9,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
 from benchmarks.planted.trees import Variant
-from gonogo import plan as plans
-from gonogo.code.yamldoc import parse_yaml
 from gonogo.compose.client import Composer
-from gonogo.experiment import Experiment, SourceFile
-from gonogo.pipeline import Options, check
+from gonogo.documents.yaml import parse_yaml
+from gonogo.engine.pipeline import check
+from gonogo.model import plan as plans
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.experiment import Experiment, SourceFile
+from gonogo.model.verdict import Verdict
 from gonogo.rules.base import all_rules
-from gonogo.verdict import Verdict
 
 _composers: list[Composer] = []  # of this worker process: one
 
@@ -32,7 +33,7 @@ class Result:
 def judge(variant: Variant, composer: Composer) -> Result:
     """Check one tree with every rule."""
     files = {path: SourceFile(path, text) for path, text in variant.files.items()}
-    verdict = check(Experiment(variant.golden, files, plans.parse(variant.plan, "plan.yaml")), Options(), composer)
+    verdict = check(Experiment(variant.golden, files, plans.parse(variant.plan, "plan.yaml")), CheckOptions(), composer)
     return Result(variant, tuple(_findings(verdict)), tuple(verdict.undecided))
 
 

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.planted.trees import load_goldens
-from gonogo import plan as plans
 from gonogo.compose.client import Composer
-from gonogo.experiment import Experiment, SourceFile
-from gonogo.finding import Stage
-from gonogo.pipeline import Options, check
-from gonogo.trial.options import TrialOptions
-from gonogo.verdict import Outcome, Verdict
+from gonogo.engine.pipeline import check
+from gonogo.model import plan as plans
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.experiment import Experiment, SourceFile
+from gonogo.model.finding import Stage
+from gonogo.model.options import ExecutionOptions
+from gonogo.model.verdict import Outcome, Verdict
 
 TREES = ("tests/golden", "flat_tabular", "modular_digits", "packaged_text")
 TRAIN, EVALUATE, PYPROJECT = "src/train.py", "src/evaluate.py", "pyproject.toml"
@@ -56,7 +57,7 @@ class Defect:
 _BACKWARD = r"^( +)loss\.backward\(\)$"
 _MAIN = r"^(    )run_dir = (.*)$"
 _TEST = r'^( +)wandb\.log\(\{"test_accuracy"'
-TRIAL, REHEARSE = Stage.TRIAL, Stage.REHEARSE
+TRIAL, REHEARSE = Stage.TRIAL, Stage.REHEARSAL
 DEFECTS = [
     Defect(
         "the gradient never reaches the optimizer",
@@ -239,7 +240,7 @@ def run(tree: str, files: dict[str, str], plan: str, defect: Defect | None) -> O
     runs = (first,) if defect is not None and stage is TRIAL else ()
     select = () if defect is None else tuple(dict.fromkeys(("TRI", "MOD", "SCI", "WDB", "EVA", "OPT", "ENV", "DAT", *defect.rules)))
     with Composer() as composer:
-        options = Options(select=select, to=stage, trial=TrialOptions(runs=runs, keep_going=True, seconds=150))
+        options = CheckOptions(select=select, to=stage, execution=ExecutionOptions(runs=runs, keep_going=True, run_timeout=150))
         verdict = check(experiment, options, composer)
     return Outcomes(tree, defect, verdict, time.perf_counter() - started)
 

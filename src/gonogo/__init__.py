@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from gonogo.experiment import Experiment
-    from gonogo.finding import Finding
-    from gonogo.pipeline import check
-    from gonogo.verdict import Verdict
+    from gonogo.engine.pipeline import check
+    from gonogo.model.experiment import Experiment
+    from gonogo.model.finding import Finding
+    from gonogo.model.verdict import Verdict
 
 __all__ = ["Experiment", "Finding", "Verdict", "__version__", "check"]
 
-_HOMES = {"Experiment": "gonogo.experiment", "Finding": "gonogo.finding", "Verdict": "gonogo.verdict", "check": "gonogo.pipeline"}
+_HOMES = {
+    "Experiment": "gonogo.model.experiment",
+    "Finding": "gonogo.model.finding",
+    "Verdict": "gonogo.model.verdict",
+    "check": "gonogo.engine.pipeline",
+}
 
 
 def __getattr__(name: str) -> Any:

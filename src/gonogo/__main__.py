@@ -1,6 +1,6 @@
 """`python -m gonogo`."""
 
-from gonogo.cli import main
+from gonogo.cli.main import main
 
 if __name__ == "__main__":
     main()

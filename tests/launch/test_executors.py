@@ -12,10 +12,10 @@ import one_node_slurm
 import psutil
 import pytest
 
-from gonogo.errors import UsageError
 from gonogo.launch import executors
 from gonogo.launch.executors.local import LocalExecutor, slots
-from gonogo.launch.work import Event, Executor, Job, last_line
+from gonogo.launch.job import Event, Executor, Job, last_line
+from gonogo.model.errors import UsageError
 
 #: Kills the process that carries it, the first time.
 DYING = (

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from cli import GONOGO, copy_of, gonogo
 
-from gonogo import experiment as experiments
-from gonogo.launch.folder import Folder, content_of
+from gonogo.launch.results import Folder, content_of
+from gonogo.model import experiment as experiments
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PLAN = GOLDEN.parent / "golden.plan.yaml"

@@ -10,15 +10,15 @@ import pytest
 from cli import answered, copy_of, gonogo
 from server import Said, Script, claims, serving
 
-from gonogo import plan as plans
 from gonogo.compose.client import Composer
-from gonogo.experiment import BUNDLE_PATHS, Experiment, SourceFile
-from gonogo.finding import Severity, Stage
-from gonogo.pipeline import Options, check
-from gonogo.reviewer.settings import AiSettings, Price
+from gonogo.engine.pipeline import check
+from gonogo.model import plan as plans
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.experiment import BUNDLE_PATHS, Experiment, SourceFile
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.options import AiOptions, ExecutionOptions, Price
+from gonogo.model.verdict import Outcome, Verdict
 from gonogo.rules.base import MARKER, Tree, all_rules
-from gonogo.trial.options import TrialOptions
-from gonogo.verdict import Outcome, Verdict
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PLAN = GOLDEN.parent / "golden.plan.yaml"
@@ -67,8 +67,8 @@ def reviewed(golden: dict[str, str], golden_plan: str, composer: Composer) -> Re
         files = {path: SourceFile(path, text.replace(MARKER, "")) for path, text in (tree or Tree()).apply(golden).items()}
         experiment = Experiment("test", files, plans.parse(golden_plan, "plan.yaml"))
         with serving(script) as model:
-            ai = AiSettings(**{"mode": "advise", "model": "a-model", "base_url": model.url, "retries": 1, "timeout": 5, **settings})
-            verdict = check(experiment, Options(select=select, ai=ai, trial=TrialOptions(keep_going=True)), composer)
+            ai = AiOptions(**{"mode": "advise", "model": "a-model", "base_url": model.url, "retries": 1, "timeout": 5, **settings})
+            verdict = check(experiment, CheckOptions(select=select, ai=ai, execution=ExecutionOptions(keep_going=True)), composer)
             assert all(key == "Bearer sk-of-the-test" for key in model.keys)
             assert "sk-of-the-test" not in verdict.model_dump_json()
             return verdict, model.requests
@@ -251,9 +251,9 @@ class TestCost:
             "test", {path: SourceFile(path, text) for path, text in golden.items()}, plans.parse(golden_plan, "plan.yaml")
         )
         with serving(always(claims(CONCERN))) as model:
-            ai = AiSettings(mode="advise", model="a-model", base_url=model.url, prices={"a-model": Price(input=2, output=8)})
-            first = check(experiment, Options(ai=ai), composer)
-            second = check(experiment, Options(ai=ai), composer)
+            ai = AiOptions(mode="advise", model="a-model", base_url=model.url, prices={"a-model": Price(input=2, output=8)})
+            first = check(experiment, CheckOptions(ai=ai), composer)
+            second = check(experiment, CheckOptions(ai=ai), composer)
             assert len(model.requests) == 1
         assert first.review is not None
         assert second.review is not None

@@ -17,7 +17,7 @@ from graphql import GraphQLInputObjectType, GraphQLObjectType, get_named_type, i
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.errors import UsageError
+from gonogo.model.errors import UsageError
 from gonogo.tracker import filters
 from gonogo.tracker.api import engine, ids
 from gonogo.tracker.api.context import Context, Listings

@@ -19,7 +19,7 @@ import pytest
 from faults import kills, raw, train
 from faults.forwarder import Forwarder
 
-from gonogo.errors import UsageError
+from gonogo.model.errors import UsageError
 from gonogo.tracker import Tracker, running
 
 HERE = Path(__file__).parent / "faults"

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from gonogo.children import command
-from gonogo.errors import StageError
+from gonogo.model.errors import StageError
+from gonogo.system.children import command
 
 KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 

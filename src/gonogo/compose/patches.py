@@ -26,8 +26,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
-from gonogo.code.yamldoc import check_depth, check_size
 from gonogo.compose.cloning import build, clone, shallow
+from gonogo.documents.yaml import check_depth, check_size
 
 OWN_PROVIDERS = ("hydra", "schema")
 REMEMBERED = 4096

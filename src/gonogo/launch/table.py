@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gonogo.launch.work import Event
+from gonogo.launch.job import Event
 from gonogo.report import plain
 
 STYLES = {"running": "cyan", "done": "green", "failed": "bold red", "stopped": "yellow", "skipped": "dim", "waiting": "dim"}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gonogo.finding import Finding, Severity
-from gonogo.verdict import Verdict
+from gonogo.model.finding import Finding, Severity
+from gonogo.model.verdict import Verdict
 
 _NAMES = {Severity.ERROR: "must", Severity.WARNING: "should", Severity.INFO: "may"}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 
-from gonogo.finding import Location
+from gonogo.model.finding import Location
 from gonogo.report import plain
 
 BEFORE = 1

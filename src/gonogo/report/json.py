@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
-from gonogo.verdict import Verdict
+from gonogo.model.verdict import Verdict
 
 # What a reader looks for first comes first.
 LEADING = ("is_code_ready", "code_issue", "schema_version", "experiment", "outcome")

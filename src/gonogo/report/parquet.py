@@ -11,8 +11,8 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gonogo.finding import Finding, Severity
-from gonogo.verdict import Verdict
+from gonogo.model.finding import Finding, Severity
+from gonogo.model.verdict import Verdict
 
 GROUP = 1000  # rows that are written at a time
 

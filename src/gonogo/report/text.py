@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
-from gonogo.finding import Finding, Location, Severity
+from gonogo.model.finding import Finding, Location, Severity
+from gonogo.model.verdict import Outcome, Verdict
 from gonogo.report import plain
 from gonogo.report.console import ReportConsole
 from gonogo.report.excerpt import rows
-from gonogo.verdict import Outcome, Verdict
 
 Source = Callable[[str], list[str] | None]
 MOST_RUNS = 3

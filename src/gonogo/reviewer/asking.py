@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gonogo.execution.environment import cache_folder
+from gonogo.model.options import AiOptions
 from gonogo.reviewer.claims import Answer, Invalid, parse, schema
 from gonogo.reviewer.client import RUNGS, Client, OutageError, Reply, Rung, UnsupportedError
-from gonogo.reviewer.settings import AiSettings
-from gonogo.trial.environment import cache_folder
 
 LAYOUT = 1  # of the cache; part of the key
 CHARACTERS_A_TOKEN = 3  # fewer than models take for code: an estimate that errs on the dear side
@@ -40,7 +40,7 @@ class Spent:
     repairs: int = 0
     cached: int = 0
 
-    def usd(self, settings: AiSettings) -> float | None:
+    def usd(self, settings: AiOptions) -> float | None:
         """The price, None where it is not known."""
         price = settings.price()
         if price is None:
@@ -65,7 +65,7 @@ class Asker:
         settings: the caller's choices.
     """
 
-    def __init__(self, client: Client, settings: AiSettings) -> None:
+    def __init__(self, client: Client, settings: AiOptions) -> None:
         self._client = client
         self._settings = settings
         self._rungs = list(RUNGS)

@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from gonogo.errors import UsageError
-from gonogo.reviewer.settings import AiSettings, find_key
+from gonogo.model.errors import UsageError
+from gonogo.model.options import AiOptions
+from gonogo.reviewer.key import find_key
 
 Rung = Literal["schema", "object", "text"]
 RUNGS: tuple[Rung, ...] = ("schema", "object", "text")
@@ -64,7 +65,7 @@ class OpenAIClient:
         UsageError: no model is named, the SDK is not installed, or there is no key for OpenAI's own server.
     """
 
-    def __init__(self, settings: AiSettings) -> None:
+    def __init__(self, settings: AiOptions) -> None:
         if settings.model is None:
             raise UsageError("The AI reviewer needs a model: --ai-model NAME, or model under [ai] in the policy.")
         try:

@@ -11,14 +11,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from gonogo.code.flow.trace import Trace, composed_configs
-from gonogo.code.modules import Module
-from gonogo.contract import Contract
-from gonogo.errors import UsageError
-from gonogo.experiment import Experiment
-from gonogo.finding import Finding
-from gonogo.plan import Plan
-from gonogo.verdict import StageReport
+from gonogo.analysis.interpreter.trace import Trace, composed_configs
+from gonogo.analysis.python.modules import Module
+from gonogo.model.contract import Contract
+from gonogo.model.errors import UsageError
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Finding
+from gonogo.model.plan import Plan
+from gonogo.model.verdict import StageReport
 
 SYSTEM, USER = "system.md.j2", "user.md.j2"
 SUFFIXES = (".py", ".yaml", ".yml", ".toml", ".md")

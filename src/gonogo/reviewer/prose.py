@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gonogo.finding import Finding
+from gonogo.model.finding import Finding
 from gonogo.reviewer.claims import Claim
 from gonogo.reviewer.verify import _CHECKS, RULES, Known, Standing
 

@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gonogo.facts import Facts
-from gonogo.finding import Stage
+from gonogo.engine.facts import Facts
+from gonogo.model.finding import Stage
+from gonogo.model.options import AiOptions
+from gonogo.model.verdict import ReviewedClaim, ReviewReport, StageReport, Verdict
 from gonogo.reviewer import prompt as prompts
 from gonogo.reviewer.asking import Asker
 from gonogo.reviewer.client import Client, OpenAIClient
-from gonogo.reviewer.settings import AiSettings
 from gonogo.reviewer.verify import Known, Standing, Verified, together, verify
-from gonogo.verdict import ReviewedClaim, ReviewReport, StageReport, Verdict
 
 
 @dataclass
@@ -40,7 +40,7 @@ class Review:
 def review(
     verdict: Verdict,
     facts: Facts,
-    settings: AiSettings,
+    settings: AiOptions,
     judge: Callable[[Stage], None],
     progress: Callable[[str, str, str, str], None],
     client: Client | None = None,

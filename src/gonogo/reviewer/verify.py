@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from gonogo.code.flow.trace import Trace
-from gonogo.code.modules import Module
-from gonogo.code.pyproject import Pyproject
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.analysis.python.modules import Module
 from gonogo.compose.client import Composition
-from gonogo.contract import Contract
-from gonogo.experiment import Experiment
-from gonogo.finding import Finding
+from gonogo.model.contract import Contract
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Finding
+from gonogo.model.verdict import StageReport
 from gonogo.reviewer.claims import Claim
-from gonogo.verdict import StageReport
 
 NEAR = 4  # lines that a quote may be off
 SHORTEST = 4  # letters, digits and signs of a quote: less stands everywhere

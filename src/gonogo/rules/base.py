@@ -1,6 +1,6 @@
 """What a rule is, how its file declares it, and how rules are found and run.
 
-A rule file holds one function under `@rule(...)`, whose parameters name the facts it needs (`gonogo.facts`), whose docstring has the
+A rule file holds one function under `@rule(...)`, whose parameters name the facts it needs (`gonogo.engine.facts`), whose docstring has the
 headings *What it does*, *Why it matters* and *Instead*, and which yields a `Fault` for each thing it finds. Beside it stand `BAD` and
 `GOOD`: small changes to the golden experiment (`tests/golden`) that make the rule fire once, on the line that ends with the marker, and
 that leave it silent. They are the test and the example.
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import ModuleType
 
-from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.model.finding import Location, Related, Severity, Stage
 
 MARKER = "  # <- here"
 HEADINGS = ("What it does", "Why it matters", "Instead")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from gonogo.finding import Related
+from gonogo.model.finding import Related
 from gonogo.rules.base import Fault
 
 MOST_RELATED = 3

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Location, Related
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.causes import excuse
+from gonogo.execution.observations import Place, Process, Raised, RunSeen, SessionSeen
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Location, Related
 from gonogo.rules.base import Fault, at
 from gonogo.rules.places import main_place
-from gonogo.trial.causes import excuse
-from gonogo.trial.observations import Place, Process, Raised, RunSeen, SessionSeen
 
 _SANDBOX = re.compile(r"/\S*?gonogo-box-\w+/(?:tree|tmp/gonogo/scratch|tmp|home)/?")
 MOST_MESSAGE = 300

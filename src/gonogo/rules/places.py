@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Location
+from gonogo.analysis.python.modules import Module
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Location
 from gonogo.rules.base import at
 
 

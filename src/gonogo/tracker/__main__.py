@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from gonogo.errors import UsageError
+from gonogo.model.errors import UsageError
 from gonogo.tracker.settings import Settings
 
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gonogo.errors import UsageError
+from gonogo.model.errors import UsageError
 
 STOP_SECONDS = 10.0
 

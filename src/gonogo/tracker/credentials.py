@@ -11,7 +11,7 @@ from pathlib import Path
 
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from gonogo.errors import UsageError
+from gonogo.model.errors import UsageError
 
 # The client takes no shorter one.
 LEAST_KEY = 40

@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable
 
-from gonogo.errors import UsageError
+from gonogo.model.errors import UsageError
 from gonogo.tracker.settings import Settings
 
 try:

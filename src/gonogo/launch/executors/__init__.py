@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gonogo.errors import UsageError
-from gonogo.launch.work import Executor
+from gonogo.launch.job import Executor
+from gonogo.model.errors import UsageError
 
 
 def make(name: str, jobs: int | None, address: str | None, parameters: dict[str, str]) -> Executor:

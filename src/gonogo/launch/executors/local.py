@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gonogo.launch.work import Event, Job, carry_out, stop
+from gonogo.launch.job import Event, Job, carry_out, stop
 
 CORES_A_JOB = 1
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import ray
 
-from gonogo.cluster import connected
-from gonogo.launch.work import Event, Job, carry_out
+from gonogo.launch.job import Event, Job, carry_out
+from gonogo.system.ray import connected
 
 ATTEMPTS = 3  # a worker that dies takes its job with it: the job goes on where it stopped, on another
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import submitit
 
-from gonogo.launch.work import Event, Job, carry_out
+from gonogo.launch.job import Event, Job, carry_out
 
 INTERVAL = 1.0
 ATTEMPTS = 3  # a job that leaves the queue without a result was killed, or its node was lost: it goes on where it stopped, on another

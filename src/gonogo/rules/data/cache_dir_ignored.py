@@ -6,13 +6,13 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
-from gonogo.code.downloads import Download, downloads
-from gonogo.code.files import file_uses
-from gonogo.code.modules import Function, Module, without_docstring
-from gonogo.code.names import ancestors, argument, calls, functions, origin, reached
-from gonogo.code.paths import PathReader
-from gonogo.experiment import Experiment
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.python.files import file_uses
+from gonogo.analysis.python.modules import Function, Module, without_docstring
+from gonogo.analysis.python.names import ancestors, argument, calls, functions, origin, reached
+from gonogo.analysis.python.paths import PathReader
+from gonogo.analysis.training.downloads import Download, downloads
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 PARAMETER = re.compile(r"^(?:data_?|model_?|hf_?|dataset_?)?cache(?:_?(?:dir|directory|path|root|folder))?$")

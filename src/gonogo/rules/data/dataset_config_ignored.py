@@ -5,17 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.config_places import ConfigPlaces, value_at
-from gonogo.code.datasets import WELL_KNOWN, loads, plain, reads_otherwise
-from gonogo.code.downloads import downloads
-from gonogo.code.flow.trace import Trace
-from gonogo.code.modules import Module
-from gonogo.code.names import all_parsed, argument, text_of
-from gonogo.code.tracking import training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.project.config_places import ConfigPlaces, value_at
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import all_parsed, argument, text_of
+from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.analysis.training.datasets import WELL_KNOWN, loads, plain, reads_otherwise
+from gonogo.analysis.training.downloads import downloads
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
-from gonogo.runs import Run
 
 KEYS = (("dataset", "name"), ("dataset", "split"), ("dataset", "subset"), ("dataset", "config"))
 

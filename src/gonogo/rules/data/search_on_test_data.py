@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.code.objectives import TestDataReader, has_held_out_data, objectives, whole
-from gonogo.code.symbols import Symbols
-from gonogo.code.tracking import training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
-from gonogo.plan import Plan
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.symbols import Symbols
+from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.analysis.training.objectives import TestDataReader, has_held_out_data, objectives, whole
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.plan import Plan
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
-from gonogo.runs import Run
 
 
 @rule("DAT106", "search-on-test-data", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)

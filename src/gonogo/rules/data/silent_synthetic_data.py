@@ -6,14 +6,14 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.datasets import loads
-from gonogo.code.handlers import ends, handler_around
-from gonogo.code.modules import Module
-from gonogo.code.names import ancestors, calls, enclosing_function, origin
-from gonogo.code.randomness import FAKE_DATASETS, MADE_UP, draws, guard_of_absence, modules_missed, names_in
-from gonogo.code.tracking import training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.handlers import ends, handler_around
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import ancestors, calls, enclosing_function, origin
+from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.analysis.training.datasets import loads
+from gonogo.analysis.training.randomness import FAKE_DATASETS, MADE_UP, draws, guard_of_absence, modules_missed, names_in
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.data.swallowed_data_error import LOADS
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.flow.trace import Trace
-from gonogo.code.modules import Module
-from gonogo.code.names import argument, calls, origin, statement_of
-from gonogo.code.tracking import training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import argument, calls, origin, statement_of
+from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
-from gonogo.runs import Run
 
 ORDERED = frozenset({"sequential", "continual", "online", "stream", "streaming", "in_order", "ordered"})
 MODES = ("stream_mode", "stream", "order", "data_order", "ordering", "stream_order")

@@ -6,15 +6,15 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.downloads import downloads
-from gonogo.code.files import file_uses
-from gonogo.code.handlers import handler_of, may_be_made_good, only_tells
-from gonogo.code.modules import Module
-from gonogo.code.names import calls, origin
-from gonogo.code.paths import PathReader
-from gonogo.code.tracking import training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.files import file_uses
+from gonogo.analysis.python.handlers import handler_of, may_be_made_good, only_tells
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import calls, origin
+from gonogo.analysis.python.paths import PathReader
+from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.analysis.training.downloads import downloads
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 LOADS = re.compile(

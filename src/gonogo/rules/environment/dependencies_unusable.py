@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.dependencies import dependency_faults
-from gonogo.code.imports import Import
-from gonogo.code.pyproject import Pyproject
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.project.dependencies import dependency_faults
+from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.analysis.python.imports import Import
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 MOST_RELATED = 5

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.projecttable import build_faults, missing_documents, project_faults
-from gonogo.code.pyproject import Pyproject
-from gonogo.experiment import Experiment
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.project.project_table import build_faults, missing_documents, project_faults
+from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 

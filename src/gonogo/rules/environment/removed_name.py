@@ -8,16 +8,16 @@ from collections.abc import Iterator
 
 from packaging.utils import canonicalize_name
 
-from gonogo.code.dependencies import are_dynamic, requirements
-from gonogo.code.handlers import takes
-from gonogo.code.imports import Import, is_guarded
-from gonogo.code.modules import Module
-from gonogo.code.names import ancestors, calls, last_names, origin
-from gonogo.code.pyproject import Pyproject
-from gonogo.code.removed import BOTH, Removed, lacks, removed_keyword, removed_name
-from gonogo.code.symbols import Symbols
-from gonogo.experiment import Experiment
-from gonogo.finding import Location, Severity, Stage
+from gonogo.analysis.project.dependencies import are_dynamic, requirements
+from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.analysis.project.removed import BOTH, Removed, lacks, removed_keyword, removed_name
+from gonogo.analysis.python.handlers import takes
+from gonogo.analysis.python.imports import Import, is_guarded
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import ancestors, calls, last_names, origin
+from gonogo.analysis.python.symbols import Symbols
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Location, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 # What code that catches these, or asks with these, provides for.

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from packaging.utils import canonicalize_name
 
-from gonogo.code.dependencies import are_dynamic, dependency_faults, requirements
-from gonogo.code.distributions import closure, is_known, providers
-from gonogo.code.imports import Import
-from gonogo.code.pyproject import Pyproject
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.project.dependencies import are_dynamic, dependency_faults, requirements
+from gonogo.analysis.project.distributions import closure, is_known, providers
+from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.analysis.python.imports import Import
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 MOST_RELATED = 5

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.finding import Severity, Stage
+from gonogo.execution.environment import Environment
+from gonogo.execution.uv import Refusal
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
-from gonogo.trial.environment import Environment
-from gonogo.trial.uv import Refusal
 
 SURE = ("unreadable", "unresolvable")
 

@@ -6,13 +6,13 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.dependencies import are_dynamic, dependency_faults, requirements
-from gonogo.code.distributions import import_names, is_plugin, providers
-from gonogo.code.imports import Import
-from gonogo.code.modules import Module
-from gonogo.code.pyproject import Pyproject
-from gonogo.experiment import Experiment
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.project.dependencies import are_dynamic, dependency_faults, requirements
+from gonogo.analysis.project.distributions import import_names, is_plugin, providers
+from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.analysis.python.imports import Import
+from gonogo.analysis.python.modules import Module
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 MOST_CHARACTERS = 200  # of a text that may name a module; docstrings are longer

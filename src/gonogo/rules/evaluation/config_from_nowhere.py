@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import Raised, SessionSeen
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.observed import cleaned, located
-from gonogo.trial.observations import Raised, SessionSeen
 
 _QUOTED = re.compile(r"['\"]([^'\"]+)['\"]")
 
 
-@rule("EVA111", "config-from-nowhere", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSE)
+@rule("EVA111", "config-from-nowhere", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL)
 def config_from_nowhere(
     rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
 ) -> Iterator[Fault]:

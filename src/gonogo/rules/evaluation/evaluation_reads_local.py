@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from gonogo.code.files import FileUse, file_uses
-from gonogo.code.modules import Module
-from gonogo.code.names import all_parsed, ancestors, enclosing_function
-from gonogo.code.paths import RESULTS, SOME_TIME, TREE, UNKNOWN_ROOT, WORKING, PathReader, WrittenPath
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.analysis.python.files import FileUse, file_uses
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import all_parsed, ancestors, enclosing_function
+from gonogo.analysis.python.paths import RESULTS, SOME_TIME, TREE, UNKNOWN_ROOT, WORKING, PathReader, WrittenPath
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 DATA = (

@@ -6,12 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.handlers import ends, handler_around
-from gonogo.code.modules import Module
-from gonogo.code.names import enclosing_function, statement_of
-from gonogo.code.randomness import MADE_UP, draws, guard_of_absence
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.handlers import ends, handler_around
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import enclosing_function, statement_of
+from gonogo.analysis.training.randomness import MADE_UP, draws, guard_of_absence
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 METRIC = re.compile(r"acc|loss|score|f1|auc|metric|error|precision|recall|perplex|bleu|rouge|reward|map\b", re.IGNORECASE)

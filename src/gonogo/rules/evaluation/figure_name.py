@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import SessionSeen
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.observed import located
-from gonogo.trial.observations import SessionSeen
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9.()%+=,-]+(?: [A-Za-z0-9.()%+=,-]+)*)*\.(?:pdf|png|svg)")
 PICTURES_ONLY = (".png", ".jpg", ".jpeg")
 
 
-@rule("EVA106", "figure-name", criterion=8, severity=Severity.WARNING, stage=Stage.REHEARSE)
+@rule("EVA106", "figure-name", criterion=8, severity=Severity.WARNING, stage=Stage.REHEARSAL)
 def figure_name(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
     """A figure has a name that does not say what it shows, or is no PDF.
 

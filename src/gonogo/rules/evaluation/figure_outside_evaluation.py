@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from gonogo.code.modules import Module
-from gonogo.code.names import enclosing_function, imported_modules
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import enclosing_function, imported_modules
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 PLOTTING = frozenset({"matplotlib", "seaborn", "plotly", "bokeh", "altair", "plotnine", "pylab"})

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import SessionSeen
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.places import main_place
-from gonogo.trial.observations import SessionSeen
 
 
-@rule("EVA110", "invalid-json", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSE)
+@rule("EVA110", "invalid-json", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL)
 def invalid_json(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
     """The evaluation writes a `.json` file that is no JSON: NaN or Infinity, or broken off.
 

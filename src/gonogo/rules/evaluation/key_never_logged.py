@@ -6,14 +6,14 @@ import ast
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from gonogo.code.asked_keys import SUMMARY, AskedKey
-from gonogo.code.logged_keys import LoggedKeys
-from gonogo.code.modules import Module
-from gonogo.code.names import argument, calls, text_of
-from gonogo.code.sources.texts import ANY
-from gonogo.code.tracking import handles, training_modules
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import argument, calls, text_of
+from gonogo.analysis.python.sources.texts import ANY
+from gonogo.analysis.tracking.asked_keys import SUMMARY, AskedKey
+from gonogo.analysis.tracking.logged_keys import LoggedKeys
+from gonogo.analysis.tracking.wandb_runs import handles, training_modules
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
 
 

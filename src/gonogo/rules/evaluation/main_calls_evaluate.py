@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.code.names import calls, main_guard, origin
-from gonogo.code.processes import starts
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.project.child_processes import starts
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import calls, main_guard, origin
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 

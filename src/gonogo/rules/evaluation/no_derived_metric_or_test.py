@@ -6,10 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.code.names import all_parsed, text_of
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import all_parsed, text_of
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.places import main_place
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import SessionSeen
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
 from gonogo.rules.places import main_place
-from gonogo.trial.observations import SessionSeen
 
 FIGURES = (".pdf", ".png", ".svg")
 TABLES = (".csv", ".md", ".tex", ".html", ".txt")
 
 
-@rule("EVA114", "output-not-written", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSE)
+@rule("EVA114", "output-not-written", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL)
 def output_not_written(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool) -> Iterator[Fault]:
     """The evaluation ends well without having written what the contract asks for.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.config_places import ConfigPlaces
-from gonogo.code.flow.trace import Trace
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.project.config_places import ConfigPlaces
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 

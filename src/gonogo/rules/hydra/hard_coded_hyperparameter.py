@@ -6,14 +6,14 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gonogo.code.modules import Module
-from gonogo.code.names import ancestors, argument, calls, enclosing_function, has_open_keywords, main_guard, origin
-from gonogo.code.searchspace import SECTION
-from gonogo.code.yamldoc import KeyPath, YamlDocument
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import ancestors, argument, calls, enclosing_function, has_open_keywords, main_guard, origin
+from gonogo.analysis.training.searchspace import SECTION
+from gonogo.documents.yaml import KeyPath, YamlDocument
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
-from gonogo.runs import Run
 
 RATE = ("learning_rate", "lr")
 EPOCHS = ("epochs", "num_epochs", "n_epochs", "max_epochs")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.config_places import NOTHING, ConfigPlaces, paths_of, value_at
-from gonogo.code.flow.trace import Access, Trace
-from gonogo.code.modules import Module, qualified_name
-from gonogo.code.tracking import training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.analysis.interpreter.trace import Access, Trace
+from gonogo.analysis.project.config_places import NOTHING, ConfigPlaces, paths_of, value_at
+from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Location, Related, Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.hydra.unknown_config_key import expression
-from gonogo.runs import Run
 
 SILENT_KINDS = frozenset({"get", "getattr", "select", "attribute", "item"})
 

@@ -6,13 +6,13 @@ import ast
 import posixpath
 from collections.abc import Iterator, Mapping
 
-from gonogo.code.hydra_mains import HydraMain, Unknown, hydra_mains
-from gonogo.code.modules import Module, without_docstring
-from gonogo.code.names import calls, imported_modules, main_guard, origin
-from gonogo.code.processes import started_module, starts
-from gonogo.contract import Contract, module_path
-from gonogo.experiment import Experiment
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.project.child_processes import started_module, starts
+from gonogo.analysis.project.hydra_mains import HydraMain, Unknown, hydra_mains
+from gonogo.analysis.python.modules import Module, without_docstring
+from gonogo.analysis.python.names import calls, imported_modules, main_guard, origin
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 # Other ways to a config that a module may have chosen.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.flow.config import FILLER
-from gonogo.code.flow.trace import Process, Trace
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.interpreter.config import FILLER
+from gonogo.analysis.interpreter.trace import Process, Trace
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 

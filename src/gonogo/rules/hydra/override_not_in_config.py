@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.config_places import ConfigPlaces, nearest
-from gonogo.code.flow.machine import ConfigSource
-from gonogo.code.flow.trace import Process, Trace
-from gonogo.code.modules import Module
+from gonogo.analysis.interpreter.interpreter import ConfigSource
+from gonogo.analysis.interpreter.trace import Process, Trace
+from gonogo.analysis.project.config_places import ConfigPlaces, nearest
+from gonogo.analysis.python.modules import Module
 from gonogo.compose.client import Composition
-from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gonogo.code.files import FileUse, file_uses
-from gonogo.code.modules import Module
-from gonogo.code.paths import TREE, WORKING, PathReader
-from gonogo.code.processes import started_module, starts
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.project.child_processes import started_module, starts
+from gonogo.analysis.python.files import FileUse, file_uses
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.paths import TREE, WORKING, PathReader
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 # Not results: what is kept between runs, and what Hydra and W&B write of their own.

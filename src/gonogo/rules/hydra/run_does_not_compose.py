@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gonogo.code.config_places import ConfigPlaces
-from gonogo.code.flow.machine import ConfigSource
-from gonogo.code.flow.trace import Process, Trace
-from gonogo.code.yamldoc import parse_yaml
+from gonogo.analysis.interpreter.interpreter import ConfigSource
+from gonogo.analysis.interpreter.trace import Process, Trace
+from gonogo.analysis.project.config_places import ConfigPlaces
 from gonogo.compose.client import Composition
-from gonogo.contract import Contract
-from gonogo.experiment import Experiment
-from gonogo.finding import Location, Severity, Stage
+from gonogo.documents.yaml import parse_yaml
+from gonogo.model.contract import Contract
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Location, Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
-from gonogo.runs import Run
 
 
 @rule("HYD102", "run-does-not-compose", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from gonogo.code.config_places import NOTHING, ConfigPlaces, paths_of, value_at
-from gonogo.code.flow.library import FILE_ROOT
-from gonogo.code.flow.trace import Trace
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.interpreter.library import FILE_ROOT
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.project.config_places import NOTHING, ConfigPlaces, paths_of, value_at
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
-from gonogo.runs import Run
 
 Path = tuple[str, ...]
 

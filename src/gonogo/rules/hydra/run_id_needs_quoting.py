@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gonogo.code.flow.machine import ConfigSource
-from gonogo.code.flow.trace import Trace
-from gonogo.contract import Contract
-from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.analysis.interpreter.interpreter import ConfigSource
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Location, Related, Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
-from gonogo.runs import Run
 
 UNSAFE = re.compile(r"[\s;&|<>()$`\"'*?\[\]{}!~#\\/]|^-")
 

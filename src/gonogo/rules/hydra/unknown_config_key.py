@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.config_places import ConfigPlaces, nearest
-from gonogo.code.flow.trace import Access, Site, Trace
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.interpreter.trace import Access, Site, Trace
+from gonogo.analysis.project.config_places import ConfigPlaces, nearest
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 READING = frozenset({"attribute", "item", "getattr", "select"})

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gonogo.code.config_places import ConfigPlaces
-from gonogo.code.flow.trace import Trace
-from gonogo.code.symbols import Definition, Symbols
-from gonogo.code.targets import KEY, Path, find_target, refused_keys, signature_of, targets
-from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.project.config_places import ConfigPlaces
+from gonogo.analysis.project.targets import KEY, Path, find_target, refused_keys, signature_of, targets
+from gonogo.analysis.python.symbols import Definition, Symbols
+from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 

@@ -6,15 +6,15 @@ import ast
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
-from gonogo.code.config_places import ConfigPlaces, nearest, paths_of, value_at
-from gonogo.code.flow.library import FILE_ROOT
-from gonogo.code.flow.trace import Trace
-from gonogo.code.modules import Module, children
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.interpreter.library import FILE_ROOT
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.project.config_places import ConfigPlaces, nearest, paths_of, value_at
+from gonogo.analysis.python.modules import Module, children
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.hydra.masked_missing_key import hidden_keys, meant_elsewhere
-from gonogo.runs import Run
 
 Path = tuple[str, ...]
 

@@ -7,16 +7,16 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from gonogo.code.files import file_uses
-from gonogo.code.hydra_mains import HydraMain, hydra_mains
-from gonogo.code.modules import Module
-from gonogo.code.names import ancestors, argument, origin, reached
-from gonogo.code.paths import SOME_TIME, TREE, WORKING, PathReader
-from gonogo.code.processes import started_module, starts
-from gonogo.code.pyproject import Pyproject
-from gonogo.contract import Contract, module_path
-from gonogo.experiment import Experiment
-from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.analysis.project.child_processes import started_module, starts
+from gonogo.analysis.project.hydra_mains import HydraMain, hydra_mains
+from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.analysis.python.files import file_uses
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import ancestors, argument, origin, reached
+from gonogo.analysis.python.paths import SOME_TIME, TREE, WORKING, PathReader
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 # Each of these means that somebody has thought of the working directory, in a way that the text alone does not tell.

@@ -6,13 +6,13 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module, qualified_name
-from gonogo.code.scopes import FUNCTIONS
-from gonogo.code.signatures import TRANSPARENT
-from gonogo.experiment import Experiment
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.scopes import FUNCTIONS
+from gonogo.analysis.python.signatures import TRANSPARENT
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
-from gonogo.runs import Run
 
 # With one of these in the code, a definition may be reached by a name that is made while it runs.
 _DYNAMIC_NAMES = {"globals", "locals", "getmembers", "import_module", "__import__", "exec", "eval"}

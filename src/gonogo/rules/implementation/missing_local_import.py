@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 
-from gonogo.code.distributions import providers
-from gonogo.code.imports import Import
-from gonogo.code.modules import Module, qualified_name
-from gonogo.code.pyproject import Pyproject
-from gonogo.code.symbols import Symbols
-from gonogo.contract import Contract
-from gonogo.entries import submodules
-from gonogo.experiment import Experiment
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.project.distributions import providers
+from gonogo.analysis.project.entries import submodules
+from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.analysis.python.imports import Import
+from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.symbols import Symbols
+from gonogo.model.contract import Contract
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
 
 # Modules that a build or a protocol compiler writes.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.placeholders import Placeholder
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.placeholders import Placeholder
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 

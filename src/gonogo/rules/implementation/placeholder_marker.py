@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.markers import HINT, find_marker
-from gonogo.code.modules import Module
-from gonogo.code.placeholders import Placeholder
-from gonogo.code.remarks import data_remarks, module_remarks
-from gonogo.experiment import Experiment
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.markers import HINT, find_marker
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.placeholders import Placeholder
+from gonogo.analysis.python.remarks import data_remarks, module_remarks
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.lint import Complaint
-from gonogo.code.modules import Module, qualified_name, without_docstring
-from gonogo.code.scopes import FUNCTIONS
-from gonogo.code.symbols import Symbols
-from gonogo.code.truncation import is_truncated, last_line, syntax_fault
-from gonogo.contract import Contract
-from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.analysis.python.lint import Complaint
+from gonogo.analysis.python.modules import Module, qualified_name, without_docstring
+from gonogo.analysis.python.scopes import FUNCTIONS
+from gonogo.analysis.python.symbols import Symbols
+from gonogo.analysis.python.truncation import is_truncated, last_line, syntax_fault
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 _LOGGERS = {"log", "logger", "LOG", "LOGGER", "_log", "_logger"}

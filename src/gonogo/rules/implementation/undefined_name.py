@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gonogo.code.lint import RUN_TIME_ERRORS, Complaint
-from gonogo.code.modules import Module, qualified_name
-from gonogo.code.scopes import FUNCTIONS, Scopes
-from gonogo.code.symbols import Symbols
-from gonogo.contract import Contract
-from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.analysis.python.lint import RUN_TIME_ERRORS, Complaint
+from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
+from gonogo.analysis.python.symbols import Symbols
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 # Defined by notebooks, profilers, gettext and checkers rather than by the language.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.hydra_mains import hydra_mains
-from gonogo.code.lint import Complaint
-from gonogo.code.modules import Module
-from gonogo.code.pyproject import load_pyproject
-from gonogo.code.truncation import is_truncated, syntax_fault
-from gonogo.code.yamldoc import parse_yaml
-from gonogo.contract import Contract
-from gonogo.experiment import Experiment
-from gonogo.finding import Location, Severity, Stage
+from gonogo.analysis.project.hydra_mains import hydra_mains
+from gonogo.analysis.project.pyproject import load_pyproject
+from gonogo.analysis.python.lint import Complaint
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.truncation import is_truncated, syntax_fault
+from gonogo.documents.yaml import parse_yaml
+from gonogo.model.contract import Contract
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Location, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 SUFFIXES = (".py", ".yaml", ".yml", ".toml")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module, qualified_name
-from gonogo.code.receivers import called
-from gonogo.code.symbols import Symbols
-from gonogo.finding import Location, Related, Severity, Stage
+from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.receivers import called
+from gonogo.analysis.python.symbols import Symbols
+from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 

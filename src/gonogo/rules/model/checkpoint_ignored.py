@@ -6,16 +6,16 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.config_places import ConfigPlaces, value_at
-from gonogo.code.flow.trace import Trace
-from gonogo.code.handlers import is_logging
-from gonogo.code.modules import Module
-from gonogo.code.names import all_parsed, argument, calls, enclosing_function, origin, text_of
-from gonogo.code.tracking import training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.project.config_places import ConfigPlaces, value_at
+from gonogo.analysis.python.handlers import is_logging
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import all_parsed, argument, calls, enclosing_function, origin, text_of
+from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
-from gonogo.runs import Run
 
 KEYS = ("pretrained_checkpoint", "checkpoint", "pretrained_model", "pretrained_model_name_or_path", "hf_id", "checkpoint_path")
 # `load_state_dict` is given what one of these has read.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.config_places import paths_of
-from gonogo.code.flow.trace import Trace
-from gonogo.code.modules import Module
-from gonogo.code.names import all_parsed, argument, calls, last_name, text_of
-from gonogo.code.tracking import training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.project.config_places import paths_of
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import all_parsed, argument, calls, last_name, text_of
+from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
-from gonogo.runs import Run
 
 KEYS = ("method", "objective")
 FOLDING = frozenset({"lower", "upper", "casefold", "strip", "replace"})

@@ -6,19 +6,19 @@ import math
 from collections.abc import Iterator
 from itertools import combinations
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import SessionSeen, Tracked
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.observed import located
-from gonogo.runs import Run
-from gonogo.trial.observations import SessionSeen, Tracked
 
 FEWEST = 6  # numbers that must agree to the last digit
 _TELL_NOTHING = ("_runtime", "_timestamp", "_step", "_wandb")
 
 
-@rule("MOD105", "methods-identical", criterion=4, severity=Severity.ERROR, stage=Stage.REHEARSE)
+@rule("MOD105", "methods-identical", criterion=4, severity=Severity.ERROR, stage=Stage.REHEARSAL)
 def methods_identical(
     rehearsal: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
 ) -> Iterator[Fault]:

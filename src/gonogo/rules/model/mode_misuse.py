@@ -6,12 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.modules import Function, Module, qualified_name
-from gonogo.code.names import ancestors, functions
-from gonogo.code.pretrained import LEARNS
-from gonogo.code.tracking import training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.python.modules import Function, Module, qualified_name
+from gonogo.analysis.python.names import ancestors, functions
+from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.analysis.training.pretrained import LEARNS
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.ListComp, ast.GeneratorExp)

@@ -6,12 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.handlers import ends, handler_of, inner, may_be_made_good, only_tells
-from gonogo.code.modules import Module
-from gonogo.code.names import argument, calls, origin
-from gonogo.code.tracking import training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.handlers import ends, handler_of, inner, may_be_made_good, only_tells
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import argument, calls, origin
+from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 # Words of a training that is taken up again where it was left: a new start is what it then means to make.

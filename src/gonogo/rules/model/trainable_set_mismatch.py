@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import Optimizer, SessionSeen
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
 from gonogo.rules.observed import judged, located, trained
-from gonogo.runs import Run
-from gonogo.trial.observations import Optimizer, SessionSeen
 
 
 @rule("MOD103", "trainable-set-mismatch", criterion=4, severity=Severity.ERROR, stage=Stage.TRIAL)

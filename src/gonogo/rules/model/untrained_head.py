@@ -6,12 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.code.names import all_parsed, ancestors, argument, calls, enclosing_function
-from gonogo.code.pretrained import Built, learns_from_labels, loads_weights, replaced_heads
-from gonogo.code.tracking import training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import all_parsed, ancestors, argument, calls, enclosing_function
+from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.analysis.training.pretrained import Built, learns_from_labels, loads_weights, replaced_heads
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 NORMS = re.compile(r"BatchNorm|LayerNorm|GroupNorm|_NormBase|_BatchNorm|InstanceNorm|\bbn|norm|affine", re.IGNORECASE)

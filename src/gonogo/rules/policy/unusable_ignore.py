@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.ignores import find_ignores
-from gonogo.experiment import Experiment
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.ignores import find_ignores
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, all_rules, rule
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.finding import Severity, Stage
+from gonogo.model.finding import Severity, Stage
 from gonogo.reviewer.stage import Review
 from gonogo.reviewer.verify import Standing
 from gonogo.rules.base import Edit, Fault, Tree, at, rule

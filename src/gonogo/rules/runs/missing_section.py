@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.yamldoc import YamlDocument
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.documents.yaml import YamlDocument
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, at, quoted, rule
 from gonogo.rules.grouping import by_message
-from gonogo.runs import Run
 
 
 @rule("RUN103", "missing-section", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gonogo.code.searchspace import SECTION, parameters
-from gonogo.code.yamldoc import KeyPath
-from gonogo.finding import Severity, Stage
-from gonogo.plan import Plan
+from gonogo.analysis.training.searchspace import SECTION, parameters
+from gonogo.documents.yaml import KeyPath
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.plan import Plan
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.grouping import by_message
-from gonogo.runs import Run
 
 NUMBER = r"(\d+(?:\.\d+)?)"
 SEVERITY = re.compile(rf"severity[\s_:=()-]*(?:level\s*)?{NUMBER}", re.IGNORECASE)

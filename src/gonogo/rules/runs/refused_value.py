@@ -6,11 +6,11 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from gonogo.code.flow.trace import Raised, Trace
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.interpreter.trace import Raised, Trace
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.search.space_signature_mismatch import SPACE
-from gonogo.runs import Run
 
 
 @rule("RUN105", "refused-value", criterion=7, severity=Severity.ERROR, stage=Stage.COMPOSE)

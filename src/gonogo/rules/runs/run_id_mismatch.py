@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.grouping import by_message
-from gonogo.runs import Run
 
 
 @rule("RUN102", "run-id-mismatch", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)

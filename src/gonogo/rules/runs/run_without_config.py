@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
-from gonogo.plan import Plan
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.plan import Plan
+from gonogo.model.runs import Run
 from gonogo.rules.base import Fault, Tree, at, rule
 from gonogo.rules.grouping import by_message
-from gonogo.runs import Run
 
 
 @rule("RUN101", "run-without-config", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)

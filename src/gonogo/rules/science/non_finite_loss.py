@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import SessionSeen
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.observed import located, made_up
-from gonogo.trial.observations import SessionSeen
 
 
 @rule("SCI103", "non-finite-loss", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL)

@@ -6,19 +6,19 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import RunSeen, SessionSeen
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.observed import judged, located, trained
-from gonogo.runs import Run
-from gonogo.trial.observations import RunSeen, SessionSeen
 
 _ADAPTS = re.compile(r"(?<![a-z])(tent|entropy|adapt\w*|eata|sar|cotta|shot|memo)(?![a-z])", re.IGNORECASE)
 _STILL = re.compile(r"(?<![a-z])(source|none|no[-_ ]?adapt\w*|frozen|norm|bn|batch[-_ ]?norm|statistics|t3a|lame)(?![a-z])", re.IGNORECASE)
 
 
-@rule("SCI104", "nothing-adapts", criterion=None, severity=Severity.ERROR, stage=Stage.REHEARSE)
+@rule("SCI104", "nothing-adapts", criterion=None, severity=Severity.ERROR, stage=Stage.REHEARSAL)
 def nothing_adapts(rehearsal: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
     """A run that adapts by gradient left every parameter as it was.
 

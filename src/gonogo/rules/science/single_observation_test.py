@@ -5,14 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.code.names import calls, origin
-from gonogo.code.sources.follow import Sources
-from gonogo.code.tablegroups import Groups
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import calls, origin
+from gonogo.analysis.python.sources.resolve import Sources
+from gonogo.analysis.tracking.tablegroups import Groups
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
-from gonogo.runs import Run
 
 TESTS = frozenset(
     f"scipy.stats.{name}"

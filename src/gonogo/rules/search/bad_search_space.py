@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from gonogo.code.modules import Module
-from gonogo.code.names import calls, text_of
-from gonogo.code.searchspace import parameters
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import calls, text_of
+from gonogo.analysis.training.searchspace import parameters
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.grouping import by_message
-from gonogo.runs import Run
 
 LOG_TYPES = frozenset({"loguniform", "logfloat", "logint", "intlog", "floatlog", "loguniformfloat", "loguniformint", "intloguniform"})
 INT_TYPES = frozenset({"int", "integer", "intuniform", "uniformint", "randint", "quniformint", "intrange"})

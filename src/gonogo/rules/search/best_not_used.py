@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module, qualified_name
-from gonogo.code.names import all_parsed, calls, origin, statement_of
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.names import all_parsed, calls, origin, statement_of
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 BEST = frozenset({"best_params", "best_trial", "best_trials", "best_value"})

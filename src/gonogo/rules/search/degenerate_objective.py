@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import Process, SessionSeen
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.observed import judged, located
-from gonogo.trial.observations import Process, SessionSeen
 
 
-@rule("OPT106", "degenerate-objective", criterion=7, severity=Severity.ERROR, stage=Stage.REHEARSE)
+@rule("OPT106", "degenerate-objective", criterion=7, severity=Severity.ERROR, stage=Stage.REHEARSAL)
 def degenerate_objective(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
     """A trial of the search asks for no parameter.
 

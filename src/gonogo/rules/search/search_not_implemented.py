@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 
-from gonogo.code.modules import Module, without_docstring
-from gonogo.code.names import all_parsed, ancestors
-from gonogo.code.searchspace import SECTION, is_on
-from gonogo.code.yamldoc import YamlDocument
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.python.modules import Module, without_docstring
+from gonogo.analysis.python.names import all_parsed, ancestors
+from gonogo.analysis.training.searchspace import SECTION, is_on
+from gonogo.documents.yaml import YamlDocument
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.places import training_place
-from gonogo.runs import Run
 
 # The kinds of node that can mention a name; see `_name`.
 MENTIONS = (ast.Name, ast.Attribute, ast.Constant, ast.alias)

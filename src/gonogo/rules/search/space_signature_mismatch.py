@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.flow.trace import Call, Trace
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.interpreter.trace import Call, Trace
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 SPACE = "search_space"

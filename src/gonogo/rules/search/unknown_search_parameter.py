@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from gonogo.code.modules import Module
-from gonogo.code.names import all_parsed, calls
-from gonogo.code.searchspace import SECTION, is_on, parameters
-from gonogo.code.yamldoc import YamlDocument
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import all_parsed, calls
+from gonogo.analysis.training.searchspace import SECTION, is_on, parameters
+from gonogo.documents.yaml import YamlDocument
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.grouping import by_message
-from gonogo.runs import Run
 
 WORD = re.compile(r"\w+")
 

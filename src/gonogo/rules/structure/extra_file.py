@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from gonogo.contract import Contract
-from gonogo.experiment import Experiment
-from gonogo.finding import Severity, Stage
+from gonogo.model.contract import Contract
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Fault, Tree, at, quoted, rule
 
 MOST_SINGLE = 5

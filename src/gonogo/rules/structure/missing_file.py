@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.contract import Contract
-from gonogo.experiment import Experiment
-from gonogo.finding import Severity, Stage
+from gonogo.model.contract import Contract
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Fault, Tree, at, rule
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gonogo.code.flow.trace import Trace
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 # Observed with the W&B client 0.29 to 0.31: `Settings.validate_run_id` refuses these, and an id that begins or ends with white space.

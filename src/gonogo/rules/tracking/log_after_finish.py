@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module, qualified_name
-from gonogo.code.names import functions
-from gonogo.code.tracking import handles, is_init, training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.names import functions
+from gonogo.analysis.tracking.wandb_runs import handles, is_init, training_modules
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 

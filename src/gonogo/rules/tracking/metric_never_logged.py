@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
-from gonogo.plan import Plan
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import SessionSeen
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.plan import Plan
 from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
 from gonogo.rules.observed import judged, located
-from gonogo.trial.observations import SessionSeen
 
 
-@rule("WDB106", "metric-never-logged", criterion=6, severity=Severity.WARNING, stage=Stage.REHEARSE)
+@rule("WDB106", "metric-never-logged", criterion=6, severity=Severity.WARNING, stage=Stage.REHEARSAL)
 def metric_never_logged(
     rehearsal: SessionSeen, plan: Plan | None, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
 ) -> Iterator[Fault]:

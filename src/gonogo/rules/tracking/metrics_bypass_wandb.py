@@ -6,13 +6,13 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.files import FileUse, file_uses
-from gonogo.code.modules import Module
-from gonogo.code.names import calls, origin, reached
-from gonogo.code.paths import PathReader
-from gonogo.code.tracking import training_modules
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.files import FileUse, file_uses
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import calls, origin, reached
+from gonogo.analysis.python.paths import PathReader
+from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 METRIC = re.compile(

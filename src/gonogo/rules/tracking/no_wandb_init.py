@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.code.names import all_parsed, argument, calls, has_open_keywords, text_of
-from gonogo.code.tracking import begins_elsewhere, is_init, training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import all_parsed, argument, calls, has_open_keywords, text_of
+from gonogo.analysis.tracking.wandb_runs import begins_elsewhere, is_init, training_modules
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.places import training_place
 

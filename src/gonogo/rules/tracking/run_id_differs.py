@@ -6,15 +6,15 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.flow.config import FILLER
-from gonogo.code.flow.trace import Call, Trace
-from gonogo.code.flow.values import Text
-from gonogo.code.lookups import lookups
-from gonogo.code.modules import Module
-from gonogo.code.names import argument
-from gonogo.code.sources.follow import Sources
-from gonogo.contract import Contract, module_path
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.interpreter.config import FILLER
+from gonogo.analysis.interpreter.trace import Call, Trace
+from gonogo.analysis.interpreter.values import Text
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import argument
+from gonogo.analysis.python.sources.resolve import Sources
+from gonogo.analysis.tracking.lookups import lookups
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 

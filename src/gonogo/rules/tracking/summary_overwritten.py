@@ -6,17 +6,17 @@ import math
 import sys
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import Place, Process, SessionSeen, Tracked
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
 from gonogo.rules.observed import judged, located, processes
-from gonogo.trial.observations import Place, Process, SessionSeen, Tracked
 
 IN_SUMMARY = "summary:"
 
 
-@rule("WDB111", "summary-overwritten", criterion=6, severity=Severity.WARNING, stage=Stage.REHEARSE)
+@rule("WDB111", "summary-overwritten", criterion=6, severity=Severity.WARNING, stage=Stage.REHEARSAL)
 def summary_overwritten(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
     """A value that was written into the summary is not there when the run is over: a row's value of the same name is.
 

@@ -6,12 +6,12 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.code.handlers import LEAVES, ends, inner, takes
-from gonogo.code.modules import Module
-from gonogo.code.names import ancestors, calls, enclosing_function, origin, text_of
-from gonogo.code.tracking import is_init, training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.handlers import LEAVES, ends, inner, takes
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import ancestors, calls, enclosing_function, origin, text_of
+from gonogo.analysis.tracking.wandb_runs import is_init, training_modules
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 
 

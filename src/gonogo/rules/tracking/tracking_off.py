@@ -6,13 +6,13 @@ import ast
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gonogo.code.config_places import ConfigPlaces, value_at
-from gonogo.code.flow.trace import Trace
-from gonogo.code.modules import Module
-from gonogo.code.names import ancestors, calls, statement_of
-from gonogo.code.tracking import begins_elsewhere, is_init, training_modules
-from gonogo.contract import Contract
-from gonogo.finding import Related, Severity, Stage
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.project.config_places import ConfigPlaces, value_at
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import ancestors, calls, statement_of
+from gonogo.analysis.tracking.wandb_runs import begins_elsewhere, is_init, training_modules
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.grouping import by_message
 

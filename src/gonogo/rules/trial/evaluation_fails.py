@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import SessionSeen
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.evaluation.config_from_nowhere import missing_file
 from gonogo.rules.observed import failures
-from gonogo.trial.observations import SessionSeen
 
 
-@rule("TRI107", "evaluation-fails", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSE)
+@rule("TRI107", "evaluation-fails", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL)
 def evaluation_fails(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool) -> Iterator[Fault]:
     """The evaluation fails on the runs that were just rehearsed.
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.config_places import ConfigPlaces, paths_of, value_at
-from gonogo.code.flow.trace import Process, Site, Trace
+from gonogo.analysis.interpreter.trace import Process, Site, Trace
+from gonogo.analysis.project.config_places import ConfigPlaces, paths_of, value_at
 from gonogo.compose.client import Composition
-from gonogo.contract import Contract
-from gonogo.finding import Location, Severity, Stage
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Location, Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, at, rule
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.code.modules import Module
-from gonogo.contract import Contract
-from gonogo.finding import Severity, Stage
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import RunSeen, SessionSeen
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Fault, Tree, rule
 from gonogo.rules.observed import judged, located
-from gonogo.trial.observations import RunSeen, SessionSeen
 
 _TORCH = ("import torch", "from torch", "import lightning", "import pytorch_lightning")
 # What else may compute, where no torch module is called in a process that the probe watches.

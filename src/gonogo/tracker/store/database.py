@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from gonogo.errors import UsageError
+from gonogo.model.errors import UsageError
 
 # A change of the tables raises this; an older file is then brought up to date, a newer one refused.
 VERSION = 1

@@ -1,0 +1,1 @@
+"""Facts about an experiment's files, read and never executed."""

@@ -1,0 +1,1 @@
+"""What surrounds the code: entry points, dependencies, the places where config keys are written."""

@@ -1,0 +1,80 @@
+"""Child processes: the calls that start one, and the words of the command line as far as the text says them."""
+
+from __future__ import annotations
+
+import ast
+import shlex
+from collections.abc import Iterator
+
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import argument, calls, enclosing_function, origin, text_of
+
+STARTERS = frozenset(
+    {f"subprocess.{name}" for name in ("run", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput")}
+    | {"os.system", "os.popen", "os.execv", "os.execvp", "os.execvpe", "runpy.run_module", "runpy.run_path"}
+)
+
+
+def starts(module: Module) -> Iterator[tuple[ast.Call, list[str]]]:
+    """Each call that starts a process, with the literal words of its command in order; words that are computed are left out."""
+    for call in calls(module):
+        name = origin(module, call.func)
+        if name in STARTERS:
+            command = argument(call, 1 if name.startswith("os.exec") else 0, "args", "cmd", "mod_name", "path_name", "command")
+            yield call, list(_words(module, command, 0))
+
+
+def started_module(words: list[str]) -> str | None:
+    """The module that a command line starts with `-m`, None if it says none."""
+    try:
+        return words[words.index("-m") + 1]
+    except (ValueError, IndexError):
+        return None
+
+
+def _words(module: Module, node: ast.expr | None, depth: int) -> Iterator[str]:
+    if node is None or depth > 5:
+        return
+    text = text_of(node)
+    if text is not None:
+        yield from _split(text)
+    elif isinstance(node, (ast.List, ast.Tuple)):
+        for entry in node.elts:
+            literal = text_of(entry)
+            if literal is not None:
+                yield literal
+            elif isinstance(entry, ast.Starred):
+                yield from _words(module, entry.value, depth + 1)
+    elif isinstance(node, ast.JoinedStr):
+        yield from _split("".join(str(part.value) if isinstance(part, ast.Constant) else "?" for part in node.values))
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        yield from _words(module, node.left, depth + 1)
+        yield from _words(module, node.right, depth + 1)
+    elif isinstance(node, ast.Call):
+        inner = node.args[0] if node.args else None
+        yield from _words(module, inner, depth + 1)
+    elif isinstance(node, ast.Name):
+        for value in _assigned(module, node):
+            yield from _words(module, value, depth + 1)
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:
+        return text.split()
+
+
+def _assigned(module: Module, name: ast.Name) -> list[ast.expr]:
+    """What is assigned to a name in the function where it is used, else at the top of the module."""
+    scope = enclosing_function(module, name)
+    for place in (scope, None):
+        found: list[ast.expr] = []
+        for node in module.of(ast.Assign, ast.AnnAssign):
+            if node.value is not None and enclosing_function(module, node) is place:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if any(isinstance(target, ast.Name) and target.id == name.id for target in targets):
+                    found.append(node.value)
+        if found:
+            return found
+    return []

@@ -1,0 +1,97 @@
+"""What libraries no longer have, or never had, and whether a project gets such a version; the table is in `removed.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+
+from packaging.version import InvalidVersion, Version
+
+from gonogo.analysis.project.pyproject import parse_requirement
+
+# torchvision 0.13 and later hand `pretrained` on to the network, which refuses it, as soon as `weights` is given too.
+BOTH = ("torchvision", "0.13", "torchvision.models.", ("pretrained", "weights"))
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What a library lacks.
+
+    Attributes:
+        distribution: its canonical name.
+        since: the version from which on it is absent.
+        never: no older version is known to have had it either.
+        instead: what to write, possibly in words.
+    """
+
+    distribution: str
+    since: str
+    instead: str = ""
+    never: bool = False
+
+
+@lru_cache(maxsize=1)
+def removals() -> tuple[dict[str, Removed], dict[tuple[str, str], Removed], dict[str, tuple[Removed, frozenset[str]]]]:
+    """The table: by dotted name, by function and argument, and what the closed classes and modules have."""
+    table = tomllib.loads((resources.files("gonogo.analysis.project") / "removed.toml").read_text("utf-8"))
+    names: dict[str, Removed] = {}
+    keywords: dict[tuple[str, str], Removed] = {}
+    for library in table["library"]:
+        distribution, since = library["distribution"], library["since"]
+        names |= {name: Removed(distribution, since, instead) for name, instead in library.get("names", {}).items()}
+        for function, arguments in library.get("keywords", {}).items():
+            keywords |= {(function, keyword): Removed(distribution, since, instead) for keyword, instead in arguments.items()}
+    closed = {
+        owner: (Removed(known["distribution"], known["version"], never=True), frozenset(known["names"].split()))
+        for owner, known in table["closed"].items()
+    }
+    return names, keywords, closed
+
+
+def removed_name(dotted: str) -> Removed | None:
+    """What is known of a dotted name that a library lacks, None where it may be there."""
+    names, _, closed = removals()
+    owner, _, name = dotted.rpartition(".")
+    if owner in closed and name not in closed[owner][1] and not name.startswith("_"):
+        return closed[owner][0]
+    return names.get(dotted)
+
+
+def removed_keyword(function: str, keyword: str) -> Removed | None:
+    """What is known of an argument that a library's function no longer takes, None where it may take it."""
+    return removals()[1].get((function, keyword))
+
+
+def lacks(removed: Removed, requirements: Iterable[str], locked: str | None) -> tuple[str, bool] | None:
+    """Why a project gets a version that lacks it, and whether that is sure; None if it may well get an older one.
+
+    Args:
+        removed: what is looked for.
+        requirements: the project's requirements of the distribution, as they are written.
+        locked: the version in its lock file, None if there is none.
+    """
+    since = Version(removed.since)
+    if locked is not None:
+        return (f"{removed.distribution} {locked} is locked", True) if _version(locked) >= since else None
+    written = list(requirements)
+    parsed = [entry for entry in map(parse_requirement, written) if entry is not None and (entry.marker is None or entry.marker.evaluate())]
+    if not written:
+        return ("no version has it", True) if removed.never else None
+    specifiers = [specifier for requirement in parsed for specifier in requirement.specifier]
+    bounds = [_version(specifier.version) for specifier in specifiers if specifier.operator in (">=", ">", "==", "~=", "===")]
+    text = " and ".join(f"`{requirement}`" for requirement in written)
+    if any(bound >= since for bound in bounds):
+        return f"{text} asks for a version without it", True
+    if parsed and all(requirement.specifier.contains(since, prereleases=True) for requirement in parsed):
+        return f"{text} lets uv install a version without it", removed.never
+    return None
+
+
+def _version(text: str) -> Version:
+    try:
+        return Version(text.removesuffix(".*"))
+    except InvalidVersion:
+        return Version("0")

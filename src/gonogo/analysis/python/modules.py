@@ -1,0 +1,279 @@
+"""Python modules of the experiment as syntax trees, with what they define and import."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar, overload
+
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Location
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+# Fields of syntax nodes that never hold a node, whatever the kind of node; `ctx` holds one that says nothing.
+_PLAIN_FIELDS = {"ctx", "id", "attr", "arg", "kind", "type_comment", "module", "level", "asname", "simple", "conversion", "rest"}
+_FIELDS = {
+    kind: tuple(name for name in kind._fields if name not in _PLAIN_FIELDS)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+_T = TypeVar("_T")
+_A = TypeVar("_A", bound=ast.AST)
+_B = TypeVar("_B", bound=ast.AST)
+_C = TypeVar("_C", bound=ast.AST)
+
+
+@dataclass(frozen=True)
+class ParseFault:
+    """The parser's own words, and the 1-based place."""
+
+    message: str
+    line: int
+    column: int
+
+
+class Module:
+    """One Python file: its tree, its names, its comments.
+
+    Attributes:
+        path: relative to the experiment's root.
+        name: the dotted name under which `python -m` or an import finds it from the root.
+        tree: None where the running Python can't parse the file; then `fault` says why.
+    """
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.text = text
+        self.name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        self.is_package = path.endswith("/__init__.py")
+        self.tree: ast.Module | None = None
+        self.fault: ParseFault | None = None
+        self._answers: dict[tuple[Callable[..., Any], ast.AST], Any] = {}
+        self._found: dict[tuple[type[ast.AST], ...], list[ast.AST]] = {}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # invalid escapes and the like are the experiment's affair
+                self.tree = ast.parse(text)
+        except SyntaxError as error:
+            self.fault = ParseFault(error.msg, error.lineno or 1, error.offset or 1)
+        except (ValueError, RecursionError, MemoryError) as error:
+            self.fault = ParseFault(str(error) or "nested too deeply to be parsed", 1, 1)
+
+    @cached_property
+    def folder(self) -> str:
+        """The dotted name of the folder that the file is in, empty for the root."""
+        return self.path.rpartition("/")[0].replace("/", ".")
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The lines without their ends; line n is `lines[n - 1]`."""
+        return self.text.splitlines()
+
+    @cached_property
+    def _index(self) -> tuple[list[ast.AST], dict[ast.AST, ast.AST]]:
+        """Every node and its parent in one pass; `ast.walk` and a second pass for the parents take three times as long."""
+        nodes: list[ast.AST] = [self.tree] if self.tree else []
+        parents: dict[ast.AST, ast.AST] = {}
+        for node in nodes:  # grows as it goes: parents before children
+            for child in children(node):
+                nodes.append(child)
+                parents[child] = node
+        return nodes, parents
+
+    @property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree, parents before children, but for the markers of loading and storing."""
+        return self._index[0]
+
+    @property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        """The parent of each node."""
+        return self._index[1]
+
+    @cached_property
+    def _places(self) -> dict[type[ast.AST], list[int]]:
+        """Where in `nodes` each kind of node stands."""
+        places: dict[type[ast.AST], list[int]] = {}
+        for index, node in enumerate(self.nodes):
+            places.setdefault(type(node), []).append(index)
+        return places
+
+    @overload
+    def of(self, first: type[_A], /) -> Sequence[_A]: ...
+
+    @overload
+    def of(self, first: type[_A], second: type[_B], /) -> Sequence[_A | _B]: ...
+
+    @overload
+    def of(self, first: type[_A], second: type[_B], third: type[_C], /, *more: type[_C]) -> Sequence[_A | _B | _C]: ...
+
+    def of(self, *kinds: type[ast.AST]) -> Sequence[Any]:
+        """Every node of some kinds in the order of `nodes`: most rules look at one or two kinds, and need not go through all nodes."""
+        found = self._found.get(kinds)
+        if found is None:
+            places = sorted(index for kind in kinds for index in self._places.get(kind, ()))
+            found = self._found[kinds] = [self.nodes[index] for index in places]
+        return found
+
+    def once(self, ask: Callable[[_A], _T], node: _A) -> _T:
+        """What a function finds in a node of the tree, which never changes: asked once, however many runs come through the node."""
+        key = (ask, node)
+        if key not in self._answers:
+            self._answers[key] = ask(node)
+        return self._answers[key]  # type: ignore[no-any-return]
+
+    @cached_property
+    def imports(self) -> dict[str, str]:
+        """What each imported name stands for, imports within functions included: `optim` is `torch.optim`."""
+        found: dict[str, str] = {}
+        for node in self.of(ast.Import, ast.ImportFrom):
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    first = alias.name.partition(".")[0]
+                    found[alias.asname or first] = alias.name if alias.asname else first
+            else:
+                source = self.resolve_import(node)
+                found.update((alias.asname or alias.name, f"{source}.{alias.name}" if source else alias.name) for alias in node.names)
+        return found
+
+    @cached_property
+    def generators(self) -> set[int]:
+        """The functions that yield, by `id` of their node."""
+        found = set()
+        for node in self.of(ast.Yield, ast.YieldFrom):
+            function: ast.AST | None = node
+            while function is not None and not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+                function = self.parents.get(function)
+            found.add(id(function))
+        return found
+
+    @cached_property
+    def definitions(self) -> dict[str, ast.AST]:
+        """What the module's top level binds, by name: the last binding, also under `if` and `try`."""
+        found: dict[str, ast.AST] = {}
+        for node in _top_level(self.tree):
+            for name in _bound_names(node):
+                found[name] = node
+        return found
+
+    @cached_property
+    def has_star_import(self) -> bool:
+        """Whether `from x import *` may bind any name."""
+        return any(alias.name == "*" for node in self.of(ast.ImportFrom) for alias in node.names)
+
+    @cached_property
+    def comments(self) -> list[tuple[Location, str]]:
+        """Every comment with its place."""
+        return comments_of(self.path, self.text)
+
+    def location(self, node: ast.AST) -> Location:
+        """Where a node stands, in characters (the tree counts bytes)."""
+        line: int = getattr(node, "lineno", 1)
+        end_line: int = getattr(node, "end_lineno", None) or line
+        return Location(
+            path=self.path,
+            line=line,
+            column=self._characters(line, getattr(node, "col_offset", 0)) + 1,
+            end_line=end_line,
+            end_column=self._characters(end_line, getattr(node, "end_col_offset", 0) or 0) + 1,
+        )
+
+    def _characters(self, line: int, offset: int) -> int:
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
+        return offset if text.isascii() else len(text.encode("utf-8")[:offset].decode("utf-8", "ignore"))
+
+    def resolve_import(self, node: ast.ImportFrom) -> str:
+        """The absolute dotted name of the module that `from … import` names."""
+        if not node.level:
+            return node.module or ""
+        parts = self.name.split(".")
+        base = parts[: len(parts) - node.level + (1 if self.is_package else 0)]
+        return ".".join([*base, node.module] if node.module else base)
+
+
+def comments_of(path: str, text: str) -> list[tuple[Location, str]]:
+    """Every comment of a Python file with its place."""
+    found = []
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                (line, column), (end_line, end_column) = token.start, token.end
+                place = Location(path=path, line=line, column=column + 1, end_line=end_line, end_column=end_column + 1)
+                found.append((place, token.string))
+    except (tokenize.TokenError, SyntaxError):
+        pass  # the comments before the fault are good; the fault itself is reported by IMP103
+    return found
+
+
+def children(node: ast.AST) -> list[ast.AST]:
+    """What `ast.iter_child_nodes` gives, in half the time and without the markers of loading and storing."""
+    found: list[ast.AST] = []
+    for name in _FIELDS[type(node)]:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            found += [child for child in value if isinstance(child, ast.AST)]
+        elif isinstance(value, ast.AST):
+            found.append(value)
+    return found
+
+
+def load_modules(experiment: Experiment) -> dict[str, Module]:
+    """Parse every Python file of the experiment, by path."""
+    return {file.path: Module(file.path, file.text or "") for file in experiment.with_suffix(".py")}
+
+
+def qualified_name(node: ast.AST) -> str:
+    """`a.b.c` for a chain of names and attributes, an empty text for anything else."""
+    if type(node) is ast.Name:
+        return node.id
+    parts: list[str] = []
+    while type(node) is ast.Attribute:
+        parts.append(node.attr)
+        node = node.value
+    if type(node) is not ast.Name:
+        return ""
+    return ".".join([node.id, *reversed(parts)])
+
+
+def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    """The statements of a body after its docstring."""
+    first = body[0] if body else None
+    is_docstring = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    return body[1:] if is_docstring else body
+
+
+def _top_level(tree: ast.Module | None) -> Iterator[ast.AST]:
+    """Statements that run at import time, in order, through `if`, `try`, `with` and loops, not into functions and classes."""
+    pending: list[ast.AST] = list(tree.body) if tree else []
+    while pending:
+        node = pending.pop(0)
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            pending[:0] = [
+                child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.stmt, ast.ExceptHandler, ast.match_case))
+            ]
+
+
+def _bound_names(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield node.name
+    elif isinstance(node, ast.Import):
+        for alias in node.names:
+            yield alias.asname or alias.name.partition(".")[0]
+    elif isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            yield alias.asname or alias.name
+    elif isinstance(node, ast.ExceptHandler):
+        if node.name:
+            yield node.name
+    else:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, (ast.expr, ast.withitem)):
+                for name in ast.walk(child):
+                    if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store):
+                        yield name.id

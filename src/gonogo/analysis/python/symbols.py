@@ -1,0 +1,222 @@
+"""Names across the project's own modules: what a module defines, and which function or class a name or a call means.
+
+Everything here is three-valued: an answer is given only where the tree alone settles it, and `None` stands for *unknown*.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+
+from gonogo.analysis.python.modules import Function, Module, qualified_name
+from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
+
+# A module that mentions one of these may hold names that no statement of it shows.
+_NAMESPACES = {"globals", "exec"}
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A function or class of the project, and the module that holds it."""
+
+    module: Module
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+class Symbols:
+    """What the modules of one experiment define.
+
+    Args:
+        modules: every Python file, by path.
+        paths: every path of the experiment, also those that are not Python.
+    """
+
+    def __init__(self, modules: dict[str, Module], paths: Iterable[str]) -> None:
+        self.modules = modules
+        self.by_name = {module.name: module for module in modules.values()}
+        self._paths = sorted(paths)
+        self._scopes: dict[str, Scopes] = {}
+        self._packages = {
+            ".".join(folder.parts) for path in self._paths if path.endswith(".py") for folder in PurePosixPath(path).parents if folder.parts
+        }
+
+    def scopes(self, module: Module) -> Scopes:
+        """The scopes of a module."""
+        if module.path not in self._scopes:
+            self._scopes[module.path] = Scopes(module)
+        return self._scopes[module.path]
+
+    def is_package(self, name: str) -> bool:
+        """Whether a dotted name is a folder with Python files in it, with or without `__init__.py`."""
+        return name in self._packages
+
+    def has_module(self, name: str) -> bool | None:
+        """Whether a dotted name is a module of the project.
+
+        None where its first part is not the project's, or where a file of that name exists that is no readable Python source.
+        """
+        if name in self.by_name or name in self._packages:
+            return True
+        if name.partition(".")[0] not in self._packages and name.partition(".")[0] not in self.by_name:
+            return None
+        stem = name.replace(".", "/")
+        return None if any(path.startswith((stem + ".", stem + "/")) for path in self._paths) else False
+
+    def binds(self, module_name: str, name: str) -> bool | None:
+        """Whether a module or package of the project binds a name at its top level; None where that can't be told."""
+        if self.has_module(f"{module_name}.{name}") is not False and module_name in self._packages:
+            return True
+        module = self.by_name.get(module_name)
+        if module is None:
+            return False if module_name in self._packages else None
+        if module.tree is None:
+            return None
+        if name in self.scopes(module).names(module.tree).bound:
+            return True
+        return None if self.is_open(module) else False
+
+    def is_open(self, module: Module) -> bool:
+        """Whether a module may hold names that no statement of it shows."""
+        if module.tree is None or module.has_star_import or "__getattr__" in module.definitions:
+            return True
+        return any(
+            node.id in _NAMESPACES if isinstance(node, ast.Name) else node.attr == "modules" and qualified_name(node) == "sys.modules"
+            for node in module.of(ast.Name, ast.Attribute)
+        )
+
+    @cached_property
+    def holders(self) -> dict[str, set[tuple[str, ...]]]:
+        """For each name that a module or a folder with modules bears: the folders, as parts, in which it does."""
+        found: dict[str, set[tuple[str, ...]]] = {}
+        for path in self.modules:
+            parts = PurePosixPath(path.removesuffix("/__init__.py").removesuffix(".py")).parts
+            for length, name in enumerate(parts):
+                found.setdefault(name, set()).add(parts[:length])
+        return found
+
+    def member(self, module_name: str, name: str) -> Definition | None:
+        """The function or class that a module surely has under a name."""
+        module = self.by_name.get(module_name)
+        return self._member(module, name, depth=0) if module is not None else None
+
+    def resolve(self, module: Module, node: ast.expr) -> Definition | None:
+        """The function or class of the project that a name or `module.name`, used at its place, surely means."""
+        if isinstance(node, ast.Name):
+            found = self.scopes(module).lookup(node.id, node)
+            if found is None or len(found[1]) != 1:
+                return None
+            return self._definition(module, found[1][0], node.id, depth=0)
+        if isinstance(node, ast.Attribute) and node.attr not in self.stored_attributes:
+            owner = self._module_of(module, node.value)
+            return self._member(owner, node.attr, depth=0) if owner else None
+        return None
+
+    def _definition(self, module: Module, binding: ast.AST, name: str, depth: int) -> Definition | None:
+        if isinstance(binding, (*FUNCTIONS, ast.ClassDef)):
+            return Definition(module, binding)
+        if isinstance(binding, ast.ImportFrom) and depth < 10:
+            original = next((alias.name for alias in binding.names if (alias.asname or alias.name) == name), None)
+            source = self.by_name.get(module.resolve_import(binding))
+            if original is not None and source is not None:
+                return self._member(source, original, depth + 1)
+        return None
+
+    def _member(self, module: Module, name: str, depth: int) -> Definition | None:
+        if module.tree is None or module.has_star_import or name in self.stored_attributes:
+            return None
+        bindings = self.scopes(module).names(module.tree).bound.get(name, [])
+        return self._definition(module, bindings[0], name, depth) if len(bindings) == 1 else None
+
+    def _module_of(self, module: Module, node: ast.expr) -> Module | None:
+        """The project's module that an expression surely names."""
+        text = qualified_name(node)
+        if not text:
+            return None
+        first, _, rest = text.partition(".")
+        root = node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        found = self.scopes(module).lookup(first, root)
+        if found is None or len(found[1]) != 1:
+            return None
+        binding = found[1][0]
+        if isinstance(binding, ast.ImportFrom):
+            original = next((alias.name for alias in binding.names if (alias.asname or alias.name) == first), "")
+            return self.by_name.get(".".join(part for part in (module.resolve_import(binding), original, rest) if part))
+        if isinstance(binding, ast.Import):
+            alias = next((alias for alias in binding.names if (alias.asname or alias.name.partition(".")[0]) == first), None)
+            if alias is not None:
+                return self.by_name.get(".".join(part for part in ((alias.name if alias.asname else first), rest) if part))
+        return None
+
+    @cached_property
+    def stored_attributes(self) -> set[str]:
+        """Every attribute name that some statement of the project assigns (`x.name = …`): what it means may change as the code runs."""
+        found = set()
+        for module in self.modules.values():
+            found |= {node.attr for node in module.of(ast.Attribute) if isinstance(node.ctx, (ast.Store, ast.Del))}
+            for call in module.of(ast.Call):
+                if isinstance(call.func, ast.Name) and call.func.id == "setattr" and len(call.args) > 1:
+                    name = call.args[1]
+                    if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                        found.add(name.value)
+        return found
+
+    @cached_property
+    def callable_names(self) -> set[str]:
+        """Every name under which a function or class of the project may be called; a quick way to leave all other calls aside."""
+        found = set()
+        for module in self.modules.values():
+            found |= {node.name for node in module.of(*FUNCTIONS, ast.ClassDef)}
+            found |= {alias.asname for node in module.of(ast.ImportFrom) for alias in node.names if alias.asname}
+        return found
+
+    @cached_property
+    def classes(self) -> list[Definition]:
+        """Every class of the project."""
+        return [Definition(module, node) for module in self.modules.values() for node in module.of(ast.ClassDef)]
+
+    def bases(self, definition: Definition) -> list[Definition | str]:
+        """The bases of a class: the project's own as definitions, all others by their dotted name (empty if they are no name)."""
+        node = definition.node
+        assert isinstance(node, ast.ClassDef)
+        found: list[Definition | str] = []
+        for base in node.bases:
+            inner = base.value if isinstance(base, ast.Subscript) else base
+            own = self.resolve(definition.module, inner)
+            found.append(own if own is not None and isinstance(own.node, ast.ClassDef) else qualified_name(inner))
+        return found
+
+    def subclasses(self, name: str) -> Iterator[Definition]:
+        """Every class of the project that has a class of this name among its ancestors, going by names alone."""
+        known, grown = {name}, True
+        while grown:
+            grown = False
+            for definition in self.classes:
+                assert isinstance(definition.node, ast.ClassDef)
+                written = (base.value if isinstance(base, ast.Subscript) else base for base in definition.node.bases)
+                bases = {qualified_name(base).rpartition(".")[2] for base in written}
+                if bases & known and definition.node.name not in known:
+                    known.add(definition.node.name)
+                    grown = True
+        return (definition for definition in self.classes if definition.node.name in known - {name})
+
+    def method(self, definition: Definition, name: str, depth: int = 0) -> tuple[Definition, Function] | None:
+        """The method that a class surely has under a name, and the class it comes from; only one base is ever followed."""
+        assert isinstance(definition.node, ast.ClassDef)
+        bindings = self.scopes(definition.module).names(definition.node).bound.get(name, [])
+        if bindings:
+            only = bindings[0] if len(bindings) == 1 else None
+            return (definition, only) if isinstance(only, FUNCTIONS) else None
+        bases = self.bases(definition)
+        if len(bases) == 1 and isinstance(bases[0], Definition) and depth < 10:
+            return self.method(bases[0], name, depth + 1)
+        return None
+
+
+def method_names(node: ast.ClassDef) -> set[str]:
+    """The names of the methods written in a class body."""
+    return {entry.name for entry in node.body if isinstance(entry, FUNCTIONS)}

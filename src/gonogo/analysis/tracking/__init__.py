@@ -1,0 +1,1 @@
+"""What a program logs to W&B, and what it asks W&B for."""

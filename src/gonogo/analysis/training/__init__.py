@@ -1,0 +1,1 @@
+"""What a training program does: its data, models, search and randomness."""

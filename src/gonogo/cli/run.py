@@ -1,0 +1,71 @@
+"""`gonogo trial` and `gonogo rehearse`: one run, all that it says, and what was seen of it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+
+from gonogo.cli.check import check_paths, checked_trial_options
+from gonogo.model.errors import UsageError
+from gonogo.model.verdict import Verdict
+from gonogo.pool.pool import Pool, Task
+from gonogo.report import plain
+from gonogo.report.console import ReportConsole
+from gonogo.report.text import Report
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for."""
+
+    path: str
+    run: str
+    plan: str | None
+    to: str
+    trial: dict[str, Any]
+    debug: bool
+
+
+def run(request: Request, pool: Pool) -> int:
+    """Run it; the exit code is that of a verdict on the stages that ran it alone.
+
+    Raises:
+        UsageError: a path or a run that is not there.
+    """
+    with pool:
+        check_paths([request.path, *([request.plan] if request.plan else [])])
+        options = {"to": request.to, "execution": checked_trial_options(request.trial), "timeout": 60.0}
+        console = ReportConsole(sys.stdout)
+
+        def hear(_: int, stage: str, label: str, what: str, text: str) -> None:
+            if what == "start":
+                console.put(Text.assemble((f"── {stage} {plain.line(label)}".rstrip(), "bold")))
+            elif what == "line":
+                console.put(Text(plain.line(text)))
+            sys.stdout.flush()
+
+        (result,) = pool.run([Task(request.path, request.path, request.plan)], options, hear)
+        if result.usage:
+            raise UsageError(result.usage)
+        verdict = _of_runs(result.verdict)
+        sources = {path: text.splitlines() for path, text in result.sources.items()}
+        console.put(Text(""))
+        _timeline(console, verdict)
+        Report(console).print(verdict, sources.get)
+        return verdict.outcome.exit_code
+
+
+def _of_runs(verdict: Verdict) -> Verdict:
+    """The part of a verdict that comes from running: what the stages before found is `gonogo check`'s to say."""
+    return verdict.model_copy(update={"findings": [finding for finding in verdict.findings if finding.stage.runs_code]})
+
+
+def _timeline(console: ReportConsole, verdict: Verdict) -> None:
+    for stage in verdict.stages:
+        for entry in stage.runs:
+            phases = ", ".join(f"{name} after {seconds:.1f} s" for name, seconds in entry.phases.items())
+            line = f"{stage.name} {plain.line(entry.run)}: {entry.status}, {entry.seconds:.1f} s, {entry.peak_memory_mb:.0f} MB at most"
+            console.put(Text(line + (f" ({phases})" if phases else "")))

@@ -1,1 +1,0 @@
-"""Facts about source text: Python, YAML and TOML, read and never executed."""

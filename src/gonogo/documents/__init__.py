@@ -1,0 +1,1 @@
+"""YAML and JSON as data with positions, bounded in size and depth."""

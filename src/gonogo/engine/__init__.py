@@ -1,0 +1,1 @@
+"""One experiment: facts, stages, policy, verdict."""

@@ -1,0 +1,283 @@
+"""The stages that run the experiment, `trial` and `rehearse`: each runs it once and then lets its rules look at what was seen."""
+
+from __future__ import annotations
+
+import fnmatch
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gonogo.engine.facts import Facts
+from gonogo.execution import causes
+from gonogo.execution.environment import FILES, Environment, Settings, prepare
+from gonogo.execution.observations import RunSeen, SessionSeen
+from gonogo.execution.session import EVALUATION, Bounds, carry_out
+from gonogo.execution.session import Stage as Session
+from gonogo.execution.uv import Refusal
+from gonogo.model.contract import Contract
+from gonogo.model.errors import StageError, UsageError
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Stage
+from gonogo.model.options import ExecutionOptions
+from gonogo.model.runs import Run
+from gonogo.model.verdict import RunReport, StageReport, Verdict
+
+#: Gets the stage, the run (empty: the stage itself), what (`start`, `line`, `end`) and a text.
+Progress = Callable[[str, str, str, str], None]
+BEYOND = 3  # a trial may go so many batches too far before it is cut: enough to see that it does
+FEWEST = 16  # images of a batch: with fewer, an untrained network of ten classes is often right on none, and evaluations divide by that
+# What says how much there is to do, by the last part of a config key; a rehearsal does the least of it.
+CAPS = {
+    **dict.fromkeys(("epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs", "train_epochs", "total_epochs"), 1),
+    **dict.fromkeys(("n_trials", "num_trials"), 1),
+    **dict.fromkeys(("max_steps", "total_steps", "num_training_steps", "num_iterations", "max_iterations", "max_iters"), 2),
+    **dict.fromkeys(("batch_size", "train_batch_size", "eval_batch_size", "test_batch_size", "per_device_train_batch_size"), FEWEST),
+}
+CUTS = Bounds(batches=2, epochs=1, trials=1, loops=True)
+
+
+@dataclass
+class Running:
+    """What both stages need.
+
+    Args:
+        verdict: filled in.
+        facts: given what was seen.
+        judge: lets the rules of a stage speak; what could not be run goes into the verdict.
+        options: the caller's choices.
+        to: the last stage that is wanted.
+        progress: hears of what goes on.
+    """
+
+    verdict: Verdict
+    facts: Facts
+    judge: Callable[[Stage], None]
+    options: ExecutionOptions
+    to: Stage
+    progress: Progress
+    trial_failed: bool = False
+
+    def run(self) -> None:
+        """Run the stages that are wanted, the cheaper first; one whose forerunner found something that blocks is skipped.
+
+        Raises:
+            UsageError: a pattern for runs that matches none.
+        """
+        contract: Contract = self.facts.get("contract")
+        if contract.entries is not None:
+            raise UsageError(f"The contract {contract.name} does not say how runs are started: --to goes with another.")
+        runs = chosen(self.facts.get("runs"), self.options.runs)
+        environment: Environment | None = None
+        for stage in (Stage.TRIAL, Stage.REHEARSAL):
+            if stage is Stage.REHEARSAL and self.to is Stage.TRIAL:
+                break
+            reason = self._obstacle(runs, stage)
+            if reason:
+                self.verdict.stages.append(StageReport(name=stage, status="skipped", reason=reason))
+                continue
+            if environment is None:
+                environment = self._environment(stage)
+                if environment is None:
+                    return
+            self._stage(stage, runs, environment)
+
+    def _obstacle(self, runs: Sequence[Run], stage: Stage) -> str:
+        if not runs:
+            return "there is no run"
+        if stage is Stage.REHEARSAL and self.trial_failed and not self.options.keep_going:
+            return "the trial failed (--keep-going)"
+        blocking = sum(finding.blocks for finding in self.verdict.findings)
+        if blocking and not self.options.keep_going:
+            return f"{blocking} finding{'s' if blocking > 1 else ''} of the stages before block{'' if blocking > 1 else 's'} (--keep-going)"
+        return ""
+
+    def _environment(self, stage: Stage) -> Environment | None:
+        """The experiment's environment; None where there is none, which the verdict then says."""
+        started = time.monotonic()
+        experiment: Experiment = self.facts.get("experiment")
+        options = self.options
+        self.progress("environment", "", "start", "")
+        settings = Settings(
+            python=Path(options.python) if options.python else None, torch=options.torch, seconds=options.environment_timeout
+        )
+        files = {name: text for name in FILES if (text := experiment.text(name)) is not None}
+        try:
+            found = prepare(files, settings, lambda line: self.progress("environment", "", "line", line))
+        except StageError as error:
+            self._failed(stage, f"the environment could not be made: {error}", started)
+            return None
+        self.facts.give("environment", found)
+        self.progress("environment", "", "end", "")
+        if isinstance(found, Refusal):
+            self._report(stage, started, "failed", f"the environment can't be made: {found.kind}")
+            before = len(self.verdict.findings)
+            self.judge(Stage.TRIAL)
+            if len(self.verdict.findings) == before:
+                self.verdict.undecided.append(f"the environment could not be made: {found}")
+            return None
+        self.verdict.notes += found.notes
+        return found
+
+    def _failed(self, stage: Stage, reason: str, started: float) -> None:
+        self._report(stage, started, "failed", reason)
+        self.verdict.undecided.append(f"{stage} could not run: {reason}")
+
+    def _report(self, stage: Stage, started: float, status: str, reason: str = "", session: SessionSeen | None = None) -> None:
+        seconds = round(time.monotonic() - started, 3)
+        runs = timeline(session) if session else []
+        self.verdict.stages.append(StageReport(name=stage, status=status, reason=reason, seconds=seconds, runs=runs))
+
+    def _stage(self, stage: Stage, runs: Sequence[Run], environment: Environment) -> None:
+        started = time.monotonic()
+        self.facts.give("environment", environment)
+        try:
+            session = self._trial(runs, environment) if stage is Stage.TRIAL else self._rehearse(runs, environment)
+        except StageError as error:
+            self._failed(stage, str(error), started)
+            return
+        self.facts.give("trial" if stage is Stage.TRIAL else "rehearsal", session)
+        if stage is Stage.REHEARSAL:
+            self.facts.give("complete_rehearsal", self._set_evaluation_aside(session))
+        if session.problem:
+            self.verdict.undecided.append(f"{stage} came to no end: {session.problem}")
+        self._report(stage, started, "failed" if session.problem else "ran", session.problem, session)
+        self.verdict.notes += [note for note in notes(session) if note not in self.verdict.notes]
+        undecided = len(self.verdict.undecided)
+        self.judge(stage)
+        self.verdict.undecided[undecided:undecided] = doubts(session, self.facts)
+        self.verdict.undecided += self._unexplained(stage, session)
+        self.trial_failed = bool(session.problem) or not all(run.ok for run in session.runs.values())
+
+    def _set_evaluation_aside(self, session: SessionSeen) -> bool:
+        """Whether all runs were rehearsed well; if not, a failed evaluation is set aside: what it makes of some runs alone says nothing."""
+        whole = len(session.runs) == len(self.facts.get("runs")) and all(run.ok for run in session.runs.values()) and not session.problem
+        evaluation = session.evaluation
+        if not whole and evaluation is not None and not evaluation.ok:
+            last = " ".join(evaluation.last_lines(1).split())[-200:]
+            session.notes.append(f"The evaluation failed on some of the runs alone, which is not held against it: {last}")
+            session.evaluation = None
+        return whole
+
+    def _unexplained(self, stage: Stage, session: SessionSeen) -> list[str]:
+        """Runs that failed although no rule found a fault and nothing excuses them: that is no GO."""
+        found = [finding for finding in self.verdict.findings if finding.stage is stage and finding.blocks]
+        said = "\n".join(self.verdict.undecided)
+        failed = [run for run in every_run(session) if not run.ok]
+        left = [run for run in failed if run.label not in said and not any(not each.runs or run.label in each.runs for each in found)]
+        return [f"{stage}: {run.label} failed, and it was not found out why: {' '.join(run.last_lines(3).split())[-300:]}" for run in left]
+
+    def _carry_out(self, session: Session, runs: Sequence[Run], environment: Environment) -> SessionSeen:
+        name = Stage.TRIAL if session.name == "trial" else Stage.REHEARSAL
+        return carry_out(
+            session,
+            self.facts.get("experiment"),
+            runs,
+            self.facts.get("contract"),
+            environment.interpreter,
+            self.options,
+            lambda run, what, text: self.progress(name, run, what, text),
+        )
+
+    def _trial(self, runs: Sequence[Run], environment: Environment) -> SessionSeen:
+        contract: Contract = self.facts.get("contract")
+        bounds = Bounds(batches=contract.trial.max_batches + BEYOND, epochs=1 + BEYOND, trials=1, loops=True)
+        return self._carry_out(Session("trial", contract.commands["trial"], bounds), runs, environment)
+
+    def _rehearse(self, runs: Sequence[Run], environment: Environment) -> SessionSeen:
+        """The rehearsal. One that fails is run once more with the config as it is: what only fails in a lowered config is no fault."""
+        experiment: Experiment = self.facts.get("experiment")
+        contract: Contract = self.facts.get("contract")
+        own = experiment.plan.rehearsal.overrides if experiment.plan else []
+        overrides = (*own, *self.options.overrides)
+        first = Session("rehearsal", contract.commands["full"], replace(CUTS, caps=tuple(CAPS.items())), tracker=True, overrides=overrides)
+        seen = self._carry_out(first, runs, environment)
+        if seen.problem or not any(map(_changed, seen.runs.values())) or all(run.ok for run in every_run(seen)):
+            return seen
+        self.progress(Stage.REHEARSAL, "", "line", "something failed: once more with the config as it is")
+        again = self._carry_out(replace(first, bounds=replace(CUTS, epochs=2)), runs, environment)  # the first and the last
+        again.notes.append("The rehearsal was run twice: in the first, with smaller batches and fewer epochs, something failed.")
+        return again
+
+
+def chosen(runs: Sequence[Run], patterns: Sequence[str]) -> list[Run]:
+    """The runs that patterns name, in the runs' order; all for none.
+
+    Raises:
+        UsageError: a pattern that matches no run.
+    """
+    if not patterns:
+        return list(runs)
+    for pattern in patterns:
+        if not any(_matches(run.id, pattern) for run in runs):
+            raise UsageError(f"No run matches '{pattern}': there are {', '.join(run.id for run in runs) or 'none'}.")
+    return [run for run in runs if any(_matches(run.id, pattern) for pattern in patterns)]
+
+
+def _matches(run_id: str, pattern: str) -> bool:
+    return run_id == pattern or fnmatch.fnmatchcase(run_id, pattern)
+
+
+def _changed(run: RunSeen) -> bool:
+    return any(process.bounded for process in run.processes.values())
+
+
+def notes(session: SessionSeen) -> list[str]:
+    """What a reader must know of how a session was run."""
+    found = list(session.notes)
+    if session.containment:
+        found.append(f"The experiment was run in a sandbox: {session.containment}.")
+    standins = session.standins()
+    if standins:
+        found.append(f"It ran on stand-ins, so nothing is said of its numbers: {'; '.join(standins)}.")
+    if session.forged:
+        found.append(f"Lines on the probe's channel that were not the probe's: {session.forged}.")
+    broken = {text for run in session.runs.values() for process in run.processes.values() for text in process.probe_failures}
+    return found + [f"The probe could not watch everything: {text}." for text in sorted(broken)]
+
+
+def doubts(session: SessionSeen, facts: Facts) -> list[str]:
+    """Failures that may not be the experiment's, and runs that were not seen to their end."""
+    modules = facts.get("modules")
+    found: dict[str, list[str]] = {}
+    for run in every_run(session):
+        if run.ok:
+            continue
+        chain = run.failure()
+        reason = causes.excuse(chain, run, modules)
+        if reason:
+            said = f" ({chain[0]})" if chain and not run.late else ""
+            found.setdefault(f"{reason}{said}", []).append(run.label)
+    stage = "trial" if session.stage == "trial" else "rehearsal"
+    return [f"{stage} of {', '.join(labels)} failed, but {reason}" for reason, labels in found.items()]
+
+
+def every_run(session: SessionSeen) -> list[RunSeen]:
+    """The runs of a session, and its evaluation."""
+    return [*session.runs.values(), *([session.evaluation] if session.evaluation else [])]
+
+
+def timeline(session: SessionSeen) -> list[RunReport]:
+    """The runs of a session on its own clock."""
+    every = every_run(session)
+    begun = min((run.started for run in every), default=0.0)
+    return [
+        RunReport(
+            run="evaluation" if run.label == EVALUATION else run.label,
+            status="ok" if run.ok else "late" if run.late else "failed",
+            started=round(run.started - begun, 3),
+            seconds=run.seconds,
+            phases=_phases(run),
+            peak_memory_mb=round(max((process.peak_memory for process in run.processes.values()), default=0) / 1e6, 1),
+        )
+        for run in every
+    ]
+
+
+def _phases(run: RunSeen) -> dict[str, float]:
+    latest: dict[str, float] = {}
+    for process in run.processes.values():
+        for name, at in process.marks.items():
+            if name in ("task", "network", "wandb init", "wandb finish"):
+                latest[name] = max(latest.get(name, 0.0), round(at - run.started, 3))
+    return latest

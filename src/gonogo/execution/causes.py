@@ -1,0 +1,111 @@
+"""Failures that may not be the experiment's: what it needs is not on this machine, or no bounded run could have got it right."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import last_name
+from gonogo.execution.observations import Raised, RunSeen
+
+_CONNECTION = re.compile(
+    r"connection|connect|urlerror|httperror|timeout|gaierror|maxretry|newconnection|nameresolution|offline|localentrynotfound|sslerror|"
+    r"proxyerror|reposit\w*notfound|hubhttp",
+    re.IGNORECASE,
+)
+_NAMES = re.compile(
+    r"name resolution|getaddrinfo|connection error|max retries|offline mode|couldn't connect|cannot connect|no network", re.IGNORECASE
+)
+_PATH = re.compile(r"(?<![\w.:/])(/[\w .+@(),=-]+(?:/[\w .+@(),=-]+)+)")
+# A place for data below the tree: whoever starts the experiment puts them there, or it downloads them.
+_DATA = re.compile(r"(?<![\w./])((?:\./)?(?:\.cache|data|datasets?|inputs?)/[\w.+@=/-]+)", re.IGNORECASE)
+_FRAME = re.compile(r'File "[^"]*"?')  # of a worker's traceback, the last of which may be cut off
+_ENVIRONMENT = re.compile(r"/(site|dist)-packages/|/lib/python\d|/bin/python[\d.]*$")  # the sandbox shows the experiment's own
+_SYSTEM = ("/proc/", "/dev/", "/sys/", "/usr/", "/lib", "/bin/", "/etc/")  # a path in these is no data
+_ARITHMETIC = ("ZeroDivisionError", "FloatingPointError", "LinAlgError")
+_NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
+
+
+def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Module]) -> str:
+    """Why a failure does not show that the experiment is at fault; empty if nothing speaks for it.
+
+    Args:
+        chain: what was raised, None where no probe saw it.
+        run: the run that failed.
+        modules: the experiment's modules by path.
+    """
+    if run.late:
+        return "its time was up"
+    if not chain:
+        return ""
+    return _network(chain, run) or _data(chain, run) or _numbers(chain, modules)
+
+
+def _network(chain: list[Raised], run: RunSeen) -> str:
+    wanted = [host for process in run.processes.values() for host in process.hosts]
+    unreachable = [happened.what for process in run.processes.values() for happened in process.unreachable]
+    if not wanted and not unreachable:
+        return ""
+    if not any(_CONNECTION.search(raised.type) or _NAMES.search(raised.message) for raised in chain):
+        return ""
+    return f"it needs the network ({', '.join(dict.fromkeys([*unreachable, *wanted]))[:200]}), which the sandbox does not have"
+
+
+def _data(chain: list[Raised], run: RunSeen) -> str:
+    """A path outside the tree that is not there: data that are on the machine where the experiment will run."""
+    inside = _common_folder(run)
+    for raised in chain:
+        for found in _PATH.finditer(_FRAME.sub("", raised.message)):
+            path = found[1].strip().rstrip(".,:;'\")")
+            if (inside and path.startswith(inside)) or path.startswith(_SYSTEM) or _ENVIRONMENT.search(path):
+                continue
+            if Path(path).exists():
+                return f"it needs {path}, which the sandbox shows only with --data-root"
+            if not path.startswith("/tmp/"):
+                return f"it needs {path}, which is not on this machine (--data-root)"
+        message = raised.message.replace(f"{inside}/tree/", "") if inside else raised.message
+        below = _DATA.search(message) if raised.type in ("FileNotFoundError", "NotADirectoryError") else None
+        if below is not None:
+            return f"it needs {below[1].rstrip('.')}, which is not in the experiment's folder"
+    return ""
+
+
+def _common_folder(run: RunSeen) -> str:
+    """The folder of the sandbox, as the run's own arguments have it."""
+    results = next((part.partition("=")[2].strip("'\"") for part in run.argv if part.startswith("results_dir=")), "")
+    return results.rpartition("/tree/")[0]
+
+
+def _numbers(chain: list[Raised], modules: Mapping[str, Module]) -> str:
+    """The experiment's own check of a number: after two batches, or on made-up data, numbers are not what they will be."""
+    for raised in chain:
+        if raised.type in _ARITHMETIC and raised.place is not None:
+            where = f"{raised.place[0]}:{raised.place[1]}"
+            return f"its arithmetic has no result ({raised.type} at {where}), which may be for the numbers of a bounded run"
+        if raised.own and raised.place is not None and (test := _guard(modules.get(raised.place[0]), raised.place[1])) is not None:
+            return f"its own check `{test}` ({raised.place[0]}:{raised.place[1]}) did not hold, which no bounded run may be able to fulfil"
+    return ""
+
+
+def _guard(module: Module | None, line: int) -> str | None:
+    """The test of the `if` or `assert` that led to the `raise` at a line, where it compares quantities."""
+    if module is None or module.tree is None:
+        return None
+    best: ast.If | ast.Assert | None = None
+    tests: list[ast.If | ast.Assert] = [*module.of(ast.If), *module.of(ast.Assert)]
+    for node in tests:
+        if node.lineno <= line <= (node.end_lineno or node.lineno) and (best is None or node.lineno >= best.lineno):
+            best = node
+    return ast.unparse(best.test)[:120] if best is not None and _compares_quantities(best.test) else None
+
+
+def _compares_quantities(test: ast.expr) -> bool:
+    for node in ast.walk(test):
+        if isinstance(node, ast.Compare) and any(isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for op in node.ops):
+            return True
+        if isinstance(node, ast.Call) and last_name(node.func) in _NUMERIC_TESTS:
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""What everything else speaks of: the experiment, its plan and runs, the contract, findings, the verdict, the caller's options."""

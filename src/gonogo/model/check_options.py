@@ -1,0 +1,29 @@
+"""What is asked of the gate for one experiment, or for each of many."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gonogo.model.finding import Stage
+from gonogo.model.options import AiOptions, ExecutionOptions
+from gonogo.model.plan import Plan
+from gonogo.model.policy import Baseline, Policy
+
+
+class CheckOptions(BaseModel):
+    """The caller's choices for a check."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contract: str | None = Field(default=None, description="Name or path of the contract; None to detect it")
+    plan: Plan | None = Field(default=None, description="The research plan, where it does not come with the experiment")
+    select: tuple[str, ...] = Field(default=(), description="Rule ids, families or slugs to run; empty for all")
+    ignore: tuple[str, ...] = Field(default=(), description="Rule ids, families or slugs not to run")
+    entries: tuple[str, ...] = Field(default=(), description="Entry points, for a contract without runs of its own; none to detect them")
+    timeout: float = Field(default=60.0, description="Seconds that the stages may take which run nothing")
+    policy: Policy | None = Field(default=None, description="What the caller lets pass, and why")
+    baseline: Baseline | None = Field(default=None, description="Findings that are known and don't block")
+    trust_repo: bool = Field(default=False, description="Heed the experiment's own policy and its comments")
+    to: Stage = Field(default=Stage.COMPOSE, description="The last stage")
+    execution: ExecutionOptions = ExecutionOptions()
+    ai: AiOptions = AiOptions()

@@ -1,0 +1,56 @@
+"""What the caller lets pass, as data: a policy file's content, and a baseline's."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from gonogo.model.finding import Severity
+from gonogo.model.options import AiOptions
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Ignore(_Part):
+    """Findings to overlook: of these rules (ids, families or slugs), in files that match the path, for a reason."""
+
+    rules: list[Text] = Field(min_length=1)
+    reason: Text
+    path: Text | None = None
+
+
+class Policy(_Part):
+    """The content of a policy file, or of `[tool.gonogo]`.
+
+    Attributes:
+        where: the file it comes from.
+    """
+
+    contract: Text | None = None
+    select: list[Text] = []
+    severity: dict[str, Severity] = {}
+    ignore: list[Ignore] = []
+    ai: AiOptions | None = None
+    where: str = ""
+
+
+class BaselineEntry(_Part):
+    """One finding that was there before; only the fingerprint is compared, the rest is for people."""
+
+    fingerprint: Text
+    rule: str
+    path: str
+    message: str = ""
+
+
+class Baseline(_Part):
+    """Findings that are known and don't block: one entry excuses one finding."""
+
+    schema_version: int = Field(default=1, ge=1, le=1)
+    findings: list[BaselineEntry]
+    where: str = ""

@@ -1,0 +1,138 @@
+"""The verdict: findings and stages turned into GO, NO-GO or 'could not decide'."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, Field, computed_field
+
+from gonogo import __version__
+from gonogo.model.finding import Finding, Severity
+
+SCHEMA_VERSION = 2
+
+
+class Outcome(StrEnum):
+    """What the gate answers."""
+
+    GO = "GO"
+    NO_GO = "NO-GO"
+    UNDECIDED = "UNDECIDED"
+
+    @property
+    def exit_code(self) -> int:
+        """The process exit code that stands for it."""
+        return {Outcome.GO: 0, Outcome.NO_GO: 1, Outcome.UNDECIDED: 3}[self]
+
+
+class RunReport(BaseModel):
+    """One run of a stage, on the stage's own clock."""
+
+    run: str
+    status: str = Field(description="ok, failed or late")
+    started: float = Field(default=0.0, description="Seconds since the stage's first run began")
+    seconds: float = 0.0
+    phases: dict[str, float] = Field(default={}, description="Seconds from the run's start to: task, network, wandb init, wandb finish")
+    peak_memory_mb: float = 0.0
+
+
+class StageReport(BaseModel):
+    """What became of one stage."""
+
+    name: str
+    status: str = Field(description="ran, skipped or failed")
+    reason: str = ""
+    seconds: float = 0.0
+    runs: list[RunReport] = Field(default=[], description="Of a stage that runs the experiment: its runs in order, and the evaluation")
+
+
+class Suppressed(BaseModel):
+    """A finding that does not count, who said so, and why."""
+
+    finding: Finding
+    by: str = Field(description="config (the caller's), repository (its own [tool.gonogo]), inline (a comment on the line) or baseline")
+    where: str = Field(description="The file, or file and line, that says so")
+    reason: str
+
+
+class ReviewedClaim(BaseModel):
+    """What the AI reviewer claimed, and what the facts say of it."""
+
+    kind: str
+    path: str
+    line: int
+    what: str
+    standing: str = Field(description="confirmed (a finding says the same), refuted, open, or unquoted (the line it quotes is not there)")
+    fact: str = Field(default="", description="What settles it")
+    votes: int = Field(default=1, description="How many answers make it")
+
+
+class ReviewReport(BaseModel):
+    """How the AI reviewer was asked, what it took, and every claim that it made."""
+
+    mode: str = Field(description="advise or block")
+    model: str
+    rung: str = Field(default="", description="The form of structured output that the server knew: schema, object or text")
+    samples: int = Field(default=0, description="Answers that could be used")
+    cached: int = Field(default=0, description="Answers that were there already")
+    repairs: int = Field(default=0, description="Answers that had to be asked for once more")
+    input_tokens: int = 0
+    output_tokens: int = 0
+    usd: float | None = Field(default=None, description="The price, if the caller said what a token costs")
+    seconds: float = 0.0
+    claims: list[ReviewedClaim] = []
+
+
+class Verdict(BaseModel):
+    """The answer for one experiment. `is_code_ready` and `code_issue` are the contract's two fields."""
+
+    experiment: str = Field(description="The path as it was given")
+    contract: str = Field(description="Name of the contract, empty if it did not come to that")
+    contract_reason: str = ""
+    gonogo_version: str
+    runs: list[str] = []
+    findings: list[Finding] = Field(default=[], description="What counts; with `suppressed` it is all that was found")
+    suppressed: list[Suppressed] = []
+    stages: list[StageReport] = []
+    undecided: list[str] = Field(
+        default=[], description="What the gate could not establish although it had to; with any of these it never says GO"
+    )
+    notes: list[str] = []
+    review: ReviewReport | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def is_code_ready(self) -> bool:
+        """True for GO only."""
+        return self.outcome is Outcome.GO
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def code_issue(self) -> str:
+        """The blocking findings and what could not be decided, numbered, worst first, one a line; empty when ready."""
+        issues = [f"{finding.location} [{finding.rule}] {finding.message}; {finding.action}" for finding in self.findings if finding.blocks]
+        issues += [f"could not decide: {reason}" for reason in self.undecided]
+        return "\n".join(f"{number}. {' '.join(issue.split())}" for number, issue in enumerate(issues, 1))
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def schema_version(self) -> int:
+        """Version of this JSON; raised when a field changes its meaning or goes."""
+        return SCHEMA_VERSION
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def outcome(self) -> Outcome:
+        """GO only if nothing blocks and everything that had to be established was."""
+        if any(finding.blocks for finding in self.findings):
+            return Outcome.NO_GO
+        return Outcome.UNDECIDED if self.undecided else Outcome.GO
+
+    def count(self, severity: Severity) -> int:
+        """How many findings have this severity."""
+        return sum(finding.severity is severity for finding in self.findings)
+
+
+def undecided(experiment: str, reason: str) -> Verdict:
+    """The verdict on an experiment that could not be judged."""
+    return Verdict(experiment=experiment, contract="", gonogo_version=__version__, undecided=[reason])

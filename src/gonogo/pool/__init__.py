@@ -1,0 +1,1 @@
+"""Many experiments: processes on this machine, or actors on a Ray cluster."""

@@ -1,0 +1,1 @@
+"""The machine that gonogo runs on: Python processes of its own, a Ray cluster."""

@@ -1,0 +1,302 @@
+"""Environments made by the real uv, from an index of our own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mechanisms import containment_of
+from wheels import Index, served
+
+from gonogo.analysis.project.pyproject import load_pyproject
+from gonogo.execution import environment as environments
+from gonogo.execution import uv
+from gonogo.execution.environment import Environment, Settings, prepare
+from gonogo.execution.interpreter_folders import locate
+from gonogo.execution.sandbox import Box, Limits, Mechanism, Policy
+from gonogo.execution.uv import Refusal
+from gonogo.model.errors import StageError
+
+DEAD = "http://127.0.0.1:9"
+SLOW = "import time\ndef build_wheel(*_):\n    time.sleep(30)\n"
+FAILING = "def build_wheel(*_):\n    raise RuntimeError('this package needs a compiler that nobody has')\n"
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """An index, and a machine whose only network is that index."""
+    made = Index(tmp_path / "index")
+    with served(made) as url:
+        for name in [name for name in os.environ if name.startswith("UV_") or name.lower().endswith("_proxy")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("UV_DEFAULT_INDEX", url)
+        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+        monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+        monkeypatch.setenv("UV_NO_CONFIG", "1")
+        monkeypatch.setenv("HTTPS_PROXY", DEAD)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        # A Python that uv finds at once, whatever else is installed here.
+        monkeypatch.setenv("PATH", f"{Path(sys.base_prefix) / 'bin'}:{Path(uv.find()).parent}:/usr/bin:/bin")
+        yield made
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(cache=tmp_path / "cache", seconds=60)
+
+
+def project(*dependencies: str, more: str = "", head: str = "") -> dict[str, str]:
+    """The files of an experiment with these dependencies."""
+    text = f'[project]\nname = "experiment"\nversion = "0.1"\nrequires-python = ">=3.11"\n{head}dependencies = {json.dumps(dependencies)}\n{more}'
+    return {"pyproject.toml": text}
+
+
+def version_of(environment: Environment | Refusal, module: str) -> str:
+    """The version of a package that is installed, as its own Python says."""
+    assert isinstance(environment, Environment), environment
+    command = [str(environment.interpreter.python), "-I", "-c", f"import {module}; print({module}.VERSION)"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def left_over(settings: Settings) -> list[str]:
+    assert settings.cache is not None
+    return [path.name for path in (settings.cache / "environments").iterdir() if path.suffix not in {"", ".lock"}]
+
+
+def test_it_is_made_once_and_kept(index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    index.wheel("low", "1.0")
+    index.wheel("high", "2.0", ("low>=1",))
+    said: list[str] = []
+    first = prepare(project("high"), settings, said.append)
+    assert version_of(first, "low") == "1.0"
+    assert isinstance(first, Environment) and first.made and any("high==2.0" in line for line in said)
+    monkeypatch.setenv("PATH", "")  # no uv, and none is needed
+    monkeypatch.delenv("UV", raising=False)
+    second = prepare(project("high", head='description = "another"\n'), settings)
+    assert isinstance(second, Environment) and not second.made
+    assert second.interpreter == first.interpreter
+    assert left_over(settings) == []
+
+
+def test_it_works_in_the_sandbox_and_can_t_be_changed_there(index: Index, settings: Settings) -> None:
+    index.wheel("low", "1.0")
+    made = prepare(project("low"), settings)
+    assert isinstance(made, Environment)
+    containment = containment_of(Mechanism.LANDLOCK)
+    code = "import low; print(low.VERSION); open(low.__file__, 'a')"
+    with Box(Policy(read_only=made.interpreter.folders, limits=Limits(seconds=20)), containment) as box:
+        result = box.run([made.interpreter.python, "-c", code])
+    assert result.stdout.text == "1.0\n"
+    assert "Read-only file system" in result.stderr.text
+
+
+def test_the_project_itself_is_not_built(index: Index, settings: Settings) -> None:
+    index.wheel("low", "1.0")
+    more = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n[tool.uv]\npackage = true\n'
+    files = project("low", more=more) | {"backend.py": "raise SystemExit('built')", "setup.py": "raise SystemExit('built')"}
+    assert version_of(prepare(files, settings), "low") == "1.0"
+
+
+def test_a_lock_is_kept_to(index: Index, settings: Settings) -> None:
+    index.wheel("low", "1.0")
+    first = prepare(project("low"), settings)
+    assert isinstance(first, Environment)
+    lock = (first.interpreter.python.parents[2] / "project" / "uv.lock").read_text("utf-8")
+    index.wheel("low", "2.0")
+    assert version_of(prepare(project("low") | {"uv.lock": lock}, settings), "low") == "1.0"
+    assert version_of(prepare(project("low"), Settings(cache=settings.cache, refresh=True)), "low") == "2.0"
+
+
+def test_groups_that_uv_run_installs_are_there(index: Index, settings: Settings) -> None:
+    index.wheel("low", "1.0")
+    index.wheel("tool", "3.0")
+    made = prepare(project("low", more='[dependency-groups]\ndev = ["tool"]\nother = ["missing"]\n'), settings)
+    assert isinstance(made, Refusal)  # uv locks every group, as `uv run` does
+    made = prepare(project("low", more='[dependency-groups]\ndev = ["tool"]\n'), settings)
+    assert version_of(made, "tool") == "3.0"
+
+
+@pytest.mark.parametrize(
+    ("dependency", "kind", "words"),
+    [
+        ("low>=2", "unresolvable", "only low<2 is available|only low==1.0 is available|no version"),
+        ("missing", "unresolvable", "missing was not found"),
+        ("failing", "unbuildable", "needs a compiler that nobody has"),
+        ("windows", "unavailable", "source distribution or wheel for the current platform"),
+    ],
+)
+def test_what_can_t_be_installed_is_told_in_uvs_words(index: Index, settings: Settings, dependency: str, kind: str, words: str) -> None:
+    index.wheel("low", "1.0")
+    index.wheel("windows", "1.0", tag="cp311-cp311-win_amd64")
+    index.sdist("failing", "1.0", FAILING)
+    refused = prepare(project(dependency), settings)
+    assert isinstance(refused, Refusal) and refused.kind == kind, refused
+    assert any(word in refused.reason for word in words.split("|")), refused.reason
+    assert str(settings.cache) not in refused.reason
+    assert left_over(settings) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[project\n", '[project]\nname = "x"\nversion = "0.1"\ndependencies = {numpy = "1"}\n', '[project]\nname = "-"\nversion = "0.1"\n'],
+)
+def test_a_pyproject_that_uv_can_t_read(index: Index, settings: Settings, text: str) -> None:
+    refused = prepare({"pyproject.toml": text}, settings)
+    assert isinstance(refused, Refusal) and refused.kind == "unreadable", refused
+    assert isinstance(prepare({}, settings), Refusal)
+
+
+def test_a_network_that_is_down_is_nobodys_fault(index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"{DEAD}/simple")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    with pytest.raises(StageError, match=r"uv could not make the environment: error: .*Failed to fetch"):
+        prepare(project("low"), settings)
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    with pytest.raises(StageError, match=r"[Nn]etwork"):
+        prepare(project("low"), settings)
+
+
+def test_without_uv_it_says_what_to_do(index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("UV", raising=False)
+    with pytest.raises(StageError, match=r"uv is not installed.*--python"):
+        prepare(project("low"), settings)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        project(more='[tool.uv.sources]\nlibs = { path = "libs/x" }\n'),
+        {"pyproject.toml": '[project]\nname = "x"\nversion = "0.1"\ndynamic = ["dependencies"]\n'},
+    ],
+)
+def test_what_only_the_experiments_own_files_can_tell_is_undecided(index: Index, settings: Settings, files: dict[str, str]) -> None:
+    with pytest.raises(StageError, match="sandbox"):
+        prepare(files, settings)
+
+
+@pytest.mark.slow
+def test_it_has_a_time_limit_and_leaves_nothing_running(index: Index, tmp_path: Path) -> None:
+    index.sdist("slow", "1.0", SLOW)
+    started = time.monotonic()
+    with pytest.raises(StageError, match=r"more than 1\.5 s"):
+        prepare(project("slow"), Settings(cache=tmp_path / "cache", seconds=1.5))
+    assert time.monotonic() - started < 5
+    assert left_over(Settings(cache=tmp_path / "cache")) == []
+
+
+def _prepare_elsewhere(files: dict[str, str], cache: Path) -> subprocess.Popen[str]:
+    code = f"""
+from pathlib import Path
+from gonogo.execution.environment import Settings, prepare
+made = prepare({files!r}, Settings(cache=Path({str(cache)!r})), lambda line: print("uv:", line, flush=True))
+print("made:", made.made, flush=True)
+"""
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def test_two_at_once_make_one(index: Index, tmp_path: Path) -> None:
+    index.wheel("low", "1.0", extra=20_000_000)
+    both = [_prepare_elsewhere(project("low"), tmp_path / "cache") for _ in range(2)]
+    said = [process.communicate(timeout=60)[0] for process in both]
+    assert sorted(text.rpartition("made: ")[2].strip() for text in said) == ["False", "True"], said
+    assert left_over(Settings(cache=tmp_path / "cache")) == []
+
+
+@pytest.mark.slow
+def test_one_that_was_killed_leaves_nothing_half_made(index: Index, tmp_path: Path) -> None:
+    index.sdist("slow", "1.0", SLOW.replace("30", "2"))
+    killed = _prepare_elsewhere(project("slow"), tmp_path / "cache")
+    assert killed.stdout is not None
+    while "Building" not in (line := killed.stdout.readline()):
+        assert line, "it ended before it was killed"
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    shutil.rmtree(index.folder / "slow")
+    index.wheel("slow", "1.0")
+    started = time.monotonic()
+    # The uv that was left alone holds the lock until its build (which is of no use) is over: nobody writes where it still does.
+    assert version_of(prepare(project("slow"), Settings(cache=tmp_path / "cache", seconds=30)), "slow") == "1.0"
+    assert time.monotonic() - started > 0.5
+    assert left_over(Settings(cache=tmp_path / "cache")) == []
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(index: Index, settings: Settings) -> None:
+    index.wheel("low", "1.0")
+    first = prepare(project("low"), settings)
+    assert isinstance(first, Environment)
+    first.interpreter.python.unlink()
+    second = prepare(project("low"), settings)
+    assert version_of(second, "low") == "1.0" and isinstance(second, Environment) and second.made
+
+
+def test_torch_for_this_machine_where_it_can_be_had_else_what_the_project_says(index: Index, settings: Settings) -> None:
+    """The machine of this test reaches no index of torch's, so it is the project's own."""
+    index.wheel("torch", "2.9.0")
+    made = prepare(project("torch"), Settings(cache=settings.cache, torch="cpu"))
+    assert version_of(made, "torch") == "2.9.0"
+    assert isinstance(made, Environment) and made.notes == ()
+
+
+def test_wheels_of_a_backend_are_told(index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch's own index can't be reached from a test, so this project has none; all else is as it would be."""
+    index.wheel("low", "1.0")
+    index.wheel("tool", "3.0")
+    monkeypatch.setattr(environments, "_takes_torch_from_pypi", lambda *_: True)
+    made = prepare(project("low", more='[dependency-groups]\ndev = ["tool"]\n'), Settings(cache=settings.cache, torch="cpu"))
+    assert version_of(made, "low") == "1.0" and version_of(made, "tool") == "3.0"
+    assert isinstance(made, Environment) and "backend `cpu`" in made.notes[0]
+
+
+def test_builds_get_no_secret(index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    index.sdist(
+        "nosy", "1.0", f"import os\ndef build_wheel(*_):\n    open({str(tmp_path / 'seen')!r}, 'w').write(str(dict(os.environ))); 1/0\n"
+    )
+    for name in ("WANDB_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "PYTHONPATH", "UV_PUBLISH_TOKEN"):
+        monkeypatch.setenv(name, "s3cret-value")
+    assert isinstance(prepare(project("nosy"), settings), Refusal)
+    assert "s3cret-value" not in (tmp_path / "seen").read_text()
+
+
+def test_the_key_is_of_what_is_asked_for() -> None:
+    def key(files: dict[str, str], torch: str = "auto") -> str:
+        loaded = load_pyproject(files["pyproject.toml"])
+        assert loaded is not None
+        return environments.key(loaded, files, torch)
+
+    plain = key(project("low"))
+    assert plain == key(project("low", head='description = "x"\n')) == key(project("low") | {"src/main.py": "x"})
+    others = [
+        key(project("low", "high")),
+        key({"pyproject.toml": project("low")["pyproject.toml"].replace("3.11", "3.12")}),
+        key(project("low") | {"uv.lock": "x"}),
+        key(project("low") | {".python-version": "3.12"}),
+        key(project("low", more='[dependency-groups]\ndev = ["x"]\n')),
+        key(project("low"), "cpu"),
+    ]
+    assert len({plain, *others}) == 7
+
+
+def test_an_existing_environment_is_used_as_it_is(settings: Settings, tmp_path: Path) -> None:
+    for given in (Path(sys.prefix), Path(sys.executable)):
+        made = prepare({}, Settings(python=given))
+        assert isinstance(made, Environment) and made.interpreter == locate(Path(sys.executable))
+    with pytest.raises(StageError, match="not a Python"):
+        prepare({}, Settings(python=tmp_path))
+
+
+def test_a_link_into_a_home_does_not_open_that_home(tmp_path: Path) -> None:
+    """`~/bin/python` is a link that people make; what must be shown is where it leads."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").symlink_to(Path(sys.executable).resolve())
+    found = locate(tmp_path / "bin" / "python")
+    assert all(folder not in (tmp_path, tmp_path / "bin") for folder in found.folders)
+    assert found.python == Path(sys.executable).resolve()

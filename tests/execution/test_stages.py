@@ -1,0 +1,204 @@
+"""The stages trial and rehearse from the command line to the exit code, with the real sandbox, hydra, wandb, optuna and torch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cli import GONOGO, TRACEBACK, copy_of, gonogo
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+PLAN = GOLDEN.parent / "golden.plan.yaml"
+RUN = "proposed-mlp-digits"
+HERE = ("--python", sys.prefix)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return copy_of(GOLDEN, tmp_path / "experiment", PLAN)
+
+
+def edit(tree: Path, path: str, old: str, new: str) -> None:
+    text = (tree / path).read_text()
+    assert text.count(old) == 1
+    (tree / path).write_text(text.replace(old, new))
+
+
+def checked(tree: Path, *options: str, to: str = "trial") -> tuple[int, dict[str, object]]:
+    # Evidence may hold a traceback of the experiment's: that is none of ours.
+    command = [*GONOGO, "check", str(tree), "--to", to, "--format", "json", *HERE, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert TRACEBACK not in done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+class TestBadInput:
+    """One sentence, exit code 2, nothing run."""
+
+    @pytest.mark.parametrize(
+        ("options", "said"),
+        [
+            (("--python", "/nowhere"), "/nowhere, which --python names"),
+            (("--data-root", "/nowhere"), "/nowhere, which --data-root names"),
+            (("--stand-in-plugins", "/nowhere"), "/nowhere, which --stand-in-plugins names"),
+            (("--runs", "no-such-run"), "No run matches 'no-such-run': there are proposed-mlp-digits"),
+            (("--sandbox", "none", "--require-sandbox"), "contradict each other"),
+            (("--contract", "generic"), "does not say how runs are started"),
+        ],
+    )
+    def test_option_that_can_not_be_used(self, tree: Path, options: tuple[str, ...], said: str) -> None:
+        done = gonogo("check", tree, "--to", "trial", *options)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+    def test_unknown_stage(self, tree: Path) -> None:
+        assert gonogo("check", tree, "--to", "launch").returncode == 2
+
+    def test_run_that_is_not_there(self, tree: Path) -> None:
+        done = gonogo("trial", tree, "no-such-run")
+        assert done.returncode == 2
+        assert "No run matches 'no-such-run'" in done.stderr
+
+    def test_python_that_is_none_is_undecided(self, tree: Path, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        done = gonogo("check", tree, "--to", "trial", "--python", tmp_path / "empty")
+        assert done.returncode == 3
+        assert "is not a Python that can be started" in done.stdout
+
+
+def test_stage_that_blocks_stops_the_dearer_ones(tree: Path) -> None:
+    edit(tree, "src/train.py", "cfg.run.training.seed)\n    loaders", "cfg.run.training.sead)\n    loaders")
+    code, verdict = checked(tree, to="rehearsal")
+    assert code == 1
+    stages = {stage["name"]: (stage["status"], stage["reason"]) for stage in verdict["stages"]}  # type: ignore[attr-defined]
+    assert stages["trial"] == ("skipped", "1 finding of the stages before blocks (--keep-going)")
+    assert stages["rehearsal"][0] == "skipped"
+
+
+@pytest.mark.slow
+class TestTrial:
+    def test_run_is_timed_and_reported(self, tree: Path) -> None:
+        code, verdict = checked(tree, "--runs", RUN)
+        assert code == 0
+        (stage,) = [stage for stage in verdict["stages"] if stage["name"] == "trial"]  # type: ignore[attr-defined]
+        (run,) = stage["runs"]
+        assert (run["run"], run["status"]) == (RUN, "ok")
+        assert 0 < run["phases"]["task"] < run["phases"]["network"] < run["seconds"]
+        assert any("in a sandbox" in note for note in verdict["notes"])  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize("mechanism", ["bubblewrap", "landlock", "none"])
+    def test_every_mechanism_sees_the_same(self, tree: Path, mechanism: str) -> None:
+        from mechanisms import containment_of
+
+        from gonogo.execution.sandbox import Mechanism
+
+        containment_of(Mechanism(mechanism))
+        code, verdict = checked(tree, "--runs", RUN, "--sandbox", mechanism)
+        assert (code, verdict["findings"]) == (0, [])
+
+    def test_code_that_writes_to_the_probes_channel_is_seen_to_do_so(self, tree: Path) -> None:
+        forged = 'open(__import__("os").environ["GONOGO_EVENTS"], "w").write(\'0123456789abcdef {"kind": "counts"}\\n\')\n'
+        edit(
+            tree,
+            "src/train.py",
+            "    torch.manual_seed(cfg.run.training.seed)\n",
+            f"    {forged}    torch.manual_seed(cfg.run.training.seed)\n",
+        )
+        code, verdict = checked(tree, "--runs", RUN)
+        assert code == 0
+        assert any("not the probe's: 1" in note for note in verdict["notes"])  # type: ignore[attr-defined]
+
+    def test_child_with_an_environment_of_its_own_is_watched(self, tree: Path) -> None:
+        edit(
+            tree,
+            "src/main.py",
+            "subprocess.run(command, check=True)",
+            'subprocess.run(command, check=True, env={"PATH": "/usr/bin", "HOME": "/tmp"})',
+        )
+        edit(tree, "src/train.py", "    return settings | found\n", "    raise TypeError(f'{found} of the child')\n")
+        code, verdict = checked(tree, "--runs", RUN)
+        assert code == 1
+        (finding,) = [finding for finding in verdict["findings"] if finding["rule"] == "TRI101"]  # type: ignore[attr-defined]
+        assert finding["location"]["path"] == "src/train.py"
+        assert "TypeError: {} of the child" in finding["message"]
+
+    def test_helpers_of_multiprocessing_are_watched_and_no_forgers(self, tree: Path) -> None:
+        edit(
+            tree,
+            "src/train.py",
+            "    run = wandb.init(\n",
+            "    from concurrent.futures import ProcessPoolExecutor\n"
+            "    from multiprocessing import get_context\n\n"
+            '    for way in ("spawn", "forkserver", "fork"):\n'
+            "        with ProcessPoolExecutor(1, mp_context=get_context(way)) as pool:\n"
+            '            pool.submit(Path(f"left_by_{way}").touch).result()\n'
+            "    run = wandb.init(\n",
+        )
+        _, verdict = checked(tree, "--runs", RUN)
+        (finding,) = verdict["findings"]  # type: ignore[misc]
+        assert finding["rule"] == "TRI105"  # the files that are left, which shows that the helpers ran
+        assert all(f"left_by_{way}" in str(finding) for way in ("spawn", "forkserver", "fork"))
+        assert not any("not the probe's" in note for note in verdict["notes"])  # type: ignore[attr-defined]
+
+    def test_run_that_never_ends_is_ended_and_undecided(self, tree: Path) -> None:
+        edit(tree, "src/main.py", '    print(f"starting the', '    import time\n\n    time.sleep(600)\n    print(f"starting the')
+        code, verdict = checked(tree, "--runs", RUN, "--run-timeout", "6")
+        assert code == 3
+        assert [finding["rule"] for finding in verdict["findings"]] == ["TRI104"]  # type: ignore[attr-defined]
+        assert "its time was up" in str(verdict["undecided"])
+
+    def test_process_that_kills_itself_is_a_finding(self, tree: Path) -> None:
+        edit(tree, "src/main.py", '    print(f"starting the', '    import os\n\n    os.kill(os.getpid(), 9)\n    print(f"starting the')
+        code, verdict = checked(tree, "--runs", RUN)
+        assert code == 1
+        assert "signal 9 ends it" in str(verdict["findings"])
+
+    def test_data_are_shown_where_they_are(self, tree: Path, tmp_path: Path) -> None:
+        data = tmp_path / "data"
+        data.mkdir()
+        (data / "note.txt").write_text("real data")
+        line = f"    print(open({str(data / 'note.txt')!r}).read())\n    images, labels = load_arrays(dataset_cfg)\n"
+        edit(tree, "src/preprocess.py", "    images, labels = load_arrays(dataset_cfg)\n", line)
+        code, verdict = checked(tree, "--runs", RUN)
+        assert code == 3
+        assert f"it needs {data / 'note.txt'}, which the sandbox shows only with --data-root" in str(verdict["undecided"])
+        assert checked(tree, "--runs", RUN, "--data-root", str(data))[0] == 0
+
+    def test_one_run_shows_all_it_says(self, tree: Path) -> None:
+        done = gonogo("trial", tree, RUN, *HERE)
+        assert done.returncode == 0
+        assert f"── trial {RUN}" in done.stdout
+        assert f"{RUN}: test accuracy" in done.stdout
+        assert f"trial {RUN}: ok" in done.stdout
+
+
+@pytest.mark.slow
+class TestRehearsal:
+    def test_own_check_of_a_number_is_undecided(self, tree: Path) -> None:
+        line = "    test_accuracy, test_loss = score(logits, labels)\n"
+        check = "    if test_accuracy < 0.9 and not cfg.trial_mode:\n        raise RuntimeError('too weak')\n"
+        edit(tree, "src/train.py", line, line + check)
+        code, verdict = checked(tree, "--runs", RUN, to="rehearsal")
+        assert code == 3
+        assert "test_accuracy < 0.9" in str(verdict["undecided"])
+
+    def test_plan_can_set_what_two_batches_can_not_reach(self, tree: Path) -> None:
+        line = "    test_accuracy, test_loss = score(logits, labels)\n"
+        check = "    if test_accuracy < cfg.least and not cfg.trial_mode:\n        raise RuntimeError('too weak')\n"
+        edit(tree, "src/train.py", line, line + check)
+        edit(tree, "config/config.yaml", "trial_mode: false\n", "trial_mode: false\nleast: 0.9\n")
+        with (tree / "plan.yaml").open("a") as plan:
+            plan.write("rehearsal:\n  overrides: [least=0]\n")
+        code, verdict = checked(tree, "--runs", RUN, to="rehearsal")
+        assert (code, verdict["undecided"]) == (0, [])
+
+    def test_what_fails_only_in_a_lowered_config_is_no_fault(self, tree: Path) -> None:
+        check = "    if cfg.run.training.epochs == 1 or cfg.run.dataset.batch_size == 16:\n        raise ValueError('lowered')\n"
+        edit(tree, "src/train.py", "    model = build_model(cfg.run.model)\n", check + "    model = build_model(cfg.run.model)\n")
+        code, verdict = checked(tree, to="rehearsal")
+        assert (code, verdict["findings"]) == (0, [])
+        assert "run twice" in str(verdict["notes"])
