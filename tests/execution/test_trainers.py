@@ -7,7 +7,8 @@ import pytest
 from gonogo.engine.running import CUTS
 from gonogo.execution.environment import Environment, prepare
 from gonogo.execution.observations import RunSeen
-from gonogo.execution.session import Stage, carry_out
+from gonogo.execution.session import carry_out
+from gonogo.execution.session_plan import Session
 from gonogo.model import contract as contracts
 from gonogo.model import plan as plans
 from gonogo.model.errors import StageError
@@ -110,7 +111,7 @@ def seen() -> dict[str, RunSeen]:
     contract = contracts.load("trial-mode")
     plan = plans.parse("runs: [{run_id: trainer}, {run_id: lightning}]", "plan.yaml")
     experiment = Experiment("trainers", {path: SourceFile(path, text) for path, text in FILES.items()}, plan)
-    stage = Stage("rehearsal", contract.commands["full"], CUTS)
+    stage = Session("rehearsal", contract.commands["full"], CUTS)
     session = carry_out(
         stage, experiment, collect_runs(experiment, contract), contract, environment.interpreter, ExecutionOptions(run_timeout=150)
     )

@@ -419,7 +419,7 @@ def schema(context: typer.Context) -> None:
 
 
 def _print_version() -> int:
-    from gonogo import __version__
+    from gonogo.system.version import __version__
 
     print(f"gonogo {__version__}")
     return 0

@@ -33,7 +33,7 @@ def _terminate(*_: object) -> NoReturn:
 
 def _run(arguments: list[str]) -> int:
     if arguments == ["--version"]:
-        from gonogo import __version__
+        from gonogo.system.version import __version__
 
         print(f"gonogo {__version__}")
         return 0

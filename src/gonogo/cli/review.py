@@ -66,13 +66,13 @@ def _look_into(request: Request, pool: Pool) -> int:
 
     from gonogo.compose.client import Composer
     from gonogo.engine.pipeline import facts_of
+    from gonogo.engine.reviewing import known_of
     from gonogo.model import experiment as experiments
     from gonogo.model import plan as plans
     from gonogo.model.check_options import CheckOptions
     from gonogo.report import plain
     from gonogo.report.console import ReportConsole
     from gonogo.reviewer.prose import claims_in, settle
-    from gonogo.reviewer.stage import known_of
 
     plan = plans.load(Path(request.plan)) if request.plan else None
     experiment = experiments.load(_task(request, pool).source, plan, request.bundle)

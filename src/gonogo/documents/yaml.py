@@ -125,7 +125,7 @@ def parse_yaml(text: str) -> YamlDocument:
         return YamlDocument(error=YamlError(str(error) or type(error).__name__, 1, 1))
 
 
-def _fault(message: str, mark: Any) -> yaml.MarkedYAMLError:
+def _violation(message: str, mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=message, problem_mark=mark)
 
 
@@ -147,7 +147,7 @@ def check_depth(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise _fault(f"nested more than {MAX_DEPTH} levels deep", event.start_mark)
+                raise _violation(f"nested more than {MAX_DEPTH} levels deep", event.start_mark)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -170,13 +170,13 @@ def check_size(root: yaml.Node) -> None:
     def size(node: yaml.Node) -> int:
         key = id(node)
         if key in open_nodes:
-            raise _fault("an anchor that contains itself", node.start_mark)
+            raise _violation("an anchor that contains itself", node.start_mark)
         if key not in sizes:
             open_nodes.add(key)
             sizes[key] = 1 + sum(size(child) for child in _children(node))
             open_nodes.discard(key)
             if sizes[key] > MAX_NODES:
-                raise _fault(f"more than {MAX_NODES} nodes once its aliases are expanded", node.start_mark)
+                raise _violation(f"more than {MAX_NODES} nodes once its aliases are expanded", node.start_mark)
         return sizes[key]
 
     size(root)
@@ -189,7 +189,7 @@ def _collect(node: yaml.Node, path: KeyPath, places: dict[KeyPath, Place]) -> No
             if not isinstance(key, yaml.ScalarNode):
                 continue
             if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise _fault(f"found duplicate key {key.value}", key.start_mark)
+                raise _violation(f"found duplicate key {key.value}", key.start_mark)
             seen.add(key.value)
             start, end = key.start_mark, key.end_mark
             here = (*path, key.value)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from gonogo import __version__
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.entries import find_entries
 from gonogo.analysis.project.survey import Survey
@@ -29,7 +28,8 @@ from gonogo.model.finding import Finding, Stage, fingerprint, merge_findings
 from gonogo.model.policy import Policy
 from gonogo.model.runs import Run, collect_runs
 from gonogo.model.verdict import StageReport, Verdict
-from gonogo.rules.base import Fault, Rule, select
+from gonogo.rules.base import Rule, Violation, select
+from gonogo.system.version import __version__
 
 #: Gets the stage, the run, what happened and a text; see `gonogo.engine.running`.
 Progress = Callable[[str, str, str, str], None]
@@ -210,7 +210,7 @@ def _run_dearer_stages(
 
         Running(verdict, facts, judge_stage, options.execution, Stage(options.to), listener).run()
     if options.ai.mode != "off":
-        from gonogo.reviewer.stage import review
+        from gonogo.engine.reviewing import review
 
         blocking = sum(finding.blocks for finding in verdict.findings)
         if blocking and not options.execution.keep_going:
@@ -305,7 +305,7 @@ def _run_rules(stage: Stage, verdict: Verdict, rules: list[Rule], facts: Facts, 
     failures = []
     for rule in (rule for rule in rules if rule.stage is stage):
         try:
-            verdict.findings.extend([_finding(rule, fault, texts) for fault in facts.call(rule.find)])
+            verdict.findings.extend([_finding(rule, violation, texts) for violation in facts.call(rule.find)])
         except Exception as error:
             failures.append((rule.id, str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"))
     return failures
@@ -319,23 +319,23 @@ def _unable(failures: list[tuple[str, str]]) -> list[str]:
     return [f"{', '.join(ids)} could not run: {reason}" for reason, ids in causes.items()]
 
 
-def _finding(rule: Rule, fault: Fault, texts: dict[str, str]) -> Finding:
-    location = fault.location
+def _finding(rule: Rule, violation: Violation, texts: dict[str, str]) -> Finding:
+    location = violation.location
     lines = _lines(texts.get(location.path, ""))
     line = lines[location.line - 1] if location.line and location.line <= len(lines) else ""
     return Finding(
         rule=rule.id,
         slug=rule.slug,
-        severity=fault.severity or rule.severity,
+        severity=violation.severity or rule.severity,
         criterion=rule.criterion,
         stage=rule.stage,
-        message=fault.message,
-        action=fault.action,
+        message=violation.message,
+        action=violation.action,
         location=location,
-        related=list(fault.related),
-        runs=list(fault.runs),
-        evidence=fault.evidence,
-        fingerprint=fingerprint(rule.id, location.path, line, fault.message),
+        related=list(violation.related),
+        runs=list(violation.runs),
+        evidence=violation.evidence,
+        fingerprint=fingerprint(rule.id, location.path, line, violation.message),
     )
 
 

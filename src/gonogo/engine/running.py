@@ -12,8 +12,8 @@ from gonogo.engine.facts import Facts
 from gonogo.execution import causes
 from gonogo.execution.environment import FILES, Environment, Settings, prepare
 from gonogo.execution.observations import RunSeen, SessionSeen
-from gonogo.execution.session import EVALUATION, Bounds, carry_out
-from gonogo.execution.session import Stage as Session
+from gonogo.execution.session import EVALUATION, carry_out
+from gonogo.execution.session_plan import Bounds, Session
 from gonogo.execution.uv import Refusal
 from gonogo.model.contract import Contract
 from gonogo.model.errors import StageError, UsageError

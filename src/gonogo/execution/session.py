@@ -10,7 +10,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,8 @@ from gonogo.execution.observations import SessionSeen, Tracked
 from gonogo.execution.recorder import Progress, Recorder
 from gonogo.execution.sandbox import Box, Limits, Mechanism, Policy, Sandbox
 from gonogo.execution.sandbox.model import GIBIBYTE
-from gonogo.model.contract import Command, Contract
+from gonogo.execution.session_plan import Session
+from gonogo.model.contract import Contract
 from gonogo.model.errors import StageError
 from gonogo.model.experiment import Experiment
 from gonogo.model.options import ExecutionOptions
@@ -32,7 +32,6 @@ EVALUATION = "(evaluation)"
 RESULTS = "results"
 CACHE = ".cache"
 MOST_CACHE = GIBIBYTE
-INJECTED = Path(__file__).resolve().parent / "probe"
 HOME = Path(__file__).resolve().parents[2]
 MOST_JSON = 4 << 20
 MOST_STRAY = 200
@@ -40,53 +39,8 @@ MARGIN = 60.0  # seconds besides those of the runs
 _SYSTEM = ("/usr", "/bin", "/lib")  # every sandbox shows these
 
 
-@dataclass(frozen=True)
-class Bounds:
-    """How much code may do.
-
-    Args:
-        batches: per loader and batch loop, None for as many as it likes.
-        epochs: that the code may count.
-        trials: of a search.
-        caps: config keys by the last part of their name, with the most that their value may be.
-        loops: whether loops of the code itself are cut.
-        rows: of a stand-in's data.
-    """
-
-    batches: int | None = None
-    epochs: int | None = None
-    trials: int | None = None
-    caps: tuple[tuple[str, int], ...] = ()
-    loops: bool = False
-    rows: int = 64
-
-    def settings(self) -> dict[str, Any]:
-        """As the probe reads them."""
-        numbers = {"batches": self.batches, "epochs": self.epochs, "trials": self.trials, "loops": int(self.loops), "rows": self.rows}
-        return {"bounds": {name: number for name, number in numbers.items() if number}, "caps": dict(self.caps)}
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What is run.
-
-    Args:
-        name: `trial` or `rehearsal`.
-        command: the contract's command.
-        bounds: see there.
-        tracker: whether a tracker stands by, and the evaluation follows.
-        overrides: more overrides for each run.
-    """
-
-    name: str
-    command: Command
-    bounds: Bounds
-    tracker: bool = False
-    overrides: tuple[str, ...] = ()
-
-
 def carry_out(
-    stage: Stage,
+    stage: Session,
     experiment: Experiment,
     runs: Sequence[Run],
     contract: Contract,
@@ -124,7 +78,7 @@ def carry_out(
     return session
 
 
-def _seconds(stage: Stage, runs: Sequence[Run], options: ExecutionOptions) -> float:
+def _seconds(stage: Session, runs: Sequence[Run], options: ExecutionOptions) -> float:
     return options.run_timeout * (len(runs) + stage.tracker) + MARGIN
 
 
@@ -166,7 +120,7 @@ def _policy(tree: Path | None, interpreter: Interpreter, options: ExecutionOptio
 
 def _run(
     box: Box,
-    stage: Stage,
+    stage: Session,
     runs: Sequence[Run],
     contract: Contract,
     interpreter: Interpreter,

@@ -4,18 +4,62 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Command, Contract
 from gonogo.model.options import ExecutionOptions
 from gonogo.model.runs import Run
 
-if TYPE_CHECKING:
-    from gonogo.execution.session import Stage
-
 STANDINS = ("data", "weights", "downloads")
 MOST_JOBS = 2
+PROBE = Path(__file__).resolve().parent / "probe"  # comes first in the PYTHONPATH of the runs
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much code may do.
+
+    Args:
+        batches: per loader and batch loop, None for as many as it likes.
+        epochs: that the code may count.
+        trials: of a search.
+        caps: config keys by the last part of their name, with the most that their value may be.
+        loops: whether loops of the code itself are cut.
+        rows: of a stand-in's data.
+    """
+
+    batches: int | None = None
+    epochs: int | None = None
+    trials: int | None = None
+    caps: tuple[tuple[str, int], ...] = ()
+    loops: bool = False
+    rows: int = 64
+
+    def settings(self) -> dict[str, Any]:
+        """As the probe reads them."""
+        numbers = {"batches": self.batches, "epochs": self.epochs, "trials": self.trials, "loops": int(self.loops), "rows": self.rows}
+        return {"bounds": {name: number for name, number in numbers.items() if number}, "caps": dict(self.caps)}
+
+
+@dataclass(frozen=True)
+class Session:
+    """What is run.
+
+    Args:
+        name: `trial` or `rehearsal`.
+        command: the contract's command.
+        bounds: see there.
+        tracker: whether a tracker stands by, and the evaluation follows.
+        overrides: more overrides for each run.
+    """
+
+    name: str
+    command: Command
+    bounds: Bounds
+    tracker: bool = False
+    overrides: tuple[str, ...] = ()
 
 
 class Order:
@@ -36,7 +80,7 @@ class Order:
         self.probe_key = probe_key
         self.options = options
 
-    def probe(self, stage: Stage, mode: str | None = None) -> dict[str, Any]:
+    def probe(self, stage: Session, mode: str | None = None) -> dict[str, Any]:
         """The settings of the probes of a stage."""
         own = mode or stage.name
         settings = {"bounds": {"rows": stage.bounds.rows}, "caps": {}} if own == "evaluation" else stage.bounds.settings()
@@ -53,7 +97,7 @@ class Order:
         """Variables of every process of the session."""
         return {"HYDRA_FULL_ERROR": "0", "MPLBACKEND": "Agg", "MPLCONFIGDIR": str(self.work / "matplotlib"), "TQDM_MININTERVAL": "1"}
 
-    def driver(self, stage: Stage, runs: Sequence[Run], contract: Contract, key_descriptor: int) -> dict[str, Any]:
+    def driver(self, stage: Session, runs: Sequence[Run], contract: Contract, key_descriptor: int) -> dict[str, Any]:
         """The driver's order."""
         results = str(self.tree / "results")
         evaluation = None
@@ -73,15 +117,13 @@ class Order:
             "keep_going": True,
         }
 
-    def _run(self, run: Run, stage: Stage, results: str) -> dict[str, Any]:
+    def _run(self, run: Run, stage: Session, results: str) -> dict[str, Any]:
         arguments = [*stage.command.arguments(run.id, results), *stage.overrides]
         return self._command(run.id, stage.command.module, arguments, "probe.json")
 
     def _command(self, label: str, module: str, arguments: list[str], settings: str) -> dict[str, Any]:
-        from gonogo.execution.session import INJECTED
-
         environment = {
-            "PYTHONPATH": str(INJECTED),
+            "PYTHONPATH": str(PROBE),
             "GONOGO_PROBE": str(self.work / settings),
             "GONOGO_PROBE_KEY": self.probe_key,
             "PYTHONDONTWRITEBYTECODE": "1",

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gonogo import __version__
 from gonogo.execution.environment import cache_folder
 from gonogo.execution.interpreter_folders import Interpreter
 from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
 from gonogo.model.verdict import Verdict
+from gonogo.system.version import __version__
 
 OWN = ".gonogo"
 FRESH_DAYS = 7

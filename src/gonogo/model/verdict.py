@@ -6,8 +6,8 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field, computed_field
 
-from gonogo import __version__
 from gonogo.model.finding import Finding, Severity
+from gonogo.system.version import __version__
 
 SCHEMA_VERSION = 2
 

@@ -1,7 +1,7 @@
 """What a rule is, how its file declares it, and how rules are found and run.
 
 A rule file holds one function under `@rule(...)`, whose parameters name the facts it needs (`gonogo.engine.facts`), whose docstring has the
-headings *What it does*, *Why it matters* and *Instead*, and which yields a `Fault` for each thing it finds. Beside it stand `BAD` and
+headings *What it does*, *Why it matters* and *Instead*, and which yields a `Violation` for each thing it finds. Beside it stand `BAD` and
 `GOOD`: small changes to the golden experiment (`tests/golden`) that make the rule fire once, on the line that ends with the marker, and
 that leave it silent. They are the test and the example.
 """
@@ -24,7 +24,7 @@ HEADINGS = ("What it does", "Why it matters", "Instead")
 
 
 @dataclass(frozen=True)
-class Fault:
+class Violation:
     """What a rule found; the runner adds the rule's own data to make a `Finding` of it.
 
     Args:
@@ -100,7 +100,7 @@ class Rule:
     stage: Stage
     preview: bool
     facts: tuple[str, ...]
-    find: Callable[..., Iterable[Fault]]
+    find: Callable[..., Iterable[Violation]]
     module: str
 
     @property
@@ -134,19 +134,19 @@ _DECLARED: dict[str, Rule] = {}
 
 def rule(
     rule_id: str, slug: str, *, criterion: int | None, severity: Severity, stage: Stage, preview: bool = False
-) -> Callable[[Callable[..., Iterable[Fault]]], Callable[..., Iterable[Fault]]]:
+) -> Callable[[Callable[..., Iterable[Violation]]], Callable[..., Iterable[Violation]]]:
     """Declare the decorated function to be a rule.
 
     Args:
         rule_id: family code and number, never used before.
         slug: two or three words with dashes.
         criterion: number of the contract's criterion, None where it is none's.
-        severity: of its findings, unless a `Fault` says otherwise.
+        severity: of its findings, unless a `Violation` says otherwise.
         stage: the first stage at which its facts are known.
         preview: off unless selected by name.
     """
 
-    def declare(function: Callable[..., Iterable[Fault]]) -> Callable[..., Iterable[Fault]]:
+    def declare(function: Callable[..., Iterable[Violation]]) -> Callable[..., Iterable[Violation]]:
         if rule_id in _DECLARED and _DECLARED[rule_id].module != function.__module__:
             raise ValueError(f"{rule_id} is declared in {_DECLARED[rule_id].module} and in {function.__module__}")
         facts = tuple(inspect.signature(function).parameters)

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from gonogo.model.finding import Related
-from gonogo.rules.base import Fault
+from gonogo.rules.base import Violation
 
 MOST_RELATED = 3
 
 
-def by_message(faults: Iterable[Fault]) -> Iterator[Fault]:
+def by_message(faults: Iterable[Violation]) -> Iterator[Violation]:
     """Put faults with the same message together: the first one's place, the others as related places, the runs of all."""
-    groups: dict[str, list[Fault]] = {}
+    groups: dict[str, list[Violation]] = {}
     for fault in faults:
         groups.setdefault(fault.message, []).append(fault)
     for first, *others in groups.values():

@@ -10,7 +10,7 @@ from gonogo.execution.causes import excuse
 from gonogo.execution.observations import Place, Process, Raised, RunSeen, SessionSeen
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Location, Related
-from gonogo.rules.base import Fault, at
+from gonogo.rules.base import Violation, at
 from gonogo.rules.places import main_place
 
 _SANDBOX = re.compile(r"/\S*?gonogo-box-\w+/(?:tree|tmp/gonogo/scratch|tmp|home)/?")
@@ -50,7 +50,7 @@ def made_up(run: RunSeen) -> bool:
     return any(process.standins for process in run.processes.values())
 
 
-def failures(runs: Iterable[RunSeen], modules: Mapping[str, Module], contract: Contract, module: str) -> Iterator[Fault]:
+def failures(runs: Iterable[RunSeen], modules: Mapping[str, Module], contract: Contract, module: str) -> Iterator[Violation]:
     """What made runs fail, at the experiment's own line; silent where it may not be the experiment's fault.
 
     Args:
@@ -71,11 +71,11 @@ def failures(runs: Iterable[RunSeen], modules: Mapping[str, Module], contract: C
         yield _failed_at(run, chain, modules, contract)
 
 
-def _failed_somewhere(run: RunSeen, chain: list[Raised] | None, modules: Mapping[str, Module], module: str) -> Fault:
+def _failed_somewhere(run: RunSeen, chain: list[Raised] | None, modules: Mapping[str, Module], module: str) -> Violation:
     how = f"it ends with exit code {run.code}" if run.code is not None else f"signal {run.signal} ends it"
     if chain:
         how = f"it ends with {_told(chain[0])}"
-    return Fault(
+    return Violation(
         main_place(modules, module_path(module)),
         f"{how}",
         "see what it says last, and mend that",
@@ -84,7 +84,7 @@ def _failed_somewhere(run: RunSeen, chain: list[Raised] | None, modules: Mapping
     )
 
 
-def _failed_at(run: RunSeen, chain: list[Raised], modules: Mapping[str, Module], contract: Contract) -> Fault:
+def _failed_at(run: RunSeen, chain: list[Raised], modules: Mapping[str, Module], contract: Contract) -> Violation:
     """The exception nearest to the cause: where code caught one and raised another, both are told."""
     first = next((raised for raised in reversed(chain) if raised.place is not None), chain[0])
     last = next((raised for raised in chain if raised.place is not None), chain[0])
@@ -96,7 +96,7 @@ def _failed_at(run: RunSeen, chain: list[Raised], modules: Mapping[str, Module],
     )
     other = first if shown is not first else None
     cause = f", from {_told(other)}" if other is not None and _told(other) not in _told(shown) else ""
-    return Fault(
+    return Violation(
         located(shown.place, modules, contract),
         f"it ends with {_told(shown)}{cause}",
         "mend this line, or what leads to it",

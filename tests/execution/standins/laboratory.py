@@ -17,7 +17,7 @@ from typing import Any
 from gonogo.execution.environment import Environment, prepare
 from gonogo.execution.interpreter_folders import Interpreter
 from gonogo.execution.sandbox import Limits, Policy, Sandbox
-from gonogo.execution.session import INJECTED
+from gonogo.execution.session_plan import PROBE
 
 INSIDE = Path(__file__).parent / "inside"
 LIBRARIES = (
@@ -85,14 +85,14 @@ def run(name: str, interpreter: Interpreter, folder: Path, shown: tuple[Path, ..
     cases: dict[str, Case] = {case: Case() for case in cases_of(name)}
     events: list[dict[str, Any]] = []
     key = secrets.token_hex(8)
-    read_only = tuple(path for path in (*interpreter.folders, INJECTED, *shown) if not str(path).startswith("/usr"))
+    read_only = tuple(path for path in (*interpreter.folders, PROBE, *shown) if not str(path).startswith("/usr"))
     policy = Policy(tree=tree, read_only=read_only, limits=Limits(seconds=300, memory=6 << 30))
     with Sandbox(policy) as box:
         work = Path(box.temporary)
         (work / "scratch").mkdir()
         usual = {"tree": f"{box.tree}/", "mode": "rehearsal", "bounds": {"rows": ROWS}, "caps": {}, "plugins": "", "standins": ["data"]}
         (work / "probe.json").write_text(json.dumps(usual | {"scratch": str(work / "scratch")} | settings), "utf-8")
-        env = {"PYTHONPATH": str(INJECTED), "GONOGO_PROBE": str(work / "probe.json"), "GONOGO_PROBE_KEY": key}
+        env = {"PYTHONPATH": str(PROBE), "GONOGO_PROBE": str(work / "probe.json"), "GONOGO_PROBE_KEY": key}
         command = [str(interpreter.python), "runner.py", name]
         result = box.run(command, env=env, on_event=lambda line: events.append(json.loads(line.partition(b" ")[2])))
     current = Case()

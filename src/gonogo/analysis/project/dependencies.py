@@ -13,7 +13,7 @@ from gonogo.model.finding import Location
 
 
 @dataclass(frozen=True)
-class TableFault:
+class TableProblem:
     """What is wrong in `pyproject.toml`: a sentence, what to do, where, and the entry itself."""
 
     location: Location
@@ -47,7 +47,7 @@ def are_dynamic(pyproject: Pyproject) -> bool:
     return isinstance(dynamic, list) and "dependencies" in dynamic
 
 
-def dependency_faults(pyproject: Pyproject, needs_any: bool) -> Iterator[TableFault]:
+def dependency_faults(pyproject: Pyproject, needs_any: bool) -> Iterator[TableProblem]:
     """Why uv would refuse the dependencies, or install none of them.
 
     Args:
@@ -58,7 +58,7 @@ def dependency_faults(pyproject: Pyproject, needs_any: bool) -> Iterator[TableFa
         return  # not TOML (IMP103), or no usable [project] table (ENV104)
     declared = pyproject.project.get("dependencies")
     if isinstance(declared, dict):
-        yield TableFault(
+        yield TableProblem(
             pyproject.locate("project", "dependencies"),
             "`[project.dependencies]` is a table where uv wants a list of requirements, so uv refuses the whole file",
             'write `dependencies = ["torch>=2.4", ...]` under [project]',
@@ -66,7 +66,7 @@ def dependency_faults(pyproject: Pyproject, needs_any: bool) -> Iterator[TableFa
         )
         return
     if declared is not None and not isinstance(declared, list):
-        yield TableFault(
+        yield TableProblem(
             pyproject.locate("project", "dependencies"),
             "`dependencies` is not a list of requirements, so uv refuses the whole file",
             'write `dependencies = ["torch>=2.4", ...]`',
@@ -83,22 +83,22 @@ def _has_default_group(pyproject: Pyproject) -> bool:
     return bool(pyproject.section("dependency-groups")) or bool(pyproject.section("tool", "uv").get("dev-dependencies"))
 
 
-def _nothing_declared(pyproject: Pyproject) -> TableFault:
+def _nothing_declared(pyproject: Pyproject) -> TableProblem:
     poetry = pyproject.section("tool", "poetry", "dependencies")
     if poetry:
-        return TableFault(
+        return TableProblem(
             pyproject.locate("tool", "poetry", "dependencies"),
             "the dependencies stand under `[tool.poetry]` only, which uv does not read, so it installs nothing",
             'move them to `dependencies = ["torch>=2.4", ...]` under [project], without caret versions',
             _first_entries(poetry),
         )
     if not pyproject.project:
-        return TableFault(
+        return TableProblem(
             Location(path=PATH),
             "there is no `[project]` table, so uv installs nothing of what the code imports",
             "write a [project] table with name, version and dependencies",
         )
-    return TableFault(
+    return TableProblem(
         pyproject.locate("project", "dependencies"),
         "`[project]` declares no dependencies, so uv installs nothing of what the code imports",
         'list what the code imports: `dependencies = ["torch>=2.4", ...]`',
@@ -118,7 +118,7 @@ def _entries(pyproject: Pyproject) -> Iterator[tuple[tuple[str, ...], object]]:
     yield from ((("tool", "uv", "dev-dependencies"), entry) for entry in (development if isinstance(development, list) else []))
 
 
-def _entry_faults(pyproject: Pyproject) -> Iterator[TableFault]:
+def _entry_faults(pyproject: Pyproject) -> Iterator[TableProblem]:
     for keys, entry in _entries(pyproject):
         parsed = parse_requirement(entry)
         meant = mistaken_for(canonicalize_name(parsed.name)) if parsed is not None else None
@@ -127,10 +127,10 @@ def _entry_faults(pyproject: Pyproject) -> Iterator[TableFault]:
         text = entry if isinstance(entry, str) else repr(entry)
         place = pyproject.locate_text(text, *keys) if isinstance(entry, str) else pyproject.locate(*keys)
         if parsed is None:
-            yield TableFault(place, f"`{text[:100]}` {_why(text)}, so uv refuses to install anything", _repair(text), text[:200])
+            yield TableProblem(place, f"`{text[:100]}` {_why(text)}, so uv refuses to install anything", _repair(text), text[:200])
             continue
         action = f"write `{meant}`" if meant else "delete it, and say `requires-python` instead"
-        yield TableFault(place, f"`{text[:100]}` names no distribution that can be installed, so uv installs nothing", action, text[:200])
+        yield TableProblem(place, f"`{text[:100]}` names no distribution that can be installed, so uv installs nothing", action, text[:200])
 
 
 def _why(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from gonogo.analysis.project.dependencies import TableFault
+from gonogo.analysis.project.dependencies import TableProblem
 from gonogo.analysis.project.pyproject import Pyproject
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -26,40 +26,40 @@ _OTHER_SETTINGS = {"hatch.toml", "setup.py", "setup.cfg"}
 _TEXT_LISTS = ("keywords", "classifiers")
 
 
-def project_faults(pyproject: Pyproject) -> Iterator[TableFault]:
+def project_faults(pyproject: Pyproject) -> Iterator[TableProblem]:
     """What uv itself refuses, whether the project is built or not."""
     if pyproject.fault is not None or "project" not in pyproject.table:
         return
     if not isinstance(pyproject.table["project"], dict):
-        yield TableFault(pyproject.locate("project"), "`project` is not a table, so uv refuses the file", "write a [project] table")
+        yield TableProblem(pyproject.locate("project"), "`project` is not a table, so uv refuses the file", "write a [project] table")
         return
     yield from _name_and_version(pyproject)
     yield from _requires_python(pyproject)
     extras = pyproject.project.get("optional-dependencies", {})
     if not isinstance(extras, dict) or any(not isinstance(entries, list) for entries in extras.values()):
-        yield TableFault(
+        yield TableProblem(
             pyproject.locate("project", "optional-dependencies"),
             "`optional-dependencies` is not a table of lists, so uv refuses the file",
             'write `[project.optional-dependencies]` with `name = ["requirement", ...]`',
         )
 
 
-def _name_and_version(pyproject: Pyproject) -> Iterator[TableFault]:
+def _name_and_version(pyproject: Pyproject) -> Iterator[TableProblem]:
     project, dynamic = pyproject.project, pyproject.project.get("dynamic", [])
     name, version = project.get("name"), project.get("version")
     if name is None:
-        yield TableFault(pyproject.locate("project"), "`[project]` has no name, so uv refuses the file", "add `name`")
+        yield TableProblem(pyproject.locate("project"), "`[project]` has no name, so uv refuses the file", "add `name`")
     elif not isinstance(name, str) or not _NAME.fullmatch(name):
-        yield TableFault(
+        yield TableProblem(
             pyproject.locate("project", "name"),
             "the project's name is not valid, so uv refuses the file",
             "use letters, digits, `-`, `_` and `.` only, with a letter or digit at both ends",
             repr(name),
         )
     if version is None and not (isinstance(dynamic, list) and "version" in dynamic):
-        yield TableFault(pyproject.locate("project"), "`[project]` has no version, so uv refuses the file", 'add `version = "0.1.0"`')
+        yield TableProblem(pyproject.locate("project"), "`[project]` has no version, so uv refuses the file", 'add `version = "0.1.0"`')
     elif version is not None and not _is_version(version):
-        yield TableFault(
+        yield TableProblem(
             pyproject.locate("project", "version"),
             "the project's version is not valid, so uv refuses the file",
             'write one like `"0.1.0"`',
@@ -74,7 +74,7 @@ def _is_version(value: object) -> bool:
         return False
 
 
-def _requires_python(pyproject: Pyproject) -> Iterator[TableFault]:
+def _requires_python(pyproject: Pyproject) -> Iterator[TableProblem]:
     value = pyproject.project.get("requires-python")
     if value is None:
         return
@@ -84,15 +84,15 @@ def _requires_python(pyproject: Pyproject) -> Iterator[TableFault]:
             raise InvalidSpecifier
         admitted = SpecifierSet(value)
     except InvalidSpecifier:
-        yield TableFault(place, "`requires-python` is not a version specifier, so uv refuses the file", action, repr(value))
+        yield TableProblem(place, "`requires-python` is not a version specifier, so uv refuses the file", action, repr(value))
         return
     # The newest first: most projects admit it, and then no other need be looked at.
     versions = (f"3.{minor}.{patch}" for minor in reversed(range(_NEWEST_MINOR)) for patch in (*range(30), 99))
     if not any(admitted.contains(version, prereleases=True) for version in versions):
-        yield TableFault(place, "`requires-python` admits no Python 3 there is, so uv finds no interpreter", action, value)
+        yield TableProblem(place, "`requires-python` admits no Python 3 there is, so uv finds no interpreter", action, value)
 
 
-def build_faults(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableFault]:
+def build_faults(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableProblem]:
     """What makes the build of the project itself fail, which uv does before it runs anything in it.
 
     Args:
@@ -104,7 +104,7 @@ def build_faults(pyproject: Pyproject, paths: Collection[str]) -> Iterator[Table
     system = pyproject.section("build-system")
     backend = system.get("build-backend", "setuptools.build_meta:__legacy__")
     if "build-system" in pyproject.table and not isinstance(system.get("requires"), list):
-        yield TableFault(
+        yield TableProblem(
             pyproject.locate("build-system"),
             "`[build-system]` has no list `requires`, so the project can't be built",
             'write `requires = ["hatchling"]`, or delete [build-system]: code run with `python -m` needs no build',
@@ -122,12 +122,12 @@ def build_faults(pyproject: Pyproject, paths: Collection[str]) -> Iterator[Table
         yield from check(pyproject, paths)
 
 
-def _metadata(pyproject: Pyproject, family: str) -> Iterator[TableFault]:
+def _metadata(pyproject: Pyproject, family: str) -> Iterator[TableProblem]:
     """Values of `[project]` that uv lets pass and the backends do not."""
     project = pyproject.project
     for key in ("authors", "maintainers"):
         if key in project and not _are_people(project[key], family):
-            yield TableFault(
+            yield TableProblem(
                 pyproject.locate("project", key),
                 f"`{key}` is not a list of tables with name or email, so the project can't be built",
                 f'write `{key} = [{{name = "..."}}]`',
@@ -135,18 +135,18 @@ def _metadata(pyproject: Pyproject, family: str) -> Iterator[TableFault]:
             )
     description = project.get("description")
     if description is not None and not isinstance(description, str):
-        yield TableFault(
+        yield TableProblem(
             pyproject.locate("project", "description"), "`description` is not a text, so the project can't be built", "quote it"
         )
     for key in _TEXT_LISTS:
         if key in project and not (isinstance(project[key], list) and all(isinstance(entry, str) for entry in project[key])):
-            yield TableFault(
+            yield TableProblem(
                 pyproject.locate("project", key), f"`{key}` is not a list of texts, so the project can't be built", "write a list of texts"
             )
     classifiers = project.get("classifiers")
     doubled = isinstance(classifiers, list) and any(str(entry).startswith("License ::") for entry in classifiers)
     if family == "setuptools" and doubled and isinstance(project.get("license"), str):
-        yield TableFault(
+        yield TableProblem(
             pyproject.locate("project", "classifiers"),
             "`license` is an expression and `classifiers` names a license too, which setuptools refuses to build",
             "delete the license classifier",
@@ -154,7 +154,7 @@ def _metadata(pyproject: Pyproject, family: str) -> Iterator[TableFault]:
     scripts = pyproject.section("project", "scripts")
     for name, target in scripts.items():
         if not isinstance(target, str) or not _SCRIPT.fullmatch(target):
-            yield TableFault(
+            yield TableProblem(
                 pyproject.locate("project", "scripts", name),
                 "an entry of `[project.scripts]` is not of the form `module:function`, so the project can't be installed",
                 "write `package.module:function`, or delete the entry",
@@ -162,14 +162,14 @@ def _metadata(pyproject: Pyproject, family: str) -> Iterator[TableFault]:
             )
     unknown = sorted(project.keys() - _PROJECT_KEYS)
     if unknown and family == "setuptools":
-        yield TableFault(
+        yield TableProblem(
             pyproject.locate("project", unknown[0]),
             f"`[project]` has the key `{unknown[0]}`, which no standard knows, so setuptools refuses to build",
             "delete it",
         )
 
 
-def missing_documents(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableFault]:
+def missing_documents(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableProblem]:
     """Readme and license files that the build of the project wants to read and that are not among the files."""
     backend = str(pyproject.section("build-system").get("build-backend", ""))
     if pyproject.fault is not None or not pyproject.is_built or not backend.startswith(("hatchling", "poetry")):
@@ -178,7 +178,7 @@ def missing_documents(pyproject: Pyproject, paths: Collection[str]) -> Iterator[
         value = pyproject.project.get(key)
         name = value.get("file") if isinstance(value, dict) else value if key == "readme" else None
         if isinstance(name, str) and name not in paths:
-            yield TableFault(
+            yield TableProblem(
                 pyproject.locate("project", key),
                 f"`{key}` names the file `{name}`, which is not there, so the project can't be built without it",
                 f"write `{name}`, or delete `{key}`",
@@ -201,8 +201,8 @@ def _are_people(value: object, family: str) -> bool:
 _HOW = "or delete [build-system]: code run with `python -m` needs no build"
 
 
-def _package_missing(pyproject: Pyproject, key: tuple[str, ...], backend: str, wanted: str, action: str) -> TableFault:
-    return TableFault(
+def _package_missing(pyproject: Pyproject, key: tuple[str, ...], backend: str, wanted: str, action: str) -> TableProblem:
+    return TableProblem(
         pyproject.locate(*key), f"{backend} finds no package to build ({wanted}), so `uv run` fails before any code runs", action
     )
 
@@ -217,7 +217,7 @@ def _exists(paths: Collection[str], *wanted: str) -> bool:
     return any(path == one.lower() or path.startswith(one.lower().rstrip("/") + "/") for one in wanted for path in lowered)
 
 
-def _hatchling(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableFault]:
+def _hatchling(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableProblem]:
     build = pyproject.section("tool", "hatch", "build")
     wheel = pyproject.section("tool", "hatch", "build", "targets", "wheel")
     chosen = [
@@ -238,10 +238,10 @@ def _hatchling(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableFa
         )
 
 
-def _poetry(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableFault]:
+def _poetry(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableProblem]:
     table = pyproject.section("tool", "poetry")
     if table.get("package-mode") is False:
-        yield TableFault(
+        yield TableProblem(
             pyproject.locate("tool", "poetry", "package-mode"),
             "poetry-core refuses to build with `package-mode = false`, so `uv run` fails before any code runs",
             "delete [build-system]: code run with `python -m` needs no build",
@@ -267,7 +267,7 @@ def _poetry(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableFault
         )  # fmt: skip
 
 
-def _uv_build(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableFault]:
+def _uv_build(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableProblem]:
     settings = pyproject.section("tool", "uv", "build-backend")
     if settings.keys() & {"module-name", "namespace"}:
         return
@@ -280,7 +280,7 @@ def _uv_build(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableFau
         )
 
 
-def _setuptools(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableFault]:
+def _setuptools(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableProblem]:
     table = pyproject.section("tool", "setuptools")
     packages, folders = table.get("packages"), table.get("package-dir", {})
     if isinstance(packages, list) and isinstance(folders, dict) and not folders:

@@ -29,7 +29,7 @@ _C = TypeVar("_C", bound=ast.AST)
 
 
 @dataclass(frozen=True)
-class ParseFault:
+class ParseProblem:
     """The parser's own words, and the 1-based place."""
 
     message: str
@@ -52,7 +52,7 @@ class Module:
         self.name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         self.is_package = path.endswith("/__init__.py")
         self.tree: ast.Module | None = None
-        self.fault: ParseFault | None = None
+        self.fault: ParseProblem | None = None
         self._answers: dict[tuple[Callable[..., Any], ast.AST], Any] = {}
         self._found: dict[tuple[type[ast.AST], ...], list[ast.AST]] = {}
         try:
@@ -60,9 +60,9 @@ class Module:
                 warnings.simplefilter("ignore")  # invalid escapes and the like are the experiment's affair
                 self.tree = ast.parse(text)
         except SyntaxError as error:
-            self.fault = ParseFault(error.msg, error.lineno or 1, error.offset or 1)
+            self.fault = ParseProblem(error.msg, error.lineno or 1, error.offset or 1)
         except (ValueError, RecursionError, MemoryError) as error:
-            self.fault = ParseFault(str(error) or "nested too deeply to be parsed", 1, 1)
+            self.fault = ParseProblem(str(error) or "nested too deeply to be parsed", 1, 1)
 
     @cached_property
     def folder(self) -> str:

@@ -8,12 +8,12 @@ import tokenize
 import warnings
 
 from gonogo.analysis.python.lint import Complaint
-from gonogo.analysis.python.modules import Module, ParseFault
+from gonogo.analysis.python.modules import Module, ParseProblem
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 
 
-def syntax_fault(module: Module, complaints: list[Complaint]) -> ParseFault | None:
+def syntax_fault(module: Module, complaints: list[Complaint]) -> ParseProblem | None:
     """Why Python refuses a module, in the parser's own words.
 
     None where only the running Python refuses it, being too old for its syntax: ruff, which knows the syntax of every version, decides.
@@ -28,14 +28,14 @@ def syntax_fault(module: Module, complaints: list[Complaint]) -> ParseFault | No
     return _compile_fault(module.text) if refused else None
 
 
-def _compile_fault(text: str) -> ParseFault | None:
+def _compile_fault(text: str) -> ParseProblem | None:
     """What the compiler refuses in a text that parses: `return` outside a function, a parameter given twice."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             compile(text, "module", "exec", dont_inherit=True)
     except SyntaxError as error:
-        return ParseFault(error.msg, error.lineno or 1, error.offset or 1)
+        return ParseProblem(error.msg, error.lineno or 1, error.offset or 1)
     except (ValueError, RecursionError, MemoryError):
         pass  # a limit of the running Python, not a fault of the text
     return None
@@ -46,7 +46,7 @@ def last_line(text: str) -> int:
     return max(text.rstrip().count("\n") + 1, 1)
 
 
-def is_truncated(text: str, fault: ParseFault) -> bool:
+def is_truncated(text: str, fault: ParseProblem) -> bool:
     """Whether a syntax error is there because the text ends in the middle of a statement."""
     last = last_line(text)
     ending = text.rstrip().rpartition("\n")[2]

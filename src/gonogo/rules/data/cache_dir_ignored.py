@@ -13,7 +13,7 @@ from gonogo.analysis.python.paths import PathReader
 from gonogo.analysis.training.downloads import Download, downloads
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 PARAMETER = re.compile(r"^(?:data_?|model_?|hf_?|dataset_?)?cache(?:_?(?:dir|directory|path|root|folder))?$")
 FOLDER = ".cache"
@@ -21,7 +21,7 @@ OTHER_CACHES = frozenset({"TORCH_HOME", "HF_HOME", "TRANSFORMERS_CACHE"})
 
 
 @rule("DAT101", "cache-dir-ignored", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
-def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module]) -> Iterator[Fault]:
+def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module]) -> Iterator[Violation]:
     """Data or weights are not kept in `.cache/`.
 
     What it does:
@@ -45,7 +45,7 @@ def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module]) -> Ite
             if problem and _is_wanted(download, configs) and not any(re.search(name, settings) for name in download.variables):
                 ways = [f"give the call `{download.keyword}`", *(f"set `{name}` before it" for name in download.variables[:1])]
                 related = tuple(_vain_settings(modules, download))
-                yield Fault(module.location(download.node), problem, f"keep it in `{FOLDER}/`: {', or '.join(ways)}", related=related)
+                yield Violation(module.location(download.node), problem, f"keep it in `{FOLDER}/`: {', or '.join(ways)}", related=related)
 
 
 def _vain_settings(modules: dict[str, Module], download: Download) -> Iterator[Related]:
@@ -57,12 +57,12 @@ def _vain_settings(modules: dict[str, Module], download: Download) -> Iterator[R
                 break
 
 
-def _unused_parameters(modules: dict[str, Module]) -> Iterator[Fault]:
+def _unused_parameters(modules: dict[str, Module]) -> Iterator[Violation]:
     for module in modules.values():
         for function in functions(module):
             parameter = _ignored_parameter(function)
             if parameter is not None and _is_given(module, function, parameter, modules):
-                yield Fault(
+                yield Violation(
                     module.location(parameter),
                     f"`{function.name}` is given `{parameter.arg}` and never uses it",
                     f"keep what the function loads in `{parameter.arg}`, or read it from there",

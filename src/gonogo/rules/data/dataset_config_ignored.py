@@ -15,7 +15,7 @@ from gonogo.analysis.training.downloads import downloads
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 KEYS = (("dataset", "name"), ("dataset", "split"), ("dataset", "subset"), ("dataset", "config"))
 
@@ -23,7 +23,7 @@ KEYS = (("dataset", "name"), ("dataset", "split"), ("dataset", "subset"), ("data
 @rule("DAT102", "dataset-config-ignored", criterion=3, severity=Severity.ERROR, stage=Stage.COMPOSE)
 def dataset_config_ignored(
     traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """Another dataset is loaded than the run config names.
 
     What it does:
@@ -61,7 +61,7 @@ def dataset_config_ignored(
             if len(values) > 1:
                 module, call = literal
                 shown = " and ".join(repr(value) for value in sorted(values)[:2])
-                yield Fault(
+                yield Violation(
                     module.location(call),
                     f"the runs' `{'.'.join(key)}` ({shown}) never reaches the code: all of them load this dataset",
                     f"load what `{'.'.join(key)}` names, and refuse what is not known",
@@ -70,7 +70,7 @@ def dataset_config_ignored(
                 )
 
 
-def _other_than_named(traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def _other_than_named(traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Runs that name one well-known dataset in a program that loads only one other."""
     training = training_modules(modules, contract)
     found = [(module, call, name) for module in training for call, name in loads(module)]
@@ -87,7 +87,7 @@ def _other_than_named(traces: list[Trace], runs: list[Run], modules: dict[str, M
             concerned.setdefault(value, []).append(run)
     for value, asking in concerned.items():
         corrupted = plain(value) == f"{loaded}c"
-        yield Fault(
+        yield Violation(
             module.location(call),
             f"the run's dataset is `{value}`, but all that is loaded is `{loaded}`",
             "load the published images, or name the run's dataset after what the code makes" if corrupted else f"load `{value}`",

@@ -13,13 +13,13 @@ from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.model.plan import Plan
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
 @rule("DAT106", "search-on-test-data", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
 def search_on_test_data(
     modules: dict[str, Module], contract: Contract, symbols: Symbols, runs: list[Run], plan: Plan | None
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """The search chooses its parameters on the test data.
 
     What it does:
@@ -41,7 +41,7 @@ def search_on_test_data(
     for module, objective in objectives(training, symbols):
         place = whole(reader.returned(module, objective))
         if place is not None:
-            yield Fault(
+            yield Violation(
                 place.module.location(place.node),
                 "the search scores its trials on the test data",
                 "score trials on a validation split, or on held-out data that the evaluation never sees",

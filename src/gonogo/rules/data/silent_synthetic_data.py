@@ -14,7 +14,7 @@ from gonogo.analysis.training.datasets import loads
 from gonogo.analysis.training.randomness import FAKE_DATASETS, MADE_UP, draws, guard_of_absence, modules_missed, names_in
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.data.swallowed_data_error import LOADS
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -23,7 +23,7 @@ DATA = re.compile(r"data|image|label|sample|input|feature|target|split|train|tes
 
 
 @rule("DAT103", "silent-synthetic-data", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
-def silent_synthetic_data(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def silent_synthetic_data(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Random numbers, or another dataset, stand in for a dataset that can't be had.
 
     What it does:
@@ -41,7 +41,7 @@ def silent_synthetic_data(modules: dict[str, Module], contract: Contract) -> Ite
     for module in training_modules(modules, contract):
         told: set[ast.AST] = set()
         for call, other, wanted in _other_data(module):
-            yield Fault(
+            yield Violation(
                 module.location(call),
                 f"`{other}` stands in for `{wanted}` where that can't be had",
                 "raise an error that says what is missing and how to get it",
@@ -56,7 +56,7 @@ def silent_synthetic_data(modules: dict[str, Module], contract: Contract) -> Ite
             if place is None or place in told or (isinstance(place, ast.ExceptHandler) and ends(module, place)):
                 continue
             told.add(place)
-            yield Fault(
+            yield Violation(
                 module.location(call),
                 "made-up data stand in for data that can't be had",
                 "raise an error that says what is missing and how to get it",

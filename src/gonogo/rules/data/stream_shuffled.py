@@ -12,14 +12,14 @@ from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 ORDERED = frozenset({"sequential", "continual", "online", "stream", "streaming", "in_order", "ordered"})
 MODES = ("stream_mode", "stream", "order", "data_order", "ordering", "stream_order")
 
 
 @rule("DAT105", "stream-shuffled", criterion=3, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def stream_shuffled(runs: list[Run], modules: dict[str, Module], contract: Contract, traces: list[Trace]) -> Iterator[Fault]:
+def stream_shuffled(runs: list[Run], modules: dict[str, Module], contract: Contract, traces: list[Trace]) -> Iterator[Violation]:
     """A stream that the run config calls sequential is shuffled.
 
     What it does:
@@ -49,7 +49,7 @@ def stream_shuffled(runs: list[Run], modules: dict[str, Module], contract: Contr
             found.setdefault(call, []).append((module, run, path))
     for call, concerned in found.items():
         module, run, path = concerned[0]
-        yield Fault(
+        yield Violation(
             module.location(argument(call, 2, "shuffle") or call),
             "the stream is shuffled although the run config calls it sequential",
             "load the stream with `shuffle=False`",

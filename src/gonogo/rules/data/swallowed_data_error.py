@@ -15,7 +15,7 @@ from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.analysis.training.downloads import downloads
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 LOADS = re.compile(
     r"^(?:datasets\.load_dataset|datasets\.load_from_disk|torchvision\.datasets\..+|sklearn\.datasets\.(?:load|fetch)_.+|requests\.get|urllib\.request\..+)$"
@@ -23,7 +23,7 @@ LOADS = re.compile(
 
 
 @rule("DAT104", "swallowed-data-error", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
-def swallowed_data_error(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def swallowed_data_error(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A failure to load data is taken for nothing.
 
     What it does:
@@ -51,7 +51,7 @@ def swallowed_data_error(modules: dict[str, Module], contract: Contract) -> Iter
                 continue
             told.add(handler)
             if not may_be_made_good(module, handler, training):
-                yield Fault(
+                yield Violation(
                     module.location(handler),
                     "if the data can't be loaded, the code goes on as if nothing had happened",
                     "let the exception end the run, with a sentence that says what is missing",

@@ -8,12 +8,12 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 
 @rule("DAT107", "unreachable-resource", criterion=3, severity=Severity.WARNING, stage=Stage.TRIAL)
-def unreachable_resource(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def unreachable_resource(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A dataset or model is neither in the sandbox nor known to a stand-in.
 
     What it does:
@@ -29,7 +29,7 @@ def unreachable_resource(trial: SessionSeen, modules: dict[str, Module], contrac
         for process in run.processes.values():
             for happened in process.unreachable:
                 name = happened.data.get("name") or happened.what
-                yield Fault(
+                yield Violation(
                     located(happened.place, modules, contract),
                     f"`{name}` ({happened.what}) can't be had in the sandbox, and nothing stands in for it",
                     "check the name, and show the gate the real thing with --data-root",

@@ -8,13 +8,13 @@ from gonogo.analysis.project.dependencies import dependency_faults
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.imports import Import
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 MOST_RELATED = 5
 
 
 @rule("ENV101", "dependencies-unusable", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK)
-def dependencies_unusable(pyproject: Pyproject | None, outside_imports: list[Import]) -> Iterator[Fault]:
+def dependencies_unusable(pyproject: Pyproject | None, outside_imports: list[Import]) -> Iterator[Violation]:
     """The dependencies are written so that uv refuses them or installs nothing.
 
     What it does:
@@ -32,7 +32,7 @@ def dependencies_unusable(pyproject: Pyproject | None, outside_imports: list[Imp
     faults = list(dependency_faults(pyproject, needs_any=any(not entry.guarded for entry in outside_imports)))
     if faults:
         first, *others = faults
-        yield Fault(
+        yield Violation(
             first.location,
             first.message,
             first.action,

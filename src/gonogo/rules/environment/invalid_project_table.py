@@ -8,11 +8,11 @@ from gonogo.analysis.project.project_table import build_faults, missing_document
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
 @rule("ENV104", "invalid-project-table", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK)
-def invalid_project_table(pyproject: Pyproject | None, experiment: Experiment) -> Iterator[Fault]:
+def invalid_project_table(pyproject: Pyproject | None, experiment: Experiment) -> Iterator[Violation]:
     """`pyproject.toml` is refused by uv, or by the build backend that it names.
 
     What it does:
@@ -28,9 +28,9 @@ def invalid_project_table(pyproject: Pyproject | None, experiment: Experiment) -
     if pyproject is None:
         return
     for fault in (*project_faults(pyproject), *build_faults(pyproject, experiment.files.keys())):
-        yield Fault(fault.location, fault.message, fault.action, evidence=fault.evidence)
+        yield Violation(fault.location, fault.message, fault.action, evidence=fault.evidence)
     for fault in missing_documents(pyproject, experiment.files.keys()):
-        yield Fault(fault.location, fault.message, fault.action, evidence=fault.evidence, severity=Severity.WARNING)
+        yield Violation(fault.location, fault.message, fault.action, evidence=fault.evidence, severity=Severity.WARNING)
 
 
 _UNBUILT = "# The code runs in place as `python -m src.main`; there is nothing to build.\n[tool.uv]\npackage = false\n"

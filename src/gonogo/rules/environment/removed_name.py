@@ -18,7 +18,7 @@ from gonogo.analysis.python.names import ancestors, calls, last_names, origin
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # What code that catches these, or asks with these, provides for.
 FAILURES = frozenset({"AttributeError", "TypeError"})
@@ -28,7 +28,7 @@ QUESTIONS = {"hasattr", "__version__", "signature", "Version", "parse"}
 @rule("ENV106", "removed-name", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK)
 def removed_name_used(
     pyproject: Pyproject | None, outside_imports: list[Import], symbols: Symbols, experiment: Experiment
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """A name or an argument that the library does not have in the version that is installed.
 
     What it does:
@@ -52,7 +52,7 @@ def removed_name_used(
         since = "" if removed.never else f" since {removed.distribution} {removed.since}, and {why[0]}"
         cap = "" if removed.never or why[1] else f", or write `{removed.distribution}<{removed.since}`"
         severity = Severity.ERROR if why[1] else Severity.WARNING
-        yield Fault(location, f"{message}{since}", f"{instead}{cap}", severity=severity)
+        yield Violation(location, f"{message}{since}", f"{instead}{cap}", severity=severity)
 
 
 def _uses(symbols: Symbols, imports: list[Import], served: set[str]) -> Iterator[tuple[str, str, Location, Removed]]:

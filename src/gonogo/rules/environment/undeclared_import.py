@@ -12,7 +12,7 @@ from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.imports import Import
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 MOST_RELATED = 5
 # Modules that import another distribution as soon as they are imported.
@@ -33,7 +33,7 @@ UNDECIDED = {
 
 
 @rule("ENV102", "undeclared-import", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
-def undeclared_import(pyproject: Pyproject | None, outside_imports: list[Import], contract: Contract) -> Iterator[Fault]:
+def undeclared_import(pyproject: Pyproject | None, outside_imports: list[Import], contract: Contract) -> Iterator[Violation]:
     """A third-party import whose distribution is not declared.
 
     What it does:
@@ -62,10 +62,10 @@ def undeclared_import(pyproject: Pyproject | None, outside_imports: list[Import]
             missing.setdefault((*providers(name), name)[0], []).append(entry)
     declared_here = declared - {str(canonicalize_name(str(pyproject.project.get("name", ""))))}
     for distribution, entries in missing.items():
-        yield from _fault(distribution, entries, declared_here, Severity.INFO if contract.entries is not None else Severity.WARNING)
+        yield from _violation(distribution, entries, declared_here, Severity.INFO if contract.entries is not None else Severity.WARNING)
 
 
-def _fault(distribution: str, entries: list[Import], declared: set[str], along: Severity) -> Iterator[Fault]:
+def _violation(distribution: str, entries: list[Import], declared: set[str], along: Severity) -> Iterator[Violation]:
     name = NEEDS.get(entries[0].target, entries[0].top)
     choices = providers(name) or (str(canonicalize_name(name)),)
     all_known = all(is_known(requirement) for requirement in declared)
@@ -76,11 +76,11 @@ def _fault(distribution: str, entries: list[Import], declared: set[str], along: 
     subject = f"`{name}` is imported but not declared" if name == choices[0] else f"`{name}` is imported but `{choices[0]}` is not declared"
     if set(choices) & closure(declared):
         message = f"{subject}: it only comes along with another dependency"
-        yield Fault(entries[0].location, message, action, related, severity=along)
+        yield Violation(entries[0].location, message, action, related, severity=along)
     elif all_known:
-        yield Fault(entries[0].location, f"`{name}` is imported, and no declared dependency provides it", action, related)
+        yield Violation(entries[0].location, f"`{name}` is imported, and no declared dependency provides it", action, related)
     elif providers(name):
-        yield Fault(entries[0].location, subject, action, related, severity=Severity.WARNING)
+        yield Violation(entries[0].location, subject, action, related, severity=Severity.WARNING)
 
 
 _SKLEARN = "from sklearn.datasets import load_digits"

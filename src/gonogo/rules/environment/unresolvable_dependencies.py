@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from gonogo.execution.environment import Environment
 from gonogo.execution.uv import Refusal
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 SURE = ("unreadable", "unresolvable")
 
 
 @rule("ENV105", "unresolvable-dependencies", criterion=5, severity=Severity.ERROR, stage=Stage.TRIAL)
-def unresolvable_dependencies(environment: Environment | Refusal) -> Iterator[Fault]:
+def unresolvable_dependencies(environment: Environment | Refusal) -> Iterator[Violation]:
     """No set of versions fits the dependencies.
 
     What it does:
@@ -27,7 +27,7 @@ def unresolvable_dependencies(environment: Environment | Refusal) -> Iterator[Fa
         Loosen the version that uv names, or correct the package's name.
     """
     if isinstance(environment, Refusal) and environment.kind in SURE:
-        yield Fault(
+        yield Violation(
             at("pyproject.toml"),
             "uv finds no versions that fit the dependencies" if environment.kind == "unresolvable" else "uv can't read pyproject.toml",
             "loosen the version or correct the name that uv speaks of",

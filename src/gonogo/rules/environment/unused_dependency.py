@@ -13,7 +13,7 @@ from gonogo.analysis.python.imports import Import
 from gonogo.analysis.python.modules import Module
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 MOST_CHARACTERS = 200  # of a text that may name a module; docstrings are longer
 
@@ -21,7 +21,7 @@ MOST_CHARACTERS = 200  # of a text that may name a module; docstrings are longer
 @rule("ENV103", "unused-dependency", criterion=5, severity=Severity.INFO, stage=Stage.CHECK)
 def unused_dependency(
     pyproject: Pyproject | None, imports: list[Import], outside_imports: list[Import], modules: dict[str, Module], experiment: Experiment
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """A declared dependency that nothing imports.
 
     What it does:
@@ -49,7 +49,7 @@ def unused_dependency(
         if requirement.keys != ("project", "dependencies") or not is_sure or is_plugin(requirement.name):
             continue
         if not names & (imported | words):
-            yield Fault(
+            yield Violation(
                 pyproject.locate_text(requirement.text, *requirement.keys),
                 f"nothing imports `{requirement.name}`",
                 "delete the entry, or write the code that was to use it",

@@ -9,11 +9,11 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import argument, calls, has_open_keywords, text_of
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
 @rule("EVA113", "all-runs-compared", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
-def all_runs_compared(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def all_runs_compared(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Evaluation compares whatever runs the project holds instead of those it is asked about.
 
     What it does:
@@ -34,7 +34,7 @@ def all_runs_compared(modules: dict[str, Module], contract: Contract) -> Iterato
     for call in calls(module):
         is_listing = isinstance(call.func, ast.Attribute) and call.func.attr == "runs"
         if is_listing and argument(call, 1, "filters") is None and not has_open_keywords(call) and text_of(argument(call, 0, "path")) != "":
-            yield Fault(
+            yield Violation(
                 module.location(call),
                 f"evaluation takes every run of the project, and never looks at `{key}`",
                 f"read `{key}` from the command line, and ask for each run by its id",

@@ -9,7 +9,7 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import Raised, SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import cleaned, located
 
 _QUOTED = re.compile(r"['\"]([^'\"]+)['\"]")
@@ -18,7 +18,7 @@ _QUOTED = re.compile(r"['\"]([^'\"]+)['\"]")
 @rule("EVA111", "config-from-nowhere", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL)
 def config_from_nowhere(
     rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """The evaluation needs a file that no one wrote.
 
     What it does:
@@ -36,7 +36,7 @@ def config_from_nowhere(
     raised = missing_file(evaluation.failure())
     if raised is not None:
         names = _QUOTED.findall(cleaned(raised.message))
-        yield Fault(
+        yield Violation(
             located(raised.place, modules, contract),
             f"the evaluation needs `{names[-1]}`, which no run wrote" if names else "the evaluation needs a file that no run wrote",
             "read it from W&B, where everything is that the runs logged",

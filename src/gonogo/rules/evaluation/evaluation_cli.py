@@ -9,7 +9,7 @@ from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.names import calls, origin, text_of
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 PLAIN_TYPES = frozenset({"str", "Path", "pathlib.Path", "int"})
 # Signs that the module takes the command line apart by other means as well.
@@ -18,7 +18,7 @@ SPLITTERS = frozenset({"split", "rsplit", "partition", "rpartition", "removepref
 
 
 @rule("EVA103", "evaluation-cli", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
-def evaluation_cli(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def evaluation_cli(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The evaluation does not take the arguments of its documented command.
 
     What it does:
@@ -57,7 +57,7 @@ def evaluation_cli(modules: dict[str, Module], contract: Contract) -> Iterator[F
         problem = (
             f"takes `{_name(first)}` as it stands, but the documented command gives `{documented}`: the name would be part of the value"
         )
-    yield Fault(module.location(first), f"the evaluation {problem}", "read `key=value` arguments: split each at its first `=`")
+    yield Violation(module.location(first), f"the evaluation {problem}", "read `key=value` arguments: split each at its first `=`")
 
 
 def _name(call: ast.Call) -> str:

@@ -12,7 +12,7 @@ from gonogo.analysis.python.names import all_parsed, ancestors, enclosing_functi
 from gonogo.analysis.python.paths import RESULTS, SOME_TIME, TREE, UNKNOWN_ROOT, WORKING, PathReader, WrittenPath
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Location, Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 DATA = (
     ".npy",
@@ -39,7 +39,7 @@ EXISTENCE = frozenset({"exists", "is_file", "isfile", "is_dir", "isdir"})
 
 
 @rule("EVA102", "evaluation-reads-local", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
-def evaluation_reads_local(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def evaluation_reads_local(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Evaluation reads files of the runs instead of asking the tracker.
 
     What it does:
@@ -69,7 +69,7 @@ def evaluation_reads_local(modules: dict[str, Module], contract: Contract) -> It
         writer = _mention(modules, module, name)
         if writer is None and _is_optional(module, use.node):
             continue
-        yield Fault(
+        yield Violation(
             module.location(use.node),
             f"evaluation reads `{name}` from the folder of results",
             "read entity and project from the shared config of the tree"

@@ -12,14 +12,14 @@ from gonogo.analysis.python.names import enclosing_function, statement_of
 from gonogo.analysis.training.randomness import MADE_UP, draws, guard_of_absence
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 METRIC = re.compile(r"acc|loss|score|f1|auc|metric|error|precision|recall|perplex|bleu|rouge|reward|map\b", re.IGNORECASE)
 SHOWN = re.compile(r"colou?r|palette|cmap|marker|jitter|offset|position|seed|\bid\b|suffix", re.IGNORECASE)
 
 
 @rule("EVA112", "fabricated-results", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
-def fabricated_results(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def fabricated_results(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Evaluation makes up results where a run is missing.
 
     What it does:
@@ -41,7 +41,7 @@ def fabricated_results(modules: dict[str, Module], contract: Contract) -> Iterat
         reason = _reason(module, call) if not _is_for_show(module, call) else None
         if reason is not None and reason not in told:
             told.add(reason)
-            yield Fault(
+            yield Violation(
                 module.location(call),
                 "evaluation draws random numbers in place of results that are missing",
                 "raise an error that names the missing run",
@@ -50,7 +50,7 @@ def fabricated_results(modules: dict[str, Module], contract: Contract) -> Iterat
         handler = handler_around(module, node)
         if handler is not None and handler not in told and not ends(module, handler) and _sets_metric(node):
             told.add(handler)
-            yield Fault(
+            yield Violation(
                 module.location(node),
                 "evaluation goes on with a hard-coded number in place of a result that is missing",
                 "raise an error that names the missing run",

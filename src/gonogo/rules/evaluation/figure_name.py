@@ -9,7 +9,7 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9.()%+=,-]+(?: [A-Za-z0-9.()%+=,-]+)*)*\.(?:pdf|png|svg)")
@@ -17,7 +17,7 @@ PICTURES_ONLY = (".png", ".jpg", ".jpeg")
 
 
 @rule("EVA106", "figure-name", criterion=8, severity=Severity.WARNING, stage=Stage.REHEARSAL)
-def figure_name(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def figure_name(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A figure has a name that does not say what it shows, or is no PDF.
 
     What it does:
@@ -44,7 +44,7 @@ def figure_name(rehearsal: SessionSeen, modules: dict[str, Module], contract: Co
             problem = "a figure has a name that does not say what it shows"
         else:
             continue
-        yield Fault(
+        yield Violation(
             located(happened.place, modules, contract),
             problem,
             "save it as `<topic>[_<condition>][_pairN].pdf`",

@@ -9,13 +9,13 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import enclosing_function, imported_modules
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 PLOTTING = frozenset({"matplotlib", "seaborn", "plotly", "bokeh", "altair", "plotnine", "pylab"})
 
 
 @rule("EVA107", "figure-outside-evaluation", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
-def figure_outside_evaluation(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def figure_outside_evaluation(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A run imports a plotting library.
 
     What it does:
@@ -38,7 +38,9 @@ def figure_outside_evaluation(modules: dict[str, Module], contract: Contract) ->
         for node in module.of(ast.Import, ast.ImportFrom):
             library = next((name for name in _libraries(node) if name in PLOTTING), None)
             if library is not None and (module.name in started or enclosing_function(module, node) is None):
-                yield Fault(module.location(node), f"a run imports `{library}`", "log the numbers and draw the figure in the evaluation")
+                yield Violation(
+                    module.location(node), f"a run imports `{library}`", "log the numbers and draw the figure in the evaluation"
+                )
                 break
 
 

@@ -9,12 +9,12 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.places import main_place
 
 
 @rule("EVA110", "invalid-json", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL)
-def invalid_json(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def invalid_json(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The evaluation writes a `.json` file that is no JSON: NaN or Infinity, or broken off.
 
     What it does:
@@ -35,7 +35,7 @@ def invalid_json(rehearsal: SessionSeen, modules: dict[str, Module], contract: C
         if problem:
             names.setdefault(problem, []).append(path)
     for problem, paths in names.items():
-        yield Fault(
+        yield Violation(
             main_place(modules, module_path(contract.evaluation.module)),
             f"the evaluation writes JSON with {problem}" if problem != "an error" else "the evaluation writes a file that is no JSON",
             "write null instead, with `allow_nan=False` to be sure" if problem != "an error" else "write it whole, with `json.dump`",

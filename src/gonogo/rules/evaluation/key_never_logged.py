@@ -14,13 +14,13 @@ from gonogo.analysis.tracking.logged_keys import LoggedKeys
 from gonogo.analysis.tracking.wandb_runs import handles, training_modules
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
+from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 
 
 @rule("EVA109", "key-never-logged", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
 def key_never_logged(
     modules: dict[str, Module], asked_keys: list[AskedKey], logged_keys: LoggedKeys, contract: Contract
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """Evaluation asks W&B for a key that training never logs.
 
     What it does:
@@ -47,7 +47,7 @@ def key_never_logged(
         told.add(asked.key)
         near = _nearest(asked.key, logged_keys)
         is_there = in_history and logged_keys.has(asked.key) is True
-        yield Fault(
+        yield Violation(
             asked.module.location(asked.written),
             f"evaluation asks for `{asked.key}` in the {'history' if in_history else 'summary'}, which training never logs"
             + (": it is in the summary alone" if is_there else ""),
@@ -79,7 +79,7 @@ def _logging_places(logged: LoggedKeys, near: str | None) -> Iterator[Related]:
         yield Related(location=best.module.location(best.node), label="what training logs")
 
 
-def _never_together(module: Module, training: list[Module]) -> Iterator[Fault]:
+def _never_together(module: Module, training: list[Module]) -> Iterator[Violation]:
     """Requests for keys of which no row can hold all."""
     rows = _rows(training)
     if rows is None:
@@ -93,7 +93,7 @@ def _never_together(module: Module, training: list[Module]) -> Iterator[Fault]:
         if len(logged) == len(keys) > 1 and not any(set(keys) <= row for row in rows):
             apart = [key for key in keys if not any({keys[0], key} <= row for row in rows)]
             if apart:
-                yield Fault(
+                yield Violation(
                     module.location(call),
                     f"no row of the history holds all of these keys, so the table is empty: `{keys[0]}` and {', '.join(quoted(apart))} are "
                     "logged in different steps",

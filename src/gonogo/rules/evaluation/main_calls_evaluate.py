@@ -10,11 +10,11 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import calls, main_guard, origin
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
 @rule("EVA101", "main-calls-evaluate", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
-def main_calls_evaluate(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def main_calls_evaluate(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A run starts the evaluation.
 
     What it does:
@@ -36,7 +36,7 @@ def main_calls_evaluate(modules: dict[str, Module], contract: Contract) -> Itera
             continue
         for call, words in starts(module):
             if any(word in (name, path) or word.endswith(f"/{path}") for word in words):
-                yield Fault(
+                yield Violation(
                     module.location(call),
                     f"a run starts `{name}` in a child process",
                     "take the call out: evaluation is a command of its own",
@@ -44,7 +44,7 @@ def main_calls_evaluate(modules: dict[str, Module], contract: Contract) -> Itera
         for call in calls(module):
             owner, _, function = origin(module, call.func).rpartition(".")
             if owner == name and function in entries:
-                yield Fault(
+                yield Violation(
                     module.location(call), f"a run calls `{function}` of `{name}`", "take the call out: evaluation is a command of its own"
                 )
 

@@ -10,12 +10,12 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import all_parsed, text_of
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.places import main_place
 
 
 @rule("EVA104", "missing-output", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
-def missing_output(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def missing_output(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The evaluation writes no file of a name that the contract asks for.
 
     What it does:
@@ -40,7 +40,7 @@ def missing_output(modules: dict[str, Module], contract: Contract) -> Iterator[F
             text == stem or text.startswith((f".{suffix}", f"_metrics.{suffix}")) for text in texts
         ):
             continue
-        yield Fault(
+        yield Violation(
             main_place(modules, module.path),
             f"evaluation writes no `{output}`",
             f"write it: the contract asks for `{output}` in the folder of results",

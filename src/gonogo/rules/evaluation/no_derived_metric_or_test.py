@@ -10,7 +10,7 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import all_parsed, text_of
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.places import main_place
 
 # What any significance test or interval, by whatever library or by hand, cannot do without a word of.
@@ -25,7 +25,7 @@ LONGEST = 60
 
 
 @rule("EVA105", "no-derived-metric-or-test", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
-def no_derived_metric_or_test(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def no_derived_metric_or_test(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The evaluation compares nothing: no improvement rate, no significance test.
 
     What it does:
@@ -53,7 +53,7 @@ def no_derived_metric_or_test(modules: dict[str, Module], contract: Contract) ->
         if not any(sign.search(word) for word in words)
     ]
     if missing:
-        yield Fault(
+        yield Violation(
             main_place(modules, module.path),
             f"evaluation computes {' and '.join(what for what, _ in missing)}",
             "; ".join(action for _, action in missing),

@@ -8,7 +8,7 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
+from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.places import main_place
 
 FIGURES = (".pdf", ".png", ".svg")
@@ -16,7 +16,9 @@ TABLES = (".csv", ".md", ".tex", ".html", ".txt")
 
 
 @rule("EVA114", "output-not-written", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL)
-def output_not_written(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool) -> Iterator[Fault]:
+def output_not_written(
+    rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
+) -> Iterator[Violation]:
     """The evaluation ends well without having written what the contract asks for.
 
     What it does:
@@ -36,7 +38,7 @@ def output_not_written(rehearsal: SessionSeen, modules: dict[str, Module], contr
     missing = _missing(rehearsal, contract)
     if missing:
         there = ", ".join(quoted(sorted(rehearsal.results), 6)) or "nothing"
-        yield Fault(
+        yield Violation(
             place,
             f"the evaluation does not write {', '.join(quoted(missing))}",
             "write it below `results_dir`",

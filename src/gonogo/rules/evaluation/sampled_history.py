@@ -9,13 +9,13 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import calls, has_open_keywords
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 PARAMETERS = frozenset({"keys", "x_axis", "pandas", "stream"})
 
 
 @rule("EVA108", "sampled-history", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK)
-def sampled_history(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def sampled_history(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The evaluation reads a sample of the history.
 
     What it does:
@@ -33,7 +33,7 @@ def sampled_history(modules: dict[str, Module], contract: Contract) -> Iterator[
         return
     for call in calls(module):
         if isinstance(call.func, ast.Attribute) and call.func.attr == "history" and _is_sampled(call):
-            yield Fault(
+            yield Violation(
                 module.location(call),
                 "`history()` returns a sample of 500 rows, not the history",
                 "use `scan_history()`, which returns every row",

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.config_places import ConfigPlaces
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
 @rule("HYD115", "broken-interpolation", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def broken_interpolation(traces: list[Trace], config_places: ConfigPlaces) -> Iterator[Fault]:
+def broken_interpolation(traces: list[Trace], config_places: ConfigPlaces) -> Iterator[Violation]:
     """An interpolation names a key that the composed config does not have.
 
     What it does:
@@ -30,7 +30,7 @@ def broken_interpolation(traces: list[Trace], config_places: ConfigPlaces) -> It
             if entry.status != "broken":
                 continue
             location = config_places.locate(path, run, composition) or at(config_places.primary(composition))
-            yield Fault(
+            yield Violation(
                 location,
                 f"`{entry.text}` does not resolve: {entry.message}",
                 "name an existing key by its whole path",

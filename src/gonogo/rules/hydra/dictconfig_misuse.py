@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.hydra.unknown_config_key import expression
 
 ACTIONS = {
@@ -17,7 +17,7 @@ ACTIONS = {
 
 
 @rule("HYD110", "dictconfig-misuse", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def dictconfig_misuse(traces: list[Trace]) -> Iterator[Fault]:
+def dictconfig_misuse(traces: list[Trace]) -> Iterator[Violation]:
     """A DictConfig is used where only a plain dict will do.
 
     What it does:
@@ -33,12 +33,12 @@ def dictconfig_misuse(traces: list[Trace]) -> Iterator[Fault]:
     for trace in traces:
         for misuse in trace.misuses:
             location = misuse.site.module.location(misuse.site.node)
-            yield Fault(location, f"a DictConfig is misused: {misuse.detail}", ACTIONS[misuse.what], runs=(trace.run_id,))
+            yield Violation(location, f"a DictConfig is misused: {misuse.detail}", ACTIONS[misuse.what], runs=(trace.run_id,))
         for access in trace.accesses:
             if access.path == ("hydra",) and not access.guarded and not access.doubtful:
                 location = access.site.module.location(access.site.node)
                 action = "use `hydra.core.hydra_config.HydraConfig.get()`"
-                yield Fault(
+                yield Violation(
                     location, f"`{expression(access.site)}`: the config of a task has no `hydra` node", action, runs=(trace.run_id,)
                 )
 

@@ -13,7 +13,7 @@ from gonogo.documents.yaml import KeyPath, YamlDocument
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 RATE = ("learning_rate", "lr")
 EPOCHS = ("epochs", "num_epochs", "n_epochs", "max_epochs")
@@ -47,7 +47,7 @@ MODULE_OF_OPTIMIZERS = ("torch.optim.", "transformers.AdamW", "timm.optim.")
 @rule("HYD108", "hard-coded-hyperparameter", criterion=2, severity=Severity.WARNING, stage=Stage.CHECK)
 def hard_coded_hyperparameter(
     modules: dict[str, Module], runs: list[Run], shared_config: YamlDocument, contract: Contract
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """A literal where the config has the value.
 
     What it does:
@@ -85,11 +85,11 @@ def hard_coded_hyperparameter(
             yield from _report(name, path, run, places)
 
 
-def _report(name: str, path: KeyPath, run: Run | None, places: list[tuple[Module, ast.expr]]) -> Iterator[Fault]:
+def _report(name: str, path: KeyPath, run: Run | None, places: list[tuple[Module, ast.expr]]) -> Iterator[Violation]:
     dotted = ".".join(map(str, path))
     related = (Related(location=run.locate(path), label="the value in the config"),) if run is not None and not run.from_plan else ()
     for module, value in places:
-        yield Fault(
+        yield Violation(
             module.location(value),
             f"`{name}` is written into the code, so `{dotted}` of the config changes nothing here",
             f"read `{dotted}` from the config",

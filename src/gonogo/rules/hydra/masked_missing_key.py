@@ -12,7 +12,7 @@ from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.hydra.unknown_config_key import expression
 
 SILENT_KINDS = frozenset({"get", "getattr", "select", "attribute", "item"})
@@ -21,7 +21,7 @@ SILENT_KINDS = frozenset({"get", "getattr", "select", "attribute", "item"})
 @rule("HYD114", "masked-missing-key", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
 def masked_missing_key(
     traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """A default hides that a key is looked up in the wrong place.
 
     What it does:
@@ -44,7 +44,7 @@ def masked_missing_key(
             run = config_places.runs.get(trace.run_id)
             place = config_places.locate(other, run, trace.composition)
             dotted = ".".join(other)
-            yield Fault(
+            yield Violation(
                 access.site.module.location(access.site.node),
                 f"`{expression(access.site)}` looks for `{'.'.join(access.path)}`, which is absent; "
                 f"the run has it as `{dotted}`, which nothing reads",
@@ -58,14 +58,14 @@ def masked_missing_key(
 
 def _hidden_by_placeholder(
     traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """One fault for each setting of the shared config that is read in place of the run config's own."""
     for run, own, prefix, leaf in hidden_keys(traces, runs, config_places):
         path = tuple(map(str, leaf))
         place = _reading(modules, contract, path)
         if place is not None:
             meant = ".".join((*prefix, *path))
-            yield Fault(
+            yield Violation(
                 place,
                 f"`{'.'.join(path)}` is the shared config's; the run config's own, `{meant}`, is read by nothing",
                 f"read `{meant}`, and take the placeholder out of the shared config",

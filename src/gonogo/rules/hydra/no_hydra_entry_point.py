@@ -13,7 +13,7 @@ from gonogo.analysis.python.names import calls, imported_modules, main_guard, or
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 # Other ways to a config that a module may have chosen.
 COMPOSE = (
@@ -30,7 +30,7 @@ OTHER_SOURCES = frozenset(
 
 
 @rule("HYD101", "no-hydra-entry-point", criterion=2, severity=Severity.ERROR, stage=Stage.CHECK)
-def no_hydra_entry_point(experiment: Experiment, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def no_hydra_entry_point(experiment: Experiment, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A module that is started has no Hydra entry point, or one that finds no config.
 
     What it does:
@@ -63,12 +63,12 @@ def no_hydra_entry_point(experiment: Experiment, modules: dict[str, Module], con
             yield from _wrong_options(main, experiment)
 
 
-def _missing(module: Module, problem: str) -> Fault:
+def _missing(module: Module, problem: str) -> Violation:
     guard = main_guard(module)
     definition = module.definitions.get("main")
     function = definition if isinstance(definition, (ast.FunctionDef, ast.AsyncFunctionDef)) else None
     node = function or guard
-    return Fault(
+    return Violation(
         at(module.path, node.lineno if node else None),
         f"`{module.name}` {problem}",
         'put `@hydra.main(version_base="1.3", config_path=…, config_name=…)` over its main function',
@@ -99,11 +99,11 @@ def _is_lost(module: Module, modules: Mapping[str, Module], started: list[str], 
     return not words & OTHER_SOURCES
 
 
-def _wrong_options(main: HydraMain, experiment: Experiment) -> Iterator[Fault]:
+def _wrong_options(main: HydraMain, experiment: Experiment) -> Iterator[Violation]:
     place = main.module.location(main.node)
     options = main.options
     if "version_base" not in options:
-        yield Fault(
+        yield Violation(
             place,
             "`@hydra.main` has no `version_base`: Hydra then behaves as version 1.1 did",
             'give it `version_base="1.3"`',
@@ -114,17 +114,19 @@ def _wrong_options(main: HydraMain, experiment: Experiment) -> Iterator[Fault]:
         return
     if name is None:
         if path is not None:
-            yield Fault(place, "`@hydra.main` has no `config_name`: it composes an empty config", "name the shared config in `config_name`")
+            yield Violation(
+                place, "`@hydra.main` has no `config_name`: it composes an empty config", "name the shared config in `config_name`"
+            )
     elif path is None:
-        yield Fault(place, "`@hydra.main` has no `config_path`: Hydra does not find the config", "give the folder in `config_path`")
+        yield Violation(place, "`@hydra.main` has no `config_path`: Hydra does not find the config", "give the folder in `config_path`")
     elif not any(file.startswith(f"{main.folder}/") for file in experiment.files):
-        yield Fault(
+        yield Violation(
             place,
             f"`config_path={path!r}` is no folder of the experiment: it is relative to the module's file, so it means `{main.folder}`",
             f"give the folder relative to `{posixpath.dirname(main.module.path) or '.'}`, for example `../config`",
         )
     elif main.config_file not in experiment.files:
-        yield Fault(place, f"`config_name={name!r}`: there is no `{main.config_file}`", "name a config that is there")
+        yield Violation(place, f"`config_name={name!r}`: there is no `{main.config_file}`", "name a config that is there")
 
 
 HYDRA_MAIN = '@hydra.main(version_base="1.3", config_path="../config", config_name="config")'

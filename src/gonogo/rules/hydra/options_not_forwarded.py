@@ -8,11 +8,11 @@ from gonogo.analysis.interpreter.config import FILLER
 from gonogo.analysis.interpreter.trace import Process, Trace
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
 @rule("HYD111", "options-not-forwarded", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def options_not_forwarded(traces: list[Trace], contract: Contract) -> Iterator[Fault]:
+def options_not_forwarded(traces: list[Trace], contract: Contract) -> Iterator[Violation]:
     """The child process does not get an option that the user gave.
 
     What it does:
@@ -37,7 +37,7 @@ def options_not_forwarded(traces: list[Trace], contract: Contract) -> Iterator[F
                 if key == run_option and any(_may_name(word, trace.run_id) for word in process.arguments):
                     continue
                 if key == run_option or trace.is_used((key,)):
-                    yield Fault(
+                    yield Violation(
                         site.module.location(site.node),
                         f"`{process.module}` is started without the option `{key}=…` that the user gave",
                         f"pass `{key}` on",

@@ -11,11 +11,11 @@ from gonogo.analysis.project.config_places import ConfigPlaces, nearest
 from gonogo.analysis.python.modules import Module
 from gonogo.compose.client import Composition
 from gonogo.model.finding import Location, Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
 @rule("HYD106", "override-not-in-config", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def override_not_in_config(traces: list[Trace], config_source: ConfigSource, config_places: ConfigPlaces) -> Iterator[Fault]:
+def override_not_in_config(traces: list[Trace], config_source: ConfigSource, config_places: ConfigPlaces) -> Iterator[Violation]:
     """An override that is passed names a key the config does not have.
 
     What it does:
@@ -34,10 +34,10 @@ def override_not_in_config(traces: list[Trace], config_source: ConfigSource, con
                 continue
             for override, composition in process.failing:
                 if not config_source.grammar_fault(override) and not process.assumed:
-                    yield _fault(trace, process, override, composition, config_places)
+                    yield _violation(trace, process, override, composition, config_places)
 
 
-def _fault(trace: Trace, process: Process, override: str, refused: Composition, places: ConfigPlaces) -> Fault:
+def _violation(trace: Trace, process: Process, override: str, refused: Composition, places: ConfigPlaces) -> Violation:
     key = override.partition("=")[0].lstrip("+~")
     config = trace.composition.config if trace.composition and trace.composition.config else {}
     near = nearest(config, tuple(key.split(".")))
@@ -53,7 +53,7 @@ def _fault(trace: Trace, process: Process, override: str, refused: Composition, 
         location = place_of_override(process.launched.module, key) or launched
         message = f"the override `{key}=…` handed to `{process.module}` is not in its config{hint}"
         related = (Related(location=launched, label=f"`{process.module}` is started here"),) if location != launched else ()
-    return Fault(location, message, action, related, (trace.run_id,), f"{override}\n{refused.message}")
+    return Violation(location, message, action, related, (trace.run_id,), f"{override}\n{refused.message}")
 
 
 def place_of_override(module: Module, key: str) -> Location | None:

@@ -11,14 +11,14 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.paths import TREE, WORKING, PathReader
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # Not results: what is kept between runs, and what Hydra and W&B write of their own.
 ELSEWHERE = (".cache", "outputs", "multirun", "wandb")
 
 
 @rule("HYD113", "results-dir-ignored", criterion=2, severity=Severity.ERROR, stage=Stage.CHECK)
-def results_dir_ignored(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def results_dir_ignored(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Results are written, but not where the user asked for them.
 
     What it does:
@@ -40,7 +40,7 @@ def results_dir_ignored(modules: dict[str, Module], contract: Contract) -> Itera
         for use in file_uses(module, PathReader(module, None)):
             path = _fixed_path(use)
             if path is not None:
-                yield Fault(
+                yield Violation(
                     module.location(use.node),
                     f"`{path}` is written to a fixed place: no code that trains knows `{key}`",
                     f"write it below `cfg.{key}`",

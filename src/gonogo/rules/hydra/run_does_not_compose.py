@@ -14,13 +14,13 @@ from gonogo.model.contract import Contract
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location, Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
 @rule("HYD102", "run-does-not-compose", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
 def run_does_not_compose(
     traces: list[Trace], config_source: ConfigSource, config_places: ConfigPlaces, experiment: Experiment, contract: Contract
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """Hydra can't compose the config of a run.
 
     What it does:
@@ -44,7 +44,7 @@ def run_does_not_compose(
                 continue  # HYD101 says that the config is not named, or not where it is looked for
             first, *rest = composition.message.splitlines() or [composition.error]
             location = _place(composition, config_places)
-            yield Fault(
+            yield Violation(
                 location,
                 f"Hydra can't compose this run: {_without_id(first, trace.run_id)}",
                 "make the config compose for every run of the plan",
@@ -54,7 +54,7 @@ def run_does_not_compose(
             break
 
 
-def _of_entry_points(traces: list[Trace], places: ConfigPlaces, experiment: Experiment) -> Iterator[Fault]:
+def _of_entry_points(traces: list[Trace], places: ConfigPlaces, experiment: Experiment) -> Iterator[Violation]:
     """What the entry points of a project can't compose, where that is surely the project's fault."""
     for trace in traces:
         for process in trace.processes:
@@ -63,7 +63,7 @@ def _of_entry_points(traces: list[Trace], places: ConfigPlaces, experiment: Expe
                     continue
                 first, *rest = composition.message.splitlines() or [composition.error]
                 place = _place_in_project(composition, places.runs.get(trace.run_id), experiment)
-                yield Fault(
+                yield Violation(
                     place or site.module.location(site.node),
                     f"Hydra can't compose this: {first}",
                     "make the config compose, or take it out",

@@ -12,13 +12,13 @@ from gonogo.analysis.project.config_places import NOTHING, ConfigPlaces, paths_o
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 Path = tuple[str, ...]
 
 
 @rule("HYD112", "run-has-no-effect", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def run_has_no_effect(traces: list[Trace], runs: list[Run], contract: Contract, config_places: ConfigPlaces) -> Iterator[Fault]:
+def run_has_no_effect(traces: list[Trace], runs: list[Run], contract: Contract, config_places: ConfigPlaces) -> Iterator[Violation]:
     """Selecting a run changes nothing.
 
     What it does:
@@ -35,7 +35,7 @@ def run_has_no_effect(traces: list[Trace], runs: list[Run], contract: Contract, 
     yield from _twins(runs, contract)
 
 
-def _lost(traces: list[Trace], places: ConfigPlaces) -> Iterator[Fault]:
+def _lost(traces: list[Trace], places: ConfigPlaces) -> Iterator[Violation]:
     for trace in traces:
         run = places.runs.get(trace.run_id)
         composition = next((made for _, made in trace.processes[0].compositions if made.ok), None) if trace.processes else None
@@ -48,7 +48,7 @@ def _lost(traces: list[Trace], places: ConfigPlaces) -> Iterator[Fault]:
             continue
         place = places.shared.places.get(("defaults",))
         related = (Related(location=run.locate(next(iter(own))), label="this value, for one, is nowhere in the composed config"),)
-        yield Fault(
+        yield Violation(
             at(places.shared_path, place.line if place else None),
             "selecting a run has no effect: nothing of its run config is in the composed config, and no code reads the file",
             "add the run configs to the defaults list as a group, so that the run's override selects one",
@@ -75,7 +75,7 @@ def _arrives(path: Path, value: Any, config: dict[str, Any]) -> bool:
     return any(other[-len(path) :] == path and value_at(config, other) == value for other in paths_of(config) if other[-1] == path[-1])
 
 
-def _twins(runs: list[Run], contract: Contract) -> Iterator[Fault]:
+def _twins(runs: list[Run], contract: Contract) -> Iterator[Violation]:
     seen: dict[str, Run] = {}
     for run in runs:
         values = {".".join(path): value for path, value in _values(run).items()}
@@ -87,7 +87,7 @@ def _twins(runs: list[Run], contract: Contract) -> Iterator[Fault]:
             continue
         first = seen.setdefault(content, run)
         if first is not run:
-            yield Fault(
+            yield Violation(
                 run.locate(()),
                 f"this run says the same as the run `{first.id}` apart from its id",
                 "give the run the settings that make it another experiment, or drop it from the plan",

@@ -11,13 +11,13 @@ from gonogo.analysis.interpreter.trace import Trace
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 UNSAFE = re.compile(r"[\s;&|<>()$`\"'*?\[\]{}!~#\\/]|^-")
 
 
 @rule("HYD103", "run-id-needs-quoting", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def run_id_needs_quoting(traces: list[Trace], runs: list[Run], contract: Contract, config_source: ConfigSource) -> Iterator[Fault]:
+def run_id_needs_quoting(traces: list[Trace], runs: list[Run], contract: Contract, config_source: ConfigSource) -> Iterator[Violation]:
     """A run id does not survive the documented command line.
 
     What it does:
@@ -74,25 +74,25 @@ def _refused(traces: list[Trace], config_source: ConfigSource) -> str | None:
     return None
 
 
-def _of_runs(runs: list[Run], contract: Contract, message: str, evidence: str, severity: Severity) -> Fault:
+def _of_runs(runs: list[Run], contract: Contract, message: str, evidence: str, severity: Severity) -> Violation:
     places = [_id_place(run, contract) for run in runs]
     related = tuple(Related(location=place, label="another such run id") for place in places[1:] if place != places[0])
     action = "use plain words with dashes as run ids, or quote them wherever they are passed"
-    return Fault(places[0], message, action, related, tuple(run.id for run in runs), evidence, severity)
+    return Violation(places[0], message, action, related, tuple(run.id for run in runs), evidence, severity)
 
 
 def _id_place(run: Run, contract: Contract) -> Location:
     return run.locate((contract.run_config.identity,)) if run.path else at("plan")
 
 
-def _children(traces: list[Trace], config_source: ConfigSource) -> Iterator[Fault]:
+def _children(traces: list[Trace], config_source: ConfigSource) -> Iterator[Violation]:
     for trace in traces:
         for process in trace.processes:
             for override, composition in process.failing:
                 complaint = config_source.grammar_fault(override)
                 if process.launched is not None and complaint:
                     site = process.launched
-                    yield Fault(
+                    yield Violation(
                         site.module.location(site.node),
                         f"the override `{override.partition('=')[0]}=…` is passed to `{process.module}` unquoted, "
                         "and its value does not parse",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 HOW = {
     "assignment": "is assigned, but the config does not have it",
@@ -18,7 +18,7 @@ HOW = {
 
 
 @rule("HYD107", "struct-write", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def struct_write(traces: list[Trace]) -> Iterator[Fault]:
+def struct_write(traces: list[Trace]) -> Iterator[Violation]:
     """The code writes a key that struct mode refuses.
 
     What it does:
@@ -39,7 +39,7 @@ def struct_write(traces: list[Trace]) -> Iterator[Fault]:
                 continue  # a merge of many keys, or a loop over them, is one fault
             first.add(key)
             same = [".".join(other.path) for other in trace.struct_writes if (other.site.node, other.how) == key]
-            yield Fault(
+            yield Violation(
                 write.site.module.location(write.site.node),
                 f"`{same[0]}` {HOW[write.how]}: struct mode raises here",
                 "declare the key in the config, or open the config first (`open_dict`)",

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from gonogo.analysis.interpreter.trace import Access, Site, Trace
 from gonogo.analysis.project.config_places import ConfigPlaces, nearest
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 READING = frozenset({"attribute", "item", "getattr", "select"})
 MOST_ALSO = 5
 
 
 @rule("HYD104", "unknown-config-key", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def unknown_config_key(traces: list[Trace], config_places: ConfigPlaces) -> Iterator[Fault]:
+def unknown_config_key(traces: list[Trace], config_places: ConfigPlaces) -> Iterator[Violation]:
     """The code reads a config key that a run does not have.
 
     What it does:
@@ -28,12 +28,12 @@ def unknown_config_key(traces: list[Trace], config_places: ConfigPlaces) -> Iter
     Instead:
         Read the key where it is (`cfg.run.training.learning_rate`), or add it to the run config.
     """
-    seen: dict[tuple[str, str, tuple[str, ...]], Fault] = {}
+    seen: dict[tuple[str, str, tuple[str, ...]], Violation] = {}
     for trace in traces:
         for access in trace.accesses:
             if access.guarded or access.doubtful or access.kind not in READING or access.path[0] == "hydra":
                 continue
-            fault = _fault(access, trace, config_places)
+            fault = _violation(access, trace, config_places)
             key = (fault.location.path, fault.message, fault.runs)
             first = seen.get(key)
             if first is None:
@@ -41,11 +41,11 @@ def unknown_config_key(traces: list[Trace], config_places: ConfigPlaces) -> Iter
             elif fault.location.line != first.location.line and len(first.related) < MOST_ALSO:
                 also = Related(location=fault.location, label="also read here")
                 if also not in first.related:
-                    seen[key] = Fault(first.location, first.message, first.action, (*first.related, also), first.runs, first.evidence)
+                    seen[key] = Violation(first.location, first.message, first.action, (*first.related, also), first.runs, first.evidence)
     yield from seen.values()
 
 
-def _fault(access: Access, trace: Trace, places: ConfigPlaces) -> Fault:
+def _violation(access: Access, trace: Trace, places: ConfigPlaces) -> Violation:
     run = places.runs.get(trace.run_id)
     composition = trace.composition
     config = composition.config if composition is not None and composition.config is not None else {}
@@ -73,7 +73,7 @@ def _fault(access: Access, trace: Trace, places: ConfigPlaces) -> Fault:
             related.append(Related(location=place, label=f"`{'.'.join(near)}` is here"))
     evidence = f"keys there: {', '.join(access.siblings)}" if access.siblings else ""
     location = access.site.module.location(access.site.node)
-    return Fault(location, f"{shown} {what}{hint}", action, tuple(related), (trace.run_id,), evidence)
+    return Violation(location, f"{shown} {what}{hint}", action, tuple(related), (trace.run_id,), evidence)
 
 
 def expression(site: Site) -> str:

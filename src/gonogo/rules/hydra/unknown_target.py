@@ -10,11 +10,11 @@ from gonogo.analysis.project.config_places import ConfigPlaces
 from gonogo.analysis.project.targets import KEY, Path, find_target, refused_keys, signature_of, targets
 from gonogo.analysis.python.symbols import Definition, Symbols
 from gonogo.model.finding import Location, Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
 @rule("HYD116", "unknown-target", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def unknown_target(traces: list[Trace], symbols: Symbols, config_places: ConfigPlaces) -> Iterator[Fault]:
+def unknown_target(traces: list[Trace], symbols: Symbols, config_places: ConfigPlaces) -> Iterator[Violation]:
     """A `_target_` of the config that the project does not have, or that takes no such key.
 
     What it does:
@@ -39,8 +39,8 @@ def unknown_target(traces: list[Trace], symbols: Symbols, config_places: ConfigP
                 yield from _refused(trace, path, node, target.definition, symbols, config_places)
 
 
-def _missing(trace: Trace, path: Path, name: str, missing: tuple[str, str], places: ConfigPlaces) -> Fault:
-    return Fault(
+def _missing(trace: Trace, path: Path, name: str, missing: tuple[str, str], places: ConfigPlaces) -> Violation:
+    return Violation(
         _place(trace, (*path, KEY), places),
         f"`{name}` is not there: `{missing[0]}` has no `{missing[1]}`",
         "name a function or class that is there",
@@ -52,14 +52,14 @@ def _missing(trace: Trace, path: Path, name: str, missing: tuple[str, str], plac
 
 def _refused(
     trace: Trace, path: Path, node: dict[str, Any], definition: Definition, symbols: Symbols, places: ConfigPlaces
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     signature = signature_of(definition, symbols)
     given = trace.instantiated[path]
     for key in refused_keys(node, signature) if signature is not None else ():
         if key in given:
             defined = definition.module.location(definition.node)
             head = Location(path=defined.path, line=defined.line, column=defined.column, end_line=defined.line)
-            yield Fault(
+            yield Violation(
                 _place(trace, (*path, key), places),
                 f"`{node[KEY]}` has no parameter `{key}`",
                 f"take `{key}` out, or give it a parameter",

@@ -13,7 +13,7 @@ from gonogo.analysis.python.modules import Module, children
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.hydra.masked_missing_key import hidden_keys, meant_elsewhere
 
 Path = tuple[str, ...]
@@ -22,7 +22,7 @@ Path = tuple[str, ...]
 @rule("HYD105", "unused-config-key", criterion=2, severity=Severity.WARNING, stage=Stage.COMPOSE)
 def unused_config_key(
     traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """A key of the run config that nothing reads.
 
     What it does:
@@ -141,7 +141,7 @@ def _is_read(path: Path, run: Run, trace: Trace, places: ConfigPlaces) -> bool:
 
 def _report(
     found: dict[Path, list[Run]], contract: Contract, shadowed: set[Path], hidden: set[Path], is_label: Callable[[Path, list[Run]], bool]
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """One fault for each key, or for a whole section nobody reads; HYD114 speaks of those that a placeholder hides."""
     reported: set[Path] = set()
     unread: dict[str, set[Path]] = {}
@@ -163,7 +163,7 @@ def _report(
         related = tuple(Related(location=run.locate(section), label=f"also in the run config of {run.id}") for run in others[:3])
         instead = ": the code reads the shared config's own value of that name" if path in shadowed else ""
         keys = sorted(".".join(other) for other in found if other[: len(section)] == section) if is_section else []
-        yield Fault(
+        yield Violation(
             first.locate(section),
             f"nothing reads {'the section ' if is_section else ''}`{dotted}` of the run config{instead}",
             f"make the code honour `{dotted}`, or take it out of the run configs",

@@ -17,7 +17,7 @@ from gonogo.analysis.python.paths import SOME_TIME, TREE, WORKING, PathReader
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location, Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # Each of these means that somebody has thought of the working directory, in a way that the text alone does not tell.
 THOUGHT_OF = re.compile(r"hydra\.job\.chdir|hydra\.run\.dir|\bPYTHONPATH\b|\bos\.chdir\b|\bcontextlib\.chdir\b")
@@ -31,7 +31,7 @@ INSTALLED = re.compile(
 @rule("HYD109", "wrong-working-directory", criterion=2, severity=Severity.ERROR, stage=Stage.CHECK)
 def wrong_working_directory(
     experiment: Experiment, modules: dict[str, Module], contract: Contract, pyproject: Pyproject | None
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """Something that only works in the experiment's folder is done elsewhere.
 
     What it does:
@@ -66,7 +66,7 @@ def _is_thought_of(text: str) -> bool:
 
 def _children(
     module: Module, main: HydraMain | None, experiment: Experiment, modules: dict[str, Module], *, installed: bool
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     inside = _reached(main, modules) if main else frozenset()
     for call, words in starts(module):
         name = started_module(words)
@@ -77,7 +77,7 @@ def _children(
         folder = argument(call, None, "cwd")
         if folder is None or (isinstance(folder, ast.Constant) and folder.value is None):
             if not installed and main is not None and not inside.isdisjoint(ancestors(module, call)):
-                yield Fault(
+                yield Violation(
                     module.location(call),
                     f"the child process `-m {name}` is started in the folder of Hydra's job, where `{name}` is not found",
                     'give `@hydra.main` a `version_base="1.3"`, or the child `cwd=get_original_cwd()`',
@@ -87,7 +87,7 @@ def _children(
         paths = PathReader(module, None).read(folder)
         place = "/".join(next(iter(paths)).parts) if len(paths) == 1 and next(iter(paths)).root == TREE else ""
         if place and not installed and f"{place}/{module_path(name)}" not in experiment.files:
-            yield Fault(
+            yield Violation(
                 module.location(folder),
                 f"the child process `-m {name}` is started in `{place}/`, where `{name}` is not found",
                 "start it in the folder of the experiment",
@@ -97,7 +97,9 @@ def _children(
             yield from _reads_elsewhere(module.location(folder), place, child, experiment, modules)
 
 
-def _reads_elsewhere(started: Location, place: str, child: Module, experiment: Experiment, modules: dict[str, Module]) -> Iterator[Fault]:
+def _reads_elsewhere(
+    started: Location, place: str, child: Module, experiment: Experiment, modules: dict[str, Module]
+) -> Iterator[Violation]:
     """The first file of the tree that a child started in `place` reads by a path from the folder of the experiment."""
     main = next((entry for entry in hydra_mains(child) if entry.function), None)
     inside = _reached(main, modules) if main else None
@@ -110,7 +112,7 @@ def _reads_elsewhere(started: Location, place: str, child: Module, experiment: E
                 continue
             missed = [pattern for pattern in sorted(patterns) if any(fnmatchcase(path, pattern) for path in experiment.files)]
             if missed and not any(fnmatchcase(path, f"{place}/{pattern}") for path in experiment.files for pattern in patterns):
-                yield Fault(
+                yield Violation(
                     started,
                     f"the child process `-m {child.name}` is started in `{place}/`, where `{missed[0]}`, which it reads, is not",
                     "start it in the folder of the experiment",
@@ -119,7 +121,7 @@ def _reads_elsewhere(started: Location, place: str, child: Module, experiment: E
                 return
 
 
-def _relative_reads(main: HydraMain, experiment: Experiment, modules: dict[str, Module]) -> Iterator[Fault]:
+def _relative_reads(main: HydraMain, experiment: Experiment, modules: dict[str, Module]) -> Iterator[Violation]:
     inside = _reached(main, modules)
     for module in modules.values():
         for use in file_uses(module, PathReader(module, None)):
@@ -127,7 +129,7 @@ def _relative_reads(main: HydraMain, experiment: Experiment, modules: dict[str, 
             if use.writes or not paths or len(paths) != len(use.paths) or not paths <= experiment.files.keys():
                 continue
             if not inside.isdisjoint(ancestors(module, use.node)):
-                yield Fault(
+                yield Violation(
                     module.location(use.node),
                     f"`{min(paths)}` is opened by its relative path in the folder of Hydra's job, where it is not",
                     'give `@hydra.main` a `version_base="1.3"`, or make the path absolute with `to_absolute_path`',

@@ -12,7 +12,7 @@ from gonogo.analysis.python.signatures import TRANSPARENT
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 # With one of these in the code, a definition may be reached by a name that is made while it runs.
 _DYNAMIC_NAMES = {"globals", "locals", "getmembers", "import_module", "__import__", "exec", "eval"}
@@ -20,7 +20,7 @@ _DYNAMIC_ATTRIBUTES = {"getmembers", "import_module", "__subclasses__", "__init_
 
 
 @rule("IMP107", "dead-definition", criterion=1, severity=Severity.INFO, stage=Stage.CHECK)
-def dead_definition(modules: dict[str, Module], experiment: Experiment, runs: list[Run]) -> Iterator[Fault]:
+def dead_definition(modules: dict[str, Module], experiment: Experiment, runs: list[Run]) -> Iterator[Violation]:
     """A function or class that nothing reaches.
 
     What it does:
@@ -59,7 +59,7 @@ def dead_definition(modules: dict[str, Module], experiment: Experiment, runs: li
                 grown = True
     for module, node in pending:
         kind = "class" if isinstance(node, ast.ClassDef) else "function"
-        yield Fault(at(module.path, node.lineno), f"nothing reaches the {kind} `{node.name}`", "call it where it belongs, or delete it")
+        yield Violation(at(module.path, node.lineno), f"nothing reaches the {kind} `{node.name}`", "call it where it belongs, or delete it")
 
 
 def _definitions(module: Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:

@@ -17,7 +17,7 @@ from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Contract
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
+from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 
 # Modules that a build or a protocol compiler writes.
 GENERATED = re.compile(r"(?:^|\.)(?:_?version|_version_\w+|\w+_pb2(?:_grpc)?)$")
@@ -26,7 +26,7 @@ GENERATED = re.compile(r"(?:^|\.)(?:_?version|_version_\w+|\w+_pb2(?:_grpc)?)$")
 @rule("IMP105", "missing-local-import", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
 def missing_local_import(
     imports: list[Import], symbols: Symbols, contract: Contract, pyproject: Pyproject | None, experiment: Experiment
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """An import of something that the project's own modules do not have.
 
     What it does:
@@ -54,7 +54,7 @@ def missing_local_import(
         if not entry.target:
             if entry.module.name.rpartition(".")[0] in home:
                 action = f"write `from .` or `from {entry.module.name.partition('.')[0]}.`"
-                yield Fault(entry.location, "the relative import has more dots than there are packages above the file", action)
+                yield Violation(entry.location, "the relative import has more dots than there are packages above the file", action)
             continue
         surely_meant = entry.top in own or (contract.entries is not None and _is_within_packages(entry, symbols))
         exists = symbols.has_module(entry.target) if surely_meant else None
@@ -77,13 +77,13 @@ def _is_within_packages(entry: Import, symbols: Symbols) -> bool:
     return all(name in symbols.by_name and symbols.by_name[name].is_package for name in packages)
 
 
-def _no_module(entry: Import, symbols: Symbols) -> Fault:
+def _no_module(entry: Import, symbols: Symbols) -> Violation:
     near = get_close_matches(entry.target, list(symbols.by_name), n=1)
     action = f"write `{near[0]}`, or add the module" if near else "add the module, or correct the import"
-    return Fault(entry.location, f"there is no module `{entry.target}` in the project", action)
+    return Violation(entry.location, f"there is no module `{entry.target}` in the project", action)
 
 
-def _missing_names(entry: Import, symbols: Symbols) -> Iterator[Fault]:
+def _missing_names(entry: Import, symbols: Symbols) -> Iterator[Violation]:
     missing = [name for name in entry.names if name != "*" and symbols.binds(entry.target, name) is False]
     if not missing:
         return
@@ -92,16 +92,16 @@ def _missing_names(entry: Import, symbols: Symbols) -> Iterator[Fault]:
     related = (Related(location=source.location(source.definitions[near[0]]), label="the nearest name"),) if source and near else ()
     place = entry.module.location(next(alias for alias in entry.node.names if alias.name == name))
     action = f"write `{near[0]}`, or define `{name}` there" if near else "define it there, or correct the import"
-    yield Fault(place, f"`{entry.target}` does not define {' and '.join(quoted(missing))}", action, related)
+    yield Violation(place, f"`{entry.target}` does not define {' and '.join(quoted(missing))}", action, related)
 
 
-def _bare_import(entry: Import, symbols: Symbols) -> Iterator[Fault]:
+def _bare_import(entry: Import, symbols: Symbols) -> Iterator[Violation]:
     """`import model` from a module of `src`: `src` itself is not searched."""
     folder = entry.module.name.rpartition(".")[0]
     wanted = f"{folder}.{entry.target}"
     if folder and not entry.is_relative and wanted in symbols.by_name:
         message = f"there is no module `{entry.target}` where Python looks: started with `python -m`, it is `{wanted}`"
-        yield Fault(entry.location, message, f"import it from `{wanted}`")
+        yield Violation(entry.location, message, f"import it from `{wanted}`")
 
 
 def _only_the_root_is_searched(symbols: Symbols, pyproject: Pyproject | None) -> bool:

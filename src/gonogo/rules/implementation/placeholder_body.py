@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.placeholders import Placeholder
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
 @rule("IMP101", "placeholder-body", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
-def placeholder_body(placeholders: list[Placeholder]) -> Iterator[Fault]:
+def placeholder_body(placeholders: list[Placeholder]) -> Iterator[Violation]:
     """A function without an implementation.
 
     What it does:
@@ -27,7 +27,7 @@ def placeholder_body(placeholders: list[Placeholder]) -> Iterator[Fault]:
     for placeholder in placeholders:
         line = placeholder.node.lineno
         message = f"`{placeholder.node.name}` is not implemented: its body is only {_quoted(placeholder.body)}"
-        yield Fault(at(placeholder.module.path, line), message, "write the implementation, or delete it and its callers")
+        yield Violation(at(placeholder.module.path, line), message, "write the implementation, or delete it and its callers")
 
 
 def _quoted(body: str) -> str:

@@ -10,11 +10,11 @@ from gonogo.analysis.python.placeholders import Placeholder
 from gonogo.analysis.python.remarks import data_remarks, module_remarks
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
 @rule("IMP102", "placeholder-marker", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
-def placeholder_marker(modules: dict[str, Module], experiment: Experiment, placeholders: list[Placeholder]) -> Iterator[Fault]:
+def placeholder_marker(modules: dict[str, Module], experiment: Experiment, placeholders: list[Placeholder]) -> Iterator[Violation]:
     """A text in the code says that code is missing.
 
     What it does:
@@ -43,7 +43,7 @@ def placeholder_marker(modules: dict[str, Module], experiment: Experiment, place
         verb = "says that code is missing" if is_sure else "leaves open whether code is missing"
         message = f'the {_KINDS[remark.kind]} {verb}: "{words[:80]}"'
         action = "write the code, then delete the remark" if is_sure else "make sure that the code is complete, then delete the remark"
-        yield Fault(at(remark.path, line), message, action, severity=None if is_sure else Severity.WARNING)
+        yield Violation(at(remark.path, line), message, action, severity=None if is_sure else Severity.WARNING)
 
 
 _KINDS = {"comment": "comment", "docstring": "docstring", "shown": "text"}

@@ -12,13 +12,13 @@ from gonogo.analysis.python.symbols import Symbols
 from gonogo.analysis.python.truncation import is_truncated, last_line, syntax_fault
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Location, Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 _LOGGERS = {"log", "logger", "LOG", "LOGGER", "_log", "_logger"}
 
 
 @rule("IMP108", "truncated-file", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
-def truncated_file(modules: dict[str, Module], symbols: Symbols, lint: list[Complaint], contract: Contract) -> Iterator[Fault]:
+def truncated_file(modules: dict[str, Module], symbols: Symbols, lint: list[Complaint], contract: Contract) -> Iterator[Violation]:
     """A file that ends too early: in the middle of a statement, empty, or an entry point that starts nothing.
 
     What it does:
@@ -40,21 +40,21 @@ def truncated_file(modules: dict[str, Module], symbols: Symbols, lint: list[Comp
             if is_truncated(module.text, fault):
                 opened = Related(location=Location(path=path, line=fault.line, column=fault.column), label=fault.message)
                 message = "the file ends in the middle of a statement"
-                yield Fault(at(path, last_line(module.text)), message, "write the rest of the file", (opened,), evidence=fault.message)
+                yield Violation(at(path, last_line(module.text)), message, "write the rest of the file", (opened,), evidence=fault.message)
         elif module.tree is not None and (path in entries or path in contract.files.required):
             yield from _without_code(module, path in entries, symbols)
 
 
-def _without_code(module: Module, is_entry: bool, symbols: Symbols) -> Iterator[Fault]:
+def _without_code(module: Module, is_entry: bool, symbols: Symbols) -> Iterator[Violation]:
     body = without_docstring(module.tree.body) if module.tree else []
     if not body:
         message = "the file has no code, so starting it does nothing" if is_entry else "the file has no code"
-        yield Fault(at(module.path), message, "write the module", severity=None if is_entry else Severity.WARNING)
+        yield Violation(at(module.path), message, "write the module", severity=None if is_entry else Severity.WARNING)
     elif is_entry and not _starts_something(module, symbols):
         main = next((node for node in body if isinstance(node, FUNCTIONS) and node.name == "main"), None)
         message = f"`python -m {module.name}` defines functions and calls none of them, so it does nothing and exits with success"
         line = main.lineno if main else last_line(module.text)
-        yield Fault(at(module.path, line), message, 'end the file with `if __name__ == "__main__": main()`')
+        yield Violation(at(module.path, line), message, 'end the file with `if __name__ == "__main__": main()`')
 
 
 def _starts_something(module: Module, symbols: Symbols) -> bool:

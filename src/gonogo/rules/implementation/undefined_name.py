@@ -12,7 +12,7 @@ from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Location, Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # Defined by notebooks, profilers, gettext and checkers rather than by the language.
 _INJECTED = {"get_ipython", "display", "reveal_type", "reveal_locals", "profile", "_", "__path__", "unicode", "xrange", "raw_input"}
@@ -24,7 +24,7 @@ _ACTIONS = {
 
 
 @rule("IMP104", "undefined-name", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
-def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols, contract: Contract) -> Iterator[Fault]:
+def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols, contract: Contract) -> Iterator[Violation]:
     """A name that nothing defines, or another error that ruff is certain of.
 
     What it does:
@@ -41,9 +41,9 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
     yield from faults if contract.entries is None else _each_once(faults)
 
 
-def _each_once(faults: Iterator[Fault]) -> Iterator[Fault]:
+def _each_once(faults: Iterator[Violation]) -> Iterator[Violation]:
     """One fault for a name in a file, wherever it stands there: a big project with old code is else not to be read."""
-    found: dict[tuple[str, str], list[Fault]] = {}
+    found: dict[tuple[str, str], list[Violation]] = {}
     for fault in faults:
         found.setdefault((fault.location.path, fault.message), []).append(fault)
     for first, *others in found.values():
@@ -51,7 +51,7 @@ def _each_once(faults: Iterator[Fault]) -> Iterator[Fault]:
         yield replace(first, related=(*first.related, *related))
 
 
-def _faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols) -> Iterator[Fault]:
+def _faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     for complaint in lint:
         module = modules.get(complaint.path)
         if module is None or module.tree is None or complaint.code not in RUN_TIME_ERRORS or complaint.is_syntax_error:
@@ -69,7 +69,7 @@ def _faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols)
         severity = Severity.WARNING if complaint.code in ("F822", "PLE0302") else None
         message = complaint.message[:1].lower() + complaint.message[1:]
         action = _ACTIONS.get(complaint.code or "", "correct it: the line raises an exception")
-        yield Fault(place, message, action, evidence=f"ruff {complaint.code}", severity=severity)
+        yield Violation(place, message, action, evidence=f"ruff {complaint.code}", severity=severity)
 
 
 def _node_at(module: Module, complaint: Complaint) -> ast.Name | None:

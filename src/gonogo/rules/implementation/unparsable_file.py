@@ -13,13 +13,13 @@ from gonogo.documents.yaml import parse_yaml
 from gonogo.model.contract import Contract
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 SUFFIXES = (".py", ".yaml", ".yml", ".toml")
 
 
 @rule("IMP103", "unparsable-file", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
-def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: list[Complaint], contract: Contract) -> Iterator[Fault]:
+def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: list[Complaint], contract: Contract) -> Iterator[Violation]:
     """A Python, YAML or TOML file that does not parse.
 
     What it does:
@@ -36,7 +36,7 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
     for path in sorted(experiment.files):
         file = experiment.files[path]
         if file.problem is not None and path.endswith(SUFFIXES):
-            yield Fault(at(path), f"the file {file.problem}", "make it a source file: UTF-8 text, in the tree, of ordinary size")
+            yield Violation(at(path), f"the file {file.problem}", "make it a source file: UTF-8 text, in the tree, of ordinary size")
         elif file.text is None:
             continue
         elif path in modules:
@@ -47,12 +47,12 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
             error = parse_yaml(file.text).error
             if error is not None:
                 place = Location(path=path, line=error.line, column=error.column, end_line=error.line)
-                yield Fault(place, f"the file is not valid YAML: {error.message}", "correct the line")
+                yield Violation(place, f"the file is not valid YAML: {error.message}", "correct the line")
         elif path.endswith(".toml"):
             document = load_pyproject(file.text)
             if document is not None and document.fault is not None:
                 message, line = document.fault
-                yield Fault(at(path, line), f"the file is not valid TOML: {message[:1].lower()}{message[1:]}", "correct the line")
+                yield Violation(at(path, line), f"the file is not valid TOML: {message[:1].lower()}{message[1:]}", "correct the line")
 
 
 def _config_folders(modules: dict[str, Module]) -> tuple[str, ...]:
@@ -61,18 +61,18 @@ def _config_folders(modules: dict[str, Module]) -> tuple[str, ...]:
     return tuple(f"{folder}/" for folder in folders if folder not in (None, "."))
 
 
-def _python(module: Module, complaints: list[Complaint]) -> Iterator[Fault]:
+def _python(module: Module, complaints: list[Complaint]) -> Iterator[Violation]:
     fault = syntax_fault(module, complaints)
     if fault is not None and not is_truncated(module.text, fault):  # else IMP108
         place = Location(path=module.path, line=fault.line, column=fault.column, end_line=fault.line)
-        yield Fault(place, f"the file is not valid Python: {fault.message}", "correct the line")
+        yield Violation(place, f"the file is not valid Python: {fault.message}", "correct the line")
     newer = [complaint for complaint in complaints if complaint.needs_python]
     if newer and fault is None:
         first = max(newer, key=lambda complaint: complaint.needs_python or (0, 0))
         version = ".".join(map(str, first.needs_python or ()))
         place = Location(path=module.path, line=first.line, column=first.column, end_line=first.end_line, end_column=first.end_column)
         message = f"the syntax needs Python {version}, and an older one is admitted"
-        yield Fault(
+        yield Violation(
             place, message, f'write `requires-python = ">={version}"`, or avoid it', evidence=first.message, severity=Severity.WARNING
         )
 

@@ -9,11 +9,11 @@ from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.receivers import called
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.finding import Location, Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
 @rule("IMP106", "wrong-call-signature", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
-def wrong_call_signature(modules: dict[str, Module], symbols: Symbols) -> Iterator[Fault]:
+def wrong_call_signature(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """A call that cannot bind to the signature of what it calls.
 
     What it does:
@@ -39,7 +39,7 @@ def wrong_call_signature(modules: dict[str, Module], symbols: Symbols) -> Iterat
             place = module.location(node)
             defined = definition.module.location(definition.node)
             head = Location(path=defined.path, line=defined.line, column=defined.column, end_line=defined.line)
-            yield Fault(
+            yield Violation(
                 Location(path=path, line=place.line, column=place.column, end_line=place.end_line, end_column=place.end_column),
                 f"`{name}` can't be called like this: {problem}",
                 "make the call and the definition agree",

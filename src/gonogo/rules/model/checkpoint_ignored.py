@@ -15,7 +15,7 @@ from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 KEYS = ("pretrained_checkpoint", "checkpoint", "pretrained_model", "pretrained_model_name_or_path", "hf_id", "checkpoint_path")
 # `load_state_dict` is given what one of these has read.
@@ -32,7 +32,7 @@ LOADERS = (
 @rule("MOD101", "checkpoint-ignored", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE)
 def checkpoint_ignored(
     traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """Another checkpoint is loaded than the run config names.
 
     What it does:
@@ -65,7 +65,7 @@ def checkpoint_ignored(
             if (*prefix, *path) not in own.used or not _is_only_shown(training, key):
                 continue
             module, call, text = literals[0]
-            yield Fault(
+            yield Violation(
                 module.location(call),
                 f"`{text}` is loaded whatever checkpoint the run config names",
                 f"load `model.{key}` of the run config",

@@ -13,14 +13,14 @@ from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
+from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 
 KEYS = ("method", "objective")
 FOLDING = frozenset({"lower", "upper", "casefold", "strip", "replace"})
 
 
 @rule("MOD104", "method-not-dispatched", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract: Contract, traces: list[Trace]) -> Iterator[Fault]:
+def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract: Contract, traces: list[Trace]) -> Iterator[Violation]:
     """Every run's method falls through all the comparisons that the code makes of it.
 
     What it does:
@@ -52,7 +52,7 @@ def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract:
             continue
         module, node, _ = places[0]
         shown = " and ".join(repr(value) for value in sorted(named)[:2])
-        yield Fault(
+        yield Violation(
             module.location(node),
             f"the runs' `{key}` is {shown}, but the code knows only {', '.join(quoted(sorted(known)))}: all runs do the same",
             f"spell `{key}` the same in the run configs and in the code, and refuse what is not known",

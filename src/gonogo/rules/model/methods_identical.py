@@ -11,7 +11,7 @@ from gonogo.execution.observations import SessionSeen, Tracked
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 FEWEST = 6  # numbers that must agree to the last digit
@@ -21,7 +21,7 @@ _TELL_NOTHING = ("_runtime", "_timestamp", "_step", "_wandb")
 @rule("MOD105", "methods-identical", criterion=4, severity=Severity.ERROR, stage=Stage.REHEARSAL)
 def methods_identical(
     rehearsal: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """Two methods log the same numbers.
 
     What it does:
@@ -45,7 +45,7 @@ def methods_identical(
             continue
         common = _identical(first, second)
         if common:
-            yield Fault(
+            yield Violation(
                 located(None, modules, contract),
                 f"the methods `{methods[one.id]}` and `{methods[other.id]}` log the same numbers",
                 "let the method make a difference: see where its name is read",

@@ -12,13 +12,13 @@ from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.analysis.training.pretrained import LEARNS
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.ListComp, ast.GeneratorExp)
 
 
 @rule("MOD106", "mode-misuse", criterion=4, severity=Severity.WARNING, stage=Stage.CHECK)
-def mode_misuse(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def mode_misuse(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A model adapts with the statistics of the batch and predicts with those of its training.
 
     What it does:
@@ -45,7 +45,7 @@ def mode_misuse(modules: dict[str, Module], contract: Contract) -> Iterator[Faul
             found = _found(module, function)
             if found is not None:
                 prediction, switch = found
-                yield Fault(
+                yield Violation(
                     module.location(prediction),
                     "this predicts with BatchNorm's running statistics what was adapted with those of the batch",
                     "keep BatchNorm on the statistics of the batch, or score the logits from before the step",

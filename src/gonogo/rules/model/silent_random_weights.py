@@ -12,7 +12,7 @@ from gonogo.analysis.python.names import argument, calls, origin
 from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # Words of a training that is taken up again where it was left: a new start is what it then means to make.
 TAKEN_UP = re.compile(r"resum|last|latest|optim|sched|epoch|previous|restore", re.IGNORECASE)
@@ -20,7 +20,7 @@ LOADERS = re.compile(r"^(?:torch\.load|safetensors\.torch\.load_file|torch\.hub\
 
 
 @rule("MOD107", "silent-random-weights", criterion=4, severity=Severity.ERROR, stage=Stage.CHECK)
-def silent_random_weights(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def silent_random_weights(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A checkpoint that can't be loaded is replaced by random weights.
 
     What it does:
@@ -51,7 +51,7 @@ def silent_random_weights(modules: dict[str, Module], contract: Contract) -> Ite
                 continue
             silent = only_tells(module, handler) and not may_be_made_good(module, handler, training)
             if silent or any(_is_without_weights(node) for node in inner(handler)):
-                yield Fault(
+                yield Violation(
                     module.location(handler),
                     "if the checkpoint can't be loaded, the model goes on with random weights",
                     "let the exception end the run, with a sentence that names the checkpoint",

@@ -11,12 +11,12 @@ from gonogo.execution.observations import Optimizer, SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
+from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.observed import judged, located, trained
 
 
 @rule("MOD103", "trainable-set-mismatch", criterion=4, severity=Severity.ERROR, stage=Stage.TRIAL)
-def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """What the optimizer changes is not what the run config declares, or it changes nothing.
 
     What it does:
@@ -38,7 +38,7 @@ def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[st
                 problem = _problem(optimizer, declared.get(run.label) or [], alone)
                 if problem:
                     action = "build the optimizer over the parameters that the loss depends on and the config declares"
-                    yield Fault(located(optimizer.place, modules, contract), problem, action, runs=(run.label,))
+                    yield Violation(located(optimizer.place, modules, contract), problem, action, runs=(run.label,))
 
 
 def _problem(optimizer: Optimizer, declared: list[str], alone: bool) -> str:

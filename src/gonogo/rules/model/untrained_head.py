@@ -12,13 +12,13 @@ from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.analysis.training.pretrained import Built, learns_from_labels, loads_weights, replaced_heads
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 NORMS = re.compile(r"BatchNorm|LayerNorm|GroupNorm|_NormBase|_BatchNorm|InstanceNorm|\bbn|norm|affine", re.IGNORECASE)
 
 
 @rule("MOD102", "untrained-head", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def untrained_head(modules: dict[str, Module], contract: Contract, networks: list[Built]) -> Iterator[Fault]:
+def untrained_head(modules: dict[str, Module], contract: Contract, networks: list[Built]) -> Iterator[Violation]:
     """A pretrained network gets a new head that nothing ever trains.
 
     What it does:
@@ -48,7 +48,7 @@ def untrained_head(modules: dict[str, Module], contract: Contract, networks: lis
         if _is_frozen_at_once(network, node, freezing) or (not learns and not _stands_after_freezing(network, node, freezing)):
             places.setdefault(node, []).append(network)
     for node, built in places.items():
-        yield Fault(
+        yield Violation(
             built[0].module.location(node),
             "the last layer of this pretrained model is new and random, and no step ever trains it",
             "load a checkpoint that was trained on these classes, or train the last layer on clean data first",

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from gonogo.analysis.python.ignores import find_ignores
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, all_rules, rule
+from gonogo.rules.base import Edit, Tree, Violation, all_rules, rule
 
 
 @rule("POL101", "unusable-ignore", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK)
-def unusable_ignore(experiment: Experiment) -> Iterator[Fault]:
+def unusable_ignore(experiment: Experiment) -> Iterator[Violation]:
     """A comment that asks to ignore a finding, but not so that it counts.
 
     What it does:
@@ -30,7 +30,7 @@ def unusable_ignore(experiment: Experiment) -> Iterator[Fault]:
             problem = entry.problem(known)
             if problem is not None:
                 action = "write `# gonogo: ignore[ID] reason`, with an id that `gonogo rules` lists"
-                yield Fault(entry.location, f"the comment excuses nothing: {problem}", action)
+                yield Violation(entry.location, f"the comment excuses nothing: {problem}", action)
 
 
 _IMPORT = "import torch\n"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.model.finding import Severity, Stage
-from gonogo.reviewer.stage import Review
+from gonogo.reviewer.review import Review
 from gonogo.reviewer.verify import Standing
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
 @rule("AIR101", "method-not-implemented", criterion=1, severity=Severity.WARNING, stage=Stage.ADVISE)
-def method_not_implemented(review: Review) -> Iterator[Fault]:
+def method_not_implemented(review: Review) -> Iterator[Violation]:
     """The AI reviewer says that the code does not do what the plan's method describes, and no fact speaks against it.
 
     What it does:
@@ -27,7 +27,7 @@ def method_not_implemented(review: Review) -> Iterator[Fault]:
     for one in review.standing(Standing.OPEN, Standing.CONFIRMED):
         if one.claim.kind == "method":
             blocks = review.mode == "block" and one.claim.severity == "error"
-            yield Fault(
+            yield Violation(
                 at(one.claim.path, one.line),
                 f"the AI reviewer: {one.claim.what.rstrip('.')}",
                 one.claim.fix.rstrip(".") or "compare it with the plan's method",

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.model.finding import Severity, Stage
-from gonogo.reviewer.stage import Review
+from gonogo.reviewer.review import Review
 from gonogo.reviewer.verify import Standing
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 NOT_HERE = ("method", "instructions")
 
 
 @rule("AIR102", "reviewer-concern", criterion=None, severity=Severity.WARNING, stage=Stage.ADVISE)
-def reviewer_concern(review: Review) -> Iterator[Fault]:
+def reviewer_concern(review: Review) -> Iterator[Violation]:
     """The AI reviewer has another concern that no fact settles.
 
     What it does:
@@ -28,7 +28,7 @@ def reviewer_concern(review: Review) -> Iterator[Fault]:
     """
     for one in review.standing(Standing.OPEN):
         if one.claim.kind not in NOT_HERE:
-            yield Fault(
+            yield Violation(
                 at(one.claim.path, one.line),
                 f"the AI reviewer: {one.claim.what.rstrip('.')}",
                 one.claim.fix.rstrip(".") or "look at it, and decide",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.model.finding import Severity, Stage
-from gonogo.reviewer.stage import Review
+from gonogo.reviewer.review import Review
 from gonogo.reviewer.verify import Standing
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
 @rule("AIR103", "speaks-to-reviewers", criterion=None, severity=Severity.WARNING, stage=Stage.ADVISE)
-def speaks_to_reviewers(review: Review) -> Iterator[Fault]:
+def speaks_to_reviewers(review: Review) -> Iterator[Violation]:
     """The experiment's text gives instructions to whoever reviews it.
 
     What it does:
@@ -29,7 +29,7 @@ def speaks_to_reviewers(review: Review) -> Iterator[Fault]:
         if one.claim.kind == "instructions":
             told.setdefault((one.claim.path, one.line), one.claim.what)
     for (path, line), words in told.items():
-        yield Fault(at(path, line), "it speaks to whoever reviews the code", "remove it", evidence=words)
+        yield Violation(at(path, line), "it speaks to whoever reviews the code", "remove it", evidence=words)
 
 
 BAD = Tree(

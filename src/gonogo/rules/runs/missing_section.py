@@ -8,12 +8,12 @@ from gonogo.documents.yaml import YamlDocument
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, at, quoted, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, quoted, rule
 from gonogo.rules.grouping import by_message
 
 
 @rule("RUN103", "missing-section", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
-def missing_section(runs: list[Run], shared_config: YamlDocument, contract: Contract) -> Iterator[Fault]:
+def missing_section(runs: list[Run], shared_config: YamlDocument, contract: Contract) -> Iterator[Violation]:
     """A run config lacks a section that the contract asks for, or is no mapping at all.
 
     What it does:
@@ -31,21 +31,21 @@ def missing_section(runs: list[Run], shared_config: YamlDocument, contract: Cont
     yield from by_message(_find(runs, shared_config, contract))
 
 
-def _find(runs: list[Run], shared_config: YamlDocument, contract: Contract) -> Iterator[Fault]:
+def _find(runs: list[Run], shared_config: YamlDocument, contract: Contract) -> Iterator[Violation]:
     for run in runs:
         document = run.document
         if run.path is None or document.error is not None:
             continue
         if not isinstance(document.value, dict):
             kind = {type(None): "is empty", list: "is a list"}.get(type(document.value), "is a single value")
-            yield Fault(
+            yield Violation(
                 at(run.path), f"the run config {kind}, not a mapping", "write the run's settings as keys and values", runs=(run.id,)
             )
             continue
         sections = contract.run_config.sections
         missing = [name for name in sections if not _is_present(run, name, sections) and not _is_shared(shared_config, name)]
         if missing and not _has_defaults(document):
-            yield Fault(
+            yield Violation(
                 at(run.path),
                 f"the run config lacks {', '.join(quoted(missing))}",
                 "add what is missing, with the values that the plan gives for this run",

@@ -11,7 +11,7 @@ from gonogo.documents.yaml import KeyPath
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.plan import Plan
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.grouping import by_message
 
 NUMBER = r"(\d+(?:\.\d+)?)"
@@ -33,7 +33,7 @@ NOT_A_SETUP = re.compile(r"code|result|problem|conclusion|related|metric", re.IG
 
 
 @rule("RUN104", "plan-contradicted", criterion=7, severity=Severity.WARNING, stage=Stage.CHECK)
-def plan_contradicted(plan: Plan | None, runs: list[Run]) -> Iterator[Fault]:
+def plan_contradicted(plan: Plan | None, runs: list[Run]) -> Iterator[Violation]:
     """A run config says something else than the plan.
 
     What it does:
@@ -51,14 +51,14 @@ def plan_contradicted(plan: Plan | None, runs: list[Run]) -> Iterator[Fault]:
         yield from by_message(_find(runs, _setup_text(plan)))
 
 
-def _find(runs: list[Run], text: str) -> Iterator[Fault]:
+def _find(runs: list[Run], text: str) -> Iterator[Violation]:
     for run in runs:
         if run.planned is None or not isinstance(run.document.value, dict):
             continue
         searched = {name.rpartition(".")[2] for name, _, _ in parameters(run)}
         for path, quote in _contradictions(run, text):
             if path[-1] not in searched:
-                yield Fault(
+                yield Violation(
                     run.locate(path),
                     f"`{'.'.join(map(str, path))}` contradicts the plan",
                     "make the run config and the plan say the same",

@@ -9,12 +9,12 @@ from typing import Any
 from gonogo.analysis.interpreter.trace import Raised, Trace
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.search.space_signature_mismatch import SPACE
 
 
 @rule("RUN105", "refused-value", criterion=7, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def refused_value(traces: list[Trace], runs: list[Run]) -> Iterator[Fault]:
+def refused_value(traces: list[Trace], runs: list[Run]) -> Iterator[Violation]:
     """The code refuses a value of the run config.
 
     What it does:
@@ -38,7 +38,7 @@ def refused_value(traces: list[Trace], runs: list[Run]) -> Iterator[Fault]:
                 continue
             node = raised.site.node
             shown = " ".join(ast.unparse(node).split())[:300]
-            yield Fault(
+            yield Violation(
                 raised.site.module.location(node),
                 f"with the values of the run config, the code ends in its own `{_exception(raised)}`"
                 if raised.key is None

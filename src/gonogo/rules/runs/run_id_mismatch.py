@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.grouping import by_message
 
 
 @rule("RUN102", "run-id-mismatch", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
-def run_id_mismatch(runs: list[Run], contract: Contract) -> Iterator[Fault]:
+def run_id_mismatch(runs: list[Run], contract: Contract) -> Iterator[Violation]:
     """A run config gives itself another id than its file name.
 
     What it does:
@@ -29,14 +29,14 @@ def run_id_mismatch(runs: list[Run], contract: Contract) -> Iterator[Fault]:
     yield from by_message(_find(runs, contract.run_config.identity))
 
 
-def _find(runs: list[Run], key: str) -> Iterator[Fault]:
+def _find(runs: list[Run], key: str) -> Iterator[Violation]:
     for run in runs:
         path = run.section(key)
         value = run.document.get(path)
         if value is None or isinstance(value, (dict, list)) or "${" in str(value):
             continue
         if str(value) != run.id:
-            yield Fault(
+            yield Violation(
                 run.locate(path),
                 f"`{key}` and the name of the file differ",
                 "give both the name that the plan gives the run",

@@ -8,12 +8,12 @@ from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.plan import Plan
 from gonogo.model.runs import Run
-from gonogo.rules.base import Fault, Tree, at, rule
+from gonogo.rules.base import Tree, Violation, at, rule
 from gonogo.rules.grouping import by_message
 
 
 @rule("RUN101", "run-without-config", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
-def run_without_config(plan: Plan | None, runs: list[Run], contract: Contract) -> Iterator[Fault]:
+def run_without_config(plan: Plan | None, runs: list[Run], contract: Contract) -> Iterator[Violation]:
     """A run of the plan has no run config, or a run config belongs to no run of the plan.
 
     What it does:
@@ -31,20 +31,20 @@ def run_without_config(plan: Plan | None, runs: list[Run], contract: Contract) -
         yield from by_message(_find(runs, contract))
 
 
-def _find(runs: list[Run], contract: Contract) -> Iterator[Fault]:
+def _find(runs: list[Run], contract: Contract) -> Iterator[Violation]:
     folder = next((run.path.rpartition("/")[0] for run in runs if run.path is not None), contract.hydra.run_dirs[0])
     claimed = {str(value): run for run in runs if run.planned is None and (value := identity(run, contract)) is not None}
     wanted = {run.id for run in runs if run.planned is not None}
     for run in runs:
         if run.planned is not None and run.path is None and run.id not in claimed:
-            yield Fault(
+            yield Violation(
                 at(f"{folder}/{run.id}.yaml"),
                 "a run of the plan has no run config",
                 "write it, with every section that the contract asks for",
                 runs=(run.id,),
             )
         elif run.planned is None and run.path is not None and identity(run, contract) not in wanted:
-            yield Fault(
+            yield Violation(
                 at(run.path),
                 "the plan has no run of this name",
                 "add the run to the plan, give the file the name of the run it is meant for, or delete it",

@@ -8,12 +8,12 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located, made_up
 
 
 @rule("SCI103", "non-finite-loss", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL)
-def non_finite_loss(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def non_finite_loss(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The loss is not a number.
 
     What it does:
@@ -30,7 +30,7 @@ def non_finite_loss(trial: SessionSeen, modules: dict[str, Module], contract: Co
             broken = next((loss for loss in process.losses if isinstance(loss[0], str)), None)
             if broken is not None:
                 value, path, line = broken
-                yield Fault(
+                yield Violation(
                     located((path, line) if path else None, modules, contract),
                     f"the loss is {value}",
                     "find what divides by zero, or takes the logarithm of it",

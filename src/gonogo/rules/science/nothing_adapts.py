@@ -11,7 +11,7 @@ from gonogo.execution.observations import RunSeen, SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import judged, located, trained
 
 _ADAPTS = re.compile(r"(?<![a-z])(tent|entropy|adapt\w*|eata|sar|cotta|shot|memo)(?![a-z])", re.IGNORECASE)
@@ -19,7 +19,7 @@ _STILL = re.compile(r"(?<![a-z])(source|none|no[-_ ]?adapt\w*|frozen|norm|bn|bat
 
 
 @rule("SCI104", "nothing-adapts", criterion=None, severity=Severity.ERROR, stage=Stage.REHEARSAL)
-def nothing_adapts(rehearsal: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def nothing_adapts(rehearsal: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A run that adapts by gradient left every parameter as it was.
 
     What it does:
@@ -35,7 +35,7 @@ def nothing_adapts(rehearsal: SessionSeen, runs: list[Run], modules: dict[str, M
     declared = {run.id for run in runs if _adapts(run)}
     for run in judged(rehearsal):
         if run.label in declared and any(trained(run)) and not _moved(run):
-            yield Fault(
+            yield Violation(
                 located(None, modules, contract),
                 "the run adapts nothing: a network predicts, but there is no backward pass and no step of an optimizer",
                 "take the steps that the run's config asks for",

@@ -12,7 +12,7 @@ from gonogo.analysis.tracking.tablegroups import Groups
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 TESTS = frozenset(
     f"scipy.stats.{name}"
@@ -23,7 +23,7 @@ CELLS = frozenset({"loc", "iloc", "at", "iat"})
 
 
 @rule("SCI105", "single-observation-test", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK)
-def single_observation_test(modules: dict[str, Module], runs: list[Run], sources: Sources, contract: Contract) -> Iterator[Fault]:
+def single_observation_test(modules: dict[str, Module], runs: list[Run], sources: Sources, contract: Contract) -> Iterator[Violation]:
     """A significance test is given one number for each method.
 
     What it does:
@@ -44,7 +44,7 @@ def single_observation_test(modules: dict[str, Module], runs: list[Run], sources
             samples = [entry for entry in call.args if not isinstance(entry, ast.Starred)][:2]
             groups = Groups(module, call, sources, contract.run_config.identity)
             if samples and (all(_is_single(entry) for entry in samples) or all(_is_of_one_run(groups, entry, runs) for entry in samples)):
-                yield Fault(
+                yield Violation(
                     module.location(call),
                     f"`{origin(module, call.func).rpartition('.')[2]}` is given a single number for each group",
                     "test over paired observations (images, folds, seeds), or leave the test out",

@@ -12,7 +12,7 @@ from gonogo.analysis.python.names import calls, text_of
 from gonogo.analysis.training.searchspace import parameters
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.grouping import by_message
 
 LOG_TYPES = frozenset({"loguniform", "logfloat", "logint", "intlog", "floatlog", "loguniformfloat", "loguniformint", "intloguniform"})
@@ -29,7 +29,7 @@ TYPE_KEYS = ("type", "distribution", "dist", "kind")
 
 
 @rule("OPT102", "bad-search-space", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
-def bad_search_space(runs: list[Run], modules: dict[str, Module]) -> Iterator[Fault]:
+def bad_search_space(runs: list[Run], modules: dict[str, Module]) -> Iterator[Violation]:
     """A search space that can't be sampled.
 
     What it does:
@@ -78,11 +78,11 @@ def _is_conversion(call: ast.Call) -> bool:
     )
 
 
-def _find(runs: list[Run], code: _Code) -> Iterator[Fault]:
+def _find(runs: list[Run], code: _Code) -> Iterator[Violation]:
     for run in runs:
         for name, spec, path in parameters(run):
             for problem in _problems(spec, code):
-                yield Fault(
+                yield Violation(
                     run.locate((*path, problem.key) if problem.key else path),
                     f"the search space of `{name}` {problem.text}",
                     problem.action,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.names import all_parsed, calls, origin, statement_of
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 BEST = frozenset({"best_params", "best_trial", "best_trials", "best_value"})
 # What else may carry the best parameters on; then nothing is said.
@@ -17,7 +17,7 @@ SHOWN_BY = ("print", "pprint", "log", "logger", "logging", "console", "tqdm", "w
 
 
 @rule("OPT105", "best-not-used", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
-def best_not_used(modules: dict[str, Module]) -> Iterator[Fault]:
+def best_not_used(modules: dict[str, Module]) -> Iterator[Violation]:
     """The best parameters are searched for and never applied.
 
     What it does:
@@ -37,7 +37,7 @@ def best_not_used(modules: dict[str, Module]) -> Iterator[Fault]:
         for call in calls(module):
             study = call.func.value if isinstance(call.func, ast.Attribute) and call.func.attr == "optimize" else None
             if isinstance(study, ast.Name) and _is_study(module, study) and not _escapes(module, study):
-                yield Fault(
+                yield Violation(
                     module.location(call),
                     "the best parameters of the search are never applied",
                     f"train the final model with `{study.id}.best_params`",

@@ -8,12 +8,12 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import Process, SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import judged, located
 
 
 @rule("OPT106", "degenerate-objective", criterion=7, severity=Severity.ERROR, stage=Stage.REHEARSAL)
-def degenerate_objective(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def degenerate_objective(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A trial of the search asks for no parameter.
 
     What it does:
@@ -29,7 +29,7 @@ def degenerate_objective(rehearsal: SessionSeen, modules: dict[str, Module], con
     for run in judged(rehearsal):
         for process in run.processes.values():
             for place in _idle(process):
-                yield Fault(
+                yield Violation(
                     located(place, modules, contract),
                     "the search asks its trials for no parameter, so they are all the same",
                     "call `trial.suggest_…` for every parameter of the search space, and use what it gives",

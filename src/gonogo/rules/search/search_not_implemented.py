@@ -12,7 +12,7 @@ from gonogo.documents.yaml import YamlDocument
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.places import training_place
 
 # The kinds of node that can mention a name; see `_name`.
@@ -35,7 +35,9 @@ SEARCHERS = frozenset(
 
 
 @rule("OPT101", "search-not-implemented", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
-def search_not_implemented(runs: list[Run], modules: dict[str, Module], shared_config: YamlDocument, contract: Contract) -> Iterator[Fault]:
+def search_not_implemented(
+    runs: list[Run], modules: dict[str, Module], shared_config: YamlDocument, contract: Contract
+) -> Iterator[Violation]:
     """Run configs ask for a search that the code does not make.
 
     What it does:
@@ -63,7 +65,7 @@ def search_not_implemented(runs: list[Run], modules: dict[str, Module], shared_c
         for run in asking
         if run.path in _own_files(runs)
     ]
-    yield Fault(
+    yield Violation(
         place,
         "run configs ask for a search, but no code creates or optimises a study",
         "search the run config's space and train with the best parameters, or switch the search off in the run configs",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Call, Trace
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 SPACE = "search_space"
 # Parameters of optuna.Trial.suggest_* (Optuna 3 and 4), after `self`.
@@ -21,7 +21,7 @@ SIGNATURES = {
 
 
 @rule("OPT103", "space-signature-mismatch", criterion=7, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def space_signature_mismatch(traces: list[Trace]) -> Iterator[Fault]:
+def space_signature_mismatch(traces: list[Trace]) -> Iterator[Violation]:
     """The search space does not fit the suggest calls that the code makes of it.
 
     What it does:
@@ -39,13 +39,13 @@ def space_signature_mismatch(traces: list[Trace]) -> Iterator[Fault]:
             problem = _problem(call)
             if problem:
                 location = call.site.module.location(call.site.node)
-                yield Fault(location, problem, "pass the parameters by name, and only those that Optuna takes", runs=(trace.run_id,))
+                yield Violation(location, problem, "pass the parameters by name, and only those that Optuna takes", runs=(trace.run_id,))
         for raised in trace.raised:
             if any(SPACE in path for path in raised.loops):
                 location = raised.site.module.location(raised.site.node)
                 end = f"`{raised.key}` is no key here" if raised.key is not None else "it ends in this `raise`"
                 message = f"an entry of the search space is of a type that the code handles nowhere: {end}"
-                yield Fault(location, message, "handle the type, or write the entry with one that is handled", runs=(trace.run_id,))
+                yield Violation(location, message, "handle the type, or write the entry with one that is handled", runs=(trace.run_id,))
 
 
 def _problem(call: Call) -> str | None:

@@ -14,7 +14,7 @@ from gonogo.documents.yaml import YamlDocument
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.grouping import by_message
 
 WORD = re.compile(r"\w+")
@@ -23,7 +23,7 @@ WORD = re.compile(r"\w+")
 @rule("OPT104", "unknown-search-parameter", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
 def unknown_search_parameter(
     runs: list[Run], shared_config: YamlDocument, modules: dict[str, Module], contract: Contract
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """The search samples a parameter that is no setting of the run.
 
     What it does:
@@ -42,7 +42,7 @@ def unknown_search_parameter(
     yield from by_message(_find(runs, set(_keys(shared_config.value)), _words_of_code(modules)))
 
 
-def _find(runs: list[Run], shared: set[str], mentioned: set[str]) -> Iterator[Fault]:
+def _find(runs: list[Run], shared: set[str], mentioned: set[str]) -> Iterator[Violation]:
     for run in runs:
         if not is_on(run):
             continue
@@ -50,7 +50,7 @@ def _find(runs: list[Run], shared: set[str], mentioned: set[str]) -> Iterator[Fa
         for name, _, path in parameters(run):
             last = re.split(r"[./]", name)[-1]
             if last not in known and last not in mentioned:
-                yield Fault(
+                yield Violation(
                     run.locate(path),
                     f"the search samples `{name}`, which is no setting of the run and is read nowhere",
                     "use the name of a setting that the code reads, or take it out of the search space",

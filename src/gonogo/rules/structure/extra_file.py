@@ -8,13 +8,13 @@ from pathlib import PurePosixPath
 from gonogo.model.contract import Contract
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Fault, Tree, at, quoted, rule
+from gonogo.rules.base import Tree, Violation, at, quoted, rule
 
 MOST_SINGLE = 5
 
 
 @rule("STR102", "extra-file", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK)
-def extra_file(experiment: Experiment, contract: Contract) -> Iterator[Fault]:
+def extra_file(experiment: Experiment, contract: Contract) -> Iterator[Violation]:
     """A file that the contract does not list.
 
     What it does:
@@ -43,10 +43,10 @@ def extra_file(experiment: Experiment, contract: Contract) -> Iterator[Fault]:
         if len(paths) > MOST_SINGLE and folder != ".":
             names = [PurePosixPath(path).relative_to(folder).as_posix() for path in paths]
             message = f"the folder `{folder}` holds {len(paths)} files that the contract does not list"
-            yield Fault(at(folder), message, action, evidence=", ".join(quoted(names)))
+            yield Violation(at(folder), message, action, evidence=", ".join(quoted(names)))
         else:
             for path in paths:
-                yield Fault(at(path), f"`{path}` is not among the contract's files", action)
+                yield Violation(at(path), f"`{path}` is not among the contract's files", action)
 
 
 def _folder(path: str, allowed: set[str]) -> str:

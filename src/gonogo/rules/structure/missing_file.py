@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from gonogo.model.contract import Contract
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Fault, Tree, at, rule
+from gonogo.rules.base import Tree, Violation, at, rule
 
 
 @rule("STR101", "missing-file", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK)
-def missing_file(experiment: Experiment, contract: Contract) -> Iterator[Fault]:
+def missing_file(experiment: Experiment, contract: Contract) -> Iterator[Violation]:
     """A file that the contract requires is not there.
 
     What it does:
@@ -25,7 +25,7 @@ def missing_file(experiment: Experiment, contract: Contract) -> Iterator[Fault]:
     """
     for path in contract.files.required:
         if path not in experiment.files:
-            yield Fault(at(path), f"`{path}` is missing", "write it: the contract requires it under this name")
+            yield Violation(at(path), f"`{path}` is missing", "write it: the contract requires it under this name")
 
 
 BAD = Tree({"src/preprocess.py": None}, at="src/preprocess.py")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # Observed with the W&B client 0.29 to 0.31: `Settings.validate_run_id` refuses these, and an id that begins or ends with white space.
 REFUSED = re.compile(r"[:;,#?/']|^\s|\s$|^$")
@@ -17,7 +17,7 @@ LONGEST = 128
 
 
 @rule("WDB105", "bad-run-id", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def bad_run_id(traces: list[Trace]) -> Iterator[Fault]:
+def bad_run_id(traces: list[Trace]) -> Iterator[Violation]:
     """W&B refuses the id that a run is begun under.
 
     What it does:
@@ -42,10 +42,10 @@ def bad_run_id(traces: list[Trace]) -> Iterator[Fault]:
             refused = REFUSED.search(value)
             if refused:
                 problem = f"W&B refuses the id that the run is begun under ({_said(refused)})"
-                yield Fault(place, problem, action, runs=(trace.run_id,), evidence=value)
+                yield Violation(place, problem, action, runs=(trace.run_id,), evidence=value)
             elif UNWISE.search(value) or len(value) > LONGEST:
                 problem = "the id that the run is begun under is long, or has a character that breaks links"
-                yield Fault(place, problem, action, runs=(trace.run_id,), evidence=value, severity=Severity.WARNING)
+                yield Violation(place, problem, action, runs=(trace.run_id,), evidence=value, severity=Severity.WARNING)
 
 
 def _said(found: re.Match[str]) -> str:

@@ -10,11 +10,11 @@ from gonogo.analysis.python.names import functions
 from gonogo.analysis.tracking.wandb_runs import handles, is_init, training_modules
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
 @rule("WDB107", "log-after-finish", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK)
-def log_after_finish(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def log_after_finish(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Something is logged after the run was finished.
 
     What it does:
@@ -46,7 +46,7 @@ def _blocks(function: ast.AST) -> Iterator[list[ast.stmt]]:
                 yield block
 
 
-def _in_block(module: Module, block: list[ast.stmt], names: set[str]) -> Iterator[Fault]:
+def _in_block(module: Module, block: list[ast.stmt], names: set[str]) -> Iterator[Violation]:
     finished: ast.stmt | None = None
     for statement in block:
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -56,7 +56,7 @@ def _in_block(module: Module, block: list[ast.stmt], names: set[str]) -> Iterato
             finished = None
         use = None if _looks_first(statement) else next((node for node in inner if _uses(node, names)), None)
         if finished is not None and use is not None:
-            yield Fault(
+            yield Violation(
                 module.location(use),
                 "this is logged after the run was finished, which W&B refuses"
                 if not _is_of_current_run(use)

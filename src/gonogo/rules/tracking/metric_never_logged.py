@@ -10,14 +10,14 @@ from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.plan import Plan
-from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
+from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.observed import judged, located
 
 
 @rule("WDB106", "metric-never-logged", criterion=6, severity=Severity.WARNING, stage=Stage.REHEARSAL)
 def metric_never_logged(
     rehearsal: SessionSeen, plan: Plan | None, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
-) -> Iterator[Fault]:
+) -> Iterator[Violation]:
     """A metric of the plan is logged by no run.
 
     What it does:
@@ -37,7 +37,7 @@ def metric_never_logged(
         return
     for metric in plan.metrics:
         if not any(_means(metric, key) for key in keys):
-            yield Fault(
+            yield Violation(
                 located(None, modules, contract),
                 f"the plan's metric `{metric}` is logged by no run",
                 "log it, under a name that says so",

@@ -13,7 +13,7 @@ from gonogo.analysis.python.paths import PathReader
 from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 METRIC = re.compile(
     r"metric|result|score|accura|histor|confusion|stats|statistic|loss(?:es)?\b|summary|rank|prediction|perplex|evaluation", re.I
@@ -22,7 +22,7 @@ DATA = re.compile(r"\.(?:json|jsonl|csv|tsv|npy|npz|txt|parquet|pkl|pickle|feath
 
 
 @rule("WDB102", "metrics-bypass-wandb", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK)
-def metrics_bypass_wandb(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def metrics_bypass_wandb(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Training leaves its metrics in files of its own, or prints them as JSON.
 
     What it does:
@@ -43,13 +43,13 @@ def metrics_bypass_wandb(modules: dict[str, Module], contract: Contract) -> Iter
         yield from (fault for node, fault in found if not _is_in(module, node, owned))
 
 
-def _written(module: Module, contract: Contract) -> Iterator[tuple[ast.AST, Fault]]:
+def _written(module: Module, contract: Contract) -> Iterator[tuple[ast.AST, Violation]]:
     for use in file_uses(module, PathReader(module, contract.evaluation.results_key())):
         names = {path.name for path in use.paths}
         if use.writes and names and all(_is_metric_file(name) for name in names) and not _is_cached(use):
             yield (
                 use.node,
-                Fault(
+                Violation(
                     module.location(use.node),
                     f"training writes `{sorted(names)[0]}`: metrics belong to W&B alone",
                     "log it with `wandb.log` or into `run.summary`, and leave the file out",
@@ -57,12 +57,12 @@ def _written(module: Module, contract: Contract) -> Iterator[tuple[ast.AST, Faul
             )
 
 
-def _printed(module: Module) -> Iterator[tuple[ast.AST, Fault]]:
+def _printed(module: Module) -> Iterator[tuple[ast.AST, Violation]]:
     for call in calls(module):
         if origin(module, call.func) == "print" and any(_is_json(module, entry) for entry in call.args):
             yield (
                 call,
-                Fault(
+                Violation(
                     module.location(call),
                     "training prints JSON: metrics belong to W&B alone",
                     "log it with `wandb.log`; print a sentence for people if one is wanted",

@@ -10,14 +10,14 @@ from gonogo.analysis.python.names import all_parsed, argument, calls, has_open_k
 from gonogo.analysis.tracking.wandb_runs import begins_elsewhere, is_init, training_modules
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.places import training_place
 
 WHERE = {"entity": "WANDB_ENTITY", "project": "WANDB_PROJECT"}
 
 
 @rule("WDB101", "no-wandb-init", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK)
-def no_wandb_init(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def no_wandb_init(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """No run is begun at W&B, or not where the config says.
 
     What it does:
@@ -36,7 +36,7 @@ def no_wandb_init(modules: dict[str, Module], contract: Contract) -> Iterator[Fa
     found = [(module, call) for module in training for call in calls(module) if is_init(module, call)]
     if not found:
         if not any(begins_elsewhere(module) or _mentions(module) for module in training) and any(module.definitions for module in training):
-            yield Fault(
+            yield Violation(
                 training_place(modules, contract),
                 "no code begins a run at W&B",
                 "call `wandb.init` with entity and project from the config, and log every metric",
@@ -47,13 +47,13 @@ def no_wandb_init(modules: dict[str, Module], contract: Contract) -> Iterator[Fa
         for place, (name, variable) in enumerate(WHERE.items()):
             given = argument(call, None if name == "project" else place, name)
             if text_of(given) is not None:
-                yield Fault(
+                yield Violation(
                     module.location(given or call),
                     f"`wandb.init` is given the {name} {text_of(given)!r} as a literal text",
                     f"read it from the config: `{name}=cfg.wandb.{name}`",
                 )
             elif given is None and not has_open_keywords(call) and variable not in text and argument(call, None, "settings") is None:
-                yield Fault(
+                yield Violation(
                     module.location(call),
                     f"`wandb.init` is given no {name}: the run lands wherever the account's default is",
                     f"give it `{name}=cfg.wandb.{name}`",

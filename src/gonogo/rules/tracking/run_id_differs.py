@@ -15,11 +15,11 @@ from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.tracking.lookups import lookups
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
 @rule("WDB108", "run-id-differs", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def run_id_differs(traces: list[Trace], modules: dict[str, Module], sources: Sources, contract: Contract) -> Iterator[Fault]:
+def run_id_differs(traces: list[Trace], modules: dict[str, Module], sources: Sources, contract: Contract) -> Iterator[Violation]:
     """Training begins its run under another id than evaluation asks for.
 
     What it does:
@@ -47,7 +47,7 @@ def run_id_differs(traces: list[Trace], modules: dict[str, Module], sources: Sou
         told = [_told(call, asked) or (given if _reads(call, contract.run_config.identity) else None) for call in inits]
         if any(text is None for text in told):
             continue
-        yield Fault(
+        yield Violation(
             inits[-1].site.module.location(inits[-1].site.node),
             "the run is begun under another id than the one by which evaluation asks for it",
             "begin it with `id=cfg.run.run_id` and ask for the run id, with nothing before or behind it",

@@ -8,12 +8,12 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 
 @rule("WDB109", "step-goes-back", criterion=6, severity=Severity.WARNING, stage=Stage.TRIAL)
-def step_goes_back(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def step_goes_back(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A row is logged with a step that lies before the last one.
 
     What it does:
@@ -29,7 +29,7 @@ def step_goes_back(trial: SessionSeen, modules: dict[str, Module], contract: Con
         for process in run.processes.values():
             for happened in process.tracking:
                 if happened.what == "step-back":
-                    yield Fault(
+                    yield Violation(
                         located(happened.place, modules, contract),
                         "it logs with a step that lies before the last one: the client drops the row",
                         "count one step for the whole run, or leave `step` out",

@@ -10,14 +10,14 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import Place, Process, SessionSeen, Tracked
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
+from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.observed import judged, located, processes
 
 IN_SUMMARY = "summary:"
 
 
 @rule("WDB111", "summary-overwritten", criterion=6, severity=Severity.WARNING, stage=Stage.REHEARSAL)
-def summary_overwritten(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def summary_overwritten(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A value that was written into the summary is not there when the run is over: a row's value of the same name is.
 
     What it does:
@@ -38,7 +38,7 @@ def summary_overwritten(rehearsal: SessionSeen, modules: dict[str, Module], cont
         for process in processes(run):
             for place, lost in _lost(process, tracked).items():
                 named = "what it writes into the summary as " + ", ".join(quoted(sorted(lost)))
-                yield Fault(
+                yield Violation(
                     located(place, modules, contract),
                     f"{named} is lost: at the end of the run a row's value of that name stands in its place",
                     "log rows with `commit=True`, or give the summary's value a name that no row has",

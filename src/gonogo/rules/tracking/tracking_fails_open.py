@@ -12,11 +12,11 @@ from gonogo.analysis.python.names import ancestors, calls, enclosing_function, o
 from gonogo.analysis.tracking.wandb_runs import is_init, training_modules
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
 @rule("WDB104", "tracking-fails-open", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK)
-def tracking_fails_open(modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def tracking_fails_open(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A run that W&B did not take goes on without it.
 
     What it does:
@@ -33,7 +33,7 @@ def tracking_fails_open(modules: dict[str, Module], contract: Contract) -> Itera
         for call in calls(module):
             handler = _swallowing(module, call) if is_init(module, call) else None
             if handler is not None:
-                yield Fault(
+                yield Violation(
                     module.location(handler),
                     "if W&B does not take the run, it goes on and logs nothing",
                     'let the exception end the run, or begin it with `mode="offline"` here',

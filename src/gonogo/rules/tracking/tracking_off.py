@@ -13,14 +13,14 @@ from gonogo.analysis.python.names import ancestors, calls, statement_of
 from gonogo.analysis.tracking.wandb_runs import begins_elsewhere, is_init, training_modules
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.grouping import by_message
 
 MODE = ("wandb", "mode")
 
 
 @rule("WDB110", "tracking-off", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def tracking_off(traces: list[Trace], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces) -> Iterator[Fault]:
+def tracking_off(traces: list[Trace], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces) -> Iterator[Violation]:
     """W&B is switched off in a full run.
 
     What it does:
@@ -50,14 +50,14 @@ def _mode(trace: Trace, config_places: ConfigPlaces) -> tuple[Related, ...]:
     return (Related(location=place, label="switched off here"),) if place is not None else ()
 
 
-def _of_run(trace: Trace, inits: list[tuple[Module, ast.Call]]) -> Iterator[Fault]:
+def _of_run(trace: Trace, inits: list[tuple[Module, ast.Call]]) -> Iterator[Violation]:
     if not trace.complete or trace.composition is None or not inits:
         return
     reached = [call for call in trace.calls if call.name == "wandb.init"]
     if reached:
         if all(call.keywords.get("mode") == "disabled" for call in reached):
             place = reached[-1].site
-            yield Fault(
+            yield Violation(
                 place.module.location(place.node),
                 "a full run begins with W&B switched off: `mode` is 'disabled'",
                 "switch it off in trials alone",
@@ -69,7 +69,7 @@ def _of_run(trace: Trace, inits: list[tuple[Module, ast.Call]]) -> Iterator[Faul
         return
     for (module, _), gate in zip(inits, gates, strict=True):
         assert gate is not None
-        yield Fault(
+        yield Violation(
             module.location(gate.test),
             "a full run never begins at W&B: this condition does not hold",
             "switch W&B off in trials alone, with `mode: online` in the shared config",

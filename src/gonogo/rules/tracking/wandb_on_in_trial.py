@@ -8,12 +8,12 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 
 @rule("WDB103", "wandb-on-in-trial", criterion=6, severity=Severity.ERROR, stage=Stage.TRIAL)
-def wandb_on_in_trial(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def wandb_on_in_trial(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """W&B is on in a trial.
 
     What it does:
@@ -32,7 +32,7 @@ def wandb_on_in_trial(trial: SessionSeen, modules: dict[str, Module], contract: 
                     continue
                 if happened.what in ("init", "init-failed"):
                     mode = happened.data.get("mode")
-                    yield Fault(
+                    yield Violation(
                         located(happened.place, modules, contract),
                         f"the trial starts a W&B run in the mode `{mode}`" if mode else "the trial starts a W&B run that is not disabled",
                         f'give `wandb.init` the mode "disabled" where `{contract.trial.key}` is set',

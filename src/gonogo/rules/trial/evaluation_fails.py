@@ -8,13 +8,15 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.evaluation.config_from_nowhere import missing_file
 from gonogo.rules.observed import failures
 
 
 @rule("TRI107", "evaluation-fails", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL)
-def evaluation_fails(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool) -> Iterator[Fault]:
+def evaluation_fails(
+    rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
+) -> Iterator[Violation]:
     """The evaluation fails on the runs that were just rehearsed.
 
     What it does:
@@ -30,7 +32,7 @@ def evaluation_fails(rehearsal: SessionSeen, modules: dict[str, Module], contrac
     # A missing file is another rule's.
     if rehearsal.evaluation is not None and complete_rehearsal and missing_file(rehearsal.evaluation.failure()) is None:
         for fault in failures([rehearsal.evaluation], modules, contract, contract.evaluation.module):
-            yield Fault(fault.location, f"the evaluation fails: {fault.message}", fault.action, fault.related, (), fault.evidence)
+            yield Violation(fault.location, f"the evaluation fails: {fault.message}", fault.action, fault.related, (), fault.evidence)
 
 
 BAD = Tree(

@@ -8,12 +8,12 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import failures
 
 
 @rule("TRI106", "rehearsal-fails", criterion=9, severity=Severity.ERROR, stage=Stage.REHEARSAL)
-def rehearsal_fails(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def rehearsal_fails(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The full command of a run fails, although only two batches of it were run.
 
     What it does:

@@ -8,12 +8,12 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 
 @rule("TRI103", "search-in-trial", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL)
-def search_in_trial(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def search_in_trial(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The hyper-parameter search runs in a trial.
 
     What it does:
@@ -28,7 +28,7 @@ def search_in_trial(trial: SessionSeen, modules: dict[str, Module], contract: Co
     for run in trial.runs.values():
         happened = [each for process in run.processes.values() for each in process.searches if each.what in ("optimize", "trial")]
         if happened:
-            yield Fault(
+            yield Violation(
                 located(happened[0].place, modules, contract),
                 "the search runs in the trial",
                 f"leave it out where `{contract.trial.key}` says that it is a trial",

@@ -8,12 +8,12 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, quoted, rule
+from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.places import main_place
 
 
 @rule("TRI105", "stray-writes", criterion=9, severity=Severity.WARNING, stage=Stage.TRIAL)
-def stray_writes(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def stray_writes(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A run leaves files where none belong.
 
     What it does:
@@ -27,7 +27,7 @@ def stray_writes(trial: SessionSeen, modules: dict[str, Module], contract: Contr
         Write below `results_dir`, and below `.cache/` what can be made again.
     """
     if trial.stray:
-        yield Fault(
+        yield Violation(
             main_place(modules, module_path(contract.training.module)),
             f"a trial leaves files in the experiment's folder: {', '.join(quoted(trial.stray))}",
             "write them below `results_dir`, or below `.cache/` if they can be made again",

@@ -9,11 +9,11 @@ from gonogo.analysis.project.config_places import ConfigPlaces, paths_of, value_
 from gonogo.compose.client import Composition
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Location, Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
 @rule("TRI109", "trial-changes-nothing", criterion=9, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def trial_changes_nothing(traces: list[Trace], contract: Contract, config_places: ConfigPlaces) -> Iterator[Fault]:
+def trial_changes_nothing(traces: list[Trace], contract: Contract, config_places: ConfigPlaces) -> Iterator[Violation]:
     """Trial mode does not reach the process that trains.
 
     What it does:
@@ -42,7 +42,7 @@ def trial_changes_nothing(traces: list[Trace], contract: Contract, config_places
         if effective or (launched is None and trial.is_used((contract.trial.key,))):
             continue
         seen = ", ".join(".".join(path) for path in different) or "nothing"
-        yield Fault(
+        yield Violation(
             _place(launched, config_places, contract),
             f"trial mode bounds nothing: `{other[0].module}` reads no setting that the trial changes",
             f"pass `{contract.trial.key}` on to it, and let it stop after {contract.trial.max_batches} batches of one epoch there",

@@ -8,7 +8,7 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import RunSeen, SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import judged, located
 
 _TORCH = ("import torch", "from torch", "import lightning", "import pytorch_lightning")
@@ -17,7 +17,7 @@ _OTHERS = ("vllm", "jax", "tensorflow", "llama_cpp", "onnxruntime", "tensorrt", 
 
 
 @rule("TRI108", "trial-did-nothing", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL)
-def trial_did_nothing(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def trial_did_nothing(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A trial ends well without having run a network.
 
     What it does:
@@ -37,7 +37,7 @@ def trial_did_nothing(trial: SessionSeen, modules: dict[str, Module], contract: 
     for run in judged(trial):
         if not _computed(run) and _all_watched(run):
             task = max((process.marks.get("task", 0.0), process.pid) for process in run.processes.values())
-            yield Fault(
+            yield Violation(
                 located(None, modules, contract),
                 "the trial ends with exit code 0, but no network was run in it",
                 "let a trial do what a run does, on fewer batches",

@@ -8,14 +8,14 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import Place, Process, SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 LOOPS_OVER_DATA = ("items", "slices")
 
 
 @rule("TRI102", "trial-too-many-batches", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL)
-def trial_too_many_batches(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def trial_too_many_batches(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A trial goes through more batches than the contract allows, or through more than one epoch.
 
     What it does:
@@ -32,7 +32,7 @@ def trial_too_many_batches(trial: SessionSeen, modules: dict[str, Module], contr
     for run in trial.runs.values():
         for process in run.processes.values():
             for place, what in _beyond(process, most):
-                yield Fault(
+                yield Violation(
                     located(place, modules, contract),
                     f"the trial {what}",
                     f"stop after {most} batches of one epoch where `{contract.trial.key}` says that it is a trial",

@@ -8,14 +8,14 @@ from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Fault, Tree, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.places import main_place
 
 SECONDS = 120.0
 
 
 @rule("TRI104", "trial-too-slow", criterion=9, severity=Severity.WARNING, stage=Stage.TRIAL)
-def trial_too_slow(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Fault]:
+def trial_too_slow(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A trial takes minutes.
 
     What it does:
@@ -29,7 +29,7 @@ def trial_too_slow(trial: SessionSeen, modules: dict[str, Module], contract: Con
     """
     for run in trial.runs.values():
         if run.late or run.seconds > SECONDS:
-            yield Fault(
+            yield Violation(
                 main_place(modules, module_path(contract.commands["trial"].module)),
                 "the trial did not end within the time it was given" if run.late else f"the trial takes more than {SECONDS:.0f} s",
                 "let it load and compute less",

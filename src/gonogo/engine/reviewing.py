@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from gonogo.engine.facts import Facts
 from gonogo.model.finding import Stage
@@ -13,28 +12,8 @@ from gonogo.model.verdict import ReviewedClaim, ReviewReport, StageReport, Verdi
 from gonogo.reviewer import prompt as prompts
 from gonogo.reviewer.asking import Asker
 from gonogo.reviewer.client import Client, OpenAIClient
-from gonogo.reviewer.verify import Known, Standing, Verified, together, verify
-
-
-@dataclass
-class Review:
-    """What a review found.
-
-    Attributes:
-        claims: of all answers together, each settled as far as the facts go.
-        orders: lines of the experiment that speak to a reviewer, as (path, line, words).
-        answers: how many answers there are.
-        mode: `advise` or `block`.
-    """
-
-    mode: str
-    claims: list[Verified] = field(default_factory=list)
-    orders: list[tuple[str, int, str]] = field(default_factory=list)
-    answers: int = 0
-
-    def standing(self, *standings: Standing) -> list[Verified]:
-        """The claims that stand so and that most of the answers make."""
-        return [one for one in self.claims if one.standing in standings and 2 * one.votes > self.answers]
+from gonogo.reviewer.review import Review
+from gonogo.reviewer.verify import Known, Verified, together, verify
 
 
 def review(

@@ -1,0 +1,3 @@
+"""The version of gonogo."""
+
+__version__ = "0.1.0"
