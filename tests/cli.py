@@ -13,10 +13,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
 
 from gonogo.cli import main as cli
 from gonogo.compose.client import Composer
+from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import UsageError
 from gonogo.pool import worker as batch_worker
 from gonogo.pool.pool import Listener, Pool, Result, Task, result_of
@@ -65,9 +65,9 @@ class _Here(Pool):
     def grow(self, jobs: int) -> None:
         """Have no processes."""
 
-    def run(self, tasks: list[Task], options: dict[str, Any], listener: Listener | None = None) -> Iterator[Result]:
+    def run(self, tasks: list[Task], options: CheckOptions, listener: Listener | None = None) -> Iterator[Result]:
         """Judge one experiment after the other."""
-        chosen, reply = batch_worker.options_of(json.loads(json.dumps(options)))
+        chosen, reply = batch_worker.options_of(json.loads(options.model_dump_json()))
         if "usage" in reply:
             raise UsageError(reply["usage"])
         for task in tasks:

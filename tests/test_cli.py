@@ -1,5 +1,6 @@
 """What a user types and gets back."""
 
+import io
 import json
 import os
 import pty
@@ -14,6 +15,8 @@ from cli import GONOGO, TRACEBACK, answered, copy_of, gonogo
 from experiments_of_texts import GOLDEN, GOLDEN_PLAN
 
 from gonogo import __version__
+from gonogo.cli.output import Destination, opened
+from gonogo.model.verdict import undecided
 from gonogo.rules.base import all_rules
 
 BUNDLE = {"main_py": "import src.train\n", "config_yaml": "a: 1\n"}
@@ -79,6 +82,8 @@ def test_could_not_decide(tmp_path):
         (["/dev/null"], "neither a folder nor a file"),
         (["-", "-"], "Standard input can be read once"),
         (["-"], "standard input is not a bundle"),
+        ([".", "--format", "xml"], "There is no format 'xml': use one of agent, json"),
+        ([".", "--output", "a", "--output", "json=a"], "--output names one file twice"),
     ],
 )
 def test_wrong_use_is_one_sentence(arguments, sentence):
@@ -90,7 +95,7 @@ def test_wrong_use_is_one_sentence(arguments, sentence):
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["check"], ["check", ".", "--format", "xml"], ["check", ".", "--jobs", "0"], ["frob"], ["explain"]])
+@pytest.mark.parametrize("arguments", [["check"], ["check", ".", "--jobs", "0"], ["frob"], ["explain"]])
 def test_typos(arguments):
     result = gonogo(*arguments)
     assert result.returncode == 2
@@ -257,3 +262,21 @@ def test_cold_start_is_light():
     )
     imported = {line.rpartition("|")[2].strip() for line in process.stderr.splitlines()}
     assert not imported & {"typer", "rich", "pydantic", "yaml", "hydra", "subprocess"}
+
+
+def test_several_reports_of_one_check(tmp_path):
+    agent, lines = tmp_path / "agent.md", tmp_path / "verdict.jsonl"
+    result = gonogo("check", GOLDEN, "--output", f"agent={agent}", "--output", f"jsonl={lines}", "--format", "json")
+    assert result.returncode == 0
+    assert json.loads(result.stdout)["outcome"] == json.loads(lines.read_text())["outcome"] == "GO"
+    assert agent.read_text().startswith("# GO")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["agent.md", "verdict.jsonl"]
+
+
+def test_a_report_that_is_not_finished_is_not_there(tmp_path):
+    report = tmp_path / "report.json"
+    report.write_text("an old one")
+    with pytest.raises(KeyboardInterrupt), opened([Destination("json", str(report))], io.StringIO(), 1, details=False) as reports:
+        reports.add(undecided("x", "it was stopped"), {})
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import StageError, UsageError
 from gonogo.model.verdict import Outcome
 from gonogo.pool import pool as batch
@@ -57,7 +58,7 @@ def fake_worker(tmp_path, monkeypatch):
 
 def run(*sources: str, jobs: int = 2, timeout: float = 1.0, select: tuple[str, ...] = ()) -> list[batch.Result]:
     with Pool(jobs) as pool:
-        return list(pool.run([Task(source, source) for source in sources], {"timeout": timeout, "select": select}))
+        return list(pool.run([Task(source, source) for source in sources], CheckOptions(timeout=timeout, select=tuple(select))))
 
 
 def test_order_is_that_of_the_input():
@@ -69,7 +70,7 @@ def test_order_is_that_of_the_input():
 
 def test_results_come_as_soon_as_their_turn_does():
     with Pool(2) as pool:
-        results = pool.run([Task(source, source) for source in ("a", "slow", "slow")], {"timeout": 5, "select": ()})
+        results = pool.run([Task(source, source) for source in ("a", "slow", "slow")], CheckOptions(timeout=5))
         started = time.monotonic()
         next(results)
         assert time.monotonic() - started < 0.29 + 1.0

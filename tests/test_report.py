@@ -14,7 +14,7 @@ from gonogo.report import json as report_json
 from gonogo.report import plain
 from gonogo.report.console import ReportConsole
 from gonogo.report.excerpt import rows
-from gonogo.report.text import Report
+from gonogo.report.formats.text import Report
 
 CODE = ["import os", "def f(cfg):", "    return cfg.method + '…' + cfg.x", "", "print(1)"]
 YAML = ["run:", "  method: tent"]
@@ -59,7 +59,7 @@ def test_text_says_it_all():
         "contract: trial-mode (so)\n"
         "runs: 2 (a, b)\n"
         "\n"
-        "src/train.py:3:12: error HYD104 unknown-config-key: `cfg.method` is not there\n"
+        "src/train.py:3:12: error HYD104 unknown-config-key: `cfg.method` is not there (derived)\n"
         "    2 │ def f(cfg):\n"
         "    3 │     return cfg.method + '…' + cfg.x\n"
         "      │            ^^^^^^^^^^\n"
@@ -72,7 +72,7 @@ def test_text_says_it_all():
         "  runs: all 2\n"
         "  → read `cfg.run.method`\n"
         "\n"
-        "src/train.py:3:12: note IMP107 dead: nobody\\ncalls it\n"
+        "src/train.py:3:12: note IMP107 dead: nobody\\ncalls it (derived)\n"
         "\n"
         "NO-GO: 1 error, 0 warnings, 1 note, in 0.25 s\n"
     )

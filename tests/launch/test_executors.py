@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from gonogo.launch import executors
+from gonogo.launch.executors import ExecutorOptions
 from gonogo.launch.executors.local import LocalExecutor, slots
 from gonogo.launch.job import Event, Executor, Job, last_line
 from gonogo.model.errors import UsageError
@@ -108,7 +109,7 @@ def test_last_line_of_a_progress_bar(tmp_path: Path) -> None:
 )
 def test_option_of_another_engine_is_refused(name: str, address: str | None, parameters: dict[str, str]) -> None:
     with pytest.raises(UsageError, match="it goes with --on"):
-        executors.make(name, None, address, parameters)
+        executors.make(name, ExecutorOptions(None, address, parameters))
 
 
 @pytest.mark.slow
@@ -117,7 +118,7 @@ def test_option_of_another_engine_is_refused(name: str, address: str | None, par
 class TestRay:
     def test_jobs_run_as_tasks_and_a_job_whose_worker_dies_runs_again(self, tmp_path: Path) -> None:
         jobs = [job(tmp_path, "a", "print('a')"), job(tmp_path, "dying", DYING), job(tmp_path, "bad", "raise SystemExit(4)")]
-        done = ended(executors.make("ray", 2, None, {}), jobs)
+        done = ended(executors.make("ray", ExecutorOptions(jobs=2)), jobs)
         assert {label: event.state for label, event in done.items()} == {"a": "done", "dying": "done", "bad": "failed"}
         assert (tmp_path / "logs" / "dying.log").read_text().split() == ["first", "again"]
         assert done["bad"].reason == "exit code 4"
@@ -133,7 +134,7 @@ def test_submitit_stands_in_for_slurm_where_there_is_none(tmp_path: Path, monkey
     folders = [folder for folder in os.environ["PATH"].split(os.pathsep) if not (Path(folder) / "sbatch").exists()]
     monkeypatch.setenv("PATH", os.pathsep.join(folders))
     jobs = [job(tmp_path, "a", "print('a')"), job(tmp_path, "bad", "raise SystemExit(4)")]
-    done = ended(executors.make("slurm", None, None, {"timeout_min": "5"}), jobs)
+    done = ended(executors.make("slurm", ExecutorOptions(parameters={"timeout_min": "5"})), jobs)
     assert {label: event.state for label, event in done.items()} == {"a": "done", "bad": "failed"}
     assert (tmp_path / "logs" / "a.log").read_text() == "a\n"
 
@@ -151,7 +152,7 @@ def test_slurm_itself_with_a_job_killed_and_its_head_started_again(
     jobs = [job(tmp_path, "where", where), job(tmp_path, "dying", DYING), job(tmp_path, "bad", "raise SystemExit(4)")]
     with one_node_slurm.running(folder) as slurm:
         done: dict[str, Event] = {}
-        for event in executors.make("slurm", None, None, {"timeout_min": "5", "cpus_per_task": "1"}).run(jobs):
+        for event in executors.make("slurm", ExecutorOptions(parameters={"timeout_min": "5", "cpus_per_task": "1"})).run(jobs):
             if event.state == "running" and event.label == "where":
                 slurm.controller.terminate()  # so that it keeps what it knows, as a restart does
                 slurm.controller.wait()

@@ -11,7 +11,7 @@ from rich.text import Text
 from gonogo.model import contract as contracts
 from gonogo.model.errors import UsageError
 from gonogo.report.console import ReportConsole
-from gonogo.report.text import SEVERITY_NAMES, SEVERITY_STYLES
+from gonogo.report.formats.text import SEVERITY_NAMES, SEVERITY_STYLES
 from gonogo.rules.base import HEADINGS, MARKER, Edit, Rule, Tree, all_rules
 
 MOST_EXAMPLE_LINES = 30

@@ -52,11 +52,11 @@ def _run(arguments: list[str]) -> int:
 
 def parse(arguments: list[str], pool: Pool | None) -> Action:
     """What the command line asks for. Wrong use, and `--help`, end here: typer says what is to say and exits."""
-    from gonogo.cli.app import Chosen, app
+    from gonogo.cli.app import Chosen, build
 
-    chosen = Chosen(pool)
+    chosen = Chosen(pool, debug="--debug" in arguments)
     try:
-        app(arguments, obj=chosen)
+        build(arguments)(arguments, obj=chosen)
     except SystemExit as end:
         if end.code or chosen.action is None:
             raise

@@ -24,11 +24,11 @@ from gonogo.model import experiment as experiments
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import StageError, UsageError
 from gonogo.model.experiment import Experiment
-from gonogo.model.finding import Finding, Stage, fingerprint, merge_findings
+from gonogo.model.finding import Location, Stage, merge_findings
 from gonogo.model.policy import Policy
 from gonogo.model.runs import Run, collect_runs
 from gonogo.model.verdict import StageReport, Verdict
-from gonogo.rules.base import Rule, Violation, select
+from gonogo.rules.base import Rule, select
 from gonogo.system.version import __version__
 
 #: Gets the stage, the run, what happened and a text; see `gonogo.engine.running`.
@@ -166,7 +166,7 @@ def _judge(
         contract, verdict.contract_reason = contracts.load(options.contract), "chosen by the caller"
     if options.entries and contract.entries is None:
         raise UsageError(f"The contract {contract.name} says itself what is started: --entry goes with --contract generic.")
-    rules = [rule for rule in rules if contract.covers(rule.id)]
+    rules = [rule for rule in rules if contract.covers(rule.id, rule.scope)]
     last = list(Stage).index(Stage(options.to))
     advised = options.ai.mode != "off"
     progress.ran = {rule.id for rule in rules if list(Stage).index(rule.stage) <= last or (advised and rule.stage is Stage.ADVISE)}
@@ -241,7 +241,7 @@ def facts_of(experiment: Experiment, options: CheckOptions, composer: Composer) 
     texts |= {path: file.text for path, file in experiment.files.items() if file.text is not None}
     with Workspace(experiment, runs) as workspace:
         facts = Facts(experiment=experiment, contract=contract, composer=composer, workspace=workspace, runs=runs)
-        _run_stages(verdict, [rule for rule in select_rules(options) if contract.covers(rule.id)], facts, texts)
+        _run_stages(verdict, [rule for rule in select_rules(options) if contract.covers(rule.id, rule.scope)], facts, texts)
         verdict.findings = merge_findings(verdict.findings)
         yield facts, verdict
 
@@ -305,7 +305,7 @@ def _run_rules(stage: Stage, verdict: Verdict, rules: list[Rule], facts: Facts, 
     failures = []
     for rule in (rule for rule in rules if rule.stage is stage):
         try:
-            verdict.findings.extend([_finding(rule, violation, texts) for violation in facts.call(rule.find)])
+            verdict.findings.extend([rule.finding(violation, _line(violation.location, texts)) for violation in facts.call(rule.find)])
         except Exception as error:
             failures.append((rule.id, str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"))
     return failures
@@ -319,24 +319,9 @@ def _unable(failures: list[tuple[str, str]]) -> list[str]:
     return [f"{', '.join(ids)} could not run: {reason}" for reason, ids in causes.items()]
 
 
-def _finding(rule: Rule, violation: Violation, texts: dict[str, str]) -> Finding:
-    location = violation.location
-    lines = _lines(texts.get(location.path, ""))
-    line = lines[location.line - 1] if location.line and location.line <= len(lines) else ""
-    return Finding(
-        rule=rule.id,
-        slug=rule.slug,
-        severity=violation.severity or rule.severity,
-        criterion=rule.criterion,
-        stage=rule.stage,
-        message=violation.message,
-        action=violation.action,
-        location=location,
-        related=list(violation.related),
-        runs=list(violation.runs),
-        evidence=violation.evidence,
-        fingerprint=fingerprint(rule.id, location.path, line, violation.message),
-    )
+def _line(place: Location, texts: dict[str, str]) -> str:
+    lines = _lines(texts.get(place.path, ""))
+    return lines[place.line - 1] if place.line and place.line <= len(lines) else ""
 
 
 @lru_cache(maxsize=16)

@@ -14,6 +14,7 @@ from gonogo.reviewer.asking import Asker
 from gonogo.reviewer.client import Client, OpenAIClient
 from gonogo.reviewer.review import Review
 from gonogo.reviewer.verify import Known, Verified, together, verify
+from gonogo.rules.base import settling
 
 
 def review(
@@ -92,6 +93,7 @@ def known_of(facts: Facts, verdict: Verdict) -> Known:
         facts.get("pyproject"),
         tuple(verdict.findings),
         tuple(verdict.stages),
+        settling(),
     )
 
 

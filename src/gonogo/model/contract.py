@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import resources
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gonogo.model.errors import UsageError
+from gonogo.system.plugins import named
 
 if TYPE_CHECKING:
     from gonogo.model.experiment import Experiment
 
 DEFAULT = "trial-mode"
+GROUP = "gonogo.contracts"
 
 
 class _Part(BaseModel):
@@ -37,6 +40,19 @@ class HydraRules(_Part):
     config_name: str
     run_dirs: list[str]
     given_keys: list[str]
+
+
+class Scope(StrEnum):
+    """What a rule needs of an experiment, or a contract promises of it: each includes the ones after it."""
+
+    RUNS = "runs"  # documented runs, as the nine criteria have them
+    HYDRA = "hydra"  # a Hydra program
+    PROGRAM = "program"  # any training program
+
+    def includes(self, other: Scope) -> bool:
+        """Whether what needs `other` has all it needs here."""
+        order = list(Scope)
+        return order.index(self) <= order.index(other)
 
 
 class Command(_Part):
@@ -108,17 +124,18 @@ class EntryRules(_Part):
 
 
 class Contract(_Part):
-    """A whole contract; one TOML file under `gonogo/contracts/` each.
+    """A whole contract; one TOML file under `gonogo/model/contracts/` each.
 
-    With `entries`, runs are what the entry points compose, and every other part may be left out. What is left out is empty: `rules` then
-    names the rules that can do without it.
+    With `entries`, runs are what the entry points compose, and every other part may be left out. What is left out is empty.
 
     Attributes:
-        rules: ids or families of the rules that belong to the contract; empty for all.
+        scope: what the contract promises; rules that need more don't run.
+        rules: ids or families of the only rules that run; empty for all of the scope.
     """
 
     name: str
     title: str
+    scope: Scope = Scope.RUNS
     rules: list[str] = []
     entries: EntryRules | None = None
     criteria: dict[int, str] = {}
@@ -133,15 +150,15 @@ class Contract(_Part):
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
-        parts = [name for name in type(self).model_fields if name not in ("rules", "entries")]
+        parts = [name for name in type(self).model_fields if name not in ("scope", "rules", "entries")]
         missing = [name for name in parts if name not in self.model_fields_set]
         if missing and self.entries is None:
             raise ValueError(f"there is no [{missing[0]}], which only a contract with [entries] may leave out")
         return self
 
-    def covers(self, rule_id: str) -> bool:
-        """Whether a rule belongs to the contract."""
-        return not self.rules or rule_id.startswith(tuple(self.rules))
+    def covers(self, rule_id: str, scope: Scope) -> bool:
+        """Whether a rule belongs to the contract: by what it needs, and by name."""
+        return self.scope.includes(scope) and (not self.rules or rule_id.startswith(tuple(self.rules)))
 
     def is_tolerated(self, path: str) -> bool:
         """Whether a file is neither required nor worth a word."""
@@ -168,9 +185,10 @@ def module_path(module: str) -> str:
 
 @lru_cache(maxsize=1)
 def names() -> tuple[str, ...]:
-    """Names of the contracts that come with gonogo."""
+    """Names of the contracts that come with gonogo, and of those that installed packages name in `gonogo.contracts`."""
     folder = resources.files("gonogo.model") / "contracts"
-    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+    shipped = (entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+    return tuple(sorted({*shipped, *named(GROUP)}))
 
 
 def load(name: str) -> Contract:
@@ -195,7 +213,9 @@ def load(name: str) -> Contract:
 
 @lru_cache(maxsize=8)
 def _shipped(name: str) -> Contract:
-    text = (resources.files("gonogo.model") / "contracts" / f"{name}.toml").read_text("utf-8")
+    package = named(GROUP).get(name)  # a package that has the file
+    folder = resources.files(package) if package else resources.files("gonogo.model") / "contracts"
+    text = (folder / f"{name}.toml").read_text("utf-8")
     return Contract.model_validate(tomllib.loads(text))
 
 

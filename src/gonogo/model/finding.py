@@ -22,6 +22,14 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
+class Certainty(StrEnum):
+    """How sure a finding is."""
+
+    PROVEN = "proven"  # Hydra, OmegaConf, Python, uv or a run says it
+    DERIVED = "derived"  # the interpreter or the syntax tree says it, along paths that are fully known
+    LIKELY = "likely"  # signs speak for it; never blocks
+
+
 class Stage(StrEnum):
     """The stages of the pipeline, cheap to dear."""
 
@@ -72,6 +80,7 @@ class Finding(BaseModel):
     rule: str
     slug: str
     severity: Severity
+    certainty: Certainty = Certainty.DERIVED
     criterion: int | None = Field(default=None, description="The criterion of the contract, 1-9")
     stage: Stage
     message: str

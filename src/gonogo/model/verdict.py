@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, computed_field
 from gonogo.model.finding import Finding, Severity
 from gonogo.system.version import __version__
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class Outcome(StrEnum):

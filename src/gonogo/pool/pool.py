@@ -18,6 +18,7 @@ from gonogo.model.errors import StageError, UsageError
 from gonogo.system.children import command
 
 if TYPE_CHECKING:
+    from gonogo.model.check_options import CheckOptions
     from gonogo.model.verdict import Verdict
 
 GRACE = 5.0  # after its time-out a process may still finish by itself: it then says what it has found so far
@@ -158,21 +159,21 @@ class Pool:
             file.write(data)
         return file.name
 
-    def run(self, tasks: list[Task], options: dict[str, Any], listener: Listener | None = None) -> Iterator[Result]:
+    def run(self, tasks: list[Task], options: CheckOptions, listener: Listener | None = None) -> Iterator[Result]:
         """Judge the experiments; results come in the order of the tasks.
 
         Args:
             tasks: the experiments.
-            options: the fields of `gonogo.model.check_options.CheckOptions` but `plan`, as JSON can carry them; the same in every call.
+            options: the caller's choices, the same in every call; the plans are the tasks' own.
             listener: hears of the stages that run the experiments.
 
         Raises:
             UsageError: an option names nothing.
             StageError: the processes don't even start.
         """
-        self._options, self._timeout, self._listener = options, float(options["timeout"]), listener
+        self._options, self._timeout, self._listener = options.model_dump(mode="json"), options.timeout, listener
         for worker in self._workers:
-            worker.tell(options)
+            worker.tell(self._options)
         waiting = list(enumerate(tasks))[::-1]
         done: dict[int, Result] = {}
         position = 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import ray
 
+from gonogo.model.check_options import CheckOptions
 from gonogo.pool.pool import Pool, Result, Task, failed
 from gonogo.system.ray import connected
 
@@ -26,18 +27,18 @@ class RayPool:
         self._jobs = jobs
         self._address = address
 
-    def run(self, tasks: list[Task], options: dict[str, Any]) -> Iterator[Result]:
+    def run(self, tasks: list[Task], options: CheckOptions) -> Iterator[Result]:
         """Judge the experiments; results come in the order of the tasks.
 
         Args:
             tasks: the experiments.
-            options: the fields of `gonogo.model.check_options.CheckOptions` but `plan`, as JSON can carry them.
+            options: the caller's choices; the plans are the tasks' own.
 
         Raises:
             UsageError: an option names nothing.
         """
         with connected(self._address) as there:
-            usual = int(there.get("CPU", 1)) if options["to"] == "compose" else sum(key.startswith("node:") for key in there)
+            usual = int(there.get("CPU", 1)) if not options.to.runs_code else sum(key.startswith("node:") for key in there)
             count = max(1, min(self._jobs or usual, len(tasks)))
             kind: Any = ray.remote(max_restarts=-1, max_task_retries=RETRIES, num_cpus=1, scheduling_strategy="SPREAD")(_Judge)
             yield from self._carry(tasks, [kind.remote(options) for _ in range(count)])
@@ -66,7 +67,7 @@ class RayPool:
 class _Judge:
     """One process of the cluster."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
+    def __init__(self, options: CheckOptions) -> None:
         self._options = options
         self._pool = Pool(1)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gonogo.model.finding import Finding
 from gonogo.reviewer.claims import Claim
-from gonogo.reviewer.verify import _CHECKS, RULES, Known, Standing
+from gonogo.reviewer.verify import _CHECKS, Known, Standing
 
 _NUMBERED = re.compile(r"(?m)^\s*(?:\(?\d{1,2}[.)]|[-*•])\s+")
 _FILE = re.compile(r"[\w/.-]+\.(?:py|ya?ml|toml|json)\b")
@@ -79,7 +79,7 @@ def settle(text: str, known: Known) -> Told:
 
 def _finding(text: str, kinds: tuple[str, ...], names: list[str], files: list[str], known: Known) -> Finding | None:
     """The finding nearest to a claim: of a rule for what it speaks of, by how many of its words the finding has."""
-    rules = tuple(rule for kind in kinds for rule in (*RULES.get(kind, ()), *_MORE.get(kind, ())))
+    rules = tuple(rule for kind in kinds for rule in (*known.rules.get(kind, ()), *_MORE.get(kind, ())))
     best: tuple[int, Finding] | None = None
     for finding in known.findings:
         if not rules or not finding.rule.startswith(rules):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -20,25 +20,6 @@ from gonogo.reviewer.claims import Claim
 
 NEAR = 4  # lines that a quote may be off
 SHORTEST = 4  # letters, digits and signs of a quote: less stands everywhere
-# Rules that look for what a claim of a kind says; their silence counts, since they look at every place.
-RULES: dict[str, tuple[str, ...]] = {
-    "syntax": ("IMP103", "IMP108"),
-    "undefined-name": ("IMP104",),
-    "import": ("IMP105", "ENV102", "IMP104", "ENV106"),
-    "missing-file": ("STR101", "RUN101", "IMP105"),
-    "config-key": ("HYD104", "HYD105", "HYD107", "HYD114", "HYD115", "MOD101", "DAT102"),
-    "composition": ("HYD102", "HYD103", "HYD106", "HYD115"),
-    "signature": ("IMP106",),
-    "dependency": ("ENV101", "ENV102", "ENV103", "ENV104", "ENV105", "ENV106"),
-    "crash": ("TRI101", "TRI106", "TRI107", "IMP104", "IMP105", "IMP106", "HYD104", "HYD107"),
-    "tracking": ("WDB101", "WDB102", "WDB103", "WDB104", "WDB105", "WDB106", "WDB107", "WDB108", "WDB109", "WDB110", "WDB111"),
-    "search": ("OPT101", "OPT102", "OPT103", "OPT104", "OPT105", "OPT106", "DAT106", "HYD105"),
-    "trial": ("TRI101", "TRI102", "TRI103", "TRI104", "TRI105", "TRI108", "TRI109"),
-    "data": ("DAT101", "DAT102", "DAT103", "DAT104", "DAT105", "DAT106", "DAT107", "DAT108"),
-    "model": ("MOD101", "MOD102", "MOD103", "MOD106", "MOD107", "HYD105"),
-    "evaluation": ("EVA",),
-    "method": ("MOD104", "MOD105"),
-}
 
 
 class Standing(StrEnum):
@@ -63,7 +44,11 @@ class Verified:
 
 @dataclass(frozen=True)
 class Known:
-    """The facts that claims are held against."""
+    """The facts that claims are held against.
+
+    Attributes:
+        rules: the ids of the rules whose findings confirm a claim, by the claim's kind.
+    """
 
     experiment: Experiment
     contract: Contract
@@ -72,6 +57,7 @@ class Known:
     pyproject: Pyproject | None
     findings: tuple[Finding, ...]
     stages: tuple[StageReport, ...]
+    rules: Mapping[str, tuple[str, ...]]
 
     def compositions(self) -> Iterator[tuple[str, Composition]]:
         """What Hydra made of every run."""
@@ -132,7 +118,7 @@ def _where_instead(claim: Claim, experiment: Experiment) -> str:
 
 def _finding(claim: Claim, line: int, known: Known) -> Finding | None:
     """The finding that says the same: of a rule for this kind, near this place or about this subject."""
-    rules = RULES.get(claim.kind, ())
+    rules = known.rules.get(claim.kind, ())
     for finding in known.findings:
         if not finding.rule.startswith(rules or ("-",)):
             continue

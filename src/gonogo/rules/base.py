@@ -17,8 +17,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from types import ModuleType
 
-from gonogo.model.finding import Location, Related, Severity, Stage
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Certainty, Finding, Location, Related, Severity, Stage, fingerprint
+from gonogo.system.plugins import named
 
+GROUP = "gonogo.rules"  # entry points: modules with rules
 MARKER = "  # <- here"
 HEADINGS = ("What it does", "Why it matters", "Instead")
 
@@ -35,6 +38,7 @@ class Violation:
         runs: ids of the runs concerned; none where it is not a matter of runs.
         evidence: what was seen: a tool's own words, a value.
         severity: set only where it differs from the rule's own.
+        certainty: set only where it differs from the rule's own.
     """
 
     location: Location
@@ -44,6 +48,7 @@ class Violation:
     runs: tuple[str, ...] = ()
     evidence: str = ""
     severity: Severity | None = None
+    certainty: Certainty | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,15 @@ class Tree:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: what the catalogue says of it, and the function that finds."""
+    """A rule: what the catalogue says of it, and the function that finds.
+
+    Attributes:
+        criterion: number of the contract's criterion, None where it is none's.
+        certainty: of its findings; None: proven for stages that run the experiment, derived for errors, else likely.
+        scope: what it needs of an experiment.
+        settles: kinds of claims of an AI reviewer that its findings confirm.
+        facts: names of the facts that it asks for.
+    """
 
     id: str
     slug: str
@@ -99,9 +112,44 @@ class Rule:
     severity: Severity
     stage: Stage
     preview: bool
+    certainty: Certainty | None
+    scope: Scope
+    settles: tuple[str, ...]
     facts: tuple[str, ...]
     find: Callable[..., Iterable[Violation]]
     module: str
+
+    def finding(self, violation: Violation, line: str) -> Finding:
+        """The finding that a violation is.
+
+        Args:
+            violation: what the rule yielded.
+            line: the text of its line, which the fingerprint is made of.
+        """
+        severity = violation.severity or self.severity
+        certainty = violation.certainty or self.certainty or self._usual_certainty(severity)
+        if certainty is Certainty.LIKELY and severity is Severity.ERROR:
+            severity = Severity.WARNING  # what is only likely never blocks
+        return Finding(
+            rule=self.id,
+            slug=self.slug,
+            severity=severity,
+            certainty=certainty,
+            criterion=self.criterion,
+            stage=self.stage,
+            message=violation.message,
+            action=violation.action,
+            location=violation.location,
+            related=list(violation.related),
+            runs=list(violation.runs),
+            evidence=violation.evidence,
+            fingerprint=fingerprint(self.id, violation.location.path, line, violation.message),
+        )
+
+    def _usual_certainty(self, severity: Severity) -> Certainty:
+        if self.stage.runs_code:
+            return Certainty.PROVEN
+        return Certainty.DERIVED if severity is Severity.ERROR else Certainty.LIKELY
 
     @property
     def documentation(self) -> str:
@@ -133,7 +181,16 @@ _DECLARED: dict[str, Rule] = {}
 
 
 def rule(
-    rule_id: str, slug: str, *, criterion: int | None, severity: Severity, stage: Stage, preview: bool = False
+    rule_id: str,
+    slug: str,
+    *,
+    criterion: int | None,
+    severity: Severity,
+    stage: Stage,
+    preview: bool = False,
+    certainty: Certainty | None = None,
+    scope: Scope = Scope.RUNS,
+    settles: Iterable[str] = (),
 ) -> Callable[[Callable[..., Iterable[Violation]]], Callable[..., Iterable[Violation]]]:
     """Declare the decorated function to be a rule.
 
@@ -144,13 +201,18 @@ def rule(
         severity: of its findings, unless a `Violation` says otherwise.
         stage: the first stage at which its facts are known.
         preview: off unless selected by name.
+        certainty: see `Rule`.
+        scope: what it needs of an experiment: documented runs, a Hydra program, or any program.
+        settles: kinds of claims of an AI reviewer that its findings confirm.
     """
 
     def declare(function: Callable[..., Iterable[Violation]]) -> Callable[..., Iterable[Violation]]:
         if rule_id in _DECLARED and _DECLARED[rule_id].module != function.__module__:
             raise ValueError(f"{rule_id} is declared in {_DECLARED[rule_id].module} and in {function.__module__}")
         facts = tuple(inspect.signature(function).parameters)
-        _DECLARED[rule_id] = Rule(rule_id, slug, criterion, severity, stage, preview, facts, function, function.__module__)
+        _DECLARED[rule_id] = Rule(
+            rule_id, slug, criterion, severity, stage, preview, certainty, scope, tuple(settles), facts, function, function.__module__
+        )
         return function
 
     return declare
@@ -158,11 +220,22 @@ def rule(
 
 @lru_cache(maxsize=1)
 def all_rules() -> dict[str, Rule]:
-    """Every rule of the package, by id in order."""
+    """Every rule of the package, and of the modules that installed packages name, by id in order."""
     package = importlib.import_module("gonogo.rules")
     for module in pkgutil.walk_packages(package.__path__, "gonogo.rules."):
         importlib.import_module(module.name)
+    for name in named(GROUP).values():
+        importlib.import_module(name)
     return dict(sorted(_DECLARED.items()))
+
+
+def settling() -> dict[str, tuple[str, ...]]:
+    """The ids of the rules whose findings confirm a reviewer's claim, by the claim's kind. Their silence counts, too."""
+    found: dict[str, list[str]] = {}
+    for entry in all_rules().values():
+        for kind in entry.settles:
+            found.setdefault(kind, []).append(entry.id)
+    return {kind: tuple(ids) for kind, ids in found.items()}
 
 
 def select(patterns: Iterable[str], ignored: Iterable[str]) -> list[Rule]:

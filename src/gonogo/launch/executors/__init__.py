@@ -1,38 +1,64 @@
-"""The engines, one small module each."""
+"""The engines that carry runs, one module each: of this package, or one that an installed package names in `gonogo.executors`.
+
+A module defines `make(options) -> Executor`.
+"""
 
 from __future__ import annotations
 
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+
 from gonogo.launch.job import Executor
 from gonogo.model.errors import UsageError
+from gonogo.system.plugins import named
+
+GROUP = "gonogo.executors"
 
 
-def make(name: str, jobs: int | None, address: str | None, parameters: dict[str, str]) -> Executor:
-    """An engine by name.
+@dataclass(frozen=True)
+class ExecutorOptions:
+    """What an executor can be told; each refuses what it has no use for.
 
-    Args:
-        name: `local`, `ray` or `slurm`.
-        jobs: how many jobs at a time, None for what the engine thinks best.
-        address: of a Ray cluster; None for one on this machine.
-        parameters: of Slurm, as submitit has them.
+    Attributes:
+        jobs: how many jobs at a time, None for what it thinks best.
+        address: of a cluster.
+        parameters: of a scheduler, by name.
+    """
+
+    jobs: int | None = None
+    address: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def refuse(self, *, address: bool = False, parameters: bool = False) -> None:
+        """Refuse options that mean nothing here.
+
+        Raises:
+            UsageError: one of them is given.
+        """
+        if address and self.address is not None:
+            raise UsageError("--address is a Ray cluster's: it goes with --on ray.")
+        if parameters and self.parameters:
+            raise UsageError("--slurm is for Slurm's parameters: it goes with --on slurm.")
+
+
+def names() -> list[str]:
+    """The names of all executors."""
+    return sorted({*(entry.name for entry in pkgutil.iter_modules(__path__)), *named(GROUP)})
+
+
+def make(name: str, options: ExecutorOptions) -> Executor:
+    """An executor by name.
 
     Raises:
-        UsageError: it is not installed, or an option is another engine's.
+        UsageError: there is none of this name, it is not installed, or an option is another one's.
     """
-    if address is not None and name != "ray":
-        raise UsageError("--address is a Ray cluster's: it goes with --on ray.")
-    if parameters and name != "slurm":
-        raise UsageError("--slurm is for Slurm's parameters: it goes with --on slurm.")
+    if name not in names():
+        raise UsageError(f"There is no executor '{name}': use one of {', '.join(names())}.")
     try:
-        if name == "ray":
-            from gonogo.launch.executors.ray import RayExecutor
-
-            return RayExecutor(jobs, address)
-        if name == "slurm":
-            from gonogo.launch.executors.slurm import SlurmExecutor
-
-            return SlurmExecutor(parameters)
+        module = import_module(named(GROUP).get(name, f"{__name__}.{name}"))
     except ImportError as error:
-        raise UsageError(f"--on {name} needs more packages: install gonogo[{name}].") from error
-    from gonogo.launch.executors.local import LocalExecutor
-
-    return LocalExecutor(jobs)
+        raise UsageError(f"--on {name} needs more packages: install gonogo[{name}] ({error}).") from error
+    made: Executor = module.make(options)
+    return made

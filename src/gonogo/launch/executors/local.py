@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gonogo.launch.executors import ExecutorOptions
 from gonogo.launch.job import Event, Job, carry_out, stop
 
 CORES_A_JOB = 1
@@ -96,3 +97,13 @@ class LocalExecutor:
             done = carry_out(job, slot.environment(), began, slot.cores)
             self._running.pop(job.label, None)
             events.put(done)
+
+
+def make(options: ExecutorOptions) -> LocalExecutor:
+    """The executor.
+
+    Raises:
+        UsageError: an option is another one's.
+    """
+    options.refuse(address=True, parameters=True)
+    return LocalExecutor(options.jobs)

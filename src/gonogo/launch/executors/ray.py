@@ -8,6 +8,7 @@ from typing import Any
 
 import ray
 
+from gonogo.launch.executors import ExecutorOptions
 from gonogo.launch.job import Event, Job, carry_out
 from gonogo.system.ray import connected
 
@@ -60,3 +61,13 @@ class RayExecutor:
 def _carry_out(job: Job) -> Event:
     """On the worker."""
     return carry_out(job)
+
+
+def make(options: ExecutorOptions) -> RayExecutor:
+    """The executor.
+
+    Raises:
+        UsageError: an option is another one's.
+    """
+    options.refuse(parameters=True)
+    return RayExecutor(options.jobs, options.address)

@@ -12,6 +12,7 @@ from typing import Any
 
 import submitit
 
+from gonogo.launch.executors import ExecutorOptions
 from gonogo.launch.job import Event, Job, carry_out
 
 INTERVAL = 1.0
@@ -116,3 +117,13 @@ def _ended(entry: _Submitted) -> Event:
 
 def _failed(entry: _Submitted, reason: str) -> Event:
     return Event(entry.job.label, "failed", time.monotonic() - entry.started, None, reason)
+
+
+def make(options: ExecutorOptions) -> SlurmExecutor:
+    """The executor.
+
+    Raises:
+        UsageError: an option is another one's.
+    """
+    options.refuse(address=True)
+    return SlurmExecutor(dict(options.parameters))

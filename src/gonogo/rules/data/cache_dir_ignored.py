@@ -20,7 +20,7 @@ FOLDER = ".cache"
 OTHER_CACHES = frozenset({"TORCH_HOME", "HF_HOME", "TRANSFORMERS_CACHE"})
 
 
-@rule("DAT101", "cache-dir-ignored", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("DAT101", "cache-dir-ignored", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK, settles=("data",))
 def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module]) -> Iterator[Violation]:
     """Data or weights are not kept in `.cache/`.
 

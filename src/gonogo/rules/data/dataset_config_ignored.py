@@ -20,7 +20,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 KEYS = (("dataset", "name"), ("dataset", "split"), ("dataset", "subset"), ("dataset", "config"))
 
 
-@rule("DAT102", "dataset-config-ignored", criterion=3, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("DAT102", "dataset-config-ignored", criterion=3, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("config-key", "data"))
 def dataset_config_ignored(
     traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces
 ) -> Iterator[Violation]:

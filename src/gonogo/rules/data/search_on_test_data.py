@@ -16,7 +16,7 @@ from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
-@rule("DAT106", "search-on-test-data", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("DAT106", "search-on-test-data", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK, settles=("search", "data"))
 def search_on_test_data(
     modules: dict[str, Module], contract: Contract, symbols: Symbols, runs: list[Run], plan: Plan | None
 ) -> Iterator[Violation]:

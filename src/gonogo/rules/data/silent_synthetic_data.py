@@ -22,7 +22,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 DATA = re.compile(r"data|image|label|sample|input|feature|target|split|train|test|val|corpus|text|token|^[xy]$|^[xy]_", re.IGNORECASE)
 
 
-@rule("DAT103", "silent-synthetic-data", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("DAT103", "silent-synthetic-data", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK, settles=("data",))
 def silent_synthetic_data(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Random numbers, or another dataset, stand in for a dataset that can't be had.
 

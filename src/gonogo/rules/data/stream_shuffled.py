@@ -18,7 +18,7 @@ ORDERED = frozenset({"sequential", "continual", "online", "stream", "streaming",
 MODES = ("stream_mode", "stream", "order", "data_order", "ordering", "stream_order")
 
 
-@rule("DAT105", "stream-shuffled", criterion=3, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("DAT105", "stream-shuffled", criterion=3, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("data",))
 def stream_shuffled(runs: list[Run], modules: dict[str, Module], contract: Contract, traces: list[Trace]) -> Iterator[Violation]:
     """A stream that the run config calls sequential is shuffled.
 

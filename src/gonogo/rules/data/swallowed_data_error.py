@@ -22,7 +22,7 @@ LOADS = re.compile(
 )
 
 
-@rule("DAT104", "swallowed-data-error", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("DAT104", "swallowed-data-error", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK, settles=("data",))
 def swallowed_data_error(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A failure to load data is taken for nothing.
 

@@ -12,7 +12,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 
-@rule("DAT107", "unreachable-resource", criterion=3, severity=Severity.WARNING, stage=Stage.TRIAL)
+@rule("DAT107", "unreachable-resource", criterion=3, severity=Severity.WARNING, stage=Stage.TRIAL, settles=("data",))
 def unreachable_resource(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A dataset or model is neither in the sandbox nor known to a stand-in.
 

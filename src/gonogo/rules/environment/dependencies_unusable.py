@@ -7,13 +7,23 @@ from collections.abc import Iterator
 from gonogo.analysis.project.dependencies import dependency_faults
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.imports import Import
-from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Certainty, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 MOST_RELATED = 5
 
 
-@rule("ENV101", "dependencies-unusable", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule(
+    "ENV101",
+    "dependencies-unusable",
+    criterion=5,
+    severity=Severity.ERROR,
+    stage=Stage.CHECK,
+    scope=Scope.PROGRAM,
+    certainty=Certainty.PROVEN,
+    settles=("dependency",),
+)
 def dependencies_unusable(pyproject: Pyproject | None, outside_imports: list[Import]) -> Iterator[Violation]:
     """The dependencies are written so that uv refuses them or installs nothing.
 

@@ -6,12 +6,22 @@ from collections.abc import Iterator
 
 from gonogo.analysis.project.project_table import build_faults, missing_documents, project_faults
 from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.model.contract import Scope
 from gonogo.model.experiment import Experiment
-from gonogo.model.finding import Severity, Stage
+from gonogo.model.finding import Certainty, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
-@rule("ENV104", "invalid-project-table", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule(
+    "ENV104",
+    "invalid-project-table",
+    criterion=5,
+    severity=Severity.ERROR,
+    stage=Stage.CHECK,
+    scope=Scope.PROGRAM,
+    certainty=Certainty.PROVEN,
+    settles=("dependency",),
+)
 def invalid_project_table(pyproject: Pyproject | None, experiment: Experiment) -> Iterator[Violation]:
     """`pyproject.toml` is refused by uv, or by the build backend that it names.
 

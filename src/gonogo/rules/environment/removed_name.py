@@ -16,6 +16,7 @@ from gonogo.analysis.python.imports import Import, is_guarded
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, calls, last_names, origin
 from gonogo.analysis.python.symbols import Symbols
+from gonogo.model.contract import Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -25,7 +26,9 @@ FAILURES = frozenset({"AttributeError", "TypeError"})
 QUESTIONS = {"hasattr", "__version__", "signature", "Version", "parse"}
 
 
-@rule("ENV106", "removed-name", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule(
+    "ENV106", "removed-name", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM, settles=("import", "dependency")
+)
 def removed_name_used(
     pyproject: Pyproject | None, outside_imports: list[Import], symbols: Symbols, experiment: Experiment
 ) -> Iterator[Violation]:

@@ -10,7 +10,7 @@ from gonogo.analysis.project.dependencies import are_dynamic, dependency_faults,
 from gonogo.analysis.project.distributions import closure, is_known, providers
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.imports import Import
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
@@ -32,7 +32,15 @@ UNDECIDED = {
 }
 
 
-@rule("ENV102", "undeclared-import", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule(
+    "ENV102",
+    "undeclared-import",
+    criterion=1,
+    severity=Severity.ERROR,
+    stage=Stage.CHECK,
+    scope=Scope.PROGRAM,
+    settles=("import", "dependency"),
+)
 def undeclared_import(pyproject: Pyproject | None, outside_imports: list[Import], contract: Contract) -> Iterator[Violation]:
     """A third-party import whose distribution is not declared.
 

@@ -12,7 +12,7 @@ from gonogo.rules.base import Edit, Tree, Violation, at, rule
 SURE = ("unreadable", "unresolvable")
 
 
-@rule("ENV105", "unresolvable-dependencies", criterion=5, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("ENV105", "unresolvable-dependencies", criterion=5, severity=Severity.ERROR, stage=Stage.TRIAL, settles=("dependency",))
 def unresolvable_dependencies(environment: Environment | Refusal) -> Iterator[Violation]:
     """No set of versions fits the dependencies.
 

@@ -18,7 +18,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 MOST_CHARACTERS = 200  # of a text that may name a module; docstrings are longer
 
 
-@rule("ENV103", "unused-dependency", criterion=5, severity=Severity.INFO, stage=Stage.CHECK)
+@rule("ENV103", "unused-dependency", criterion=5, severity=Severity.INFO, stage=Stage.CHECK, settles=("dependency",))
 def unused_dependency(
     pyproject: Pyproject | None, imports: list[Import], outside_imports: list[Import], modules: dict[str, Module], experiment: Experiment
 ) -> Iterator[Violation]:

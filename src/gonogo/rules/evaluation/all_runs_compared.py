@@ -12,7 +12,7 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
-@rule("EVA113", "all-runs-compared", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("EVA113", "all-runs-compared", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
 def all_runs_compared(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Evaluation compares whatever runs the project holds instead of those it is asked about.
 

@@ -15,7 +15,7 @@ from gonogo.rules.observed import cleaned, located
 _QUOTED = re.compile(r"['\"]([^'\"]+)['\"]")
 
 
-@rule("EVA111", "config-from-nowhere", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL)
+@rule("EVA111", "config-from-nowhere", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("evaluation",))
 def config_from_nowhere(
     rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
 ) -> Iterator[Violation]:

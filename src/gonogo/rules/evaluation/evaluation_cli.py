@@ -17,7 +17,7 @@ OTHER_MEANS = frozenset({"argv", "from_cli", "from_dotlist", "parse_known_args"}
 SPLITTERS = frozenset({"split", "rsplit", "partition", "rpartition", "removeprefix", "lstrip", "strip", "replace", "index", "find"})
 
 
-@rule("EVA103", "evaluation-cli", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("EVA103", "evaluation-cli", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
 def evaluation_cli(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The evaluation does not take the arguments of its documented command.
 

@@ -38,7 +38,7 @@ FETCHERS = frozenset({"download", "restore", "logged_artifacts", "use_artifact",
 EXISTENCE = frozenset({"exists", "is_file", "isfile", "is_dir", "isdir"})
 
 
-@rule("EVA102", "evaluation-reads-local", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("EVA102", "evaluation-reads-local", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
 def evaluation_reads_local(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Evaluation reads files of the runs instead of asking the tracker.
 

@@ -18,7 +18,7 @@ METRIC = re.compile(r"acc|loss|score|f1|auc|metric|error|precision|recall|perple
 SHOWN = re.compile(r"colou?r|palette|cmap|marker|jitter|offset|position|seed|\bid\b|suffix", re.IGNORECASE)
 
 
-@rule("EVA112", "fabricated-results", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("EVA112", "fabricated-results", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
 def fabricated_results(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Evaluation makes up results where a run is missing.
 

@@ -16,7 +16,7 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9.()%+=,-]+(?: [A-Za-z0-
 PICTURES_ONLY = (".png", ".jpg", ".jpeg")
 
 
-@rule("EVA106", "figure-name", criterion=8, severity=Severity.WARNING, stage=Stage.REHEARSAL)
+@rule("EVA106", "figure-name", criterion=8, severity=Severity.WARNING, stage=Stage.REHEARSAL, settles=("evaluation",))
 def figure_name(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A figure has a name that does not say what it shows, or is no PDF.
 

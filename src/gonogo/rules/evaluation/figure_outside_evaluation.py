@@ -14,7 +14,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 PLOTTING = frozenset({"matplotlib", "seaborn", "plotly", "bokeh", "altair", "plotnine", "pylab"})
 
 
-@rule("EVA107", "figure-outside-evaluation", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("EVA107", "figure-outside-evaluation", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
 def figure_outside_evaluation(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A run imports a plotting library.
 

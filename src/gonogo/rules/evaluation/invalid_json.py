@@ -13,7 +13,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.places import main_place
 
 
-@rule("EVA110", "invalid-json", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL)
+@rule("EVA110", "invalid-json", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("evaluation",))
 def invalid_json(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The evaluation writes a `.json` file that is no JSON: NaN or Infinity, or broken off.
 

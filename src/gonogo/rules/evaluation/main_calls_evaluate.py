@@ -13,7 +13,7 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
-@rule("EVA101", "main-calls-evaluate", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("EVA101", "main-calls-evaluate", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
 def main_calls_evaluate(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A run starts the evaluation.
 

@@ -14,7 +14,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.places import main_place
 
 
-@rule("EVA104", "missing-output", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("EVA104", "missing-output", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
 def missing_output(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The evaluation writes no file of a name that the contract asks for.
 

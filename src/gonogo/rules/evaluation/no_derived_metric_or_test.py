@@ -24,7 +24,7 @@ DERIVED = re.compile(r"improv|gain|gap|delta|diff|relative|lift|reduc|speed_?up|
 LONGEST = 60
 
 
-@rule("EVA105", "no-derived-metric-or-test", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("EVA105", "no-derived-metric-or-test", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
 def no_derived_metric_or_test(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The evaluation compares nothing: no improvement rate, no significance test.
 

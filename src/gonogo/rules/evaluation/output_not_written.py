@@ -15,7 +15,7 @@ FIGURES = (".pdf", ".png", ".svg")
 TABLES = (".csv", ".md", ".tex", ".html", ".txt")
 
 
-@rule("EVA114", "output-not-written", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL)
+@rule("EVA114", "output-not-written", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("evaluation",))
 def output_not_written(
     rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
 ) -> Iterator[Violation]:

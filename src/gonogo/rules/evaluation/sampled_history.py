@@ -14,7 +14,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 PARAMETERS = frozenset({"keys", "x_axis", "pandas", "stream"})
 
 
-@rule("EVA108", "sampled-history", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK)
+@rule("EVA108", "sampled-history", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK, settles=("evaluation",))
 def sampled_history(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The evaluation reads a sample of the history.
 

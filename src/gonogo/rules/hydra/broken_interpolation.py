@@ -6,11 +6,21 @@ from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.config_places import ConfigPlaces
-from gonogo.model.finding import Severity, Stage
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Certainty, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
-@rule("HYD115", "broken-interpolation", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule(
+    "HYD115",
+    "broken-interpolation",
+    criterion=2,
+    severity=Severity.ERROR,
+    stage=Stage.COMPOSE,
+    scope=Scope.HYDRA,
+    certainty=Certainty.PROVEN,
+    settles=("config-key", "composition"),
+)
 def broken_interpolation(traces: list[Trace], config_places: ConfigPlaces) -> Iterator[Violation]:
     """An interpolation names a key that the composed config does not have.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Trace
+from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.hydra.unknown_config_key import expression
@@ -16,7 +17,7 @@ ACTIONS = {
 }
 
 
-@rule("HYD110", "dictconfig-misuse", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("HYD110", "dictconfig-misuse", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE, scope=Scope.HYDRA)
 def dictconfig_misuse(traces: list[Trace]) -> Iterator[Violation]:
     """A DictConfig is used where only a plain dict will do.
 

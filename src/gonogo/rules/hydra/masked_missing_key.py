@@ -18,7 +18,7 @@ from gonogo.rules.hydra.unknown_config_key import expression
 SILENT_KINDS = frozenset({"get", "getattr", "select", "attribute", "item"})
 
 
-@rule("HYD114", "masked-missing-key", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("HYD114", "masked-missing-key", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("config-key",))
 def masked_missing_key(
     traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces
 ) -> Iterator[Violation]:

@@ -10,11 +10,19 @@ from gonogo.analysis.interpreter.trace import Process, Trace
 from gonogo.analysis.project.config_places import ConfigPlaces, nearest
 from gonogo.analysis.python.modules import Module
 from gonogo.compose.client import Composition
-from gonogo.model.finding import Location, Related, Severity, Stage
+from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
-@rule("HYD106", "override-not-in-config", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule(
+    "HYD106",
+    "override-not-in-config",
+    criterion=2,
+    severity=Severity.ERROR,
+    stage=Stage.COMPOSE,
+    certainty=Certainty.PROVEN,
+    settles=("composition",),
+)
 def override_not_in_config(traces: list[Trace], config_source: ConfigSource, config_places: ConfigPlaces) -> Iterator[Violation]:
     """An override that is passed names a key the config does not have.
 

@@ -10,14 +10,23 @@ from gonogo.analysis.interpreter.trace import Process, Trace
 from gonogo.analysis.project.config_places import ConfigPlaces
 from gonogo.compose.client import Composition
 from gonogo.documents.yaml import parse_yaml
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
-from gonogo.model.finding import Location, Severity, Stage
+from gonogo.model.finding import Certainty, Location, Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
-@rule("HYD102", "run-does-not-compose", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule(
+    "HYD102",
+    "run-does-not-compose",
+    criterion=2,
+    severity=Severity.ERROR,
+    stage=Stage.COMPOSE,
+    scope=Scope.HYDRA,
+    certainty=Certainty.PROVEN,
+    settles=("composition",),
+)
 def run_does_not_compose(
     traces: list[Trace], config_source: ConfigSource, config_places: ConfigPlaces, experiment: Experiment, contract: Contract
 ) -> Iterator[Violation]:

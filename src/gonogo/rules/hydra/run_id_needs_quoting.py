@@ -9,14 +9,22 @@ from dataclasses import replace
 from gonogo.analysis.interpreter.interpreter import ConfigSource
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.model.contract import Contract
-from gonogo.model.finding import Location, Related, Severity, Stage
+from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 UNSAFE = re.compile(r"[\s;&|<>()$`\"'*?\[\]{}!~#\\/]|^-")
 
 
-@rule("HYD103", "run-id-needs-quoting", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule(
+    "HYD103",
+    "run-id-needs-quoting",
+    criterion=2,
+    severity=Severity.ERROR,
+    stage=Stage.COMPOSE,
+    certainty=Certainty.PROVEN,
+    settles=("composition",),
+)
 def run_id_needs_quoting(traces: list[Trace], runs: list[Run], contract: Contract, config_source: ConfigSource) -> Iterator[Violation]:
     """A run id does not survive the documented command line.
 

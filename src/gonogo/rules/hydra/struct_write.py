@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Trace
+from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
@@ -17,7 +18,9 @@ HOW = {
 }
 
 
-@rule("HYD107", "struct-write", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule(
+    "HYD107", "struct-write", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE, scope=Scope.HYDRA, settles=("config-key", "crash")
+)
 def struct_write(traces: list[Trace]) -> Iterator[Violation]:
     """The code writes a key that struct mode refuses.
 

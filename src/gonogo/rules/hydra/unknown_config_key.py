@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Access, Site, Trace
 from gonogo.analysis.project.config_places import ConfigPlaces, nearest
+from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
@@ -14,7 +15,15 @@ READING = frozenset({"attribute", "item", "getattr", "select"})
 MOST_ALSO = 5
 
 
-@rule("HYD104", "unknown-config-key", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule(
+    "HYD104",
+    "unknown-config-key",
+    criterion=2,
+    severity=Severity.ERROR,
+    stage=Stage.COMPOSE,
+    scope=Scope.HYDRA,
+    settles=("config-key", "crash"),
+)
 def unknown_config_key(traces: list[Trace], config_places: ConfigPlaces) -> Iterator[Violation]:
     """The code reads a config key that a run does not have.
 

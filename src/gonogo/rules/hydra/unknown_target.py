@@ -9,11 +9,12 @@ from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.config_places import ConfigPlaces
 from gonogo.analysis.project.targets import KEY, Path, find_target, refused_keys, signature_of, targets
 from gonogo.analysis.python.symbols import Definition, Symbols
-from gonogo.model.finding import Location, Related, Severity, Stage
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
-@rule("HYD116", "unknown-target", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("HYD116", "unknown-target", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE, scope=Scope.HYDRA, certainty=Certainty.PROVEN)
 def unknown_target(traces: list[Trace], symbols: Symbols, config_places: ConfigPlaces) -> Iterator[Violation]:
     """A `_target_` of the config that the project does not have, or that takes no such key.
 

@@ -19,7 +19,7 @@ from gonogo.rules.hydra.masked_missing_key import hidden_keys, meant_elsewhere
 Path = tuple[str, ...]
 
 
-@rule("HYD105", "unused-config-key", criterion=2, severity=Severity.WARNING, stage=Stage.COMPOSE)
+@rule("HYD105", "unused-config-key", criterion=2, severity=Severity.WARNING, stage=Stage.COMPOSE, settles=("config-key", "search", "model"))
 def unused_config_key(
     traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces
 ) -> Iterator[Violation]:

@@ -14,7 +14,7 @@ from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.imports import Import
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.symbols import Symbols
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
@@ -23,7 +23,15 @@ from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 GENERATED = re.compile(r"(?:^|\.)(?:_?version|_version_\w+|\w+_pb2(?:_grpc)?)$")
 
 
-@rule("IMP105", "missing-local-import", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule(
+    "IMP105",
+    "missing-local-import",
+    criterion=1,
+    severity=Severity.ERROR,
+    stage=Stage.CHECK,
+    scope=Scope.PROGRAM,
+    settles=("import", "missing-file", "crash"),
+)
 def missing_local_import(
     imports: list[Import], symbols: Symbols, contract: Contract, pyproject: Pyproject | None, experiment: Experiment
 ) -> Iterator[Violation]:

@@ -11,13 +11,13 @@ from gonogo.analysis.python.scopes import FUNCTIONS
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.analysis.python.truncation import is_truncated, last_line, syntax_fault
 from gonogo.model.contract import Contract
-from gonogo.model.finding import Location, Related, Severity, Stage
+from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 _LOGGERS = {"log", "logger", "LOG", "LOGGER", "_log", "_logger"}
 
 
-@rule("IMP108", "truncated-file", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("IMP108", "truncated-file", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK, certainty=Certainty.PROVEN, settles=("syntax",))
 def truncated_file(modules: dict[str, Module], symbols: Symbols, lint: list[Complaint], contract: Contract) -> Iterator[Violation]:
     """A file that ends too early: in the middle of a statement, empty, or an entry point that starts nothing.
 

@@ -10,7 +10,7 @@ from gonogo.analysis.python.lint import RUN_TIME_ERRORS, Complaint
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
 from gonogo.analysis.python.symbols import Symbols
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
@@ -23,7 +23,15 @@ _ACTIONS = {
 }
 
 
-@rule("IMP104", "undefined-name", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule(
+    "IMP104",
+    "undefined-name",
+    criterion=1,
+    severity=Severity.ERROR,
+    stage=Stage.CHECK,
+    scope=Scope.PROGRAM,
+    settles=("undefined-name", "import", "crash"),
+)
 def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols, contract: Contract) -> Iterator[Violation]:
     """A name that nothing defines, or another error that ruff is certain of.
 

@@ -10,15 +10,24 @@ from gonogo.analysis.python.lint import Complaint
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.truncation import is_truncated, syntax_fault
 from gonogo.documents.yaml import parse_yaml
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
-from gonogo.model.finding import Location, Severity, Stage
+from gonogo.model.finding import Certainty, Location, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 SUFFIXES = (".py", ".yaml", ".yml", ".toml")
 
 
-@rule("IMP103", "unparsable-file", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule(
+    "IMP103",
+    "unparsable-file",
+    criterion=1,
+    severity=Severity.ERROR,
+    stage=Stage.CHECK,
+    scope=Scope.PROGRAM,
+    certainty=Certainty.PROVEN,
+    settles=("syntax",),
+)
 def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: list[Complaint], contract: Contract) -> Iterator[Violation]:
     """A Python, YAML or TOML file that does not parse.
 

@@ -12,7 +12,7 @@ from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
-@rule("IMP106", "wrong-call-signature", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("IMP106", "wrong-call-signature", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK, settles=("signature", "crash"))
 def wrong_call_signature(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """A call that cannot bind to the signature of what it calls.
 

@@ -29,7 +29,7 @@ LOADERS = (
 )
 
 
-@rule("MOD101", "checkpoint-ignored", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("MOD101", "checkpoint-ignored", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("config-key", "model"))
 def checkpoint_ignored(
     traces: list[Trace], runs: list[Run], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces
 ) -> Iterator[Violation]:

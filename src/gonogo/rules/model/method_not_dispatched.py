@@ -19,7 +19,7 @@ KEYS = ("method", "objective")
 FOLDING = frozenset({"lower", "upper", "casefold", "strip", "replace"})
 
 
-@rule("MOD104", "method-not-dispatched", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("MOD104", "method-not-dispatched", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("method",))
 def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract: Contract, traces: list[Trace]) -> Iterator[Violation]:
     """Every run's method falls through all the comparisons that the code makes of it.
 

@@ -18,7 +18,7 @@ FEWEST = 6  # numbers that must agree to the last digit
 _TELL_NOTHING = ("_runtime", "_timestamp", "_step", "_wandb")
 
 
-@rule("MOD105", "methods-identical", criterion=4, severity=Severity.ERROR, stage=Stage.REHEARSAL)
+@rule("MOD105", "methods-identical", criterion=4, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("method",))
 def methods_identical(
     rehearsal: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
 ) -> Iterator[Violation]:

@@ -17,7 +17,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.ListComp, ast.GeneratorExp)
 
 
-@rule("MOD106", "mode-misuse", criterion=4, severity=Severity.WARNING, stage=Stage.CHECK)
+@rule("MOD106", "mode-misuse", criterion=4, severity=Severity.WARNING, stage=Stage.CHECK, settles=("model",))
 def mode_misuse(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A model adapts with the statistics of the batch and predicts with those of its training.
 

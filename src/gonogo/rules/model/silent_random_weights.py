@@ -19,7 +19,7 @@ TAKEN_UP = re.compile(r"resum|last|latest|optim|sched|epoch|previous|restore", r
 LOADERS = re.compile(r"^(?:torch\.load|safetensors\.torch\.load_file|torch\.hub\.load.*|huggingface_hub\.hf_hub_download)$")
 
 
-@rule("MOD107", "silent-random-weights", criterion=4, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("MOD107", "silent-random-weights", criterion=4, severity=Severity.ERROR, stage=Stage.CHECK, settles=("model",))
 def silent_random_weights(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A checkpoint that can't be loaded is replaced by random weights.
 

@@ -15,7 +15,7 @@ from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.observed import judged, located, trained
 
 
-@rule("MOD103", "trainable-set-mismatch", criterion=4, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("MOD103", "trainable-set-mismatch", criterion=4, severity=Severity.ERROR, stage=Stage.TRIAL, settles=("model",))
 def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """What the optimizer changes is not what the run config declares, or it changes nothing.
 

@@ -17,7 +17,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 NORMS = re.compile(r"BatchNorm|LayerNorm|GroupNorm|_NormBase|_BatchNorm|InstanceNorm|\bbn|norm|affine", re.IGNORECASE)
 
 
-@rule("MOD102", "untrained-head", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("MOD102", "untrained-head", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("model",))
 def untrained_head(modules: dict[str, Module], contract: Contract, networks: list[Built]) -> Iterator[Violation]:
     """A pretrained network gets a new head that nothing ever trains.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.python.ignores import find_ignores
+from gonogo.model.contract import Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, all_rules, rule
 
 
-@rule("POL101", "unusable-ignore", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK)
+@rule("POL101", "unusable-ignore", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def unusable_ignore(experiment: Experiment) -> Iterator[Violation]:
     """A comment that asks to ignore a finding, but not so that it counts.
 

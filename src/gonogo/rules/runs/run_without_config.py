@@ -12,7 +12,7 @@ from gonogo.rules.base import Tree, Violation, at, rule
 from gonogo.rules.grouping import by_message
 
 
-@rule("RUN101", "run-without-config", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("RUN101", "run-without-config", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK, settles=("missing-file",))
 def run_without_config(plan: Plan | None, runs: list[Run], contract: Contract) -> Iterator[Violation]:
     """A run of the plan has no run config, or a run config belongs to no run of the plan.
 

@@ -28,7 +28,7 @@ OTHER_BOUNDS = ("bounds", "range", "args", "value", "loc", "mean", "mu")
 TYPE_KEYS = ("type", "distribution", "dist", "kind")
 
 
-@rule("OPT102", "bad-search-space", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("OPT102", "bad-search-space", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK, settles=("search",))
 def bad_search_space(runs: list[Run], modules: dict[str, Module]) -> Iterator[Violation]:
     """A search space that can't be sampled.
 

@@ -16,7 +16,7 @@ OTHER_WAYS = frozenset({"trials", "get_trials", "trials_dataframe", "best_config
 SHOWN_BY = ("print", "pprint", "log", "logger", "logging", "console", "tqdm", "warnings")
 
 
-@rule("OPT105", "best-not-used", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("OPT105", "best-not-used", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK, settles=("search",))
 def best_not_used(modules: dict[str, Module]) -> Iterator[Violation]:
     """The best parameters are searched for and never applied.
 

@@ -12,7 +12,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import judged, located
 
 
-@rule("OPT106", "degenerate-objective", criterion=7, severity=Severity.ERROR, stage=Stage.REHEARSAL)
+@rule("OPT106", "degenerate-objective", criterion=7, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("search",))
 def degenerate_objective(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A trial of the search asks for no parameter.
 

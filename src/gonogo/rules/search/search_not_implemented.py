@@ -34,7 +34,7 @@ SEARCHERS = frozenset(
 )
 
 
-@rule("OPT101", "search-not-implemented", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("OPT101", "search-not-implemented", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK, settles=("search",))
 def search_not_implemented(
     runs: list[Run], modules: dict[str, Module], shared_config: YamlDocument, contract: Contract
 ) -> Iterator[Violation]:

@@ -20,7 +20,7 @@ SIGNATURES = {
 }
 
 
-@rule("OPT103", "space-signature-mismatch", criterion=7, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("OPT103", "space-signature-mismatch", criterion=7, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("search",))
 def space_signature_mismatch(traces: list[Trace]) -> Iterator[Violation]:
     """The search space does not fit the suggest calls that the code makes of it.
 

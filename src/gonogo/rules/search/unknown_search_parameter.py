@@ -20,7 +20,7 @@ from gonogo.rules.grouping import by_message
 WORD = re.compile(r"\w+")
 
 
-@rule("OPT104", "unknown-search-parameter", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("OPT104", "unknown-search-parameter", criterion=7, severity=Severity.ERROR, stage=Stage.CHECK, settles=("search",))
 def unknown_search_parameter(
     runs: list[Run], shared_config: YamlDocument, modules: dict[str, Module], contract: Contract
 ) -> Iterator[Violation]:

@@ -10,7 +10,7 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Tree, Violation, at, rule
 
 
-@rule("STR101", "missing-file", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("STR101", "missing-file", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK, settles=("missing-file",))
 def missing_file(experiment: Experiment, contract: Contract) -> Iterator[Violation]:
     """A file that the contract requires is not there.
 

@@ -16,7 +16,7 @@ UNWISE = re.compile(r"[\\%]")
 LONGEST = 128
 
 
-@rule("WDB105", "bad-run-id", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("WDB105", "bad-run-id", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("tracking",))
 def bad_run_id(traces: list[Trace]) -> Iterator[Violation]:
     """W&B refuses the id that a run is begun under.
 

@@ -13,7 +13,7 @@ from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
-@rule("WDB107", "log-after-finish", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("WDB107", "log-after-finish", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK, settles=("tracking",))
 def log_after_finish(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Something is logged after the run was finished.
 

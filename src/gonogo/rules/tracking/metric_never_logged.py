@@ -14,7 +14,7 @@ from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.observed import judged, located
 
 
-@rule("WDB106", "metric-never-logged", criterion=6, severity=Severity.WARNING, stage=Stage.REHEARSAL)
+@rule("WDB106", "metric-never-logged", criterion=6, severity=Severity.WARNING, stage=Stage.REHEARSAL, settles=("tracking",))
 def metric_never_logged(
     rehearsal: SessionSeen, plan: Plan | None, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
 ) -> Iterator[Violation]:

@@ -21,7 +21,7 @@ METRIC = re.compile(
 DATA = re.compile(r"\.(?:json|jsonl|csv|tsv|npy|npz|txt|parquet|pkl|pickle|feather|xlsx)$")
 
 
-@rule("WDB102", "metrics-bypass-wandb", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("WDB102", "metrics-bypass-wandb", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK, settles=("tracking",))
 def metrics_bypass_wandb(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """Training leaves its metrics in files of its own, or prints them as JSON.
 

@@ -16,7 +16,7 @@ from gonogo.rules.places import training_place
 WHERE = {"entity": "WANDB_ENTITY", "project": "WANDB_PROJECT"}
 
 
-@rule("WDB101", "no-wandb-init", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("WDB101", "no-wandb-init", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK, settles=("tracking",))
 def no_wandb_init(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """No run is begun at W&B, or not where the config says.
 

@@ -18,7 +18,7 @@ from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
-@rule("WDB108", "run-id-differs", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("WDB108", "run-id-differs", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("tracking",))
 def run_id_differs(traces: list[Trace], modules: dict[str, Module], sources: Sources, contract: Contract) -> Iterator[Violation]:
     """Training begins its run under another id than evaluation asks for.
 

@@ -12,7 +12,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 
-@rule("WDB109", "step-goes-back", criterion=6, severity=Severity.WARNING, stage=Stage.TRIAL)
+@rule("WDB109", "step-goes-back", criterion=6, severity=Severity.WARNING, stage=Stage.TRIAL, settles=("tracking",))
 def step_goes_back(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A row is logged with a step that lies before the last one.
 

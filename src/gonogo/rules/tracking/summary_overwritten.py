@@ -16,7 +16,7 @@ from gonogo.rules.observed import judged, located, processes
 IN_SUMMARY = "summary:"
 
 
-@rule("WDB111", "summary-overwritten", criterion=6, severity=Severity.WARNING, stage=Stage.REHEARSAL)
+@rule("WDB111", "summary-overwritten", criterion=6, severity=Severity.WARNING, stage=Stage.REHEARSAL, settles=("tracking",))
 def summary_overwritten(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A value that was written into the summary is not there when the run is over: a row's value of the same name is.
 

@@ -15,7 +15,7 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
-@rule("WDB104", "tracking-fails-open", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK)
+@rule("WDB104", "tracking-fails-open", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK, settles=("tracking",))
 def tracking_fails_open(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A run that W&B did not take goes on without it.
 

@@ -19,7 +19,7 @@ from gonogo.rules.grouping import by_message
 MODE = ("wandb", "mode")
 
 
-@rule("WDB110", "tracking-off", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("WDB110", "tracking-off", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("tracking",))
 def tracking_off(traces: list[Trace], modules: dict[str, Module], contract: Contract, config_places: ConfigPlaces) -> Iterator[Violation]:
     """W&B is switched off in a full run.
 

@@ -12,7 +12,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 
-@rule("WDB103", "wandb-on-in-trial", criterion=6, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("WDB103", "wandb-on-in-trial", criterion=6, severity=Severity.ERROR, stage=Stage.TRIAL, settles=("tracking",))
 def wandb_on_in_trial(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """W&B is on in a trial.
 

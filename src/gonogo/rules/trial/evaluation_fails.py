@@ -13,7 +13,7 @@ from gonogo.rules.evaluation.config_from_nowhere import missing_file
 from gonogo.rules.observed import failures
 
 
-@rule("TRI107", "evaluation-fails", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL)
+@rule("TRI107", "evaluation-fails", criterion=8, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("crash",))
 def evaluation_fails(
     rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
 ) -> Iterator[Violation]:

@@ -12,7 +12,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import failures
 
 
-@rule("TRI106", "rehearsal-fails", criterion=9, severity=Severity.ERROR, stage=Stage.REHEARSAL)
+@rule("TRI106", "rehearsal-fails", criterion=9, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("crash",))
 def rehearsal_fails(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The full command of a run fails, although only two batches of it were run.
 

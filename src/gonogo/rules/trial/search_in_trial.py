@@ -12,7 +12,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 
-@rule("TRI103", "search-in-trial", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("TRI103", "search-in-trial", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL, settles=("trial",))
 def search_in_trial(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The hyper-parameter search runs in a trial.
 

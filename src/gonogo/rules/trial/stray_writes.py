@@ -12,7 +12,7 @@ from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.places import main_place
 
 
-@rule("TRI105", "stray-writes", criterion=9, severity=Severity.WARNING, stage=Stage.TRIAL)
+@rule("TRI105", "stray-writes", criterion=9, severity=Severity.WARNING, stage=Stage.TRIAL, settles=("trial",))
 def stray_writes(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A run leaves files where none belong.
 

@@ -12,7 +12,7 @@ from gonogo.model.finding import Location, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
-@rule("TRI109", "trial-changes-nothing", criterion=9, severity=Severity.ERROR, stage=Stage.COMPOSE)
+@rule("TRI109", "trial-changes-nothing", criterion=9, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("trial",))
 def trial_changes_nothing(traces: list[Trace], contract: Contract, config_places: ConfigPlaces) -> Iterator[Violation]:
     """Trial mode does not reach the process that trains.
 

@@ -16,7 +16,7 @@ _TORCH = ("import torch", "from torch", "import lightning", "import pytorch_ligh
 _OTHERS = ("vllm", "jax", "tensorflow", "llama_cpp", "onnxruntime", "tensorrt", "openai", "torch.jit", "torchscript", "functional_call")
 
 
-@rule("TRI108", "trial-did-nothing", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("TRI108", "trial-did-nothing", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL, settles=("trial",))
 def trial_did_nothing(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A trial ends well without having run a network.
 

@@ -12,7 +12,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import failures
 
 
-@rule("TRI101", "trial-fails", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("TRI101", "trial-fails", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL, settles=("crash", "trial"))
 def trial_fails(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The trial of a run fails.
 

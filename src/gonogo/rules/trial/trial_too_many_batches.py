@@ -14,7 +14,7 @@ from gonogo.rules.observed import located
 LOOPS_OVER_DATA = ("items", "slices")
 
 
-@rule("TRI102", "trial-too-many-batches", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("TRI102", "trial-too-many-batches", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL, settles=("trial",))
 def trial_too_many_batches(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A trial goes through more batches than the contract allows, or through more than one epoch.
 

@@ -14,7 +14,7 @@ from gonogo.rules.places import main_place
 SECONDS = 120.0
 
 
-@rule("TRI104", "trial-too-slow", criterion=9, severity=Severity.WARNING, stage=Stage.TRIAL)
+@rule("TRI104", "trial-too-slow", criterion=9, severity=Severity.WARNING, stage=Stage.TRIAL, settles=("trial",))
 def trial_too_slow(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A trial takes minutes.
 

@@ -5,15 +5,28 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from pydantic import ValidationError
 
+from gonogo.cli.options import ListAs, ListFormat
 from gonogo.model.errors import UsageError
 from gonogo.model.finding import Finding
 from gonogo.model.verdict import Verdict
 from gonogo.report import plain
 
 MOST_BYTES = 100_000_000
+
+
+def command(
+    context: typer.Context,
+    old: Annotated[str, typer.Argument(metavar="OLD", help="An earlier verdict, as JSON.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="A later verdict, as JSON.")],
+    format: ListAs = ListFormat.TEXT,
+) -> None:
+    """Compare two verdicts: what was fixed, what is new, what is still there."""
+    context.obj.action = lambda: run(old, new, format.value)
 
 
 def run(old: str, new: str, format: str) -> int:

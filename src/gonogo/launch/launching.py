@@ -1,4 +1,4 @@
-"""`gonogo launch`: the gate, then every run, then the evaluation."""
+"""The gate, then every run, then the evaluation: for `gonogo launch`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gonogo.cli.check import check_paths, checked_trial_options
 from gonogo.engine.running import chosen
 from gonogo.execution.environment import FILES, Environment, Settings, prepare
-from gonogo.launch import executors
 from gonogo.launch.job import Event, Executor, Job, carry_out, last_line
 from gonogo.launch.results import Folder, content_of, keep_verdict, kept_verdict
 from gonogo.launch.table import Board
 from gonogo.model import contract as contracts
 from gonogo.model import experiment as experiments
 from gonogo.model import plan as plans
+from gonogo.model.check_options import CheckOptions
 from gonogo.model.contract import Contract
 from gonogo.model.errors import StageError, UsageError
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Stage
+from gonogo.model.options import ExecutionOptions
 from gonogo.model.runs import Run, collect_runs
 from gonogo.model.verdict import Outcome, Verdict
 from gonogo.pool.pool import Pool, Task
@@ -31,43 +31,47 @@ from gonogo.report import plain
 
 EVALUATION = "evaluation"
 INTERRUPTED = 130
+GATE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for; the fields are its arguments and options."""
+    """What is to be launched, and how.
+
+    Attributes:
+        path: the folder of the experiment.
+        plan: a file.
+        executor: carries the runs.
+        results: the folder of the results.
+        force: launch it whatever the gate says.
+        tracker: log to a local tracker.
+        overrides: more Hydra overrides for every run.
+        execution: how the gate's rehearsal is run; its `runs` are those that are launched.
+    """
 
     path: str
     plan: str | None
-    runs: tuple[str, ...]
-    on: str
+    executor: Executor
     results: str
     force: bool
     tracker: bool
-    jobs: int | None
-    address: str | None
-    slurm: tuple[str, ...]
     overrides: tuple[str, ...]
-    trial: dict[str, Any]
-    debug: bool
+    execution: ExecutionOptions
 
 
-def run(request: Request, pool: Pool) -> int:
+def launch(request: Request, pool: Pool) -> int:
     """Launch; the exit code is 0 if every run and the evaluation ended well, 1 on NO-GO or where one failed, 3 where the gate can't decide.
 
     Raises:
         UsageError: a path, run or engine that is not there.
         StageError: the environment can't be made.
     """
-    check_paths([request.path, *([request.plan] if request.plan else [])])
     if not Path(request.path).is_dir():
         raise UsageError(f"{request.path} is no folder: write a bundle's files into one to launch it.")
-    parameters = dict(_pair(text) for text in request.slurm)
-    executor = executors.make(request.on, request.jobs, request.address, parameters)
     plan = plans.load(Path(request.plan)) if request.plan else None
     experiment = experiments.load(request.path, plan)
     contract, _ = contracts.detect(experiment)
-    runs = chosen(collect_runs(experiment, contract), request.runs)
+    runs = chosen(collect_runs(experiment, contract), request.execution.runs)
     if not runs:
         raise UsageError(f"{request.path} has no runs: give the plan with --plan, or add the run configs.")
     with pool:
@@ -85,7 +89,7 @@ def run(request: Request, pool: Pool) -> int:
     folder.write_provenance(verdict, experiment, environment.interpreter, _configs(experiment, runs), sys.argv[1:])
     try:
         with _tracking(request, folder) as variables:
-            return _carry(_Launch(request, experiment, contract, runs, environment, folder, content, variables), executor)
+            return _carry(_Launch(request, experiment, contract, runs, environment, folder, content, variables))
     except KeyboardInterrupt:
         _say("Stopped; the same command goes on from here.")
         return INTERRUPTED
@@ -108,7 +112,7 @@ class _Launch:
         return Job(label, argv, str(self.experiment.root), self.variables, self.folder.log(label), gpus)
 
 
-def _carry(launch: _Launch, executor: Executor) -> int:
+def _carry(launch: _Launch) -> int:
     """The runs that are not finished, then the evaluation of all that are."""
     folder, command = launch.folder, launch.contract.commands["full"]
     finished = folder.finished(launch.content)
@@ -124,7 +128,7 @@ def _carry(launch: _Launch, executor: Executor) -> int:
         for label in labels:
             if label in finished:
                 board.hear(Event(label, "skipped", reason="it has finished before"))
-        for event in executor.run(jobs) if jobs else ():
+        for event in launch.request.executor.run(jobs) if jobs else ():
             board.hear(event)
             folder.note(event.label, event.state, launch.content, seconds=round(event.seconds, 1), reason=event.reason)
             if event.state == "failed":
@@ -147,15 +151,14 @@ def _carry(launch: _Launch, executor: Executor) -> int:
 
 def _gate(request: Request, experiment: Experiment, pool: Pool) -> Verdict:
     """A verdict through the rehearsal: one of the same content that is kept, else a new one."""
-    trial = checked_trial_options({**request.trial, "runs": request.runs})
-    content = content_of(experiment, json.dumps(trial, sort_keys=True, default=str))
+    content = content_of(experiment, request.execution.model_dump_json())
     kept = kept_verdict(content)
     if kept is not None:
         _say("gate: a verdict of the same content is kept")
         return kept
     from gonogo.report.live import Live
 
-    options = {"to": Stage.REHEARSAL.value, "execution": trial, "timeout": 120.0}
+    options = CheckOptions(to=Stage.REHEARSAL, execution=request.execution, timeout=GATE_SECONDS)
     live = Live(sys.stderr, [request.path])
     (result,) = pool.run([Task(request.path, request.path, request.plan)], options, live.hear)
     if result.usage:
@@ -166,7 +169,7 @@ def _gate(request: Request, experiment: Experiment, pool: Pool) -> Verdict:
 
 
 def _environment(request: Request, experiment: Experiment) -> Environment:
-    python = request.trial.get("python")
+    python = request.execution.python
     files = {name: text for name in FILES if (text := experiment.text(name)) is not None}
     found = prepare(files, Settings(python=Path(python) if python else None))
     if not isinstance(found, Environment):
@@ -193,7 +196,6 @@ def _configs(experiment: Experiment, runs: list[Run]) -> dict[str, Any]:
     from gonogo.analysis.interpreter.trace import composed_configs
     from gonogo.compose.client import Composer
     from gonogo.engine.pipeline import facts_of
-    from gonogo.model.check_options import CheckOptions
 
     wanted = {run.id for run in runs}
     with Composer() as composer, facts_of(experiment, CheckOptions(select=("STR101",)), composer) as (facts, _):
@@ -211,13 +213,6 @@ def _filled(text: str, values: dict[str, str]) -> str:
     for name, value in values.items():
         text = text.replace(name, value)
     return text
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise UsageError(f"--slurm takes NAME=VALUE, not {text}.")
-    return name, value
 
 
 def _say(line: str) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gonogo.model.finding import Finding, Severity
 from gonogo.model.verdict import Verdict
+from gonogo.report.formats import Format, Target
 
 _NAMES = {Severity.ERROR: "must", Severity.WARNING: "should", Severity.INFO: "may"}
 
@@ -32,9 +35,28 @@ def _entry(finding: Finding) -> str:
     line = f"line {finding.location.line}: " if finding.location.line is not None else ""
     others = "".join(f"; see {other.location}" for other in finding.related[:2])
     runs = f" (runs: {', '.join(map(_flat, finding.runs[:3]))}{' …' if len(finding.runs) > 3 else ''})" if finding.runs else ""
-    told = f"{line}{_flat(finding.message)}. {_flat(finding.action)}{others}.{runs}"
+    told = f"{line}{_flat(finding.message)} ({finding.certainty}). {_flat(finding.action)}{others}.{runs}"
     return f"- {_NAMES[finding.severity]}, {told} [{finding.rule} {finding.fingerprint}]"
 
 
 def _flat(value: str) -> str:
     return " ".join(value.split())
+
+
+class AgentWriter:
+    """Writes one document with the list of each experiment."""
+
+    def __init__(self, target: Target) -> None:
+        self._stream = target.stream
+        self._texts: list[str] = []
+
+    def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
+        """Take a verdict."""
+        self._texts.append(text(verdict))
+
+    def finish(self, seconds: float) -> None:
+        """Write the lists."""
+        print("\n\n".join(self._texts), file=self._stream)
+
+
+FORMAT = Format("what to change, by file, for programs that write code", AgentWriter)

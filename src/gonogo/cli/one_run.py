@@ -1,43 +1,32 @@
-"""`gonogo trial` and `gonogo rehearse`: one run, all that it says, and what was seen of it."""
+"""One run, all that it says, and what was seen of it: for `gonogo trial` and `gonogo rehearse`."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import Any
 
 from rich.text import Text
 
-from gonogo.cli.check import check_paths, checked_trial_options
+from gonogo.cli.options import check_paths
+from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import UsageError
+from gonogo.model.finding import Stage
+from gonogo.model.options import ExecutionOptions
 from gonogo.model.verdict import Verdict
 from gonogo.pool.pool import Pool, Task
 from gonogo.report import plain
 from gonogo.report.console import ReportConsole
-from gonogo.report.text import Report
+from gonogo.report.formats.text import Report
 
 
-@dataclass(frozen=True)
-class Request:
-    """What the command line asks for."""
-
-    path: str
-    run: str
-    plan: str | None
-    to: str
-    trial: dict[str, Any]
-    debug: bool
-
-
-def run(request: Request, pool: Pool) -> int:
+def run(stage: Stage, path: str, plan: str | None, execution: ExecutionOptions, pool: Pool) -> int:
     """Run it; the exit code is that of a verdict on the stages that ran it alone.
 
     Raises:
         UsageError: a path or a run that is not there.
     """
     with pool:
-        check_paths([request.path, *([request.plan] if request.plan else [])])
-        options = {"to": request.to, "execution": checked_trial_options(request.trial), "timeout": 60.0}
+        check_paths(path, plan)
+        options = CheckOptions(to=stage, execution=execution)
         console = ReportConsole(sys.stdout)
 
         def hear(_: int, stage: str, label: str, what: str, text: str) -> None:
@@ -47,7 +36,7 @@ def run(request: Request, pool: Pool) -> int:
                 console.put(Text(plain.line(text)))
             sys.stdout.flush()
 
-        (result,) = pool.run([Task(request.path, request.path, request.plan)], options, hear)
+        (result,) = pool.run([Task(path, path, plan)], options, hear)
         if result.usage:
             raise UsageError(result.usage)
         verdict = _of_runs(result.verdict)

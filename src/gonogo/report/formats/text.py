@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.text import Text
 
@@ -11,6 +11,7 @@ from gonogo.model.verdict import Outcome, Verdict
 from gonogo.report import plain
 from gonogo.report.console import ReportConsole
 from gonogo.report.excerpt import rows
+from gonogo.report.formats import Format, Target
 
 Source = Callable[[str], list[str] | None]
 MOST_RUNS = 3
@@ -86,6 +87,7 @@ class Report:
             ": ",
             (SEVERITY_NAMES[severity], SEVERITY_STYLES[severity]),
             f" {finding.rule} {finding.slug}: {plain.line(finding.message)}",
+            (f" ({finding.certainty})", "dim"),
             (f" ({SEVERITY_NAMES[finding.severity_by_rule]} by its rule)" if finding.severity_by_rule is not None else "", "dim"),
         )
 
@@ -184,3 +186,28 @@ def _summary(verdict: Verdict) -> str:
     seconds = sum(stage.seconds for stage in verdict.stages)
     undecided = f", {_plural(len(verdict.undecided), 'open question')}" if verdict.undecided else ""
     return f"{verdict.outcome}: {_counts(verdict)}{undecided}, in {seconds:.2f} s"
+
+
+class TextWriter:
+    """Prints each verdict at once, and an overview after several."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._report = Report(ReportConsole(target.stream))
+        self._verdicts: list[Verdict] = []
+
+    def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
+        """Print a verdict."""
+        if self._verdicts:
+            print(file=self._target.stream)
+        self._verdicts.append(verdict)
+        lines = {path: text.splitlines() for path, text in sources.items()}
+        self._report.print(verdict, lines.get, details=self._target.details)
+
+    def finish(self, seconds: float) -> None:
+        """Print the overview."""
+        if len(self._verdicts) > 1:
+            self._report.overview(self._verdicts, seconds)
+
+
+FORMAT = Format("for people, and for grep", TextWriter, streams=True)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gonogo.model.errors import UsageError
 from gonogo.model.finding import Finding, Severity
 from gonogo.model.verdict import Verdict
+from gonogo.report.formats import Format, Target
 
 GROUP = 1000  # rows that are written at a time
 
@@ -22,6 +22,7 @@ _Columns = dict[str, tuple[pa.DataType, Callable[[Any], Any]]]
 FINDING_COLUMNS: _Columns = {
     "rule": (pa.string(), lambda finding: finding.rule),
     "severity": (pa.string(), lambda finding: finding.severity.value),
+    "certainty": (pa.string(), lambda finding: finding.certainty.value),
     "stage": (pa.string(), lambda finding: finding.stage.value),
     "blocks": (pa.bool_(), lambda finding: finding.blocks),
     "path": (pa.string(), lambda finding: finding.location.path),
@@ -49,45 +50,37 @@ COLUMNS: _Columns = {
 SCHEMA = pa.schema([(name, kind) for name, (kind, _) in COLUMNS.items()])
 
 
-class ParquetFile:
-    """Written row by row; it has its name when it is whole.
-
-    Args:
-        path: of the file.
+class ParquetWriter:
+    """Writes row by row.
 
     Raises:
-        OSError: it can't be written.
+        UsageError: the target has no path.
     """
 
-    def __init__(self, path: str) -> None:
-        self._path = Path(path)
-        self._path.unlink(missing_ok=True)  # an old file must not be taken for the new one if that is never whole
-        self._unfinished = self._path.with_name(f".{self._path.name}.part")
-        self._writer = pq.ParquetWriter(self._unfinished, SCHEMA, compression="zstd")
+    def __init__(self, target: Target) -> None:
+        if target.path is None:
+            raise UsageError("--format parquet is a file's: name it with --output.")
+        self._writer = pq.ParquetWriter(target.path, SCHEMA, compression="zstd")
         self._rows: list[dict[str, Any]] = []
 
-    def write(self, verdict: Verdict) -> None:
-        """Add a verdict."""
+    def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
+        """Take a verdict."""
         self._rows.append(_row(verdict, COLUMNS))
         if len(self._rows) >= GROUP:
             self._flush()
+
+    def finish(self, seconds: float) -> None:
+        """Write the rest and close the file."""
+        self._flush()
+        self._writer.close()
 
     def _flush(self) -> None:
         self._writer.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA))
         self._rows = []
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        if kind is None:
-            self._flush()
-        self._writer.close()
-        if kind is None:
-            self._unfinished.replace(self._path)
-        else:
-            self._unfinished.unlink()
-
 
 def _row(thing: Verdict | Finding, columns: _Columns) -> dict[str, Any]:
     return {name: value(thing) for name, (_, value) in columns.items()}
+
+
+FORMAT = Format("a table with a row for each experiment", ParquetWriter, binary=True)

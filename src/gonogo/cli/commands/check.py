@@ -1,0 +1,158 @@
+"""`gonogo check`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gonogo.cli.options import (
+    AiMode,
+    AiModel,
+    AiUrl,
+    DataRoots,
+    Debug,
+    IgnoredRules,
+    Overrides,
+    PolicyFile,
+    Python,
+    RayAddress,
+    RequireSandbox,
+    RuleNames,
+    RunTimeout,
+    Samples,
+    Sandbox,
+    SandboxMode,
+    StandInPlugins,
+    StandIns,
+    ai_options,
+    execution_options,
+    policy_of,
+    split_names,
+)
+
+if TYPE_CHECKING:
+    from gonogo.model.policy import Baseline
+
+
+class To(StrEnum):
+    """The last stage of a check."""
+
+    COMPOSE = "compose"
+    TRIAL = "trial"
+    REHEARSAL = "rehearsal"
+
+
+class On(StrEnum):
+    """Where experiments are judged."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def command(
+    context: typer.Context,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="PATH...", help="Folders or bundles (JSON) of experiments; - is a bundle on stdin.")
+    ] = None,
+    paths_from: Annotated[str | None, typer.Option(metavar="FILE", help="Judge the PATHs in this file too, one a line.")] = None,
+    plan: Annotated[list[str] | None, typer.Option(metavar="FILE", help="The research plan; with several PATHs, once for each.")] = None,
+    contract: Annotated[str | None, typer.Option(metavar="NAME", help="Name or TOML file of the contract (default: detected).")] = None,
+    entry: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="An entry point, for --contract generic; overrides may follow it (default: detected)."),
+    ] = None,
+    config: PolicyFile = None,
+    baseline: Annotated[str | None, typer.Option(metavar="FILE", help="Findings listed there don't block.")] = None,
+    write_baseline: Annotated[str | None, typer.Option(metavar="FILE", help="List the findings there.")] = None,
+    trust_repo: Annotated[
+        bool, typer.Option("--trust-repo", help="Heed the experiment's own [tool.gonogo] and its `# gonogo: ignore[…]` comments.")
+    ] = False,
+    format: Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="How to write the verdict (default: text).")] = None,
+    select: RuleNames = None,
+    ignore: IgnoredRules = None,
+    to: Annotated[To, typer.Option("--to", help="The last stage: compose runs nothing, the others run the experiment.")] = To.COMPOSE,
+    runs: Annotated[
+        list[str] | None, typer.Option("--runs", metavar="PATTERN", help="Run only these runs: ids or patterns; may be repeated.")
+    ] = None,
+    python: Python = None,
+    data_root: DataRoots = None,
+    sandbox: Sandbox = SandboxMode.AUTO,
+    require_sandbox: RequireSandbox = False,
+    run_timeout: RunTimeout = 180.0,
+    stand_ins: StandIns = True,
+    stand_in_plugins: StandInPlugins = None,
+    override: Overrides = None,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Go on to the dearer stages whatever was found.")] = False,
+    ai: AiMode = None,
+    ai_model: AiModel = None,
+    ai_url: AiUrl = None,
+    samples: Samples = None,
+    on: Annotated[On, typer.Option("--on", help="Where to judge; the nodes of a Ray cluster see the same folders.")] = On.LOCAL,
+    address: RayAddress = None,
+    jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes to use (default: one a core).")] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, max=86400, metavar="SECONDS", help="Time limit for one experiment.")] = 60.0,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE", help="Write the report there instead; FORMAT=FILE in another format; may be repeated."),
+    ] = None,
+    debug: Debug = False,
+) -> None:
+    """Judge experiments: GO (exit code 0), NO-GO (1) or could not decide (3)."""
+    if not paths and paths_from is None:
+        raise typer.BadParameter("name at least one folder or bundle, or - for a bundle on standard input", param_hint="PATH...")
+
+    def act() -> int:
+        from gonogo.cli.judging import Request, judge
+        from gonogo.cli.output import destinations
+        from gonogo.model.check_options import CheckOptions
+        from gonogo.model.finding import Stage
+
+        policy = policy_of(config)
+        options = CheckOptions(
+            contract=contract,
+            entries=tuple(entry or ()),
+            select=split_names(select),
+            ignore=split_names(ignore),
+            timeout=timeout,
+            policy=policy,
+            baseline=_baseline(baseline),
+            trust_repo=trust_repo,
+            to=Stage(to.value),
+            execution=execution_options(
+                runs=runs,
+                python=python,
+                data_root=data_root,
+                sandbox=sandbox,
+                require_sandbox=require_sandbox,
+                run_timeout=run_timeout,
+                stand_ins=stand_ins,
+                stand_in_plugins=stand_in_plugins,
+                override=override,
+                keep_going=keep_going,
+            ),
+            ai=ai_options(policy, ai, ai_model, ai_url, samples),
+        )
+        request = Request(
+            paths=tuple(paths or ()),
+            paths_from=paths_from,
+            plans=tuple(plan or ()),
+            on=on.value,
+            address=address,
+            jobs=jobs,
+            reports=tuple(destinations(format, output or [], default="text")),
+            write_baseline=write_baseline,
+            debug=debug,
+        )
+        return judge(request, options, context.obj.pool)
+
+    context.obj.action = act
+
+
+def _baseline(path: str | None) -> Baseline | None:
+    if path is None:
+        return None
+    from gonogo.engine.policy import load_baseline
+
+    return load_baseline(path)

@@ -1,0 +1,50 @@
+"""Facts that the interpreter establishes: what each run composes, reads and calls."""
+
+from __future__ import annotations
+
+from gonogo.analysis.interpreter.interpreter import ConfigSource
+from gonogo.analysis.interpreter.project import ProjectSource
+from gonogo.analysis.interpreter.runs import follow
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.project.entries import hydra_doubt, import_roots
+from gonogo.analysis.project.survey import Survey, Surveyor
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.training.pretrained import Built, built_networks
+from gonogo.compose.client import Composer
+from gonogo.engine.facts import fact
+from gonogo.engine.workspace import Workspace
+from gonogo.model.contract import Contract
+from gonogo.model.experiment import Experiment
+from gonogo.model.runs import Run
+
+
+@fact
+def config_source(
+    composer: Composer, workspace: Workspace, contract: Contract, experiment: Experiment, modules: dict[str, Module]
+) -> ConfigSource:
+    """Composes the experiment's configs, each only once."""
+    if contract.entries is not None:
+        return ProjectSource(composer, workspace.root, import_roots(modules), hydra_doubt(experiment, modules))
+    return ConfigSource(composer, workspace.root)
+
+
+@fact
+def survey(
+    experiment: Experiment, contract: Contract, modules: dict[str, Module], config_source: ProjectSource, entries: tuple[str, ...]
+) -> Survey:
+    """What the entry points of a project start; `entries` is what the caller named."""
+    return Surveyor(experiment, contract, modules, config_source).run(entries)
+
+
+@fact
+def traces(
+    experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: list[Run], config_source: ConfigSource
+) -> list[Trace]:
+    """What following each run through the program showed."""
+    return follow(experiment, contract, modules, runs, config_source)
+
+
+@fact
+def networks(traces: list[Trace]) -> list[Built]:
+    """The networks that the runs build from libraries of models."""
+    return built_networks(traces)

@@ -1,0 +1,45 @@
+"""Facts about the plan, the runs, and the files around the code."""
+
+from __future__ import annotations
+
+from gonogo.analysis.project.config_places import ConfigPlaces, ProjectPlaces
+from gonogo.analysis.project.pyproject import Pyproject, load_pyproject
+from gonogo.documents.yaml import YamlDocument, parse_yaml
+from gonogo.engine.facts import fact
+from gonogo.model.contract import Contract
+from gonogo.model.experiment import Experiment
+from gonogo.model.plan import Plan
+from gonogo.model.runs import Run, collect_runs
+
+
+@fact
+def plan(experiment: Experiment) -> Plan | None:
+    """The research plan, None if there is none."""
+    return experiment.plan
+
+
+@fact
+def pyproject(experiment: Experiment, contract: Contract) -> Pyproject | None:
+    """`pyproject.toml`, None if absent or unreadable; in a project of any shape, also where it is only there for tools."""
+    found = load_pyproject(experiment.text("pyproject.toml"))
+    is_for_tools = contract.entries is not None and found is not None and found.fault is None and not found.project
+    return None if is_for_tools else found
+
+
+@fact
+def runs(experiment: Experiment, contract: Contract) -> list[Run]:
+    """Every run: of the plan first, then run configs the plan does not know."""
+    return collect_runs(experiment, contract)
+
+
+@fact
+def shared_config(experiment: Experiment, contract: Contract) -> YamlDocument:
+    """The primary Hydra config as YAML, empty if absent."""
+    return parse_yaml(experiment.text(f"{contract.hydra.config_dir}/{contract.hydra.config_name}.yaml") or "")
+
+
+@fact
+def config_places(experiment: Experiment, contract: Contract, runs: list[Run]) -> ConfigPlaces:
+    """Where keys of composed configs are written."""
+    places = ConfigPlaces if contract.entries is None else ProjectPlaces
+    return places(experiment, contract, runs)

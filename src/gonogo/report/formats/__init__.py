@@ -1,0 +1,83 @@
+"""The formats in which verdicts are written, one file each: a module of this package, or of an installed one, that defines `FORMAT`.
+
+A package that brings a format of its own names its module in the entry-point group `gonogo.formats`, under the format's name.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol, TextIO
+
+from gonogo.model.errors import UsageError
+from gonogo.model.verdict import Verdict
+from gonogo.system.plugins import named
+
+GROUP = "gonogo.formats"
+
+
+class Writer(Protocol):
+    """Writes the verdicts of one call."""
+
+    def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
+        """Take a verdict, with the texts of the files that it points into, by path."""
+
+    def finish(self, seconds: float) -> None:
+        """Write what is left; `seconds` is what the whole call took."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where to write, and how much.
+
+    Attributes:
+        stream: a text stream.
+        path: the file's path, None for a stream that has none.
+        experiments: how many verdicts there will be.
+        details: show also what is of use to few.
+    """
+
+    stream: TextIO
+    path: str | None
+    experiments: int
+    details: bool = False
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format.
+
+    Attributes:
+        summary: what it is, for the help.
+        open: makes a writer.
+        binary: it writes to the target's path by itself, never to a terminal.
+        streams: it writes each verdict as it comes, so that a reader of a pipe need not wait.
+    """
+
+    summary: str
+    open: Callable[[Target], Writer]
+    binary: bool = False
+    streams: bool = False
+
+
+def names() -> list[str]:
+    """The names of all formats."""
+    return sorted({*(entry.name for entry in pkgutil.iter_modules(__path__)), *named(GROUP)})
+
+
+def load(name: str) -> Format:
+    """A format by its name.
+
+    Raises:
+        UsageError: there is none of this name, or packages are missing that it needs.
+    """
+    if name not in names():
+        raise UsageError(f"There is no format '{name}': use one of {', '.join(names())}.")
+    try:
+        module = import_module(named(GROUP).get(name, f"{__name__}.{name}"))
+    except ImportError as error:
+        raise UsageError(f"--format {name} needs more packages: install gonogo[{name}] ({error}).") from error
+    found: Format = module.FORMAT
+    return found
