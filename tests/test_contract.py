@@ -16,8 +16,7 @@ def tree(**files: str) -> Experiment:
 def test_shipped_contracts(name):
     contract = contracts.load(name)
     assert contract.name == name
-    if contract.entries is not None:
-        assert contract.scope is not Scope.RUNS
+    if contract.scope is not Scope.RUNS:
         assert contract.entry_paths() == []
         return
     assert sorted(contract.criteria) == list(range(1, 10))
@@ -67,15 +66,19 @@ def test_unknown_keys_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("files", "name", "reason"),
     [
-        ({}, "trial-mode", "default"),
+        ({}, "program", "nothing speaks for Hydra"),
         ({"config__config.yaml": "trial_mode: false"}, "trial-mode", "'trial_mode'"),
         ({"config__config.yaml": "mode: full"}, "mode-trial", "'mode'"),
-        ({"config__runs__a.yaml": ""}, "mode-trial", "config/runs/"),
-        ({"config__run__a.yaml": ""}, "trial-mode", "config/run/"),
+        ({"config__config.yaml": "mode: train"}, "program", "--contract"),
+        ({"config__runs__a.yaml": "run_id: a"}, "mode-trial", "config/runs/"),
+        ({"config__run__a.yaml": "run_id: a"}, "trial-mode", "config/run/"),
+        ({"config__run__fast.yaml": "epochs: 1"}, "program", "--contract"),
+        ({"config__run__fast.yaml": "epochs: 1", "go.py": "import hydra\n@hydra.main()\ndef main(cfg): ..."}, "generic", "go.py"),
         ({"config__run__a.yaml": "", "config__config.yaml": "mode: full"}, "mode-trial", "'mode'"),
-        ({"config__config.yaml": "- 1"}, "trial-mode", "default"),
-        ({"config__config.yaml": "a: ["}, "trial-mode", "default"),
-        ({"config__config.yaml": "&a [*a]"}, "trial-mode", "default"),
+        ({f"src__{name}.py": "pass" for name in ("main", "train", "model", "preprocess", "evaluate")}, "program", "nothing"),
+        ({"config__config.yaml": "- 1"}, "program", "nothing"),
+        ({"config__config.yaml": "a: ["}, "program", "nothing"),
+        ({"config__config.yaml": "&a [*a]"}, "program", "nothing"),
     ],
 )
 def test_detection(files, name, reason):

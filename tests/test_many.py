@@ -50,7 +50,7 @@ def test_parquet_holds_what_the_verdicts_say(trees: list[Path], tmp_path: Path) 
     result = gonogo("check", trees[0], "--paths-from", listed(tmp_path, trees[1:]), "--format", "parquet", "--output", out)
     assert result.returncode == 1, result.stderr
     rows = parquet.read_table(out).to_pylist()
-    assert [(Path(row["experiment"]).name, row["outcome"]) for row in rows] == [("good", "GO"), ("bad", "NO-GO"), ("none", "NO-GO")]
+    assert [(Path(row["experiment"]).name, row["outcome"]) for row in rows] == [("good", "GO"), ("bad", "NO-GO"), ("none", "UNDECIDED")]
     (finding,) = [found for found in rows[1]["findings"] if found["rule"] == "IMP104"]
     assert (finding["path"], finding["blocks"], rows[1]["is_code_ready"]) == ("src/train.py", True, False)
     assert rows[1]["error_count"] == sum(found["severity"] == "error" for found in rows[1]["findings"]) > 0

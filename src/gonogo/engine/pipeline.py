@@ -1,30 +1,28 @@
-"""The stages in order, for one experiment."""
+"""One experiment from its files to a verdict: the stages in order."""
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 
-from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.entries import find_entries
-from gonogo.analysis.project.survey import Survey
-from gonogo.analysis.python.modules import Module
 from gonogo.compose.client import Composer
 from gonogo.engine.facts import Facts, ProjectFacts
+from gonogo.engine.judging import Judging
 from gonogo.engine.policy import Application, describe, mentions_itself, repository_policy
+from gonogo.engine.silence import unanswered
+from gonogo.engine.time_limit import TimeUp, time_limit
 from gonogo.engine.workspace import Workspace
 from gonogo.model import contract as contracts
 from gonogo.model import experiment as experiments
 from gonogo.model.check_options import CheckOptions
-from gonogo.model.errors import StageError, UsageError
+from gonogo.model.contract import Contract, Scope
+from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
-from gonogo.model.finding import Location, Stage, merge_findings
+from gonogo.model.finding import Stage, merge_findings
 from gonogo.model.policy import Policy
 from gonogo.model.runs import Run, collect_runs
 from gonogo.model.verdict import StageReport, Verdict
@@ -33,31 +31,6 @@ from gonogo.system.version import __version__
 
 #: Gets the stage, the run, what happened and a text; see `gonogo.engine.running`.
 Progress = Callable[[str, str, str, str], None]
-
-
-@dataclass
-class _Progress:
-    """How far one experiment has come.
-
-    Attributes:
-        texts: of its files, by path.
-        policies: those that count, with who made each.
-        ran: the ids of the rules that run.
-        unseen: modules no rule could look into, with what that means.
-        uncomposed: runs that Hydra was never asked to compose.
-    """
-
-    verdict: Verdict
-    texts: dict[str, str] = field(default_factory=dict)
-    policies: list[tuple[str, Policy]] = field(default_factory=list)
-    ran: set[str] = field(default_factory=set)
-    unseen: list[tuple[str, str]] = field(default_factory=list)
-    uncomposed: list[str] = field(default_factory=list)
-
-    def doubts(self) -> list[str]:
-        """What no one looked at, where no finding that still counts says so: the silence of the rules then means nothing."""
-        blocked = {finding.location.path for finding in self.verdict.findings if finding.blocks}
-        return [reason for path, reason in self.unseen if path not in blocked] + ([] if blocked else self.uncomposed)
 
 
 @dataclass(frozen=True)
@@ -69,7 +42,7 @@ class Judgement:
 
 
 def check(source: str | Path | Experiment, options: CheckOptions | None = None, composer: Composer | None = None) -> Verdict:
-    """Judge one experiment: read it, check it, compose every run.
+    """Judge one experiment.
 
     Args:
         source: a folder, a bundle, `-` for a bundle on standard input, or an experiment already read.
@@ -104,122 +77,22 @@ def judge(
     options = options or CheckOptions()
     select_rules(options)
     verdict = Verdict(experiment=name or _name(source), contract="", gonogo_version=__version__)
-    found = _Progress(verdict)
+    judging = Judging(verdict)
+    policies: list[tuple[str, Policy]] = []
     with nullcontext(composer) if composer else Composer() as active:
         try:
-            with _time_limit(options.timeout) as stop_clock:
-                _judge(source, options, active, found, progress, stop_clock)
-        except _TimeUp:
+            with time_limit(options.timeout) as stop_clock:
+                experiment = source if isinstance(source, Experiment) else experiments.load(str(source), options.plan, verdict.experiment)
+                policies += _policies(options, experiment)
+                _Pipeline(judging, _chosen(options, policies, experiment, verdict), active, stop_clock, progress).run(experiment)
+        except TimeUp:
             verdict.undecided.append(f"it took more than {options.timeout:g} s, so not everything was checked")
     verdict.findings = merge_findings(verdict.findings)
-    Application(found.policies, options.baseline, options.trust_repo).apply(verdict, found.texts, found.ran)
-    verdict.undecided += found.doubts()
+    Application(policies, options.baseline, options.trust_repo).apply(verdict, judging.texts, judging.ran)
+    if judging.facts is not None:
+        unanswered(verdict, judging)
     places = [place.path for finding in verdict.findings for place in (finding.location, *(other.location for other in finding.related))]
-    return Judgement(verdict, {path: found.texts[path] for path in dict.fromkeys(places) if path in found.texts})
-
-
-def _policies(options: CheckOptions, experiment: Experiment) -> list[tuple[str, Policy]]:
-    """The policies that count, the caller's first."""
-    own = repository_policy(experiment) if options.trust_repo else None
-    return [(by, policy) for by, policy in (("config", options.policy), ("repository", own)) if policy is not None]
-
-
-def _chosen(options: CheckOptions, policies: list[tuple[str, Policy]], experiment: Experiment) -> tuple[CheckOptions, list[str]]:
-    """The options with what the policies choose and the command line leaves open, and notes: a GO from some rules is none from all."""
-    notes = [note for by, policy in policies for note in describe(policy, by)]
-    if mentions_itself(experiment) and not options.trust_repo:
-        notes.append("The experiment's own [tool.gonogo] was not heeded (--trust-repo).")
-    select = options.select or next((tuple(policy.select) for _, policy in policies if policy.select), ())
-    contract = options.contract or next((policy.contract for _, policy in policies if policy.contract), None)
-    notes += [f"Only these rules ran: {', '.join(select)}."] if select else []
-    notes += [f"These rules were left out: {', '.join(options.ignore)}."] if options.ignore else []
-    return options.model_copy(update={"select": select, "contract": contract}), notes
-
-
-def _name(source: str | Path | Experiment) -> str:
-    if isinstance(source, Experiment):
-        return source.name
-    return "standard input" if source == "-" else str(source)
-
-
-def _judge(
-    source: str | Path | Experiment,
-    given: CheckOptions,
-    composer: Composer,
-    progress: _Progress,
-    listener: Progress | None,
-    stop_clock: Callable[[], None],
-) -> None:
-    """Fill in the verdict, stage by stage: what is there when the time is up stays."""
-    started = time.perf_counter()
-    verdict, texts = progress.verdict, progress.texts
-    experiment = source if isinstance(source, Experiment) else experiments.load(str(source), given.plan, verdict.experiment)
-    progress.policies = _policies(given, experiment)
-    options, notes = _chosen(given, progress.policies, experiment)
-    verdict.notes += notes
-    rules = select_rules(options)
-    if options.contract is None:
-        contract, verdict.contract_reason = contracts.detect(experiment)
-        suggested = contracts.suggestion(experiment, contract)
-        verdict.notes += [suggested] if suggested else []
-    else:
-        contract, verdict.contract_reason = contracts.load(options.contract), "chosen by the caller"
-    if options.entries and contract.entries is None:
-        raise UsageError(f"The contract {contract.name} says itself what is started: --entry goes with --contract generic.")
-    rules = [rule for rule in rules if contract.covers(rule.id, rule.scope)]
-    last = list(Stage).index(Stage(options.to))
-    advised = options.ai.mode != "off"
-    progress.ran = {rule.id for rule in rules if list(Stage).index(rule.stage) <= last or (advised and rule.stage is Stage.ADVISE)}
-    if not rules:
-        verdict.undecided.append(f"none of the selected rules belongs to the contract {contract.name}")
-    runs = collect_runs(experiment, contract) if contract.entries is None else []
-    verdict.contract = contract.name
-    verdict.runs = [run.id for run in runs]
-    verdict.notes += experiment.notes
-    texts.update((run.path, run.text) for run in runs if run.path is not None)
-    texts.update((path, file.text) for path, file in experiment.files.items() if file.text is not None)
-    verdict.stages.append(StageReport(name=Stage.READ, status="ran", seconds=round(time.perf_counter() - started, 4)))
-    with Workspace(experiment, runs) as workspace:
-        known = {"experiment": experiment, "contract": contract, "composer": composer, "workspace": workspace}
-        if contract.entries is not None:
-            if Stage(options.to).runs_code:
-                raise UsageError(f"The contract {contract.name} does not say how runs are started: --to goes with another.")
-            _judge_project(progress, rules, ProjectFacts(**known, entries=options.entries))
-            return
-        facts = Facts(**known, runs=runs)
-        _run_stages(verdict, rules, facts, texts)
-        progress.unseen = list(_unseen(facts.get("modules")))
-        if any(rule.stage is Stage.COMPOSE for rule in rules) and all(stage.status == "ran" for stage in verdict.stages):
-            progress.uncomposed = list(_uncomposed(runs, facts.get("traces")))
-        if Stage(options.to).runs_code or advised:
-            stop_clock()  # these stages have limits of their own
-            _run_dearer_stages(verdict, rules, facts, texts, options, listener or (lambda *_: None))
-
-
-def _run_dearer_stages(
-    verdict: Verdict, rules: list[Rule], facts: Facts, texts: dict[str, str], options: CheckOptions, listener: Progress
-) -> None:
-    """The stages that run the experiment, and the AI reviewer."""
-
-    def judge_stage(stage: Stage) -> None:
-        verdict.undecided.extend(_unable(_run_rules(stage, verdict, rules, facts, texts)))
-
-    verdict.findings = merge_findings(verdict.findings)
-    if Stage(options.to).runs_code:
-        from gonogo.engine.running import Running
-
-        Running(verdict, facts, judge_stage, options.execution, Stage(options.to), listener).run()
-    if options.ai.mode != "off":
-        from gonogo.engine.reviewing import review
-
-        blocking = sum(finding.blocks for finding in verdict.findings)
-        if blocking and not options.execution.keep_going:
-            reason = (
-                f"{blocking} finding{'s' if blocking > 1 else ''} of the stages before block{'' if blocking > 1 else 's'} (--keep-going)"
-            )
-            verdict.stages.append(StageReport(name=Stage.ADVISE, status="skipped", reason=reason))
-        else:
-            review(verdict, facts, options.ai, judge_stage, listener)
+    return Judgement(verdict, {path: judging.texts[path] for path in dict.fromkeys(places) if path in judging.texts})
 
 
 @contextmanager
@@ -234,47 +107,17 @@ def facts_of(experiment: Experiment, options: CheckOptions, composer: Composer) 
     Raises:
         UsageError: an option names nothing.
     """
-    contract = contracts.load(options.contract) if options.contract else contracts.detect(experiment)[0]
-    verdict = Verdict(experiment=experiment.name, contract=contract.name, gonogo_version=__version__)
+    verdict = Verdict(experiment=experiment.name, contract="", gonogo_version=__version__)
+    judging = Judging(verdict)
+    pipeline = _Pipeline(judging, options, composer, lambda: None, None)
+    contract = pipeline.contract_of(experiment)
     runs = collect_runs(experiment, contract)
-    texts = {run.path: run.text for run in runs if run.path is not None}
-    texts |= {path: file.text for path, file in experiment.files.items() if file.text is not None}
     with Workspace(experiment, runs) as workspace:
-        facts = Facts(experiment=experiment, contract=contract, composer=composer, workspace=workspace, runs=runs)
-        _run_stages(verdict, [rule for rule in select_rules(options) if contract.covers(rule.id, rule.scope)], facts, texts)
+        pipeline.prepare(experiment, contract, runs, workspace)
+        pipeline.look()
         verdict.findings = merge_findings(verdict.findings)
-        yield facts, verdict
-
-
-def _judge_project(progress: _Progress, rules: list[Rule], facts: Facts) -> None:
-    """The stages for a project whose entry points are its runs."""
-    verdict = progress.verdict
-    find_entries(facts.get("modules"), facts.get("entries"))  # a name that is none is the caller's mistake, not a failure of a stage
-    _run_stages(verdict, rules, facts, progress.texts)
-    progress.unseen = list(_unseen(facts.get("modules")))
-    if any(rule.stage is Stage.COMPOSE for rule in rules) and all(stage.status == "ran" for stage in verdict.stages):
-        survey: Survey = facts.get("survey")
-        verdict.runs = [run.id for run in survey.runs]
-        verdict.notes += survey.notes
-        verdict.undecided += survey.undecided
-
-
-def _unseen(modules: dict[str, Module]) -> Iterator[tuple[str, str]]:
-    """Modules that the rules could not look into, with what that means."""
-    for module in modules.values():
-        if module.fault is not None:
-            problem = f"can't be parsed by the Python that gonogo runs on ({module.fault.message}), so its code was not checked"
-            yield module.path, f"{module.path} {problem}"
-
-
-def _uncomposed(runs: list[Run], traces: list[Trace]) -> Iterator[str]:
-    """Runs that Hydra was never asked to compose: nothing found in them means nothing."""
-    if not runs:
-        yield "there is no run to compose: give the plan with --plan, or add the run configs"
-    for run in runs:
-        own = [trace for trace in traces if trace.run_id == run.id]
-        if own and not any(process.compositions for trace in own for process in trace.processes):
-            yield f"the run {run.id} was not composed: no config path and name could be read off the code"
+        assert judging.facts is not None
+        yield judging.facts, verdict
 
 
 def select_rules(options: CheckOptions) -> list[Rule]:
@@ -289,68 +132,150 @@ def select_rules(options: CheckOptions) -> list[Rule]:
         raise UsageError(f"No rule matches '{error.args[0]}': `gonogo rules` lists them.") from error
 
 
-def _run_stages(verdict: Verdict, rules: list[Rule], facts: Facts, texts: dict[str, str]) -> None:
-    for stage in (Stage.CHECK, Stage.COMPOSE):
-        started = time.perf_counter()
-        failures = _run_rules(stage, verdict, rules, facts, texts)
-        report = StageReport(name=stage, status="failed" if failures else "ran", seconds=round(time.perf_counter() - started, 4))
-        if failures:
-            report.reason = failures[0][1]
-            verdict.undecided += _unable(failures)
-        verdict.stages.append(report)
+def _policies(options: CheckOptions, experiment: Experiment) -> list[tuple[str, Policy]]:
+    """The policies that count, the caller's first."""
+    own = repository_policy(experiment) if options.trust_repo else None
+    return [(by, policy) for by, policy in (("config", options.policy), ("repository", own)) if policy is not None]
 
 
-def _run_rules(stage: Stage, verdict: Verdict, rules: list[Rule], facts: Facts, texts: dict[str, str]) -> list[tuple[str, str]]:
-    """Let the rules of a stage speak; those that could not, with the reason."""
-    failures = []
-    for rule in (rule for rule in rules if rule.stage is stage):
-        try:
-            verdict.findings.extend([rule.finding(violation, _line(violation.location, texts)) for violation in facts.call(rule.find)])
-        except Exception as error:
-            failures.append((rule.id, str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"))
-    return failures
+def _chosen(options: CheckOptions, policies: list[tuple[str, Policy]], experiment: Experiment, verdict: Verdict) -> CheckOptions:
+    """The options with what the policies choose and the command line leaves open; noted, for a GO from some rules is none from all."""
+    notes = [note for by, policy in policies for note in describe(policy, by)]
+    if mentions_itself(experiment) and not options.trust_repo:
+        notes.append("The experiment's own [tool.gonogo] was not heeded (--trust-repo).")
+    select = options.select or next((tuple(policy.select) for _, policy in policies if policy.select), ())
+    contract = options.contract or next((policy.contract for _, policy in policies if policy.contract), None)
+    notes += [f"Only these rules ran: {', '.join(select)}."] if select else []
+    notes += [f"These rules were left out: {', '.join(options.ignore)}."] if options.ignore else []
+    verdict.notes += notes
+    return options.model_copy(update={"select": select, "contract": contract})
 
 
-def _unable(failures: list[tuple[str, str]]) -> list[str]:
-    """What to say of rules that could not run, each reason once."""
-    causes: dict[str, list[str]] = {}
-    for rule_id, reason in failures:
-        causes.setdefault(reason, []).append(rule_id)
-    return [f"{', '.join(ids)} could not run: {reason}" for reason, ids in causes.items()]
+def _name(source: str | Path | Experiment) -> str:
+    if isinstance(source, Experiment):
+        return source.name
+    return "standard input" if source == "-" else str(source)
 
 
-def _line(place: Location, texts: dict[str, str]) -> str:
-    lines = _lines(texts.get(place.path, ""))
-    return lines[place.line - 1] if place.line and place.line <= len(lines) else ""
+class _Pipeline:
+    """The stages for one experiment; what is in the verdict when the time is up stays there.
 
-
-@lru_cache(maxsize=16)
-def _lines(text: str) -> list[str]:
-    return text.splitlines()
-
-
-class _TimeUp(BaseException):
-    """Raised by the alarm; not an Exception, so that no rule's own error handling can take it for its own."""
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[Callable[[], None]]:
-    """Bound a block in wall-clock time, where signals reach it (the main thread of a process); gives what stops the clock.
-
-    Raises:
-        _TimeUp: the time is over.
+    Args:
+        judging: filled in.
+        options: the caller's choices, the policies' with them.
+        composer: composes.
+        stop_clock: ends the time limit.
+        progress: hears of the stages that run the experiment.
     """
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
-        yield lambda: None
-        return
 
-    def ring(*_: object) -> None:
-        raise _TimeUp
+    def __init__(
+        self, judging: Judging, options: CheckOptions, composer: Composer, stop_clock: Callable[[], None], progress: Progress | None
+    ) -> None:
+        self.judging = judging
+        self.options = options
+        self.composer = composer
+        self.stop_clock = stop_clock
+        self.progress = progress or (lambda *_: None)
 
-    previous = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield lambda: signal.setitimer(signal.ITIMER_REAL, 0) and None
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+    def run(self, experiment: Experiment) -> None:
+        """Run the stages.
+
+        Raises:
+            UsageError: options that do not go together with the contract.
+        """
+        started = time.perf_counter()
+        verdict = self.judging.verdict
+        contract = self.contract_of(experiment)
+        runs = collect_runs(experiment, contract) if contract.scope is Scope.RUNS else []
+        verdict.notes += experiment.notes
+        with Workspace(experiment, runs) as workspace:
+            self.prepare(experiment, contract, runs, workspace)
+            verdict.stages.append(StageReport(name=Stage.READ, status="ran", seconds=round(time.perf_counter() - started, 4)))
+            self.look()
+            if self.options.to.runs_code or self._is_advised:
+                self.stop_clock()  # these stages have limits of their own
+                verdict.findings = merge_findings(verdict.findings)
+                self._execute()
+                self._advise()
+
+    def contract_of(self, experiment: Experiment) -> Contract:
+        """The contract: the caller's choice, else what the files speak for; the verdict says why.
+
+        Raises:
+            UsageError: there is no such contract, or it does not go with the options.
+        """
+        verdict, options = self.judging.verdict, self.options
+        if options.contract is None:
+            contract, verdict.contract_reason = contracts.detect(experiment)
+        else:
+            contract, verdict.contract_reason = contracts.load(options.contract), "chosen by the caller"
+        if options.entries and contract.entries is None:
+            raise UsageError(f"The contract {contract.name} says itself what is started: --entry goes with --contract generic.")
+        if options.to.runs_code and contract.scope is not Scope.RUNS:
+            raise UsageError(f"The contract {contract.name} does not say how runs are started: --to goes with another.")
+        verdict.contract = contract.name
+        return contract
+
+    def prepare(self, experiment: Experiment, contract: Contract, runs: list[Run], workspace: Workspace) -> None:
+        """Make the facts, and choose the rules."""
+        verdict, options, judging = self.judging.verdict, self.options, self.judging
+        judging.rules = [rule for rule in select_rules(options) if contract.covers(rule.id, rule.scope)]
+        if not judging.rules:
+            verdict.undecided.append(f"none of the selected rules belongs to the contract {contract.name}")
+        last = list(Stage).index(options.to)
+        judging.ran = {
+            rule.id for rule in judging.rules if list(Stage).index(rule.stage) <= last or (self._is_advised and rule.stage is Stage.ADVISE)
+        }
+        verdict.runs = [run.id for run in runs]
+        judging.texts.update((run.path, run.text) for run in runs if run.path is not None)
+        judging.texts.update((path, file.text) for path, file in experiment.files.items() if file.text is not None)
+        known = {"experiment": experiment, "contract": contract, "composer": self.composer, "workspace": workspace}
+        if contract.scope is Scope.HYDRA:
+            judging.facts = ProjectFacts(**known, entries=options.entries)
+            find_entries(judging.facts.get("modules"), options.entries)  # a name that is none is the caller's mistake
+        elif contract.scope is Scope.PROGRAM:
+            judging.facts = Facts(**known, runs=[], traces=[])
+        else:
+            judging.facts = Facts(**known, runs=runs)
+
+    def look(self) -> None:
+        """The stages that run nothing."""
+        verdict, judging = self.judging.verdict, self.judging
+        for stage in (Stage.CHECK, Stage.COMPOSE):
+            started = time.perf_counter()
+            reason = judging.judge(stage)
+            status = "failed" if reason else "ran"
+            verdict.stages.append(StageReport(name=stage, status=status, reason=reason, seconds=round(time.perf_counter() - started, 4)))
+
+    @property
+    def _is_advised(self) -> bool:
+        return self.options.ai.mode != "off"
+
+    def _execute(self) -> None:
+        """The stages that run the experiment."""
+        if not self.options.to.runs_code:
+            return
+        from gonogo.engine.running import Running
+
+        judging = self.judging
+        assert judging.facts is not None
+        Running(judging.verdict, judging.facts, judging.judge, self.options.execution, self.options.to, self.progress).run()
+
+    def _advise(self) -> None:
+        """The AI reviewer."""
+        if not self._is_advised:
+            return
+        from gonogo.engine.reviewing import review
+
+        verdict, judging = self.judging.verdict, self.judging
+        blocking = sum(finding.blocks for finding in verdict.findings)
+        if blocking and not self.options.execution.keep_going:
+            reason = f"{_plural(blocking, 'finding')} of the stages before {'block' if blocking > 1 else 'blocks'} (--keep-going)"
+            verdict.stages.append(StageReport(name=Stage.ADVISE, status="skipped", reason=reason))
+            return
+        assert judging.facts is not None
+        review(verdict, judging.facts, self.options.ai, judging.judge, self.progress)
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"

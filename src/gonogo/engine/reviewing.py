@@ -21,7 +21,7 @@ def review(
     verdict: Verdict,
     facts: Facts,
     settings: AiOptions,
-    judge: Callable[[Stage], None],
+    judge: Callable[[Stage], object],
     progress: Callable[[str, str, str, str], None],
     client: Client | None = None,
 ) -> None:

@@ -15,7 +15,7 @@ from gonogo.execution.observations import RunSeen, SessionSeen
 from gonogo.execution.session import EVALUATION, carry_out
 from gonogo.execution.session_plan import Bounds, Session
 from gonogo.execution.uv import Refusal
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.errors import StageError, UsageError
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Stage
@@ -52,7 +52,7 @@ class Running:
 
     verdict: Verdict
     facts: Facts
-    judge: Callable[[Stage], None]
+    judge: Callable[[Stage], object]
     options: ExecutionOptions
     to: Stage
     progress: Progress
@@ -65,7 +65,7 @@ class Running:
             UsageError: a pattern for runs that matches none.
         """
         contract: Contract = self.facts.get("contract")
-        if contract.entries is not None:
+        if contract.scope is not Scope.RUNS:
             raise UsageError(f"The contract {contract.name} does not say how runs are started: --to goes with another.")
         runs = chosen(self.facts.get("runs"), self.options.runs)
         environment: Environment | None = None

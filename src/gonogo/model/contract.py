@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 DEFAULT = "trial-mode"
 GROUP = "gonogo.contracts"
+FEW = 4  # required files that speak for a contract
+HYDRA_PROGRAM = re.compile(
+    r"\bhydra\.(?:main|initialize|compose)\b|^\s*from\s+hydra\s+import\s+.*\b(?:main|compose|initialize)\b", re.MULTILINE
+)
 
 
 class _Part(BaseModel):
@@ -126,7 +131,7 @@ class EntryRules(_Part):
 class Contract(_Part):
     """A whole contract; one TOML file under `gonogo/model/contracts/` each.
 
-    With `entries`, runs are what the entry points compose, and every other part may be left out. What is left out is empty.
+    Only a contract with documented runs (`scope` "runs") needs every part. What is left out is empty.
 
     Attributes:
         scope: what the contract promises; rules that need more don't run.
@@ -152,8 +157,8 @@ class Contract(_Part):
     def _is_complete(self) -> Self:
         parts = [name for name in type(self).model_fields if name not in ("scope", "rules", "entries")]
         missing = [name for name in parts if name not in self.model_fields_set]
-        if missing and self.entries is None:
-            raise ValueError(f"there is no [{missing[0]}], which only a contract with [entries] may leave out")
+        if missing and self.scope is Scope.RUNS:
+            raise ValueError(f"there is no [{missing[0]}], which only a contract without documented runs may leave out")
         return self
 
     def covers(self, rule_id: str, scope: Scope) -> bool:
@@ -171,6 +176,11 @@ class Contract(_Part):
         folder, _, name = path.rpartition("/")
         stem, dot, suffix = name.rpartition(".")
         return stem if dot and suffix in ("yaml", "yml") and folder in self.hydra.run_dirs else None
+
+    def values_of(self, key: str) -> set[str]:
+        """The values that the documented commands give to a key."""
+        overrides = [text for command in self.commands.values() for text in command.overrides]
+        return {text.partition("=")[2] for text in overrides if text.partition("=")[0] == key}
 
     def entry_paths(self) -> list[str]:
         """Files of the modules that the documented commands start."""
@@ -220,37 +230,44 @@ def _shipped(name: str) -> Contract:
 
 
 def detect(experiment: Experiment) -> tuple[Contract, str]:
-    """Choose the contract an experiment was written for, and say why.
+    """Choose the contract that the files speak for, and say why.
 
-    The folder of the run configs and the trial key in the shared config decide; without either sign it is the default.
+    A contract with documented runs needs evidence: a plan, a bundle, or two signs in the files. Without it, any Hydra program is judged as
+    `generic`, and anything else as `program`: a shape that nobody asked for is no error.
     """
+    shaped = [load(name) for name in names() if load(name).scope is Scope.RUNS]
+    signs = {contract.name: _signs(contract, experiment) for contract in shaped}
+    best = max(shaped, key=lambda contract: (len(signs[contract.name]), contract.name == DEFAULT))
+    given = "a plan is given" if experiment.plan is not None else "it is a bundle of generated files" if experiment.is_bundle else ""
+    if given or len(signs[best.name]) > 1:
+        return best, " and ".join([*([given] if given else []), *signs[best.name]][:2])
+    choose = "choose another with --contract"
+    for file in experiment.with_suffix(".py"):
+        if HYDRA_PROGRAM.search(file.text or ""):
+            return load("generic"), f"{file.path} uses Hydra, and nothing speaks for documented runs; {choose}"
+    return load("program"), f"nothing speaks for Hydra or for documented runs; {choose}"
+
+
+def _signs(contract: Contract, experiment: Experiment) -> list[str]:
+    """What in the files speaks for a contract with documented runs."""
     from gonogo.documents.yaml import parse_yaml
 
-    default = load(DEFAULT)
-    others = [name for name in names() if load(name).entries is None]  # the rest ask for less: only the caller may choose them
-    config = experiment.text(f"{default.hydra.config_dir}/{default.hydra.config_name}.yaml") or ""
-    top_level = parse_yaml(config).top_level_keys()
-    best, best_score, best_reason = default, 0, f"the default: nothing points to another one of {', '.join(others)}"
-    for name in others:
-        contract = load(name)
-        folder = contract.hydra.run_dirs[0]
-        in_folder = any(path.startswith(folder + "/") for path in experiment.files)
-        has_key = contract.trial.key in top_level
-        reasons = [f"there are run configs in {folder}/"] * in_folder + [f"the shared config has the key '{contract.trial.key}'"] * has_key
-        score = in_folder + 2 * has_key
-        if score > best_score:
-            best, best_score, best_reason = contract, score, " and ".join(reasons)
-    return best, best_reason
-
-
-def suggestion(experiment: Experiment, contract: Contract) -> str | None:
-    """A word to the caller where a tree is plainly of another shape than the contract it is judged by: no plan, runs or shared config."""
-    shared = f"{contract.hydra.config_dir}/{contract.hydra.config_name}.yaml"
-    if contract.entries is not None or experiment.plan is not None or shared in experiment.files:
-        return None
-    if any(contract.run_id_of(path) is not None for path in experiment.files):
-        return None
-    for file in experiment.with_suffix(".py"):
-        if "hydra.main" in (file.text or ""):
-            return f"This looks like a Hydra project of another shape ({file.path} uses `hydra.main`): `--contract generic` is for those."
-    return None
+    found = []
+    folder = contract.hydra.run_dirs[0]
+    configs = [file for file in experiment.with_suffix(".yaml", ".yml") if file.path.rpartition("/")[0] == folder]
+    if configs:
+        found.append(f"there are run configs in {folder}/")
+    if any(contract.run_config.identity in parse_yaml(file.text or "").top_level_keys() for file in configs[:FEW]):
+        found.append(f"they have the key '{contract.run_config.identity}'")
+    shared = parse_yaml(experiment.text(f"{contract.hydra.config_dir}/{contract.hydra.config_name}.yaml") or "")
+    if contract.trial.key in shared.top_level_keys():
+        found.append(f"the shared config has the key '{contract.trial.key}'")
+        value = str(shared.get((contract.trial.key,), "")).lower()
+        if value in {"false", *contract.values_of(contract.trial.key)}:
+            found.append(f"its value is '{value}'")
+    there = [path for path in contract.files.required if path in experiment.files]
+    if len(there) >= FEW:
+        found.append(f"{len(there)} of its {len(contract.files.required)} files are there")
+    if len(there) >= len(contract.files.required) - 1:
+        found.append("hardly one of its files is missing")
+    return found

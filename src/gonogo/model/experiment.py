@@ -55,6 +55,7 @@ class Experiment:
         plan: the research plan.
         notes: what the user should know about how it was read.
         root: the folder that it was read from, None if it was no folder.
+        is_bundle: it was read from a bundle of generated files.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Experiment:
     plan: Plan | None = None
     notes: list[str] = field(default_factory=list)
     root: Path | None = None
+    is_bundle: bool = False
 
     def text(self, path: str) -> str | None:
         """The text of a file, None if it is absent or was not read."""
@@ -149,7 +151,7 @@ def from_bundle(data: bytes, name: str, plan: Plan | None = None) -> Experiment:
         raise UsageError(f"{name} is not a bundle: it must be a JSON object whose keys are {', '.join(BUNDLE_PATHS)}.")
     if not any(key in bundle for key in BUNDLE_PATHS):
         raise UsageError(f"{name} is not a bundle: none of its keys is one of {', '.join(BUNDLE_PATHS)}.")
-    experiment = Experiment(name=name, files={}, plan=plan)
+    experiment = Experiment(name=name, files={}, plan=plan, is_bundle=True)
     for key, path in BUNDLE_PATHS.items():
         value = bundle.get(key)
         if value is None or value == "":

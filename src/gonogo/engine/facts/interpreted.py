@@ -13,7 +13,7 @@ from gonogo.analysis.training.pretrained import Built, built_networks
 from gonogo.compose.client import Composer
 from gonogo.engine.facts import fact
 from gonogo.engine.workspace import Workspace
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.runs import Run
 
@@ -23,7 +23,7 @@ def config_source(
     composer: Composer, workspace: Workspace, contract: Contract, experiment: Experiment, modules: dict[str, Module]
 ) -> ConfigSource:
     """Composes the experiment's configs, each only once."""
-    if contract.entries is not None:
+    if contract.scope is not Scope.RUNS:
         return ProjectSource(composer, workspace.root, import_roots(modules), hydra_doubt(experiment, modules))
     return ConfigSource(composer, workspace.root)
 

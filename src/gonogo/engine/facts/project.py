@@ -6,7 +6,7 @@ from gonogo.analysis.project.config_places import ConfigPlaces, ProjectPlaces
 from gonogo.analysis.project.pyproject import Pyproject, load_pyproject
 from gonogo.documents.yaml import YamlDocument, parse_yaml
 from gonogo.engine.facts import fact
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.plan import Plan
 from gonogo.model.runs import Run, collect_runs
@@ -22,7 +22,7 @@ def plan(experiment: Experiment) -> Plan | None:
 def pyproject(experiment: Experiment, contract: Contract) -> Pyproject | None:
     """`pyproject.toml`, None if absent or unreadable; in a project of any shape, also where it is only there for tools."""
     found = load_pyproject(experiment.text("pyproject.toml"))
-    is_for_tools = contract.entries is not None and found is not None and found.fault is None and not found.project
+    is_for_tools = contract.scope is not Scope.RUNS and found is not None and found.fault is None and not found.project
     return None if is_for_tools else found
 
 
@@ -41,5 +41,5 @@ def shared_config(experiment: Experiment, contract: Contract) -> YamlDocument:
 @fact
 def config_places(experiment: Experiment, contract: Contract, runs: list[Run]) -> ConfigPlaces:
     """Where keys of composed configs are written."""
-    places = ConfigPlaces if contract.entries is None else ProjectPlaces
+    places = ConfigPlaces if contract.scope is Scope.RUNS else ProjectPlaces
     return places(experiment, contract, runs)

@@ -70,7 +70,7 @@ def undeclared_import(pyproject: Pyproject | None, outside_imports: list[Import]
             missing.setdefault((*providers(name), name)[0], []).append(entry)
     declared_here = declared - {str(canonicalize_name(str(pyproject.project.get("name", ""))))}
     for distribution, entries in missing.items():
-        yield from _violation(distribution, entries, declared_here, Severity.INFO if contract.entries is not None else Severity.WARNING)
+        yield from _violation(distribution, entries, declared_here, Severity.INFO if contract.scope is not Scope.RUNS else Severity.WARNING)
 
 
 def _violation(distribution: str, entries: list[Import], declared: set[str], along: Severity) -> Iterator[Violation]:

@@ -41,7 +41,7 @@ def run_does_not_compose(
     Instead:
         Give the shared config a defaults list with a `run` group (`- run: ???`), and every run a file of that group which Hydra can merge.
     """
-    if contract.entries is not None:
+    if contract.scope is not Scope.RUNS:
         yield from _of_entry_points(traces, config_places, experiment)
         return
     if any(parse_yaml(file.text or "").error for file in experiment.with_suffix(".yaml", ".yml")):

@@ -52,7 +52,7 @@ def missing_local_import(
     # A folder without `__init__.py` yields to an installed package of its name, so only the entry points' own is surely meant.
     own = {name.partition(".")[0] for name in home} | {name for name in symbols.by_name if "." not in name}
     elsewhere = tuple(f"{folder}/" for folder in submodules(experiment))
-    if contract.entries is not None:
+    if contract.scope is not Scope.RUNS:
         # Where nobody says how the programs are started, any folder may be searched, and an installed package may be meant.
         own = {name for name in own if symbols.holders.get(name) == {()} and not providers(name)}
     bare_are_known = _only_the_root_is_searched(symbols, pyproject)
@@ -64,7 +64,7 @@ def missing_local_import(
                 action = f"write `from .` or `from {entry.module.name.partition('.')[0]}.`"
                 yield Violation(entry.location, "the relative import has more dots than there are packages above the file", action)
             continue
-        surely_meant = entry.top in own or (contract.entries is not None and _is_within_packages(entry, symbols))
+        surely_meant = entry.top in own or (contract.scope is not Scope.RUNS and _is_within_packages(entry, symbols))
         exists = symbols.has_module(entry.target) if surely_meant else None
         if exists is False and (GENERATED.search(entry.target) or f"{entry.target.replace('.', '/')}/".startswith(elsewhere)):
             continue

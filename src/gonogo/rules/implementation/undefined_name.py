@@ -46,7 +46,7 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
         Define or import the name, or correct its spelling.
     """
     faults = _faults(lint, modules, symbols)
-    yield from faults if contract.entries is None else _each_once(faults)
+    yield from faults if contract.scope is Scope.RUNS else _each_once(faults)
 
 
 def _each_once(faults: Iterator[Violation]) -> Iterator[Violation]:

@@ -41,7 +41,7 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
     Instead:
         Correct the line that the parser names; the cause is often a little above it.
     """
-    folders = None if contract.entries is None else _config_folders(modules)
+    folders = None if contract.scope is Scope.RUNS else _config_folders(modules)
     for path in sorted(experiment.files):
         file = experiment.files[path]
         if file.problem is not None and path.endswith(SUFFIXES):

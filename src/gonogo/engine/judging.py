@@ -1,0 +1,55 @@
+"""Letting the rules of a stage speak."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from gonogo.engine.facts import Facts
+from gonogo.model.errors import StageError
+from gonogo.model.finding import Location, Stage
+from gonogo.model.verdict import Verdict
+from gonogo.rules.base import Rule
+
+
+@dataclass
+class Judging:
+    """One experiment while it is judged.
+
+    Attributes:
+        verdict: filled in.
+        rules: those that run.
+        ran: the ids of the rules of the stages that are wanted.
+        texts: of the experiment's files, by path.
+        facts: None until the experiment has been read.
+    """
+
+    verdict: Verdict
+    rules: list[Rule] = field(default_factory=list)
+    ran: set[str] = field(default_factory=set)
+    texts: dict[str, str] = field(default_factory=dict)
+    facts: Facts | None = None
+
+    def judge(self, stage: Stage) -> str:
+        """Let the rules of a stage speak; why the first of them could not, empty if all could."""
+        assert self.facts is not None
+        failures: dict[str, list[str]] = {}
+        for rule in (rule for rule in self.rules if rule.stage is stage):
+            try:
+                violations = list(self.facts.call(rule.find))
+            except Exception as error:
+                reason = str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"
+                failures.setdefault(reason, []).append(rule.id)
+            else:
+                self.verdict.findings.extend(rule.finding(violation, self._line(violation.location)) for violation in violations)
+        self.verdict.undecided += [f"{', '.join(ids)} could not run: {reason}" for reason, ids in failures.items()]
+        return next(iter(failures), "")
+
+    def _line(self, place: Location) -> str:
+        lines = _lines(self.texts.get(place.path, ""))
+        return lines[place.line - 1] if place.line and place.line <= len(lines) else ""
+
+
+@lru_cache(maxsize=16)
+def _lines(text: str) -> list[str]:
+    return text.splitlines()
