@@ -41,12 +41,23 @@ def compose(request):
     }
 
 
-def main():
+def prepare():
     assert yaml.SafeLoader.__module__.startswith("yaml"), "this must be PyYAML's own"
     version.setbase("1.1")
     setup_globals()
     BaseContainer._resolvers.clear()
+
+
+def main():
+    prepare()
     print(json.dumps([compose(request) for request in json.load(sys.stdin)]))
+
+
+def serve():
+    """Answer a list of requests a line, until standard input ends."""
+    prepare()
+    for line in sys.stdin:
+        print(json.dumps([compose(request) for request in json.loads(line)]), flush=True)
 
 
 if __name__ == "__main__":
