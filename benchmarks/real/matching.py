@@ -132,7 +132,7 @@ def _lines_at(tree: Path, place: dict[str, Any]) -> Iterator[tuple[int, str]]:
         return
     lines = path.read_text("utf-8", "replace").splitlines()
     last = place.get("end_line") or place["line"]
-    for number in range(max(1, place["line"] - NEAR), min(len(lines), last + NEAR) + 1):
+    for number in range(place["line"], min(len(lines), last) + 1):
         yield number, lines[number - 1]
 
 
