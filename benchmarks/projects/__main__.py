@@ -4,9 +4,9 @@
     uv run python -m benchmarks.projects FOLDER --update        # write the digests anew
     uv run python -m benchmarks.projects FOLDER --errors        # print every error with its line, to be read against the code
 
-FOLDER holds one folder for each project of projects.toml, named `owner+name`, at the commit given there (`git clone`, `git checkout`). Nothing of the
-projects is executed, and nothing of their code is kept: a digest has places and messages. `judged.toml` says of errors that somebody has read whether
-they are true, and why.
+FOLDER holds one folder for each project of projects.toml, named `owner+name`, at the commit given there (`git clone`, `git checkout`).
+Nothing of the projects is executed, and nothing of their code is kept: a digest has places and messages. `judged.toml` says of errors
+that somebody has read whether they are true, and why.
 """
 
 from __future__ import annotations

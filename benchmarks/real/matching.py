@@ -1,8 +1,8 @@
 """When a finding is about the defect that a label describes: by rule, by place, and by cause.
 
-*Rule*: one of the label kind's rules speaks at one of the label's files. *Place*: it speaks within a few lines of where the label's symbol stands. *Cause*:
-its words, or the line it points at, share a name with what the label names. A label is found strictly where rule and (place or cause) agree; labels that
-name nothing in particular (`entire file`) are found by rule alone.
+*Rule*: one of the label kind's rules speaks at one of the label's files. *Place*: it speaks within a few lines of where the label says.
+*Cause*: its words, or the line it points at, share a name with what the label names. A label is found strictly where rule and (place or
+cause) agree; labels that name nothing in particular (`entire file`) are found by rule alone.
 """
 
 from __future__ import annotations
