@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gonogo.engine.facts import Facts
-from gonogo.execution import causes
+from gonogo.execution import causes, evidence
 from gonogo.execution.environment import FILES, Environment, Settings, prepare
 from gonogo.execution.observations import RunSeen, SessionSeen
-from gonogo.execution.session import EVALUATION, carry_out
-from gonogo.execution.session_plan import Bounds, Session
+from gonogo.execution.session import carry_out
+from gonogo.execution.session_plan import EVALUATION, Bounds, Session
 from gonogo.execution.uv import Refusal
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.errors import StageError, UsageError
@@ -26,6 +26,7 @@ from gonogo.model.verdict import RunReport, StageReport, Verdict
 #: Gets the stage, the run (empty: the stage itself), what (`start`, `line`, `end`) and a text.
 Progress = Callable[[str, str, str, str], None]
 BEYOND = 3  # a trial may go so many batches too far before it is cut: enough to see that it does
+UNSEEN = "nobody knows what it did"
 FEWEST = 16  # images of a batch: with fewer, an untrained network of ten classes is often right on none, and evaluations divide by that
 # What says how much there is to do, by the last part of a config key; a rehearsal does the least of it.
 CAPS = {
@@ -141,6 +142,7 @@ class Running:
             self.facts.give("complete_rehearsal", self._set_evaluation_aside(session))
         if session.problem:
             self.verdict.undecided.append(f"{stage} came to no end: {session.problem}")
+        self.verdict.undecided += [f"{stage}: {doubt}" for doubt in session.doubts]
         self._report(stage, started, "failed" if session.problem else "ran", session.problem, session)
         self.verdict.notes += [note for note in notes(session) if note not in self.verdict.notes]
         undecided = len(self.verdict.undecided)
@@ -240,8 +242,11 @@ def doubts(session: SessionSeen, facts: Facts) -> list[str]:
     """Failures that may not be the experiment's, and runs that were not seen to their end."""
     modules = facts.get("modules")
     found: dict[str, list[str]] = {}
+    paths = facts.get("experiment").files
     for run in every_run(session):
         if run.ok:
+            if gap := evidence.gap(run, paths):
+                found.setdefault(f"{UNSEEN}: {gap}", []).append(run.label)
             continue
         chain = run.failure()
         reason = causes.excuse(chain, run, modules)
@@ -249,7 +254,11 @@ def doubts(session: SessionSeen, facts: Facts) -> list[str]:
             said = f" ({chain[0]})" if chain and not run.late else ""
             found.setdefault(f"{reason}{said}", []).append(run.label)
     stage = "trial" if session.stage == "trial" else "rehearsal"
-    return [f"{stage} of {', '.join(labels)} failed, but {reason}" for reason, labels in found.items()]
+    told = []
+    for reason, labels in found.items():
+        how = "ended well" if reason.startswith(UNSEEN) else "failed"
+        told.append(f"{stage} of {', '.join(labels)} {how}, but {reason}")
+    return told
 
 
 def every_run(session: SessionSeen) -> list[RunSeen]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,17 +149,18 @@ class RunSeen:
 
     Attributes:
         label: the run id.
+        pid: the number of its first process, as the run sees it.
         late: whether it was ended because its time was up.
         output: the last lines, as (stream, text).
     """
 
     label: str
     argv: list[str] = field(default_factory=list)
+    pid: int | None = None
     code: int | None = None
     signal: int | None = None
     late: bool = False
     ended: bool = False
-    error: str = ""
     seconds: float = 0.0
     started: float = 0.0
     processes: dict[int, Process] = field(default_factory=dict)
@@ -207,8 +209,9 @@ class SessionSeen:
         runs: by run id, in order.
         stray: files that appeared in the tree outside the places for such things.
         results: files that appeared below the folder of results, with their size.
-        texts: the texts of small JSON files among these.
+        texts: the texts of JSON files among these, read when they are asked for.
         forged: events that did not come from the probe.
+        doubts: what keeps the session from being evidence, each in one sentence.
         problem: why the session came to no proper end, empty if it did.
     """
 
@@ -217,11 +220,12 @@ class SessionSeen:
     evaluation: RunSeen | None = None
     stray: list[str] = field(default_factory=list)
     results: dict[str, int] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     tracked: list[Tracked] | None = None
     containment: str = ""
     notes: list[str] = field(default_factory=list)
     forged: int = 0
+    doubts: list[str] = field(default_factory=list)
     problem: str = ""
     seconds: float = 0.0
     peak_memory: int = 0

@@ -13,7 +13,8 @@ from gonogo.model.errors import UsageError
 from gonogo.tracker.settings import Settings
 
 
-def _main() -> None:
+def main() -> None:
+    """Serve until the standard input ends."""
     folder, port, silence = sys.argv[1:]
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -35,4 +36,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    main()

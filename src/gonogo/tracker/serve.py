@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import logging
 import platform
 import socket
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 
 from gonogo.model.errors import UsageError
 from gonogo.tracker.settings import Settings
@@ -39,15 +42,52 @@ def serve(settings: Settings, announce: Callable[[str, str], None]) -> None:
     try:
         service = Service(settings)
         logging.basicConfig(format="gonogo tracker: %(message)s", stream=sys.stderr)
-        config = uvicorn.Config(service.app, http="httptools", ws="none", lifespan="off", log_level="warning", access_log=False)
         announce(_url(listener), service.credentials.key)
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(_config(service)).run(sockets=[listener])
     except KeyboardInterrupt:
         pass  # uvicorn has ended what was under way, and passes on how it was asked to
     finally:
         listener.close()
         if service is not None:
             service.store.close()
+
+
+def serve_each(settings: Settings, announce: Callable[[str], None], sockets: Iterable[socket.socket]) -> None:
+    """Serve on sockets that others have made, from when each comes until there are no more.
+
+    Args:
+        settings: What it is told; its address is of no use here.
+        announce: Called with the API key once it is good.
+        sockets: They listen; whoever asks for the next one waits as long as need be.
+
+    Raises:
+        UsageError: The folder can't be used.
+    """
+    _give_memory_back()
+    service = Service(settings)
+    logging.basicConfig(format="gonogo tracker: %(message)s", stream=sys.stderr)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    serving: list[tuple[uvicorn.Server, Future[None]]] = []
+    try:
+        announce(service.credentials.key)
+        for listener in sockets:
+            server = uvicorn.Server(_config(service))
+            serving.append((server, asyncio.run_coroutine_threadsafe(server.serve(sockets=[listener]), loop)))
+    finally:
+        for server, _ in serving:
+            server.should_exit = True
+        for _, ended in serving:
+            ended.result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+        service.store.close()
+
+
+def _config(service: Service) -> uvicorn.Config:
+    return uvicorn.Config(service.app, http="httptools", ws="none", lifespan="off", log_level="warning", access_log=False)
 
 
 def _give_memory_back() -> None:

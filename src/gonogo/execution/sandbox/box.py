@@ -9,12 +9,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Self
 
-import gonogo
 from gonogo.execution.interpreter_folders import locate
 from gonogo.execution.sandbox import bubblewrap, safe_files
 from gonogo.execution.sandbox.execute import TOKEN, Launch, Listeners, Run
@@ -34,14 +34,14 @@ PLAIN_USER = 1000
 # Of two runs at one time no two programs should have one process number, by which many name their temporary files.
 NUMBERS_APART, MOST_APART = 16, 4096
 _HOLD = "import sys; sys.path.insert(0, {home!r}); from gonogo.execution.sandbox.{module} import main; main()"
-_PACKAGE = Path(gonogo.__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[2]  # gonogo's own folder
 HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 
 
 class Box:
     """Where commands run, several at a time if need be; what is in a box is at the same path inside and outside.
 
-    `tree` is the copy, `copied` says what of it; `scratch` a folder that can be written too; `given` has the files of `give`, which can only be read.
+    `tree` is the copy, and `copied` says what of it; `scratch` can be written too; the files of `give` can only be read.
 
     Args:
         policy: what is to be seen and how much may be used.
@@ -61,6 +61,7 @@ class Box:
             self._account = Account([*(self.folder / name for name in _WRITABLE), *writable])
             self._originals: Originals | None = None
             self._started = count()
+            self._cancelled = threading.Event()
         except BaseException:
             self.close()
             raise
@@ -84,6 +85,10 @@ class Box:
             if self.folder.exists():
                 raise StageError(f"{self.folder} could not be removed: {done.stderr.strip()[:300]}")
 
+    def cancel(self) -> None:
+        """End every run in the box, from whatever thread; none can be started any more."""
+        self._cancelled.set()
+
     def write(self, relative: str, content: bytes | str) -> None:
         """Write a file of the tree; safe also after the code has run.
 
@@ -94,6 +99,10 @@ class Box:
             safe_files.write(self.tree, relative, content.encode() if isinstance(content, str) else content)
         except (OSError, ValueError) as error:
             raise StageError(f"{relative} could not be written into the sandbox: {error}") from error
+
+    def remove(self, relative: str) -> None:
+        """Remove a folder of the tree before anything has run."""
+        shutil.rmtree(self.tree / relative, ignore_errors=True)
 
     def give(self, name: str, content: str) -> Path:
         """Put a file where the code can read it and not change it; its path."""
@@ -113,9 +122,16 @@ class Box:
         """What is no longer as it was when it was fixed, in words."""
         return list(self._originals.changes()) if self._originals else []
 
-    def collect(self, relative: str, target: Path, most_bytes: int = GIBIBYTE, most_files: int = 10_000) -> Collected:
-        """Copy the regular files of a folder of the tree to `target`, following no link."""
-        return safe_files.collect(self.tree, relative, target, most_bytes, most_files)
+    def collect(
+        self,
+        relative: str,
+        target: Path,
+        most_bytes: int = GIBIBYTE,
+        most_files: int = 10_000,
+        wanted: Callable[[str], bool] = lambda _: True,
+    ) -> Collected:
+        """Copy the regular files of a folder of the tree to `target`, following no link; see `safe_files.collect`."""
+        return safe_files.collect(self.tree, relative, target, most_bytes, most_files, wanted)
 
     def run(
         self,
@@ -140,7 +156,7 @@ class Box:
             on_line: gets ("stdout" or "stderr", line) as it comes.
             on_event: gets each line that is written to the pipe whose path is in the variable `GONOGO_EVENTS`. The code can write to
                 that pipe, from every process, and not read from it; writes of at most 4096 bytes stay whole.
-            on_socket: gets a TCP socket that listens at `port` of the run's own loopback, before the run starts.
+            on_socket: gets a TCP socket that listens at `port` of the run's own loopback, before the run starts; only where a run has its own.
             port: see there.
             pass_fds: descriptors that the code inherits.
 
@@ -161,12 +177,11 @@ class Box:
             order: dict[str, object] = {"mechanism": self.containment.mechanism, "argv": command, "cwd": str(self.tree / cwd)}
             order |= {"env": values, "file_size": limits.disk, "filtered": True, "first_pid": NUMBERS_APART * number % MOST_APART}
             namespaced = self.containment.mechanism is not Mechanism.NONE
-            order["port"] = port if on_socket is not None and namespaced else None
-            if on_socket is not None and not namespaced:
-                on_socket(socket.create_server(("127.0.0.1", port or 0), backlog=128))
+            order["port"] = port if on_socket is not None else None
             start = self._start(order, pipe)
-            launch = Launch(start, order, limits, self._account, token, namespaced, pass_fds, pipe.descriptor if pipe else None)
-            return Run(launch, Listeners(on_line, on_event, on_socket if namespaced else None)).carry_out()
+            events = pipe.descriptor if pipe else None
+            launch = Launch(start, order, limits, self._account, self._cancelled, token, namespaced, pass_fds, events)
+            return Run(launch, Listeners(on_line, on_event, on_socket)).carry_out()
         finally:
             if pipe is not None:
                 pipe.close()

@@ -8,6 +8,7 @@ import selectors
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -35,6 +36,7 @@ class Launch:
         order: what that is told; it also learns which descriptor it reports to.
         limits: what is too much.
         account: of the box.
+        cancelled: set when the box is wanted no more.
         token: a text in the environment of the run and of nothing else.
         namespaced: whether the processes are in a namespace that ends with its first process.
         pass_fds: descriptors that the code inherits.
@@ -45,6 +47,7 @@ class Launch:
     order: dict[str, object]
     limits: Limits
     account: Account
+    cancelled: threading.Event
     token: str
     namespaced: bool
     pass_fds: tuple[int, ...] = ()
@@ -171,6 +174,9 @@ class Run:
             if now >= next_sample:
                 self._judge(watch, now - begun)
                 next_sample = time.monotonic() + min(INTERVAL, FIRST_INTERVAL + (now - begun) / 10)
+            if self.launch.cancelled.is_set():
+                self.exceeded = self.exceeded or (Limit.TIME, "it was cancelled")
+                self._kill_at = 0.0
             if self._kill_at is not None and now >= self._kill_at:
                 self._end(process, watch)
         deadline = time.monotonic() + LAST_WORDS  # a process that got away may hold the pipes open, so not for ever

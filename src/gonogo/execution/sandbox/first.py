@@ -16,7 +16,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from gonogo.execution.sandbox import kernel, seccomp
@@ -71,11 +70,12 @@ def settle(order: dict[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with contextlib.suppress(OSError):  # only a preference: if the machine runs out of memory, this goes first
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
 
 
 def filter_calls(order: dict[str, Any]) -> None:
-    """Allow from here on only what an experiment needs; on other architectures than those we know, nothing is filtered (and that is said)."""
+    """Allow from here on what an experiment needs; on an architecture that we do not know nothing is filtered, which the caller is told."""
     architecture = seccomp.here()
     if architecture is not None and order["filtered"]:
         kernel.filter_calls(seccomp.program(architecture))

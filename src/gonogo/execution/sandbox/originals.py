@@ -16,7 +16,7 @@ MODULES = (*all_suffixes(), ".pyi", ".pyx")  # what Python, or a tool for Python
 CONFIGS = (".yaml", ".yml")
 FIXED = (*MODULES, *CONFIGS, ".toml", ".sh", ".ipynb")
 WATCHED = (*FIXED, ".json", ".cfg", ".ini")  # the last three also hold what programs write anew
-MOST_BINDS = 600  # a mount takes time; what is beyond is still looked at
+MOST_BINDS = 300  # a mount takes time; what is beyond is still looked at
 _LINK = stat.S_IFLNK
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path, PurePosixPath
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -19,9 +20,18 @@ CHUNK = 1 << 20
 
 @dataclass
 class Collected:
-    """What was copied, and what was not and why, by path relative to the folder; links with where they lead, as far as they were copied."""
+    """What was copied, and what was not and why, by path relative to the folder.
+
+    Attributes:
+        files: what was copied.
+        sizes: bytes of every regular file that was seen, copied or not.
+        skipped: what was not copied although it was wanted, and why.
+        links: where links lead, as far as they were copied.
+        bytes: how much was copied.
+    """
 
     files: list[str] = field(default_factory=list)
+    sizes: dict[str, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     bytes: int = 0
@@ -97,7 +107,9 @@ def read(root: Path, relative: str, most: int) -> bytes | None:
     return content
 
 
-def collect(root: Path, relative: str, target: Path, most_bytes: int, most_files: int) -> Collected:
+def collect(
+    root: Path, relative: str, target: Path, most_bytes: int, most_files: int, wanted: Callable[[str], bool] = lambda _: True
+) -> Collected:
     """Copy the regular files of a folder in `root` into `target`.
 
     Links (symbolic, and files with a second name), pipes, sockets and devices are left out, and so is what exceeds the size.
@@ -107,9 +119,10 @@ def collect(root: Path, relative: str, target: Path, most_bytes: int, most_files
         relative: the folder in it to copy.
         target: where to; made if need be. It must be no folder that the code can write.
         most_bytes: how much may be copied in all.
-        most_files: how many files may be copied.
+        most_files: how many files are looked at.
+        wanted: whether a file, by its path in the folder, is to be copied; of others the size is noted.
     """
-    copy = _Copy(target, most_bytes, most_files)
+    copy = _Copy(target, most_bytes, most_files, wanted=wanted)
     copy.folder(root, relative)
     return copy.done
 
@@ -138,18 +151,27 @@ class _Copy:
     Args:
         target: where to.
         most_bytes: how much may be copied.
-        most_files: how many files may be copied.
+        most_files: how many files are looked at.
+        wanted: whether a file is to be copied.
         as_it_is: copy links as links, with rights and times, and have too much be an error; otherwise regular files with one name alone.
         without: names of folders that are passed over.
     """
 
     def __init__(
-        self, target: Path, most_bytes: int, most_files: int, *, as_it_is: bool = False, without: frozenset[str] = frozenset()
+        self,
+        target: Path,
+        most_bytes: int,
+        most_files: int,
+        *,
+        wanted: Callable[[str], bool] = lambda _: True,
+        as_it_is: bool = False,
+        without: frozenset[str] = frozenset(),
     ) -> None:
         self.done = Collected()
         self._target = target
         self._most_bytes = most_bytes
         self._most_files = most_files
+        self._wanted = wanted
         self._as_it_is = as_it_is
         self._without = without
 
@@ -162,12 +184,15 @@ class _Copy:
         except FileNotFoundError:
             pass  # nothing is there to copy
         except OSError as error:
-            self.done.skipped[relative] = "not a folder" if error.errno in (errno.ENOTDIR, errno.ELOOP) else error.strerror or str(error)
+            reason = error.strerror or str(error)
+            if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                reason = f"no folder but {_kind(os.lstat(root / relative).st_mode)}"
+            self.done.skipped[relative] = reason
 
     def _inside(self, folder: int, prefix: str, depth: int) -> None:
         for name in sorted(os.listdir(folder)):
             path = prefix + name
-            if len(self.done.files) + len(self.done.skipped) >= self._most_files:
+            if len(self.done.sizes) + len(self.done.skipped) >= self._most_files:
                 self._refuse(path, f"there are more than {self._most_files} files")
                 return
             try:
@@ -206,24 +231,31 @@ class _Copy:
             kind = os.fstat(source.fileno())
             if not stat.S_ISREG(kind.st_mode):
                 self.done.skipped[path] = _kind(kind.st_mode)
-            elif kind.st_nlink > 1 and not self._as_it_is:
+                return
+            if kind.st_nlink > 1 and not self._as_it_is:
                 self.done.skipped[path] = "a hard link: the file has another name"
-            elif self.done.bytes + kind.st_size > self._most_bytes:
+                return
+            self.done.sizes[path] = kind.st_size
+            if not self._wanted(path):
+                return
+            if self.done.bytes + kind.st_size > self._most_bytes:
                 self._refuse(path, f"with it, more than {self._most_bytes} bytes would be copied")
-            else:
-                place = self._target / path
-                place.parent.mkdir(parents=True, exist_ok=True)
-                with open(place, "xb") as copy:
-                    left = kind.st_size
-                    while left > 0 and (chunk := source.read(min(CHUNK, left))):
-                        copy.write(chunk)
-                        left -= len(chunk)
-                    if self._as_it_is:
-                        os.fchmod(copy.fileno(), stat.S_IMODE(kind.st_mode) & 0o777 | 0o600)
-                if self._as_it_is:
-                    os.utime(place, ns=(kind.st_atime_ns, kind.st_mtime_ns))
-                self.done.bytes += kind.st_size - left
-                self.done.files.append(path)
+                return
+            self._content(source, kind, self._target / path)
+            self.done.files.append(path)
+
+    def _content(self, source: FileIO, kind: os.stat_result, place: Path) -> None:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with open(place, "xb") as copy:
+            left = kind.st_size
+            while left > 0 and (chunk := source.read(min(CHUNK, left))):
+                copy.write(chunk)
+                left -= len(chunk)
+            if self._as_it_is:
+                os.fchmod(copy.fileno(), stat.S_IMODE(kind.st_mode) & 0o777 | 0o600)
+        if self._as_it_is:
+            os.utime(place, ns=(kind.st_atime_ns, kind.st_mtime_ns))
+        self.done.bytes += kind.st_size - left
 
     def _refuse(self, path: str, reason: str) -> None:
         if self._as_it_is:
@@ -233,5 +265,5 @@ class _Copy:
 
 def _kind(mode: int) -> str:
     """What something is that is neither a file nor a folder."""
-    kinds = ((stat.S_ISLNK, "a symbolic link"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
+    kinds = ((stat.S_ISREG, "a file"), (stat.S_ISLNK, "a symbolic link"), (stat.S_ISFIFO, "a named pipe"), (stat.S_ISSOCK, "a socket"))
     return next((text for test, text in kinds if test(mode)), "a device")

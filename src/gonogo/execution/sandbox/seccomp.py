@@ -12,10 +12,11 @@ again and again (io_uring, bpf, perf, userfaultfd, new namespaces), and every ca
 from __future__ import annotations
 
 import errno
-import platform
+import os
 import struct
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _LOAD, _JUMP_EQUAL, _JUMP_ABOVE, _JUMP_BITS, _AND, _RETURN = 0x20, 0x15, 0x25, 0x45, 0x54, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
@@ -96,8 +97,7 @@ _CLONE, _SOCKET, _SOCKETPAIR, _IOCTL, _PERSONALITY = (56, 220), (41, 198), (53, 
 _EXECVE, _EXECVEAT, _KEYCTL = (59, 221), (322, 281), (250, 219)
 
 
-@dataclass(frozen=True)
-class Architecture:
+class Architecture(NamedTuple):
     """A processor whose calls are known: its place in the tables above, and the number by which the kernel calls it."""
 
     column: int
@@ -109,7 +109,7 @@ _KNOWN = {"x86_64": Architecture(0, 0xC000003E), "aarch64": Architecture(1, 0xC0
 
 def here() -> Architecture | None:
     """The architecture of this process, None where its calls are not known."""
-    return _KNOWN.get(platform.machine()) if struct.calcsize("P") == 8 else None
+    return _KNOWN.get(os.uname().machine) if sys.platform == "linux" and struct.calcsize("P") == 8 else None
 
 
 def keyctl(architecture: Architecture) -> int:
