@@ -156,7 +156,7 @@ class Box:
             on_line: gets ("stdout" or "stderr", line) as it comes.
             on_event: gets each line that is written to the pipe whose path is in the variable `GONOGO_EVENTS`. The code can write to
                 that pipe, from every process, and not read from it; writes of at most 4096 bytes stay whole.
-            on_socket: gets a TCP socket that listens at `port` of the run's own loopback, before the run starts; only where a run has its own.
+            on_socket: gets a TCP socket that listens at `port` of the run's own loopback, before the run starts; not without a sandbox.
             port: see there.
             pass_fds: descriptors that the code inherits.
 

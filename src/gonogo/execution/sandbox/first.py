@@ -69,9 +69,9 @@ def settle(order: dict[str, Any]) -> None:
     size = order["file_size"]
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError):  # only a preference: if the machine runs out of memory, this goes first
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")
+    # Only a preference: if the machine runs out of memory, this goes first.
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("1000")
 
 
 def filter_calls(order: dict[str, Any]) -> None:
