@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import secrets
 import time
 from collections.abc import Iterator, Sequence
@@ -112,12 +113,11 @@ def _tell(copied: safe_files.Collected, prefix: str, options: ExecutionOptions, 
         session.doubts.append(f"{prefix if path + '/' != prefix else ''}{path} is {reason}: the runs were not given it")
     roots = [os.path.realpath(root) for root in options.data_roots]
     for path, target in copied.links.items():
-        place = os.path.normpath(os.path.join(os.path.dirname(prefix + path), target))
-        outside = os.path.isabs(place) or place.split(os.sep)[0] == os.pardir
+        place = posixpath.normpath(posixpath.join(posixpath.dirname(prefix + path), target))
+        outside = place.startswith(("/", "../")) or place == ".."
         if outside and not any(place == root or place.startswith(f"{root}/") for root in roots):
-            session.doubts.append(
-                f"{prefix}{path} is a link out of the experiment's folder, to {target}: only --data-root shows such places"
-            )
+            told = f"{prefix}{path} is a link to {target}, out of the experiment's folder: only --data-root shows such places"
+            session.doubts.append(told)
 
 
 def _policy(tree: Path | None, interpreter: Interpreter, options: ExecutionOptions) -> Policy:

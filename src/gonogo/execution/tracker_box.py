@@ -10,6 +10,7 @@ import secrets
 import socket
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -93,10 +94,8 @@ class TrackerBox:
     def attend(self, listener: socket.socket) -> None:
         """Have it serve on a socket, which is then its own."""
         with listener:
-            try:
+            with suppress(OSError):  # it has gone, which `end` says
                 socket.send_fds(self._line, [b"+"], [listener.fileno()])
-            except OSError:
-                pass  # it has gone, which `end` says
 
     def port(self) -> int:
         """A port for a run in a network of its own."""

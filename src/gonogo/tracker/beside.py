@@ -79,11 +79,8 @@ def running(folder: Path | None = None, *, port: int = 0, silence: float = 300.0
         command = [*children.command("gonogo.tracker.__main__"), str(folder.absolute()), str(port), str(silence)]
         with tempfile.TemporaryFile("w+") as errors:
             # It ends when its standard input does: also when this process is killed, it is not left behind.
-            process = stack.enter_context(
-                subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=folder.absolute().anchor
-                )
-            )
+            pipe, start = subprocess.PIPE, folder.absolute().anchor
+            process = stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True, cwd=start))
             stack.callback(_stop, process)
             assert process.stdout is not None
             line = process.stdout.readline()
