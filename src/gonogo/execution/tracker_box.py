@@ -93,9 +93,8 @@ class TrackerBox:
 
     def attend(self, listener: socket.socket) -> None:
         """Have it serve on a socket, which is then its own."""
-        with listener:
-            with suppress(OSError):  # it has gone, which `end` says
-                socket.send_fds(self._line, [b"+"], [listener.fileno()])
+        with listener, suppress(OSError):  # it has gone, which `end` says
+            socket.send_fds(self._line, [b"+"], [listener.fileno()])
 
     def port(self) -> int:
         """A port for a run in a network of its own."""
