@@ -20,10 +20,19 @@ class Index:
         self.folder = folder / "simple"
         self.folder.mkdir(parents=True)
 
-    def wheel(self, name: str, version: str, requires: tuple[str, ...] = (), tag: str = "py3-none-any", extra: int = 0) -> None:
-        """Add a wheel with a module of its name (and `extra` bytes)."""
+    def wheel(
+        self,
+        name: str,
+        version: str,
+        requires: tuple[str, ...] = (),
+        tag: str = "py3-none-any",
+        extra: int = 0,
+        more: dict[str, str] | None = None,
+    ) -> None:
+        """Add a wheel with a module of its name (and `extra` bytes), and `more` files."""
         info = f"{name}-{version}.dist-info"
         content = {
+            **(more or {}),
             f"{name}.py": f"VERSION = {version!r}\n" + "#" * extra,
             f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
             + "".join(f"Requires-Dist: {r}\n" for r in requires),

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from gonogo.engine.facts import Facts
 from gonogo.execution import causes, evidence
-from gonogo.execution.environment import FILES, Environment, Settings, prepare
+from gonogo.execution.environment import Environment, Settings, files_of, prepare
 from gonogo.execution.observations import RunSeen, SessionSeen
+from gonogo.execution.sandbox import Mechanism, establish
 from gonogo.execution.session import carry_out
 from gonogo.execution.session_plan import EVALUATION, Bounds, Session
 from gonogo.execution.uv import Refusal
@@ -99,12 +100,20 @@ class Running:
         experiment: Experiment = self.facts.get("experiment")
         options = self.options
         self.progress("environment", "", "start", "")
-        settings = Settings(
-            python=Path(options.python) if options.python else None, torch=options.torch, seconds=options.environment_timeout
-        )
-        files = {name: text for name in FILES if (text := experiment.text(name)) is not None}
+        mode = None if options.sandbox == "auto" else Mechanism(options.sandbox)
         try:
-            found = prepare(files, settings, lambda line: self.progress("environment", "", "line", line))
+            containment = establish(mode, required=options.require_sandbox)
+        except StageError as error:
+            self._failed(stage, str(error), started)
+            return None
+        settings = Settings(
+            python=Path(options.python) if options.python else None,
+            torch=options.torch,
+            seconds=options.environment_timeout,
+            containment=containment,
+        )
+        try:
+            found = prepare(files_of(experiment), settings, lambda line: self.progress("environment", "", "line", line))
         except StageError as error:
             self._failed(stage, f"the environment could not be made: {error}", started)
             return None

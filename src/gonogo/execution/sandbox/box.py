@@ -100,6 +100,17 @@ class Box:
         except (OSError, ValueError) as error:
             raise StageError(f"{relative} could not be written into the sandbox: {error}") from error
 
+    def read(self, relative: str, most: int) -> bytes | None:
+        """The content of a regular file of the tree, None where there is none; safe also after the code has run.
+
+        Raises:
+            StageError: it has more than `most` bytes, or can't be read.
+        """
+        try:
+            return safe_files.read(self.tree, relative, most)
+        except (OSError, TooLargeError) as error:
+            raise StageError(f"{relative} can't be read out of the sandbox: {error}") from error
+
     def remove(self, relative: str) -> None:
         """Remove a folder of the tree before anything has run."""
         shutil.rmtree(self.tree / relative, ignore_errors=True)

@@ -9,6 +9,7 @@ import os
 import socket
 import struct
 from collections.abc import Iterable
+from typing import NoReturn
 
 NEW_CGROUP, NEW_IPC, NEW_MOUNT, NEW_NET, NEW_PID, NEW_USER, NEW_UTS = (
     0x02000000,
@@ -92,6 +93,17 @@ def drop_capabilities() -> None:
     """Give up every capability."""
     header = struct.pack("=Ii", 0x20080522, 0)
     _call("capset", header, bytes(24))
+
+
+def execute(path: ctypes.Array[ctypes.c_char], arguments: list[bytes], variables: list[bytes]) -> NoReturn:
+    """Become a program, by the very address at which its path lies.
+
+    Raises:
+        OSError: it can't be started.
+    """
+    lists = [(ctypes.c_char_p * (len(texts) + 1))(*texts, None) for texts in (arguments, variables)]
+    _call("execve", path, *lists)
+    raise AssertionError  # the call comes back only to fail
 
 
 def unshare(flags: int) -> None:

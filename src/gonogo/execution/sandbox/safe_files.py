@@ -99,7 +99,7 @@ def read(root: Path, relative: str, most: int) -> bytes | None:
                 return None
             content = file.read(most + 1)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.EISDIR):
             return None
         raise
     if len(content) > most:
