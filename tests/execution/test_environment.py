@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mechanisms import containment_of
-from wheels import Index, served
+from wheels import DEAD, Index, project, version_of
 
 from gonogo.execution import environment as environments
-from gonogo.execution import uv
 from gonogo.execution.environment import Environment, Settings, prepare
 from gonogo.execution.interpreter_folders import locate
 from gonogo.execution.sandbox import Box, Limits, Mechanism, Policy
@@ -36,45 +33,8 @@ def build_wheel(folder, *_):
         archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         archive.writestr(info + "RECORD", f"{name}.py,,\\n{info}METADATA,,\\n{info}WHEEL,,\\n{info}RECORD,,\\n")
 """
-DEAD = "http://127.0.0.1:9"
 SLOW = "import time\ndef build_wheel(*_):\n    time.sleep(30)\n"
 FAILING = "def build_wheel(*_):\n    raise RuntimeError('this package needs a compiler that nobody has')\n"
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    """An index, and a machine whose only network is that index."""
-    made = Index(tmp_path / "index")
-    with served(made) as url:
-        for name in [name for name in os.environ if name.startswith("UV_") or name.lower().endswith("_proxy")]:
-            monkeypatch.delenv(name)
-        monkeypatch.setenv("UV_DEFAULT_INDEX", url)
-        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-        monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
-        monkeypatch.setenv("UV_NO_CONFIG", "1")
-        monkeypatch.setenv("HTTPS_PROXY", DEAD)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        # A Python that uv finds at once, whatever else is installed here.
-        monkeypatch.setenv("PATH", f"{Path(sys.base_prefix) / 'bin'}:{Path(uv.find()).parent}:/usr/bin:/bin")
-        yield made
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(cache=tmp_path / "cache", seconds=60)
-
-
-def project(*dependencies: str, more: str = "", head: str = "") -> dict[str, str]:
-    """The files of an experiment with these dependencies."""
-    text = f'[project]\nname = "experiment"\nversion = "0.1"\nrequires-python = ">=3.11"\n{head}dependencies = {json.dumps(dependencies)}\n{more}'
-    return {"pyproject.toml": text}
-
-
-def version_of(environment: Environment | Refusal, module: str) -> str:
-    """The version of a package that is installed, as its own Python says."""
-    assert isinstance(environment, Environment), environment
-    command = [str(environment.interpreter.python), "-I", "-c", f"import {module}; print({module}.VERSION)"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def left_over(settings: Settings) -> list[str]:

@@ -10,8 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_environment import index, project, settings, version_of  # noqa: F401
-from wheels import Index
+from wheels import Index, project, version_of
 
 from gonogo.analysis.project.pyproject import load_pyproject
 from gonogo.execution import lock_file, project_file
@@ -149,7 +148,7 @@ def test_a_backend_of_the_experiments_own_is_not_run(
     settings: Settings,
     evil: Path,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     index.wheel("low", "1.0")
     files = project("low")
@@ -160,7 +159,7 @@ def test_a_backend_of_the_experiments_own_is_not_run(
     assert not (tmp_path / "was-run").exists()
 
 
-def test_what_is_not_installed_may_come_from_elsewhere(index: Index, settings: Settings) -> None:  # noqa: F811
+def test_what_is_not_installed_may_come_from_elsewhere(index: Index, settings: Settings) -> None:
     index.wheel("low", "1.0")
     more = "[project.optional-dependencies]\nx = ['evil @ file:///tmp/evil']\n[dependency-groups]\ndocs = ['e @ git+file:///e']\nall = [{include-group = 'docs'}]\n"
     made = prepare(project("low", more=more), settings)
@@ -168,7 +167,7 @@ def test_what_is_not_installed_may_come_from_elsewhere(index: Index, settings: S
     assert isinstance(made, Environment) and "docs, all, x" in made.notes[0]
 
 
-def test_torch_from_pytorchs_own_index_is_taken_from_the_callers(index: Index, settings: Settings) -> None:  # noqa: F811
+def test_torch_from_pytorchs_own_index_is_taken_from_the_callers(index: Index, settings: Settings) -> None:
     index.wheel("torch", "2.9.0")
     more = "[tool.uv.sources]\ntorch = [{ index = 'pt', marker = \"sys_platform == 'linux'\" }]\n[[tool.uv.index]]\nname = 'pt'\nurl = 'https://download.pytorch.org/whl/cu121'\nexplicit = true\n"
     made = prepare(project("torch", more=more), settings)
@@ -181,7 +180,7 @@ def test_torch_from_pytorchs_own_index_is_taken_from_the_callers(index: Index, s
 @pytest.mark.parametrize(
     "requirement", ["evil @ file://{evil}", "evil @ git+file://{evil}", "evil @ file://{evil}/dist/evil-1.0.tar.gz", "by-path"]
 )
-def test_whatever_uv_is_told_it_can_start_nothing(requirement: str, index: Index, evil: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_whatever_uv_is_told_it_can_start_nothing(requirement: str, index: Index, evil: Path, tmp_path: Path) -> None:
     """The second fence: even a project file of the experiment's own would run nothing."""
     work = tmp_path / "work"
     (work / "nowhere").mkdir(parents=True)
@@ -225,7 +224,7 @@ def test_a_lock_that_takes_packages_from_elsewhere_is_refused(source: str) -> No
         lock_file.pins(LOCK.format(source=source, url="x"), "experiment")
 
 
-def test_the_addresses_of_a_lock_are_not_gone_to(index: Index, settings: Settings, tmp_path: Path) -> None:  # noqa: F811
+def test_the_addresses_of_a_lock_are_not_gone_to(index: Index, settings: Settings, tmp_path: Path) -> None:
     """Its versions count; the files are those of the caller's index."""
     index.wheel("low", "1.0")
     index.wheel("low", "2.0")
@@ -234,7 +233,7 @@ def test_the_addresses_of_a_lock_are_not_gone_to(index: Index, settings: Setting
     assert version_of(prepare(project("low"), settings), "low") == "2.0"
 
 
-def test_a_lock_that_does_not_fit_is_said_and_passed_over(index: Index, settings: Settings) -> None:  # noqa: F811
+def test_a_lock_that_does_not_fit_is_said_and_passed_over(index: Index, settings: Settings) -> None:
     index.wheel("low", "2.0")
     made = prepare(project("low>=2") | {"uv.lock": LOCK.format(source=INDEX, url="x")}, settings)
     assert version_of(made, "low") == "2.0"

@@ -21,7 +21,7 @@ from gonogo.execution.sandbox.execute import TOKEN, Launch, Listeners, Run
 from gonogo.execution.sandbox.model import GIBIBYTE, Containment, Limits, Mechanism, Policy, RunResult
 from gonogo.execution.sandbox.originals import Originals
 from gonogo.execution.sandbox.safe_files import Collected, TooLargeError
-from gonogo.execution.sandbox.view import Bind, View, build
+from gonogo.execution.sandbox.view import Bind, View, build, hidden
 from gonogo.execution.sandbox.watch import Account
 from gonogo.model.errors import StageError
 from gonogo.model.experiment import SKIPPED_FOLDERS
@@ -224,6 +224,7 @@ class Box:
         order |= {"user": user, "group": group, "root": str(self._root), "links": view.links}
         order["binds"] = [(bind.source, bind.target, bind.kind) for bind in view.binds]
         order["writable"] = [bind.target for bind in view.binds if bind.kind == "write"]
+        order["hidden"] = hidden()
         order["pipes"] = [str(pipe.path)] if pipe else []
         return launcher
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from functools import lru_cache
 
-from gonogo.execution.sandbox.view import View, kernel_switches
+from gonogo.execution.sandbox.view import View, hidden, kernel_switches
 from gonogo.model.errors import StageError
 
 _KINDS = {"read": "--ro-bind", "write": "--bind", "device": "--dev-bind"}
@@ -48,6 +48,8 @@ def command(view: View, user: int, group: int, argv: list[str]) -> list[str]:
     line += ["--dev", "/dev", "--proc", "/proc"]
     for path in kernel_switches():
         line += ["--ro-bind-try", path, path]
+    for path in hidden():
+        line += ["--ro-bind", "/dev/null", path]
     for target, link in view.links:
         line += ["--symlink", target, link]
     for bind in view.binds:

@@ -65,6 +65,8 @@ def _build(order: dict[str, Any]) -> None:
     kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=4m")
     os.makedirs(f"{root}/proc")
     kernel.mount("proc", f"{root}/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+    for path in order["hidden"]:
+        _bind("/dev/null", root + path, "read")
     _make_devices(f"{root}/dev")
     for target, link in order["links"]:
         os.makedirs(os.path.dirname(root + link), exist_ok=True)
