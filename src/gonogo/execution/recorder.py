@@ -124,6 +124,10 @@ class RunRecorder:
 
     def _probe_process(self, event: dict[str, Any]) -> None:
         process = Process(event["pid"], event["parent"], event["argv"], event["mode"], started=event["at"])
+        replaced = self.run.processes.get(process.pid)
+        if replaced is not None and replaced.ended is None:  # `exec`: what it saw stays, under a number that no process has
+            replaced.ended = event["at"]
+            self.run.processes[-process.pid] = replaced
         self.run.processes[process.pid] = process
 
     def _of(self, event: dict[str, Any]) -> Process:
