@@ -230,7 +230,8 @@ def _self_tests(containment: Containment) -> list[SelfTest]:
         could, detail = bool(said[key][0]) or happened.get(key, False), str(said[key][1])
         tests.append(SelfTest(name=text, passed=not could, detail=f"it could: {detail}" if could else f"refused: {detail}"))
     for key, text in _OWN.items():
-        tests.append(SelfTest(name=text, passed=bool(said[key][0]), detail="" if said[key][0] else str(said[key][1])))
+        could, detail = bool(said[key][0]), str(said[key][1])
+        tests.append(SelfTest(name=text, passed=could, detail="" if could else detail, forbidden=False))
     return tests
 
 

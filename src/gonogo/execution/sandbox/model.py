@@ -96,6 +96,7 @@ class SelfTest(BaseModel):
     name: str
     passed: bool
     detail: str = ""
+    forbidden: bool = Field(default=True, description="Whether it had to fail; what an experiment needs must succeed")
 
 
 class Containment(BaseModel):
