@@ -27,7 +27,8 @@ def _screen(found: Abilities) -> list[str]:
     lines = [verdict, ""]
     for ability in found.abilities:
         lines.append(f"  {'✓' if ability.there else '✗'} {ability.name:<{widest}}  {plain.line(ability.detail)}")
-    for title, entries in (("Refused, as tried just now:", found.contained), ("Not contained:", found.not_contained)):
+    told = (("Refused, as tried just now:", found.refused), ("Allowed:", found.allowed), ("Not contained:", found.not_contained))
+    for title, entries in told:
         if entries:
             lines += ["", title, *textwrap.wrap("; ".join(entries) + ".", WIDTH, initial_indent="  ", subsequent_indent="  ")]
     return lines

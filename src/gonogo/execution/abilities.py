@@ -43,7 +43,8 @@ class Abilities(BaseModel):
 
     mechanism: Mechanism | None
     abilities: tuple[Ability, ...]
-    contained: tuple[str, ...]
+    refused: tuple[str, ...]
+    allowed: tuple[str, ...]
     not_contained: tuple[str, ...]
 
 
@@ -51,20 +52,16 @@ def examine() -> Abilities:
     """Try everything."""
     tried = {mechanism: try_out(mechanism) for mechanism in MECHANISMS}
     chosen = next((found for found, _ in tried.values() if found is not None and found.holds), None)
-    abilities = [
-        _kernel(),
-        *(_mechanism(mechanism, *tried[mechanism]) for mechanism in MECHANISMS),
-        _namespaces(),
-        _filter(),
-        _uv(),
-        _user(),
-    ]
+    tests = chosen.tests if chosen else ()
+    mechanisms = [_mechanism(mechanism, *tried[mechanism]) for mechanism in MECHANISMS]
+    abilities = [_kernel(), *mechanisms, _namespaces(), _filter(), _uv(), _user()]
     failed = [test.name for found, _ in tried.values() if found is not None for test in found.tests if not test.passed]
     lacking = chosen.missing if chosen else ("anything: no mechanism holds, and trials are refused", *dict.fromkeys(failed))
     return Abilities(
         mechanism=chosen.mechanism if chosen else None,
         abilities=tuple(abilities),
-        contained=tuple(test.name for test in chosen.tests if test.passed) if chosen else (),
+        refused=tuple(test.name for test in tests if test.forbidden),
+        allowed=tuple(test.name for test in tests if not test.forbidden),
         not_contained=(*lacking, *NOT_CONTAINED),
     )
 
