@@ -84,3 +84,24 @@ def test_time_that_was_up_is_no_fault() -> None:
 
 def test_failure_that_no_probe_saw_has_no_excuse() -> None:
     assert excuse(None, run(hosts=["x"]), MODULES) == ""
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[Errno 30] Read-only file system: '/box/tree/src/train.py'",
+        "[Errno 30] Read-only file system: 'src/train.py'",
+        "[Errno 16] Device or resource busy: 'src/train.py' -> 'src/old.py'",
+    ],
+)
+def test_write_to_its_own_code_is_no_fault(message: str) -> None:
+    assert "it writes src/train.py, which is part of the code under review" in excuse(raised("OSError", message, own=False), run(), MODULES)
+
+
+def test_write_elsewhere_that_is_refused_is_not_that() -> None:
+    assert "code under review" not in excuse(raised("OSError", "[Errno 30] Read-only file system: '/data/x'", own=False), run(), MODULES)
+
+
+def test_system_call_that_the_sandbox_refuses_is_no_fault() -> None:
+    assert "may refuse" in excuse(raised("OSError", "[Errno 97] Address family not supported by protocol", own=False), run(), MODULES)
+    assert excuse(raised("PermissionError", "[Errno 1] Operation not permitted: 'x'", own=False), run(), MODULES) == ""
