@@ -139,8 +139,6 @@ class Case:
     name: str
     program: str
     arguments: tuple[str, ...] = ()
-    # More files of the tree, which `fix` keeps as they are.
-    code: tuple[tuple[str, str], ...] = ()
     limits: Limits = LIMITS
     expect: Limit | None = None
     check: Check | None = None
@@ -149,6 +147,8 @@ class Case:
     bare: bool = False
     environment: tuple[tuple[str, str], ...] = ()
     events: bool = False
+    # More files of the tree, which `fix` keeps as they are.
+    code: tuple[tuple[str, str], ...] = ()
 
 
 def carry_out(case: Case, containment: Containment) -> tuple[list[str], RunResult]:

@@ -18,6 +18,7 @@ if sys.argv[1] == "leave":
         os._exit(0)
     while not Path("heartbeat").exists():
         time.sleep(0.01)
+    time.sleep(0.5)  # long enough to be seen
 else:
 
     def beats() -> None:
