@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from gonogo.execution.sandbox.descendants import descendants
 from gonogo.execution.sandbox.model import Limit, Limits
 
 DISK_SECONDS = 0.2
@@ -94,17 +95,17 @@ class Watch:
         self._root = psutil.Process(root)
         self._reaper = None if self._namespaced else self._root
 
-    def processes(self) -> list[psutil.Process]:
-        """The processes of the code that are there now; those that only hold it are left out."""
+    def processes(self, *, now: bool = False) -> list[psutil.Process]:
+        """The processes of the code that are there, `now` or a moment ago; those that only hold it are left out."""
         if self._root is None:
             return []
         try:
             if self._reaper is None:
-                first = self._root.children()
+                first = descendants(self._root, self._seen, now=now)
                 if not first:
                     return []
                 self._reaper = first[0]
-            found = self._reaper.children(recursive=True)
+            found = descendants(self._reaper, self._seen, now=now)
             if self._main is None and found:
                 self._main = min(found, key=lambda process: process.create_time()).pid
         except psutil.NoSuchProcess:
@@ -151,14 +152,14 @@ class Watch:
 
     def ask_to_end(self) -> None:
         """Send SIGTERM to the code's processes."""
-        for process in self.processes():
+        for process in self.processes(now=True):
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGTERM)
 
     def kill_all(self) -> None:
         """Kill the code's processes until there are none, or it seems that they multiply faster."""
         for _ in range(ROUNDS_OF_KILLING):
-            found = [process for process in self.processes() if _lives(process)]
+            found = [process for process in self.processes(now=True) if _lives(process)]
             if not found:
                 return
             for process in found:
