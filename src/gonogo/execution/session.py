@@ -24,7 +24,7 @@ from gonogo.execution.session_plan import EVALUATION, PROBE, RESULTS, Plan, Sess
 from gonogo.execution.tracker_box import TrackerBox, socket_outside
 from gonogo.model.contract import Contract
 from gonogo.model.errors import StageError
-from gonogo.model.experiment import Experiment
+from gonogo.model.experiment import SKIPPED_FOLDERS, Experiment
 from gonogo.model.options import ExecutionOptions
 from gonogo.model.runs import Run
 
@@ -35,6 +35,7 @@ MOST_STRAY = 200
 MOST_DOUBTS = 20
 MARGIN = 60.0  # seconds besides those of the runs
 GRACE = 3.0  # seconds in which a run that is asked to end can say what it counted
+_WRITTEN = SKIPPED_FOLDERS - {"__pycache__"}  # bytecode is code
 _SYSTEM = ("/usr", "/bin", "/lib")  # every sandbox shows these
 
 
@@ -70,7 +71,7 @@ def carry_out(
     with Sandbox(policy, required=options.require_sandbox) as box:
         session.containment = str(box.containment)
         _fill(box, experiment, runs, options, session)
-        box.fix(lambda path: not _is_expected(path, contract))
+        box.fix(_is_code)
         before = set(_files(box.tree))
         plan = Plan(box, interpreter.python, options)
         seconds = options.run_timeout * (len(runs) + stage.tracker) + MARGIN
@@ -233,6 +234,12 @@ class _Runs:
             if change not in self._changed:
                 self._changed.add(change)
                 self._session.doubts.append(f"{change} during {label}: later runs may not have been of the code that is judged")
+
+
+def _is_code(path: str) -> bool:
+    """Whether a file lies where the experiment's own code may lie, and not where programs write."""
+    *folders, _ = path.split("/")
+    return folders[:1] != [RESULTS] and _WRITTEN.isdisjoint(folders)
 
 
 def _is_expected(path: str, contract: Contract) -> bool:
