@@ -1,4 +1,4 @@
-"""Which processes descend from one: a look at the machine's whole table, which several who watch share."""
+"""Which processes descend from one: as the kernel lists them, or by the machine's whole table, which several who watch share."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contextlib import suppress
 import psutil
 
 FRESH = 0.08  # seconds
+MOST_LOOKS = 100  # threads; with more, the table of a usual machine is read as quickly
 
 
 class _Table:
@@ -53,6 +54,37 @@ def _look() -> dict[int, list[int]]:
 _table = _Table()
 
 
+def _by_threads(pid: int) -> list[int] | None:
+    """The descendants of a process as the kernel lists them, thread by thread; None where it does not, or that would take longer.
+
+    Of processes that come and go meanwhile some may be missing, so this is good for measuring and not for clearing up.
+    """
+    found: list[int] = []
+    waiting, looks = [pid], 0
+    while waiting:
+        task = f"/proc/{waiting.pop()}/task"
+        try:
+            threads = os.listdir(task)
+        except OSError:
+            continue  # it has ended
+        looks += len(threads)
+        if looks > MOST_LOOKS:
+            return None
+        for thread in threads:
+            try:
+                with open(f"{task}/{thread}/children", "rb") as file:
+                    inner = [int(number) for number in file.read().split()]
+            except FileNotFoundError:
+                if os.path.exists(f"{task}/{thread}"):
+                    return None  # a kernel without such lists
+                continue
+            except OSError:
+                continue
+            found += inner
+            waiting += inner
+    return found
+
+
 def descendants(process: psutil.Process, known: dict[int, psutil.Process], *, now: bool = False) -> list[psutil.Process]:
     """The processes that descend from one.
 
@@ -67,7 +99,8 @@ def descendants(process: psutil.Process, known: dict[int, psutil.Process], *, no
     if not process.is_running():
         raise psutil.NoSuchProcess(process.pid)
     found = []
-    for pid in _table.descendants(process.pid, now=now):
+    numbers = None if now else _by_threads(process.pid)
+    for pid in _table.descendants(process.pid, now=now) if numbers is None else numbers:
         with suppress(psutil.Error):
             seen = known.get(pid)
             found.append(seen if seen is not None and seen.is_running() else psutil.Process(pid))
