@@ -179,7 +179,7 @@ class TestTrial:
         edit(tree, "src/main.py", '    print(f"starting the', f'    from pathlib import Path\n\n{line}    print(f"starting the')
         code, verdict = checked(tree, "--runs", RUN, "--sandbox", mechanism)
         assert code == 3
-        assert ".cache is no folder but a symbolic link: the runs were not given it" in str(verdict["undecided"])
+        assert ".cache was not given to the runs (no folder but a symbolic link)" in str(verdict["undecided"])
         assert "canary-of-the-caller" not in str(verdict)
 
     def test_data_are_shown_where_they_are(self, tree: Path, tmp_path: Path) -> None:

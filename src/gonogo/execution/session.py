@@ -111,7 +111,7 @@ def _fill(box: Box, experiment: Experiment, runs: Sequence[Run], options: Execut
 def _tell(copied: safe_files.Collected, prefix: str, options: ExecutionOptions, session: SessionSeen) -> None:
     """Say what the runs do not get of the experiment: what is no file, and what lies elsewhere."""
     for path, reason in copied.skipped.items():
-        session.doubts.append(f"{prefix if path + '/' != prefix else ''}{path} is {reason}: the runs were not given it")
+        session.doubts.append(f"{prefix if path + '/' != prefix else ''}{path} was not given to the runs ({reason})")
     roots = [os.path.realpath(root) for root in options.data_roots]
     for path, target in copied.links.items():
         place = posixpath.normpath(posixpath.join(posixpath.dirname(prefix + path), target))
