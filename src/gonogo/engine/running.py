@@ -6,13 +6,11 @@ import fnmatch
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from gonogo.engine.facts import Facts
 from gonogo.execution import causes, evidence
-from gonogo.execution.environment import Environment, Settings, files_of, prepare
+from gonogo.execution.environment import Environment, of_experiment
 from gonogo.execution.observations import RunSeen, SessionSeen
-from gonogo.execution.sandbox import Mechanism, establish
 from gonogo.execution.session import carry_out
 from gonogo.execution.session_plan import EVALUATION, Bounds, Session
 from gonogo.execution.uv import Refusal
@@ -98,22 +96,9 @@ class Running:
         """The experiment's environment; None where there is none, which the verdict then says."""
         started = time.monotonic()
         experiment: Experiment = self.facts.get("experiment")
-        options = self.options
         self.progress("environment", "", "start", "")
-        mode = None if options.sandbox == "auto" else Mechanism(options.sandbox)
         try:
-            containment = establish(mode, required=options.require_sandbox)
-        except StageError as error:
-            self._failed(stage, str(error), started)
-            return None
-        settings = Settings(
-            python=Path(options.python) if options.python else None,
-            torch=options.torch,
-            seconds=options.environment_timeout,
-            containment=containment,
-        )
-        try:
-            found = prepare(files_of(experiment), settings, lambda line: self.progress("environment", "", "line", line))
+            found = of_experiment(experiment, self.options, lambda line: self.progress("environment", "", "line", line))
         except StageError as error:
             self._failed(stage, f"the environment could not be made: {error}", started)
             return None

@@ -31,6 +31,7 @@ from gonogo.execution.source_packages import Builder, new_environment
 from gonogo.execution.uv import Refusal, Uv, refusal, unbuilt, words
 from gonogo.model.errors import StageError
 from gonogo.model.experiment import Experiment
+from gonogo.model.options import ExecutionOptions
 
 LAYOUT = 2  # of the cache; part of the key
 MOST_BUILDS = 40
@@ -77,6 +78,20 @@ class Environment:
     made: bool = False
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+
+
+def of_experiment(experiment: Experiment, options: ExecutionOptions, on_line: Report | None = None) -> Environment | Refusal:
+    """The environment for an experiment under the caller's options; see `prepare`.
+
+    Raises:
+        UsageError: no sandbox is wanted although one is required.
+        StageError: it can't be made, or no sandbox holds here in which packages could be built.
+    """
+    if options.python is not None:
+        return prepare({}, Settings(python=Path(options.python)))
+    containment = establish(None if options.sandbox == "auto" else Mechanism(options.sandbox), required=options.require_sandbox)
+    settings = Settings(torch=options.torch, seconds=options.environment_timeout, containment=containment)
+    return prepare(files_of(experiment), settings, on_line)
 
 
 def prepare(files: dict[str, str], settings: Settings | None = None, on_line: Report | None = None) -> Environment | Refusal:

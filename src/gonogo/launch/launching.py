@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gonogo.engine.running import chosen
-from gonogo.execution.environment import Environment, Settings, files_of, prepare
+from gonogo.execution.environment import Environment, of_experiment
 from gonogo.launch.job import Event, Executor, Job, carry_out, last_line
 from gonogo.launch.results import Folder, content_of, keep_verdict, kept_verdict
 from gonogo.launch.table import Board
@@ -169,8 +169,7 @@ def _gate(request: Request, experiment: Experiment, pool: Pool) -> Verdict:
 
 
 def _environment(request: Request, experiment: Experiment) -> Environment:
-    python = request.execution.python
-    found = prepare(files_of(experiment), Settings(python=Path(python) if python else None))
+    found = of_experiment(experiment, request.execution)
     if not isinstance(found, Environment):
         raise StageError(f"the environment can't be made: {found.reason}")
     return found
