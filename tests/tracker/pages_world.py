@@ -19,7 +19,8 @@ from urllib.parse import urlencode
 
 import uvicorn
 
-from gonogo.tracker.app import Service
+from gonogo.tracker.app import application
+from gonogo.tracker.service import Service
 from gonogo.tracker.settings import Settings
 from gonogo.tracker.store.artifacts import Draft
 from gonogo.tracker.store.history import Chunk
@@ -83,7 +84,7 @@ def world(folder: Path, seeded: bool = True) -> Iterator[World]:
     try:
         if seeded:
             seed(service)
-        server = uvicorn.Server(uvicorn.Config(service.app, http="httptools", ws="none", lifespan="off", log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(application(service), http="httptools", ws="none", lifespan="off", log_level="error"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

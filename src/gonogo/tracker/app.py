@@ -18,11 +18,9 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from gonogo.tracker.api import engine
-from gonogo.tracker.api.context import Context, Listings
-from gonogo.tracker.credentials import Credentials
+from gonogo.tracker.api.context import Context
 from gonogo.tracker.pages.app import pages
-from gonogo.tracker.settings import Settings
-from gonogo.tracker.store import Store
+from gonogo.tracker.service import Service
 from gonogo.tracker.store.files import IncompleteError, TooLargeError
 from gonogo.tracker.store.runs import RefusedError
 from gonogo.tracker.stream import receive
@@ -33,34 +31,33 @@ LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class Service:
-    """A tracker's application and what it works with."""
+def application(service: Service) -> Starlette:
+    """The application that answers for a tracker."""
+    calls = _Calls(service)
+    # Pages elsewhere must not reach a tracker by pointing a name of theirs at this machine. Listening on all addresses, a tracker can't
+    # know its names; there only the key protects it.
+    host = service.settings.host
+    hosts = [*LOOPBACK, host] if host not in ("0.0.0.0", "::") else ["*"]
+    return Starlette(
+        routes=[
+            Route("/graphql", _guarded(service, calls.graphql), methods=["POST"]),
+            Route("/files/{entity}/{project}/{run}/file_stream", _guarded(service, calls.file_stream), methods=["POST"]),
+            Route("/storage/{token}", _answered(calls.download), methods=["GET"]),
+            Route("/storage/{token}", _answered(calls.upload), methods=["PUT"]),
+            Route("/healthz", calls.health, methods=["GET"]),
+            Route("/sdk/otel/{what:path}", calls.telemetry, methods=["POST"]),
+            Mount("/", pages(service)),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
+    )
 
-    def __init__(self, settings: Settings) -> None:
-        """Open the data folder.
 
-        Raises:
-            UsageError: The folder can't be used.
-        """
-        self.settings = settings
-        self.store = Store(settings)
-        self.credentials = Credentials(settings.folder)
-        self.listings = Listings()
-        # Pages elsewhere must not reach a tracker by pointing a name of theirs at this machine. Listening on all addresses, a tracker can't
-        # know its names; there only the key protects it.
-        hosts = [*LOOPBACK, settings.host] if settings.host not in ("0.0.0.0", "::") else ["*"]
-        self.app = Starlette(
-            routes=[
-                Route("/graphql", _guarded(self, self.graphql), methods=["POST"]),
-                Route("/files/{entity}/{project}/{run}/file_stream", _guarded(self, self.file_stream), methods=["POST"]),
-                Route("/storage/{token}", _answered(self.download), methods=["GET"]),
-                Route("/storage/{token}", _answered(self.upload), methods=["PUT"]),
-                Route("/healthz", self.health, methods=["GET"]),
-                Route("/sdk/otel/{what:path}", self.telemetry, methods=["POST"]),
-                Mount("/", pages(self)),
-            ],
-            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
-        )
+class _Calls:
+    """What the client asks a tracker for."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.settings, self.store, self.credentials = service.settings, service.store, service.credentials
 
     async def health(self, request: Request) -> Response:
         """Say that the server is up."""
@@ -76,7 +73,7 @@ class Service:
         text, variables, name = asked.get("query"), asked.get("variables") or {}, asked.get("operationName")
         if not isinstance(text, str) or not isinstance(variables, dict):
             raise RefusedError("graphql: the body must be a JSON object with a text as its query and an object as its variables")
-        context = Context(self.store, self.settings, _Links(self, request), self.listings)
+        context = Context(self.store, self.settings, _Links(self._service, request), self._service.listings)
         status, answer = await run_in_threadpool(engine.run, context, text, variables, name)
         return _Json(answer, status)
 

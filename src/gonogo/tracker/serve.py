@@ -15,7 +15,8 @@ from gonogo.tracker.settings import Settings
 try:
     import uvicorn
 
-    from gonogo.tracker.app import Service
+    from gonogo.tracker.app import application
+    from gonogo.tracker.service import Service
 except ImportError as error:
     raise UsageError(f"the tracker needs more packages ({error.name} is missing): pip install 'gonogo[tracker]'") from error
 
@@ -39,7 +40,7 @@ def serve(settings: Settings, announce: Callable[[str, str], None]) -> None:
     try:
         service = Service(settings)
         logging.basicConfig(format="gonogo tracker: %(message)s", stream=sys.stderr)
-        config = uvicorn.Config(service.app, http="httptools", ws="none", lifespan="off", log_level="warning", access_log=False)
+        config = uvicorn.Config(application(service), http="httptools", ws="none", lifespan="off", log_level="warning", access_log=False)
         announce(_url(listener), service.credentials.key)
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:

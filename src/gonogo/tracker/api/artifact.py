@@ -8,7 +8,6 @@ from typing import Any
 
 from gonogo.tracker.api import ids
 from gonogo.tracker.api.context import Context, connect
-from gonogo.tracker.api.file import FileNode
 from gonogo.tracker.filters import timestamp
 from gonogo.tracker.store.runs import RefusedError
 
@@ -23,7 +22,7 @@ def collections(
     """
     if filters and filters != "{}":
         raise RefusedError(f"artifactCollections: filters are not supported here: {filters:.200}")
-    return connect(context.store.artifacts.collections(project, kind), lambda row: CollectionNode(context, row), first, after)
+    return connect(context.store.artifacts.collections(project, kind), first, after)
 
 
 class TypeNode:
@@ -37,10 +36,9 @@ class TypeNode:
         self.description = ""
         self.created_at = timestamp(project["created_at"])
 
-    def artifact_collection(self, name: str) -> CollectionNode | None:
+    def artifact_collection(self, name: str) -> sqlite3.Row | None:
         """A collection of this type, or nothing."""
-        row = self._context.store.artifacts.collection(self._project["id"], name, self.name)
-        return CollectionNode(self._context, row) if row else None
+        return self._context.store.artifacts.collection(self._project["id"], name, self.name)
 
     def artifact_collections(self, after: str | None = None, first: int | None = None, filters: str | None = None) -> dict[str, Any]:
         """The collections of this type."""
@@ -64,11 +62,9 @@ class CollectionNode:
         """When its newest version was made or changed."""
         return timestamp(max([row["updated_at"] for row in self._versions()], default=self._row["created_at"]))
 
-    def project(self) -> Any:
+    def project(self) -> sqlite3.Row:
         """The project that it is in."""
-        from gonogo.tracker.api.query import ProjectNode  # the two know each other
-
-        return ProjectNode(self._context, self._context.store.runs.project_of(self._row["project"]))
+        return self._context.store.runs.project_of(self._row["project"])
 
     def type(self) -> dict[str, Any]:
         """Its type."""
@@ -79,17 +75,16 @@ class CollectionNode:
     def aliases(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
         """All aliases of its versions."""
         found = [alias for row in self._versions() for alias in ArtifactNode(self._context, row).aliases()]
-        return connect(found, lambda alias: alias, first, after)
+        return connect(found, first, after)
 
-    def latest_artifact(self) -> ArtifactNode | None:
+    def latest_artifact(self) -> sqlite3.Row | None:
         """The newest version, or nothing."""
         rows = self._versions()
-        return ArtifactNode(self._context, rows[0]) if rows else None
+        return rows[0] if rows else None
 
     def artifact_membership(self, alias_name: str) -> MembershipNode | None:
         """The version that an alias names, or nothing."""
-        row = self._context.store.artifacts.version(self._row["id"], alias_name)
-        return MembershipNode(self._context, row, self) if row else None
+        return MembershipNode.find(self._context, self._row, alias_name)
 
     def artifacts(
         self, after: str | None = None, first: int | None = None, order: str | None = None, filters: str | None = None
@@ -97,9 +92,9 @@ class CollectionNode:
         """Its versions, newest first; all that are listed are committed, so that filter alone changes nothing."""
         if filters and json.loads(filters) not in ({}, {"state": "COMMITTED"}):
             raise RefusedError(f"artifacts: filters are not supported here: {filters[:80]}")
-        page = connect(self._versions(), lambda row: ArtifactNode(self._context, row), first, after)
+        page = connect(self._versions(), first, after)
         for edge in page["edges"]:
-            edge["version"] = f"v{edge['node'].version_index}"
+            edge["version"] = f"v{edge['node']['version']}"
         return page
 
     def _versions(self) -> list[sqlite3.Row]:
@@ -123,11 +118,9 @@ class ArtifactNode:
         self.digest_algorithm = "MANIFEST_MD5"
         self.commit_hash = f"{row['id']:020x}"
 
-    def artifact_sequence(self) -> CollectionNode:
+    def artifact_sequence(self) -> sqlite3.Row | None:
         """The collection that it was made in."""
-        store = self._context.store
-        row = store.database.read().execute("SELECT * FROM collection WHERE id = ?", (self._row["collection"],)).fetchone()
-        return CollectionNode(self._context, row)
+        return self._context.store.artifacts.collection_by_number(self._row["collection"])
 
     def artifact_type(self) -> dict[str, Any]:
         """Its type."""
@@ -142,36 +135,38 @@ class ArtifactNode:
     def current_manifest(self) -> dict[str, Any] | None:
         """Its manifest, or nothing while none was uploaded."""
         file = self._context.store.artifacts.manifest(self._row["id"])
-        return {"id": ids.make("ArtifactManifest", file["manifest"]), "file": FileNode(self._context, file)} if file else None
+        return {"id": ids.make("ArtifactManifest", file["manifest"]), "file": file} if file else None
 
-    def created_by(self) -> Any:
+    def created_by(self) -> sqlite3.Row | None:
         """The run that made it, or nothing."""
-        from gonogo.tracker.api.run import RunNode  # the two know each other
-
-        return RunNode.find(self._context, self._row["run"]) if self._row["run"] is not None else None
+        return self._context.store.runs.get(self._row["run"]) if self._row["run"] is not None else None
 
     def used_by(self) -> dict[str, Any]:
         """The runs that read it."""
-        from gonogo.tracker.api.run import RunNode  # the two know each other
-
-        return connect(self._context.store.artifacts.users(self._row["id"]), lambda run: RunNode.find(self._context, run))
+        store = self._context.store
+        return connect([store.runs.get(run) for run in store.artifacts.users(self._row["id"])])
 
 
 class MembershipNode:
     """A version as a member of a collection."""
 
-    def __init__(self, context: Context, row: sqlite3.Row, collection: CollectionNode) -> None:
+    def __init__(self, context: Context, row: sqlite3.Row, collection: sqlite3.Row) -> None:
         self._context = context
-        self._row = row
+        self._row = self.artifact = row
         self.artifact_collection = collection
-        self.artifact = ArtifactNode(context, row)
         self.id = ids.make("ArtifactCollectionMembership", row["id"])
         self.version_index = row["version"]
         self.created_at = timestamp(row["created_at"])
 
+    @classmethod
+    def find(cls, context: Context, collection: sqlite3.Row, alias: str) -> MembershipNode | None:
+        """The version that an alias names in a collection, or nothing."""
+        row = context.store.artifacts.version(collection["id"], alias)
+        return cls(context, row, collection) if row else None
+
     def aliases(self) -> list[dict[str, Any]]:
         """Its aliases there."""
-        return self.artifact.aliases()
+        return ArtifactNode(self._context, self._row).aliases()
 
     def files(self, names: list[str] | None = None, after: str | None = None, first: int | None = None) -> dict[str, Any]:
         """The files that its manifest lists and this server holds, some of which came with an earlier version."""
@@ -182,5 +177,5 @@ class MembershipNode:
             birth = entry.get("birthArtifactID")
             owner = ids.read("Artifact", birth) if isinstance(birth, str) and birth else self._row["id"]
             rows = store.files.of_artifact(owner, [name]) if not names or name in names else []
-            found += [FileNode(self._context, row) for row in rows]
-        return connect(found, lambda node: node, first, after)
+            found += rows
+        return connect(found, first, after)

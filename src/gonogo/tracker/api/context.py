@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -67,11 +67,11 @@ class Context:
     listings: Listings
 
 
-def connect(items: Sequence[Any], node: Callable[[Any], Any], first: int | None = None, after: str | None = None) -> dict[str, Any]:
+def connect(items: Sequence[Any], first: int | None = None, after: str | None = None) -> dict[str, Any]:
     """A page of some items in the shape that GraphQL clients know: edges with cursors, and whether there is more."""
     begin = offset_of(after)
     end = len(items) if first is None else min(len(items), begin + max(0, first))
-    edges = [{"node": node(item), "cursor": str(number)} for number, item in enumerate(items[begin:end], begin + 1)]
+    edges = [{"node": item, "cursor": str(number)} for number, item in enumerate(items[begin:end], begin + 1)]
     info = {"end_cursor": str(end) if edges else None, "has_next_page": end < len(items)}
     return {"edges": edges, "page_info": info, "total_count": len(items)}
 

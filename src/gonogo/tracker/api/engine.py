@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
+import sqlite3
 from collections.abc import Callable
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -21,19 +22,33 @@ from graphql import (
     OperationDefinitionNode,
     build_schema,
     execute_sync,
+    get_named_type,
     get_nullable_type,
     parse,
     type_from_ast,
     validate,
 )
 
+from gonogo.tracker.api.artifact import ArtifactNode, CollectionNode
 from gonogo.tracker.api.context import Context
+from gonogo.tracker.api.file import FileNode
 from gonogo.tracker.api.mutation import Mutation
-from gonogo.tracker.api.query import Query
+from gonogo.tracker.api.query import ProjectNode, Query
+from gonogo.tracker.api.run import RunNode
 from gonogo.tracker.store.runs import RefusedError
 
 log = logging.getLogger("gonogo.tracker")
 LIMIT_OF_TOKENS = 20_000
+# What answers for a row of the database, by the type that the schema gives the field: nodes lead to each other as rows, and so need not
+# know each other's classes.
+NODES: dict[str, Callable[[Context, sqlite3.Row], Any]] = {
+    "Artifact": ArtifactNode,
+    "ArtifactCollection": CollectionNode,
+    "ArtifactSequence": CollectionNode,
+    "File": FileNode,
+    "Project": ProjectNode,
+    "Run": RunNode,
+}
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
@@ -54,6 +69,7 @@ def run(context: Context, text: str, variables: dict[str, Any] | None, operation
             root_value={"query": Query(context), "mutation": Mutation(context)},
             variable_values=_known(document, variables or {}),
             operation_name=operation or None,
+            context_value=context,
             field_resolver=_resolve,
         )
         errors = result.errors or []
@@ -108,14 +124,17 @@ def _schema() -> GraphQLSchema:
 
 
 def _resolve(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
-    """Find a field of a node under its name in Python: an entry of a dict, an attribute, or a method, which is called."""
+    """Find a field of a node under its name in Python: an entry of a dict, an attribute, or a method, which is called.
+
+    A row of the database becomes the node that its type in the schema has.
+    """
     if info.path.prev is None:
         source = source[info.operation.operation.value]
     name = _snake(info.field_name)
     value = source.get(name) if isinstance(source, dict) else getattr(source, name)
     if callable(value):
-        return value(**{_snake(key): argument for key, argument in arguments.items() if _snake(key) in _parameters(value.__func__)})
-    return value
+        value = value(**{_snake(key): argument for key, argument in arguments.items() if _snake(key) in _parameters(value.__func__)})
+    return NODES[get_named_type(info.return_type).name](info.context, value) if isinstance(value, sqlite3.Row) else value
 
 
 @cache

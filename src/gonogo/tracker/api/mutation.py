@@ -8,11 +8,7 @@ import sqlite3
 from typing import Any
 
 from gonogo.tracker.api import ids
-from gonogo.tracker.api.artifact import ArtifactNode
 from gonogo.tracker.api.context import Context, connect
-from gonogo.tracker.api.file import FileNode
-from gonogo.tracker.api.query import ProjectNode
-from gonogo.tracker.api.run import RunNode
 from gonogo.tracker.store.artifacts import Draft
 from gonogo.tracker.store.runs import RefusedError
 
@@ -46,8 +42,8 @@ class Mutation:
         """Make a project, if it is missing."""
         entity, name = input.get("entityName") or self._context.settings.entity, input.get("name") or ""
         inserted = self._store.runs.project(entity, name) is None
-        node = ProjectNode(self._context, self._store.runs.make_project(entity, name))
-        return {"project": node, "model": node, "inserted": inserted}
+        row = self._store.runs.make_project(entity, name)
+        return {"project": row, "model": row, "inserted": inserted}
 
     def upsert_bucket(self, input: dict[str, Any]) -> dict[str, Any]:
         """Make a run or change what is said of it; what is not given stays."""
@@ -60,10 +56,10 @@ class Mutation:
             entity = input.get("entityName") or self._context.settings.entity
             project = self._store.runs.make_project(entity, input.get("modelName") or "uncategorized")
             run, inserted = self._store.runs.upsert(project["id"], input.get("name") or "", values)
-        node = RunNode.find(self._context, run)
-        if node is None:
+        row = self._store.runs.get(run)
+        if row is None:
             raise RefusedError("run: there is no such one any more")
-        return {"bucket": node, "inserted": inserted}
+        return {"bucket": row, "inserted": inserted}
 
     def delete_run(self, input: dict[str, Any]) -> dict[str, Any]:
         """Remove a run."""
@@ -115,7 +111,7 @@ class Mutation:
             history_step=input.get("historyStep"),
             reuse=bool(input.get("enableDigestDeduplication")),
         )
-        return {"artifact": ArtifactNode(self._context, self._store.artifacts.create(project["id"], draft))}
+        return {"artifact": self._store.artifacts.create(project["id"], draft)}
 
     def create_artifact_manifest(self, input: dict[str, Any]) -> dict[str, Any]:
         """Begin the manifest of a version and say where it may be sent."""
@@ -134,17 +130,16 @@ class Mutation:
 
     def create_artifact_files(self, input: dict[str, Any]) -> dict[str, Any]:
         """Say where some files of artifacts may be sent."""
-        nodes = []
+        rows = []
         for asked in input["artifactFiles"]:
             artifact = self._artifact(asked["artifactID"])
             file = self._store.files.get(self._store.files.expect(artifact=artifact["id"], name=asked["name"], md5=asked["md5"]))
-            nodes.append(FileNode(self._context, _there(file, "file")))
-        return {"files": connect(nodes, lambda node: node)}
+            rows.append(_there(file, "file"))
+        return {"files": connect(rows)}
 
     def commit_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
         """Make a version visible."""
-        row = self._store.artifacts.commit(ids.read("Artifact", input["artifactID"]))
-        return {"artifact": ArtifactNode(self._context, row)}
+        return {"artifact": self._store.artifacts.commit(ids.read("Artifact", input["artifactID"]))}
 
     def update_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
         """Change what is said of a version."""
@@ -154,13 +149,13 @@ class Mutation:
         aliases = input.get("aliases")
         values: dict[str, Any] = {key: input[key] for key in ("description", "metadata") if key in input}
         self._store.artifacts.update(artifact["id"], values, None if aliases is None else [alias["alias"] for alias in aliases])
-        return {"artifact": ArtifactNode(self._context, self._artifact(input["artifactID"]))}
+        return {"artifact": self._artifact(input["artifactID"])}
 
     def delete_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
         """Remove a version."""
         artifact = self._artifact(input["artifactID"])
         self._store.artifacts.delete(artifact["id"], input["artifactID"], bool(input.get("deleteAliases")))
-        return {"artifact": ArtifactNode(self._context, self._artifact(input["artifactID"]))}
+        return {"artifact": self._artifact(input["artifactID"])}
 
     def add_aliases(self, input: dict[str, Any]) -> dict[str, bool]:
         """Give a version more aliases."""
@@ -178,7 +173,7 @@ class Mutation:
         """Note that a run reads an artifact."""
         run, artifact = self._run(input), self._artifact(input["artifactID"])
         self._store.artifacts.use(run["id"], artifact["id"])
-        return {"artifact": ArtifactNode(self._context, artifact)}
+        return {"artifact": artifact}
 
     def _run(self, input: dict[str, Any]) -> sqlite3.Row:
         found = self._store.runs.find(input["entityName"], input["projectName"], input["runName"])
@@ -195,8 +190,8 @@ class Mutation:
         return artifact, [alias["alias"] for alias in input["aliases"]]
 
     def _manifest(self, manifest: int, file: int) -> dict[str, Any]:
-        node = FileNode(self._context, _there(self._store.files.get(file), "file"))
-        return {"artifact_manifest": {"id": ids.make("ArtifactManifest", manifest), "file": node}}
+        row = _there(self._store.files.get(file), "file")
+        return {"artifact_manifest": {"id": ids.make("ArtifactManifest", manifest), "file": row}}
 
 
 def _refuse_modes(config: str | None) -> None:

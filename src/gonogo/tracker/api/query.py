@@ -8,24 +8,11 @@ from typing import Any
 
 from gonogo.tracker import filters
 from gonogo.tracker.api import ids
-from gonogo.tracker.api.artifact import ArtifactNode, CollectionNode, MembershipNode, TypeNode, collections
+from gonogo.tracker.api.artifact import MembershipNode, TypeNode, collections
 from gonogo.tracker.api.context import Context, Listing, connect, offset_of
-from gonogo.tracker.api.run import RunNode
+from gonogo.tracker.api.people import entity, viewer
 
 DEFAULT_PAGE = 50
-
-
-def viewer(context: Context) -> dict[str, Any]:
-    """The one user that a tracker knows."""
-    name = context.settings.entity
-    teams = {"edges": [{"node": {"id": ids.make("Entity", 1), "name": name}}]}
-    user = {"id": ids.make("User", 1), "name": name, "username": name, "email": f"{name}@localhost", "entity": name, "admin": False}
-    return user | {"flags": "{}", "deleted_at": None, "api_keys": {"edges": []}, "teams": teams}
-
-
-def entity(name: str) -> dict[str, Any]:
-    """An entity: any name is one. It has no organization, or the client would look for one in a cloud."""
-    return {"id": ids.make("Entity", 1), "name": name, "organization": None, "xxhash_digests_enabled": False}
 
 
 class Query:
@@ -51,24 +38,21 @@ class Query:
     def models(self, entity_name: str | None = None, after: str | None = None, first: int | None = None) -> dict[str, Any]:
         """The projects of an entity."""
         rows = self._context.store.runs.projects(entity_name or self._context.settings.entity)
-        return connect(rows, lambda row: ProjectNode(self._context, row), first, after)
+        return connect(rows, first, after)
 
-    def project(self, name: str | None = None, entity_name: str | None = None) -> ProjectNode | None:
+    def project(self, name: str | None = None, entity_name: str | None = None) -> sqlite3.Row | None:
         """A project by name, or nothing."""
-        row = self._context.store.runs.project(entity_name or self._context.settings.entity, name or "")
-        return ProjectNode(self._context, row) if row else None
+        return self._context.store.runs.project(entity_name or self._context.settings.entity, name or "")
 
     model = project
 
-    def artifact(self, id: str) -> ArtifactNode | None:
+    def artifact(self, id: str) -> sqlite3.Row | None:
         """An artifact by id, or nothing."""
-        row = self._context.store.artifacts.get(ids.read("Artifact", id))
-        return ArtifactNode(self._context, row) if row else None
+        return self._context.store.artifacts.get(ids.read("Artifact", id))
 
-    def artifact_collection(self, id: str) -> CollectionNode | None:
+    def artifact_collection(self, id: str) -> sqlite3.Row | None:
         """A collection of artifacts by id, or nothing."""
-        row = self._context.store.artifacts.collection_by_number(ids.read("ArtifactSequence", id))
-        return CollectionNode(self._context, row) if row else None
+        return self._context.store.artifacts.collection_by_number(ids.read("ArtifactSequence", id))
 
     def client_id_mapping(self, client_id: str) -> dict[str, str] | None:
         """The id of an artifact that the client knows by an id of its own, or nothing."""
@@ -118,20 +102,19 @@ class ProjectNode:
         listing = self._context.listings.get(number) or self._listing(filters, order)
         begin, found = offset_of(place or None), listing.runs
         end = min(len(found), begin + (DEFAULT_PAGE if first is None else max(0, first)))
-        nodes = [RunNode.find(self._context, run) for run in found[begin:end]]
-        edges = [{"node": node, "cursor": f"{listing.number}:{at}"} for at, node in enumerate(nodes, begin + 1) if node is not None]
+        rows = [self._context.store.runs.get(run) for run in found[begin:end]]
+        edges = [{"node": row, "cursor": f"{listing.number}:{at}"} for at, row in enumerate(rows, begin + 1) if row is not None]
         return {"edges": edges, "page_info": {"end_cursor": f"{listing.number}:{end}", "has_next_page": end < len(found)}}
 
-    def run(self, name: str) -> RunNode | None:
+    def run(self, name: str) -> sqlite3.Row | None:
         """A run by its id, or nothing."""
-        row = self._context.store.runs.find(self.entity_name, self.name, name)
-        return RunNode(self._context, row) if row else None
+        return self._context.store.runs.find(self.entity_name, self.name, name)
 
-    def bucket(self, name: str, missing_ok: bool = False) -> RunNode | None:
+    def bucket(self, name: str, missing_ok: bool = False) -> sqlite3.Row | None:
         """A run by its id, or nothing: the name of a run in older queries."""
         return self.run(name)
 
-    def artifact(self, name: str) -> ArtifactNode | None:
+    def artifact(self, name: str) -> sqlite3.Row | None:
         """An artifact by `name:alias`, or nothing."""
         membership = self.artifact_collection_membership(name)
         return membership.artifact if membership else None
@@ -144,12 +127,11 @@ class ProjectNode:
     def artifact_types(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
         """All types of artifacts."""
         kinds = sorted({row["kind"] for row in self._context.store.artifacts.collections(self._row["id"])})
-        return connect(kinds, lambda kind: TypeNode(self._context, self._row, kind), first, after)
+        return connect([TypeNode(self._context, self._row, kind) for kind in kinds], first, after)
 
-    def artifact_collection(self, name: str) -> CollectionNode | None:
+    def artifact_collection(self, name: str) -> sqlite3.Row | None:
         """A collection of artifacts, or nothing."""
-        row = self._context.store.artifacts.collection(self._row["id"], name)
-        return CollectionNode(self._context, row) if row else None
+        return self._context.store.artifacts.collection(self._row["id"], name)
 
     def artifact_collections(self, after: str | None = None, first: int | None = None, filters: str | None = None) -> dict[str, Any]:
         """All collections of artifacts."""
@@ -159,7 +141,7 @@ class ProjectNode:
         """An artifact in its collection by `name:alias`, or nothing."""
         collection, _, alias = name.partition(":")
         found = self.artifact_collection(collection)
-        return found.artifact_membership(alias or "latest") if found else None
+        return MembershipNode.find(self._context, found, alias or "latest") if found else None
 
     def _listing(self, text: str | None, order: str | None) -> Listing:
         """The runs that fit a filter, in order, as of now; not made again while nothing was written."""

@@ -7,9 +7,8 @@ import sqlite3
 from typing import Any
 
 from gonogo.tracker.api import ids
-from gonogo.tracker.api.artifact import ArtifactNode
 from gonogo.tracker.api.context import Context, connect
-from gonogo.tracker.api.file import FileNode
+from gonogo.tracker.api.people import viewer
 from gonogo.tracker.console import read_line
 from gonogo.tracker.filters import timestamp
 from gonogo.tracker.store.history import LAST_STEP, finite
@@ -41,22 +40,12 @@ class RunNode:
         self.tags = json.loads(row["tags"])
         self.history_line_count = row["rows"]
 
-    @classmethod
-    def find(cls, context: Context, run: int) -> RunNode | None:
-        """The run with a number, or nothing."""
-        row = context.store.runs.get(run)
-        return cls(context, row) if row else None
-
-    def project(self) -> Any:
+    def project(self) -> sqlite3.Row:
         """The project that it is in."""
-        from gonogo.tracker.api.query import ProjectNode  # the two know each other
-
-        return ProjectNode(self._context, self._context.store.runs.project_of(self.project_id))
+        return self._context.store.runs.project_of(self.project_id)
 
     def user(self) -> dict[str, Any]:
         """Whose it is."""
-        from gonogo.tracker.api.query import viewer  # the two know each other
-
         return viewer(self._context)
 
     def config(self) -> str:
@@ -150,17 +139,15 @@ class RunNode:
     ) -> dict[str, Any]:
         """Its files: all, those with some names, or those that fit a pattern with % for anything."""
         rows = self._context.store.files.of_run(self._number, names or (), pattern)
-        return connect(rows, lambda row: FileNode(self._context, row), first, after)
+        return connect(rows, first, after)
 
     def output_artifacts(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
         """The artifacts that it made."""
-        rows = self._context.store.artifacts.logged_by(self._number)
-        return connect(rows, lambda row: ArtifactNode(self._context, row), first, after)
+        return connect(self._context.store.artifacts.logged_by(self._number), first, after)
 
     def input_artifacts(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
         """The artifacts that it read."""
-        rows = self._context.store.artifacts.used_by(self._number)
-        return connect(rows, lambda row: ArtifactNode(self._context, row), first, after)
+        return connect(self._context.store.artifacts.used_by(self._number), first, after)
 
     def _text(self, column: str) -> str:
         row = self._context.store.runs.get(self._number, column)

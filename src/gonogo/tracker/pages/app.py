@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
@@ -21,9 +21,7 @@ from gonogo.tracker.pages.data import Data
 from gonogo.tracker.pages.login import Login
 from gonogo.tracker.pages.render import page
 from gonogo.tracker.pages.views import Views
-
-if TYPE_CHECKING:
-    from gonogo.tracker.app import Service
+from gonogo.tracker.service import Service
 
 log = logging.getLogger("gonogo.tracker")
 HEADERS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,9 +13,7 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 
 from gonogo.tracker.pages import contents
 from gonogo.tracker.pages.curves import POINTS, Curves
-
-if TYPE_CHECKING:
-    from gonogo.tracker.app import Service
+from gonogo.tracker.service import Service
 
 LIMIT_OF_RUNS = 40
 LIMIT_OF_KEYS = 60

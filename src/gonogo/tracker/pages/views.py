@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
@@ -14,10 +14,8 @@ from starlette.responses import Response
 
 from gonogo.tracker.pages import contents, listing
 from gonogo.tracker.pages.render import address, number, page
+from gonogo.tracker.service import Service
 from gonogo.tracker.store.runs import LIGHT, RefusedError
-
-if TYPE_CHECKING:
-    from gonogo.tracker.app import Service
 
 TABS = {
     "charts": "Charts",
