@@ -62,6 +62,10 @@ class World:
     def key(self) -> str:
         return self.service.credentials.key
 
+    @property
+    def once(self) -> str:
+        return self.service.credentials.once()
+
     def ask(self, path: str, method: str = "GET", body: dict[str, str] | None = None, known: bool = True, **headers: str) -> Answer:
         """Ask as a browser that shows its cookie but follows no redirect."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)

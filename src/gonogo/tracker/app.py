@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 import logging
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -21,6 +23,7 @@ from gonogo.tracker.api import engine
 from gonogo.tracker.api.context import Context
 from gonogo.tracker.pages.app import pages
 from gonogo.tracker.service import Service
+from gonogo.tracker.store import ids
 from gonogo.tracker.store.files import IncompleteError, TooLargeError
 from gonogo.tracker.store.runs import RefusedError
 from gonogo.tracker.stream import receive
@@ -28,6 +31,9 @@ from gonogo.tracker.stream import receive
 log = logging.getLogger("gonogo.tracker")
 Endpoint = Callable[[Request], Awaitable[Response]]
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
+# The header by which processes say that they share a run.
+SHARED = "x-wandb-use-async-filestream"
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -42,6 +48,9 @@ def application(service: Service) -> Starlette:
         routes=[
             Route("/graphql", _guarded(service, calls.graphql), methods=["POST"]),
             Route("/files/{entity}/{project}/{run}/file_stream", _guarded(service, calls.file_stream), methods=["POST"]),
+            Route("/files//{project}/{run}/file_stream", _guarded(service, calls.file_stream), methods=["POST"]),
+            Route("/artifacts/{path:path}", _guarded(service, calls.artifact_file), methods=["GET"]),
+            Route("/artifactsV2/{path:path}", _guarded(service, calls.artifact_file), methods=["GET"]),
             Route("/storage/{token}", _answered(calls.download), methods=["GET"]),
             Route("/storage/{token}", _answered(calls.upload), methods=["PUT"]),
             Route("/healthz", calls.health, methods=["GET"]),
@@ -73,7 +82,9 @@ class _Calls:
         text, variables, name = asked.get("query"), asked.get("variables") or {}, asked.get("operationName")
         if not isinstance(text, str) or not isinstance(variables, dict):
             raise RefusedError("graphql: the body must be a JSON object with a text as its query and an object as its variables")
-        context = Context(self.store, self.settings, _Links(self._service, request), self._service.listings)
+        shared = request.headers.get("x-wandb-client-id") if request.headers.get(SHARED) == "true" else None
+        links, service = _Links(self._service, request), self._service
+        context = Context(self.store, self.settings, links, service.listings, service.controller, shared)
         status, answer = await run_in_threadpool(engine.run, context, text, variables, name)
         return _Json(answer, status)
 
@@ -81,11 +92,27 @@ class _Calls:
         """Take what a run logs."""
         names = request.path_params
         asked = _parsed(await _body(request, self.settings.body_limit))
-        run = await run_in_threadpool(self.store.runs.find, names["entity"], names["project"], names["run"])
+        entity = names.get("entity") or self.settings.entity
+        run = await run_in_threadpool(self.store.runs.find, entity, names["project"], names["run"])
         if run is None:
             raise KeyError(names["run"])
-        await run_in_threadpool(receive, self.store, run, asked)
-        return JSONResponse({"limits": {}})
+        writer = request.headers.get("x-wandb-async-client-id") if request.headers.get(SHARED) == "true" else None
+        stopped = await run_in_threadpool(receive, self.store, run, asked, writer)
+        return JSONResponse({"limits": {}, "stopped": True} if stopped else {"limits": {}})
+
+    async def artifact_file(self, request: Request) -> Response:
+        """Give a file of an artifact by the digest of its content: `…/ID OF THE ARTIFACT IT CAME WITH/DIGEST[/NAME]`, or `…/DIGEST`."""
+        parts = request.path_params["path"].split("/")
+        place = max((at for at, part in enumerate(parts) if _DIGEST.fullmatch(part)), default=None)
+        if place is None:
+            raise KeyError(parts[-1])
+        birth = parts[place - 1] if place and ids.kind_of(parts[place - 1]) == "Artifact" else None
+        md5 = base64.b64encode(bytes.fromhex(parts[place])).decode()
+        artifact = ids.read("Artifact", birth) if birth else None
+        row = await run_in_threadpool(self.store.artifacts.by_digest, md5, artifact)
+        if row is None:
+            raise KeyError(parts[-1])
+        return self._content(row)
 
     async def upload(self, request: Request) -> Response:
         """Take the content of a file."""
@@ -100,6 +127,9 @@ class _Calls:
         row = await run_in_threadpool(self.store.files.get, self._signed(request))
         if row is None or row["content"] is None:
             raise KeyError("file")
+        return self._content(row)
+
+    def _content(self, row: sqlite3.Row) -> Response:
         # What runs uploaded is never shown as a page of this server's: it could act for whoever looks at it.
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox", "Cache-Control": "private"}
         name = row["name"].rsplit("/", 1)[-1]

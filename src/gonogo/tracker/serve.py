@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import logging
 import platform
 import socket
-import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from gonogo.model.errors import UsageError
 from gonogo.tracker.settings import Settings
@@ -15,7 +14,9 @@ from gonogo.tracker.settings import Settings
 try:
     import uvicorn
 
+    from gonogo.tracker import logs
     from gonogo.tracker.app import application
+    from gonogo.tracker.connection import PatientProtocol
     from gonogo.tracker.service import Service
 except ImportError as error:
     raise UsageError(f"the tracker needs more packages ({error.name} is missing): pip install 'gonogo[tracker]'") from error
@@ -24,12 +25,27 @@ M_MMAP_THRESHOLD = -3  # of malloc.h
 LARGE = 1 << 20
 
 
-def serve(settings: Settings, announce: Callable[[str, str], None]) -> None:
+@dataclass(frozen=True)
+class Announcement:
+    """What a tracker that has begun says of itself.
+
+    Attributes:
+        url: Where it listens.
+        api_key: What clients show it.
+        login: An address that lets one browser in, once.
+    """
+
+    url: str
+    api_key: str
+    login: str
+
+
+def serve(settings: Settings, announce: Callable[[Announcement], None]) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         settings: What it is told.
-        announce: Called with the address and the API key once both are good.
+        announce: Called once the tracker can be reached.
 
     Raises:
         UsageError: The folder or the address can't be used.
@@ -39,9 +55,12 @@ def serve(settings: Settings, announce: Callable[[str, str], None]) -> None:
     service = None
     try:
         service = Service(settings)
-        logging.basicConfig(format="gonogo tracker: %(message)s", stream=sys.stderr)
-        config = uvicorn.Config(application(service), http="httptools", ws="none", lifespan="off", log_level="warning", access_log=False)
-        announce(_url(listener), service.credentials.key)
+        logs.set_up()
+        config = uvicorn.Config(
+            application(service), http=PatientProtocol, ws="none", lifespan="off", log_level="warning", access_log=False, log_config=None
+        )
+        url = _url(listener)
+        announce(Announcement(url, service.credentials.key, f"{url}/login?key={service.credentials.once()}"))
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:
         pass  # uvicorn has ended what was under way, and passes on how it was asked to

@@ -6,6 +6,7 @@ from gonogo.tracker.api.context import Listings
 from gonogo.tracker.credentials import Credentials
 from gonogo.tracker.settings import Settings
 from gonogo.tracker.store import Store
+from gonogo.tracker.sweeps.controller import Controller
 
 
 class Service:
@@ -21,3 +22,4 @@ class Service:
         self.store = Store(settings)
         self.credentials = Credentials(settings.folder)
         self.listings = Listings()
+        self.controller = Controller(self.store)

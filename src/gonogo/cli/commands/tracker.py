@@ -32,14 +32,14 @@ def run(data: str | None, host: str, port: int, silence: float) -> int:
     Raises:
         UsageError: The folder or the address can't be used, or packages are missing.
     """
-    from gonogo.tracker.serve import serve
+    from gonogo.tracker.serve import Announcement, serve
 
     settings = Settings(Path(data) if data else default_folder(), host=host, port=port, silence=silence)
 
-    def announce(url: str, key: str) -> None:
-        print(f"Tracker at {url}, data in {settings.folder}. Ctrl-C stops it; the data stay.")
-        print(f"  to look:  {url}/login?key={key}")
-        print(f"  to log:   export WANDB_BASE_URL={url} WANDB_API_KEY={key}", flush=True)
+    def announce(tracker: Announcement) -> None:
+        print(f"Tracker at {tracker.url}, data in {settings.folder}. Ctrl-C stops it; the data stay.")
+        print(f"  to look:  {tracker.login} (once; later {tracker.url} with the API key)")
+        print(f"  to log:   export WANDB_BASE_URL={tracker.url} WANDB_API_KEY={tracker.api_key}", flush=True)
 
     serve(settings, announce)
     return 0

@@ -29,12 +29,15 @@ from graphql import (
     validate,
 )
 
-from gonogo.tracker.api.artifact import ArtifactNode, CollectionNode
+from gonogo.tracker.api import cost
+from gonogo.tracker.api.artifact import ArtifactNode, MembershipNode
+from gonogo.tracker.api.collection import CollectionNode
 from gonogo.tracker.api.context import Context
 from gonogo.tracker.api.file import FileNode
 from gonogo.tracker.api.mutation import Mutation
 from gonogo.tracker.api.query import ProjectNode, Query
 from gonogo.tracker.api.run import RunNode
+from gonogo.tracker.api.sweep import AgentNode, SweepNode
 from gonogo.tracker.store.runs import RefusedError
 
 log = logging.getLogger("gonogo.tracker")
@@ -42,12 +45,15 @@ LIMIT_OF_TOKENS = 20_000
 # What answers for a row of the database, by the type that the schema gives the field: nodes lead to each other as rows, and so need not
 # know each other's classes.
 NODES: dict[str, Callable[[Context, sqlite3.Row], Any]] = {
+    "Agent": AgentNode,
     "Artifact": ArtifactNode,
     "ArtifactCollection": CollectionNode,
+    "ArtifactCollectionMembership": MembershipNode,
     "ArtifactSequence": CollectionNode,
     "File": FileNode,
     "Project": ProjectNode,
     "Run": RunNode,
+    "Sweep": SweepNode,
 }
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
@@ -61,27 +67,36 @@ def run(context: Context, text: str, variables: dict[str, Any] | None, operation
     Returns:
         The HTTP status and the answer.
     """
-    document = _prepared(text)
-    if isinstance(document, DocumentNode):
-        result = execute_sync(
-            _schema(),
-            document,
-            root_value={"query": Query(context), "mutation": Mutation(context)},
-            variable_values=_known(document, variables or {}),
-            operation_name=operation or None,
-            context_value=context,
-            field_resolver=_resolve,
-        )
-        errors = result.errors or []
-    else:
-        result, errors = None, document
+    data, errors = _execute(context, _prepared(text), variables or {}, operation)
     if not errors:
-        return 200, {"data": result.data if result else None}
+        return 200, {"data": data}
     for error in errors:
         if not isinstance(error.original_error, RefusedError | GraphQLError | None):
             raise error.original_error
         log.warning("not answered: %s: %s", _name(text, operation), error.message)
-    return 400, {"errors": [{"message": error.message, "path": error.path} for error in errors]}
+    gone = any(isinstance(error.original_error, RefusedError) and error.original_error.gone for error in errors)
+    return 404 if gone else 400, {"errors": [{"message": error.message, "path": error.path} for error in errors]}
+
+
+def _execute(
+    context: Context, document: DocumentNode | list[GraphQLError], variables: dict[str, Any], operation: str | None
+) -> tuple[dict[str, Any] | None, list[GraphQLError]]:
+    if not isinstance(document, DocumentNode):
+        return None, document
+    try:
+        cost.check(document, variables)
+    except RefusedError as error:
+        return None, [GraphQLError(str(error))]
+    result = execute_sync(
+        _schema(),
+        document,
+        root_value={"query": Query(context), "mutation": Mutation(context)},
+        variable_values=_known(document, variables),
+        operation_name=operation or None,
+        context_value=context,
+        field_resolver=_resolve,
+    )
+    return result.data, result.errors or []
 
 
 def _known(document: DocumentNode, variables: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +134,7 @@ def _schema() -> GraphQLSchema:
     schema = build_schema(files(__package__).joinpath("schema.graphql").read_text(), assume_valid_sdl=True)
     collection = schema.type_map["ArtifactCollection"]
     assert isinstance(collection, GraphQLAbstractType)
-    collection.resolve_type = lambda *_: "ArtifactSequence"
+    collection.resolve_type = lambda node, *_: node["type_name"] if isinstance(node, dict) else node.type_name
     return schema
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import mimetypes
 import sqlite3
 
-from gonogo.tracker.api import ids
 from gonogo.tracker.api.context import Context
-from gonogo.tracker.filters import timestamp
+from gonogo.tracker.fields import timestamp
+from gonogo.tracker.store import ids
 
 
 class FileNode:

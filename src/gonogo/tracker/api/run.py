@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
-from gonogo.tracker.api import ids
-from gonogo.tracker.api.context import Context, connect
+from gonogo.tracker.api.context import LIMIT_OF_ROWS, Context, connect
 from gonogo.tracker.api.people import viewer
 from gonogo.tracker.console import read_line
-from gonogo.tracker.filters import timestamp
-from gonogo.tracker.store.history import LAST_STEP, finite
+from gonogo.tracker.environment import started_with
+from gonogo.tracker.fields import timestamp
+from gonogo.tracker.store import ids
+from gonogo.tracker.store.history import finite
+from gonogo.tracker.store.intake import LAST_STEP
 from gonogo.tracker.store.runs import RefusedError
 
 DEFAULT_SAMPLES = 500
-LIMIT_OF_ROWS = 1_000_000
 DEFAULT_LINES = 1000
 EVENTS, CONSOLE = "wandb-events.jsonl", "output.log"
 
@@ -31,14 +33,42 @@ class RunNode:
         self.project_id = row["project"]
         self.name = row["name"]
         self.display_name = row["display_name"] or row["name"]
-        self.sweep_name = None
         self.state = context.store.runs.state(row)
         self.group, self.job_type, self.commit, self.host = row["run_group"], row["job_type"], row["commit_hash"], row["host"]
         self.read_only = False
         self.created_at, self.heartbeat_at = timestamp(row["created_at"]), timestamp(row["heartbeat_at"])
         self.description, self.notes = row["description"], row["notes"]
         self.tags = json.loads(row["tags"])
-        self.history_line_count = row["rows"]
+        # Of all lines that ever came, hidden ones too: a process that begins numbers its own from there on, and so differs from the others.
+        self.history_line_count = row["lines"]
+        self.exitcode = row["exit_code"]
+        self.running = self.state == "running"
+        self.failed = self.state in ("failed", "crashed")
+
+    def sweep_name(self) -> str | None:
+        """The sweep that it belongs to, or nothing."""
+        sweep = self._context.store.sweeps.get(self._row["sweep"]) if self._row["sweep"] is not None else None
+        return sweep["name"] if sweep else None
+
+    def stopped(self) -> bool:
+        """Whether somebody asked it to stop."""
+        row = self._context.store.runs.get(self._number, "stop")
+        return bool(row and row["stop"])
+
+    should_stop = stopped
+
+    def run_info(self) -> dict[str, Any]:
+        """What the client noted about the process when the run last started."""
+        started = started_with(json.loads(self._text("config")))
+        noted = started.get("git")
+        git: dict[str, Any] = noted if isinstance(noted, dict) else {}
+        known = {name: started.get(name) for name in ("os", "python", "colab", "executable", "cpu_count", "gpu_count", "gpu")}
+        return known | {
+            "program": self._row["program"] or started.get("program"),
+            "args": started.get("args") or [],
+            "code_saved": "codePath" in started,
+            "git": {"remote": git.get("remoteUrl") or git.get("remote"), "commit": git.get("commit") or self.commit},
+        }
 
     def project(self) -> sqlite3.Row:
         """The project that it is in."""
@@ -96,12 +126,12 @@ class RunNode:
         }
         return {"sets": [], "keys": keys, "lastStep": last[0] if last else -1}
 
-    def history(self, samples: int | None = None, min_step: int | None = None, max_step: int | None = None) -> list[str]:
+    def history(self, samples: int | None = None, min_step: int | None = None, max_step: int | None = None) -> Sequence[str]:
         """Rows as JSON texts: with steps, the page of them from `minStep` up to but not including `maxStep`; else a sample of all."""
         history, count = self._context.store.history, _count(samples)
         if min_step is None and max_step is None:
-            return history.sample(self._number, count)
-        return history.page(self._number, min_step or 0, LAST_STEP if max_step is None else max_step, count)
+            return self._context.give(history.sample(self._number, count))
+        return self._context.give(history.page(self._number, min_step or 0, LAST_STEP if max_step is None else max_step, count))
 
     def events(self, samples: int | None = None) -> list[str]:
         """System metrics as JSON texts."""
@@ -168,8 +198,9 @@ class RunNode:
         whole = all(isinstance(number, int) for number in (first, last, count))
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or not whole:
             raise RefusedError(f"sampledHistory: keys must be texts, steps and samples whole numbers: {spec[:80]}")
-        rows = self._context.store.history.sample_keys(self._number, keys, max(first, -LAST_STEP), min(last, LAST_STEP), _count(count))
-        return [finite(row) for row in rows]
+        least, greatest = (max(-LAST_STEP, min(LAST_STEP, step)) for step in (first, last))
+        rows = self._context.store.history.sample_keys(self._number, keys, least, greatest, _count(count))
+        return [finite(row) for row in self._context.give(rows)]
 
 
 def _count(asked: int | None) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -45,7 +46,7 @@ TITLES = {
 
 def pages(service: Service) -> Starlette:
     """The application behind `/`."""
-    login, views, data = Login(service.credentials), Views(service), Data(service)
+    login, views, data = Login(service), Views(service), Data(service)
     return Starlette(
         routes=[
             Route("/login", login.form, methods=["GET"]),
@@ -106,7 +107,7 @@ class _Guard:
             return
         request = Request(scope)
         path = request.url.path
-        if path == "/login" or path.startswith("/static/") or self._login.knows(request):
+        if path == "/login" or path.startswith("/static/") or await run_in_threadpool(self._login.knows, request):
             await self._app(scope, receive, send)
             return
         answer: Response

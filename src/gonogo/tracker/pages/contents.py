@@ -118,14 +118,6 @@ def _media(value: dict[str, Any]) -> str:
     return kind
 
 
-def started_with(config: dict[str, Any]) -> dict[str, Any]:
-    """What the client noted about the process when the run last started."""
-    noted = unwrapped(config.get("_wandb", {}))
-    starts = noted.get("e") if isinstance(noted, dict) else None
-    entries = [entry for entry in starts.values() if isinstance(entry, dict)] if isinstance(starts, dict) else []
-    return max(entries, key=lambda entry: str(entry.get("startedAt")), default={})
-
-
 def command(program: str | None, started: dict[str, Any]) -> str:
     """The program of a run with its arguments."""
     arguments = started.get("args")

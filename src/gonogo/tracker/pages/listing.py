@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gonogo.tracker import filters
+from gonogo.tracker.fields import Document
 from gonogo.tracker.pages import query
 from gonogo.tracker.store import Store
 
@@ -123,7 +124,7 @@ class Tables:
         """
         test, _ = filters.parse(json.dumps(query.mongo(text)))
         everything = [*self._records(project)]
-        found = [record for record in everything if test(filters.Document(record.row, record.state, self._entity))]
+        found = [record for record in everything if test(Document(record.row, state=record.state, username=self._entity))]
         choices, default = _columns(found)
         by_key = {column.key: column for column in choices}
         columns = [by_key[key] for key in chosen if key in by_key] if chosen else default
@@ -138,7 +139,8 @@ class Tables:
         )
         columns = (
             "id, name, display_name, description, notes, run_group, job_type, host, program, commit_hash, tags, state, exit_code, "
-            f"created_at, heartbeat_at, (SELECT MAX(step) FROM history WHERE run = run.id) AS last_step, {texts}"
+            "created_at, heartbeat_at, "
+            f"(SELECT step FROM history WHERE run = run.id AND NOT hidden ORDER BY step DESC LIMIT 1) AS last_step, {texts}"
         )
         for row in self._store.runs.scan(project, "id", columns):
             config, summary = (self._leaves(row["id"], column, row[column]) for column in ("config", "summary"))

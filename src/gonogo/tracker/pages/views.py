@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gonogo.tracker.environment import started_with
 from gonogo.tracker.pages import contents, listing
 from gonogo.tracker.pages.render import address, number, page
 from gonogo.tracker.service import Service
@@ -89,7 +90,7 @@ class Views:
         if tab not in TABS:
             raise HTTPException(404, f"Runs have no tab “{tab}”.")
         config = listing.parsed(run["config"])
-        own, started = self._runtime(run["id"]), contents.started_with(config)
+        own, started = self._runtime(run["id"]), started_with(config)
         values = {
             "entity": entity,
             "project": project["name"],
@@ -195,7 +196,11 @@ class Views:
     def _artifacts(self, rows: Sequence[sqlite3.Row]) -> list[dict[str, Any]]:
         store = self._store
         return [
-            {"row": row, "aliases": store.artifacts.aliases(row["id"]), "files": store.files.of_artifact(row["id"])[:ENTRIES_SHOWN]}
+            {
+                "row": row,
+                "aliases": [alias["name"] for alias in store.artifacts.collections.aliases(row["id"])],
+                "files": store.files.of_artifact(row["id"])[:ENTRIES_SHOWN],
+            }
             for row in rows
         ]
 
