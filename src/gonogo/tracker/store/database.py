@@ -20,8 +20,13 @@ Result = TypeVar("Result")
 
 # Space that is kept so that something can be deleted when the disk is full: SQLite has to write before it can free.
 RESERVE = 4 << 20
+# With less space than this, deleting writes as little as it can before it has freed something.
+TIGHT = 16 * RESERVE
 # Pages that are given back at once; others may write in between.
-PAGES_AT_ONCE = 1000
+PAGES_AT_ONCE = 250
+# The log of changes is written into the file when it has so many pages, and is cut to so many bytes then: what it holds is needed twice.
+LOG_PAGES = 128
+LOG_BYTES = 2 << 20
 OURS = ("tracker.sqlite3", "tracker.sqlite3-wal", "tracker.sqlite3-shm", "lock", "reserve")
 
 
@@ -91,11 +96,20 @@ class Database:
             with self.write() as connection:
                 return work(connection)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_FULL or not self._reserve.exists():
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                 raise
-        self._reserve.unlink(missing_ok=True)
+        self.make_room()
         with self.write() as connection:
             return work(connection)
+
+    def is_tight(self) -> bool:
+        """Whether there is little space left."""
+        return shutil.disk_usage(self.path.parent).free < TIGHT
+
+    def make_room(self) -> None:
+        """Give up the space that is kept for deleting, and what the log of changes takes."""
+        self._reserve.unlink(missing_ok=True)
+        self._checkpoint()
 
     def give_back(self, ended: Callable[[], bool] = lambda: False) -> None:
         """Shrink the file by what was deleted, and the log of changes to nothing; what others read or write meanwhile goes first.
@@ -103,14 +117,13 @@ class Database:
         Args:
             ended: Whether to leave the rest for another time.
         """
-        while self._free_pages() and not ended():
+        while self._free_pages() and not ended() and not self._cannot_shrink:
             with self._write_lock:
-                self._writer.execute(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE})").fetchall()
-                busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            if busy or self._cannot_shrink:
+                # By `execute`, Python would give back a single page.
+                self._writer.executescript(f"PRAGMA incremental_vacuum({PAGES_AT_ONCE});")
+            if not self._checkpoint():
                 break
-        with self._write_lock:
-            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self._checkpoint()
         self._keep_reserve()
 
     def read(self) -> sqlite3.Connection:
@@ -134,6 +147,15 @@ class Database:
         finally:
             if not inner:
                 connection.execute("COMMIT")
+
+    def _checkpoint(self) -> bool:
+        """Write the log of changes into the file and make it empty; False if somebody who reads stands in the way, or the disk is full."""
+        with self._write_lock:
+            try:
+                busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.OperationalError:
+                return False
+        return not busy
 
     @property
     def _cannot_shrink(self) -> bool:
@@ -168,6 +190,8 @@ class Database:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA cache_size = -4096")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         connection.execute("PRAGMA busy_timeout = 10000")
         return connection
 

@@ -9,8 +9,8 @@ from gonogo.tracker.store.artifacts import Artifacts
 from gonogo.tracker.store.database import Database
 from gonogo.tracker.store.files import Files
 
-# Rows that are deleted in one transaction: others may write in between, and little has to be written before something is free.
-ROWS_AT_ONCE = 20_000
+# Rows that are deleted in one transaction: others may write in between. On a full disk it must be few: what is changed is written first.
+ROWS_AT_ONCE = (20_000, 500)
 LARGE_TABLES = ("history", "line", "sent_line")
 
 
@@ -53,6 +53,20 @@ class Deletion:
     def _empty(self, table: str, run: int) -> None:
         """Remove the rows of a run from a table, a part at a time."""
         key = {"history": "step, attempt", "line": "stream, number", "sent_line": "stream, writer, sent"}[table]
-        query = f"DELETE FROM {table} WHERE run = ?1 AND ({key}) IN (SELECT {key} FROM {table} WHERE run = ?1 LIMIT {ROWS_AT_ONCE})"
-        while self._database.free(lambda connection: connection.execute(query, (run,)).rowcount) == ROWS_AT_ONCE:
-            pass
+        query = f"DELETE FROM {table} WHERE run = ?1 AND ({key}) IN (SELECT {key} FROM {table} WHERE run = ?1 LIMIT ?2)"
+        many, few = ROWS_AT_ONCE
+        tight = self._database.is_tight()
+        while True:
+            limit = few if tight else many
+            if tight:
+                self._database.make_room()
+            try:
+                with self._database.write() as connection:
+                    count = connection.execute(query, (run, limit)).rowcount
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_FULL or tight:
+                    raise
+                tight = True
+                continue
+            if count < limit:
+                return
