@@ -84,23 +84,25 @@ ARTIFACTS = Fields(
         **dict.fromkeys(("version", "versionIndex", "version_index"), "version"),
         **dict.fromkeys(("tag", "tags.name", "tags__name"), "tags"),
         **dict.fromkeys(("alias", "aliases.alias"), "aliases"),
+        **dict.fromkeys(("id", "artifact_id"), "id"),
         "name": "name",
         "type": "kind",
         "artifactType": "kind",
     },
-    {"metadata": "metadata"},
+    {"metadata": "metadata", "artifact_metadata": "metadata"},
 )
 COLLECTIONS = Fields(
     "collections of artifacts",
     {
         **_both("name", "description", "tags", "created_at", "updated_at"),
+        **dict.fromkeys(("id", "collection_id", "artifact_collection_id"), "id"),
         "tag": "tags",
         "type": "kind",
         "artifact_type": "kind",
         "artifactType": "kind",
     },
 )
-PROJECTS = Fields("projects", _both("name", "description", "created_at", "updated_at"))
+PROJECTS = Fields("projects", {**_both("name", "description", "created_at", "updated_at"), "id": "id", "project_id": "id"})
 SWEEPS = Fields("sweeps", {**_both("name", "display_name", "description", "state", "created_at", "updated_at"), "method": "method"})
 
 

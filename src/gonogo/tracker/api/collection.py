@@ -33,7 +33,7 @@ def versions(context: Context, rows: list[sqlite3.Row], text: str | None, order:
 
 def tags(row: sqlite3.Row) -> list[dict[str, Any]]:
     """Tags as clients read them."""
-    return [{"id": f"Tag:{name}", "name": name} for name in json.loads(row["tags"])]
+    return [{"id": f"Tag:{name}", "name": name, "tag_category_name": None} for name in json.loads(row["tags"])]
 
 
 class TypeNode:

@@ -12,6 +12,10 @@ from gonogo.tracker.fields import COLLECTIONS, PROJECTS, Document
 from gonogo.tracker.store import ids
 
 
+# What the names of projects begin with that are registries.
+REGISTRY = "wandb-registry-"
+
+
 def viewer(context: Context) -> dict[str, Any]:
     """The one user that a tracker knows."""
     name = context.settings.entity
@@ -60,7 +64,7 @@ class EntityNode:
     def projects(
         self, filters: str | None = None, after: str | None = None, first: int | None = None, order: str | None = None
     ) -> dict[str, Any]:
-        """Its projects that fit a filter."""
+        """The registries of its organization that fit a filter."""
         return connect(self._projects(filters, order), first, after)
 
     def artifact_collections(
@@ -72,7 +76,7 @@ class EntityNode:
         first: int | None = None,
         order: str | None = None,
     ) -> dict[str, Any]:
-        """The collections in its projects that fit filters."""
+        """The collections in its registries that fit filters."""
         return connect(self._collections(project_filters, filters, collection_types, order), first, after)
 
     def artifact_memberships(
@@ -84,14 +88,15 @@ class EntityNode:
         first: int | None = None,
         order: str | None = None,
     ) -> dict[str, Any]:
-        """The versions in the portfolios of its projects that fit filters."""
+        """The versions in the portfolios of its registries that fit filters."""
         known = self._context.store.artifacts.collections
         portfolios = self._collections(project_filters, collection_filters, ["PORTFOLIO"], None)
         rows = [row for portfolio in portfolios for row in known.members(portfolio["id"])]
         return connect(versions(self._context, rows, filters, order), first, after)
 
     def _projects(self, text: str | None, order: str | None) -> list[sqlite3.Row]:
-        documents = [Document(row, PROJECTS) for row in self._context.store.runs.projects(self.name)]
+        rows = [row for row in self._context.store.runs.projects(self.name) if row["name"].startswith(REGISTRY)]
+        documents = [Document(row, PROJECTS) for row in rows]
         return [document.row for document in filters.select(documents, text, order, PROJECTS)]
 
     def _collections(self, project_text: str | None, text: str | None, kinds: list[str] | None, order: str | None) -> list[sqlite3.Row]:

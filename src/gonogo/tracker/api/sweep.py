@@ -111,7 +111,7 @@ class SweepMutations(Base):
 
     def upsert_sweep(self, input: dict[str, Any]) -> dict[str, Any]:
         """Begin a sweep, or change one."""
-        if input.get("launchScheduler") or input.get("templateVariableValues"):
+        if any(input.get(key) not in (None, "", "null", "{}") for key in ("launchScheduler", "templateVariableValues")):
             raise RefusedError("upsertSweep: launch is not supported here; start agents with `wandb agent`")
         values = {column: input[key] for key, column in SETTABLE.items() if input.get(key) is not None}
         warnings = controller.check(values["config"]) if "config" in values else []
