@@ -143,7 +143,20 @@ def run(source: Path, python: Path, paths: Sequence[str], expression: str | None
     with serving(backend, prepare) as (base, fixtures):
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "PYTHON", "VIRTUAL_ENV"))}
         environment |= {"GONOGO_BASE": str(base), "GONOGO_FIXTURES": str(fixtures), "PATH": f"{python.parent}:{os.environ['PATH']}"}
-        command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", "-q", "-n", str(processes), "--timeout=90", "--no-cov", "-W", "ignore"]
+        command = [
+            str(python),
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "-q",
+            "-n",
+            str(processes),
+            "--timeout=90",
+            "--no-cov",
+            "-W",
+            "ignore",
+        ]
         command += ["--junitxml=report.xml", "-o", "addopts=", *paths]
         command += ["-k", expression] if expression else []
         with (scratch / "log").open("w") as log:
@@ -189,7 +202,9 @@ def table(found: dict[str, list[tuple[str, str, str]]]) -> str:
         lines.append(f"| {file} | {counts['passed']} | {counts['failed']} | {counts['unusable']} | {reasons} |")
     lines += [f"| {folder}/ | | | all | needs {reason} |" for folder, reason in UNUSABLE.items()]
     lines.append(f"| **together** | **{total['passed']}** | **{total['failed']}** | **{total['unusable']}** | |")
-    failures = [f"- `{file}::{name}`: {reason}" for file, tests in sorted(found.items()) for name, kind, reason in tests if kind == "failed"]
+    failures = [
+        f"- `{file}::{name}`: {reason}" for file, tests in sorted(found.items()) for name, kind, reason in tests if kind == "failed"
+    ]
     return "\n".join([*lines, "", *failures]) + "\n"
 
 

@@ -53,6 +53,7 @@ def application(service: Service) -> Starlette:
             Route("/artifactsV2/{path:path}", _guarded(service, calls.artifact_file), methods=["GET"]),
             Route("/storage/{token}", _answered(calls.download), methods=["GET"]),
             Route("/storage/{token}", _answered(calls.upload), methods=["PUT"]),
+            Route("/verdicts/{entity}/{project}", _guarded(service, calls.verdict), methods=["POST"]),
             Route("/healthz", calls.health, methods=["GET"]),
             Route("/sdk/otel/{what:path}", calls.telemetry, methods=["POST"]),
             Mount("/", pages(service)),
@@ -84,7 +85,9 @@ class _Calls:
             raise RefusedError("graphql: the body must be a JSON object with a text as its query and an object as its variables")
         shared = request.headers.get("x-wandb-client-id") if request.headers.get(SHARED) == "true" else None
         links, service = _Links(self._service, request), self._service
-        context = Context(self.store, self.settings, links, service.listings, service.controller, shared)
+        context = Context(
+            self.store, self.settings, links, service.listings, service.controller, shared, request.headers.get("user-agent", "")
+        )
         status, answer = await run_in_threadpool(engine.run, context, text, variables, name)
         return _Json(answer, status)
 
@@ -99,6 +102,18 @@ class _Calls:
         writer = request.headers.get("x-wandb-async-client-id") if request.headers.get(SHARED) == "true" else None
         stopped = await run_in_threadpool(receive, self.store, run, asked, writer)
         return JSONResponse({"limits": {}, "stopped": True} if stopped else {"limits": {}})
+
+    async def verdict(self, request: Request) -> Response:
+        """Keep a verdict of the gate beside the runs that it is about; `?run=` names more of them."""
+        text = (await _body(request, self.settings.body_limit)).decode(errors="replace")
+        names, runs = request.path_params, request.query_params.getlist("run")
+
+        def keep() -> dict[str, Any]:
+            project = self.store.runs.make_project(names["entity"], names["project"])
+            row = self.store.verdicts.add(project["id"], text, runs)
+            return {"id": row["id"], "outcome": row["outcome"], "runs": self.store.verdicts.runs(row["id"])}
+
+        return JSONResponse(await run_in_threadpool(keep))
 
     async def artifact_file(self, request: Request) -> Response:
         """Give a file of an artifact by the digest of its content: `…/ID OF THE ARTIFACT IT CAME WITH/DIGEST[/NAME]`, or `…/DIGEST`."""

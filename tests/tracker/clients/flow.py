@@ -22,7 +22,10 @@ from typing import Any
 import wandb
 
 ENTITY, PROJECT = "lab", "matrix"
-RUN = "proposed-ResNet-18 (11M)-CIFAR-10-C (severity 5)"
+VERSION = tuple(int(part) for part in wandb.__version__.split(".")[:3] if part.isdecimal())
+# Older clients name artifacts of tables after the run, and allow no spaces in names of artifacts.
+RUN = "proposed-ResNet-18 (11M)-CIFAR-10-C (severity 5)" if VERSION >= (0, 20) else "proposed-ResNet-18-CIFAR-10-C"
+QUIET = "x_disable_stats" if VERSION >= (0, 19) else "_disable_stats"
 PATH = f"{ENTITY}/{PROJECT}"
 outcome: list[tuple[str, str | None]] = []
 
@@ -56,7 +59,7 @@ def same(found: Any, wanted: Any) -> None:
 
 def train(folder: Path) -> None:
     """Log a run, resume it, log another one offline."""
-    common: dict[str, Any] = {"entity": ENTITY, "project": PROJECT, "dir": str(folder), "settings": {"x_disable_stats": True}}
+    common: dict[str, Any] = {"entity": ENTITY, "project": PROJECT, "dir": str(folder), "settings": {QUIET: True}}
     with call("wandb.init"):
         config = {"seed": 1, "model": {"name": "resnet18", "sizes": [1, 2]}, "lr": 1e-3}
         run = wandb.init(id=RUN, name="a title", tags=["a"], notes="why", group="g", job_type="train", config=config, **common)
@@ -148,7 +151,7 @@ def train(folder: Path) -> None:
     for name in ("wandb sync", "wandb sync again"):
         with call(name):
             (offline,) = (folder / "wandb").glob("offline-run-*")
-            command = [sys.executable, "-m", "wandb", "sync", "--include-synced", str(offline)]
+            command = [sys.executable, "-m", "wandb", "sync", *(["--include-synced"] if "again" in name else []), str(offline)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
 
@@ -156,12 +159,14 @@ def train(folder: Path) -> None:
 def process(script: str, rank: int, folder: Path) -> subprocess.Popen[bytes]:
     """Start one of several processes, which must not use the service of this one."""
     environment = {name: value for name, value in os.environ.items() if "WANDB_SERVICE" not in name}
-    return subprocess.Popen([sys.executable, "-c", script, str(rank), str(folder)], env=environment)
+    return subprocess.Popen(
+        [sys.executable, "-c", script, "shared" if script is SHARED else "same", str(rank), str(folder)], env=environment
+    )
 
 
 def branch(folder: Path) -> None:
     """Fork, rewind and share runs, link artifacts, and search by sweeps."""
-    common: dict[str, Any] = {"entity": ENTITY, "project": BRANCHES, "dir": str(folder), "settings": {"x_disable_stats": True}}
+    common: dict[str, Any] = {"entity": ENTITY, "project": BRANCHES, "dir": str(folder), "settings": {QUIET: True}}
     with wandb.init(id="source", **common) as run:
         for step in range(10):
             run.log({"loss": step})
@@ -220,7 +225,7 @@ def branch(folder: Path) -> None:
     if hasattr(wandb.Api, "registries"):
         with call("api.registries"):
             registries = [*wandb.Api().registries(organization=ENTITY)]
-            same([registry.name for registry in registries], ["models"])
+            same([registry.name.removeprefix("wandb-registry-") for registry in registries], ["models"])
             same([collection.name for collection in registries[0].collections()], ["portfolio"])
             same([version.version for version in registries[0].collections().versions()], ["v0"])
     with call("run.delete(delete_artifacts=True)"):
@@ -240,7 +245,7 @@ def search(folder: Path) -> None:
             sweep = wandb.sweep(config, entity=ENTITY, project=SEARCHES)
 
             def train() -> None:
-                with wandb.init(dir=str(folder), settings=wandb.Settings(x_disable_stats=True)) as run:
+                with wandb.init(dir=str(folder), settings=wandb.Settings(**{QUIET: True})) as run:
                     run.log({"loss": run.config["lr"] * run.config["depth"]})
 
             wandb.agent(sweep, function=train, entity=ENTITY, project=SEARCHES)
@@ -252,18 +257,20 @@ def search(folder: Path) -> None:
             same(found.best_run().config["lr"], min(values))
 
 
-SETTINGS = "settings=wandb.Settings(x_disable_stats=True, console='off', silent=True{more}), dir=folder"
+SETTINGS = f"settings=wandb.Settings({QUIET}=True, console='off', silent=True{{more}}), dir=folder"
 BRANCHES, SEARCHES, SECONDS = "branches", "searches", 100
 BODY = """
+open(os.path.join(folder, f'{name}-{rank}'), 'w').close()
+while not all(os.path.exists(os.path.join(folder, f'{name}-{other}')) for other in range(3)):
+    time.sleep(0.05)  # all of them live at once
 for n in range(10):
     run.log({'rank': int(rank), 'n': n}); time.sleep(0.05)
 run.finish()
 """
-HEAD = f"import sys, time, wandb\n_, rank, folder = sys.argv\nrun = wandb.init(entity={ENTITY!r}, project={BRANCHES!r}, "
+HEAD = f"import os, sys, time, wandb\n_, name, rank, folder = sys.argv\nrun = wandb.init(entity={ENTITY!r}, project={BRANCHES!r}, "
 MORE = ", mode='shared', x_primary=rank == '0', x_label=f'rank{rank}', x_update_finish_state=rank == '0'"
 SHARED = f"{HEAD}id='shared', config={{f'rank{{rank}}': 1}}, {SETTINGS.format(more=MORE)})\n{BODY}"
 SAME_ID = f"{HEAD}id='same', {SETTINGS.format(more='')})\n{BODY}"
-VERSION = tuple(int(part) for part in wandb.__version__.split(".")[:3] if part.isdecimal())
 
 
 def read(folder: Path) -> None:
@@ -308,7 +315,8 @@ def read(folder: Path) -> None:
         assert {"config.yaml", "notes.txt", "output.log", "requirements.txt", "wandb-metadata.json", "wandb-summary.json"} <= {*names}, (
             names
         )
-        same([file.name for file in run.files(pattern="%.txt")], ["notes.txt", "requirements.txt"])
+        if VERSION >= (0, 21):
+            same([file.name for file in run.files(pattern="%.txt")], ["notes.txt", "requirements.txt"])
     with call("run.file.download"), run.file("notes.txt").download(root=str(folder / "files"), replace=True) as file:
         same(file.read(), "notes\n")
     with call("run.file of a table"), run.file(run.summary["table"]["path"]).download(root=str(folder / "files")) as file:

@@ -125,6 +125,8 @@ class ArtifactMutations(Base):
         names = input.get("artifactCollectionNames") or [input.get("artifactCollectionName")]
         if len(names) != 1 or not names[0]:
             raise RefusedError("createArtifact: just one collection is supported here")
+        if input.get("storageRegion") not in (None, "", "default"):
+            raise RefusedError(f"createArtifact: there is no storage region {input['storageRegion']} here; leave storage_region out")
         run = self.store.runs.find(entity, input["projectName"], input["runName"]) if input.get("runName") else None
         ttl = input.get("ttlDurationSeconds")
         draft = Draft(
@@ -146,7 +148,8 @@ class ArtifactMutations(Base):
     def create_artifact_manifest(self, input: dict[str, Any]) -> dict[str, Any]:
         """Begin the manifest of a version and say where it may be sent."""
         artifact = self._artifact(input["artifactID"])
-        manifest = self.store.artifacts.make_manifest(artifact["id"], input.get("type") or "FULL", input["digest"])
+        base = ids.read("Artifact", input["baseArtifactID"]) if input.get("baseArtifactID") else None
+        manifest = self.store.artifacts.make_manifest(artifact["id"], input.get("type") or "FULL", input["digest"], base)
         return self._manifest(manifest, self.store.files.expect(manifest=manifest, name=input["name"], md5=None))
 
     def update_artifact_manifest(self, input: dict[str, Any]) -> dict[str, Any]:

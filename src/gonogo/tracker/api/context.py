@@ -73,6 +73,7 @@ class Context:
         listings: Lists that clients page through.
         controller: Decides for sweeps.
         shared_by: What the process that asks calls itself, if it shares its run with others.
+        agent: What the client calls itself.
     """
 
     store: Store
@@ -81,7 +82,13 @@ class Context:
     listings: Listings
     controller: Controller
     shared_by: str | None = None
+    agent: str = ""
     _given: list[int] = field(default_factory=list)
+
+    @property
+    def is_older_reader(self) -> bool:
+        """Whether a client asks that reads without `wandb-core`, as those before 0.27 do."""
+        return self.agent.startswith("W&B Public Client")
 
     def give(self, rows: Sequence[Item]) -> Sequence[Item]:
         """Rows of history for an answer, which may have so many and no more.

@@ -74,6 +74,8 @@ def run(context: Context, text: str, variables: dict[str, Any] | None, operation
         if not isinstance(error.original_error, RefusedError | GraphQLError | None):
             raise error.original_error
         log.warning("not answered: %s: %s", _name(text, operation), error.message)
+    if context.is_older_reader:  # it shows what is wrong only if the status is good
+        return 200, {"data": None, "errors": [{"message": error.message, "path": error.path} for error in errors]}
     gone = any(isinstance(error.original_error, RefusedError) and error.original_error.gone for error in errors)
     return 404 if gone else 400, {"errors": [{"message": error.message, "path": error.path} for error in errors]}
 

@@ -11,7 +11,6 @@ from gonogo.tracker.api.context import Context, connect
 from gonogo.tracker.fields import COLLECTIONS, PROJECTS, Document
 from gonogo.tracker.store import ids
 
-
 # What the names of projects begin with that are registries.
 REGISTRY = "wandb-registry-"
 
@@ -25,7 +24,7 @@ def viewer(context: Context) -> dict[str, Any]:
         "flags": "{}",
         "deleted_at": None,
         "photo_url": None,
-        "api_keys": {"edges": []},
+        "api_keys": connect([{"id": ids.make("ApiKey", 1), "name": "api_key", "description": "of this tracker"}]),
         "teams": connect([own]),
         "organizations": [own.organization()],
     }
@@ -34,13 +33,13 @@ def viewer(context: Context) -> dict[str, Any]:
 class EntityNode:
     """An entity. Projects of it whose names begin with `wandb-registry-` are registries of its organization."""
 
-    def __init__(self, context: Context, name: str) -> None:
+    def __init__(self, context: Context, name: str, kind: str | None = None) -> None:
         self._context = context
         self.id = ids.make("Entity", 1)
         self.name = name
         self.xxhash_digests_enabled = False
         self.is_team = name != context.settings.entity
-        self.entity_type = "TEAM" if self.is_team else "USER"
+        self.entity_type = kind or ("TEAM" if self.is_team else "USER")
 
     def organization(self) -> dict[str, Any]:
         """Its organization. That is in no cloud, where the client would look for it."""
@@ -48,7 +47,7 @@ class EntityNode:
             "id": ids.make("Organization", 1),
             "name": self.name,
             "core_weave_organization_id": None,
-            "org_entity": self,
+            "org_entity": EntityNode(self._context, self.name, "ORGANIZATION"),
             "advanced_registry_features": {"advanced_search": False},
             "feature_flags": [],
         }

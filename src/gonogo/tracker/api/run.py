@@ -198,6 +198,8 @@ class RunNode:
         whole = all(isinstance(number, int) for number in (first, last, count))
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or not whole:
             raise RefusedError(f"sampledHistory: keys must be texts, steps and samples whole numbers: {spec[:80]}")
+        if self._context.is_older_reader and "maxStep" in asked:
+            last -= 1  # it asks for pages from `minStep` up to but not including `maxStep`, and would get the rows in between twice
         least, greatest = (max(-LAST_STEP, min(LAST_STEP, step)) for step in (first, last))
         rows = self._context.store.history.sample_keys(self._number, keys, least, greatest, _count(count))
         return [finite(row) for row in self._context.give(rows)]

@@ -57,6 +57,12 @@ class SweepNode:
         """Its runs."""
         return connect(self._context.store.sweeps.runs(self._row["id"], LIGHT), first, after)
 
+    def prior_runs(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
+        """The runs that were there before it."""
+        store = self._context.store.sweeps
+        chosen = {trial["run_name"] for trial in store.trials(self._row["id"])}
+        return connect([row for row in store.runs(self._row["id"], LIGHT) if row["name"] not in chosen], first, after)
+
     def agent(self, agent_name: str) -> sqlite3.Row | None:
         """One of its agents by name or id, or nothing."""
         agents = self._context.store.sweeps.agents(self._row["id"])

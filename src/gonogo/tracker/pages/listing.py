@@ -56,6 +56,7 @@ class Record:
         self.name: str = row["name"]
         self.label: str = row["display_name"] or row["name"]
         self.group: str | None = row["run_group"]
+        self.sweep: str | None = row["sweep_name"]
         self.tags: list[str] = [str(tag) for tag in json.loads(row["tags"])]
         self.step: int | None = row["last_step"]
         self.created: float = row["created_at"]
@@ -122,16 +123,32 @@ class Tables:
         Raises:
             RefusedError: The filter can't be read.
         """
-        test, _ = filters.parse(json.dumps(query.mongo(text)))
-        everything = [*self._records(project)]
-        found = [record for record in everything if test(Document(record.row, state=record.state, username=self._entity))]
+        found = self.fitting(project, text)
         choices, default = _columns(found)
         by_key = {column.key: column for column in choices}
         columns = [by_key[key] for key in chosen if key in by_key] if chosen else default
         pages = max(1, -(-len(found) // PER_PAGE))
         page = min(max(1, page), pages)
         shown = ordered(found, sort)[(page - 1) * PER_PAGE : page * PER_PAGE]
-        return Listing(shown, len(found), len(everything), page, pages, columns, choices[:LIMIT_OF_CHOICES])
+        return Listing(shown, len(found), self._store.runs.count(project), page, pages, columns, choices[:LIMIT_OF_CHOICES])
+
+    def fitting(self, project: int, text: str) -> list[Record]:
+        """The runs of a project that fit what stands in the filter box.
+
+        Raises:
+            RefusedError: The filter can't be read.
+        """
+        test, _ = filters.parse(json.dumps(query.mongo(text)))
+        return [
+            record
+            for record in self._records(project)
+            if test(Document(record.row, state=record.state, username=self._entity, sweep_name=record.sweep))
+        ]
+
+    def columns(self, project: int, text: str) -> tuple[list[Column], list[Column]]:
+        """The columns of config and summary that runs which fit a filter could have, and those among them that tell most."""
+        choices, default = _columns(self.fitting(project, text))
+        return [*dict.fromkeys([*default, *choices])][:LIMIT_OF_CHOICES], default
 
     def _records(self, project: int) -> Iterator[Record]:
         texts = ", ".join(
@@ -140,6 +157,7 @@ class Tables:
         columns = (
             "id, name, display_name, description, notes, run_group, job_type, host, program, commit_hash, tags, state, exit_code, "
             "created_at, heartbeat_at, "
+            "(SELECT name FROM sweep WHERE sweep.id = run.sweep) AS sweep_name, "
             f"(SELECT step FROM history WHERE run = run.id AND NOT hidden ORDER BY step DESC LIMIT 1) AS last_step, {texts}"
         )
         for row in self._store.runs.scan(project, "id", columns):

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from urllib.parse import parse_qs
 
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from gonogo.tracker.pages.forms import fields, local, one
 from gonogo.tracker.pages.render import page
 from gonogo.tracker.service import Service
 from gonogo.tracker.store.sessions import LIFETIME
 
-# A path of this server: a second slash, or what browsers take for one, would lead to another.
-_LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 LIMIT_OF_FORMS = 10_000
 
 
@@ -36,7 +32,7 @@ class Login:
 
     def form(self, request: Request) -> Response:
         """Ask for the key, unless the address is good once. The key itself is not taken out of an address, which browsers remember."""
-        once, target = request.query_params.get("key"), _local(request.query_params.get("next"))
+        once, target = request.query_params.get("key"), local(request.query_params.get("next"))
         if self.knows(request):
             return RedirectResponse(target, 303)
         if once is not None:
@@ -45,13 +41,8 @@ class Login:
 
     async def enter(self, request: Request) -> Response:
         """Take the key out of the form."""
-        body = b""
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LIMIT_OF_FORMS:
-                raise HTTPException(400, "This is no login form.")
-        fields = parse_qs(body.decode(errors="replace"))
-        key, target = fields.get("key", [""])[0], _local(fields.get("next", ["/"])[0])
+        given = await fields(request, LIMIT_OF_FORMS)
+        key, target = one(given, "key"), local(one(given, "next"))
         fits = self._credentials.fits(key.strip())
         return await run_in_threadpool(self._answer, request, fits, target, "This is not the key of this tracker.")
 
@@ -69,8 +60,3 @@ class Login:
         secure = request.url.scheme == "https"
         answer.set_cookie(self.cookie, self._sessions.begin(), max_age=LIFETIME, httponly=True, samesite="strict", path="/", secure=secure)
         return answer
-
-
-def _local(target: str | None) -> str:
-    """Where to go after the login: nowhere but here."""
-    return target if target and _LOCAL.fullmatch(target) else "/"

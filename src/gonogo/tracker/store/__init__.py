@@ -12,6 +12,7 @@ from gonogo.tracker.store.history import History
 from gonogo.tracker.store.runs import Runs
 from gonogo.tracker.store.sessions import Sessions
 from gonogo.tracker.store.sweeps import Sweeps
+from gonogo.tracker.store.verdicts import Verdicts
 
 
 class Store:
@@ -31,6 +32,7 @@ class Store:
         self.artifacts = Artifacts(self.database, self.files)
         self.sweeps = Sweeps(self.database)
         self.sessions = Sessions(self.database)
+        self.verdicts = Verdicts(self.database)
         self.care = Care(self.database, self.artifacts)
         self.deletion = Deletion(self.database, self.files, self.artifacts, self.care.wake)
 

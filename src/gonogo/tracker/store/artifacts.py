@@ -80,6 +80,8 @@ class Artifacts:
             if same is not None:
                 give_aliases(connection, same["id"], collection["id"], draft.aliases)
                 _tag(connection, same["id"], draft.tags, ())
+                if draft.run is not None:
+                    connection.execute("INSERT OR IGNORE INTO output (run, artifact) VALUES (?, ?)", (draft.run, same["id"]))
                 return _row(connection, same["id"])
             values = {
                 "collection": collection["id"],
@@ -111,6 +113,7 @@ class Artifacts:
             raise RefusedError("artifact: there is no such one to commit")
         if row["state"] == "COMMITTED":
             return row
+        self._complete(row)
         entries = self.entries(artifact)
         if entries is None:
             raise RefusedError(f"artifact {row['name']}: its manifest was not uploaded")
@@ -211,8 +214,10 @@ class Artifacts:
         return row and self.get(row["id"])
 
     def logged_by(self, run: int) -> list[sqlite3.Row]:
-        """The committed versions that a run made."""
-        return self._rows("SELECT id FROM artifact WHERE run = ? AND state = 'COMMITTED' ORDER BY id", run)
+        """The committed versions that a run made, or made again with the same content."""
+        made = "run = ?1 OR id IN (SELECT artifact FROM output WHERE run = ?1)"
+        query = f"SELECT id FROM artifact WHERE ({made}) AND state = 'COMMITTED' ORDER BY id"
+        return self._rows(query, run)
 
     def used_by(self, run: int) -> list[sqlite3.Row]:
         """The versions that a run read."""
@@ -222,14 +227,22 @@ class Artifacts:
         """Numbers of the runs that read a version."""
         return [run for (run,) in self._database.read().execute("SELECT run FROM use WHERE artifact = ? ORDER BY run", (artifact,))]
 
-    def make_manifest(self, artifact: int, kind: str, digest: str) -> int:
-        """Begin a manifest; one of the same kind that was begun before is begun again."""
+    def make_manifest(self, artifact: int, kind: str, digest: str, base: int | None = None) -> int:
+        """Begin a manifest; one of the same kind that was begun before is begun again.
+
+        Args:
+            artifact: The version.
+            kind: `FULL`, or `INCREMENTAL` or `PATCH` for one that only says what is new.
+            digest: Digest of its text.
+            base: The version to which it is new.
+        """
         with self._database.write() as connection:
             row = connection.execute("SELECT id FROM manifest WHERE artifact = ? AND kind = ?", (artifact, kind)).fetchone()
             if row is not None:
-                connection.execute("UPDATE manifest SET digest = ? WHERE id = ?", (digest, row["id"]))
+                connection.execute("UPDATE manifest SET digest = ?, base = COALESCE(?, base) WHERE id = ?", (digest, base, row["id"]))
                 return int(row["id"])
-            cursor = connection.execute("INSERT INTO manifest (artifact, kind, digest) VALUES (?, ?, ?)", (artifact, kind, digest))
+            query = "INSERT INTO manifest (artifact, kind, digest, base) VALUES (?, ?, ?, ?)"
+            cursor = connection.execute(query, (artifact, kind, digest, base))
             return int(cursor.lastrowid or 0)
 
     def update_manifest(self, manifest: int, digest: str | None) -> sqlite3.Row | None:
@@ -266,6 +279,25 @@ class Artifacts:
         )
         row: sqlite3.Row | None = self._database.read().execute(query, (md5, artifact)).fetchone()
         return row
+
+    def _complete(self, row: sqlite3.Row) -> None:
+        """Turn a manifest that only says what is new into a whole one."""
+        file, own = self.manifest(row["id"]), self.entries(row["id"])
+        if file is None or own is None:
+            return
+        of = self._database.read().execute("SELECT kind, base FROM manifest WHERE id = ?", (file["manifest"],)).fetchone()
+        if of["kind"] == "FULL":
+            return
+        before = [member["id"] for member in self.collections.members(row["collection"])]
+        base = of["base"] if of["base"] is not None else next(iter(before), None)
+        older = {} if base is None else self.entries(base) or {}
+        contents = {
+            name: {**entry, "birthArtifactID": entry.get("birthArtifactID") or ids.make("Artifact", base or 0)}
+            for name, entry in older.items()
+        }
+        whole = json.loads(self._files.path(file).read_bytes()) | {"contents": contents | own}
+        number = self.make_manifest(row["id"], "FULL", row["digest"])
+        self._files.put(self._files.expect(manifest=number, name="wandb_manifest.json", md5=None), json.dumps(whole).encode())
 
     def _taken_from(self, artifact: int) -> set[str]:
         """Names of the files of a version that others of its collection list, too: a new draft takes over what did not change."""

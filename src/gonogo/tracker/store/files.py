@@ -111,6 +111,20 @@ class Files:
         if row["content"] is not None:
             self.unlink([row["content"]])
 
+    def put(self, file: int, content: bytes) -> None:
+        """Give a file a content that was made here."""
+        name = secrets.token_hex(16)
+        path = self._folder / name
+        with path.open("xb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        _sync_folder(self._folder)
+        row = self.get(file)
+        self._commit(file, name, *_stored(path))
+        if row is not None and row["content"] is not None:
+            self.unlink([row["content"]])
+
     def get(self, file: int) -> sqlite3.Row | None:
         """One file by its number."""
         row: sqlite3.Row | None = self._database.read().execute("SELECT * FROM file WHERE id = ?", (file,)).fetchone()
