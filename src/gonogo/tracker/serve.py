@@ -60,6 +60,7 @@ def serve(settings: Settings, announce: Callable[[Announcement], None]) -> None:
             application(service), http=PatientProtocol, ws="none", lifespan="off", log_level="warning", access_log=False, log_config=None
         )
         url = _url(listener)
+        (settings.folder / "address").write_text(url)  # so that imports and exports reach whoever holds the folder
         announce(Announcement(url, service.credentials.key, f"{url}/login?key={service.credentials.once()}"))
         uvicorn.Server(config).run(sockets=[listener])
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from typing import Any
 
 from gonogo.model.errors import UsageError
 from gonogo.tracker.store import Store
+from gonogo.tracker.store.history import NUMBERS
 
 Row = dict[str, Any]
 # Rows that are held at a time.
@@ -26,6 +27,7 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Row:
         if isinstance(value, dict) and value and "_type" not in value:
             found |= flat(value, f"{prefix}{key}.")
         else:
+            value = NUMBERS.get(value, value) if isinstance(value, str) else value
             found[f"{prefix}{key}"] = json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 from collections import deque
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from gonogo.tracker.sweeps.controller import Controller
 Found = TypeVar("Found")
 Item = TypeVar("Item")
 LIMIT_OF_ROWS = 1_000_000
+_READER = re.compile(r"W&B Public Client 0\.(\d{1,6})\.")
 
 
 class Links(Protocol):
@@ -88,7 +90,8 @@ class Context:
     @property
     def is_older_reader(self) -> bool:
         """Whether a client asks that reads without `wandb-core`, as those before 0.27 do."""
-        return self.agent.startswith("W&B Public Client")
+        found = _READER.match(self.agent)
+        return found is not None and int(found[1]) < 27
 
     def give(self, rows: Sequence[Item]) -> Sequence[Item]:
         """Rows of history for an answer, which may have so many and no more.

@@ -28,6 +28,8 @@ COLUMNS = {
     "config": "config",
     "summaryMetrics": "summary",
     "tags": "tags",
+    "createdAt": "created_at",
+    "heartbeatAt": "heartbeat_at",
 }
 UNNAMED = "uncategorized"
 # Which states a client may set, and from which others.

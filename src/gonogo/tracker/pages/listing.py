@@ -13,6 +13,7 @@ from gonogo.tracker import filters
 from gonogo.tracker.fields import Document
 from gonogo.tracker.pages import query
 from gonogo.tracker.store import Store
+from gonogo.tracker.store.history import NUMBERS
 
 PER_PAGE = 100
 # Longer texts of config or summary are left out of the table; the page of the run shows them.
@@ -242,10 +243,6 @@ def _walk(value: Any, path: str, found: Leaves, depth: int) -> None:
         found[path] = json.dumps(value)[:200]
     else:
         found[path] = NUMBERS.get(value, value[:200]) if isinstance(value, str) else value
-
-
-# How the client writes numbers that JSON can't.
-NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
 def _columns(records: Sequence[Record]) -> tuple[list[Column], list[Column]]:

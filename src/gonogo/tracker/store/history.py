@@ -217,6 +217,10 @@ def lookup(row: dict[str, Any], key: str) -> Any:
     return value
 
 
+# What JSON can't hold, as W&B writes it.
+NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
 def finite(value: Any) -> Any:
     """A value as JSON proper can hold it: what is not a number becomes the text `NaN`, `Infinity` or `-Infinity`, as W&B writes it."""
     if isinstance(value, float) and not math.isfinite(value):

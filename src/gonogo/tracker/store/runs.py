@@ -31,6 +31,8 @@ SETTABLE = frozenset(
         "summary",
         "sweep",
         "stop",
+        "created_at",
+        "heartbeat_at",
     ]
 )
 LIMIT_OF_NAMES = 512
