@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import logging
+import math
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
@@ -29,9 +30,12 @@ from hypothesis import strategies as st
 from test_faults import small_disk, wait_for
 
 from gonogo.tracker import Tracker, running
+from gonogo.tracker.api.context import Context
+from gonogo.tracker.api.run import RunNode
 from gonogo.tracker.app import application
 from gonogo.tracker.connection import PatientProtocol, protocol
 from gonogo.tracker.logs import OneLine
+from gonogo.tracker.pages.curves import Curves
 from gonogo.tracker.service import Service
 from gonogo.tracker.settings import Settings
 from gonogo.tracker.store import Store, ids
@@ -583,3 +587,22 @@ def shape(connection: sqlite3.Connection) -> Any:
     indexes = sorted(name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'"))
     modes = [tuple(connection.execute(f"PRAGMA {name}").fetchone()) for name in ("auto_vacuum", "user_version", "page_size")]
     return columns, refers, indexes, modes
+
+
+# What showed itself later
+
+
+def test_a_metric_that_begins_with_nan_is_charted_and_keys_of_objects_are_named(store: Store) -> None:
+    run = new_run(store)
+    lines = [{"loss": "NaN", "late": None}, {"loss": math.inf, "a": {"b": 1, "c": {"d": [1]}}}, {"late": 3, "a": {"b": 5}}]
+    for number, row in enumerate(lines):
+        store.history.store(run, Chunk(rows=[json.dumps({"_step": number} | row)], first_row=number))
+    row = store.runs.get(run)
+    assert row is not None and sorted(Curves(store, row).names()) == ["a.b", "late", "loss"]
+    keys = RunNode(Context(store, Settings(Path("unused")), cast(Any, None), cast(Any, None), cast(Any, None)), row).history_keys()["keys"]
+    assert {name: (about["typeCounts"], about["previousValue"]) for name, about in keys.items()} == {
+        "_step": ([{"type": "number", "count": 3}], 2),
+        "loss": ([{"type": "number", "count": 2}], "Infinity"),
+        "late": ([{"type": "number", "count": 2}], 3),
+        "a.b": ([{"type": "number", "count": 2}], 5),
+    }

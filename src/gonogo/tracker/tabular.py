@@ -11,7 +11,7 @@ from typing import Any
 
 from gonogo.model.errors import UsageError
 from gonogo.tracker.store import Store
-from gonogo.tracker.store.history import NUMBERS
+from gonogo.tracker.store.intake import NUMBERS
 
 Row = dict[str, Any]
 # Rows that are held at a time.

@@ -104,15 +104,26 @@ class MembershipNode:
         return connect(_files(self._context, self._row["id"], names), first, after)
 
 
-def _files(context: Context, artifact: int, names: Sequence[str] | None) -> list[sqlite3.Row]:
-    """The files that a manifest lists and this server holds, some of which came with an earlier version."""
+def _files(context: Context, artifact: int, names: Sequence[str] | None) -> list[Any]:
+    """The files that a manifest lists: those that this server holds, some of which came with an earlier version, and references."""
     store = context.store
-    found: list[sqlite3.Row] = []
+    found: list[Any] = []
     for name, entry in sorted((store.artifacts.entries(artifact) or {}).items()):
+        if names and name not in names:
+            continue
+        if isinstance(entry.get("ref"), str):  # the client downloads what is listed here, wherever it is
+            found.append(_reference(artifact, name, entry))
+            continue
         birth = entry.get("birthArtifactID")
         owner = ids.read("Artifact", birth) if isinstance(birth, str) and birth else artifact
-        found += store.files.of_artifact(owner, [name]) if not names or name in names else []
+        found += store.files.of_artifact(owner, [name])
     return found
+
+
+def _reference(artifact: int, name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """A file that is elsewhere, as queries ask for it."""
+    about = {"id": ids.make(f"Reference:{name}", artifact), "name": name, "display_name": name, "size_bytes": entry.get("size")}
+    return about | {"md5": entry.get("digest"), "digest": entry.get("digest"), "direct_url": entry["ref"], "url": entry["ref"]}
 
 
 class ArtifactMutations(Base):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from gonogo.tracker.api.context import LIMIT_OF_ROWS, Context, connect
@@ -14,7 +15,7 @@ from gonogo.tracker.environment import started_with
 from gonogo.tracker.fields import timestamp
 from gonogo.tracker.store import ids
 from gonogo.tracker.store.history import finite
-from gonogo.tracker.store.intake import LAST_STEP
+from gonogo.tracker.store.intake import LAST_STEP, kind
 from gonogo.tracker.store.runs import RefusedError
 
 DEFAULT_SAMPLES = 500
@@ -120,10 +121,13 @@ class RunNode:
         """What was logged: every key with the kind and number of its values, and the greatest step."""
         history = self._context.store.history
         last = history.last(self._number)
-        keys = {
-            row["name"]: {"typeCounts": [{"type": row["kind"], "count": row["rows"]}], "monotonic": False, "previousValue": None}
-            for row in history.metrics(self._number)
-        }
+        keys = {}
+        for row in history.metrics(self._number):
+            value = json.loads(row["last"] or "null")
+            for path, each in _leaves(row["name"], value):
+                about = {"type": row["kind"] if each is value else kind(each), "count": row["rows"]}
+                previous = finite(each) if isinstance(each, int | float | str) else None
+                keys[path] = {"typeCounts": [about], "monotonic": False, "previousValue": previous}
         return {"sets": [], "keys": keys, "lastStep": last[0] if last else -1}
 
     def history(self, samples: int | None = None, min_step: int | None = None, max_step: int | None = None) -> Sequence[str]:
@@ -168,7 +172,8 @@ class RunNode:
         self, names: list[str] | None = None, pattern: str | None = None, after: str | None = None, first: int | None = None
     ) -> dict[str, Any]:
         """Its files: all, those with some names, or those that fit a pattern with % for anything."""
-        rows = self._context.store.files.of_run(self._number, names or (), pattern)
+        asked = [each for name in names or () for each in (name, posixpath.normpath(name))]  # ./name is what uploads call name
+        rows = self._context.store.files.of_run(self._number, asked, pattern)
         return connect(rows, first, after)
 
     def output_artifacts(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
@@ -191,18 +196,29 @@ class RunNode:
     def _sampled(self, spec: str) -> list[dict[str, Any]]:
         try:
             asked = json.loads(spec)
-            keys, first, last = asked.get("keys"), asked.get("minStep", -LAST_STEP), asked.get("maxStep", LAST_STEP)
+            keys, first, last = asked.get("keys", []), asked.get("minStep", -LAST_STEP), asked.get("maxStep", LAST_STEP)
             count = asked.get("samples", DEFAULT_SAMPLES)
         except (ValueError, RecursionError, AttributeError) as error:
             raise RefusedError(f"sampledHistory: the spec is not a JSON object: {spec[:80]}") from error
         whole = all(isinstance(number, int) for number in (first, last, count))
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or not whole:
             raise RefusedError(f"sampledHistory: keys must be texts, steps and samples whole numbers: {spec[:80]}")
+        if not keys:
+            return []  # the client asks so for the runs of a sweep, and reads nothing of it
         if self._context.is_older_reader and "maxStep" in asked:
             last -= 1  # it asks for pages from `minStep` up to but not including `maxStep`, and would get the rows in between twice
         least, greatest = (max(-LAST_STEP, min(LAST_STEP, step)) for step in (first, last))
         rows = self._context.store.history.sample_keys(self._number, keys, least, greatest, _count(count))
         return [finite(row) for row in self._context.give(rows)]
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The values in an object, each with its path; one that is no object, or media, is its own."""
+    if isinstance(value, dict) and value and "_type" not in value:
+        for key, item in value.items():
+            yield from _leaves(f"{path}.{key}", item)
+    else:
+        yield path, value
 
 
 def _count(asked: int | None) -> int:

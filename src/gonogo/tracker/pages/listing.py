@@ -13,7 +13,7 @@ from gonogo.tracker import filters
 from gonogo.tracker.fields import Document
 from gonogo.tracker.pages import query
 from gonogo.tracker.store import Store
-from gonogo.tracker.store.history import NUMBERS
+from gonogo.tracker.store.intake import NUMBERS
 
 PER_PAGE = 100
 # Longer texts of config or summary are left out of the table; the page of the run shows them.

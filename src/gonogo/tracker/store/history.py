@@ -178,8 +178,8 @@ class History:
         return [{key: lookup(row, key) for key in keys} for _, row in self.rows_at(run, found)]
 
     def metrics(self, run: int) -> list[sqlite3.Row]:
-        """What was logged, by name: the kind of its values (`number`, `string`, … or a media type) and the number of rows that hold it."""
-        return self._database.read().execute("SELECT name, kind, rows FROM metric WHERE run = ? ORDER BY name", (run,)).fetchall()
+        """What was logged, by name: kind of its values (`number`, `string`, … or a media type), number of rows, last value as JSON if short."""
+        return self._database.read().execute("SELECT name, kind, rows, last FROM metric WHERE run = ? ORDER BY name", (run,)).fetchall()
 
     def lines(self, run: int, stream: str, first: int, limit: int) -> list[tuple[int, str]]:
         """Numbers and lines of another stream from the number `first` on."""
@@ -215,10 +215,6 @@ def lookup(row: dict[str, Any], key: str) -> Any:
             return MISSING
         value = value[part]
     return value
-
-
-# What JSON can't hold, as W&B writes it.
-NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 def finite(value: Any) -> Any:

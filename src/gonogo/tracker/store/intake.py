@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -26,6 +27,10 @@ BATCH = 500
 LAST_STEP = (1 << 63) - 1
 # Number of the next line of an attempt that nobody goes on with.
 CLOSED = -1
+# What JSON can't hold, as W&B writes it.
+NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+# A last value that is longer as JSON is not kept beside its key.
+LONGEST_LAST = 2000
 
 
 class Row(NamedTuple):
@@ -295,28 +300,36 @@ def _recount(connection: sqlite3.Connection, run: int) -> None:
 
 
 def _count_metrics(connection: sqlite3.Connection, run: int, rows: Iterable[Row]) -> None:
-    kinds: dict[str, str] = {}
     counts: Counter[str] = Counter()
+    last: dict[str, Any] = {}
     for row in rows:
         counts.update(row.values.keys())
-        if len(kinds) < len(counts):
-            kinds |= {name: _kind(value) for name, value in row.values.items() if name not in kinds}
+        last |= row.values
     connection.executemany(
-        "INSERT INTO metric (run, name, kind, rows) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET rows = rows + excluded.rows",
-        [(run, name, kinds[name], count) for name, count in counts.items()],
+        "INSERT INTO metric (run, name, kind, rows, last) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET rows = rows + excluded.rows, last = excluded.last, "
+        "kind = CASE kind WHEN 'null' THEN excluded.kind ELSE kind END",
+        [(run, name, kind(last[name]), count, _short(last[name])) for name, count in counts.items()],
     )
 
 
-def _kind(value: Any) -> str:
+def _short(value: Any) -> str | None:
+    """A value as JSON, if it is not long."""
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST_LAST else None
+
+
+def kind(value: Any) -> str:
+    """What the client calls a value's kind: `number`, `string`, … or a media type."""
     match value:
         case bool():
             return "boolean"
         case int() | float():
             return "number"
         case str():
-            return "string"
-        case {"_type": str(kind)}:
-            return kind
+            return "number" if value in NUMBERS else "string"
+        case {"_type": str(media)}:
+            return media
         case None:
             return "null"
         case _:
