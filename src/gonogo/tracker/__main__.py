@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 from gonogo.model.errors import UsageError
@@ -22,7 +23,7 @@ def main() -> None:
 
         serve(
             Settings(Path(folder), port=int(port), silence=float(silence)),
-            lambda url, key: print(json.dumps({"url": url, "api_key": key}), flush=True),
+            lambda announcement: print(json.dumps(asdict(announcement)), flush=True),
         )
     except UsageError as error:
         print(error, file=sys.stderr)

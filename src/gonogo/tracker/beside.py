@@ -23,12 +23,14 @@ class Tracker:
     Attributes:
         url: Where it listens.
         api_key: What it lets in.
+        login: An address that lets a browser in, once.
         folder: Where its data are.
         process: The process that serves.
     """
 
     url: str
     api_key: str
+    login: str
     folder: Path
     process: subprocess.Popen[str]
 
@@ -89,7 +91,7 @@ def running(folder: Path | None = None, *, port: int = 0, silence: float = 300.0
                 errors.seek(0)
                 raise UsageError(f"the tracker did not start: {errors.read().strip() or f'exit code {process.returncode}'}")
             ready = json.loads(line)
-            yield Tracker(ready["url"], ready["api_key"], folder, process)
+            yield Tracker(ready["url"], ready["api_key"], ready["login"], folder, process)
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

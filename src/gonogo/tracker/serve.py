@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import logging
 import platform
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from gonogo.model.errors import UsageError
 from gonogo.tracker.settings import Settings
@@ -18,7 +17,10 @@ from gonogo.tracker.settings import Settings
 try:
     import uvicorn
 
-    from gonogo.tracker.app import Service
+    from gonogo.tracker import logs
+    from gonogo.tracker.app import application
+    from gonogo.tracker.connection import PatientProtocol
+    from gonogo.tracker.service import Service
 except ImportError as error:
     raise UsageError(f"the tracker needs more packages ({error.name} is missing): pip install 'gonogo[tracker]'") from error
 
@@ -26,12 +28,27 @@ M_MMAP_THRESHOLD = -3  # of malloc.h
 LARGE = 1 << 20
 
 
-def serve(settings: Settings, announce: Callable[[str, str], None]) -> None:
+@dataclass(frozen=True)
+class Announcement:
+    """What a tracker that has begun says of itself.
+
+    Attributes:
+        url: Where it listens.
+        api_key: What clients show it.
+        login: An address that lets one browser in, once.
+    """
+
+    url: str
+    api_key: str
+    login: str
+
+
+def serve(settings: Settings, announce: Callable[[Announcement], None]) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
         settings: What it is told.
-        announce: Called with the address and the API key once both are good.
+        announce: Called once the tracker can be reached.
 
     Raises:
         UsageError: The folder or the address can't be used.
@@ -41,8 +58,10 @@ def serve(settings: Settings, announce: Callable[[str, str], None]) -> None:
     service = None
     try:
         service = Service(settings)
-        logging.basicConfig(format="gonogo tracker: %(message)s", stream=sys.stderr)
-        announce(_url(listener), service.credentials.key)
+        logs.set_up()
+        url = _url(listener)
+        (settings.folder / "address").write_text(url)  # so that imports and exports reach whoever holds the folder
+        announce(Announcement(url, service.credentials.key, f"{url}/login?key={service.credentials.once()}"))
         uvicorn.Server(_config(service)).run(sockets=[listener])
     except KeyboardInterrupt:
         pass  # uvicorn has ended what was under way, and passes on how it was asked to
@@ -65,7 +84,7 @@ def serve_each(settings: Settings, announce: Callable[[str], None], sockets: Ite
     """
     _give_memory_back()
     service = Service(settings)
-    logging.basicConfig(format="gonogo tracker: %(message)s", stream=sys.stderr)
+    logs.set_up()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -87,7 +106,9 @@ def serve_each(settings: Settings, announce: Callable[[str], None], sockets: Ite
 
 
 def _config(service: Service) -> uvicorn.Config:
-    return uvicorn.Config(service.app, http="httptools", ws="none", lifespan="off", log_level="warning", access_log=False)
+    return uvicorn.Config(
+        application(service), http=PatientProtocol, ws="none", lifespan="off", log_level="warning", access_log=False, log_config=None
+    )
 
 
 def _give_memory_back() -> None:

@@ -26,3 +26,11 @@ def read(kind: str, text: str) -> int:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         pass
     raise RefusedError(f"{text[:80]!r} is not the id of a {kind}")
+
+
+def kind_of(text: str) -> str:
+    """The kind in an id; nothing for what is no id."""
+    try:
+        return base64.b64decode(text, validate=True).decode().partition(":")[0]
+    except ValueError:
+        return ""
