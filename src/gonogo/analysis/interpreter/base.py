@@ -364,7 +364,7 @@ class Frame:
 
     Attributes:
         function: the function whose body it is, or is in.
-        elsewhere: names that `global` and `nonlocal` move to other scopes.
+        elsewhere: names that the body declares `global` or `nonlocal`, with the names of the scope that they belong to.
         returns: the values it may have returned; `yields` those it yielded, None in a function that yields nothing.
     """
 
@@ -566,9 +566,6 @@ class Walk(Protocol):
 
     def run_function(self, node: FunctionNode, frame: Frame) -> Value:
         """Walk a function's body and give what it returns."""
-
-    def may_enter(self, node: FunctionNode) -> bool:
-        """Whether calls are not nested too deeply to walk another one of this function."""
 
     def may_call_back(self, node: FunctionNode, most: int) -> bool:
         """Whether a library may call the function once more; it then counts as called."""

@@ -30,8 +30,6 @@ from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled, vary
 from gonogo.analysis.python.modules import Module
 
-MAX_DEPTH = 50
-MAX_SAME_FUNCTION = 2
 PLAIN = (str, int, float, bool, type(None), bytes)
 
 
@@ -103,19 +101,14 @@ class Interpreter:
         process.active[key] = process.active.get(key, 0) + 1
         process.depth += 1
         outer, state.module = state.module, frame.module
-        left = self.memory.raw(state, "left")
+        left = state.kept_left()
         try:
             return run_function(self, node, frame)
         finally:
             state.module = outer
-            if self.memory.raw(state, "left") is not left:
-                self.memory.set(state, "left", left)
+            state.leave(left)
             process.depth -= 1
             process.active[key] -= 1
-
-    def may_enter(self, node: FunctionNode) -> bool:
-        """Whether calls are not nested too deeply to walk another one of this function."""
-        return self.process.depth < MAX_DEPTH and self.process.active.get(id(node), 0) < MAX_SAME_FUNCTION
 
     def may_call_back(self, node: FunctionNode, most: int) -> bool:
         """Whether a library may call the function once more; it then counts as called."""
@@ -179,17 +172,23 @@ class Interpreter:
 
     def finish_objects(self) -> None:
         """Walk the methods nobody was seen to call of every object made: a framework may call them."""
-        index, entered = 0, self.state.entered
+        memory, entries, index = self.memory, self._instances.entries, 0
         with self.state.maybe():
-            while index < len(self._instances.entries):  # the methods may make more
-                runs, (process, instance) = self._instances.entries[index]
-                runs &= self.memory.now
-                for cls in instance.cls.lineage() if process is self.process and runs and instance.cls is not None else ():
-                    for name, member in list(cls.attributes.items()):
-                        if not isinstance(member, Function) or runs & ~entered.get(id(member.node), 0):
-                            look = functools.partial(cls.attributes.look, name)
-                            self.memory.each([runs], lambda look=look, instance=instance: self._finish(look(), instance))  # type: ignore[misc]
-                index += 1
+            while index < len(entries):  # the methods may make more
+                first, alike = index, entries[index][0]
+                while index < len(entries) and entries[index][0] == alike:
+                    index += 1
+                made = [instance for _, (process, instance) in entries[first:index] if process is self.process]
+                if alike & memory.now and made:
+                    memory.each([alike & memory.now], functools.partial(self._finish_all, made))
+
+    def _finish_all(self, instances: list[Instance]) -> None:
+        for instance in instances:
+            for cls in instance.cls.lineage() if instance.cls is not None else ():
+                for name, member in list(cls.attributes.items()):
+                    if not isinstance(member, Function) or self.memory.now & ~self.state.entered.get(id(member.node), 0):
+                        look = functools.partial(cls.attributes.look, name)
+                        self.memory.apart(lambda look=look, instance=instance: self._finish(look(), instance))  # type: ignore[misc]
 
     def _finish(self, member: Value | Absent, instance: Instance) -> None:
         member = settled(member)

@@ -75,7 +75,7 @@ class State:
 
     Attributes:
         module: the module whose code is being walked.
-        steps: how many nodes have been looked at.
+        steps: how many nodes have been looked at, MAX_STEPS at most.
         loops: config paths of the loops around the code.
         left: an unknown condition may have ended this function, or one that called it, before this point.
         events: what was seen, in order.
@@ -147,22 +147,22 @@ class State:
         """Another process: nothing that holds for the code that starts it holds there."""
         kept = (self._maybe, self._doubt, self._guards, self._deferred, self.loops)
         self._reset()
-        self.loops = ()
+        self.loops, left = (), self._left
         try:
-            with self.unleft():
-                self.memory.set(self, "left", False)
-                yield
-        finally:
-            self._maybe, self._doubt, self._guards, self._deferred, self.loops = kept
-
-    @contextmanager
-    def unleft(self) -> Iterator[None]:
-        """A function, which is left for good at its end."""
-        before = self.memory.raw(self, "left")
-        try:
+            self.memory.set(self, "left", False)
             yield
         finally:
-            self.memory.set(self, "left", before)
+            self.leave(left)
+            self._maybe, self._doubt, self._guards, self._deferred, self.loops = kept
+
+    def kept_left(self) -> object:
+        """What `left` is for all runs where a function begins, to be given to `leave`."""
+        return self._left
+
+    def leave(self, kept: object) -> None:
+        """A function is left for good at its end."""
+        if self._left is not kept:
+            self.memory.set(self, "left", kept)
 
     # -- questions ----------------------------------------------------------------------------------------------------
 
@@ -202,16 +202,6 @@ class State:
         return not (self.optional or self.guarded or self.left)
 
     # -- what was seen ------------------------------------------------------------------------------------------------
-
-    def spend(self) -> None:
-        """Count a step.
-
-        Raises:
-            ExhaustedError: there are none left.
-        """
-        self.steps += 1
-        if self.steps > MAX_STEPS:
-            raise ExhaustedError
 
     def site(self, node: ast.AST) -> Site:
         """The place of a syntax node in the module that is being walked."""

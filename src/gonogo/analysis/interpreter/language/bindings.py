@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Frame, Value, Walk
 from gonogo.analysis.interpreter.language.operators import combine
-from gonogo.analysis.interpreter.language.tables import Signal, statement
-from gonogo.analysis.interpreter.memory import Cells
+from gonogo.analysis.interpreter.language.tables import statement
 from gonogo.analysis.interpreter.sentinels import ABSENT, UNHANDLED
+from gonogo.analysis.python.modules import children
 
 
 def assign(walk: Walk, target: ast.expr, value: Value, frame: Frame) -> None:
@@ -88,13 +88,22 @@ def delete(walk: Walk, node: ast.Delete, frame: Frame) -> None:
             owner.delete_item(walk, _key(walk, target, frame), target)
 
 
-@statement(ast.Global, ast.Nonlocal)
-def scope_names(walk: Walk, node: ast.Global | ast.Nonlocal, frame: Frame) -> Signal | None:
-    """`global name`, `nonlocal name`."""
-    for name in node.names:
+def declare(node: ast.AST, frame: Frame) -> None:
+    """Let the names that the body of a function or class declares `global` or `nonlocal` belong to other scopes: they do from its start."""
+    for name, is_global in frame.module.once(declared, node):
         scope = frame.outer
-        while isinstance(node, ast.Nonlocal) and scope is not None and scope.locals.look(name) is ABSENT:
+        while not is_global and scope is not None and (scope.is_class or name not in scope.locals):
             scope = scope.outer
-        names: Cells[str, Value] = frame.globals if isinstance(node, ast.Global) or scope is None else scope.locals
-        frame.elsewhere[name] = names
-    return None
+        frame.elsewhere[name] = frame.globals if is_global or scope is None else scope.locals
+
+
+def declared(node: ast.AST) -> list[tuple[str, bool]]:
+    """The names that a body declares `global` (True) or `nonlocal`, those of the bodies in it left out."""
+    found, pending = [], list(getattr(node, "body", []))
+    while pending:
+        inner = pending.pop()
+        if isinstance(inner, (ast.Global, ast.Nonlocal)):
+            found += [(name, isinstance(inner, ast.Global)) for name in inner.names]
+        elif not isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.expr)):
+            pending += children(inner)
+    return found

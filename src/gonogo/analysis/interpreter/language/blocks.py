@@ -14,6 +14,7 @@ from gonogo.analysis.interpreter.base import UNKNOWN, Frame, Value, Walk
 from gonogo.analysis.interpreter.language.tables import STATEMENTS, Signal
 from gonogo.analysis.interpreter.memory import Alternatives, Diverged
 from gonogo.analysis.interpreter.sentinels import ABSENT, Absent
+from gonogo.analysis.interpreter.state import MAX_STEPS, ExhaustedError
 from gonogo.analysis.interpreter.values.choice import join
 
 Ends = list[tuple[int, Signal | None]]  # which runs leave a block in which way
@@ -24,8 +25,11 @@ def ends_of(walk: Walk, body: Sequence[ast.stmt], frame: Frame) -> Ends:
     state, memory = walk.state, walk.memory
     executed = state.executed
     for index, node in enumerate(body):
-        state.spend()
-        executed[id(node)] = executed.get(id(node), 0) | memory.now
+        state.steps += 1
+        if state.steps > MAX_STEPS:
+            raise ExhaustedError
+        key = id(node)
+        executed[key] = executed.get(key, 0) | memory.now
         mark = memory.mark()
         handler = STATEMENTS.get(node.__class__)
         if handler is None:

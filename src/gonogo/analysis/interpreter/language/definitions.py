@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from gonogo.analysis.interpreter.base import Arguments, Frame, Value, Walk
-from gonogo.analysis.interpreter.language.bindings import bind
+from gonogo.analysis.interpreter.language.bindings import bind, declare
 from gonogo.analysis.interpreter.language.blocks import ends_of
 from gonogo.analysis.interpreter.language.calls import arguments
 from gonogo.analysis.interpreter.language.expressions import defaults_of
@@ -49,7 +49,9 @@ def define_class(walk: Walk, node: ast.ClassDef, frame: Frame) -> None:
     foreign = len(bases) < len(names - NO_BASES) or bool(node.keywords)
     decorators = [qualified_name(entry.func if isinstance(entry, ast.Call) else entry) for entry in node.decorator_list]
     cls = Class(node, frame.module, bases, foreign, any(name.endswith("dataclass") for name in decorators))
-    ends_of(walk, node.body, Frame(frame.module, cls.attributes, frame.globals, frame, is_class=True))
+    scope = Frame(frame.module, cls.attributes, frame.globals, frame, is_class=True)
+    declare(node, scope)
+    ends_of(walk, node.body, scope)
     for _, member in cls.attributes.pairs():
         if isinstance(settled(member), Function):
             walk.memory.set(member, "owner", cls)

@@ -9,7 +9,8 @@ import ast
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Frame, Spread, Value, Walk
 from gonogo.analysis.interpreter.language.tables import expression
-from gonogo.analysis.interpreter.sentinels import ABSENT, NOT_KNOWN
+from gonogo.analysis.interpreter.memory import Alternatives
+from gonogo.analysis.interpreter.sentinels import ABSENT, NOT_KNOWN, Absent
 from gonogo.analysis.interpreter.values.choice import join
 from gonogo.analysis.interpreter.values.function import Function, parameters
 from gonogo.analysis.interpreter.values.mapping import Mapping
@@ -21,15 +22,18 @@ KINDS: dict[type[ast.expr], str] = {ast.List: "list", ast.Tuple: "tuple", ast.Se
 
 def look_up(walk: Walk, name: str, frame: Frame) -> Value:
     """The value of a name, from the innermost scope that binds it."""
-    found = frame.locals.look(name)
+    found: Value | Absent | None = frame.locals.get(name)
     scope = frame.outer
-    while found is ABSENT and scope is not None:
-        if not scope.is_class:
-            found = scope.locals.look(name)
+    while True:
+        if isinstance(found, Alternatives):
+            found = found.seen()
+        if found is not None and found is not ABSENT:
+            return found
+        if scope is None:
+            found = frame.globals.look(name)
+            return walk.builtin(name) if found is ABSENT else found
+        found = None if scope.is_class else scope.locals.get(name)
         scope = scope.outer
-    if found is ABSENT:
-        found = frame.globals.look(name)
-    return walk.builtin(name) if found is ABSENT else found
 
 
 def other(walk: Walk, node: ast.expr, frame: Frame) -> Value:
@@ -123,7 +127,7 @@ def lambda_(walk: Walk, node: ast.Lambda, frame: Frame) -> Value:
 def defaults_of(walk: Walk, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, frame: Frame) -> dict[str, Value]:
     """A function's defaults, evaluated where it is defined."""
     arguments = node.args
-    names, _ = frame.module.once(parameters, arguments)
+    names, _, _ = frame.module.once(parameters, arguments)
     with_default = names[len(names) - len(arguments.defaults) :]
     found = {name: walk.evaluate(default, frame) for name, default in zip(with_default, arguments.defaults, strict=True)}
     for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Frame, FunctionNode, Value, Walk
+from gonogo.analysis.interpreter.language.bindings import declare
 from gonogo.analysis.interpreter.language.blocks import ends_of
 from gonogo.analysis.interpreter.language.tables import Signal, expression, statement
+from gonogo.analysis.interpreter.memory import Diverged
 from gonogo.analysis.interpreter.values.choice import joined
 from gonogo.analysis.interpreter.values.scalar import NONE
 from gonogo.analysis.interpreter.values.sequence import Sequence
@@ -17,10 +19,17 @@ def run_function(walk: Walk, node: FunctionNode, frame: Frame) -> Value:
     if isinstance(node, ast.Lambda):
         return walk.evaluate(node.body, frame)
     memory = walk.memory
+    declare(node, frame)
     if id(node) in frame.module.generators:
         memory.set(frame, "yields", ())
+    ends = ends_of(walk, node.body, frame)
+    if len(ends) == 1:
+        try:
+            return _result(frame, ends[0][1])
+        except Diverged:
+            pass
     results: list[tuple[int, Value]] = []
-    for runs, signal in ends_of(walk, node.body, frame):
+    for runs, signal in ends:
         with memory.only(runs):
             results += memory.apart(lambda signal=signal: _result(frame, signal))  # type: ignore[misc]
     return memory.combine(results)  # type: ignore[no-any-return]

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Frame, Value, Walk
 from gonogo.analysis.interpreter.language.tables import expression
+from gonogo.analysis.interpreter.memory import Alternatives
 from gonogo.analysis.interpreter.sentinels import UNHANDLED
 from gonogo.analysis.interpreter.values.choice import join
 from gonogo.analysis.interpreter.values.scalar import FALSE, TRUE, truth_value
@@ -21,13 +22,15 @@ def binary(walk: Walk, node: ast.BinOp, frame: Frame) -> Value:
 
 def combine(walk: Walk, left: Value, op: ast.operator, right: Value) -> Value:
     """The result of a binary operator, unknown where no value knows it."""
-    return walk.memory.over((left, right), lambda values: _combine(walk, values[0], op, values[1]))
+    if isinstance(left, Alternatives) or isinstance(right, Alternatives):
+        return walk.memory.over((left, right), lambda values: _combine(walk, values[0], op, values[1]))
+    return _combine(walk, left, op, right)
 
 
 def _combine(walk: Walk, left: Value, op: ast.operator, right: Value) -> Value:
-    if isinstance(op, ast.Add):
+    if isinstance(op, ast.Add) and not (left.unknown and right.unknown):
         one, other = left.concatenates(), right.concatenates()
-        if one is not None and other is not None and (one != (None,) or other != (None,)):
+        if one is not None and other is not None:
             return concatenated((one, other))
     result = left.binary(walk, op, right)
     if result is UNHANDLED:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gonogo.analysis.interpreter.base import AccessKind, Arguments, Items, Known, Reach, Spread, Value, Walk
 from gonogo.analysis.interpreter.library.registry import LIBRARY
+from gonogo.analysis.interpreter.memory import Alternatives
 from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, UNHANDLED, NoDefault, Unhandled
 from gonogo.analysis.interpreter.state import Event
 from gonogo.analysis.interpreter.values.outside import Outside
@@ -33,9 +34,10 @@ class ReadBack(Event):
 @LIBRARY.call("wandb.init", reach=Reach.TOGETHER)
 def init(walk: Walk, given: Arguments, at: ast.AST) -> Unhandled:
     """`wandb.init(config=…)`."""
-    config = given.keywords.get("config")
-    if config is not None:
-        walk.state.record(Shown(config))
+    config, memory = given.keywords.get("config"), walk.memory
+    for runs in memory.groups([config]) if config is not None else ():
+        with memory.only(runs):
+            walk.state.record(Shown(config.seen() if isinstance(config, Alternatives) else config))
     return UNHANDLED
 
 

@@ -13,6 +13,8 @@ from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.python.modules import Module, qualified_name
 
 MAX_CALLBACKS = 2
+MAX_DEPTH = 50  # calls within calls
+MAX_SAME = 2  # calls of one function within calls of it
 PROPERTIES = frozenset({"property", "functools.cached_property", "cached_property"})
 
 
@@ -25,7 +27,7 @@ class Function(Value):
         decorators: the dotted names of those that change how it is called.
     """
 
-    __slots__ = ("_owner", "bound", "closure", "decorators", "defaults", "module", "node")
+    __slots__ = ("_owner", "bound", "closure", "decorators", "defaults", "module", "node", "parameters")
     has_identity = choosable = True
     owner = Field[Value | None]()
 
@@ -45,6 +47,7 @@ class Function(Value):
         self.bound = bound
         self.defaults = dict(defaults or {})
         self.decorators = decorators
+        self.parameters = module.once(parameters, node.args)
         self._owner = owner
 
     def bind(self, instance: Value) -> Function:
@@ -60,20 +63,22 @@ class Function(Value):
 
     def call(self, walk: Walk, given: Arguments, at: ast.AST) -> Value:
         """Walk its body with the arguments bound to its parameters."""
-        state, node = walk.state, self.node
-        state.entered[id(node)] = state.entered.get(id(node), 0) | walk.memory.now
-        if not walk.may_enter(node):
+        entered, process, key = walk.state.entered, walk.process, id(self.node)
+        entered[key] = entered.get(key, 0) | walk.memory.now
+        if process.depth >= MAX_DEPTH or process.active.get(key, 0) >= MAX_SAME:
             let_go(walk, given)
             return UNKNOWN
         names: Cells[str, Value] = Cells(self._bind(walk, given, at))
-        globals_ = walk.modules.globals_of(self.module)
-        outer = None if self.closure.locals is globals_ else self.closure
-        return walk.run_function(node, Frame(self.module, names, globals_, outer, self))
+        closure = self.closure
+        outer = None if closure.locals is closure.globals else closure
+        return walk.run_function(self.node, Frame(self.module, names, closure.globals, outer, self))
 
     def _bind(self, walk: Walk, given: Arguments, at: ast.AST) -> dict[str, Value]:
         signature = self.node.args
-        by_place, all_names = self.module.once(parameters, signature)
+        by_place, all_names, is_plain = self.parameters
         positional = [self.bound, *given.positional] if self.bound is not None else given.positional
+        if is_plain and len(positional) == len(by_place) and not given.keywords:
+            return dict(zip(by_place, positional, strict=True))
         values = dict(zip(by_place, positional, strict=False))
         rest: dict[Constant, Value] = {}
         for name, value in given.keywords.items():
@@ -121,10 +126,11 @@ def refuse(walk: Walk, rest: PlainMapping[Constant, Value], given: Arguments, na
             state.record(Misuse(state.site(at), Wrong.SIGNATURE, f"`{name}` takes no `{keyword}`, which `**{brings}` brings"))
 
 
-def parameters(signature: ast.arguments) -> tuple[list[str], list[str]]:
-    """The names of a function's parameters: those that are given by place, and all but `*args` and `**options`."""
+def parameters(signature: ast.arguments) -> tuple[list[str], list[str], bool]:
+    """The names of a function's parameters: those that are given by place, and all but `*args` and `**options`; whether there is no other."""
     names = [argument.arg for argument in [*signature.posonlyargs, *signature.args]]
-    return names, names + [argument.arg for argument in signature.kwonlyargs]
+    named = [argument.arg for argument in signature.kwonlyargs]
+    return names, names + named, not named and signature.vararg is None and signature.kwarg is None
 
 
 def decorators_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, ...]:

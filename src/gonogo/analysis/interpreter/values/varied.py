@@ -134,8 +134,13 @@ def settled(value: Value | Absent) -> Any:
     Raises:
         Diverged: it is not.
     """
-    if isinstance(value, Varied) and not value.immutable:
-        raise Diverged(mask for mask, _ in value.here())
+    if not isinstance(value, Varied):
+        return value
+    found = value.here()
+    if len(found) == 1:
+        return found[0][1]
+    if not value.immutable:
+        raise Diverged(mask for mask, _ in found)
     return value
 
 
