@@ -73,7 +73,9 @@ def test_however_it_is_read(composer, read):
     assert trace.is_used(("run", "training", "lr"))
 
 
-@pytest.mark.parametrize("make", [make for name, make in COPIES.items() if "|" in name and "spread" not in name and "comprehension" not in name])
+@pytest.mark.parametrize(
+    "make", [make for name, make in COPIES.items() if "|" in name and "spread" not in name and "comprehension" not in name]
+)
 def test_what_is_not_read_from_a_merged_dict_does_not_count(composer, make):
     assert not trace_of(composer, f"{make}\nprint(d['lr'])", before=BEFORE).is_used(("run", "training", "momentum"))
 
@@ -98,3 +100,37 @@ def test_what_surely_lacks_a_key_says_so_only_where_it_was_written_out(composer)
 def test_a_chain_that_is_written_to_writes_to_its_first_dict(composer):
     body = "first = {'a': 1}\nchain = ChainMap(first, cfg.run.training)\nchain['b'] = 2\nprint(first['b'])"
     assert trace_of(composer, body, before=BEFORE).raised == []
+
+
+# Each reads `cfg.run.training.lr` on a way that is not kept track of in full.
+ON_THE_WAY = {
+    "an alias, or something unknown": "s = cfg.run.training if os.environ.get('A') else use()\nprint(s['lr'])",
+    "an alias made in an unknown branch": "s = None\nif os.environ.get('A'):\n    s = cfg.run.training\nprint(s.lr)",
+    "an alias made in a handler": "try:\n    s = use()\nexcept Exception:\n    s = cfg.run.training\nprint(s.lr)",
+    "behind `or`": "s = use() or cfg.run.training\nprint(s['lr'])",
+    "a walrus in an unknown branch": "if os.environ.get('A') and (s := cfg.run.training):\n    pass\nprint(s.lr)",
+    "a number or a config": "s = cfg.run.training if os.environ.get('A') else 3\nprint(s.lr)",
+    "an unknown place of a list": "parts = [cfg.run.model, cfg.run.training]\nfor index in range(len(parts)):\n    print(parts[index]['lr'])",
+    "an unknown key of a dict": "parts = {'a': cfg.run.training, 'b': cfg.run.model}\nprint(parts[os.environ['A']].lr)",
+    "get with an unknown key": "parts = {'a': cfg.run.training}\nprint(parts.get(os.environ['A'], cfg.run.model)['lr'])",
+    "an unknown part of a list": "parts = [cfg.run.model, cfg.run.training]\nfor part in parts[use():]:\n    print(part.get('lr'))",
+    "a starred target": "first, *rest = [cfg.run.model, cfg.run.training]\nprint(rest[0].lr)",
+    "a list times a number": "parts = [cfg.run.training] * use()\nprint(parts[0].lr)",
+    "a sorted list": "parts = [cfg.run.training]\nparts.sort()\nprint(parts[0].lr)",
+    "popped from a list": "parts = [cfg.run.training]\nprint(parts.pop().lr)",
+    "popitem": "parts = {'a': cfg.run.training}\nprint(parts.popitem()[1].lr)",
+    "a comprehension over unknown rounds": "parts = [cfg.run.training for _ in use()]\nprint(parts[0].lr)",
+    "an unknown condition in a comprehension": "parts = [part for part in [cfg.run.training] if use(part.lr)]",
+    "a choice among many": "s = use()\nfor part in [cfg.run.model, cfg.run.dataset, cfg.run.training, cfg.run.optuna, cfg.run]:\n    if use():\n        s = part\nprint(s.lr)",
+    "a spread choice": "s = cfg.run.training if use() else cfg.run.model\nprint(dict(**s)['lr'])",
+    "pairs": "parts = dict([('a', cfg.run.training), use()])\nprint(parts['a'].lr)",
+    "functions in a dict": "f = {'a': lambda c: c.lr, 'b': lambda c: c.momentum}[use()]\nf(cfg.run.training)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("body", ON_THE_WAY.values(), ids=ON_THE_WAY.keys())
+def test_what_is_lost_on_the_way_counts_as_read(composer, body):
+    trace = trace_of(composer, body, before=BEFORE + "\nfrom somewhere import use")
+    assert trace.is_used(("run", "training", "lr"))
+    assert trace.raised == []
+    assert [path for path in absent(trace) if path.startswith("run.training")] == []

@@ -117,7 +117,11 @@ def test_it_lets_its_arguments_go(composer, call):
     assert trace.is_used(("run", "training", "momentum"))
 
 
-WRITES = ["run.config.update({'a': 1})", "run.config.update(dict(cfg.run.model), allow_val_change=True)", "run.config.setdefaults({'a': 1})"]
+WRITES = [
+    "run.config.update({'a': 1})",
+    "run.config.update(dict(cfg.run.model), allow_val_change=True)",
+    "run.config.setdefaults({'a': 1})",
+]
 READS = [
     "run.config.training", "run.config['training']", "run.config.get('training')", "dict(run.config)", "print(**run.config)", "'a' in run.config",
     "[key for key in run.config]", "build(run.config)", "wandb.config.lr", "wandb.run.config['lr']",
@@ -132,5 +136,7 @@ def test_writing_to_the_config_of_a_run_reads_nothing(composer, body):
 
 @pytest.mark.parametrize("body", READS)
 def test_reading_the_config_of_a_run_reads_what_it_was_given(composer, body):
-    trace = trace_of(composer, f"run = wandb.init(config=dict(cfg.run.training))\n{body}", before="import wandb\nfrom somewhere import build")
+    trace = trace_of(
+        composer, f"run = wandb.init(config=dict(cfg.run.training))\n{body}", before="import wandb\nfrom somewhere import build"
+    )
     assert trace.is_used(("run", "training", "lr"))

@@ -17,7 +17,7 @@ VARIED = {
     "d": RUN.replace("run_id: a", "run_id: d").replace("momentum: 0.9, ", "").replace("optimizer: sgd", "optimizer: null"),
     "e": RUN.replace("run_id: a", "run_id: e").replace("optuna:", "search:").replace("width: 64", "width: 64, extra: {a: 1}"),
 }
-BEFORE = '''
+BEFORE = """
 import os, wandb, optuna
 from types import SimpleNamespace
 
@@ -68,7 +68,7 @@ def early(cfg):
 def rows(cfg):
     for name, value in cfg.items():
         yield value
-'''
+"""
 EXPRESSIONS = [
     "cfg.run.method", "cfg.run.training.lr", "cfg.run.training.steps", "cfg.run.training.optimizer", "cfg.run.dataset.sizes", "cfg.run.model",
     "cfg.run.training", "cfg.trial_mode", "cfg.results_dir", "cfg.run.run_id", "cfg.shared.lr", "cfg.run.get('optuna')", "cfg.run.training.get('momentum', 0)",
@@ -80,7 +80,18 @@ EXPRESSIONS = [
     "x == y", "str(x)", "cfg.run.training.steps * 2", "(lambda value: value.lr)(cfg.run.training)", "functools.partial(pick, cfg.run, 'optuna')()", "copy.deepcopy(cfg.run.training)",
     "OmegaConf.select(cfg, 'run.search.n_trials')", "wandb.init(id=cfg.run.run_id, config=x)", "REGISTRY.get(cfg.run.method, y)", "sys.argv[1:]", "x.step(y)",
 ]  # fmt: skip
-TARGETS = ["x", "y", "z", "x.value", "cfg.run.training.lr", "cfg.new", "REGISTRY[cfg.run.method]", "x['key']", "(x, y)", "cfg.run['training']"]
+TARGETS = [
+    "x",
+    "y",
+    "z",
+    "x.value",
+    "cfg.run.training.lr",
+    "cfg.new",
+    "REGISTRY[cfg.run.method]",
+    "x['key']",
+    "(x, y)",
+    "cfg.run['training']",
+]
 SIMPLE = [
     "OmegaConf.set_struct(cfg, False)", "x.append(y)", "x.update(a=y)", "del cfg.run.method", "cfg.run.pop('optuna', None)", "cfg = OmegaConf.merge(cfg, {'run': {'training': {'lr': 1}}})",
     "REGISTRY[cfg.run.run_id] = x", "wandb.log({'loss': x})", "raise ValueError(x)", "return x", "pass", "x += [y]", "sys.argv = ['main', *cfg.run.dataset.sizes]", "global z", "assert x",

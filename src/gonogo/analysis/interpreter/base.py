@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Constant = str | int | float | bool | bytes | None
 Names = Cells[str, "Value"]
+FEW, MANY = 4, 16  # alternatives of code, each of which is walked, and of data
 Stretches = tuple[str | None, ...]  # of a text: what is known of it, and None for each unknown stretch
 
 
@@ -146,7 +147,7 @@ class Value:
         immutable: no operation changes it or anything else.
         never_none: it surely is not None.
         has_identity: `is` compares it as an object.
-        choosable: it stays known where it is one of several that a name may stand for.
+        choices: among how many values that a name may stand for it stays known; 0 if it is not worth it.
         tells_apart: rounds of a loop that differ in such values differ in a way that matters.
         unknown: nothing is known of it but perhaps how it was come by.
     """
@@ -156,7 +157,7 @@ class Value:
     immutable: bool = False
     never_none: bool = True
     has_identity: bool = False
-    choosable: bool = False
+    choices: int = 0
     tells_apart: bool = True
     unknown: bool = False
 

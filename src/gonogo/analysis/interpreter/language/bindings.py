@@ -9,6 +9,7 @@ from gonogo.analysis.interpreter.base import UNKNOWN, Frame, Value, Walk
 from gonogo.analysis.interpreter.language.operators import combine
 from gonogo.analysis.interpreter.language.tables import statement
 from gonogo.analysis.interpreter.sentinels import ABSENT, UNHANDLED
+from gonogo.analysis.interpreter.values.choice import lose
 from gonogo.analysis.python.modules import children
 
 
@@ -39,6 +40,8 @@ def _key(walk: Walk, target: ast.Subscript, frame: Frame) -> Value:
 def _unpack(walk: Walk, targets: Sequence[ast.expr], value: Value, frame: Frame) -> None:
     starred = any(isinstance(target, ast.Starred) for target in targets)
     items = None if starred else value.unpack(len(targets))
+    if items is None:
+        lose(walk, (value,))
     for index, target in enumerate(targets):
         assign(walk, target, UNKNOWN if items is None else items[index], frame)
 

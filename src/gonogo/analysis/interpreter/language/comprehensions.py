@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence as PlainSequence
 from contextlib import ExitStack
 
-from gonogo.analysis.interpreter.base import UNKNOWN, Frame, Spread, Value, Walk
+from gonogo.analysis.interpreter.base import Frame, Spread, Value, Walk
 from gonogo.analysis.interpreter.language.bindings import assign
 from gonogo.analysis.interpreter.language.tables import expression
 from gonogo.analysis.interpreter.memory import Cells
 from gonogo.analysis.interpreter.sentinels import NOT_KNOWN
-from gonogo.analysis.interpreter.values.choice import joined
+from gonogo.analysis.interpreter.values.choice import any_of, lose
 from gonogo.analysis.interpreter.values.mapping import Mapping
 from gonogo.analysis.interpreter.values.sequence import Sequence
 
@@ -49,12 +48,13 @@ def _generate(walk: Walk, node: Comprehension, index: int, frame: Frame, result:
     source = walk.evaluate(generator.iter, frame)
     items, complete = source.iterate(walk)
     if not complete or len(items) > MAX_UNROLLED:
-        items, result.open = [element(items)], True
+        items, result.open = [any_of(walk, items)], True
     with walk.state.looping(source.loop_path):
         for item in items:
             assign(walk, generator.target, item, frame)
             _round(walk, node, index, generator, frame, result)
     if result.open and not complete:
+        lose(walk, result.items)
         result.items.clear()
 
 
@@ -85,8 +85,3 @@ def _add(walk: Walk, node: Comprehension, frame: Frame, result: _Result) -> None
     result.content.add(key, value)
     if result.unsure:
         result.content.maybe.add(key)
-
-
-def element(items: PlainSequence[Value]) -> Value:
-    """A value that stands for any of some items."""
-    return joined(items) if 0 < len(items) <= MAX_UNROLLED else UNKNOWN

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from gonogo.analysis.interpreter.base import UNKNOWN, Frame, Value, Walk
 from gonogo.analysis.interpreter.language.bindings import assign
 from gonogo.analysis.interpreter.language.blocks import branch, execute, execute_round
-from gonogo.analysis.interpreter.language.comprehensions import MAX_UNROLLED, element
+from gonogo.analysis.interpreter.language.comprehensions import MAX_UNROLLED
 from gonogo.analysis.interpreter.language.tables import Signal, statement
 from gonogo.analysis.interpreter.sentinels import ABSENT
+from gonogo.analysis.interpreter.values.choice import any_of
 
 
 @statement(ast.For, ast.AsyncFor)
@@ -21,7 +22,7 @@ def for_(walk: Walk, node: ast.For | ast.AsyncFor, frame: Frame) -> Signal | Non
     with walk.state.looping(source.loop_path):
         if complete and len(items) <= MAX_UNROLLED and (not items or any(item.tells_apart for item in items)):
             return _unrolled(walk, node, items, frame)
-        return _once(walk, node, frame, lambda: assign(walk, node.target, element(items), frame))
+        return _once(walk, node, frame, lambda: assign(walk, node.target, any_of(walk, items), frame))
 
 
 def _unrolled(walk: Walk, node: ast.For | ast.AsyncFor, items: Sequence[Value], frame: Frame) -> Signal | None:

@@ -9,7 +9,7 @@ from gonogo.analysis.interpreter.base import UNKNOWN, Frame, Value, Walk
 from gonogo.analysis.interpreter.language.tables import expression
 from gonogo.analysis.interpreter.memory import Alternatives
 from gonogo.analysis.interpreter.sentinels import UNHANDLED
-from gonogo.analysis.interpreter.values.choice import join
+from gonogo.analysis.interpreter.values.choice import join, lose
 from gonogo.analysis.interpreter.values.scalar import FALSE, TRUE, truth_value
 from gonogo.analysis.interpreter.values.text import concatenated
 
@@ -23,8 +23,12 @@ def binary(walk: Walk, node: ast.BinOp, frame: Frame) -> Value:
 def combine(walk: Walk, left: Value, op: ast.operator, right: Value) -> Value:
     """The result of a binary operator, unknown where no value knows it."""
     if isinstance(left, Alternatives) or isinstance(right, Alternatives):
-        return walk.memory.over((left, right), lambda values: _combine(walk, values[0], op, values[1]))
-    return _combine(walk, left, op, right)
+        result = walk.memory.over((left, right), lambda values: _combine(walk, values[0], op, values[1]))
+    else:
+        result = _combine(walk, left, op, right)
+    if result.unknown:
+        lose(walk, (left, right))
+    return result
 
 
 def _combine(walk: Walk, left: Value, op: ast.operator, right: Value) -> Value:

@@ -9,7 +9,7 @@ from collections.abc import Sequence as PlainSequence
 from gonogo.analysis.interpreter.base import UNKNOWN, AccessKind, Arguments, Constant, Reach, Spread, Value, Walk, let_go
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.sentinels import NOT_KNOWN
-from gonogo.analysis.interpreter.values.choice import join
+from gonogo.analysis.interpreter.values.choice import join, lose
 from gonogo.analysis.interpreter.values.config_node import ConfigNode
 from gonogo.analysis.interpreter.values.mapping import Mapping
 from gonogo.analysis.interpreter.values.objects import Instance
@@ -150,11 +150,14 @@ def _pairs(walk: Walk, value: Value) -> Spread:
     content = Spread()
     pairs, complete = value.iterate(walk)
     content.open = not complete
+    if not complete:
+        lose(walk, (value,))
     for pair in pairs if complete else ():
         both = pair.unpack(2)
         key = NOT_KNOWN if both is None else both[0].constant()
         if both is None or key is NOT_KNOWN:
             content.open = True
+            lose(walk, (pair,))
         else:
             content.add(key, both[1])
     return content

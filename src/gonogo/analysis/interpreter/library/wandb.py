@@ -34,10 +34,11 @@ class ReadBack(Event):
 @LIBRARY.call("wandb.init", reach=Reach.TOGETHER)
 def init(walk: Walk, given: Arguments, at: ast.AST) -> Unhandled:
     """`wandb.init(config=…)`."""
-    config, memory = given.keywords.get("config"), walk.memory
-    for runs in memory.groups([config]) if config is not None else ():
-        with memory.only(runs):
-            walk.state.record(Shown(config.seen() if isinstance(config, Alternatives) else config))
+    if "config" in given.keywords:
+        config, memory = given.keywords["config"], walk.memory
+        for runs in memory.groups([config]):
+            with memory.only(runs):
+                walk.state.record(Shown(config.seen() if isinstance(config, Alternatives) else config))
     return UNHANDLED
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Hashable
 
-from gonogo.analysis.interpreter.base import Arguments, Value, Walk
+from gonogo.analysis.interpreter.base import FEW, Arguments, Value, Walk
 
 
 class BoundMethod(Value):
@@ -13,6 +13,7 @@ class BoundMethod(Value):
 
     __slots__ = ("name", "owner")
     never_none = False
+    choices = FEW
 
     def __init__(self, owner: Value, name: str) -> None:
         self.owner = owner

@@ -6,11 +6,11 @@ import ast
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import reduce
 
-from gonogo.analysis.interpreter.base import UNKNOWN, AccessKind, Arguments, Items, Value, Walk
+from gonogo.analysis.interpreter.base import UNKNOWN, AccessKind, Arguments, Items, Spread, Value, Walk
 from gonogo.analysis.interpreter.memory import Alternatives
-from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, NoDefault
+from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, NOT_KNOWN, UNHANDLED, NoDefault, Unhandled
 
-MOST = 4
+MAX_JOINED = 64
 
 
 class Choice(Value):
@@ -73,12 +73,32 @@ class Choice(Value):
         self._all(walk, lambda each: each.delete_member(walk, name, at))
 
     def set_item(self, walk: Walk, key: Value, value: Value, at: ast.AST) -> None:
-        """It may be set in each."""
-        self._all(walk, lambda each: each.set_item(walk, key, value, at))
+        """It may be set in each; where neither the mapping nor the key is known, nothing is taken to change."""
+        if key.constant() is not NOT_KNOWN:
+            self._all(walk, lambda each: each.set_item(walk, key, value, at))
 
     def delete_item(self, walk: Walk, key: Value, at: ast.AST) -> None:
         """It may be deleted from each."""
         self._all(walk, lambda each: each.delete_item(walk, key, at))
+
+    def binary(self, walk: Walk, op: ast.operator, other: Value) -> Value | Unhandled:
+        """What the operator makes of each."""
+        return self._operated([value.binary(walk, op, other) for value in self.values])
+
+    def reflected(self, walk: Walk, op: ast.operator, other: Value) -> Value | Unhandled:
+        """What the operator makes of each."""
+        return self._operated([other.binary(walk, op, value) for value in self.values])
+
+    @staticmethod
+    def _operated(results: list[Value | Unhandled]) -> Value | Unhandled:
+        if all(result is UNHANDLED for result in results):
+            return UNHANDLED
+        return joined(UNKNOWN if result is UNHANDLED else result for result in results)
+
+    def spread(self, walk: Walk) -> Spread:
+        """Any of them: all may be read."""
+        self.escape(walk)
+        return Spread(open=True)
 
     def iterate(self, walk: Walk) -> Items:
         """What each gives, which is more than any one of them does."""
@@ -98,25 +118,40 @@ class Choice(Value):
 
 
 def join(left: Value, right: Value) -> Value:
-    """A value that is one of two: the value if they are the same, a `Choice` of known objects, else something unknown."""
+    """A value that is one of two: the value if they are the same, a `Choice` if either is an object, else something unknown."""
     if isinstance(left, Alternatives):
         return left.memory.over([left, right], lambda values: join(*values))
     if isinstance(right, Alternatives):
         return right.memory.over([left, right], lambda values: join(*values))
     if left.same_as(right):
         return left
-    values: list[Value] = []
+    values: dict[Hashable, Value] = {}
     for value in (*left.alternatives(), *right.alternatives()):
-        if not any(value.same_as(other) for other in values):
-            values.append(value)
-    if len(values) == 1:
-        return values[0]
-    if len(values) <= MOST and all(value.choosable or value.is_none() for value in values):
-        return Choice(values)
-    return UNKNOWN
+        value = UNKNOWN if value.unknown else value
+        values.setdefault(value.identity(), value)
+    found = list(values.values())
+    if len(found) == 1:
+        return found[0]
+    most = [value.choices for value in found if value.choices]
+    return Choice(found) if most and len(found) <= min(most) else UNKNOWN
 
 
 def joined(values: Iterable[Value]) -> Value:
     """One value for several, unknown for none."""
     found = list(values)
     return reduce(join, found) if found else UNKNOWN
+
+
+def any_of(walk: Walk, values: Sequence[Value]) -> Value:
+    """A value that stands for any of several; where too many are possible, all of them may be read."""
+    found = joined(values) if len(values) <= MAX_JOINED else UNKNOWN
+    if found.unknown:
+        lose(walk, values)
+    return found
+
+
+def lose(walk: Walk, values: Iterable[Value]) -> None:
+    """Values are no longer kept track of, so all of them may be read from now on."""
+    for value in values:
+        if not value.inert:
+            value.escape(walk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping as PlainMapping
 
-from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Constant, Frame, FunctionNode, Spread, Value, Walk, let_go
+from gonogo.analysis.interpreter.base import FEW, UNKNOWN, Arguments, Constant, Frame, FunctionNode, Spread, Value, Walk, let_go
 from gonogo.analysis.interpreter.memory import Cells, Field
 from gonogo.analysis.interpreter.trace import Misuse, Wrong
 from gonogo.analysis.interpreter.values.mapping import Mapping
@@ -28,7 +28,8 @@ class Function(Value):
     """
 
     __slots__ = ("_owner", "bound", "closure", "decorators", "defaults", "module", "node", "parameters")
-    has_identity = choosable = True
+    has_identity = True
+    choices = FEW
     owner = Field[Value | None]()
 
     def __init__(
@@ -127,7 +128,7 @@ def refuse(walk: Walk, rest: PlainMapping[Constant, Value], given: Arguments, na
 
 
 def parameters(signature: ast.arguments) -> tuple[list[str], list[str], bool]:
-    """The names of a function's parameters: those that are given by place, and all but `*args` and `**options`; whether there is no other."""
+    """The names of a function's parameters: those given by place, and all but `*args` and `**options`; whether all are given by place."""
     names = [argument.arg for argument in [*signature.posonlyargs, *signature.args]]
     named = [argument.arg for argument in signature.kwonlyargs]
     return names, names + named, not named and signature.vararg is None and signature.kwarg is None

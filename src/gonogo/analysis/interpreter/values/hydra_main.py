@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from gonogo.analysis.interpreter.base import Arguments, Value, Walk
+from gonogo.analysis.interpreter.base import FEW, Arguments, Value, Walk
 from gonogo.analysis.interpreter.values.function import Function
 
 
@@ -13,7 +13,8 @@ class HydraMain(Value):
     """What `@hydra.main(…)` makes of a function; `options` are the decorator's, as far as they are known, and `node` is the decorator."""
 
     __slots__ = ("function", "node", "options")
-    has_identity = choosable = True
+    has_identity = True
+    choices = FEW
 
     def __init__(self, function: Function, options: Mapping[str, Value], node: ast.AST) -> None:
         self.function = function

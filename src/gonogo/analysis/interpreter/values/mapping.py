@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 
 from gonogo.analysis.interpreter.base import (
+    MANY,
     UNKNOWN,
     AccessKind,
     Arguments,
@@ -21,7 +22,7 @@ from gonogo.analysis.interpreter.sentinels import ABSENT, NO_DEFAULT, NOT_KNOWN,
 from gonogo.analysis.interpreter.state import Path
 from gonogo.analysis.interpreter.trace import Raised
 from gonogo.analysis.interpreter.values.bound import BoundMethod
-from gonogo.analysis.interpreter.values.choice import join
+from gonogo.analysis.interpreter.values.choice import any_of, join, lose
 from gonogo.analysis.interpreter.values.scalar import NONE, Scalar
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled
@@ -44,7 +45,7 @@ class Mapping(Value):
     """
 
     __slots__ = ("_maybe", "_open", "_written", "items", "origins")
-    choosable = True
+    choices = MANY
     open = Field[bool]()
     maybe = Field[frozenset[Constant]]()
     written = Field[frozenset[Constant] | None]()
@@ -139,8 +140,7 @@ class Mapping(Value):
         """What is under a key; one that surely is not there is recorded as an exception."""
         wanted = self.key_of(key)
         if wanted is NOT_KNOWN:
-            self.use_all(walk)
-            return UNKNOWN
+            return self.any_value(walk)
         if isinstance(wanted, str) and self.lacks(wanted) and not _may_grow(walk, at) and walk.state.is_inevitable:
             walk.state.record(Raised(walk.state.site(at), walk.state.loops, wanted))
         return self.look(walk, wanted)
@@ -149,12 +149,16 @@ class Mapping(Value):
         """`mapping.get(key, default)`."""
         wanted = self.key_of(key)
         if wanted is NOT_KNOWN:
-            self.use_all(walk)
-            return UNKNOWN
+            return join(self.any_value(walk), default)
         if self.items.look(wanted) is not ABSENT:
             value = self.look(walk, wanted)
             return UNKNOWN if wanted in self.maybe else value
         return UNKNOWN if self.open or self.maybe else default
+
+    def any_value(self, walk: Walk) -> Value:
+        """What is under a key that is not known."""
+        values = [value for _, value in self.rows(walk)]
+        return any_of(walk, [*values, UNKNOWN] if self.open else values)
 
     def contains(self, walk: Walk, item: Value, at: ast.AST) -> bool | None:
         """Whether a key is there."""
@@ -263,6 +267,7 @@ class Mapping(Value):
 
     def forget(self, walk: Walk) -> None:
         """It holds nobody knows what."""
+        lose(walk, [value for _, value in self.items.pairs()])
         walk.memory.replace(self.items, {})
         walk.memory.set(self, "open", True)
 

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from gonogo.analysis.interpreter.base import (
+    FEW,
     UNKNOWN,
     AccessKind,
     Arguments,
@@ -38,7 +39,8 @@ class Class(Value):
     """
 
     __slots__ = ("attributes", "bases", "foreign", "is_dataclass", "module", "node")
-    has_identity = choosable = True
+    has_identity = True
+    choices = FEW
 
     def __init__(self, node: ast.ClassDef, module: Module, bases: Sequence[Class], foreign: bool, is_dataclass: bool) -> None:
         self.node = node
@@ -134,7 +136,8 @@ class Instance(Value):
     """An object of a class, or (`cls` None) a plain namespace of attributes. `open`: it may have others."""
 
     __slots__ = ("_open", "attributes", "cls")
-    has_identity = choosable = True
+    has_identity = True
+    choices = FEW
     open = Field[bool]()
 
     def __init__(self, cls: Class | None, attributes: dict[str, Value] | None = None) -> None:

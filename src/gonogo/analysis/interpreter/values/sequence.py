@@ -6,11 +6,12 @@ import ast
 from collections.abc import Callable, Iterable
 from collections.abc import Sequence as PlainSequence
 
-from gonogo.analysis.interpreter.base import UNKNOWN, AccessKind, Arguments, Items, PlainReader, Value, Walk
+from gonogo.analysis.interpreter.base import MANY, UNKNOWN, AccessKind, Arguments, Items, PlainReader, Value, Walk
 from gonogo.analysis.interpreter.memory import Alternatives, Field
 from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, NOT_KNOWN, UNHANDLED, NoDefault, Unhandled
 from gonogo.analysis.interpreter.state import Path
 from gonogo.analysis.interpreter.values.bound import BoundMethod
+from gonogo.analysis.interpreter.values.choice import any_of, lose
 from gonogo.analysis.interpreter.values.scalar import NONE, slice_of
 
 NEVER = frozenset({"str", "int", "float", "bool", "dict"})  # types of which no sequence is an instance
@@ -29,7 +30,7 @@ class Sequence(Value):
     """
 
     __slots__ = ("_items", "_open", "kind", "path")
-    choosable = True
+    choices = MANY
     items = Field[tuple[Value, ...]]()
     open = Field[bool]()
 
@@ -84,9 +85,9 @@ class Sequence(Value):
         return UNKNOWN
 
     def item(self, walk: Walk, key: Value, at: ast.AST) -> Value:
-        """An item by its place; unknown if the place is not surely one of the list's."""
+        """An item by its place; any of them where the place is not known."""
         place = key.constant()
-        return self.at(place)
+        return self.at(place) if place is not NOT_KNOWN else any_of(walk, [*self.values, UNKNOWN] if self.open else self.values)
 
     def at(self, place: object) -> Value:
         """An item by its place, which may be written as a text."""
@@ -104,7 +105,7 @@ class Sequence(Value):
         """A part of it."""
         places = slice_of(bounds)
         if places is None or (self.open and any((place or 0) < 0 for place in (places.start, places.stop, places.step))):
-            return UNKNOWN
+            return Sequence([any_of(walk, self.values)] if self.items else [], True, self.kind, self.path)
         return Sequence(self.items[places], self.open, self.kind, self.path)
 
     def set_item(self, walk: Walk, key: Value, value: Value, at: ast.AST) -> None:
@@ -172,6 +173,7 @@ class Sequence(Value):
 
     def forget(self, walk: Walk) -> None:
         """It holds nobody knows what."""
+        lose(walk, self.values)
         walk.memory.set(self, "items", ())
         walk.memory.set(self, "open", True)
 

@@ -17,7 +17,7 @@ from gonogo.analysis.interpreter.sentinels import ABSENT, UNHANDLED, Absent
 ANSWERS = frozenset(
     {
         "loop_path", "constant", "truth", "is_none", "outside_name", "type_name", "path_text", "shown", "concatenates", "length",
-        "is_instance", "has_member", "contains", "compare", "inert", "never_none", "has_identity", "choosable", "tells_apart",
+        "is_instance", "has_member", "contains", "compare", "inert", "never_none", "has_identity", "choices", "tells_apart",
         "unknown",
     }
 )  # fmt: skip
