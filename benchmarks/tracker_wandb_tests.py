@@ -2,9 +2,10 @@
 
     uv run python -m benchmarks.tracker_wandb_tests FOLDER --python PYTHON [--output TABLE.md] [-k EXPRESSION] [PATH ...]
 
-FOLDER is a checkout of the public repository `wandb/wandb`, outside of this one; PYTHON is that of an environment with a wandb client of
-about the same age and what `requirements/requirements_test.txt` of that repository lists. The tests expect a server with many users: each user
-gets a tracker of its own here, behind one address. What prepares users, teams and organizations there is answered with "done".
+FOLDER is a checkout of the public repository `wandb/wandb`, outside of this one; PYTHON is that of an environment with a wandb
+client of about the same age and what `requirements/requirements_test.txt` of that repository lists. The tests expect a server
+with many users: each user gets a tracker of its own here, behind one address. What prepares users, teams and organizations
+there is answered with "done".
 
 The table says for every file how many tests passed, failed, and could not be used, and why.
 """

@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Iterator
 from typing import Any
 
-from gonogo.analysis.interpreter.library import FILE_ROOT
+from gonogo.analysis.interpreter.markers import FILE_ROOT
 from gonogo.compose.client import Composition
 from gonogo.documents.yaml import YamlDocument, parse_yaml
 from gonogo.model.contract import Contract

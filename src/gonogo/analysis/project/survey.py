@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from gonogo.analysis.interpreter.project import MANDATORY, ProjectMachine, ProjectSource
+from gonogo.analysis.interpreter.project import MANDATORY, EntryPoint, ProjectInterpreter, ProjectSource
 from gonogo.analysis.interpreter.trace import Access, Trace
 from gonogo.analysis.project.entries import Entry, find_entries, import_roots, old_hydra
 from gonogo.analysis.python.modules import Module
@@ -66,7 +66,7 @@ class Surveyor:
         self._old = old_hydra(experiment)
         self._commands = "\n".join(file.text or "" for file in experiment.with_suffix(".md", ".sh"))
         self._steps = 0
-        self._followed = 0
+        self._walked = 0
         self.survey = Survey()
 
     def run(self, given: Sequence[str]) -> Survey:
@@ -80,38 +80,38 @@ class Surveyor:
         kept = entries[: self._rules.max_runs]
         if len(kept) < len(entries):
             survey.notes.append(f"{len(entries) - len(kept)} of {len(entries)} entry points were left out: name them with --entry.")
-        pending: list[tuple[Entry, ProjectMachine, list[_Choice]]] = []
+        pending: list[tuple[Entry, ProjectInterpreter, list[_Choice]]] = []
         for entry in kept:
-            entry, machine = self._start(entry)
-            choices = self._choices(machine, entry.picks)
+            entry, walked = self._start(entry)
+            choices = self._choices(walked, entry.picks)
             if any(choice.config_name for choice in choices):
                 survey.runs.pop()
                 survey.traces.pop()  # with no primary config it is not how anybody starts it
-            pending.append((entry, machine, choices))
-        self._follow_choices(self._meant(pending))
+            pending.append((entry, walked, choices))
+        self._walk_choices(self._meant(pending))
         for entry in kept:
             self._forgive_bare_start(entry)
         if self._old and survey.runs:
             survey.undecided.append(f"the code was not held against its configs: {self._old}")
-        elif self._followed < len(survey.runs):
-            survey.notes.append(f"The code was followed for {self._followed} of {len(survey.runs)} runs; all were composed.")
+        elif self._walked < len(survey.runs):
+            survey.notes.append(f"The code was followed for {self._walked} of {len(survey.runs)} runs; all were composed.")
         survey.undecided += self._uncomposed(kept)
         return survey
 
-    def _start(self, entry: Entry) -> tuple[Entry, ProjectMachine]:
+    def _start(self, entry: Entry) -> tuple[Entry, ProjectInterpreter]:
         """Follow an entry point; where it asks for a choice, with the first one there is."""
-        machine = self._follow(entry, None)
+        walked = self._walk(entry, None)
         for _ in range(MOST_PICKS):
-            made = machine.trace.processes[0].compositions
-            asked = MANDATORY.search(made[-1][1].message) if made and machine.where is not None else None
-            options = self._options(f"{machine.where[0]}/{asked[1]}") if asked is not None and machine.where is not None else []
+            made = walked.trace.processes[0].compositions
+            asked = MANDATORY.search(made[-1][1].message) if made and walked.hydra.where is not None else None
+            options = self._options(f"{walked.hydra.where[0]}/{asked[1]}") if asked is not None and walked.hydra.where is not None else []
             if asked is None or not options:
                 break
             self.survey.runs.pop()
             self.survey.traces.pop()
             entry = replace(entry, picks=(*entry.picks, f"{asked[1]}={options[0]}"))
-            machine = self._follow(entry, None)
-        return entry, machine
+            walked = self._walk(entry, None)
+        return entry, walked
 
     def _options(self, group: str) -> list[str]:
         """The choices of a config group, by its folder."""
@@ -120,9 +120,9 @@ class Surveyor:
         return sorted(name.rpartition(".")[0] for name in files if "/" not in name)
 
     @staticmethod
-    def _meant(pending: list[tuple[Entry, ProjectMachine, list[_Choice]]]) -> list[tuple[Entry, list[_Choice]]]:
+    def _meant(pending: list[tuple[Entry, ProjectInterpreter, list[_Choice]]]) -> list[tuple[Entry, list[_Choice]]]:
         """The choices without those of groups that the entry point's defaults list lacks while another's has it: they are for that one."""
-        listed = [(machine.where, machine.trace.composition.choices if machine.trace.composition else {}) for _, machine, _ in pending]
+        listed = [(walked.hydra.where, walked.trace.composition.choices if walked.trace.composition else {}) for _, walked, _ in pending]
         taken = {(where[0], group) for where, choices in listed if where is not None for group in choices}
         found = []
         for (entry, _, choices), (where, own) in zip(pending, listed, strict=True):
@@ -131,19 +131,19 @@ class Surveyor:
             found.append((entry, kept))
         return found
 
-    def _follow_choices(self, pending: list[tuple[Entry, list[_Choice]]]) -> None:
+    def _walk_choices(self, pending: list[tuple[Entry, list[_Choice]]]) -> None:
         total = sum(len(choices) for _, choices in pending)
         room = max(0, self._rules.max_runs - len(self.survey.runs))
         for entry, choices in pending:
             share = len(choices) if total <= room else room * len(choices) // max(1, total)
             for index in range(share):
-                self._follow(entry, choices[index * len(choices) // share])
+                self._walk(entry, choices[index * len(choices) // share])
         done = len([run for run in self.survey.runs if run.path])
         if total > room:
             left = f"{total - done} of {total} choices of whole runs were left out"
             self.survey.notes.append(f"{left} (at most {self._rules.max_runs} runs).")
 
-    def _follow(self, entry: Entry, choice: _Choice | None) -> ProjectMachine:
+    def _walk(self, entry: Entry, choice: _Choice | None) -> ProjectInterpreter:
         picks = [text for text in entry.picks if choice is None or not choice.group or not text.startswith(f"{choice.group}=")]
         extra = [choice.override] if choice is not None and choice.override else []
         named = [f"--config-name={choice.config_name}"] if choice is not None and choice.config_name else []
@@ -151,25 +151,22 @@ class Surveyor:
         path = choice.path if choice is not None else None
         text = self._experiment.text(path) or "" if path is not None else ""
         only_compose = bool(self._old) or self._steps > MOST_STEPS
-        machine = ProjectMachine(
-            self._modules,
-            self._experiment.text,
-            self._configs,
+        start = EntryPoint(
             name,
             entry.module,
             entry.function,
             (*entry.overrides, *picks, *extra),
             choice.config_name if choice is not None else None,
-            self._roots,
             only_compose,
         )
-        machine.follow()
-        self._steps += machine.steps
-        self._followed += not only_compose
-        machine.trace.accesses = [access for access in machine.trace.accesses if self._is_certain(access, machine.trace)]
+        walked = ProjectInterpreter(self._modules, self._experiment.text, self._configs, start, self._roots)
+        walked.walk()
+        self._steps += walked.steps
+        self._walked += not only_compose
+        walked.trace.keep(Access, lambda access: self._is_certain(access, walked.trace))
         self.survey.runs.append(Run(name, path, text, None, from_plan=False))
-        self.survey.traces.append(machine.trace)
-        return machine
+        self.survey.traces.append(walked.trace)
+        return walked
 
     def _is_certain(self, access: Access, trace: Trace) -> bool:
         """Whether an access tells something of every use.
@@ -186,25 +183,25 @@ class Surveyor:
                     return False
         return True
 
-    def _choices(self, machine: ProjectMachine, picks: tuple[str, ...]) -> list[_Choice]:
+    def _choices(self, walked: ProjectInterpreter, picks: tuple[str, ...]) -> list[_Choice]:
         """The further runs of an entry point.
 
         Choices of groups of whole runs, the other choices of the one group that it asks for, files that start a sweep, primary configs by
         name.
         """
-        if machine.where is None or machine.where[0] is None:
+        if walked.hydra.where is None or walked.hydra.where[0] is None:
             return []
-        folder, name = machine.where
+        folder, name = walked.hydra.where
         prefix = "" if folder in ("", ".") else f"{folder}/"
         files = [file for file in self._experiment.with_suffix(".yaml", ".yml") if file.path.startswith(prefix)]
-        given = {text.partition("=")[0].lstrip("+") for text in machine.overrides}
+        given = {text.partition("=")[0].lstrip("+") for text in walked.entry.overrides}
         asked = picks[0].partition("=")[0] if len(picks) == 1 else None
         found = []
         for file in files:
             relative, _, _ = file.path.removeprefix(prefix).rpartition(".")
             group, _, choice = relative.partition("/")
             if not choice:
-                if name is None and machine.config_name is None and machine.folder_is_named:
+                if name is None and walked.entry.config_name is None and walked.hydra.folder_is_named:
                     found.append(_Choice(file.path, config_name=relative))
             elif asked == relative.rpartition("/")[0]:
                 override = f"{asked}={relative.rpartition('/')[2]}"
@@ -222,7 +219,7 @@ class Surveyor:
         if not others or composition is None or not any(composition.choices.get(group, "") is None for group in self._rules.run_groups):
             return
         seen = {(access.site, access.path) for trace in others for access in trace.accesses}
-        bare.accesses = [access for access in bare.accesses if (access.site, access.path) in seen]
+        bare.keep(Access, lambda access: (access.site, access.path) in seen)
         broken = {
             path
             for trace in others

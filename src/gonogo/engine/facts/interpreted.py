@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gonogo.analysis.interpreter.interpreter import ConfigSource
+from gonogo.analysis.interpreter.composing import ConfigSource
 from gonogo.analysis.interpreter.project import ProjectSource
-from gonogo.analysis.interpreter.runs import follow
+from gonogo.analysis.interpreter.runs import walk_runs
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.entries import hydra_doubt, import_roots
 from gonogo.analysis.project.survey import Survey, Surveyor
@@ -41,7 +41,7 @@ def traces(
     experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: list[Run], config_source: ConfigSource
 ) -> list[Trace]:
     """What following each run through the program showed."""
-    return follow(experiment, contract, modules, runs, config_source)
+    return walk_runs(experiment, contract, modules, runs, config_source)
 
 
 @fact

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gonogo.analysis.interpreter.interpreter import ConfigSource
+from gonogo.analysis.interpreter.composing import ConfigSource
 from gonogo.analysis.interpreter.trace import Process, Trace
 from gonogo.analysis.project.config_places import ConfigPlaces
 from gonogo.compose.client import Composition

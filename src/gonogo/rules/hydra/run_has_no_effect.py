@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from gonogo.analysis.interpreter.library import FILE_ROOT
+from gonogo.analysis.interpreter.markers import FILE_ROOT
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.config_places import NOTHING, ConfigPlaces, paths_of, value_at
 from gonogo.model.contract import Contract

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 
-from gonogo.analysis.interpreter.library import FILE_ROOT
+from gonogo.analysis.interpreter.markers import FILE_ROOT
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.config_places import ConfigPlaces, nearest, paths_of, value_at
 from gonogo.analysis.python.modules import Module, children

@@ -3,90 +3,12 @@
 from __future__ import annotations
 
 import ast
-import textwrap
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from gonogo.analysis.interpreter.trace import Trace
-from gonogo.compose.client import Composer
-from gonogo.engine.facts import Facts
-from gonogo.engine.workspace import Workspace
-from gonogo.model import contract as contracts
-from gonogo.model.experiment import Experiment, SourceFile
-from gonogo.model.runs import collect_runs
-
-CONFIG = """
-defaults:
-  - _self_
-  - run: ???
-trial_mode: false
-results_dir: results
-training: {}
-must: ???
-shared:
-  lr: ${run.training.lr}
-  broken: ${run.nope}
-wandb: {entity: e, project: p, mode: online}
-"""
-RUN = """
-run_id: a
-method: tent
-model: {name: resnet18, width: 64}
-dataset: {name: cifar, root: /data, sizes: [1, 2]}
-training: {lr: 0.1, momentum: 0.9, steps: 10, optimizer: sgd}
-optuna: {enabled: true, n_trials: 3, search_space: {lr: {type: loguniform, low: 1e-4, high: 1e-2}}}
-"""
-HEAD = """
-import dataclasses, copy, functools, subprocess, sys
-import hydra
-from omegaconf import OmegaConf, DictConfig, open_dict
-"""
-TAIL = """
-if __name__ == "__main__":
-    main()
-"""
-
-
-def trace_of(
-    composer: Composer,
-    body: str,
-    *,
-    command: str = "full",
-    before: str = "",
-    config: str = CONFIG,
-    files: dict[str, str] | None = None,
-    contract: str = "trial-mode",
-) -> Trace:
-    """Follow a main function with this body."""
-    main = (
-        HEAD
-        + textwrap.dedent(before)
-        + '\n@hydra.main(version_base="1.3", config_path="../config", config_name="config")\ndef main(cfg):\n'
-        + textwrap.indent(textwrap.dedent(body), "    ")
-        + TAIL
-    )
-    own = "config/run/a.yaml" if contract == "trial-mode" else "config/runs/a.yaml"
-    texts = {"src/main.py": main, "config/config.yaml": config, own: RUN, **(files or {})}
-    ast.parse(main)
-    experiment = Experiment("test", {path: SourceFile(path, text) for path, text in texts.items()})
-    rules = contracts.load(contract)
-    runs = collect_runs(experiment, rules)
-    with Workspace(experiment, runs) as workspace:
-        facts = Facts(experiment=experiment, contract=rules, composer=composer, workspace=workspace, runs=runs)
-        traces: list[Trace] = facts.get("traces")
-    return next(trace for trace in traces if trace.command == command)
-
-
-def absent(trace: Trace) -> list[str]:
-    return [".".join(access.path) for access in trace.accesses if not access.guarded and not access.doubtful]
-
-
-def written(trace: Trace) -> list[str]:
-    return [".".join(write.path) for write in trace.struct_writes]
-
+from walked import CONFIG, HEAD, TAIL, absent, trace_of, written
 
 PRESENT = {
     "attributes": "x = cfg.run.training.lr",
@@ -327,7 +249,7 @@ def test_a_hostile_program_costs_only_steps(composer):
     assert absent(trace) == []
 
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 SOURCES = [path.read_text() for path in sorted((GOLDEN / "src").glob("*.py"))]
 
 

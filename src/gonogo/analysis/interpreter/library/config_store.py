@@ -7,44 +7,35 @@ a scalar. Types are not kept, so what Hydra would refuse for its type alone goes
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gonogo.analysis.interpreter.config import FILLER, OPEN
-from gonogo.analysis.interpreter.library import model
-from gonogo.analysis.interpreter.values import (
-    MISSING,
-    SCALARS,
-    UNKNOWN,
-    Arguments,
-    Builtin,
-    Class,
-    Dict,
-    Frame,
-    Function,
-    Instance,
-    List,
-    Unknown,
-)
+from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Frame, Value, Walk
+from gonogo.analysis.interpreter.library.registry import LIBRARY
+from gonogo.analysis.interpreter.markers import FILLER, MISSING, OPEN
+from gonogo.analysis.interpreter.state import Event
+from gonogo.analysis.interpreter.values.builtin import Builtin
+from gonogo.analysis.interpreter.values.function import Function
+from gonogo.analysis.interpreter.values.mapping import Mapping as MappingValue
+from gonogo.analysis.interpreter.values.objects import Class
+from gonogo.analysis.interpreter.values.scalar import NONE
+from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.python.modules import qualified_name
 
-if TYPE_CHECKING:
-    from gonogo.analysis.interpreter.interpreter import Machine
-
 STORE = ("hydra.core.config_store.ConfigStore.instance().store", "hydra.core.config_store.ConfigStore().store")
-ANYTHING = {OPEN: True}
 SCALAR_ANNOTATIONS = frozenset({"str", "int", "float", "bool", "Path", "bytes"})
 WRAPPERS = {"Optional": 0, "List": 1, "list": 1, "Sequence": 1, "Dict": 1, "dict": 1, "Mapping": 1}  # with how many levels they add
 MAX_DEPTH = 12
 EACH = "*"
 
 Overlay = dict[tuple[str, ...], dict[str, Any]]
+_OPEN_PLACE: Any = object()
 
 
 @dataclass(frozen=True)
-class Stored:
-    """One config in the store.
+class Stored(Event):
+    """A config was put into the store.
 
     Attributes:
         data: as plain data.
@@ -58,6 +49,13 @@ class Stored:
     typed: Overlay
 
 
+@dataclass(frozen=True)
+class Doubt(Event):
+    """Something was put into the store of which too little is known."""
+
+    reason: str
+
+
 @dataclass
 class Store:
     """What the code was seen to put into Hydra's ConfigStore; `doubt` says why there may be more."""
@@ -66,37 +64,36 @@ class Store:
     doubt: str = ""
 
 
-@model(*STORE)
-def _store(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
-    store = machine.store
-    name, node = arguments.get(0, "name", UNKNOWN), arguments.get(1, "node", UNKNOWN)
-    group, package = arguments.get(2, "group"), arguments.get(3, "package")
+def store_of(walk: Walk) -> Store:
+    """What was put into the store so far."""
+    events = [event for _, event in walk.state.events.here()]
+    doubts = [event.reason for event in events if isinstance(event, Doubt)]
+    return Store([event for event in events if isinstance(event, Stored)], doubts[0] if doubts else "")
+
+
+@LIBRARY.call(*STORE)
+def store(walk: Walk, given: Arguments, at: ast.AST) -> Value:
+    """`ConfigStore.instance().store(name, node, group, package)`."""
+    name, group, package = (given.get(place, key, NONE).constant() for place, key in ((0, "name"), (2, "group"), (3, "package")))
     known = isinstance(name, str) and all(value is None or isinstance(value, str) for value in (group, package))
-    if arguments.open or not known or machine.uncertain or machine.doubt:
-        store.doubt = store.doubt or "a config is stored under a name that the source alone does not tell"
-        return None
-    reader = _Reader(machine)
-    data = reader.plain(node, None, 0, ())
+    if given.open or not known or walk.state.optional:
+        walk.state.record(Doubt("a config is stored under a name that the source alone does not tell"))
+        return NONE
+    reader = _Reader(walk)
+    data = reader.data(given.get(1, "node"), 0, ())
     if not isinstance(data, dict):
-        data = dict(ANYTHING)
+        data = _anything()
     defaults = data.get("defaults")
     if defaults is not None and _is_open(defaults):
         del data["defaults"]
-        store.doubt = store.doubt or "the defaults list of a stored config is computed"
-        data.update(ANYTHING)
-    store.configs.append(Stored(group, name.removesuffix(".yaml"), package, data, reader.typed))
-    return None
+        walk.state.record(Doubt("the defaults list of a stored config is computed"))
+        data.update(_anything())
+    walk.state.record(Stored(group, str(name).removesuffix(".yaml"), package, data, reader.typed))  # type: ignore[arg-type]
+    return NONE
 
 
-@model("omegaconf.II")
-def _node_interpolation(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
-    value = arguments.get(0, "interpolation", UNKNOWN)
-    return f"${{{value}}}" if isinstance(value, str) else UNKNOWN
-
-
-@model("omegaconf.SI")
-def _text_interpolation(machine: Machine, arguments: Arguments, at: ast.AST) -> Any:
-    return arguments.get(0, "interpolation", UNKNOWN)
+def _anything() -> dict[str, Any]:
+    return {OPEN: True}
 
 
 def _is_open(data: Any) -> bool:
@@ -108,36 +105,38 @@ def _is_open(data: Any) -> bool:
 
 
 class _Reader:
-    """Turns one value of the interpreter into plain data."""
+    """Turns one value of the interpreter into plain data; see `base.PlainReader`."""
 
-    def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+    def __init__(self, walk: Walk) -> None:
+        self._walk = walk
         self.typed: Overlay = {}
 
-    def plain(self, value: Any, annotation: ast.expr | None, depth: int, path: tuple[str, ...]) -> Any:
-        """A value as plain data; `annotation` tells whether something unknown is at least a scalar."""
-        if depth > MAX_DEPTH:
-            return dict(ANYTHING)
-        if isinstance(value, SCALARS):
-            return value
-        if isinstance(value, Unknown) and value.name in ("omegaconf.MISSING", "dataclasses.MISSING"):
-            return MISSING
-        if isinstance(value, Class):
-            return self._of_class(value, depth, path)
-        if isinstance(value, Instance) and value.cls is not None:
-            return self._of_instance(value, depth, path)
-        if isinstance(value, List) and not value.open:
-            return [self.plain(item, None, depth + 1, (*path, EACH)) for item in value.items]
-        if isinstance(value, Dict):
-            data = {str(key): self.plain(item, None, depth + 1, (*path, str(key))) for key, item in value.items.items()}
-            return {**data, **ANYTHING} if value.open or value.maybe else data
-        is_scalar = annotation is not None and qualified_name(annotation).rpartition(".")[2] in SCALAR_ANNOTATIONS
-        return FILLER if is_scalar else dict(ANYTHING)
+    def open_place(self) -> object:
+        """Something that the source does not tell."""
+        return _OPEN_PLACE
 
-    def _of_class(self, cls: Class, depth: int, path: tuple[str, ...]) -> dict[str, Any]:
+    def mandatory(self) -> object:
+        """A value that has to be given."""
+        return MISSING
+
+    def mapping(self, items: Mapping[str, object], open: bool) -> object:
+        """A mapping."""
+        return {**items, **_anything()} if open else dict(items)
+
+    def data(self, value: Value, depth: int, path: tuple[str, ...], annotation: ast.expr | None = None) -> Any:
+        """A value as plain data; `annotation` tells whether something unknown is at least a scalar."""
+        found = value.plain(self, depth, path) if depth <= MAX_DEPTH else _anything()
+        if found is not _OPEN_PLACE:
+            return found
+        is_scalar = annotation is not None and qualified_name(annotation).rpartition(".")[2] in SCALAR_ANNOTATIONS
+        return FILLER if is_scalar else _anything()
+
+    def of_class(self, cls: Value, depth: int, path: tuple[str, ...]) -> dict[str, Any]:
+        """The fields of a dataclass."""
+        assert isinstance(cls, Class)
         if not cls.is_dataclass:
-            return dict(ANYTHING)
-        data: dict[str, Any] = dict(ANYTHING) if cls.foreign else {}
+            return _anything()
+        data: dict[str, Any] = _anything() if cls.foreign else {}
         for owner in reversed(list(cls.lineage())):
             for statement in owner.node.body:
                 if not isinstance(statement, ast.AnnAssign) or not isinstance(statement.target, ast.Name):
@@ -146,24 +145,25 @@ class _Reader:
                     data[statement.target.id] = self._field(owner, statement, depth + 1, (*path, statement.target.id))
         return data
 
-    def _of_instance(self, instance: Instance, depth: int, path: tuple[str, ...]) -> dict[str, Any]:
-        assert instance.cls is not None
-        data = self._of_class(instance.cls, depth, path)
-        for name, value in instance.attributes.items():
-            if not isinstance(value, Unknown):
-                data[name] = self.plain(value, None, depth + 1, (*path, name))
+    def of_instance(
+        self, instance: Value, cls: Value, attributes: Mapping[str, Value], depth: int, path: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """The fields of an object."""
+        data = self.of_class(cls, depth, path)
+        for name, value in attributes.items():
+            if not value.unknown:
+                data[name] = self.data(value, depth + 1, (*path, name))
             elif isinstance(data.get(name), dict):
-                data[name].update(ANYTHING)  # what was given is unknown, and so is whether it is the default
+                data[name].update(_anything())  # what was given is unknown, and so is whether it is the default
             elif data.get(name) != MISSING:
                 data[name] = FILLER
         return data
 
     def _field(self, owner: Class, statement: ast.AnnAssign, depth: int, path: tuple[str, ...]) -> Any:
-        with_types = self._typed(owner, statement.annotation, path)
-        for place, cls in with_types:
+        for place, cls in self._typed(owner, statement.annotation, path):
             if depth < MAX_DEPTH and not any(place[:length] in self.typed for length in range(len(place))):
                 self.typed[place] = {}
-                self.typed[place] = self._of_class(cls, depth, place)
+                self.typed[place] = self.of_class(cls, depth, place)
         node = statement.value
         if node is None:
             return MISSING
@@ -171,29 +171,27 @@ class _Reader:
             keywords = {keyword.arg: keyword.value for keyword in node.keywords}
             if "default_factory" in keywords:
                 made = self._made(self._evaluate(owner, keywords["default_factory"]), node)
-                return self.plain(made, statement.annotation, depth, path)
+                return self.data(made, depth, path, statement.annotation)
             if "default" not in keywords:
                 return MISSING
             node = keywords["default"]
         if isinstance(node, ast.Attribute) and isinstance(holder := self._evaluate(owner, node.value), Class) and holder.foreign:
             return FILLER  # a member of an enumeration, which is more than the value it is given in the class
-        return self.plain(self._evaluate(owner, node), statement.annotation, depth, path)
+        return self.data(self._evaluate(owner, node), depth, path, statement.annotation)
 
-    def _made(self, factory: Any, at: ast.AST) -> Any:
+    def _made(self, factory: Value, at: ast.AST) -> Value:
         """What a `default_factory` gives."""
         if isinstance(factory, Class):
             return factory
         if isinstance(factory, Builtin):
-            return {"list": List(), "dict": Dict(), "tuple": List(kind="tuple")}.get(factory.name, UNKNOWN)
-        return self._machine.invoke(factory, Arguments(), at) if isinstance(factory, Function) else UNKNOWN
+            made: dict[str, Value] = {"list": Sequence(), "dict": MappingValue(), "tuple": Sequence(kind="tuple")}
+            return made.get(factory.name, UNKNOWN)
+        return factory.call(self._walk, Arguments(), at) if isinstance(factory, Function) else UNKNOWN
 
-    def _evaluate(self, owner: Class, node: ast.expr) -> Any:
-        names = self._machine.globals_of(owner.module)
-        outer, self._machine.module = self._machine.module, owner.module
-        try:
-            return self._machine.evaluate(node, Frame(owner.module, names, names))
-        finally:
-            self._machine.module = outer
+    def _evaluate(self, owner: Class, node: ast.expr) -> Value:
+        names = self._walk.modules.globals_of(owner.module)
+        with self._walk.state.within(owner.module):
+            return self._walk.evaluate(node, Frame(owner.module, names, names))
 
     def _typed(self, owner: Class, annotation: ast.expr, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Class]]:
         """The dataclass that an annotation names, with the path at which it holds."""
