@@ -13,6 +13,7 @@ from typing import Any
 
 from gonogo.analysis.interpreter.trace import Trace, composed_configs
 from gonogo.analysis.python.modules import Module
+from gonogo.documents.lines import split_lines
 from gonogo.model.contract import Contract
 from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
@@ -100,7 +101,7 @@ def _files(experiment: Experiment, most: int) -> tuple[dict[str, str], list[str]
     chosen = sorted(experiment.with_suffix(*SUFFIXES), key=lambda file: (SUFFIXES.index(_suffix(file.path)), file.path))
     shown, left_out, used = {}, [], 0
     for file in chosen:
-        lines = (file.text or "").splitlines()
+        lines = split_lines(file.text or "")
         text = "\n".join(f"{number:>4} {line}" for number, line in enumerate(lines, 1))
         if used + len(text) > most:
             left_out.append(file.path)
@@ -152,12 +153,12 @@ def _composes(trace: Trace) -> bool:
 
 
 _ORDERS = re.compile(
-    r"\b(?:ignore|disregard|forget)\s+(?:all\s+|any\s+|the\s+|your\s+)*(?:previous|prior|above|earlier|other|these)?\s*(?:instructions|rules|criteria|prompts?)"
-    r"|\b(?:dear|attention|note to|message to|hey)\s+(?:the\s+)?(?:ai|llm|language model|reviewer|assistant|gpt|claude|grader|judge)\b"
-    r"|\b(?:you are|act as)\s+(?:a|an|the)\s+(?:helpful\s+)?(?:ai|assistant|reviewer|language model|grader|judge)\b"
-    r"|\b(?:mark|rate|grade|approve|accept|pass|report)\s+(?:this|the)\s+(?:code|experiment|submission|repository)\s+(?:as\s+)?(?:ready|correct|passed|approved|valid|good)"
-    r"|[\"']is_code_ready[\"']\s*:\s*true"
-    r"|\b(?:reviewers?|graders?|judges?|models?)\s+(?:must|should|have to)\s+(?:answer|respond|return|report|say|approve|not\s+report)",
+    r"\b(?:ignore|disregard|forget)\s++(?:all\s++|any\s++|the\s++|your\s++)*(?:previous|prior|above|earlier|other|these)?\s*+(?:instructions|rules|criteria|prompts?)"
+    r"|\b(?:dear|attention|note to|message to|hey)\s++(?:the\s++)?(?:ai|llm|language model|reviewer|assistant|gpt|claude|grader|judge)\b"
+    r"|\b(?:you are|act as)\s++(?:a|an|the)\s++(?:helpful\s++)?(?:ai|assistant|reviewer|language model|grader|judge)\b"
+    r"|\b(?:mark|rate|grade|approve|accept|pass|report)\s++(?:this|the)\s++(?:code|experiment|submission|repository)\s++(?:as\s++)?(?:ready|correct|passed|approved|valid|good)"
+    r"|[\"']is_code_ready[\"']\s*+:\s*true"
+    r"|\b(?:reviewers?|graders?|judges?|models?)\s++(?:must|should|have to)\s++(?:answer|respond|return|report|say|approve|not\s++report)",
     re.IGNORECASE,
 )
 
@@ -166,7 +167,7 @@ def orders_in(experiment: Experiment) -> list[tuple[str, int, str]]:
     """Lines of the experiment that speak to a reviewer, as (path, line, what it says)."""
     found = []
     for file in experiment.with_suffix(*SUFFIXES):
-        for number, line in enumerate((file.text or "").splitlines(), 1):
+        for number, line in enumerate(split_lines(file.text or ""), 1):
             match = _ORDERS.search(line)
             if match is not None:
                 found.append((file.path, number, " ".join(match[0].split())))

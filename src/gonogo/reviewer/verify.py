@@ -12,6 +12,7 @@ from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.modules import Module
 from gonogo.compose.client import Composition
+from gonogo.documents.lines import split_lines
 from gonogo.model.contract import Contract
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Finding
@@ -91,7 +92,7 @@ def quoted_at(claim: Claim, experiment: Experiment) -> int | None:
     wanted = [_squeezed(part) for part in claim.quote.splitlines() if _squeezed(part)]
     if text is None or not wanted or sum(map(len, wanted)) < SHORTEST:
         return None
-    lines = [_squeezed(line) for line in text.splitlines()]
+    lines = [_squeezed(line) for line in split_lines(text)]
     for line in sorted(range(1, len(lines) + 1), key=lambda number: (abs(number - claim.line), number)):
         if abs(line - claim.line) > NEAR:
             return None
@@ -109,7 +110,7 @@ def _where_instead(claim: Claim, experiment: Experiment) -> str:
     text = experiment.text(claim.path)
     if text is None:
         return f"there is no {claim.path}"
-    lines = text.splitlines()
+    lines = split_lines(text)
     places = [number for number, line in enumerate(lines, 1) if _squeezed(claim.quote) and _squeezed(claim.quote) in _squeezed(line)]
     if places:
         return f"the quote stands at line {places[0]}, not near line {claim.line}"

@@ -126,10 +126,7 @@ class Rule:
             violation: what the rule yielded.
             line: the text of its line, which the fingerprint is made of.
         """
-        severity = violation.severity or self.severity
-        certainty = violation.certainty or self.certainty or self._usual_certainty(severity)
-        if certainty is Certainty.LIKELY and severity is Severity.ERROR:
-            severity = Severity.WARNING  # what is only likely never blocks
+        severity, certainty = self.weigh(violation)
         return Finding(
             rule=self.id,
             slug=self.slug,
@@ -145,6 +142,14 @@ class Rule:
             evidence=violation.evidence,
             fingerprint=fingerprint(self.id, violation.location.path, line, violation.message),
         )
+
+    def weigh(self, violation: Violation) -> tuple[Severity, Certainty]:
+        """How much a violation weighs, and how sure it is."""
+        severity = violation.severity or self.severity
+        certainty = violation.certainty or self.certainty or self._usual_certainty(severity)
+        if certainty is Certainty.LIKELY and severity is Severity.ERROR:
+            severity = Severity.WARNING  # what is only likely never blocks
+        return severity, certainty
 
     def _usual_certainty(self, severity: Severity) -> Certainty:
         if self.stage.runs_code:

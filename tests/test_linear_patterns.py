@@ -1,0 +1,116 @@
+"""Every regular expression that sees text of others takes time in proportion to the text's length."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import random
+import re
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis.errors import NonInteractiveExampleWarning
+from hypothesis.strategies import from_regex
+
+import gonogo
+
+ROOT = Path(gonogo.__file__).parent
+ELSEWHERE = ("execution", "tracker")  # these rooms have tests of their own for what comes from outside
+METHODS = ("match", "fullmatch")
+UNITS = [" ", "\n", "a", "0", "_", ".", "-", "/", "\\", "'", '"', "(", "[", "{", "$", "#", ",", ":", "=", "*", "<", ". ", ", ", '\\"', "${", " \n"]
+SHORT, FACTOR = 1500, 6
+MOST = 20.0  # times as long for a text of six times the length; a quadratic one takes 36
+END = "\0!"  # what no pattern takes
+WORTH = 0.03  # seconds of processor time below which nothing is to be told
+
+
+def _sources() -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted(ROOT.rglob("*.py")):
+        if path.relative_to(ROOT).parts[0] not in ELSEWHERE:
+            name = ".".join(("gonogo", *path.relative_to(ROOT).with_suffix("").parts)).removesuffix(".__init__")
+            yield name, ast.parse(path.read_text("utf-8"))
+
+
+def _called_by(trees: list[ast.Module]) -> dict[str, set[str]]:
+    """How each constant is used: `NAME.match(…)`."""
+    found: dict[str, set[str]] = {}
+    for tree in trees:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                found.setdefault(node.value.id, set()).add(node.attr)
+    return found
+
+
+def _flags(call: ast.Call) -> int:
+    names = (node.attr for part in (*call.args[1:], *(each.value for each in call.keywords)) for node in ast.walk(part) if isinstance(node, ast.Attribute))
+    return sum({int(getattr(re, name)) for name in names if isinstance(getattr(re, name, None), re.RegexFlag)})
+
+
+def _patterns() -> dict[str, tuple[re.Pattern[str], frozenset[str]]]:
+    sources = dict(_sources())
+    used = _called_by(list(sources.values()))
+    found = {}
+    for module, tree in sources.items():
+        if module.endswith("__main__"):
+            continue
+        for name, value in vars(importlib.import_module(module)).items():
+            entries = value if isinstance(value, (tuple, list)) else [value]
+            entries = [part for entry in entries for part in (entry if isinstance(entry, (tuple, list)) else [entry])]
+            for number, entry in enumerate(entries):
+                if isinstance(entry, re.Pattern) and isinstance(entry.pattern, str):
+                    found.setdefault(f"{name}-{number}-{hash(entry) % 1000}", (entry, frozenset(used.get(name, ()))))
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)):
+                continue
+            first = node.args[0] if node.args else None
+            if node.func.value.id == "re" and node.func.attr != "compile" and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                found[f"{module}:{node.lineno}"] = (re.compile(first.value, _flags(node)), frozenset({node.func.attr}))
+    return found
+
+
+PATTERNS = _patterns()
+
+
+def _seconds(pattern: re.Pattern[str], methods: frozenset[str], text: str) -> float:
+    started = time.process_time()
+    if methods and methods <= set(METHODS):
+        for method in methods:
+            getattr(pattern, method)(text)
+    else:
+        for _ in pattern.finditer(text):
+            pass
+    return time.process_time() - started
+
+
+def _attacks(pattern: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+    """Beginnings, and what is repeated after them: parts of texts that match, and what is in every text."""
+    random.seed(pattern.pattern)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NonInteractiveExampleWarning)
+        strategy = from_regex(pattern)
+        examples = [example for example in (strategy.example() for _ in range(3)) if example]
+    words = re.findall(r"[A-Za-z]{3,}(?: [a-z]+)*", pattern.pattern)[:10]
+    starts = ["", "0", *words[:1], *(example[: random.randrange(len(example)) + 1] for example in examples[:1])]
+    units = {*UNITS, *examples, *(f"{word} " for word in words)}
+    for example in examples:
+        first = random.randrange(len(example))
+        units.add(example[first : first + random.randint(1, 8)])
+    yield from ((start, unit) for start in starts for unit in sorted(units) if len(unit) < SHORT // 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PATTERNS)
+def test_time_is_in_proportion_to_length(name: str) -> None:
+    pattern, methods = PATTERNS[name]
+    for start, unit in _attacks(pattern):
+        long = start + unit * (SHORT * FACTOR // len(unit)) + END
+        if _seconds(pattern, methods, long) < WORTH:
+            continue
+        short = start + unit * (SHORT // len(unit)) + END
+        # The least of several: what else the machine does can only make it longer.
+        once = min(_seconds(pattern, methods, short) for _ in range(5))
+        often = min(_seconds(pattern, methods, long) for _ in range(5))
+        assert often < WORTH or often < MOST * once, f"{pattern.pattern!r}: {start!r} and {unit!r} repeated: {once:.4f} s, {often:.4f} s"
