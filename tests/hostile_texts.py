@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-TRAIN, EVALUATE, PROJECT, SHARED, RUN = "src/train.py", "src/evaluate.py", "pyproject.toml", "config/config.yaml", "config/run/proposed-mlp-digits.yaml"
+TRAIN, EVALUATE, PROJECT, SHARED, RUN = (
+    "src/train.py",
+    "src/evaluate.py",
+    "pyproject.toml",
+    "config/config.yaml",
+    "config/run/proposed-mlp-digits.yaml",
+)
 MEGABYTE = 1_000_000
 
 
@@ -132,7 +138,9 @@ CASES: dict[str, Hostile] = {
     "python: large integer": repeated(TRAIN, "9", "x = "),
     "python: large hexadecimal": repeated(TRAIN, "f", "x = 0x"),
     "python: large float": repeated(TRAIN, "9", "x = 1.", "e9"),
-    "python: powers": Hostile(TRAIN, lambda _: "x = 10 ** 10 ** 10 ** 10\ny = 'a' * 10 ** 11\nz = [0] * 10 ** 11\nw = 1 << 10 ** 11\n", True),
+    "python: powers": Hostile(
+        TRAIN, lambda _: "x = 10 ** 10 ** 10 ** 10\ny = 'a' * 10 ** 11\nz = [0] * 10 ** 11\nw = 1 << 10 ** 11\n", True
+    ),
     "python: blank lines": repeated(TRAIN, "\n"),
     "python: backslashes": repeated(TRAIN, "\\\n", "x = 1 + ", "1\n"),
     "python: form feeds": repeated(TRAIN, "\f"),
@@ -142,7 +150,11 @@ CASES: dict[str, Hostile] = {
     "python: keyword arguments": numbered(TRAIN, "k@=1,", "f(", ")"),
     "python: parameters": numbered(TRAIN, "k@=1,", "def f(", "): pass"),
     "python: dictionary": numbered(TRAIN, "'k@':1,", "x={", "}"),
-    "python: config reads": numbered(TRAIN, "    cfg.a@.b\n", "import hydra\n@hydra.main(config_path='../config', config_name='config', version_base='1.3')\ndef main(cfg):\n"),
+    "python: config reads": numbered(
+        TRAIN,
+        "    cfg.a@.b\n",
+        "import hydra\n@hydra.main(config_path='../config', config_name='config', version_base='1.3')\ndef main(cfg):\n",
+    ),
     "python: logged keys": numbered(TRAIN, "wandb.log({'k@': 1})\n", "import wandb\n"),
     "python: calls of one function": numbered(TRAIN, "f(@)\n", "def f(a, b): return a\n"),
     "python: chain of functions": numbered(TRAIN, "def f@(x): return g@(x)\n"),
@@ -160,8 +172,12 @@ CASES: dict[str, Hostile] = {
     "yaml: deep": repeated(SHARED, "[", "x: "),
     "yaml: compact": repeated(SHARED, "- "),
     "yaml: steps": Hostile(SHARED, lambda length: "".join(" " * n + "a:\n" for n in range(int((2 * length) ** 0.5)))),
-    "yaml: aliases": Hostile(SHARED, lambda _: "\n".join(["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)])),
-    "yaml: merges": Hostile(SHARED, lambda _: "\n".join(["a0: &a0 {k: 1}"] + [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 40)])),
+    "yaml: aliases": Hostile(
+        SHARED, lambda _: "\n".join(["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40)])
+    ),
+    "yaml: merges": Hostile(
+        SHARED, lambda _: "\n".join(["a0: &a0 {k: 1}"] + [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 40)])
+    ),
     "yaml: wide aliases": Hostile(SHARED, lambda length: "a: &a [" + "x," * (length // 8) + "]\nb: [" + "*a," * (length // 8) + "]\n"),
     "yaml: large integer": repeated(SHARED, "9", "x: "),
     "yaml: sexagesimal": repeated(SHARED, ":59", "x: 1"),
@@ -215,6 +231,8 @@ CASES: dict[str, Hostile] = {
     "toml: requirement of digits": repeated(PROJECT, "1.", '[project]\nname="x"\nversion="1"\ndependencies=["torch>=', '*"]'),
     "toml: requirement of commas": repeated(PROJECT, ",", '[project]\nname="x"\nversion="1"\ndependencies=["torch', '"]'),
     "toml: marker": repeated(PROJECT, "(", '[project]\nname="x"\nversion="1"\ndependencies=["torch; ', '"]'),
-    "toml: python versions": repeated(PROJECT, ">=3,", '[project]\nname="x"\nversion="1"\nrequires-python="', '>=3"\ndependencies=["torch"]'),
+    "toml: python versions": repeated(
+        PROJECT, ">=3,", '[project]\nname="x"\nversion="1"\nrequires-python="', '>=3"\ndependencies=["torch"]'
+    ),
 }
 CASES |= _statements()

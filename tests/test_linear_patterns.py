@@ -8,6 +8,7 @@ import random
 import re
 import time
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,34 @@ import gonogo
 ROOT = Path(gonogo.__file__).parent
 ELSEWHERE = ("execution", "tracker")  # these rooms have tests of their own for what comes from outside
 METHODS = ("match", "fullmatch")
-UNITS = [" ", "\n", "a", "0", "_", ".", "-", "/", "\\", "'", '"', "(", "[", "{", "$", "#", ",", ":", "=", "*", "<", ". ", ", ", '\\"', "${", " \n"]
+UNITS = [
+    " ",
+    "\n",
+    "a",
+    "0",
+    "_",
+    ".",
+    "-",
+    "/",
+    "\\",
+    "'",
+    '"',
+    "(",
+    "[",
+    "{",
+    "$",
+    "#",
+    ",",
+    ":",
+    "=",
+    "*",
+    "<",
+    ". ",
+    ", ",
+    '\\"',
+    "${",
+    " \n",
+]
 SHORT, FACTOR = 1500, 6
 MOST = 20.0  # times as long for a text of six times the length; a quadratic one takes 36
 END = "\0!"  # what no pattern takes
@@ -45,7 +73,12 @@ def _called_by(trees: list[ast.Module]) -> dict[str, set[str]]:
 
 
 def _flags(call: ast.Call) -> int:
-    names = (node.attr for part in (*call.args[1:], *(each.value for each in call.keywords)) for node in ast.walk(part) if isinstance(node, ast.Attribute))
+    names = (
+        node.attr
+        for part in (*call.args[1:], *(each.value for each in call.keywords))
+        for node in ast.walk(part)
+        if isinstance(node, ast.Attribute)
+    )
     return sum({int(getattr(re, name)) for name in names if isinstance(getattr(re, name, None), re.RegexFlag)})
 
 
@@ -61,12 +94,17 @@ def _patterns() -> dict[str, tuple[re.Pattern[str], frozenset[str]]]:
             entries = [part for entry in entries for part in (entry if isinstance(entry, (tuple, list)) else [entry])]
             for number, entry in enumerate(entries):
                 if isinstance(entry, re.Pattern) and isinstance(entry.pattern, str):
-                    found.setdefault(f"{name}-{number}-{hash(entry) % 1000}", (entry, frozenset(used.get(name, ()))))
+                    found.setdefault(f"{name}-{number}-{zlib.crc32(entry.pattern.encode()) % 1000}", (entry, frozenset(used.get(name, ()))))
         for node in ast.walk(tree):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name)):
                 continue
             first = node.args[0] if node.args else None
-            if node.func.value.id == "re" and node.func.attr != "compile" and isinstance(first, ast.Constant) and isinstance(first.value, str):
+            if (
+                node.func.value.id == "re"
+                and node.func.attr != "compile"
+                and isinstance(first, ast.Constant)
+                and isinstance(first.value, str)
+            ):
                 found[f"{module}:{node.lineno}"] = (re.compile(first.value, _flags(node)), frozenset({node.func.attr}))
     return found
 

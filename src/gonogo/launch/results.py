@@ -18,6 +18,7 @@ from gonogo.execution.interpreter_folders import Interpreter
 from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
 from gonogo.model.verdict import Verdict
+from gonogo.report import plain
 from gonogo.system.version import __version__
 
 OWN = ".gonogo"
@@ -108,11 +109,11 @@ class Folder:
         configs_folder.mkdir(exist_ok=True)
         for label, config in configs.items():
             name = label.replace("/", "_")
-            (configs_folder / f"{name}.json").write_text(json.dumps(config, indent=1, default=str, ensure_ascii=False), "utf-8")
+            (configs_folder / f"{name}.json").write_text(plain.to_json(config, indent=1), "utf-8")
         lock = experiment.text("uv.lock")
         if lock is not None:
             (self.own / "uv.lock").write_text(lock, "utf-8")
-        (self.own / "environment.txt").write_text(_installed(interpreter), "utf-8")
+        (self.own / "environment.txt").write_text(plain.block(_installed(interpreter)), "utf-8")
         machine = {
             "gonogo": __version__,
             "command": list(argv),

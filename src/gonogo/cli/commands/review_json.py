@@ -13,6 +13,7 @@ from gonogo.cli.options import STDIN, AiMode, AiModel, AiUrl, Debug, PlanFile, P
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import StageError, UsageError
 from gonogo.pool.pool import Pool, Task
+from gonogo.report import plain
 
 
 def command(
@@ -55,9 +56,9 @@ def answer_from_facts(task: Task, options: CheckOptions, pool: Pool, debug: bool
     if result.usage:
         raise UsageError(result.usage)
     if result.traceback and debug:
-        print(result.traceback, file=sys.stderr)
-    verdict = result.verdict
-    print(json.dumps({"is_code_ready": verdict.is_code_ready, "code_issue": verdict.code_issue}, ensure_ascii=False))
+        print(plain.block(result.traceback), file=sys.stderr)
+    verdict = plain.verdict(result.verdict)
+    print(plain.to_json({"is_code_ready": verdict.is_code_ready, "code_issue": verdict.code_issue}))
     return 0
 
 
@@ -84,7 +85,6 @@ def look_into(answer: str, bundle: str, plan: str | None, pool: Pool) -> int:
     from gonogo.engine.reviewing import known_of
     from gonogo.model import experiment as experiments
     from gonogo.model import plan as plans
-    from gonogo.report import plain
     from gonogo.report.console import ReportConsole
     from gonogo.reviewer.prose import claims_in, settle
 

@@ -1,4 +1,4 @@
-"""IMP110."""
+"""IMP109."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 
 @rule(
-    "IMP110",
+    "IMP109",
     "source-encoding",
     criterion=1,
     severity=Severity.ERROR,

@@ -44,7 +44,7 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
     for path in sorted(experiment.files):
         file = experiment.files[path]
         if file.encoding_problem and file.text is None:
-            continue  # IMP110 has it
+            continue  # IMP109 has it
         if file.problem is not None and path.endswith(SUFFIXES) and not file.is_limit:
             yield Violation(at(path), f"the file {file.problem}", "make it a source file: UTF-8 text, in the tree, of ordinary size")
         elif file.text is None:

@@ -91,9 +91,7 @@ def _is_study(module: Module, name: ast.Name) -> bool:
 def _escapes(module: Module, study: ast.Name) -> bool:
     """Whether the study is used as a whole anywhere: then its best parameters may be read where we can't see it."""
     return any(
-        isinstance(node.ctx, ast.Load)
-        and not isinstance(module.parents.get(node), ast.Attribute)
-        and not _is_shown(module, node)
+        isinstance(node.ctx, ast.Load) and not isinstance(module.parents.get(node), ast.Attribute) and not _is_shown(module, node)
         for node in module.named.get(study.id, ())
     )
 
