@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import ast
 import importlib
-import random
 import re
 import time
-import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis.errors import NonInteractiveExampleWarning
-from hypothesis.strategies import from_regex
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import gonogo
 
@@ -123,32 +121,38 @@ def _seconds(pattern: re.Pattern[str], methods: frozenset[str], text: str) -> fl
     return time.process_time() - started
 
 
-def _attacks(pattern: re.Pattern[str]) -> Iterator[tuple[str, str]]:
-    """Beginnings, and what is repeated after them: parts of texts that match, and what is in every text."""
-    random.seed(pattern.pattern)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NonInteractiveExampleWarning)
-        strategy = from_regex(pattern)
-        examples = [example for example in (strategy.example() for _ in range(3)) if example]
-    words = re.findall(r"[A-Za-z]{3,}(?: [a-z]+)*", pattern.pattern)[:10]
-    starts = ["", "0", *words[:1], *(example[: random.randrange(len(example)) + 1] for example in examples[:1])]
-    units = {*UNITS, *examples, *(f"{word} " for word in words)}
-    for example in examples:
-        first = random.randrange(len(example))
-        units.add(example[first : first + random.randint(1, 8)])
-    yield from ((start, unit) for start in starts for unit in sorted(units) if len(unit) < SHORT // 4)
+def _check(pattern: re.Pattern[str], methods: frozenset[str], start: str, unit: str) -> None:
+    long = start + unit * (SHORT * FACTOR // len(unit)) + END
+    if _seconds(pattern, methods, long) < WORTH:
+        return
+    short = start + unit * (SHORT // len(unit)) + END
+    # The least of several: what else the machine does can only make it longer.
+    once = min(_seconds(pattern, methods, short) for _ in range(5))
+    often = min(_seconds(pattern, methods, long) for _ in range(5))
+    assert often < WORTH or often < MOST * once, f"{pattern.pattern!r}: {start!r} and {unit!r} repeated: {once:.4f} s, {often:.4f} s"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PATTERNS)
 def test_time_is_in_proportion_to_length(name: str) -> None:
     pattern, methods = PATTERNS[name]
-    for start, unit in _attacks(pattern):
-        long = start + unit * (SHORT * FACTOR // len(unit)) + END
-        if _seconds(pattern, methods, long) < WORTH:
-            continue
-        short = start + unit * (SHORT // len(unit)) + END
-        # The least of several: what else the machine does can only make it longer.
-        once = min(_seconds(pattern, methods, short) for _ in range(5))
-        often = min(_seconds(pattern, methods, long) for _ in range(5))
-        assert often < WORTH or often < MOST * once, f"{pattern.pattern!r}: {start!r} and {unit!r} repeated: {once:.4f} s, {often:.4f} s"
+    words = re.findall(r"[A-Za-z]{3,}(?: [a-z]+)*", pattern.pattern)[:8]
+    for start in ("", "0", *words[:1]):
+        for unit in [*UNITS, *(f"{word} " for word in words)]:
+            _check(pattern, methods, start, unit)
+
+    @settings(max_examples=4, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.data())
+    def repeated_parts_of_what_matches(data: st.DataObject) -> None:
+        example = data.draw(st.from_regex(pattern))
+        first, last = sorted((data.draw(st.integers(0, len(example))), data.draw(st.integers(0, len(example)))))
+        for start, unit in (
+            ("", example),
+            (example, example),
+            (example[:first], example[first:last]),
+            (example[:last], example[first:last]),
+        ):
+            if 0 < len(unit) < SHORT // 4:
+                _check(pattern, methods, start, unit)
+
+    repeated_parts_of_what_matches()

@@ -17,6 +17,7 @@ from gonogo.model.contract import Contract
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Finding
 from gonogo.model.verdict import StageReport
+from gonogo.report import plain
 from gonogo.reviewer.claims import Claim
 
 NEAR = 4  # lines that a quote may be off
@@ -92,7 +93,7 @@ def quoted_at(claim: Claim, experiment: Experiment) -> int | None:
     wanted = [_squeezed(part) for part in claim.quote.splitlines() if _squeezed(part)]
     if text is None or not wanted or sum(map(len, wanted)) < SHORTEST:
         return None
-    lines = [_squeezed(line) for line in split_lines(text)]
+    lines = [_squeezed(plain.line(line)) for line in split_lines(text)]  # as the reviewer was shown them
     for line in sorted(range(1, len(lines) + 1), key=lambda number: (abs(number - claim.line), number)):
         if abs(line - claim.line) > NEAR:
             return None

@@ -9,7 +9,21 @@ from typing import Annotated
 
 import typer
 
-from gonogo.cli.options import STDIN, AiMode, AiModel, AiUrl, Debug, PlanFile, PolicyFile, Samples, ai_options, check_paths, policy_of
+from gonogo.cli.options import (
+    STDIN,
+    AiContext,
+    AiMode,
+    AiModel,
+    AiTimeout,
+    AiUrl,
+    Debug,
+    PlanFile,
+    PolicyFile,
+    Samples,
+    ai_options,
+    check_paths,
+    policy_of,
+)
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import StageError, UsageError
 from gonogo.pool.pool import Pool, Task
@@ -27,6 +41,8 @@ def command(
     ai: AiMode = None,
     ai_model: AiModel = None,
     ai_url: AiUrl = None,
+    ai_context: AiContext = None,
+    ai_timeout: AiTimeout = None,
     samples: Samples = None,
     debug: Debug = False,
 ) -> None:
@@ -38,7 +54,7 @@ def command(
             if answer is not None:
                 return look_into(answer, bundle, plan, pool)
             policy = policy_of(config)
-            options = ai_options(policy, ai, ai_model, ai_url, samples)
+            options = ai_options(policy, ai, ai_model, ai_url, samples, ai_context, ai_timeout)
             if ai is None and options.model is not None and options.mode == "off":
                 options = options.model_copy(update={"mode": "block"})  # a model that is configured is meant to be asked
             return answer_from_facts(_task(bundle, plan, pool), CheckOptions(policy=policy, ai=options), pool, debug)
