@@ -23,7 +23,7 @@ DEFAULT = "trial-mode"
 GROUP = "gonogo.contracts"
 FEW = 4  # required files that speak for a contract
 HYDRA_PROGRAM = re.compile(
-    r"\bhydra\.(?:main|initialize|compose)\b|^\s*from\s+hydra\s+import\s+.*\b(?:main|compose|initialize)\b", re.MULTILINE
+    r"\bhydra\.(?:main|initialize|compose)\b|^[ \t]*+from[ \t]++hydra[ \t]++import\b.*\b(?:main|compose|initialize)\b", re.MULTILINE
 )
 
 

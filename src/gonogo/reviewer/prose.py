@@ -101,5 +101,5 @@ def _bare(name: str) -> str:
 
 def _telling(text: str) -> set[str]:
     """Words that tell one thing from another: names with an underscore, and a few of the trade."""
-    words = set(re.findall(r"[a-z]+_[a-z_]+", text.lower()))
+    words = set(re.findall(r"(?<![a-z])[a-z]+_[a-z_]+", text.lower()))
     return words | {word for word in ("optuna", "cache", "checkpoint", "local", "trial") if word in text.lower()}

@@ -23,6 +23,7 @@ from gonogo.system.plugins import named
 
 GROUP = "gonogo.rules"  # entry points: modules with rules
 MARKER = "  # <- here"
+MOST_CHARACTERS, MOST_EVIDENCE = 2000, 8000  # of a finding's texts, into which an experiment's own may be taken
 HEADINGS = ("What it does", "Why it matters", "Instead")
 
 
@@ -134,12 +135,12 @@ class Rule:
             certainty=certainty,
             criterion=self.criterion,
             stage=self.stage,
-            message=violation.message,
-            action=violation.action,
+            message=_cut(violation.message),
+            action=_cut(violation.action),
             location=violation.location,
             related=list(violation.related),
             runs=list(violation.runs),
-            evidence=violation.evidence,
+            evidence=_cut(violation.evidence, MOST_EVIDENCE),
             fingerprint=fingerprint(self.id, violation.location.path, line, violation.message),
         )
 
@@ -175,6 +176,10 @@ class Rule:
         """The mini-trees `BAD` and `GOOD` of the rule's file."""
         module = importlib.import_module(self.module)
         return _trees(module, "BAD"), _trees(module, "GOOD")
+
+
+def _cut(text: str, most: int = MOST_CHARACTERS) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _trees(module: ModuleType, name: str) -> list[Tree]:
