@@ -94,7 +94,7 @@ class Composer:
         environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
         self._buffer = b""
         self._process = subprocess.Popen(
-            command("gonogo.compose.worker", str(self.timeout)),
+            command("gonogo.compose.worker", str(self.timeout), ends_with_us=True),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -27,6 +27,7 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 from gonogo.compose.loader import Loader, RefusedError
 from gonogo.compose.patches import install
 from gonogo.compose.project import ProjectLoader
+from gonogo.documents.limits import LimitError
 
 MEMORY_BYTES = 4 << 30
 MAX_DEPTH = 200
@@ -173,7 +174,9 @@ def answer(request: dict[str, Any], loaders: dict[str, Loader]) -> Any:
         return compose(loaders[key], request)
     except MemoryError:
         loaders.clear()
-        return {"ok": False, "error": "MemoryError", "message": "composition needs more memory than the gate allows"}
+        return {"failed": "composition needs more memory than the gate allows"}
+    except LimitError as error:
+        return {"failed": f"a config file is beyond what is composed: {error}"}
     except RefusedError as error:
         return {"failed": str(error)}
     except Exception as error:  # not the config's fault as far as we know: nothing may be concluded from it

@@ -88,9 +88,10 @@ def judge(
         except TimeUp:
             verdict.undecided.append(f"it took more than {options.timeout:g} s, so not everything was checked")
     verdict.findings = merge_findings(verdict.findings)
-    Application(policies, options.baseline, options.trust_repo).apply(verdict, judging.texts, judging.ran)
+    application = Application(policies, options.baseline, options.trust_repo)
+    application.apply(verdict, judging.texts, judging.ran)
     if judging.facts is not None:
-        unanswered(verdict, judging)
+        unanswered(verdict, judging, application.may_block)
     places = [place.path for finding in verdict.findings for place in (finding.location, *(other.location for other in finding.related))]
     return Judgement(verdict, {path: judging.texts[path] for path in dict.fromkeys(places) if path in judging.texts})
 

@@ -80,6 +80,8 @@ class ReviewReport(BaseModel):
     output_tokens: int = 0
     usd: float | None = Field(default=None, description="The price, if the caller said what a token costs")
     seconds: float = 0.0
+    context_tokens: int | None = Field(default=None, description="What the model holds, if that is known")
+    left_out: list[str] = Field(default=[], description="What the prompt had no room for")
     claims: list[ReviewedClaim] = []
 
 

@@ -67,7 +67,7 @@ class _Worker:
 
     def __init__(self, temporary: str, debug: bool) -> None:
         self.process = subprocess.Popen(
-            command("gonogo.pool.worker"),
+            command("gonogo.pool.worker", ends_with_us=True),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if debug else subprocess.DEVNULL,

@@ -23,6 +23,7 @@ from gonogo.system.plugins import named
 
 GROUP = "gonogo.rules"  # entry points: modules with rules
 MARKER = "  # <- here"
+MOST_CHARACTERS, MOST_EVIDENCE = 2000, 8000  # of a finding's texts, into which an experiment's own may be taken
 HEADINGS = ("What it does", "Why it matters", "Instead")
 
 
@@ -126,10 +127,7 @@ class Rule:
             violation: what the rule yielded.
             line: the text of its line, which the fingerprint is made of.
         """
-        severity = violation.severity or self.severity
-        certainty = violation.certainty or self.certainty or self._usual_certainty(severity)
-        if certainty is Certainty.LIKELY and severity is Severity.ERROR:
-            severity = Severity.WARNING  # what is only likely never blocks
+        severity, certainty = self.weigh(violation)
         return Finding(
             rule=self.id,
             slug=self.slug,
@@ -137,14 +135,22 @@ class Rule:
             certainty=certainty,
             criterion=self.criterion,
             stage=self.stage,
-            message=violation.message,
-            action=violation.action,
+            message=_cut(violation.message),
+            action=_cut(violation.action),
             location=violation.location,
             related=list(violation.related),
             runs=list(violation.runs),
-            evidence=violation.evidence,
+            evidence=_cut(violation.evidence, MOST_EVIDENCE),
             fingerprint=fingerprint(self.id, violation.location.path, line, violation.message),
         )
+
+    def weigh(self, violation: Violation) -> tuple[Severity, Certainty]:
+        """How much a violation weighs, and how sure it is."""
+        severity = violation.severity or self.severity
+        certainty = violation.certainty or self.certainty or self._usual_certainty(severity)
+        if certainty is Certainty.LIKELY and severity is Severity.ERROR:
+            severity = Severity.WARNING  # what is only likely never blocks
+        return severity, certainty
 
     def _usual_certainty(self, severity: Severity) -> Certainty:
         if self.stage.runs_code:
@@ -170,6 +176,10 @@ class Rule:
         """The mini-trees `BAD` and `GOOD` of the rule's file."""
         module = importlib.import_module(self.module)
         return _trees(module, "BAD"), _trees(module, "GOOD")
+
+
+def _cut(text: str, most: int = MOST_CHARACTERS) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _trees(module: ModuleType, name: str) -> list[Tree]:

@@ -13,7 +13,7 @@ from gonogo.model.finding import Location, Related
 from gonogo.rules.base import Violation, at
 from gonogo.rules.places import main_place
 
-_SANDBOX = re.compile(r"/\S*?gonogo-box-\w+/(?:tree|tmp/gonogo/scratch|tmp|home)/?")
+_SANDBOX = re.compile(r"/\S{0,200}?gonogo-box-\w+/(?:tree|tmp/gonogo/scratch|tmp|home)/?")
 MOST_MESSAGE = 300
 MOST_LINES = 12
 

@@ -17,7 +17,7 @@ from gonogo.model.experiment import Experiment
 # Code of these folders is tried out by tests, often on purpose wrongly.
 TESTS = frozenset({"tests", "test", "testing"})
 OLD_HYDRA = re.compile(r"""hydra[-_]core[^"'\n;#]*(?:==|~=|<=|<)\s*(?:0\.\d|1\.0|1\.1(?![\d.]))""")
-SUBMODULE = re.compile(r"^\s*path\s*=\s*(\S+)", re.MULTILINE)
+SUBMODULE = re.compile(r"^[ \t]*path[ \t]*=[ \t]*(\S+)", re.MULTILINE)
 # Libraries that add configs of their own, so that a config that is not in the project may still be found.
 STORING = frozenset({"hydra_zen", "hydra_plugins", "hydra_configs", "hydra_torch", "nemo", "fairseq", "mmf", "lerobot", "composer"})
 

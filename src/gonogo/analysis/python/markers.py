@@ -15,9 +15,9 @@ _LISTS = r"(?<!docs\x20)(?<!documentation\x20)(?<!docstring\x20)(?<!docstrings\x
 
 # Code is left out here.
 _MISSING = [
-    rf"\b(?:TODO|FIXME)\b\W{{0,3}}(?:\([^)]*\)\W*)?(?i:implement|write|complete|fill|finish|your|{_CODE})\b",
+    rf"\b(?:TODO|FIXME)\b\W{{0,3}}(?:\([^)]{{0,100}}\)\W{{0,10}})?(?i:implement|write|complete|fill|finish|your|{_CODE})\b",
     rf"(?i:\bplaceholder {_PART}\b)",
-    rf"(?i:\bthis is (?:just |only )?a (?:placeholder|stub|skeleton|mock)(?: for [\w\s]+?)?{_END})",
+    rf"(?i:\bthis is (?:just |only )?a (?:placeholder|stub|skeleton|mock)(?: for [\w\s]{1, 100}?)?{_END})",
     r"(?i:\b(?:dummy|mock|stub|skeleton|incomplete) implementation\b)",
     rf"(?i:{_LISTS}\b(?:omitted|elided|skipped|left out|truncated|abbreviated|removed) for (?:brevity|clarity|conciseness)\b)",
     rf"(?i:(?:\.\.\.|\u2026)\W{{0,3}}(?:the )?(?:rest of|remaining|existing|previous|other) (?:the )?(?:\w+ )?{_PART}s?\b)",
@@ -41,7 +41,7 @@ _DOUBTFUL = [
     r"(?i:\b(?:retained|kept|copied|left|preserved) verbatim\b)",
     rf"(?i:(?:\A\W*(?:the )?|\bthis ){_PART} (?:is |was |remains? |stays? )?unchanged\b)",
     rf"(?i:\bunchanged (?:from|since|compared to|compared with) (?:the )?{_BEFORE}\b)",
-    rf"(?i:\b{_PART}\W{{0,3}}\(unchanged(?:\s*[\u2013\u2014-][^)]*)?\))",
+    rf"(?i:\b{_PART}\W{{0,3}}\(unchanged(?:\s*[\u2013\u2014-][^)]{{0,200}})?\))",
     r"(?i:\A\W*unchanged\b(?:\W*\Z|\s*(?:[\u2013\u2014-]|but)\s*(?:included|kept|already|provided)\b))",
     r"(?i:\bnot (?:yet implemented|implemented yet)\b)",
     r"(?i:\bsimplified (?:version|implementation|variant|stand-?in|re-?implementation)\b)",

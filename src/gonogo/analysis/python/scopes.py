@@ -59,12 +59,13 @@ class Scopes:
         return self._names[scope]
 
     def _add_globals(self, names: Names) -> None:
+        declared: dict[ast.AST, set[str]] = {}
         for node in self.module.of(ast.Global):
-            function = next(iter(self.chain(node)))
+            declared.setdefault(next(iter(self.chain(node))), set()).update(node.names)
+        for function, wanted in declared.items():
             for inner in _own_nodes(function):
-                for name in bound_names(inner):
-                    if name in node.names:
-                        names.add(name, inner)
+                for name in wanted.intersection(bound_names(inner)):
+                    names.add(name, inner)
 
     def chain(self, node: ast.AST) -> Iterator[ast.AST]:
         """The scopes around a node, innermost first, the module last."""

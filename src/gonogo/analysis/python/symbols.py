@@ -6,6 +6,7 @@ Everything here is three-valued: an answer is given only where the tree alone se
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,7 @@ class Symbols:
         self.by_name = {module.name: module for module in modules.values()}
         self._paths = sorted(paths)
         self._scopes: dict[str, Scopes] = {}
+        self._open: dict[str, bool] = {}
         self._packages = {
             ".".join(folder.parts) for path in self._paths if path.endswith(".py") for folder in PurePosixPath(path).parents if folder.parts
         }
@@ -63,7 +65,12 @@ class Symbols:
         if name.partition(".")[0] not in self._packages and name.partition(".")[0] not in self.by_name:
             return None
         stem = name.replace(".", "/")
-        return None if any(path.startswith((stem + ".", stem + "/")) for path in self._paths) else False
+        return None if self._has_path_from(f"{stem}.") or self._has_path_from(f"{stem}/") else False
+
+    def _has_path_from(self, start: str) -> bool:
+        """Whether some path begins like this."""
+        place = bisect_left(self._paths, start)
+        return place < len(self._paths) and self._paths[place].startswith(start)
 
     def binds(self, module_name: str, name: str) -> bool | None:
         """Whether a module or package of the project binds a name at its top level; None where that can't be told."""
@@ -80,12 +87,9 @@ class Symbols:
 
     def is_open(self, module: Module) -> bool:
         """Whether a module may hold names that no statement of it shows."""
-        if module.tree is None or module.has_star_import or "__getattr__" in module.definitions:
-            return True
-        return any(
-            node.id in _NAMESPACES if isinstance(node, ast.Name) else node.attr == "modules" and qualified_name(node) == "sys.modules"
-            for node in module.of(ast.Name, ast.Attribute)
-        )
+        if module.path not in self._open:
+            self._open[module.path] = _is_open(module)
+        return self._open[module.path]
 
     @cached_property
     def holders(self) -> dict[str, set[tuple[str, ...]]]:
@@ -192,17 +196,31 @@ class Symbols:
 
     def subclasses(self, name: str) -> Iterator[Definition]:
         """Every class of the project that has a class of this name among its ancestors, going by names alone."""
-        known, grown = {name}, True
-        while grown:
-            grown = False
-            for definition in self.classes:
-                assert isinstance(definition.node, ast.ClassDef)
-                written = (base.value if isinstance(base, ast.Subscript) else base for base in definition.node.bases)
-                bases = {qualified_name(base).rpartition(".")[2] for base in written}
-                if bases & known and definition.node.name not in known:
-                    known.add(definition.node.name)
-                    grown = True
-        return (definition for definition in self.classes if definition.node.name in known - {name})
+        pending, known = [name], {name}
+        while pending:
+            for heir in self._heirs.get(pending.pop(), ()):
+                if heir not in known:
+                    known.add(heir)
+                    pending.append(heir)
+                    yield from self._classes_by_name[heir]
+
+    @cached_property
+    def _classes_by_name(self) -> dict[str, list[Definition]]:
+        found: dict[str, list[Definition]] = {}
+        for definition in self.classes:
+            found.setdefault(definition.node.name, []).append(definition)
+        return found
+
+    @cached_property
+    def _heirs(self) -> dict[str, dict[str, None]]:
+        """The names of the classes that have a base of each name, in the order of the classes."""
+        found: dict[str, dict[str, None]] = {}
+        for definition in self.classes:
+            assert isinstance(definition.node, ast.ClassDef)
+            written = (base.value if isinstance(base, ast.Subscript) else base for base in definition.node.bases)
+            for base in written:
+                found.setdefault(qualified_name(base).rpartition(".")[2], {})[definition.node.name] = None
+        return found
 
     def method(self, definition: Definition, name: str, depth: int = 0) -> tuple[Definition, Function] | None:
         """The method that a class surely has under a name, and the class it comes from; only one base is ever followed."""
@@ -215,6 +233,15 @@ class Symbols:
         if len(bases) == 1 and isinstance(bases[0], Definition) and depth < 10:
             return self.method(bases[0], name, depth + 1)
         return None
+
+
+def _is_open(module: Module) -> bool:
+    if module.tree is None or module.has_star_import or "__getattr__" in module.definitions:
+        return True
+    return any(
+        node.id in _NAMESPACES if isinstance(node, ast.Name) else node.attr == "modules" and qualified_name(node) == "sys.modules"
+        for node in module.of(ast.Name, ast.Attribute)
+    )
 
 
 def method_names(node: ast.ClassDef) -> set[str]:

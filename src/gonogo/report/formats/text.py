@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rich.text import Text
 
+from gonogo.documents.lines import split_lines
 from gonogo.model.finding import Finding, Location, Severity
 from gonogo.model.verdict import Outcome, Verdict
 from gonogo.report import plain
@@ -201,7 +202,7 @@ class TextWriter:
         if self._verdicts:
             print(file=self._target.stream)
         self._verdicts.append(verdict)
-        lines = {path: text.splitlines() for path, text in sources.items()}
+        lines = {path: split_lines(text) for path, text in sources.items()}
         self._report.print(verdict, lines.get, details=self._target.details)
 
     def finish(self, seconds: float) -> None:

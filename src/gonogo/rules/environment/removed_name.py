@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import tomllib
 from collections.abc import Iterator
 
 from packaging.utils import canonicalize_name
@@ -16,12 +15,14 @@ from gonogo.analysis.python.imports import Import, is_guarded
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, calls, last_names, origin
 from gonogo.analysis.python.symbols import Symbols
+from gonogo.documents.toml import parse_toml
 from gonogo.model.contract import Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # What code that catches these, or asks with these, provides for.
+MOST_OF_LOCK = 1_000_000  # words and signs
 FAILURES = frozenset({"AttributeError", "TypeError"})
 QUESTIONS = {"hasattr", "__version__", "signature", "Version", "parse"}
 
@@ -122,11 +123,7 @@ def _required(pyproject: Pyproject | None, distribution: str) -> list[str]:
 
 def _locked(experiment: Experiment) -> dict[str, str]:
     """The versions that the lock file settles, by canonical name; of several for one name the first."""
-    text = experiment.text("uv.lock")
-    try:
-        packages = tomllib.loads(text).get("package") if text else None
-    except tomllib.TOMLDecodeError:
-        return {}
+    packages = parse_toml(experiment.text("uv.lock") or "", MOST_OF_LOCK).table.get("package")
     tables = [package for package in packages if isinstance(package, dict)] if isinstance(packages, list) else []
     return {str(canonicalize_name(str(table.get("name", "")))): str(table["version"]) for table in reversed(tables) if table.get("version")}
 

@@ -9,7 +9,6 @@ from gonogo.analysis.interpreter.composing import ConfigSource
 from gonogo.analysis.interpreter.trace import Process, Trace
 from gonogo.analysis.project.config_places import ConfigPlaces
 from gonogo.compose.client import Composition
-from gonogo.documents.yaml import parse_yaml
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Certainty, Location, Severity, Stage
@@ -44,7 +43,7 @@ def run_does_not_compose(
     if contract.scope is not Scope.RUNS:
         yield from _of_entry_points(traces, config_places, experiment)
         return
-    if any(parse_yaml(file.text or "").error for file in experiment.with_suffix(".yaml", ".yml")):
+    if _has_unparsable(experiment):
         return  # IMP103 has the cause
     for trace in traces:
         for process in trace.processes:
@@ -81,11 +80,10 @@ def _of_entry_points(traces: list[Trace], places: ConfigPlaces, experiment: Expe
                 )
 
 
-def _has_unparsable(experiment: Experiment, folder: str) -> bool:
-    """Whether a YAML file of a config folder does not parse, of which IMP103 speaks."""
+def _has_unparsable(experiment: Experiment, folder: str = "") -> bool:
+    """Whether a YAML file of a config folder does not parse or was not read, of which IMP103 speaks."""
     prefix = "" if folder in ("", ".") else f"{folder}/"
-    files = (file for file in experiment.with_suffix(".yaml", ".yml") if file.path.startswith(prefix))
-    return any(parse_yaml(file.text or "").error for file in files)
+    return any(experiment.yaml(path).error for path in experiment.files if path.endswith((".yaml", ".yml")) and path.startswith(prefix))
 
 
 def _place_in_project(composition: Composition, run: Run | None, experiment: Experiment) -> Location | None:
@@ -98,13 +96,13 @@ def _place_in_project(composition: Composition, run: Run | None, experiment: Exp
         line = _line_of_default(experiment, candidate, missing[1]) if candidate is not None and missing is not None else None
         if line is not None and candidate is not None:
             return at(candidate, line)
-    place = parse_yaml(experiment.text(path) or "").places.get(("defaults",)) if path is not None else None
+    place = experiment.yaml(path).places.get(("defaults",)) if path is not None else None
     return at(path, place.line if place else None) if path is not None else None
 
 
 def _line_of_default(experiment: Experiment, path: str, name: str) -> int | None:
     """The line where a file's defaults list names a config or a group."""
-    document = parse_yaml(experiment.text(path) or "")
+    document = experiment.yaml(path)
     defaults = document.get(("defaults",), [])
     for index, entry in enumerate(defaults if isinstance(defaults, list) else []):
         pairs = entry.items() if isinstance(entry, dict) else [(str(entry), None)]

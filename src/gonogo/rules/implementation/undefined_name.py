@@ -82,19 +82,29 @@ def _faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols)
 
 def _node_at(module: Module, complaint: Complaint) -> ast.Name | None:
     """The name that a complaint speaks of; None in a text that is only read as code (a quoted annotation)."""
-    for node in module.of(ast.Name):
-        if node.lineno == complaint.line:
-            place = module.location(node)
-            if place.column == complaint.column:
-                return node
-    return None
+    names = module.once(_names_by_line, module.tree).get(complaint.line, {}) if module.tree is not None else {}
+    return names.get(module.bytes_before(complaint.line, complaint.column - 1))
+
+
+def _names_by_line(tree: ast.Module) -> dict[int, dict[int, ast.Name]]:
+    """Every name by the line and the byte that it begins on."""
+    found: dict[int, dict[int, ast.Name]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            found.setdefault(node.lineno, {}).setdefault(node.col_offset, node)
+    return found
+
+
+def _texts(tree: ast.Module) -> set[str]:
+    """Every text in the code."""
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def _may_be_defined(module: Module, node: ast.Name, symbols: Symbols) -> bool:
     scopes = symbols.scopes(module)
     if node.id in _INJECTED or symbols.is_open(module) or _is_unevaluated(module, scopes, node):
         return True
-    if any(entry.value == node.id for entry in module.of(ast.Constant)):
+    if module.tree is not None and node.id in module.once(_texts, module.tree):
         return True  # `if "name" in locals()`, `setattr(module, "name", …)`
     found = scopes.lookup(node.id, node)
     if found is None:
