@@ -1,0 +1,303 @@
+"""Whether the gradient of a value reaches any parameter, and which modules it was computed by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from gonogo.analysis.dataflow.blocks import Write
+from gonogo.analysis.dataflow.definitions import Class, Function, Instance
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import (
+    Attribute,
+    Call,
+    Choice,
+    Const,
+    Display,
+    Element,
+    Formatted,
+    Item,
+    Mapping,
+    Mode,
+    ModuleValue,
+    Operation,
+    Ref,
+    Repeated,
+    Returned,
+    Span,
+    Text,
+    Value,
+    constant,
+    plain,
+)
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.ops import NUMERIC, op_of
+
+# Methods and functions whose result has no gradient, whatever they are given.
+CUTS = frozenset(
+    {
+        "item",
+        "detach",
+        "detach_",
+        "numpy",
+        "tolist",
+        "argmax",
+        "argmin",
+        "argsort",
+        "float_",
+        "int",
+        "bool",
+        "long",
+        "from_numpy",
+        "asarray",
+    }
+    | {"eq", "ne", "gt", "ge", "lt", "le", "isnan", "isfinite", "isinf", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like"}
+    | {"zeros", "ones", "full", "rand", "randn", "randint", "arange", "linspace", "eye", "empty", "randperm", "one_hot", "stop_gradient"}
+    | {
+        "nonzero",
+        "round_",
+        "sign_",
+        "multinomial",
+        "bernoulli",
+        "shape",
+        "size",
+        "dim",
+        "numel",
+        "unique",
+        "bincount",
+        "device_count",
+        "len",
+    }
+    | {"empty_like", "new_zeros", "new_ones", "new_full", "new_tensor", "is_available", "time", "searchsorted", "histc", "accuracy"}
+)
+# Attributes of a tensor that have none.
+PLAIN = frozenset({"data", "grad", "shape", "dtype", "device", "ndim", "is_cuda", "layout", "indices"})
+# Layers of torch.nn without parameters: what comes out has a gradient if what goes in has.
+BARE = (
+    "relu", "softmax", "sigmoid", "tanh", "dropout", "pool", "loss", "entropy", "flatten", "identity", "upsample", "pad", "fold", "gelu",
+    "silu", "elu", "hardtanh", "softplus", "threshold", "glu", "shuffle", "similarity", "distance", "kl_div", "logsigmoid", "mish",
+    "hardswish", "hardsigmoid", "softsign", "unflatten", "gumbel", "shrink",
+)  # fmt: skip
+# Methods of tensors and of containers whose result has a gradient if what they are called on has.
+PASSES = frozenset(
+    {"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "type", "view", "reshape", "squeeze", "unsqueeze", "flatten", "transpose"}
+    | {
+        "contiguous",
+        "clone",
+        "mean",
+        "sum",
+        "max",
+        "min",
+        "expand",
+        "repeat",
+        "t",
+        "type_as",
+        "size",
+        "get",
+        "items",
+        "values",
+        "pow",
+        "sqrt",
+    }
+    | {
+        "requires_grad_",
+        "abs",
+        "exp",
+        "log",
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "std",
+        "var",
+        "norm",
+        "pin_memory",
+        "astype",
+        "copy",
+        "cat",
+        "clip",
+    }
+    | {
+        "expand_as",
+        "view_as",
+        "softmax",
+        "log_softmax",
+        "sigmoid",
+        "tanh",
+        "gather",
+        "masked_fill",
+        "retain_grad",
+        "rsqrt",
+        "square",
+        "neg",
+    }
+)
+
+
+class Gradients:
+    """Answers for the values of one program.
+
+    Args:
+        program: the walk; what is made a leaf anywhere in it, or written into, is not sure of anything.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self._leaves = {base(write.owner) for write in program.all(Write) if write.key == "requires_grad"}
+        self._leaves |= {base(event.call.receiver) for event in program.calls("requires_grad_") if event.call.receiver is not None}
+        self._known: dict[Value, bool | None] = {}
+
+    def reaches(self, value: Value) -> bool | None:
+        """Whether the gradient of a value reaches a parameter or a leaf: yes, no, or None for unknown."""
+        if value in self._known:
+            return self._known[value]
+        self._known[value] = None
+        found = self._read(value, set())
+        self._known[value] = found
+        return found
+
+    def is_made_leaf(self, value: Value) -> bool:
+        """Whether somebody makes a value a leaf by hand, by `requires_grad`."""
+        return base(value) in self._leaves
+
+    def is_cut_leaf(self, value: Value) -> bool:
+        """Whether a value is made a leaf by hand although what it was computed of is cut off from every parameter."""
+        value = plain(value)
+        if isinstance(value, Call) and value.method == "requires_grad_" and value.receiver is not None:
+            return self.is_cut_leaf(value.receiver)
+        if isinstance(value, Call) and constant(value.keywords.get("requires_grad")) is True and value.arguments:
+            op = op_of(value)
+            computed = op is not None and op.name in ("tensor", "Variable", "as_tensor")
+            return computed and any(isinstance(plain(given), (Call, Attribute, Operation)) for given in value.arguments[:1])
+        if not self.is_made_leaf(value) or isinstance(value, (Choice, Const)):
+            return False
+        kept, self._leaves = self._leaves, self._leaves - {value, base(value)}
+        cut = self._read(value, set()) is False
+        self._leaves = kept
+        return cut
+
+    def _read(self, value: Value, seen: set[Value]) -> bool | None:
+        value = plain(value)
+        if value in seen:
+            return False  # a loop adds nothing of its own
+        if isinstance(value, (Const, Ref, Text, Formatted, Function, Class, ModuleValue, Span)):
+            return False
+        if value in self._leaves:
+            return None
+        seen = seen | {value}
+        if isinstance(value, Choice):
+            return self._alike(value.options, seen)
+        if isinstance(value, Returned):
+            return self._read(value.value, seen)
+        if isinstance(value, (Display, Mapping, Operation)):
+            if isinstance(value, Operation) and value.operator not in ("+", "-", "*", "/", "**", "@", "neg", "%", "//", "and", "or", "~"):
+                return False
+            if isinstance(value, Display) and value.kind == "list" and not value.items and not value.added:
+                return None  # whoever it is handed to may fill it
+            return self._any(value.inputs(), seen)
+        if isinstance(value, Repeated):
+            return self._read(value.element, seen)
+        if isinstance(value, Item):
+            return self._read(value.owner, seen)
+        if isinstance(value, Attribute):
+            if value.name in PLAIN:
+                return False
+            owner = self._read(value.owner, seen)
+            return owner if owner is True or isinstance(plain(value.owner), (Call, Item, Element)) else None
+        if isinstance(value, Element):
+            return self._of_element(value, seen)
+        return self._of_call(value, seen) if isinstance(value, Call) else None
+
+    def _of_element(self, value: Element, seen: set[Value]) -> bool | None:
+        if value.sample is not None:
+            return False  # what a loader gives was made elsewhere
+        owner = plain(value.owner)
+        if kind_of(owner) is Kind.LOADER:
+            return False
+        return self._read(owner, seen) if isinstance(owner, (Call, Item)) else None
+
+    def _any(self, values: Iterable[Value], seen: set[Value]) -> bool | None:
+        found = [self._read(entry, seen) for entry in values]
+        return True if True in found else None if None in found else False
+
+    def _alike(self, values: Iterable[Value], seen: set[Value]) -> bool | None:
+        found = {self._read(entry, seen) for entry in values}
+        return found.pop() if len(found) == 1 else None
+
+    def _of_call(self, call: Call, seen: set[Value]) -> bool | None:
+        op = op_of(call)
+        if op is None:
+            return None
+        if constant(call.keywords.get("requires_grad")) is True or op.name in ("Parameter", "UninitializedParameter"):
+            return True
+        if "requires_grad" in call.keywords and constant(call.keywords["requires_grad"]) is not False:
+            return None
+        if op.name in CUTS or op.name in ("tensor", "as_tensor_"):
+            return False
+        if call.context.grad is Mode.OFF:
+            return False
+        if op.maker is not None:
+            return self._of_layer(op.name, op.maker, call, seen)
+        return self._of_function(op.name, op.library, call, seen)
+
+    def _of_layer(self, name: str, maker: Call, call: Call, seen: set[Value]) -> bool | None:
+        given = self._any(call.given(), seen)
+        if given is True:
+            return True
+        if maker.name.startswith("torch.nn.") and any(part in name for part in BARE):
+            return given
+        if kind_of(maker) in (Kind.MODEL, Kind.LOSS) and call.context.grad is Mode.ON:
+            return True if kind_of(maker) is Kind.MODEL and maker not in self._leaves else None
+        return None
+
+    def _of_function(self, name: str, library: str, call: Call, seen: set[Value]) -> bool | None:
+        receiver = call.receiver
+        if receiver is not None and not library:
+            if isinstance(plain(receiver), Ref):
+                return None
+            own = self._read(receiver, seen)
+            given = self._any(call.given(), seen)
+            if True in (own, given) and kind_of(receiver) is None:
+                return True
+            return False if own is False and given is False and name in PASSES else None
+        if library in NUMERIC:
+            if library != "torch" and library not in ("jax", "tensorflow"):
+                return False if library in ("numpy", "math", "scipy", "pandas") else None
+            if isinstance(plain(call.callee), Ref) and kind_of(call) is not None:
+                return None  # a layer or an optimizer, not what it computes
+            return self._any(call.given(), seen)
+        if name in ("float", "int", "str", "bool", "round", "len") and not library.count("."):
+            return False
+        if name in ("sum", "max", "min", "abs", "Variable", "checkpoint"):
+            return self._any(call.given(), seen)
+        return None
+
+
+def computed_by(value: Value) -> Iterator[Value]:
+    """The networks that a value was computed by, with its gradient: objects of the project and layers of libraries.
+
+    What was computed without automatic differentiation, or is detached, is left out.
+    """
+    pending, seen = [value], set()
+    while pending:
+        entry = pending.pop()
+        if entry in seen:
+            continue
+        seen.add(entry)
+        if isinstance(entry, Returned):
+            pending.append(entry.value)
+            callee = base(entry.call.callee)
+            if entry.call.context.grad is not Mode.OFF and isinstance(callee, (Instance, Call)):
+                yield callee
+            continue
+        if isinstance(entry, Call):
+            op = op_of(entry)
+            if entry.context.grad is Mode.OFF or (op is not None and op.name in CUTS):
+                continue
+            callee = base(entry.callee)
+            if kind_of(callee) in (Kind.MODEL, Kind.LOSS):
+                yield callee
+        if isinstance(entry, Attribute) and entry.name in PLAIN:
+            continue
+        if isinstance(entry, (Function, Class, Instance, Ref)):
+            continue
+        pending += list(entry.inputs())

@@ -1,0 +1,116 @@
+"""TRN103."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Called, Event, Gives, Loop, Write
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Value, plain
+from gonogo.analysis.training.acts import Does
+from gonogo.analysis.training.escapes import escapes
+from gonogo.analysis.training.gradients import computed_by
+from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.loops import Done, acts
+from gonogo.analysis.training.objects import each, holdings, may_be_same, parts_of
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+
+@rule("TRN103", "no-step", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def no_step(programs: list[Program]) -> Iterator[Violation]:
+    """Gradients are computed in a loop, and the optimizer that was made for them is never stepped.
+
+    What it does:
+        Looks at each optimizer that a program makes. Speaks where gradients of its parameters are computed in a loop, nothing ever
+        calls its `step()`, and it is handed to nothing unknown, kept nowhere and returned to nobody. `optimizer.step` without
+        parentheses is no call.
+
+    Why it matters:
+        Nothing is learned: the network that is evaluated is the one that was made at random, and every number is that of chance.
+
+    Instead:
+        Call `optimizer.step()` after `backward()`.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    done = walked.known(acts)
+    computes = [entry for entry in done if entry.act.does is Does.COMPUTES and any(isinstance(loop, Loop) for loop in entry.loops)]
+    if not computes:
+        return
+    steps = [entry for entry in done if entry.act.does is Does.STEPS]
+    for event in walked.calls():
+        optimizer = event.call
+        if kind_of(optimizer) is not Kind.OPTIMIZER or any(may_be_same(entry.act.on, optimizer) for entry in steps):
+            continue
+        mine = [entry for entry in computes if _concerns(walked, optimizer, entry)]
+        if mine and not _is_unclear(walked, optimizer):
+            yield violation(
+                mine[0].at,
+                "gradients are computed here, and nothing ever steps the optimizer that was made for them",
+                "call `step()` of the optimizer after `backward()`",
+                related=((optimizer, "the optimizer is made here"),),
+            )
+
+
+def _concerns(walked: Program, optimizer: Value, done: Done) -> bool:
+    """Whether gradients are those of the optimizer's own parameters, for sure."""
+    used = {part for network in computed_by(done.act.on) for part in parts_of(walked, network)}
+    own = {part for network in holdings(optimizer).networks for part in parts_of(walked, network)}
+    return bool(used & own)
+
+
+def _is_unclear(walked: Program, optimizer: Value) -> bool:
+    """Whether somebody else may step it: unknown code that gets it, a caller, a container, a step of something that is not known."""
+    wanted = each(optimizer)
+    if any(escapes(event, wanted) for event in walked.calls()):
+        return True
+    if any(event.call.method in ("step", "optimizer_step") and not _is_known(event) for event in walked.calls("step", "optimizer_step")):
+        return True
+    if any(isinstance(entry.owner, Value) and not isinstance(entry.key, str) and each(entry.value) & wanted for entry in walked.all(Write)):
+        return True
+    return any(_gives(entry, wanted) for entry in walked.all(Gives))
+
+
+def _is_known(event: Event) -> bool:
+    receiver = event.call.receiver
+    return receiver is not None and kind_of(receiver) is not None
+
+
+def _gives(entry: Gives, wanted: set[Value]) -> bool:
+    """Whether a function that nobody known calls returns the optimizer."""
+    is_outermost = not any(isinstance(around, Called) for around in list(entry.around())[1:])
+    if entry.value is None or not is_outermost:
+        return False
+    value = plain(entry.value)
+    return any(each(inner) & wanted for inner in (value, *value.inputs()))
+
+
+LOOP = """import torch
+from torch import nn
+
+class Trainer:
+    def __init__(self, model):
+        self.model = model
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def fit(self, loader):
+        for inputs, targets in loader:
+            self.optimizer.zero_grad()
+            loss = nn.functional.mse_loss(self.model(inputs), targets)
+            loss.backward(){marker}
+            {last}
+
+
+Trainer(nn.Linear(4, 1)).fit([(torch.randn(8, 4), torch.randn(8, 1))] * 8)
+"""
+BAD = [
+    program(LOOP.format(marker="  # <- here", last="print(loss.item())")),
+    program(LOOP.format(marker="  # <- here", last="self.optimizer.step")),
+]
+GOOD = program(LOOP.format(marker="", last="self.optimizer.step()"))
