@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from enum import Enum
 
 from gonogo.analysis.dataflow.definitions import Instance
-from gonogo.analysis.dataflow.values import Call, Value
+from gonogo.analysis.dataflow.values import Call, Context, Value
 from gonogo.analysis.python.modules import Module
 
 
@@ -78,14 +78,26 @@ class Write(Happening):
 class Change(Happening):
     """An augmented assignment, `x += y`; `result` is what the name stands for afterwards."""
 
-    __slots__ = ("before", "operand", "operator", "result")
+    __slots__ = ("before", "context", "operand", "operator", "result")
 
     def __init__(self, module: Module, node: ast.AST, before: Value, operator: str, operand: Value, result: Value) -> None:
         super().__init__(module, node)
+        self.context = Context()
         self.before = before
         self.operator = operator
         self.operand = operand
         self.result = result
+
+
+class Alias(Happening):
+    """A second name for what has one already: `best_model = model`."""
+
+    __slots__ = ("name", "value")
+
+    def __init__(self, module: Module, node: ast.AST, name: str, value: Value) -> None:
+        super().__init__(module, node)
+        self.name = name
+        self.value = value
 
 
 class Loop(Happening):

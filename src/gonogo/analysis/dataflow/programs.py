@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from gonogo.analysis.dataflow import calls as _calls  # noqa: F401  (it enters what calls do)
-from gonogo.analysis.dataflow.blocks import Block, Event, Happening
+from gonogo.analysis.dataflow.blocks import Block, Event, Happening, Imported
 from gonogo.analysis.dataflow.calls import into
 from gonogo.analysis.dataflow.contents import Contents, contents_of
 from gonogo.analysis.dataflow.core import FEWEST_STEPS, Imports, Place, Walker
@@ -102,7 +102,12 @@ class _Project:
 
     def programs(self) -> Iterator[Program]:
         subjects = [module for module in self.modules if SUBJECTS.search(module.text)]
-        scripts = [module for module in self.modules if is_script(module) and (module in subjects or self._uses(module, subjects))]
+        imported = {part for module in self.modules for dotted in module.imports.values() for part in dotted.split(".")}
+        scripts = [
+            module
+            for module in self.modules
+            if is_script(module, module.name.rpartition(".")[2] in imported) and (module in subjects or self._uses(module, subjects))
+        ]
         for place, module in enumerate(scripts):
             yield self._script(module, self._share(len(scripts) - place + len(subjects)))
         for place, module in enumerate(subjects):
@@ -140,6 +145,10 @@ class _Project:
                 continue
             walker.walked.clear()
             walker.block = Block()
+            top = self.imports.bodies.get(module)
+            if top is not None and top.items:
+                walker.emit(Imported(module, module.tree or entry, module, top))
+            begun = len(walker.block.items)
             walker.heap.push()
             value = frame.names.get(entry.name)
             if isinstance(value, Function):
@@ -149,7 +158,7 @@ class _Project:
             self.seen.update(walker.walked)
             heap: Store[Place] = Store()
             heap.layers = [self.imports.heap.layers[0], walker.heap.pop()]
-            if walker.block.items:
+            if len(walker.block.items) > begun:
                 yield Program(module, entry.name, walker.block, heap, is_script=False)
             if walker.steps <= 0:
                 break
@@ -178,18 +187,21 @@ _NOTHING = Module("", "")  # the main module of what is walked without being sta
 Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
-def is_script(module: Module) -> bool:
-    """Whether a file does something when it is run: a `__main__` guard, or calls at its top that are more than settings."""
+def is_script(module: Module, is_imported: bool) -> bool:
+    """Whether a file does something when it is run: a `__main__` guard, or statements at its top that are more than settings."""
     if module.tree is None:
         return False
     if main_guard(module) is not None:
         return True
-    loose = [entry for entry in module.tree.body if isinstance(entry, (ast.For, ast.While, ast.With, ast.Expr)) and _acts(entry)]
-    return bool(loose) and not module.is_package
+    return not module.is_package and any(_acts(entry, is_imported) for entry in module.tree.body)
 
 
-def _acts(statement: ast.stmt) -> bool:
-    return not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+def _acts(statement: ast.stmt, is_imported: bool) -> bool:
+    if isinstance(statement, ast.Assign) and not is_imported:
+        return isinstance(statement.value, ast.Call)
+    if isinstance(statement, ast.Expr):
+        return not isinstance(statement.value, ast.Constant)
+    return isinstance(statement, (ast.For, ast.While, ast.With))
 
 
 def _definitions(module: Module) -> Iterator[Named]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 
-from gonogo.analysis.dataflow.blocks import Attempt, Block, Branch, Change, End, Gives, With
+from gonogo.analysis.dataflow.blocks import Alias, Attempt, Block, Branch, Change, End, Gives, With
 from gonogo.analysis.dataflow.containers import assign
 from gonogo.analysis.dataflow.contexts import entered
 from gonogo.analysis.dataflow.core import STATEMENTS, Walker
@@ -13,6 +13,7 @@ from gonogo.analysis.dataflow.definitions import Class, Frame, Function
 from gonogo.analysis.dataflow.expressions import OPERATORS, operation, truth
 from gonogo.analysis.dataflow.loops import walk_for, walk_while
 from gonogo.analysis.dataflow.values import Call, Const, Ref, Unknown, Value, choice
+from gonogo.analysis.python.names import last_name
 
 
 def _expression(walker: Walker, node: ast.Expr) -> None:
@@ -26,6 +27,8 @@ def _assign(walker: Walker, node: ast.Assign) -> None:
     value = walker.read(node.value)
     for target in node.targets:
         assign(walker, target, value)
+        if isinstance(node.value, (ast.Name, ast.Attribute, ast.Subscript)) and isinstance(target, (ast.Name, ast.Attribute)):
+            walker.emit(Alias(walker.module, node, last_name(target), value))
 
 
 def _annotated(walker: Walker, node: ast.AnnAssign) -> None:
@@ -46,7 +49,9 @@ def _augmented(walker: Walker, node: ast.AugAssign) -> None:
     operand = walker.read(node.value)
     operator = OPERATORS.get(type(node.op), "?")
     result = operation(walker, node, operator, (before, operand))
-    walker.emit(Change(walker.module, node, before, operator, operand, result))
+    change = Change(walker.module, node, before, operator, operand, result)
+    change.context = walker.context
+    walker.emit(change)
     assign(walker, target, result)
 
 

@@ -20,11 +20,13 @@ from gonogo.analysis.dataflow.values import (
     Mode,
     ModuleValue,
     Operation,
+    Parameter,
     Ref,
     Repeated,
     Returned,
     Span,
     Text,
+    Unknown,
     Value,
     constant,
     plain,
@@ -301,3 +303,32 @@ def computed_by(value: Value) -> Iterator[Value]:
         if isinstance(entry, (Function, Class, Instance, Ref)):
             continue
         pending += list(entry.inputs())
+
+
+def is_fully_known(value: Value) -> bool:
+    """Whether it is known of all that a value was made of by which networks it was computed."""
+    pending, seen = [value], set()
+    while pending:
+        entry = pending.pop()
+        if entry in seen:
+            continue
+        seen.add(entry)
+        if isinstance(entry, (Parameter, Unknown)):
+            return False
+        if isinstance(entry, Call) and not _is_known_call(entry):
+            return False
+        if isinstance(entry, Returned):
+            pending.append(entry.value)
+        elif not isinstance(entry, (Function, Class, Instance, Ref)):
+            pending += list(entry.inputs())
+    return True
+
+
+def _is_known_call(call: Call) -> bool:
+    """Whether a call computes by the tensors it is given, or by a network that is known."""
+    callee = plain(call.callee)
+    if isinstance(callee, Ref):
+        return True
+    if isinstance(callee, Attribute):
+        return kind_of(callee.owner) is None and not any(isinstance(base(given), Instance) for given in call.given())
+    return kind_of(base(callee)) in (Kind.MODEL, Kind.LOSS)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gonogo.analysis.dataflow.blocks import Called
 from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Attribute, Call, Choice, Parameter, Unknown, Value, is_none, options
@@ -135,9 +137,38 @@ def _fields(program: Program) -> dict[Value, list[Value]]:
     return found
 
 
+def made_objects(program: Program) -> list[Instance]:
+    """The objects of the project's classes that the program makes and that hold anything."""
+    here = {called.call for called in program.all(Called)} | {event.call for event in program.calls()}
+    own = {owner for layer in program.heap.layers[1:] for owner, _ in layer if isinstance(owner, Instance) and owner.made is None}
+    return [owner for owner in program.known(_fields) if isinstance(owner, Instance) and (owner.made in here or owner in own)]
+
+
 def fields_of(program: Program, owner: Value) -> dict[str, Value]:
     """The attributes that an object holds in the end, by name."""
     found: dict[str, Value] = {}
     for layer in program.heap.layers:
         found.update({key: value for (holder, key), value in layer.items() if holder is owner and isinstance(key, str)})
     return found
+
+
+# Layers of torch.nn that have parameters, by the beginning of their name.
+_LEARNING = re.compile(
+    r"^(?:Lazy)?(?:Linear|Bilinear|Conv|Embedding|LSTM|GRU|RNN|BatchNorm|LayerNorm|GroupNorm|InstanceNorm|MultiheadAttention|Transformer|"
+    r"PReLU|SyncBatchNorm|RMSNorm)"
+)
+
+
+def has_parameters(program: Program, network: Value) -> bool:
+    """Whether a network surely has parameters: a layer that has some, or a part of its own."""
+    for part in parts_of(program, network):
+        if isinstance(part, Call) and part.name.startswith("torch.nn.") and _LEARNING.match(part.short):
+            return True
+        if isinstance(part, Instance) and any(_is_parameter(value) for value in fields_of(program, part).values()):
+            return True
+    return False
+
+
+def _is_parameter(value: Value) -> bool:
+    made = base(value)
+    return isinstance(made, Call) and made.short in ("Parameter", "UninitializedParameter")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from gonogo.analysis.dataflow.blocks import Called, Event, Happening
+from gonogo.analysis.dataflow.blocks import Branch, Called, Change, Event, Gives, Happening, Loop, Write
 from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Operation, Ref, Returned, Value
@@ -75,3 +75,40 @@ def scored(program: Program) -> set[Call]:
 def call_of(entry: Happening) -> Call | None:
     """The call of an event or of a function that is walked into."""
     return entry.call if isinstance(entry, (Event, Called)) else None
+
+
+def operations(program: Program) -> list[Operation]:
+    """Every operator that something depends on: in the arguments of calls, in conditions, in what is written, returned or added up."""
+    found: dict[Operation, None] = {}
+    seen: set[Value] = set()
+    for start in _starts(program):
+        pending = [start]
+        while pending:
+            value = pending.pop()
+            if value in seen:
+                continue
+            seen.add(value)
+            if isinstance(value, Operation):
+                found[value] = None
+            if not isinstance(value, (Function, Class, Instance, Ref)):
+                pending += value.inputs()
+    return list(found)
+
+
+def _starts(program: Program) -> Iterator[Value]:
+    for event in program.calls():
+        yield event.call
+    for called in program.all(Called):
+        yield from called.call.given()
+    for write in program.all(Write):
+        yield write.value
+    for change in program.all(Change):
+        yield change.result
+    for branch in program.all(Branch):
+        if branch.test is not None:
+            yield branch.test
+    for loop in program.all(Loop):
+        yield from (value for value in (loop.test, loop.iterated) if value is not None)
+    for gives in program.all(Gives):
+        if gives.value is not None:
+            yield gives.value
