@@ -32,6 +32,7 @@ from gonogo.analysis.dataflow.values import (
     options,
     plain,
 )
+from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 
 MAX_ARMS = 3  # objects of which one is called, that are walked into one by one
@@ -39,37 +40,13 @@ MAX_MODULES = 12  # objects of one class whose `__init__` is walked
 # Library calls that keep a function for later, or only look at it: it is not walked where they stand.
 KEEPS = frozenset({"partial", "wraps", "signal", "register", "add_argument", "DataLoader", "lru_cache", "print", "isinstance", "delayed"})
 # Calls that change nothing and that no question is about.
-TRIFLES = frozenset(
-    {
-        "isinstance",
-        "len",
-        "hasattr",
-        "range",
-        "super.__init__",
-        "add_argument",
-        "TypeVar",
-        "getLogger",
-        "join",
-        "format",
-        "Path",
-        "callable",
-    }
-    | {
-        "issubclass",
-        "getattr",
-        "type",
-        "lower",
-        "upper",
-        "strip",
-        "split_name",
-        "startswith",
-        "endswith",
-        "dirname",
-        "basename",
-        "id",
-        "repr",
-    }
+TRIFLES = words(
+    """
+    isinstance len hasattr range super.__init__ add_argument TypeVar getLogger join format Path callable issubclass getattr type lower
+    upper strip split_name startswith endswith dirname basename id repr
+    """
 )
+TRIFLING = ("re.", "logging.", "typing.", "warnings.", "functools.", "pathlib.", "abc.", "enum.", "dataclasses.")
 LOADERS = frozenset({"DataLoader", "StatefulDataLoader", "PrefetchLoader"})
 
 
@@ -270,7 +247,7 @@ def _library(walker: Walker, call: Call) -> Value:
         return chained
     _callbacks(walker, call)
     changed_by(walker, call)
-    if call.short not in TRIFLES:
+    if call.short not in TRIFLES and not call.name.startswith(TRIFLING):
         walker.emit(Event(call))
     return _gotten(walker, call) or call
 

@@ -29,27 +29,18 @@ from gonogo.analysis.dataflow.values import (
     options,
     plain,
 )
+from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 
 MAX_ADDED = 32
 MAX_SPREAD = 4  # options of a choice that are followed one by one
 # What iterates over its first argument and gives the same entries.
-SAME_ENTRIES = frozenset(
-    {
-        "list",
-        "tuple",
-        "iter",
-        "reversed",
-        "sorted",
-        "set",
-        "tqdm",
-        "tqdm.tqdm",
-        "tqdm.auto.tqdm",
-        "tqdm.notebook.tqdm",
-        "rich.progress.track",
-    }
-    | {"itertools.islice", "itertools.cycle", "itertools.chain", "tqdm.rich.tqdm", "tqdm.autonotebook.tqdm", "fastprogress.progress_bar"}
-    | {"copy.copy", "copy.deepcopy", "random.sample", "itertools.takewhile", "track", "progress_bar", "more_itertools.peekable"}
+SAME_ENTRIES = words(
+    """
+    list tuple iter reversed sorted set tqdm tqdm.tqdm tqdm.auto.tqdm tqdm.notebook.tqdm rich.progress.track itertools.islice
+    itertools.cycle itertools.chain tqdm.rich.tqdm tqdm.autonotebook.tqdm fastprogress.progress_bar copy.copy copy.deepcopy
+    random.sample itertools.takewhile track progress_bar more_itertools.peekable
+    """
 )
 ADDERS = {"append": 0, "add": 0, "appendleft": 0, "insert": 1, "put": 0}
 

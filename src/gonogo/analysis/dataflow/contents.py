@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, TypeVar
 
-from gonogo.analysis.dataflow.blocks import Block, Event, Happening, Imported
+from gonogo.analysis.dataflow.blocks import Alias, Block, Called, Event, Gives, Happening, Imported
+from gonogo.analysis.dataflow.values import Call
 
+T = TypeVar("T")
 H = TypeVar("H", bound=Happening)
 
 
@@ -21,6 +25,7 @@ class Contents:
         self.events: dict[str, list[Event]] = {}
         self.imports: list[Block] = []
         self._others: dict[type[Happening], list[Happening]] = {}
+        self._answers: dict[Callable[..., Any], list[Any]] = {}
         self._collect(block)
 
     def _collect(self, block: Block) -> None:
@@ -34,6 +39,19 @@ class Contents:
                 for inner in entry.blocks():
                     self._collect(inner)
 
+    @cached_property
+    def made(self) -> set[Call]:
+        """Every call, walked into or not."""
+        events = {event.call for listed in self.events.values() for event in listed}
+        return events | {called.call for called in self.of(Called)}
+
+    def gathered(self, ask: Callable[[Contents], Iterable[T]]) -> list[T]:
+        """What a function finds here, asked once: modules that many programs import are looked at once for all."""
+        found = self._answers.get(ask)
+        if found is None:
+            found = self._answers[ask] = list(ask(self))
+        return found
+
     def of(self, kind: type[H]) -> list[H]:
         """Everything of a kind, in order."""
         found: list[Any] = self._others.get(kind, [])
@@ -46,3 +64,16 @@ def contents_of(block: Block) -> Contents:
         block.contents = Contents(block)
     assert isinstance(block.contents, Contents)
     return block.contents
+
+
+def prune(block: Block) -> bool:
+    """Take out of a module's body what says nothing: branches and attempts in which nothing happens. Whether anything is left."""
+    block.items = [entry for entry in block.items if _says_something(entry)]
+    return bool(block.items)
+
+
+def _says_something(entry: Happening) -> bool:
+    if isinstance(entry, (Alias, Gives)):
+        return False
+    inner = [prune(part) for part in entry.blocks()]  # each, not only up to the first
+    return any(inner) if inner else True

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from gonogo.analysis.dataflow.blocks import Block, End, Happening, Imported
+from gonogo.analysis.dataflow.contents import prune
 from gonogo.analysis.dataflow.definitions import Frame
 from gonogo.analysis.dataflow.locate import Locator
 from gonogo.analysis.dataflow.store import Store
@@ -231,6 +232,7 @@ class Walker:
         self.block, self.inside = body, None
         with self.in_frame(frame), self.in_context(Context()):
             self.run(module.tree.body)
+        prune(body)
         self.heap, self.steps, self.active, self.block, self.inside = before
         return frame
 

@@ -41,6 +41,7 @@ class Flow(Generic[F]):
     def __init__(self) -> None:
         self.seen: dict[Happening, frozenset[F]] = {}
         self.visits: dict[Happening, list[frozenset[F]]] = {}
+        self._known: dict[tuple[Happening, frozenset[F]], tuple[frozenset[F] | None, frozenset[F] | None]] = {}
 
     def step(self, entry: Happening, state: frozenset[F]) -> frozenset[F]:
         """The facts after an event, or as a loop, branch, block or called function is entered."""
@@ -73,19 +74,31 @@ class Flow(Generic[F]):
     def _entry(self, entry: Happening, state: frozenset[F], left: _Left[F]) -> frozenset[F] | None:
         state = self.step(entry, state)
         if isinstance(entry, Loop):
-            return self._loop(entry, state, left)
+            return self._loop_once(entry, state, left)
         if isinstance(entry, Branch):
             return _joined([self._block(arm, state, left) for arm in entry.arms]) if entry.arms else state
         if isinstance(entry, Attempt):
             return self._attempt(entry, state, left)
         if isinstance(entry, (Called, Imported)):
-            inside: _Left[F] = _Left()
-            ended = _joined([self._block(entry.body, state, inside), inside.take(End.RETURN)])
+            if (entry, state) not in self._known:
+                inside: _Left[F] = _Left()
+                self._known[entry, state] = _joined([self._block(entry.body, state, inside), inside.take(End.RETURN)]), None
+            ended = self._known[entry, state][0]
             return self.leave(entry, ended) if ended is not None else None
         if isinstance(entry, With):
             ended = self._block(entry.body, state, left)
             return self.leave(entry, ended) if ended is not None else None
         return state
+
+    def _loop_once(self, entry: Loop, state: frozenset[F], left: _Left[F]) -> frozenset[F] | None:
+        """Go through a loop, unless it was entered with the same facts before: loops within loops would be gone through again and again."""
+        if (entry, state) not in self._known:
+            inside: _Left[F] = _Left()
+            self._known[entry, state] = self._loop(entry, state, inside), inside.take(End.RETURN)
+        ended, returned = self._known[entry, state]
+        if returned is not None:
+            left.add(End.RETURN, returned)
+        return ended
 
     def _loop(self, entry: Loop, state: frozenset[F], left: _Left[F]) -> frozenset[F] | None:
         inside: _Left[F] = _Left()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.python.modules import Module
 
 
@@ -48,36 +49,9 @@ class Locator:
         return "." in dotted or dotted.lower() not in _LIBRARIES
 
 
-_LIBRARIES = frozenset(
-    {
-        "torch",
-        "numpy",
-        "pandas",
-        "sklearn",
-        "datasets",
-        "transformers",
-        "evaluate",
-        "tensorflow",
-        "keras",
-        "jax",
-        "scipy",
-        "wandb",
-        "random",
-    }
-    | {
-        "types",
-        "logging",
-        "copy",
-        "queue",
-        "time",
-        "math",
-        "data",
-        "test",
-        "tokenize",
-        "statistics",
-        "timm",
-        "optuna",
-        "peft",
-        "accelerate",
-    }
+_LIBRARIES = words(
+    """
+    torch numpy pandas sklearn datasets transformers evaluate tensorflow keras jax scipy wandb random types logging copy queue time
+    math data test tokenize statistics timm optuna peft accelerate
+    """
 )

@@ -71,6 +71,11 @@ class Program:
             self.answers[ask] = ask(self)
         return self.answers[ask]  # type: ignore[no-any-return]
 
+    def gather(self, ask: Callable[[Contents], Iterable[T]]) -> Iterator[T]:
+        """What a function finds in the program and in each module that it imports."""
+        for part in self.contents:
+            yield from part.gathered(ask)
+
     def calls(self, *names: str) -> Iterator[Event]:
         """Every call that is not walked into, of functions or methods of these names (the last part; any, if none is given)."""
         for part in self.contents:

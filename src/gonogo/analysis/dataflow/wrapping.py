@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from gonogo.analysis.dataflow.definitions import Instance
 from gonogo.analysis.dataflow.values import Attribute, Call, Choice, Item, Turn, Value, constant, options, plain
+from gonogo.analysis.dataflow.words import words
 
 # Methods that give back the object they are called on: of networks (`torch.nn.Module`), and of what is put on a device in place.
 SAME_OBJECT = frozenset(
     {"to", "cuda", "cpu", "eval", "train", "half", "float", "double", "bfloat16", "requires_grad_", "share_memory", "to_empty", "type"}
 )
 # Functions and classes, by the last part of their name, around one object.
-AROUND = frozenset(
-    {
-        "DistributedDataParallel",
-        "DataParallel",
-        "DDP",
-        "FSDP",
-        "FullyShardedDataParallel",
-        "compile",
-        "script",
-        "unwrap_model",
-        "extract_model",
-    }
-    | {"DistributedModel", "convert_sync_batchnorm", "prepare_model", "prepare_model_for_kbit_training"}
+AROUND = words(
+    """
+    DistributedDataParallel DataParallel DDP FSDP FullyShardedDataParallel compile script unwrap_model extract_model DistributedModel
+    convert_sync_batchnorm prepare_model prepare_model_for_kbit_training
+    """
 )
 # Methods of helpers (Accelerate, Fabric) that give back all they are given, in order.
-PREPARES = frozenset(
-    {"prepare", "setup", "setup_module", "setup_optimizers", "setup_dataloaders", "prepare_model", "prepare_optimizer"}
-    | {"prepare_data_loader", "prepare_scheduler", "_setup", "unwrap_model", "unwrap"}
+PREPARES = words(
+    """
+    prepare setup setup_module setup_optimizers setup_dataloaders prepare_model prepare_optimizer prepare_data_loader
+    prepare_scheduler _setup unwrap_model unwrap
+    """
 )
 MAX_STEPS = 20
 

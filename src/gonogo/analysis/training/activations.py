@@ -7,6 +7,7 @@ from enum import Enum
 
 from gonogo.analysis.dataflow.definitions import Instance
 from gonogo.analysis.dataflow.values import Attribute, Call, Choice, Const, Item, Operation, Returned, Span, Value, is_none, number, options
+from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.ops import Op, op_of
@@ -23,11 +24,12 @@ class Gives(Enum):
 
 
 # Functions that leave numbers as they are: shapes, devices, types, choices of rows and columns.
-NEUTRAL = frozenset(
-    {"view", "reshape", "squeeze", "unsqueeze", "flatten", "to", "cuda", "cpu", "float", "double", "contiguous", "transpose", "clone"}
-    | {"t", "type", "type_as", "detach", "numpy", "half", "expand", "view_as", "reshape_as", "squeeze_", "ravel", "tolist", "item"}
-    | {"bfloat16", "identity", "movedim", "moveaxis", "rearrange", "stack", "cat", "dropout", "index_select", "unflatten", "tensor"}
-    | {"array", "asarray"}
+NEUTRAL = words(
+    """
+    view reshape squeeze unsqueeze flatten to cuda cpu float double contiguous transpose clone t type type_as detach numpy half expand
+    view_as reshape_as squeeze_ ravel tolist item bfloat16 identity movedim moveaxis rearrange stack cat dropout index_select
+    unflatten tensor array asarray
+    """
 )
 _ACTIVATIONS = {
     "softmax": Gives.SOFTMAX, "softmin": Gives.SOFTMAX, "gumbel_softmax": Gives.SOFTMAX, "sigmoid": Gives.SIGMOID,

@@ -7,17 +7,19 @@ from collections.abc import Iterable
 from gonogo.analysis.dataflow.blocks import Event, Happening
 from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.values import Call, Display, Mapping, Parameter, Ref, Unknown, Value, plain
+from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import AROUND, PREPARES, base
 from gonogo.analysis.training.kinds import kind_of
 from gonogo.analysis.training.objects import each
 
 # Library calls that leave an optimizer, a network and its gradients as they are, by the last part of their name.
-HARMLESS = frozenset(
-    {"print", "save", "state_dict", "load_state_dict", "clip_grad_norm_", "clip_grad_value_", "unscale_", "scale", "update", "append"}
-    | {"info", "debug", "warning", "watch", "log", "summary", "named_parameters", "parameters", "add_graph", "dump", "items", "sum"}
-    | {"vars", "GradScaler", "step", "zero_grad", "register", "format", "str", "next", "iter", "zip", "enumerate", "list", "dict"}
-    | {"deepcopy", "copy", "add_param_group", "count_params", "tqdm", "add_histogram", "add_scalar", "parameters_to_vector", "no_sync"}
-    | {"accumulate", "register_hook"}
+HARMLESS = words(
+    """
+    print save state_dict load_state_dict clip_grad_norm_ clip_grad_value_ unscale_ scale update append info debug warning watch log
+    summary named_parameters parameters add_graph dump items sum vars GradScaler step zero_grad register format str next iter zip
+    enumerate list dict deepcopy copy add_param_group count_params tqdm add_histogram add_scalar parameters_to_vector no_sync
+    accumulate register_hook
+    """
 )
 
 

@@ -31,46 +31,19 @@ from gonogo.analysis.dataflow.values import (
     constant,
     plain,
 )
+from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.ops import NUMERIC, op_of
 
 # Methods and functions whose result has no gradient, whatever they are given.
-CUTS = frozenset(
-    {
-        "item",
-        "detach",
-        "detach_",
-        "numpy",
-        "tolist",
-        "argmax",
-        "argmin",
-        "argsort",
-        "float_",
-        "int",
-        "bool",
-        "long",
-        "from_numpy",
-        "asarray",
-    }
-    | {"eq", "ne", "gt", "ge", "lt", "le", "isnan", "isfinite", "isinf", "zeros_like", "ones_like", "full_like", "rand_like", "randn_like"}
-    | {"zeros", "ones", "full", "rand", "randn", "randint", "arange", "linspace", "eye", "empty", "randperm", "one_hot", "stop_gradient"}
-    | {
-        "nonzero",
-        "round_",
-        "sign_",
-        "multinomial",
-        "bernoulli",
-        "shape",
-        "size",
-        "dim",
-        "numel",
-        "unique",
-        "bincount",
-        "device_count",
-        "len",
-    }
-    | {"empty_like", "new_zeros", "new_ones", "new_full", "new_tensor", "is_available", "time", "searchsorted", "histc", "accuracy"}
+CUTS = words(
+    """
+    item detach detach_ numpy tolist argmax argmin argsort float_ int bool long from_numpy asarray eq ne gt ge lt le isnan isfinite
+    isinf zeros_like ones_like full_like rand_like randn_like zeros ones full rand randn randint arange linspace eye empty randperm
+    one_hot stop_gradient nonzero round_ sign_ multinomial bernoulli shape size dim numel unique bincount device_count len empty_like
+    new_zeros new_ones new_full new_tensor is_available time searchsorted histc accuracy
+    """
 )
 # Attributes of a tensor that have none.
 PLAIN = frozenset({"data", "grad", "shape", "dtype", "device", "ndim", "is_cuda", "layout", "indices"})
@@ -81,59 +54,16 @@ BARE = (
     "hardswish", "hardsigmoid", "softsign", "unflatten", "gumbel", "shrink",
 )  # fmt: skip
 # Methods of tensors and of containers whose result has a gradient if what they are called on has.
-PASSES = frozenset(
-    {"to", "cuda", "cpu", "float", "double", "half", "bfloat16", "type", "view", "reshape", "squeeze", "unsqueeze", "flatten", "transpose"}
-    | {
-        "contiguous",
-        "clone",
-        "mean",
-        "sum",
-        "max",
-        "min",
-        "expand",
-        "repeat",
-        "t",
-        "type_as",
-        "size",
-        "get",
-        "items",
-        "values",
-        "pow",
-        "sqrt",
-    }
-    | {
-        "requires_grad_",
-        "abs",
-        "exp",
-        "log",
-        "add",
-        "sub",
-        "mul",
-        "div",
-        "std",
-        "var",
-        "norm",
-        "pin_memory",
-        "astype",
-        "copy",
-        "cat",
-        "clip",
-    }
-    | {
-        "expand_as",
-        "view_as",
-        "softmax",
-        "log_softmax",
-        "sigmoid",
-        "tanh",
-        "gather",
-        "masked_fill",
-        "retain_grad",
-        "rsqrt",
-        "square",
-        "neg",
-    }
+PASSES = words(
+    """
+    to cuda cpu float double half bfloat16 type view reshape squeeze unsqueeze flatten transpose contiguous clone mean sum max min
+    expand repeat t type_as size get items values pow sqrt requires_grad_ abs exp log add sub mul div std var norm pin_memory astype
+    copy cat clip expand_as view_as softmax log_softmax sigmoid tanh gather masked_fill retain_grad rsqrt square neg
+    """
 )
+
+
+MAX_DEPTH = 120  # values within values; beyond, nothing is known
 
 
 class Gradients:
@@ -147,14 +77,28 @@ class Gradients:
         self._leaves = {base(write.owner) for write in program.all(Write) if write.key == "requires_grad"}
         self._leaves |= {base(event.call.receiver) for event in program.calls("requires_grad_") if event.call.receiver is not None}
         self._known: dict[Value, bool | None] = {}
+        self._active: dict[Value, int] = {}  # what is being looked at, with its depth
+        self._lowest = MAX_DEPTH  # the outermost of these that was come by again
 
     def reaches(self, value: Value) -> bool | None:
         """Whether the gradient of a value reaches a parameter or a leaf: yes, no, or None for unknown."""
+        value = plain(value)
         if value in self._known:
             return self._known[value]
-        self._known[value] = None
-        found = self._read(value, set())
-        self._known[value] = found
+        if value in self._active:  # a loop adds nothing of its own
+            self._lowest = min(self._lowest, self._active[value])
+            return False
+        depth = len(self._active)
+        if depth >= MAX_DEPTH:
+            return None
+        outer, self._lowest = self._lowest, MAX_DEPTH
+        self._active[value] = depth
+        found = self._read(value)
+        del self._active[value]
+        if self._lowest >= depth:  # it does not hang on anything that is still being looked at
+            self._known[value] = found
+            self._lowest = MAX_DEPTH
+        self._lowest = min(self._lowest, outer)
         return found
 
     def is_made_leaf(self, value: Value) -> bool:
@@ -172,60 +116,57 @@ class Gradients:
             return computed and any(isinstance(plain(given), (Call, Attribute, Operation)) for given in value.arguments[:1])
         if not self.is_made_leaf(value) or isinstance(value, (Choice, Const)):
             return False
-        kept, self._leaves = self._leaves, self._leaves - {value, base(value)}
-        cut = self._read(value, set()) is False
-        self._leaves = kept
+        kept, known = self._leaves, self._known
+        self._leaves, self._known = self._leaves - {value, base(value)}, {}
+        cut = self.reaches(value) is False
+        self._leaves, self._known = kept, known
         return cut
 
-    def _read(self, value: Value, seen: set[Value]) -> bool | None:
-        value = plain(value)
-        if value in seen:
-            return False  # a loop adds nothing of its own
+    def _read(self, value: Value) -> bool | None:
         if isinstance(value, (Const, Ref, Text, Formatted, Function, Class, ModuleValue, Span)):
             return False
         if value in self._leaves:
             return None
-        seen = seen | {value}
         if isinstance(value, Choice):
-            return self._alike(value.options, seen)
+            return self._alike(value.options)
         if isinstance(value, Returned):
-            return self._read(value.value, seen)
+            return self.reaches(value.value)
         if isinstance(value, (Display, Mapping, Operation)):
             if isinstance(value, Operation) and value.operator not in ("+", "-", "*", "/", "**", "@", "neg", "%", "//", "and", "or", "~"):
                 return False
             if isinstance(value, Display) and value.kind == "list" and not value.items and not value.added:
                 return None  # whoever it is handed to may fill it
-            return self._any(value.inputs(), seen)
+            return self._any(value.inputs())
         if isinstance(value, Repeated):
-            return self._read(value.element, seen)
+            return self.reaches(value.element)
         if isinstance(value, Item):
-            return self._read(value.owner, seen)
+            return self.reaches(value.owner)
         if isinstance(value, Attribute):
             if value.name in PLAIN:
                 return False
-            owner = self._read(value.owner, seen)
+            owner = self.reaches(value.owner)
             return owner if owner is True or isinstance(plain(value.owner), (Call, Item, Element)) else None
         if isinstance(value, Element):
-            return self._of_element(value, seen)
-        return self._of_call(value, seen) if isinstance(value, Call) else None
+            return self._of_element(value)
+        return self._of_call(value) if isinstance(value, Call) else None
 
-    def _of_element(self, value: Element, seen: set[Value]) -> bool | None:
+    def _of_element(self, value: Element) -> bool | None:
         if value.sample is not None:
             return False  # what a loader gives was made elsewhere
         owner = plain(value.owner)
         if kind_of(owner) is Kind.LOADER:
             return False
-        return self._read(owner, seen) if isinstance(owner, (Call, Item)) else None
+        return self.reaches(owner) if isinstance(owner, (Call, Item)) else None
 
-    def _any(self, values: Iterable[Value], seen: set[Value]) -> bool | None:
-        found = [self._read(entry, seen) for entry in values]
+    def _any(self, values: Iterable[Value]) -> bool | None:
+        found = [self.reaches(entry) for entry in values]
         return True if True in found else None if None in found else False
 
-    def _alike(self, values: Iterable[Value], seen: set[Value]) -> bool | None:
-        found = {self._read(entry, seen) for entry in values}
+    def _alike(self, values: Iterable[Value]) -> bool | None:
+        found = {self.reaches(entry) for entry in values}
         return found.pop() if len(found) == 1 else None
 
-    def _of_call(self, call: Call, seen: set[Value]) -> bool | None:
+    def _of_call(self, call: Call) -> bool | None:
         op = op_of(call)
         if op is None:
             return None
@@ -238,26 +179,24 @@ class Gradients:
         if call.context.grad is Mode.OFF:
             return False
         if op.maker is not None:
-            return self._of_layer(op.name, op.maker, call, seen)
-        return self._of_function(op.name, op.library, call, seen)
+            return self._of_layer(op.name, op.maker, call)
+        return self._of_function(op.name, op.library, call)
 
-    def _of_layer(self, name: str, maker: Call, call: Call, seen: set[Value]) -> bool | None:
-        given = self._any(call.given(), seen)
+    def _of_layer(self, name: str, maker: Call, call: Call) -> bool | None:
+        if kind_of(maker) is Kind.MODEL and call.context.grad is Mode.ON and maker not in self._leaves and not _is_bare(maker, name):
+            return True
+        given = self._any(call.given())
         if given is True:
             return True
-        if maker.name.startswith("torch.nn.") and any(part in name for part in BARE):
-            return given
-        if kind_of(maker) in (Kind.MODEL, Kind.LOSS) and call.context.grad is Mode.ON:
-            return True if kind_of(maker) is Kind.MODEL and maker not in self._leaves else None
-        return None
+        return given if _is_bare(maker, name) else None
 
-    def _of_function(self, name: str, library: str, call: Call, seen: set[Value]) -> bool | None:
+    def _of_function(self, name: str, library: str, call: Call) -> bool | None:
         receiver = call.receiver
         if receiver is not None and not library:
             if isinstance(plain(receiver), Ref):
                 return None
-            own = self._read(receiver, seen)
-            given = self._any(call.given(), seen)
+            own = self.reaches(receiver)
+            given = self._any(call.given())
             if True in (own, given) and kind_of(receiver) is None:
                 return True
             return False if own is False and given is False and name in PASSES else None
@@ -266,12 +205,17 @@ class Gradients:
                 return False if library in ("numpy", "math", "scipy", "pandas") else None
             if isinstance(plain(call.callee), Ref) and kind_of(call) is not None:
                 return None  # a layer or an optimizer, not what it computes
-            return self._any(call.given(), seen)
+            return self._any(call.given())
         if name in ("float", "int", "str", "bool", "round", "len") and not library.count("."):
             return False
         if name in ("sum", "max", "min", "abs", "Variable", "checkpoint"):
-            return self._any(call.given(), seen)
+            return self._any(call.given())
         return None
+
+
+def _is_bare(maker: Call, name: str) -> bool:
+    """Whether a layer of torch.nn has no parameters."""
+    return maker.name.startswith("torch.nn.") and any(part in name for part in BARE)
 
 
 def computed_by(value: Value) -> Iterator[Value]:

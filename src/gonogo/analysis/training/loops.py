@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from gonogo.analysis.dataflow.blocks import Called, Event, Happening, Loop, Write
+from gonogo.analysis.dataflow.contents import Contents
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Value
 from gonogo.analysis.training.acts import Act, Does, act_of
@@ -54,23 +55,28 @@ class TrainingLoop:
 
 def acts(program: Program) -> list[Done]:
     """Every act of a program but applications of networks, in no particular order."""
-    found = []
-    for event in program.calls(*ACTING):
-        act = act_of(event)
+    return list(program.gather(_acts))
+
+
+def _acts(contents: Contents) -> Iterator[Done]:
+    events = [event for name in ACTING for event in contents.events.get(name, ())]
+    for entry in (*events, *contents.of(Write)):
+        act = act_of(entry)
         if act is not None and act.does is not Does.APPLIES:
-            found.append(Done(act, event))
-    found += [Done(act, write) for write in program.all(Write) if (act := act_of(write)) is not None]
-    return found
+            yield Done(act, entry)
 
 
 def applications(program: Program) -> list[Done]:
     """Where networks are applied."""
-    found = [Done(act, called) for called in program.all(Called) if (act := act_of(called)) is not None]
-    for event in program.calls():
-        act = act_of(event)
+    return list(program.gather(_applications))
+
+
+def _applications(contents: Contents) -> Iterator[Done]:
+    events = [event for listed in contents.events.values() for event in listed]
+    for entry in (*contents.of(Called), *events):
+        act = act_of(entry)
         if act is not None and act.does is Does.APPLIES:
-            found.append(Done(act, event))
-    return found
+            yield Done(act, entry)
 
 
 def outermost(done: list[Done]) -> list[Done]:

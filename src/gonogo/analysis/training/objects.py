@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gonogo.analysis.dataflow.blocks import Called
 from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Attribute, Call, Choice, Parameter, Unknown, Value, is_none, options
@@ -139,9 +138,13 @@ def _fields(program: Program) -> dict[Value, list[Value]]:
 
 def made_objects(program: Program) -> list[Instance]:
     """The objects of the project's classes that the program makes and that hold anything."""
-    here = {called.call for called in program.all(Called)} | {event.call for event in program.calls()}
+    here = [part.made for part in program.contents]
     own = {owner for layer in program.heap.layers[1:] for owner, _ in layer if isinstance(owner, Instance) and owner.made is None}
-    return [owner for owner in program.known(_fields) if isinstance(owner, Instance) and (owner.made in here or owner in own)]
+    return [
+        owner
+        for owner in program.known(_fields)
+        if isinstance(owner, Instance) and (owner in own or any(owner.made in made for made in here))
+    ]
 
 
 def fields_of(program: Program, owner: Value) -> dict[str, Value]:

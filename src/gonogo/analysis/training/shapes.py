@@ -23,23 +23,28 @@ from gonogo.analysis.dataflow.values import (
     plain,
     text,
 )
+from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.ops import Op, op_of
 
 #: One entry for each axis: its length, or "" where it is not known. None: not even the number of axes is known.
 Shape = tuple[int | str, ...]
 ROWS = ""
-_SAME = frozenset(
-    {"to", "float", "long", "double", "int", "clone", "detach", "cpu", "cuda", "numpy", "relu", "sigmoid", "tanh", "dropout"}
-    | {"contiguous", "softmax", "from_numpy", "as_tensor", "asarray", "array", "astype", "abs", "exp", "log", "log_softmax"}
-    | {"FloatTensor", "LongTensor", "gelu", "half", "requires_grad_", "bool", "tensor", "Tensor", "type", "round", "copy"}
-    | {"fit_transform", "transform", "leaky_relu", "batch_norm1d", "layer_norm", "elu", "softplus", "silu", "to_numpy", "identity"}
-    | {"Variable", "clip", "ascontiguousarray", "ravel_", "type_as", "values"}
+MAX_DEPTH = 100
+_SAME = words(
+    """
+    to float long double int clone detach cpu cuda numpy relu sigmoid tanh dropout contiguous softmax from_numpy as_tensor asarray
+    array astype abs exp log log_softmax FloatTensor LongTensor gelu half requires_grad_ bool tensor Tensor type round copy
+    fit_transform transform leaky_relu batch_norm1d layer_norm elu softplus silu to_numpy identity Variable clip ascontiguousarray
+    ravel_ type_as values
+    """
 )
 _REDUCE = frozenset({"mean", "sum", "std", "var", "norm", "prod", "median", "logsumexp", "argmax", "argmin", "max", "min", "all", "any"})
 _MADE = frozenset({"randn", "rand", "zeros", "ones", "empty", "normal_", "standard_normal"})
-_TARGETS = frozenset(
-    {"load_diabetes", "load_iris", "load_breast_cancer", "load_wine", "load_digits", "fetch_california_housing", "load_boston"}
+_TARGETS = words(
+    """
+    load_diabetes load_iris load_breast_cancer load_wine load_digits fetch_california_housing load_boston
+    """
 )
 _GENERATED = frozenset({"make_regression", "make_classification", "make_moons", "make_circles", "make_blobs", "make_friedman1"})
 
@@ -49,14 +54,19 @@ class Shapes:
 
     def __init__(self, program: object) -> None:
         self._known: dict[Value, Shape | None] = {}
+        self._depth = 0
 
     def of(self, value: Value | None) -> Shape | None:
         """The shape of a value."""
         if value is None:
             return None
         if value not in self._known:
+            if self._depth > MAX_DEPTH:
+                return None
+            self._depth += 1
             self._known[value] = None
             self._known[value] = self._read(value)
+            self._depth -= 1
         return self._known[value]
 
     def _read(self, value: Value) -> Shape | None:

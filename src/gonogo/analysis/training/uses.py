@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch, Called, Change, Event, Gives, Happening, Loop, Write
+from gonogo.analysis.dataflow.contents import Contents
 from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Operation, Ref, Returned, Value
+from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import applications
-from gonogo.analysis.training.ops import op_of
+from gonogo.analysis.training.ops import Op, op_of
 
 MAX_VALUES = 4_000
 # What turns predictions into a score or a decision.
-SCORES = frozenset(
-    {"argmax", "topk", "cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss"}
-    | {"accuracy", "accuracy_score", "f1_score", "roc_auc_score", "mean_squared_error", "precision_score", "recall_score", "r2_score"}
-    | {"mean_absolute_error", "log_loss", "confusion_matrix", "classification_report", "average_precision_score", "eq", "update"}
+SCORES = words(
+    """
+    argmax topk cross_entropy nll_loss binary_cross_entropy binary_cross_entropy_with_logits mse_loss l1_loss accuracy accuracy_score
+    f1_score roc_auc_score mean_squared_error precision_score recall_score r2_score mean_absolute_error log_loss confusion_matrix
+    classification_report average_precision_score eq update
+    """
 )
 
 
@@ -56,16 +60,13 @@ def scored(program: Program) -> set[Call]:
     for event in program.calls(*SCORES):
         for given in event.call.inputs():
             found |= applications_in(given)
-    for part in program.contents:
-        for events in part.events.values():
-            for event in events:
-                op = op_of(event.call)
-                if op is not None and (op.name in SCORES or (op.maker is not None and kind_of(op.maker) is Kind.LOSS)):
-                    for given in op.operands:
-                        found |= applications_in(given)
-                for given in event.call.inputs():
-                    if isinstance(given, Operation) and given.operator in ("==", "!=", ">", ">=", "<"):
-                        found |= applications_in(given)
+    for op in program.gather(ops):
+        if op.name in SCORES or (op.maker is not None and kind_of(op.maker) is Kind.LOSS):
+            for given in op.operands:
+                found |= applications_in(given)
+        for given in op.call.inputs():
+            if isinstance(given, Operation) and given.operator in ("==", "!=", ">", ">=", "<"):
+                found |= applications_in(given)
     for done in program.known(applications):
         if call_of(done.at) in found:  # a network is scored with its parts
             found.update(around.call for around in done.at.around() if isinstance(around, Called))
@@ -75,6 +76,11 @@ def scored(program: Program) -> set[Call]:
 def call_of(entry: Happening) -> Call | None:
     """The call of an event or of a function that is walked into."""
     return entry.call if isinstance(entry, (Event, Called)) else None
+
+
+def ops(contents: Contents) -> list[Op]:
+    """What every call does of which that is known."""
+    return [op for events in contents.events.values() for event in events if (op := op_of(event.call)) is not None]
 
 
 def operations(program: Program) -> list[Operation]:

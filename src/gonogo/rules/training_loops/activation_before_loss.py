@@ -8,6 +8,7 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.training.activations import LOSSES, Gives, Output, Wants, output_of, width_of
 from gonogo.analysis.training.keras import compiled
 from gonogo.analysis.training.ops import Op, op_of
+from gonogo.analysis.training.uses import ops
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -47,10 +48,9 @@ def activation_before_loss(programs: list[Program]) -> Iterator[Violation]:
 
 
 def _found(walked: Program) -> Iterator[Violation]:
-    for event in walked.calls():
-        op = op_of(event.call)
-        wants = LOSSES.get(op.name) if op is not None and (op.library or op.maker is not None) else None
-        if op is None or wants is None:
+    for op in walked.gather(ops):
+        wants = LOSSES.get(op.name) if op.library or op.maker is not None else None
+        if wants is None:
             continue
         given = op.operand(wants.index, *wants.names)
         output = output_of(given) if given is not None else None

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Value
 from gonogo.analysis.training.activations import width_of
-from gonogo.analysis.training.ops import op_of
 from gonogo.analysis.training.shapes import Shape, Shapes
-from gonogo.analysis.training.uses import operations
+from gonogo.analysis.training.uses import operations, ops
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -40,10 +39,9 @@ def broadcast_loss(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     shapes = walked.known(Shapes)
-    for event in walked.calls():
-        op = op_of(event.call)
-        if op is not None and op.name in LOSSES and len(op.operands) >= 2:
-            yield from _compared(shapes, event, op.operands[0], op.operands[1])
+    for op in walked.gather(ops):
+        if op.name in LOSSES and len(op.operands) >= 2:
+            yield from _compared(shapes, op.call, op.operands[0], op.operands[1])
     for value in walked.known(operations):
         if value.operator in ("-", "==", "!=") and len(value.operands) == 2 and any(width_of(operand) == 1 for operand in value.operands):
             yield from _compared(shapes, value, *value.operands)

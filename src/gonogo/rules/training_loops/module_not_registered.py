@@ -5,11 +5,27 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.definitions import Class, Function, Instance
+from gonogo.analysis.dataflow.contents import Contents
+from gonogo.analysis.dataflow.definitions import Instance
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Display, Mapping, Repeated, Value, constant, plain
+from gonogo.analysis.dataflow.values import (
+    Attribute,
+    Call,
+    Choice,
+    Display,
+    Element,
+    Item,
+    Mapping,
+    Operation,
+    Repeated,
+    Returned,
+    Value,
+    constant,
+    plain,
+)
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.made import optimizers_made
 from gonogo.analysis.training.objects import fields_of, has_parameters, made_objects
 from gonogo.analysis.training.uses import ancestry
 from gonogo.model.contract import Scope
@@ -22,6 +38,8 @@ REGISTERS = (
     "ModuleList", "ModuleDict", "Sequential", "ParameterList", "ParameterDict", "add_module", "register_module", "register_parameter",
     "setattr", "__setattr__", "register_buffer", "extend", "OrderedDict",
 )  # fmt: skip
+
+COLLECTS = frozenset({"list", "tuple", "dict", "zip", "enumerate", "chain", "OrderedDict", "filter", "reversed", "iter", "map"})
 
 
 @rule("TRN115", "module-not-registered", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -47,7 +65,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     owners = [made for made in made_objects(walked) if kind_of(made) is Kind.MODEL and not made.shallow]
     if not owners:
         return
-    registered = _registered(walked)
+    registered = set(walked.gather(_registered))
     for owner in owners:
         fields = fields_of(walked, owner)
         direct = {base(value) for value in fields.values()}
@@ -87,17 +105,20 @@ def _is_loose_tensor(value: Value) -> bool:
     return is_torch and isinstance(value, Call) and constant(value.keywords.get("requires_grad")) is True
 
 
-def _registered(walked: Program) -> set[Value]:
+def _registered(contents: Contents) -> Iterator[Value]:
     """What is given to something that registers it, or to an optimizer; through containers and comprehensions."""
-    found: set[Value] = set()
-    for event in walked.calls():
-        call = event.call
-        if call.short in REGISTERS or kind_of(call) is Kind.OPTIMIZER:
-            for given in call.given():
-                found.update(map(base, ancestry(given, lambda value: not isinstance(value, (Function, Class, Instance)))))
-        elif call.method in ("parameters", "named_parameters") and call.receiver is not None:
-            found.add(base(call.receiver))
-    return found
+    registering = [event.call for name in REGISTERS for event in contents.events.get(name, ())]
+    for call in (*registering, *contents.gathered(optimizers_made)):
+        for given in call.given():
+            yield from map(base, ancestry(given, _is_container))
+    for name in ("parameters", "named_parameters"):
+        yield from (base(event.call.receiver) for event in contents.events.get(name, ()) if event.call.receiver is not None)
+
+
+def _is_container(value: Value) -> bool:
+    if isinstance(value, Call):
+        return value.method in ("values", "items", "parameters", "named_parameters") or value.short in COLLECTS
+    return isinstance(value, (Display, Mapping, Repeated, Choice, Element, Item, Returned, Operation, Attribute))
 
 
 def _is_used(owner: Instance, name: str) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Called, Event, Gives, Loop, Write
+from gonogo.analysis.dataflow.blocks import Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Value, plain
+from gonogo.analysis.dataflow.values import Value
 from gonogo.analysis.training.acts import Does
-from gonogo.analysis.training.escapes import escapes
 from gonogo.analysis.training.gradients import computed_by
-from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import Done, acts
-from gonogo.analysis.training.objects import each, holdings, may_be_same, parts_of
+from gonogo.analysis.training.made import optimizers_made
+from gonogo.analysis.training.objects import holdings, may_be_same, parts_of
+from gonogo.analysis.training.unclear import is_unclear
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -44,12 +44,11 @@ def _found(walked: Program) -> Iterator[Violation]:
     if not computes:
         return
     steps = [entry for entry in done if entry.act.does is Does.STEPS]
-    for event in walked.calls():
-        optimizer = event.call
-        if kind_of(optimizer) is not Kind.OPTIMIZER or any(may_be_same(entry.act.on, optimizer) for entry in steps):
+    for optimizer in walked.gather(optimizers_made):
+        if any(may_be_same(entry.act.on, optimizer) for entry in steps):
             continue
         mine = [entry for entry in computes if _concerns(walked, optimizer, entry)]
-        if mine and not _is_unclear(walked, optimizer):
+        if mine and not is_unclear(walked, optimizer):
             yield violation(
                 mine[0].at,
                 "gradients are computed here, and nothing ever steps the optimizer that was made for them",
@@ -63,32 +62,6 @@ def _concerns(walked: Program, optimizer: Value, done: Done) -> bool:
     used = {part for network in computed_by(done.act.on) for part in parts_of(walked, network)}
     own = {part for network in holdings(optimizer).networks for part in parts_of(walked, network)}
     return bool(used & own)
-
-
-def _is_unclear(walked: Program, optimizer: Value) -> bool:
-    """Whether somebody else may step it: unknown code that gets it, a caller, a container, a step of something that is not known."""
-    wanted = each(optimizer)
-    if any(escapes(event, wanted) for event in walked.calls()):
-        return True
-    if any(event.call.method in ("step", "optimizer_step") and not _is_known(event) for event in walked.calls("step", "optimizer_step")):
-        return True
-    if any(isinstance(entry.owner, Value) and not isinstance(entry.key, str) and each(entry.value) & wanted for entry in walked.all(Write)):
-        return True
-    return any(_gives(entry, wanted) for entry in walked.all(Gives))
-
-
-def _is_known(event: Event) -> bool:
-    receiver = event.call.receiver
-    return receiver is not None and kind_of(receiver) is not None
-
-
-def _gives(entry: Gives, wanted: set[Value]) -> bool:
-    """Whether a function that nobody known calls returns the optimizer."""
-    is_outermost = not any(isinstance(around, Called) for around in list(entry.around())[1:])
-    if entry.value is None or not is_outermost:
-        return False
-    value = plain(entry.value)
-    return any(each(inner) & wanted for inner in (value, *value.inputs()))
 
 
 LOOP = """import torch

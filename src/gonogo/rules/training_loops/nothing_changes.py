@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Const, Operation, Value, number, plain
-from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.kinds import Kind
+from gonogo.analysis.training.made import made_by_kind
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -37,20 +38,18 @@ def nothing_changes(programs: list[Program]) -> Iterator[Violation]:
 
 
 def _found(walked: Program) -> Iterator[Violation]:
-    for event in walked.calls():
-        call = event.call
-        kind = kind_of(call)
+    for kind, call in walked.gather(made_by_kind):
         if kind not in (Kind.OPTIMIZER, Kind.LOSS, Kind.MODEL, Kind.SCHEDULER):
             continue
         for name, value in _settings(call, kind):
             if name in RATES and kind is Kind.OPTIMIZER and number(value) == 0:
-                yield violation(event, "the learning rate is zero: no step changes anything", "give a learning rate above zero")
+                yield violation(call, "the learning rate is zero: no step changes anything", "give a learning rate above zero")
             elif _is_annulled(value):
                 yield violation(
                     value,
                     f"`{name}` is multiplied by zero: the setting has no effect",
                     "give the setting itself, or leave it out in so many words",
-                    related=((event, "it is given here"),),
+                    related=((call, "it is given here"),),
                 )
 
 

@@ -12,6 +12,7 @@ from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.gradients import computed_by, is_fully_known
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import TrainingLoop, training_loops
+from gonogo.analysis.training.made import optimizers_made
 from gonogo.analysis.training.objects import each, has_parameters, holdings, is_one, parts_of
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
@@ -83,9 +84,9 @@ def _replaced(walked: Program, loop: TrainingLoop) -> Iterator[Violation]:
 def _has_another(walked: Program, part: Value, optimizer: Value) -> bool:
     """Whether another optimizer has a part, made after it became one."""
     order = walked.known(Order)
-    for event in walked.calls():
-        if event.call is not optimizer and kind_of(event.call) is Kind.OPTIMIZER and order.place(event) > (order.made(optimizer) or 0):
-            held = holdings(event.call)
+    for other in walked.gather(optimizers_made):
+        if other is not optimizer and (order.made(other) or 0) > (order.made(optimizer) or 0):
+            held = holdings(other)
             if not held.complete or any(part in parts_of(walked, network) for network in held.networks):
                 return True
     return False

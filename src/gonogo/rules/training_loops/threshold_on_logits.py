@@ -8,7 +8,7 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Operation, Value, number
 from gonogo.analysis.training.activations import Gives, network_behind, output_of, width_of
 from gonogo.analysis.training.ops import op_of
-from gonogo.analysis.training.uses import operations
+from gonogo.analysis.training.uses import operations, ops
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -68,13 +68,12 @@ def _found(walked: Program) -> Iterator[Violation]:
 def _learners(walked: Program) -> dict[Value, Value]:
     """The networks that learn by a loss that wants logits, and where."""
     found: dict[Value, Value] = {}
-    for event in walked.calls():
-        op = op_of(event.call)
-        if op is not None and op.name == "binary_cross_entropy_with_logits":
+    for op in walked.gather(ops):
+        if op.name == "binary_cross_entropy_with_logits":
             given = op.operand(0, "input")
             network = network_behind(given) if given is not None else None
             if network is not None and given is not None and output_of(given).gives in (Gives.LOGITS, None):
-                found[network] = event.call
+                found[network] = op.call
     return found
 
 

@@ -11,8 +11,8 @@ from gonogo.analysis.dataflow.values import Call, Value, constant
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.acts import owner_of_parameter
 from gonogo.analysis.training.gradients import computed_by
-from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import training_loops
+from gonogo.analysis.training.made import optimizers_made
 from gonogo.analysis.training.objects import each, has_parameters, holdings, parts_of
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -41,7 +41,7 @@ def untrained_module(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     loops = walked.known(training_loops)
-    made = [event.call for event in walked.calls() if kind_of(event.call) is Kind.OPTIMIZER]
+    made = list(walked.gather(optimizers_made))
     held = [holdings(optimizer) for optimizer in made]
     if not loops or not made or not all(entry.complete for entry in held) or walked.has("add_param_group"):
         return
