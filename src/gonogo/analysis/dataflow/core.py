@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 from gonogo.analysis.dataflow.blocks import Block, End, Happening, Imported
 from gonogo.analysis.dataflow.contents import prune
 from gonogo.analysis.dataflow.definitions import Frame
 from gonogo.analysis.dataflow.locate import Locator
-from gonogo.analysis.dataflow.store import Store
+from gonogo.analysis.dataflow.store import Store, by_owner
 from gonogo.analysis.dataflow.values import Attribute, Const, Context, Item, ModuleValue, Ref, Unknown, Value
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.python.modules import Module
@@ -45,6 +46,11 @@ class Imports:
         self.frames: dict[Module, Frame] = {}
         self.bodies: dict[Module, Block] = {}
         self.heap: Store[Place] = Store()
+
+    @cached_property
+    def fields(self) -> dict[Value, dict[object, Value]]:
+        """What each of these objects holds, once all programs are walked."""
+        return by_owner(self.heap.layers[0])
 
 
 class Walker:

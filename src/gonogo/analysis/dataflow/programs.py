@@ -17,7 +17,7 @@ from gonogo.analysis.dataflow.core import FEWEST_STEPS, Imports, Place, Walker
 from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.locate import Locator
 from gonogo.analysis.dataflow.parameters import parameters_of
-from gonogo.analysis.dataflow.store import Store
+from gonogo.analysis.dataflow.store import by_owner
 from gonogo.analysis.dataflow.values import Call, Context, Value
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import main_guard
@@ -42,16 +42,27 @@ class Program:
         module: where it begins.
         name: of the function or class, empty for a script.
         body: what happens.
-        heap: what objects hold in the end.
+        imports: what its imports gave, shared with the other programs of the project.
+        heap: what objects hold in the end because of the program itself.
         is_script: it was walked from the top of a file that is started.
     """
 
     module: Module
     name: str
     body: Block
-    heap: Store[Place]
+    imports: Imports
+    heap: dict[Place, Value]
     is_script: bool
     answers: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def own_fields(self) -> dict[Value, dict[object, Value]]:
+        """What each object holds in the end because of the program itself, by the part of it."""
+        return by_owner(self.heap)
+
+    def fields(self, owner: Value) -> dict[object, Value]:
+        """What an object holds in the end: attributes by name, entries, content."""
+        return self.imports.fields.get(owner, {}) | self.own_fields.get(owner, {})
 
     @cached_property
     def contents(self) -> list[Contents]:
@@ -136,7 +147,7 @@ class _Project:
         walker.run(module.tree.body)
         walker.end()
         self._spend(walker, steps)
-        return Program(module, "", walker.block, walker.heap, is_script=True)
+        return Program(module, "", walker.block, self.imports, _flat(walker.heap.layers[1:]), is_script=True)
 
     def _rest(self, module: Module, steps: int) -> Iterator[Program]:
         """Functions and classes of a module that no walk went into."""
@@ -161,10 +172,9 @@ class _Project:
             elif isinstance(value, Class):
                 self._class(walker, value)
             self.seen.update(walker.walked)
-            heap: Store[Place] = Store()
-            heap.layers = [self.imports.heap.layers[0], walker.heap.pop()]
+            heap = walker.heap.pop()
             if len(walker.block.items) > begun:
-                yield Program(module, entry.name, walker.block, heap, is_script=False)
+                yield Program(module, entry.name, walker.block, self.imports, heap, is_script=False)
             if walker.steps <= 0:
                 break
         walker.end()
@@ -190,6 +200,13 @@ class _Project:
 
 _NOTHING = Module("", "")  # the main module of what is walked without being started
 Named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def _flat(layers: list[dict[Place, Value]]) -> dict[Place, Value]:
+    found: dict[Place, Value] = {}
+    for layer in layers:
+        found.update(layer)
+    return found
 
 
 def is_script(module: Module, is_imported: bool) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Generic, TypeVar
 
 from gonogo.analysis.dataflow.values import Value, choice
@@ -57,3 +57,11 @@ class Store(Generic[K]):
             known = [value for value in values if value is not None]
             first = known[0]
             self.set(key, first if all(value is first for value in known) else choice(module, node, known))
+
+
+def by_owner(layer: Mapping[tuple[Value, object], Value]) -> dict[Value, dict[object, Value]]:
+    """What each object holds, by the part of it."""
+    found: dict[Value, dict[object, Value]] = {}
+    for (owner, part), value in layer.items():
+        found.setdefault(owner, {})[part] = value
+    return found

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from gonogo.analysis.dataflow.core import CONTENT
 from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Attribute, Call, Choice, Parameter, Unknown, Value, is_none, options
@@ -102,13 +103,12 @@ def _parts(program: Program) -> dict[Value, set[Value]]:
 def _all_parts(program: Program, network: Value) -> set[Value]:
     found: set[Value] = set()
     pending = list(each(network))
-    fields = program.known(_fields)
     while pending:
         entry = pending.pop()
         if entry in found:
             continue
         found.add(entry)
-        for value in fields.get(entry, ()):
+        for value in program.fields(entry).values():
             pending += [inner for inner in each(value) if likely_kind(inner) in (Kind.MODEL, Kind.LOSS)]
         if isinstance(entry, Call) and kind_of(entry) is Kind.MODEL:
             pending += [inner for given in entry.given() for inner in _modules_in(given)]
@@ -127,32 +127,19 @@ def _modules_in(value: Value) -> Iterator[Value]:
             pending += list(entry.inputs())
 
 
-def _fields(program: Program) -> dict[Value, list[Value]]:
-    """What each object holds in the end, and what was written into it on the way."""
-    found: dict[Value, list[Value]] = {}
-    for layer in program.heap.layers:
-        for (owner, _), value in layer.items():
-            found.setdefault(owner, []).append(value)
-    return found
-
-
 def made_objects(program: Program) -> list[Instance]:
-    """The objects of the project's classes that the program makes and that hold anything."""
-    here = [part.made for part in program.contents]
-    own = {owner for layer in program.heap.layers[1:] for owner, _ in layer if isinstance(owner, Instance) and owner.made is None}
-    return [
-        owner
-        for owner in program.known(_fields)
-        if isinstance(owner, Instance) and (owner in own or any(owner.made in made for made in here))
+    """The objects of the project's classes that the program makes, or a module that it imports, and that hold anything."""
+    own = [owner for owner in program.own_fields if isinstance(owner, Instance)]
+    known = set(own)
+    imported = {call for part in program.contents[1:] for call in part.made if isinstance(call.callee, Class)}
+    return own + [
+        owner for owner in program.imports.fields if isinstance(owner, Instance) and owner.made in imported and owner not in known
     ]
 
 
 def fields_of(program: Program, owner: Value) -> dict[str, Value]:
     """The attributes that an object holds in the end, by name."""
-    found: dict[str, Value] = {}
-    for layer in program.heap.layers:
-        found.update({key: value for (holder, key), value in layer.items() if holder is owner and isinstance(key, str)})
-    return found
+    return {key: value for key, value in program.fields(owner).items() if isinstance(key, str) and key != CONTENT}
 
 
 # Layers of torch.nn that have parameters, by the beginning of their name.

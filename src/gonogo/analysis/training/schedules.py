@@ -96,4 +96,4 @@ def is_sequence_part(program: Program, made: Call) -> bool:
     others = [other for other in program.gather(schedulers_made) if other is not made]
     if any(value is made for other in others for given in other.given() for value in ancestry(given)):
         return True
-    return any(isinstance(owner, Instance) and owner.cls.name.lower().find("warmup") >= 0 for owner, _ in program.heap.layers[-1])
+    return any(isinstance(owner, Instance) and owner.cls.name.lower().find("warmup") >= 0 for owner in program.own_fields)
