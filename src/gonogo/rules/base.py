@@ -2,8 +2,8 @@
 
 A rule file holds one function under `@rule(...)`, whose parameters name the facts it needs (`gonogo.engine.facts`), whose docstring has the
 headings *What it does*, *Why it matters* and *Instead*, and which yields a `Violation` for each thing it finds. Beside it stand `BAD` and
-`GOOD`: small changes to the golden experiment (`tests/golden`) that make the rule fire once, on the line that ends with the marker, and
-that leave it silent. They are the test and the example.
+`GOOD`: small changes to the golden experiment (`tests/golden`) or, for rules about any program, small programs (`program`). The bad ones
+make the rule fire once, on the line that ends with the marker; the good ones leave it silent. They are the test and the example.
 """
 
 from __future__ import annotations
@@ -62,17 +62,19 @@ class Edit:
 
 @dataclass(frozen=True)
 class Tree:
-    """A mini-tree: the golden experiment with changes.
+    """A mini-tree: the golden experiment with changes, or a program of its own.
 
     Args:
         changes: by path: edits, a whole new text, or None to delete the file.
         at: the path of the expected finding where no line can carry the marker.
         plan: a text that replaces the golden plan.
+        alone: the changes are all there is: no golden experiment, and no plan unless one is given.
     """
 
     changes: dict[str, tuple[Edit, ...] | Edit | str | None] = field(default_factory=dict)
     at: str | None = None
     plan: str | None = None
+    alone: bool = False
 
     def apply(self, files: dict[str, str]) -> dict[str, str]:
         """The golden files with these changes; markers are kept.
@@ -80,7 +82,7 @@ class Tree:
         Raises:
             ValueError: an edit whose text is not there exactly once.
         """
-        changed = dict(files)
+        changed = {} if self.alone else dict(files)
         for path, change in self.changes.items():
             if change is None:
                 del changed[path]
@@ -93,6 +95,11 @@ class Tree:
                         raise ValueError(f"{path}: the text of an edit stands there {count} times: {edit.old!r}")
                     changed[path] = changed[path].replace(edit.old, edit.new)
         return changed
+
+
+def program(text: str, **others: str) -> Tree:
+    """A mini-tree that is a program of its own: `train.py`, and other files by their names without `.py`."""
+    return Tree({"train.py": text, **{f"{name}.py": other for name, other in others.items()}}, alone=True)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.interpreter.base import Constant
 from gonogo.analysis.interpreter.sentinels import NotKnown
 from gonogo.analysis.interpreter.trace import Call, Trace
@@ -30,8 +31,10 @@ LEARNS = re.compile(
     r"|linear_probe\w*)$",
     re.IGNORECASE,
 )
-LOADS = frozenset(
-    {"load_state_dict", "load_from_checkpoint", "load_file", "load_model", "load_checkpoint", "safe_open", "load_adapter", "copy_"}
+LOADS = words(
+    """
+    load_state_dict load_from_checkpoint load_file load_model load_checkpoint safe_open load_adapter copy_
+    """
 )
 
 

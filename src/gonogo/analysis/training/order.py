@@ -1,0 +1,36 @@
+"""Which of two things happens first, in the order of the walk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Block, Event, Happening
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Value
+
+
+class Order:
+    """The place of everything that happens in a program."""
+
+    def __init__(self, program: Program) -> None:
+        self._places: dict[Happening, int] = {}
+        self._made: dict[Value, int] = {}
+        for entry in _all(program.body):
+            place = self._places.setdefault(entry, len(self._places))
+            if isinstance(entry, Event):
+                self._made.setdefault(entry.call, place)
+
+    def place(self, entry: Happening) -> int:
+        """The place of an event."""
+        return self._places.get(entry, -1)
+
+    def made(self, value: Value) -> int | None:
+        """The place of the call that a value is; None where it is no call of the program."""
+        return self._made.get(value)
+
+
+def _all(block: Block) -> Iterator[Happening]:
+    for entry in block.items:
+        yield entry
+        for inner in entry.blocks():
+            yield from _all(inner)
