@@ -11,10 +11,12 @@ import weakref
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import channel, hooks, loops, places
+from gonogo_probe import alterations, channel, hooks, loops, places
+from gonogo_probe.alterations import batches, outputs, seeds
 from gonogo_probe.watchers import lazy
 
 MOST_LOSSES, MOST_CLASSES, MOST_ROWS, MOST_STEPS = 100, 10_000, 4096, 8
+MOST_PREDICTIONS, MOST_SUMMED = 200, 100_000  # calls of networks that predict, and numbers of one output
 MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
 
 _inside = threading.local()
@@ -28,7 +30,13 @@ _histograms: dict[str, list[int]] = {}
 _rows: dict[str, int] = {}
 _optimizers: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 _records: list[dict[str, Any]] = []
-_told_losses = 0
+_predictions: list[list[Any]] = []
+_told_losses = _told_predictions = 0
+
+
+def counted() -> tuple[int, int]:
+    """How many forward and backward passes there were so far."""
+    return _counts["forwards"], _counts["backwards"]
 
 
 def start() -> None:
@@ -48,6 +56,8 @@ def _watch_seed(module: Any, name: str, shown: str) -> None:
         if places.is_direct(caller):
             value = arguments[0] if arguments else next(iter(named.values()), None)
             channel.emit("seed", what=shown, value=value if isinstance(value, int) else str(value)[:50], place=places.caller(caller))
+            if alterations.wants(alterations.SEED) and arguments:
+                arguments = (seeds.of_call(value), *arguments[1:])
         return original(*arguments, **named)
 
     setattr(module, name, seed)
@@ -72,10 +82,12 @@ def _watch_calls(torch: Any) -> None:
         _inside.network = True
         try:
             out = original(self, *arguments, **named)
+            if alterations.wants(alterations.OUTPUTS):
+                outputs.ask_again(torch, self, original, arguments, named, out)
         finally:
             _inside.network = False
         _saw_call(torch, self, out)
-        return out
+        return outputs.replaced(torch, out) if alterations.wants(alterations.OUTPUTS) else out
 
     module.__call__ = __call__
 
@@ -102,7 +114,21 @@ def _saw_call(torch: Any, module: Any, out: Any) -> None:
     answers = out if isinstance(out, torch.Tensor) else getattr(out, "logits", None)
     if isinstance(answers, torch.Tensor) and answers.ndim == 2 and 2 <= answers.shape[1] <= MOST_CLASSES and answers.is_floating_point():
         _saw_answers(torch, answers.detach(), bool(module.training))
+    if not (module.training and torch.is_grad_enabled()):
+        _saw_prediction(torch, answers)
     channel.tick()
+
+
+def _saw_prediction(torch: Any, out: Any) -> None:
+    """Two sums over what a network puts out where it is not trained, by which two sessions are compared."""
+    if len(_predictions) >= MOST_PREDICTIONS or not isinstance(out, torch.Tensor) or not out.is_floating_point() or not out.numel():
+        return
+    with torch.no_grad():
+        numbers = out.detach().flatten()[:MOST_SUMMED].double().cpu()
+        weighted = numbers * torch.cos(torch.arange(len(numbers), dtype=torch.float64))
+        sums = [float(numbers.sum()), float(weighted.sum())]
+    if all(map(math.isfinite, sums)):
+        _predictions.append([*batches.source(), *(float(f"{each:.9g}") for each in sums)])
 
 
 def _learn_names(module: Any) -> None:
@@ -170,7 +196,7 @@ def _watch_optimizers(torch: Any) -> None:
         held = [parameter for group in self.param_groups for parameter in group["params"]]
         record = {"number": len(_records), "place": places.caller(sys._getframe(1)), "name": type(self).__name__, "parameters": len(held)}
         record |= {"trainable": sum(bool(p.requires_grad) for p in held), "steps": 0, "without": 0, "zero": 0, "still": 0, "rates": []}
-        record |= {"changed": {}, "told": 0, "new": True}
+        record |= {"changed": {}, "told": 0, "new": True, "start": None, "updates": []}
         _optimizers[self] = record
         _records.append(record)
 
@@ -189,18 +215,31 @@ def _watch_optimizers(torch: Any) -> None:
             held = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS:
                 before[optimizer] = [(parameter, parameter.detach().clone()) for parameter in held]
+                if record["start"] is None:
+                    record["start"] = _sum(parameter for parameter in held)
 
     def after_step(optimizer: Any, *_: Any) -> None:
         record, kept = _optimizers.get(optimizer), before.pop(optimizer, None)
         if record is not None and kept is not None:
             changed = [parameter for parameter, old in kept if not torch.equal(parameter.detach(), old)]
             record["still"] += not changed
+            record["updates"].append(_sum(parameter.detach() - old for parameter, old in kept))
             for parameter in changed:
                 record["changed"].setdefault(_names.get(id(parameter), "?"), None)
         channel.tick()
 
     optimizers.register_optimizer_step_pre_hook(before_step)
     optimizers.register_optimizer_step_post_hook(after_step)
+
+
+def _sum(tensors: Any) -> float | str:
+    """One number for many tensors, by which two runs are compared."""
+    total = 0.0
+    for index, tensor in enumerate(tensors):
+        numbers = tensor.detach().flatten().double()
+        if len(numbers):
+            total += float((numbers * (1 + index % 7)).sum() + numbers[: len(numbers) // 2].sum())
+    return float(f"{total:.9g}") if math.isfinite(total) else str(total)
 
 
 def _look_at_gradients(torch: Any, optimizer: Any, record: dict[str, Any]) -> None:
@@ -212,7 +251,7 @@ def _look_at_gradients(torch: Any, optimizer: Any, record: dict[str, Any]) -> No
 
 
 def _report() -> None:
-    global _told, _told_losses
+    global _told, _told_losses, _told_predictions
     if _counts != _told:
         channel.emit("counts", **_counts)
         _told = dict(_counts)
@@ -221,6 +260,9 @@ def _report() -> None:
     if len(_losses) > _told_losses:
         channel.emit_items("losses", "values", _losses[_told_losses:])
         _told_losses = len(_losses)
+    if len(_predictions) > _told_predictions:
+        channel.emit_items("predictions", "values", _predictions[_told_predictions:])
+        _told_predictions = len(_predictions)
     for record in _records:
         if record["new"]:
             record["new"] = False
