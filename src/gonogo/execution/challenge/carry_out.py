@@ -71,7 +71,7 @@ def _numbers(found: ChallengeSeen, run_id: str) -> Iterator[Number]:
     networks = list(_networks(found, run_id))
     untried = _untried(found, run_id)
     found.networks += networks
-    if _altered(found, Alteration.OUTPUTS, run_id, "right"):
+    if _altered(found, Alteration.OUTPUTS, run_id, "right predictions"):
         found.right.add(run_id)
     upstream = again is not None and not any(
         moved(before[name], again.get(name, ()), REPEATS) for name in (LOSSES, UPDATES, PREDICTIONS) if name in before

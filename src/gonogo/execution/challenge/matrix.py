@@ -90,7 +90,7 @@ class ChallengeSeen:
         numbers: of every run, and of the evaluation.
         leaks: predictions that moved with the labels.
         networks: what was called on other inputs.
-        right: runs whose outputs were made right about every label, at least once.
+        right: runs of which predictions were made right about every label, at least once.
         reasons: why an alteration was not tried at all, by alteration and subject.
     """
 

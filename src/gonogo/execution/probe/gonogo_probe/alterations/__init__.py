@@ -1,6 +1,6 @@
 """What a challenge alters: the labels of evaluation, what networks put out, what they are given, and seeds.
 
-Nothing is altered unless the gate's settings ask for it (`settings.alter`). What was altered is counted; what could not be is said with why.
+Nothing is altered unless the gate's settings ask for it (`settings.alter`). What was altered is counted; what could not be is said.
 """
 
 from __future__ import annotations
@@ -29,6 +29,11 @@ def wants(what: str) -> bool:
 def count(what: str, times: int = 1) -> None:
     """Something was altered."""
     _counts[what] = _counts.get(what, 0) + times
+
+
+def made(what: str) -> int:
+    """How often something was altered so far."""
+    return _counts.get(what, 0)
 
 
 def leave(what: str, reason: str) -> None:

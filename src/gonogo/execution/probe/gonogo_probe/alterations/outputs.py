@@ -22,13 +22,23 @@ _calls: dict[int, int] = {}
 _generators: dict[str, Any] = {}
 
 
-def replaced(torch: Any, out: Any, depth: int = 0) -> Any:
-    """An output with every floating tensor in it replaced; what can't be, as it is."""
+def replaced(torch: Any, out: Any, predicts: bool) -> Any:
+    """An output with every floating tensor in it replaced; what can't be, as it is.
+
+    Args:
+        torch: the module.
+        out: what a network put out.
+        predicts: whether the network was not trained by it; only then it counts as right.
+    """
+    before = alterations.made("right")
     try:
-        return _replaced(torch, out, depth)
+        return _replaced(torch, out, 0)
     except Exception as error:  # inside a transformation, or a kind of tensor that takes no arithmetic
         alterations.leave(alterations.OUTPUTS, f"{type(error).__name__}: {error}")
         return out
+    finally:
+        if predicts and alterations.made("right") > before:
+            alterations.count("right predictions")
 
 
 def _replaced(torch: Any, out: Any, depth: int) -> Any:
@@ -84,7 +94,7 @@ def _right(torch: Any, old: Any) -> Any:
 
 def _other(torch: Any, old: Any) -> Any:
     """The outputs of other rows, with noise; within the same bounds where they look like fractions."""
-    moved = torch.roll(old, 1 + alterations_made() % max(1, len(old) - 1), 0) if len(old) > 1 else old
+    moved = torch.roll(old, 1 + alterations.made(alterations.OUTPUTS) % max(1, len(old) - 1), 0) if len(old) > 1 else old
     if float(old.min()) >= 0 and float(old.max()) <= 1 and float(old.max()) > float(old.min()):
         drawn = torch.rand(old.shape, generator=_generator(torch)).to(old)
         if old.ndim >= 2 and bool(torch.allclose(old.sum(-1), torch.ones_like(old[..., 0]), atol=1e-3)):
@@ -96,11 +106,6 @@ def _other(torch: Any, old: Any) -> Any:
 def _spread(old: Any) -> float:
     """The standard deviation of numbers, 1 where they are all the same."""
     return (float(old.float().std()) if old.numel() > 1 else 0.0) or 1.0
-
-
-def alterations_made() -> int:
-    """How many outputs were replaced so far: the next is rotated by another number of rows."""
-    return alterations._counts.get(alterations.OUTPUTS, 0)
 
 
 def _generator(torch: Any) -> Any:

@@ -9,12 +9,13 @@ from gonogo_probe import alterations
 
 SHIFT = 1000
 _NAME = re.compile(r"(?:^|_)(?:seeds?|random_state)$", re.IGNORECASE)
+_OF_DATA = re.compile(r"split|data|fold|subset|stream|corrupt|shuffle", re.IGNORECASE)  # other data are another question
 _in_config = False
 
 
 def is_seed(name: str) -> bool:
     """Whether a config key says a seed."""
-    return _NAME.search(name) is not None
+    return _NAME.search(name) is not None and _OF_DATA.search(name) is None
 
 
 def of_config(value: Any) -> Any:

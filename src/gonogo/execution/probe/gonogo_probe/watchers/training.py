@@ -87,7 +87,9 @@ def _watch_calls(torch: Any) -> None:
         finally:
             _inside.network = False
         _saw_call(torch, self, out)
-        return outputs.replaced(torch, out) if alterations.wants(alterations.OUTPUTS) else out
+        if alterations.wants(alterations.OUTPUTS):
+            return outputs.replaced(torch, out, predicts=not (self.training and torch.is_grad_enabled()))
+        return out
 
     module.__call__ = __call__
 
