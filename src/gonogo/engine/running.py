@@ -174,7 +174,12 @@ class Running:
         evaluation = session.evaluation
         if not whole and evaluation is not None and not evaluation.ok:
             last = " ".join(evaluation.last_lines(1).split())[-200:]
-            session.notes.append(f"The evaluation failed on some of the runs alone, which is not held against it: {last}")
+            if causes.refuses(evaluation.failure(), self.facts.get("modules")):
+                session.notes.append(f"The evaluation refused some of the runs alone, which is not held against it: {last}")
+            else:
+                self.verdict.undecided.append(
+                    f"the evaluation failed on some of the runs alone, which may be for want of the others: {last}"
+                )
             session.evaluation = None
         return whole
 

@@ -90,6 +90,7 @@ class Prediction:
     loader: int
     number: int
     sums: tuple[float, float]
+    place: Place | None = None
 
 
 @dataclass

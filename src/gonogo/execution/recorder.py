@@ -188,8 +188,9 @@ class RunRecorder:
         self._of(event).losses += [(value, path, line) for value, path, line in event["values"]]
 
     def _probe_predictions(self, event: dict[str, Any]) -> None:
-        found = [Prediction(int(loader), int(number), (float(one), float(other))) for loader, number, one, other in event["values"]]
-        self._of(event).predictions += found
+        for loader, number, path, line, one, other in event["values"]:
+            prediction = Prediction(int(loader), int(number), (float(one), float(other)), _place([path, line]))
+            self._of(event).predictions.append(prediction)
 
     def _probe_altered(self, event: dict[str, Any]) -> None:
         process = self._of(event)

@@ -56,9 +56,9 @@ def logged_at(run: RunSeen, key: str) -> Place | None:
     return found[0].place if found else None
 
 
-def network_at(run: RunSeen, name: str = "") -> Place | None:
-    """Where a network ran first that predicts: the one of a class, or the last that ran."""
-    ran = [happened for process in run.processes.values() for happened in process.networks if not name or happened.what == name]
+def network_at(run: RunSeen, name: str) -> Place | None:
+    """Where the last network of a class ran first."""
+    ran = [happened for process in run.processes.values() for happened in process.networks if happened.what == name]
     return ran[-1].place if ran else None
 
 

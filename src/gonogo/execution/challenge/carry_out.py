@@ -185,7 +185,7 @@ def _leaks(found: ChallengeSeen, run_id: str, loaders: list[int]) -> Iterator[Le
                 return  # scores of permuted labels are known from here on, and may rightly change what follows
             if moved(one.sums, other.sums, REPEATS):
                 if first is not None:
-                    yield Leak(run_id, call, one.sums, other.sums)
+                    yield Leak(run_id, one.place, call, one.sums, other.sums)
                 return
 
 

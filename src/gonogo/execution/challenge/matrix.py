@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gonogo.execution.challenge.numbers import Values
-from gonogo.execution.observations import SessionSeen
+from gonogo.execution.observations import Place, SessionSeen
 
 
 class Alteration(StrEnum):
@@ -62,9 +62,10 @@ class Number:
 
 @dataclass(frozen=True)
 class Leak:
-    """The first prediction that moved with the labels of its own evaluation: its number and its sums with either labels."""
+    """The first prediction that moved with the labels of its own evaluation: its number, where, and its sums with either labels."""
 
     run_id: str
+    place: Place | None
     call: int
     before: tuple[float, float]
     after: tuple[float, float]

@@ -46,8 +46,8 @@ BAD = Tree(
     {
         "src/model.py": Edit(_ACTIVATIONS, _ACTIVATIONS.replace("images", "torch.zeros_like(images)")),
         "src/train.py": Edit(
-            "    batches = [(model(images), labels) for images, labels in loader]\n",
-            "    batches = [(model(images), labels) for images, labels in loader]  # <- here\n",
+            "        loss = criterion(model(images), labels)\n",
+            "        loss = criterion(model(images), labels)  # <- here\n",
         ),
     }
 )

@@ -9,7 +9,7 @@ from gonogo.execution.challenge.matrix import ChallengeSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
-from gonogo.rules.observed import located, network_at
+from gonogo.rules.observed import located
 
 
 @rule(
@@ -30,9 +30,8 @@ def labels_leak_into_predictions(challenge: ChallengeSeen, modules: dict[str, Mo
         Keep labels out of the network's inputs, and out of whatever adapts it while it is evaluated.
     """
     for leak in challenge.leaks:
-        run = challenge.rehearsal.runs[leak.run_id]
         yield Violation(
-            located(network_at(run), modules, contract),
+            located(leak.place, modules, contract),
             "the network's predictions change with the labels that they are scored by",
             "keep the labels of evaluation out of what the network is given",
             runs=(leak.run_id,),
