@@ -66,6 +66,11 @@ class Optimizer:
         parameters: how many tensors it holds; `trainable` of them wanted gradients when it was made.
         without: steps at which no tensor had a gradient; `zero`: at which all gradients were zero; `still`: which changed nothing.
         changed: names of what its first steps changed, with the kind of module (`layer1.0.bn1.weight`, `BatchNorm2d.weight`).
+        made_with: learning rates when it was made; `rates` at the last step that was looked at.
+        scheduled: whether a scheduler was made for it; `scaled`: whether a gradient scaler steps it.
+        uncleared: steps whose gradients were added to those of the step before; `thrown`: how often gradients were cleared before a step.
+        stale: tensors that it holds, no network has, and never had a gradient; `unheld`: parameters with gradients that no optimizer holds.
+        graded: of one that never stepped, whether there were gradients; `moved`: whether something changed all the same.
         start: a sum over its parameters before the first step; `updates`: over what each of the first steps added to them.
     """
 
@@ -79,6 +84,15 @@ class Optimizer:
     still: int
     rates: list[float]
     changed: list[tuple[str, str]] = field(default_factory=list)
+    made_with: list[float] = field(default_factory=list)
+    scheduled: bool = False
+    scaled: bool = False
+    uncleared: int = 0
+    thrown: int = 0
+    stale: list[str] = field(default_factory=list)
+    unheld: list[str] = field(default_factory=list)
+    graded: bool = False
+    moved: bool = False
     start: float | str | None = None
     updates: list[float | str] = field(default_factory=list)
 
@@ -120,6 +134,27 @@ class Happened:
 
 
 @dataclass
+class Caught:
+    """An exception that the experiment's own code caught.
+
+    Attributes:
+        place: of the handler; `raised`: of the experiment's line that raised it or led to it.
+        times: how often; `forwards` and `backwards`: passes in the blocks until then; `steps_after`: optimizer steps since the last time.
+        goes_on: whether the handler never raises and never ends the program.
+    """
+
+    place: Place | None
+    type: str
+    message: str
+    raised: Place | None
+    times: int
+    forwards: int
+    backwards: int
+    steps_after: int
+    goes_on: bool
+
+
+@dataclass
 class Process:
     """One Python process of a run, as the probe in it saw it."""
 
@@ -138,6 +173,7 @@ class Process:
     losses: list[tuple[float | str, str, int]] = field(default_factory=list)
     optimizers: dict[int, Optimizer] = field(default_factory=dict)
     predictions: list[Prediction] = field(default_factory=list)
+    caught: dict[tuple[Place | None, str], Caught] = field(default_factory=dict)
     altered: dict[str, int] = field(default_factory=dict)
     unaltered: dict[str, str] = field(default_factory=dict)
     networks: list[Happened] = field(default_factory=list)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gonogo.execution.observations import (
+    Caught,
     Evaluated,
     Happened,
     Loader,
@@ -192,13 +193,20 @@ class RunRecorder:
             prediction = Prediction(int(loader), int(number), (float(one), float(other)), _place([path, line]))
             self._of(event).predictions.append(prediction)
 
+    def _probe_caught(self, event: dict[str, Any]) -> None:
+        numbers = {name: int(event[name]) for name in ("times", "forwards", "backwards", "steps_after")}
+        place = _place(event["place"])
+        found = Caught(place, str(event["type"]), str(event["message"]), _place(event["raised"]), **numbers, goes_on=bool(event["goes_on"]))
+        self._of(event).caught[place, found.type] = found
+
     def _probe_altered(self, event: dict[str, Any]) -> None:
         process = self._of(event)
         process.altered = {str(name): int(times) for name, times in event["counts"].items()}
         process.unaltered = {str(name): str(reason) for name, reason in event["left"].items()}
 
     def _probe_optimizer(self, event: dict[str, Any]) -> None:
-        names = ("name", "parameters", "trainable", "steps", "without", "zero", "still", "rates")
+        names = ["name", "parameters", "trainable", "steps", "without", "zero", "still", "rates", "made_with", "scheduled", "scaled"]
+        names += ["uncleared", "thrown", "stale", "unheld", "graded", "moved"]
         optimizers = self._of(event).optimizers
         old = optimizers.get(event["number"])
         new = Optimizer(_place(event["place"]), **{name: event[name] for name in names})
