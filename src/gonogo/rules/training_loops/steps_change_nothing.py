@@ -30,13 +30,8 @@ def steps_change_nothing(trial: SessionSeen, modules: dict[str, Module], contrac
     """
     for run, _, optimizer in optimizers(trial):
         looked = min(optimizer.steps, LOOKED_AT)
-        if (
-            looked
-            and optimizer.still == looked
-            and not optimizer.changed
-            and optimizer.zero + optimizer.without < looked
-            and optimizer.updates
-        ):
+        with_gradients = looked - optimizer.zero - optimizer.without
+        if optimizer.updates and optimizer.still == looked and not optimizer.changed and with_gradients:
             yield Violation(
                 located(optimizer.place, modules, contract),
                 f"the steps of `{optimizer.name}` change nothing{_rates(optimizer)}",
