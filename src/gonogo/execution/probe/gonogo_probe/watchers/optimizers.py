@@ -22,7 +22,7 @@ _networks: weakref.WeakSet[Any] = weakref.WeakSet()
 _names: dict[int, str] = {}
 _optimizers: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 _records: list[dict[str, Any]] = []
-_INNER = ("changed", "told", "new", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made")
+_INNER = ("changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made")
 
 
 def watch(torch: Any, counts: dict[str, int]) -> None:
@@ -70,6 +70,7 @@ def _watch_making(base: Any) -> None:
             "told": 0,
             "new": True,
             "graded_ids": set(),
+            "looks": 0,
             "at_step": [],
             "dirty": False,
             "cleared": False,
@@ -139,6 +140,10 @@ def _look_at_gradients(optimizer: Any, record: dict[str, Any], held: list[Any]) 
     record["zero"] += bool(there) and not any(bool(parameter.grad.any()) for parameter in there)
     record["rates"] = _rates(optimizer)
     record["graded_ids"].update(map(id, there))
+    alive = {id(parameter) for network in list(_networks) for parameter in network.parameters()}
+    lost = [each for each in held if id(each) not in alive and id(each) not in record["graded_ids"]]
+    if len(lost) < len(held):  # else its networks are none of those that were seen
+        record["stale"] = [f"{_names.get(id(each), '').partition('|')[0]} {tuple(each.shape)}".strip() for each in lost[:MOST_NAMES]]
     own = {id(parameter) for other in list(_optimizers) for parameter in _held(other)}
     for network in list(_networks):
         for name, parameter in network.named_parameters():
@@ -154,13 +159,25 @@ def backward_begins() -> None:
     """A backward pass begins: gradients that are there are those of an earlier one."""
     for optimizer, record in list(_optimizers.items()):
         record["fresh"] = True
-        if not record["steps"] or record["steps"] > MOST_STEPS:
+        if record["steps"] > MOST_STEPS:
             continue
         now = _sampled(_held(optimizer))
+        if not record["steps"]:
+            _look_at_idle(optimizer, record, now)
+            continue
         if not any(now):
             record["cleared"] = True
         elif now == record["at_step"]:
             record["dirty"] = True
+
+
+def _look_at_idle(optimizer: Any, record: dict[str, Any], gradients: list[float]) -> None:
+    """Of an optimizer that has not stepped so far: whether its parameters have gradients, and whether they changed all the same."""
+    if not any(gradients) or record["looks"] >= MOST_STEPS:
+        return
+    record["looks"] += 1
+    record["graded"] = record["new"] = True
+    record["moved"] = record["moved"] or (record["sum_made"] is not None and _sum(_held(optimizer)) != record["sum_made"])
 
 
 def _sampled(held: list[Any]) -> list[float]:
@@ -187,17 +204,31 @@ def _watch_clearing_method(owner: Any) -> None:
 
     @functools.wraps(original)
     def zero_grad(self: Any, *arguments: Any, **named: Any) -> Any:
-        own = None if self in _optimizers else {id(parameter) for parameter in self.parameters()} if hasattr(self, "parameters") else set()
+        own = set() if self in _optimizers or not _is_early() else {id(parameter) for parameter in self.parameters()}
         for optimizer, record in list(_optimizers.items()):
             if optimizer is self or (own and any(id(parameter) in own for parameter in _held(optimizer))):
-                record["cleared"] = True
-                if record["fresh"] and record["thrown"] < MOST_STEPS and any(_sampled(_held(optimizer))):
-                    record["thrown"] += 1
-                    record["new"] = True
-                record["fresh"] = False
+                _look_at_cleared(optimizer, record)
         return original(self, *arguments, **named)
 
     owner.zero_grad = zero_grad
+
+
+def _is_early() -> bool:
+    """Whether any optimizer is still looked at."""
+    return any(record["steps"] <= MOST_STEPS for record in _optimizers.values())
+
+
+def _look_at_cleared(optimizer: Any, record: dict[str, Any]) -> None:
+    """Gradients are about to be cleared; those of a backward pass that no step followed are thrown away."""
+    record["cleared"] = True
+    if record["fresh"] and record["thrown"] < MOST_STEPS:
+        gradients = _sampled(_held(optimizer))
+        if any(gradients):
+            record["thrown"] += 1
+            record["new"] = True
+            if not record["steps"]:
+                _look_at_idle(optimizer, record, gradients)
+    record["fresh"] = False
 
 
 # -- schedulers, scalers -------------------------------------------------------------------------------------------------------------------
@@ -230,9 +261,6 @@ def _mark(owner: Any, name: str, mark: str) -> None:
 
 
 def _report() -> None:
-    if _torch is not None:
-        for optimizer, record in list(_optimizers.items()):
-            _look_at_end(optimizer, record)
     for record in _records:
         if record["new"]:
             record["new"] = False
@@ -240,20 +268,3 @@ def _report() -> None:
             channel.emit("optimizer", **{name: value for name, value in record.items() if name not in _INNER}, changed_count=len(names))
             channel.emit_items("changed", "names", names[record["told"] :], number=record["number"])
             record["told"] = len(names)
-
-
-def _look_at_end(optimizer: Any, record: dict[str, Any]) -> None:
-    """What shows only in the end: whether anything happened without a step, and what is held that no network has."""
-    held = _held(optimizer)
-    before = (record["graded"], record["moved"], record["stale"])
-    if not record["steps"]:
-        record["graded"] = record["graded"] or any(_sampled(held)) or bool(record["thrown"])
-        record["moved"] = record["moved"] or (record["graded"] and record["sum_made"] is not None and _sum(held) != record["sum_made"])
-    else:
-        alive = {id(parameter) for network in list(_networks) for parameter in network.parameters()}
-        is_of_networks = any(id(parameter) in alive for parameter in held)
-        lost = [parameter for parameter in held if id(parameter) not in alive and id(parameter) not in record["graded_ids"]]
-        record["stale"] = (
-            [f"{_names.get(id(p), '').partition('|')[0]} {tuple(p.shape)}".strip() for p in lost][:MOST_NAMES] if is_of_networks else []
-        )
-    record["new"] = record["new"] or before != (record["graded"], record["moved"], record["stale"])
