@@ -11,10 +11,10 @@ from packaging.version import Version
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.removed_names import find, there_after_all
+from benchmarks.removed_names import there_after_all
 from gonogo.analysis.project.removed import Removed, lacks, removals, removed_name
 
-NAMES, KEYWORDS, CLOSED = removals()
+NAMES, KEYWORDS = removals()
 LIBRARIES = sorted({removed.distribution for removed in (*NAMES.values(), *KEYWORDS.values())})
 
 
@@ -28,11 +28,6 @@ def test_what_is_said_to_be_gone_is_gone(distribution: str) -> None:
     calls = [call for call, removed in KEYWORDS.items() if removed.distribution == distribution and Version(removed.since) <= installed]
     assert names or calls
     assert there_after_all(names, calls) == []
-
-
-@pytest.mark.parametrize("owner", sorted(CLOSED))
-def test_what_is_said_to_be_all_is_all(owner: str) -> None:
-    assert {name for name in dir(find(owner)) if not name.startswith(("_", "@py"))} == CLOSED[owner][1]
 
 
 def test_what_is_there_is_not_missed() -> None:
