@@ -12,7 +12,8 @@ from packaging.version import Version
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.removed_names import there_after_all
-from gonogo.analysis.project.removed import Removed, lacks, removals, removed_name
+from gonogo.analysis.libraries.absent import absent_name
+from gonogo.analysis.project.removed import Removed, lacks, removals
 
 NAMES, KEYWORDS = removals()
 LIBRARIES = sorted({removed.distribution for removed in (*NAMES.values(), *KEYWORDS.values())})
@@ -68,12 +69,12 @@ def test_which_version_a_project_gets(requirements: list[str], locked: str | Non
     [([], True), (["omegaconf"], True), (["omegaconf>=2.1"], True), (["omegaconf<2.1"], None), (["omegaconf==2.3.0"], True)],
 )
 def test_what_never_was_there(requirements: list[str], sure: bool | None) -> None:
-    never = removed_name("omegaconf.OmegaConf.deepcopy")
+    never = absent_name("omegaconf.OmegaConf.deepcopy")
     assert never is not None
     found = lacks(never, requirements, None)
     assert (found[1] if found else None) is sure
 
 
 def test_private_names_are_nobodys_business() -> None:
-    assert removed_name("hydra.utils._locate") is None
-    assert removed_name("omegaconf.OmegaConf.create") is None
+    assert absent_name("hydra.utils._locate") is None
+    assert absent_name("omegaconf.OmegaConf.create") is None

@@ -89,7 +89,6 @@ _FINISH = "    run.finish()"
 BAD = [
     Tree({"src/train.py": Edit(_FINISH, "    print(run.get_url())  # <- here\n    run.finish()")}),
     Tree({"src/train.py": Edit(_FINISH, "    wandb.run.sumary['done'] = True  # <- here\n    run.finish()")}),
-    Tree({"src/train.py": Edit(_FINISH, "    print(run.id())  # <- here\n    run.finish()")}),
     Tree(
         {
             "src/model.py": (
