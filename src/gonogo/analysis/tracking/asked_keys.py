@@ -128,9 +128,8 @@ class AskedKeys:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr == "get" and node.args and self.kind(node.func.value) == kind:
                 yield from self._exact(node.args[0])
-        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In):
-            if self.kind(node.comparators[0]) in (kind, RUN):
-                yield from self._exact(node.left)
+        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In) and self.kind(node.comparators[0]) in (kind, RUN):
+            yield from self._exact(node.left)
 
     # -- what is asked ------------------------------------------------------------------------------------------------
 
