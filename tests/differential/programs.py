@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from hypothesis import reject
 from hypothesis import strategies as st
 
 KEYS = ("a", "b", "c", "lr", "items", "x y")
@@ -328,4 +329,8 @@ def programs(draw: st.DrawFn) -> Program:
     program = Program(draw(configs()))
     for _ in range(draw(st.integers(2, 7))):
         program.statements.append(writer.statement())
+    try:
+        compile(program.source(), "<program>", "exec")
+    except SyntaxError:
+        reject()  # `:=` may not stand everywhere
     return program
