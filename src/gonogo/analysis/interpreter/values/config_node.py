@@ -28,13 +28,15 @@ NEVER = frozenset({"dict", "str", "int", "float", "bool", "list", "tuple"})  # t
 CLASSES = frozenset({"omegaconf.DictConfig", "omegaconf.dictconfig.DictConfig"})
 # Names in a function that knows what a DictConfig is.
 KNOWING = frozenset({"DictConfig", "OmegaConf", "Mapping", "MutableMapping", "ListConfig", "is_config"})
-# Methods of a DictConfig; a key of the same name wins.
+# Public attributes of a DictConfig, all methods: Python finds them before it asks for a key of the same name.
 METHOD_NAMES = frozenset(
     {
-        "get", "keys", "values", "items", "pop", "setdefault", "update", "merge_with", "copy", "clear", "popitem", "_get_node", "_get_flag",
-        "_set_flag", "_metadata", "_content", "_is_none", "_is_missing",
+        "clear", "copy", "get", "is_empty", "items", "items_ex", "keys", "merge_with", "merge_with_cli", "merge_with_dotlist", "pop",
+        "popitem", "resolve_parse_tree", "setdefault", "update", "values",
     }
 )  # fmt: skip
+# Others that programs use.
+INNER_NAMES = frozenset({"_get_node", "_get_flag", "_set_flag", "_metadata", "_content", "_is_none", "_is_missing"})
 
 
 class Interpolated(Scalar):
@@ -130,7 +132,7 @@ class ConfigNode(Mapping):
         self, walk: Walk, name: str, at: ast.AST, default: Value | NoDefault = NO_DEFAULT, kind: AccessKind = AccessKind.ATTRIBUTE
     ) -> Value:
         """A key, or a method."""
-        if not self.config or (name in METHOD_NAMES and self.items.look(name) is ABSENT):
+        if not self.config or name in METHOD_NAMES | INNER_NAMES:
             return BoundMethod(self, name)
         if name.startswith("__") and self.items.look(name) is ABSENT:
             return UNKNOWN
@@ -140,7 +142,7 @@ class ConfigNode(Mapping):
         """Whether it has a key or a method of this name."""
         if not self.config:
             return super().has_member(walk, name, at)
-        return True if name in METHOD_NAMES and self.items.look(name) is ABSENT else self.contains(walk, Scalar(name), at)
+        return True if name in METHOD_NAMES | INNER_NAMES else self.contains(walk, Scalar(name), at)
 
     def call_method(self, walk: Walk, name: str, given: Arguments, at: ast.AST) -> Value:
         """A method of a DictConfig, or of a dict."""
