@@ -6,6 +6,8 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.tracking.asked_keys import AskedKey, AskedKeys, unique
 from gonogo.analysis.tracking.logged_keys import LoggedKeys, find_logged_keys
+from gonogo.analysis.tracking.rows import RowRequest
+from gonogo.analysis.tracking.rows import row_requests as requested_rows
 from gonogo.engine.facts import fact
 from gonogo.model.contract import Contract, module_path
 
@@ -14,6 +16,13 @@ from gonogo.model.contract import Contract, module_path
 def logged_keys(modules: dict[str, Module], sources: Sources) -> LoggedKeys:
     """Which keys are logged to W&B."""
     return find_logged_keys(modules, sources)
+
+
+@fact
+def row_requests(modules: dict[str, Module], sources: Sources, contract: Contract) -> list[RowRequest]:
+    """Requests of the evaluation for rows that hold several keys."""
+    module = modules.get(module_path(contract.evaluation.module))
+    return list(requested_rows(AskedKeys(sources, module))) if module is not None and module.tree is not None else []
 
 
 @fact
