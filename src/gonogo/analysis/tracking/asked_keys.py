@@ -172,13 +172,17 @@ class AskedKeys:
         known = texts(self.sources, self.module, node)
         return sorted(known) if known and not any(ANY in text for text in known) else []
 
+    def keys_of_name(self, name: ast.Name) -> list[tuple[str, ast.AST]]:
+        """The texts that a variable is, or takes one after another, each with its place."""
+        return self._listed(name, name) or self._texts_of_loop(name, name)
+
     def _keys_of_subscript(self, node: ast.Subscript) -> list[tuple[str, ast.AST]]:
         key = node.slice
         if isinstance(key, ast.Constant):
             return [(key.value, node)] if isinstance(key.value, str) else []
         if isinstance(key, ast.List):
             return self._listed(key, node)
-        return self._listed(key, node) or self._texts_of_loop(key, node) if isinstance(key, ast.Name) else []
+        return self.keys_of_name(key) if isinstance(key, ast.Name) else []
 
     def _texts_of_loop(self, name: ast.Name, at: ast.AST) -> list[tuple[str, ast.AST]]:
         """The texts that a variable takes one after another: it is bound here, once, and to nothing that leaves some of them out."""

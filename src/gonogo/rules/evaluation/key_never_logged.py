@@ -7,20 +7,21 @@ from difflib import get_close_matches
 
 from gonogo.analysis.python.sources.texts import ANY
 from gonogo.analysis.tracking.asked_keys import SUMMARY, AskedKey
+from gonogo.analysis.tracking.guarded_keys import GuardedKey
 from gonogo.analysis.tracking.logged_keys import LoggedKeys
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
 @rule("EVA109", "key-never-logged", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
-def key_never_logged(asked_keys: list[AskedKey], logged_keys: LoggedKeys) -> Iterator[Violation]:
+def key_never_logged(asked_keys: list[AskedKey], guarded_keys: list[GuardedKey], logged_keys: LoggedKeys) -> Iterator[Violation]:
     """Evaluation asks W&B for a key that training never logs.
 
     What it does:
         Follows what training logs (`wandb.log`, `run.summary`) back to the names of the keys, through dictionaries that are
         built elsewhere, functions and f-strings, and holds what evaluation asks of a run's history and summary against
-        them. A key that may be logged in some way that no text shows is left alone, and so is one that evaluation
-        first looks for. Where evaluation goes on with None or NaN it is a warning.
+        them. A key that may be logged in some way that no text shows is left alone. Where evaluation goes on with None or
+        NaN, or first looks whether the key is there and has nothing to put in its place, it is a warning.
 
     Why it matters:
         The evaluation ends in a KeyError, draws an empty figure or reports its own default as a result, after all runs are
@@ -29,7 +30,7 @@ def key_never_logged(asked_keys: list[AskedKey], logged_keys: LoggedKeys) -> Ite
     Instead:
         Ask for the keys as they are logged; take rows of `scan_history()` and drop what is missing from each.
     """
-    if not asked_keys or not logged_keys.places:
+    if not logged_keys.places:
         return
     told: set[str] = set()
     for asked in asked_keys:
@@ -47,6 +48,18 @@ def key_never_logged(asked_keys: list[AskedKey], logged_keys: LoggedKeys) -> Ite
             related=tuple(_logging_places(logged_keys, near)),
             severity=Severity.WARNING if asked.fallback == "shown" else None,
         )
+    for guarded in guarded_keys:
+        if guarded.key not in told and logged_keys.has(guarded.key, guarded.in_history) is False:
+            told.add(guarded.key)
+            near = _nearest(guarded.key, logged_keys)
+            yield Violation(
+                guarded.module.location(guarded.node),
+                f"evaluation looks for `{guarded.key}` in the {'history' if guarded.in_history else 'summary'}, which training never logs: "
+                "what is done with it is never done",
+                _action(near),
+                related=tuple(_logging_places(logged_keys, near)),
+                severity=Severity.WARNING,
+            )
 
 
 def _nearest(key: str, logged: LoggedKeys) -> str | None:
@@ -70,6 +83,7 @@ def _logging_places(logged: LoggedKeys, near: str | None) -> Iterator[Related]:
 
 TABLE = "    history = pd.DataFrame(list(run.scan_history()))\n"
 ROW = '{"epoch": epoch, "train_loss": train_loss, "val_accuracy": val_accuracy, "val_loss": val_loss}'
+SAVED = '    save_figure(figure, run_dir / "confusion_matrix.pdf")\n'
 COLUMNS = 'HISTORY_KEYS = ["epoch", "train_loss", "val_accuracy", "val_loss"]\n'
 BAD = [
     Tree({"src/evaluate.py": Edit('float(run.summary["test_accuracy"])', 'float(run.summary["accuracy_on_test"])  # <- here\n        ')}),
@@ -86,6 +100,9 @@ BAD = [
         }
     ),
 ]
+RECORD = '    return {\n        "run_id": run_id,\n'
+DRAWN = '    if "calibration" in run["summary"]:  # <- here\n        print(run["summary"]["calibration"])\n'
+BAD.append(Tree({"src/evaluate.py": (Edit(RECORD, f'{RECORD}        "summary": dict(run.summary),\n'), Edit(SAVED, SAVED + DRAWN))}))
 GOOD = [
     Tree(
         {
