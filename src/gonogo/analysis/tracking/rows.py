@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gonogo.analysis.interpreter.base import Value
+from gonogo.analysis.interpreter.memory import Diverged
 from gonogo.analysis.interpreter.trace import Call, Trace
 from gonogo.analysis.interpreter.values.mapping import Mapping
 from gonogo.analysis.python.modules import Module
@@ -79,7 +80,10 @@ def _row(call: Call) -> frozenset[str] | None:
     data = call.argument("data", 0)
     if call.open_keywords or len(call.arguments) > 1 or call.keywords.keys() - {"data"} or data is None:
         return None
-    keys = list(_keys(data, 0))
+    try:
+        keys = list(_keys(data, 0))
+    except Diverged:
+        return None  # deep inside it is not the same for all runs
     return None if None in keys else frozenset(key for key in keys if key is not None)
 
 
