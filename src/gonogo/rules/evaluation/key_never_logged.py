@@ -48,9 +48,11 @@ def key_never_logged(asked_keys: list[AskedKey], guarded_keys: list[GuardedKey],
             related=tuple(_logging_places(logged_keys, near)),
             severity=Severity.WARNING if asked.fallback == "shown" else None,
         )
+    lines: set[int] = set()
     for guarded in guarded_keys:
-        if guarded.key not in told and logged_keys.has(guarded.key, guarded.in_history) is False:
+        if guarded.node.lineno not in lines and guarded.key not in told and logged_keys.has(guarded.key, guarded.in_history) is False:
             told.add(guarded.key)
+            lines.add(guarded.node.lineno)  # one fault for one condition
             near = _nearest(guarded.key, logged_keys)
             yield Violation(
                 guarded.module.location(guarded.node),
