@@ -20,8 +20,9 @@ def key_never_logged(asked_keys: list[AskedKey], guarded_keys: list[GuardedKey],
     What it does:
         Follows what training logs (`wandb.log`, `run.summary`) back to the names of the keys, through dictionaries that are
         built elsewhere, functions and f-strings, and holds what evaluation asks of a run's history and summary against
-        them. A key that may be logged in some way that no text shows is left alone. Where evaluation goes on with None or
-        NaN, or first looks whether the key is there and has nothing to put in its place, it is a warning.
+        them. A key that may be logged in some way that no text shows is left alone, and so is one that only stands in for
+        one that is logged. Where evaluation goes on with None or NaN, or first looks whether the key is there and has
+        nothing to put in its place, it is a warning.
 
     Why it matters:
         The evaluation ends in a KeyError, draws an empty figure or reports its own default as a result, after all runs are
@@ -36,6 +37,8 @@ def key_never_logged(asked_keys: list[AskedKey], guarded_keys: list[GuardedKey],
     for asked in asked_keys:
         in_history = asked.how != SUMMARY
         if asked.key in told or logged_keys.has(asked.key, in_history) is not False:
+            continue
+        if any(logged_keys.has(key, in_history) is True for key in asked.instead_of):
             continue
         told.add(asked.key)
         near = _nearest(asked.key, logged_keys)
@@ -130,5 +133,13 @@ GOOD = [
                 Edit('    sns.lineplot(data=history, x="epoch", y="val_loss", label="validation loss", ax=axes)\n', ""),
             ),
         }
+    ),
+    *(
+        Tree({"src/evaluate.py": Edit('float(run.summary["test_accuracy"])', text)})
+        for text in (
+            'float(run.summary.get("test_accuracy", run.summary.get("best_accuracy", 0.0)))',
+            'float(run.summary.get("test_accuracy") or run.summary.get("best_accuracy", 0.0))',
+            'run.summary.get("test_accuracy", float(run.summary.get("top1", run.summary.get("acc", 0.0))))',
+        )
     ),
 ]
