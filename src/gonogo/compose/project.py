@@ -17,7 +17,7 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
 from gonogo.compose import patches
-from gonogo.compose.loader import SEARCH_PATH, Loader, Repository
+from gonogo.compose.loader import SEARCH_PATH, Loader, Repository, refuse_hydra_resolver
 from gonogo.compose.patches import OWN_PROVIDERS, parser
 
 PLUGIN_GROUPS = "hydra/"
@@ -87,6 +87,7 @@ class ProjectLoader(Loader):
         wanted = section.get("searchpath") if isinstance(section, dict) else None
         if not isinstance(wanted, list):
             return ""
+        refuse_hydra_resolver(OmegaConf.create(wanted))
         folders = {entry: self._inside(entry) for entry in wanted if isinstance(entry, str)}
         self._extend(repository, [folder for folder in folders.values() if folder is not None])
         outside = [entry for entry, folder in folders.items() if folder is None]

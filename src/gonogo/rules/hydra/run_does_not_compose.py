@@ -15,6 +15,8 @@ from gonogo.model.finding import Certainty, Location, Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
+SEARCH_PATH = "hydra.searchpath"
+
 
 @rule(
     "HYD102",
@@ -145,12 +147,19 @@ def _place(composition: Composition, places: ConfigPlaces) -> Location:
                 return Location(
                     path=places.shared_path, line=place.line, column=place.column, end_line=place.line, end_column=place.end_column
                 )
-    place = shared.places.get(("defaults",))
+    place = shared.places.get(("hydra", "searchpath") if SEARCH_PATH in composition.message else ("defaults",))
     return at(places.shared_path, place.line if place else None)
 
 
 BAD = [
     Tree({"config/config.yaml": Edit("defaults:\n  - _self_\n  - run: ???", "defaults:  # <- here\n  - _self_")}),
     Tree({"config/config.yaml": Edit("  - run: ???", "  - run: ???\n  - scheduler: cosine  # <- here")}),
+    Tree(
+        {
+            "config/config.yaml": Edit(
+                "trial_mode: false", "hydra:\n  searchpath:  # <- here\n    - file://${hydra:runtime.cwd}/config\n\ntrial_mode: false"
+            )
+        }
+    ),
 ]
 GOOD = Tree({"config/config.yaml": Edit("  - run: ???", "  - run: null")})

@@ -13,7 +13,7 @@ from gonogo.analysis.interpreter.markers import MISSING
 from gonogo.analysis.interpreter.memory import Alternatives, Field
 from gonogo.analysis.interpreter.sentinels import ABSENT, NO_DEFAULT, NOT_KNOWN, Absent, NoDefault, NotKnown
 from gonogo.analysis.interpreter.state import Path
-from gonogo.analysis.interpreter.trace import Access, How, Misuse, Status, StructWrite, Wrong
+from gonogo.analysis.interpreter.trace import Access, How, Misuse, ReadAfterSearch, SearchWrite, Status, StructWrite, Wrong
 from gonogo.analysis.interpreter.values.bound import BoundMethod
 from gonogo.analysis.interpreter.values.choice import join
 from gonogo.analysis.interpreter.values.mapping import METHODS as DICT_METHODS
@@ -25,6 +25,7 @@ from gonogo.analysis.python.names import last_names
 from gonogo.analysis.python.type_tests import told_apart
 
 NEVER = frozenset({"dict", "str", "int", "float", "bool", "list", "tuple"})  # types of which no DictConfig is an instance
+SUGGESTS = "optuna.Trial.suggest"  # begins the name of what Optuna suggests
 CLASSES = frozenset({"omegaconf.DictConfig", "omegaconf.dictconfig.DictConfig"})
 # Names in a function that knows what a DictConfig is.
 KNOWING = frozenset({"DictConfig", "OmegaConf", "Mapping", "MutableMapping", "ListConfig", "is_config"})
@@ -176,8 +177,10 @@ class ConfigNode(Mapping):
         return UNKNOWN if default is NO_DEFAULT else default
 
     def _present(self, walk: Walk, key: Constant, value: Value, kind: AccessKind, at: ast.AST, default: Value | NoDefault) -> Value:
-        origin = self.origin(key)
-        walk.state.use(origin)
+        origin, state = self.origin(key), walk.state
+        state.use(origin)
+        if state.searched and not state.is_searching and (setting := state.searched.get((id(self), str(key)))) is not None:
+            state.record(ReadAfterSearch(state.site(at), setting, value.constant()))
         if isinstance(value, Scalar):
             if value.value == MISSING:
                 if default is not NO_DEFAULT:
@@ -278,6 +281,14 @@ class ConfigNode(Mapping):
 
     def write(self, walk: Walk, key: Constant, value: Value, at: ast.AST, how: How = How.ASSIGNMENT, checked: bool = True) -> None:
         """Another value under a key; one that struct mode refuses is recorded and written all the same: later reads say nothing new."""
+        if walk.state.is_searching:
+            before = self.items.look(str(key))
+            self._write(walk, key, value, at, how, checked)
+            self._note_search(walk, str(key), before, value, at)
+        else:
+            self._write(walk, key, value, at, how, checked)
+
+    def _write(self, walk: Walk, key: Constant, value: Value, at: ast.AST, how: How, checked: bool) -> None:
         if not self.config:
             self.store(walk, key, value)
             return
@@ -292,6 +303,15 @@ class ConfigNode(Mapping):
         elif _is_plain(value):
             walk.memory.drop(self.origins, key)
         self.store(walk, key, adopt(walk, value, path, self))
+
+    def _note_search(self, walk: Walk, key: str, before: Value | Absent, value: Value, at: ast.AST) -> None:
+        """Record what the objective of a search wrote."""
+        state, after = walk.state, self.items.look(key)
+        was = NOT_KNOWN if before is ABSENT else before.constant()
+        now = NOT_KNOWN if after is ABSENT else after.constant()
+        sampled = (value.outside_name() or "").startswith(SUGGESTS)
+        setting = state.write_in_search(self, key)
+        state.record(SearchWrite(state.site(at), setting, (*self.path, key), was, now, before is ABSENT, sampled))
 
     def delete_item(self, walk: Walk, key: Value, at: ast.AST) -> None:
         """`del config[key]`."""
@@ -388,6 +408,8 @@ class ConfigNode(Mapping):
         content.items = walk.memory.copied(content.items, one)
         node.hold(content)
         node._struct = walk.memory.raw(self, "struct")
+        if walk.state.searched:
+            walk.state.copy_searched(self, node, map(str, content.items))
         return node
 
     def hold(self, content: Spread) -> None:
