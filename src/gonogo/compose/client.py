@@ -37,6 +37,7 @@ class Project:
     root: Path
     roots: tuple[Path, ...] = ()
     store: Path | None = None
+    beside: tuple[Path, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can carry it."""
@@ -44,6 +45,7 @@ class Project:
             "root": str(self.root),
             "roots": [str(folder) for folder in self.roots],
             "store": str(self.store) if self.store is not None else None,
+            "beside": [str(folder) for folder in self.beside],
         }
 
 
@@ -147,6 +149,14 @@ class Composer:
         """
         messages: list[str | None] = self._ask({"do": "parse", "overrides": overrides})
         return messages
+
+    def sweep(self, overrides: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """The single runs of a multirun: the first, and those that differ from it in one value.
+
+        Raises:
+            StageError: the child died or took too long.
+        """
+        return [tuple(run) for run in self._ask({"do": "sweep", "overrides": list(overrides)})]
 
     def _ask(self, request: dict[str, Any]) -> Any:
         if self._process is None or self._process.poll() is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gonogo.analysis.project.hydra_mains import hydra_mains
 from gonogo.analysis.python.modules import Module
+from gonogo.compose.command_line import CommandLine, CommandLineError, parse_command_line
 from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
 
@@ -24,17 +25,16 @@ STORING = frozenset({"hydra_zen", "hydra_plugins", "hydra_configs", "hydra_torch
 
 @dataclass(frozen=True)
 class Entry:
-    """A program: a module, its function under `@hydra.main`, and the overrides it is started with.
+    """A program: a module, its function under `@hydra.main`, and the command line that the caller named.
 
     Attributes:
-        picks: overrides that choose what it asks for, where the caller did not.
+        line: None where the caller named none.
     """
 
     module: Module
     function: ast.FunctionDef | ast.AsyncFunctionDef | None
-    overrides: tuple[str, ...]
+    line: CommandLine | None
     name: str
-    picks: tuple[str, ...] = ()
 
 
 def find_entries(modules: dict[str, Module], given: Sequence[str]) -> tuple[list[Entry], int]:
@@ -42,27 +42,32 @@ def find_entries(modules: dict[str, Module], given: Sequence[str]) -> tuple[list
 
     Args:
         modules: every module, by path.
-        given: what the caller named: `path.py`, `package.module`, each with overrides after it; none to detect them.
+        given: what the caller named: `path.py`, `package.module`, each with its command line after it; none to detect them.
 
     Raises:
-        UsageError: a name that is no module of the project.
+        UsageError: a name that is no module of the project, or a command line that Hydra refuses.
     """
     found: list[Entry] = []
     left_out = 0
     for text in given:
         try:
-            name, *overrides = shlex.split(text)
+            name, *words = shlex.split(text)
+            line = parse_command_line(words) if words else None
         except ValueError:
             raise UsageError(f"The entry point '{text}' can't be read: give a path, and overrides after it.") from None
+        except CommandLineError as error:
+            raise UsageError(f"The entry point '{text}' can't be started so, Hydra refuses its command line: {error}.") from None
+        if line is not None and (not line.runs or line.rerun):
+            raise UsageError(f"The entry point '{text}' would not be run so: give overrides, `--config-name`, `--config-path`.")
         path = posixpath.normpath(name)
         module = modules.get(path) or next((module for module in modules.values() if module.name == name), None)
         if module is None:
             raise UsageError(f"The entry point '{name}' is no Python file of the project: give its path relative to the project.")
-        found += _entries(module, tuple(overrides)) or [Entry(module, None, tuple(overrides), module.path)]
+        found += _entries(module, line) or [Entry(module, None, line, module.path)]
     for module in modules.values() if not given else ():
         if "hydra" not in module.text:
             continue
-        entries = _entries(module, ())
+        entries = _entries(module, None)
         parts = module.path.split("/")
         if entries and (TESTS & set(parts[:-1]) or parts[-1].startswith("test_") or parts[-1] == "conftest.py"):
             left_out += len(entries)
@@ -71,10 +76,10 @@ def find_entries(modules: dict[str, Module], given: Sequence[str]) -> tuple[list
     return found, left_out
 
 
-def _entries(module: Module, overrides: tuple[str, ...]) -> list[Entry]:
+def _entries(module: Module, line: CommandLine | None) -> list[Entry]:
     functions = [main.function for main in hydra_mains(module) if main.function is not None]
     several = len(functions) > 1
-    return [Entry(module, node, overrides, f"{module.path}:{node.name}" if several else module.path) for node in functions]
+    return [Entry(module, node, line, f"{module.path}:{node.name}" if several else module.path) for node in functions]
 
 
 def import_roots(modules: dict[str, Module]) -> list[str]:
