@@ -141,7 +141,7 @@ class Surveyor:
 
     def _single(self, line: CommandLine) -> list[CommandLine]:
         """The single runs that a command line starts."""
-        return [replace(line, overrides=overrides, places=()) for overrides in self._configs.sweep(line.overrides)]
+        return [replace(line, overrides=overrides, places=(), multirun=False) for overrides in self._configs.sweep(line.overrides)]
 
     def _start(self, entry: Entry, way: Way) -> tuple[Way, ProjectInterpreter]:
         """Follow an entry point; where it asks for a choice, with the first one there is."""
@@ -202,7 +202,7 @@ class Surveyor:
         Choices of groups of whole runs, the other choices of the one group that it asks for, files that start a sweep, primary configs by
         name.
         """
-        walked, way = looked.walked, looked.way
+        walked, way = looked.walked, looked.way.with_choices_only(self._folder(looked.walked))
         if walked.hydra.where is None or walked.hydra.where[0] is None:
             return []
         folder, name = walked.hydra.where

@@ -50,9 +50,16 @@ class Way:
         line = replace(self.line, overrides=(*kept, f"{group}={option}"), places=())
         return replace(self, line=line, is_shown=False, path=path if path is not None else self.path)
 
+    def with_choices_only(self, folder: ConfigFolder) -> Way:
+        """The same without overrides of values, which may be for the option that is chosen with them; as the caller wants it, all stays."""
+        if not self.place:
+            return self
+        kept = [text for text in self.line.overrides if folder.has_group(text.partition("=")[0].lstrip("+")) and not text.startswith("+")]
+        return replace(self, line=replace(self.line, overrides=tuple(kept), places=()))
+
     def name(self, entry: Entry) -> str:
         """What the run is called."""
-        name = " ".join([entry.name, *self.line.words()]).replace(FILLER, "…")
+        name = " ".join([entry.name, *self.line.words(), *(["…"] if self.is_open else [])]).replace(FILLER, "…")
         return name if len(name) <= MOST_NAME or not self.place else f"{entry.name} as in {self.place}"
 
     def untold(self, named: ConfigFolder, folder: ConfigFolder) -> list[Way]:
