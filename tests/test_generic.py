@@ -439,7 +439,7 @@ LOUD: dict[str, tuple[dict[str, str], list[str]]] = {
         {
             "conf/config.yaml": "defaults:\n  - model: small\n",
             "conf/model/small.yaml": "size: 1\nrate: ${model.sise}\n",
-            "train.py": program("print(cfg.model.size)"),
+            "train.py": program("print(cfg.model.rate)"),
         },
         ["HYD115 conf/model/small.yaml:2"],
     ),

@@ -30,6 +30,14 @@ class Interpolation:
     message: str = ""
 
 
+def keys_of(reference: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    """The path from the root of what an interpolation at a path refers to: each dot at its front goes up by one."""
+    name = reference.lstrip(".")
+    dots = len(reference) - len(name)
+    start = path[: max(0, len(path) - dots)] if dots else ()
+    return (*start, *(key for key in name.replace("[", ".").replace("]", "").split(".") if key))
+
+
 @dataclass(frozen=True)
 class Project:
     """What composing a config of a project of any shape needs beside its config folder; see `gonogo.compose.project`."""

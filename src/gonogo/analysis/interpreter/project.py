@@ -32,7 +32,7 @@ from gonogo.analysis.interpreter.values.hydra_main import HydraMain
 from gonogo.analysis.interpreter.values.scalar import Scalar
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.python.modules import Module
-from gonogo.compose.client import Composer, Composition, Interpolation, Project
+from gonogo.compose.client import Composer, Composition, Interpolation, Project, keys_of
 from gonogo.compose.command_line import CommandLine
 from gonogo.model.errors import StageError
 
@@ -160,16 +160,16 @@ def _finite(data: Any) -> Any:
 def _softened(entry: Interpolation, config: dict[str, Any]) -> Interpolation:
     if entry.status != "broken":
         return entry
-    references = entry.references or (".",)
-    return replace(entry, status="unknown") if any(_may_be_there(config, reference) for reference in references) else entry
+    references = [keys_of(reference, entry.path) for reference in entry.references] or [()]
+    return replace(entry, status="unknown") if any(_may_be_there(config, keys) for keys in references) else entry
 
 
-def _may_be_there(config: dict[str, Any], reference: str) -> bool:
-    """Whether a reference may find something: a relative one, one into an open mapping, or one beneath a null or a mandatory value."""
-    if reference.startswith(".") or reference.partition(".")[0] == "hydra":
+def _may_be_there(config: dict[str, Any], keys: PlainSequence[str]) -> bool:
+    """Whether a reference may find something: one into an open mapping, or one below a null or a mandatory value."""
+    if keys[:1] == ("hydra",):
         return True
     value: Any = config
-    for key in reference.replace("[", ".").replace("]", "").split("."):
+    for key in keys:
         if not isinstance(value, dict):
             return True
         if key not in value:

@@ -256,7 +256,9 @@ class Surveyor:
         Mandatory values and empty groups are filled in on the command line, and so are keys that a documented command adds. Where nobody
         says how the program is started, a group that the defaults list lacks may be added.
         """
-        if access.status == "missing" or re.search(rf"(?<![\w.]){re.escape('.'.join(access.path))}(?:\.[\w.]+)?=", self._commands):
+        if (access.status == "missing" and not way.is_shown) or re.search(
+            rf"(?<![\w.]){re.escape('.'.join(access.path))}(?:\.[\w.]+)?=", self._commands
+        ):
             return False
         composition = trace.composition
         for group, choice in composition.choices.items() if composition is not None else ():

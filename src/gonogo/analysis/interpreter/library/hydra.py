@@ -10,7 +10,7 @@ from gonogo.analysis.interpreter.markers import ROOT
 from gonogo.analysis.interpreter.memory import Alternatives
 from gonogo.analysis.interpreter.processes import filled
 from gonogo.analysis.interpreter.sentinels import ABSENT
-from gonogo.analysis.interpreter.trace import Instantiated
+from gonogo.analysis.interpreter.trace import Instantiated, Replaced
 from gonogo.analysis.interpreter.values.config_node import ConfigNode
 from gonogo.analysis.interpreter.values.function import Function
 from gonogo.analysis.interpreter.values.hydra_main import HydraMain
@@ -63,6 +63,13 @@ def instantiate(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     value = settled(given.get(0, "config"))
     if walk.state.is_certain:
         _note(walk, value)
+    if isinstance(value, ConfigNode):
+        for key in given.keywords:
+            walk.state.record(Replaced((*value.path, key)))
+        if given.open:
+            walk.state.record(Replaced(value.path))
+        else:
+            value.resolve_all(walk, given.keywords)
     let_go(walk, given)
     return UNKNOWN
 
