@@ -86,7 +86,7 @@ def _start(words: Sequence[str], path: str, number: int) -> Start | None:
     is_open = False
     for word in words:
         is_value = bool(kept) and takes_next_word(kept[-1])
-        if _ELLIPSIS.fullmatch(word) or (FILLER in word and not is_value and not re.match(r"[^=]*=", word)):
+        if _ELLIPSIS.fullmatch(word) or (not is_value and FILLER in word.partition("=")[0]):
             is_open = True
         elif is_value or _OVERRIDE.match(word):
             kept.append(word)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gonogo.analysis.project.hydra_mains import hydra_mains
+from gonogo.analysis.project.pyproject import parse_requirement
+from gonogo.analysis.project.requirement_files import requirement_texts
 from gonogo.analysis.python.modules import Module
 from gonogo.compose.command_line import CommandLine, CommandLineError, parse_command_line
 from gonogo.model.errors import UsageError
@@ -17,7 +19,9 @@ from gonogo.model.experiment import Experiment
 
 # Code of these folders is tried out by tests, often on purpose wrongly.
 TESTS = frozenset({"tests", "test", "testing"})
-OLD_HYDRA = re.compile(r"""hydra[-_]core[^"'\n;#]*(?:==|~=|<=|<)\s*(?:0\.\d|1\.0|1\.1(?![\d.]))""")
+NEWER_HYDRA = ("1.1.1", "1.1.2", "1.2.0", "1.3.0", "1.3.1", "1.3.2")
+_IN_TABLE = re.compile(r"""["'](hydra[-_]core[^"'\n;#]*)["']""")
+_POETRY = re.compile(r"""^hydra[-_]core\s*=\s*["']([^"'*]+)["']""", re.MULTILINE)
 SUBMODULE = re.compile(r"^[ \t]*path[ \t]*=[ \t]*(\S+)", re.MULTILINE)
 # Libraries that add configs of their own, so that a config that is not in the project may still be found.
 STORING = frozenset({"hydra_zen", "hydra_plugins", "hydra_configs", "hydra_torch", "nemo", "fairseq", "mmf", "lerobot", "composer"})
@@ -91,10 +95,27 @@ def import_roots(modules: dict[str, Module]) -> list[str]:
 
 def old_hydra(experiment: Experiment) -> str:
     """Where the project asks for a Hydra older than 1.1, whose configs behave otherwise; empty if it does not."""
-    for path in ("pyproject.toml", "setup.py"):
-        if OLD_HYDRA.search(experiment.text(path) or ""):
-            return f"{path} asks for a Hydra older than 1.1, and gonogo composes with Hydra 1.3"
+    asked = [(path, text) for path, name, text in requirement_texts(experiment) if name == "hydra-core"]
+    pyproject = experiment.text("pyproject.toml") or ""
+    asked += [("pyproject.toml", text) for text in _IN_TABLE.findall(pyproject)]
+    asked += [("pyproject.toml", f"hydra-core{_poetry(text)}") for text in _POETRY.findall(pyproject)]
+    for path, text in asked:
+        parsed = parse_requirement(text)
+        if parsed is not None and str(parsed.specifier) and not any(parsed.specifier.contains(version) for version in NEWER_HYDRA):
+            return f"{path} asks for a Hydra older than 1.1 (`{text}`), and gonogo composes with Hydra 1.3"
     return ""
+
+
+def _poetry(version: str) -> str:
+    """A version as Poetry has it, as PEP 508 has it: `^1.0` and `1.0` leave the first part that is not zero as it is."""
+    plain = version.lstrip("^~")
+    if not version[:1].isdigit() and version[:1] not in "^~":
+        return version
+    if version.startswith("^"):
+        return f">={plain},<{2 if plain.startswith('1') else 1}"
+    if version.startswith("~"):
+        return f"~={plain}" if plain.count(".") > 1 else f"=={plain}.*"
+    return f"=={plain}"
 
 
 def submodules(experiment: Experiment) -> list[str]:

@@ -135,7 +135,8 @@ class Surveyor:
             return _Looked(entry, *first, False, tried)
         way, walked = self._start(entry, Way())
         looked = _Looked(entry, way, walked, True, [*tried, way])
-        if walked.hydra.where is not None and walked.hydra.where[1] is None and walked.hydra.folder_is_named:
+        unnamed = walked.hydra.where is not None and walked.hydra.where[1] is None and walked.hydra.folder_is_named
+        if unnamed and self._folder(walked).names():
             self._take_back()  # with no primary config it is not how anybody starts it
         return looked
 

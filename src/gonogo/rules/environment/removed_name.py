@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from gonogo.analysis.project.dependencies import are_dynamic, requirements
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.project.removed import BOTH, Removed, lacks, removed_keyword, removed_name
+from gonogo.analysis.project.requirement_files import requirement_texts
 from gonogo.analysis.python.handlers import takes
 from gonogo.analysis.python.imports import Import, is_guarded
 from gonogo.analysis.python.modules import Module
@@ -49,8 +50,12 @@ def removed_name_used(
     """
     uses = list(_uses(symbols, outside_imports, {entry.top for entry in outside_imports}))
     locked = _locked(experiment) if uses else {}
+    files: dict[str, list[str]] = {}
+    for _, name, text in requirement_texts(experiment) if uses else ():
+        files.setdefault(name, []).append(text)
     for message, instead, location, removed in uses:
-        why = lacks(removed, _required(pyproject, removed.distribution), locked.get(removed.distribution))
+        required = _required(pyproject, removed.distribution) or files.get(removed.distribution, [])
+        why = lacks(removed, required, locked.get(removed.distribution))
         if why is None:
             continue
         since = "" if removed.never else f" since {removed.distribution} {removed.since}, and {why[0]}"
