@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from experiments_of_texts import experiment_of
 
-from gonogo.analysis.project.entries import old_hydra
+from gonogo.analysis.project.hydra_doubts import old_hydra
 from gonogo.compose.client import Composer
 from gonogo.engine.pipeline import check
 from gonogo.model.check_options import CheckOptions

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from collections.abc import Sequence as PlainSequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FolderPath
-from typing import Any
+from typing import Any, Protocol
 
 from packaging.version import InvalidVersion, Version
 
@@ -40,7 +40,19 @@ STORE_FOLDER = ".gonogo-store"
 NO_DEFAULT_PATH_FROM = Version("1.2")
 LIBRARIES = frozenset({"hydra", "omegaconf"})
 MANDATORY = re.compile(r"You must specify '([^']+)'")
+NOT_FOUND = re.compile(r"Could not (?:find|load) '([^']+)'")
 NO_MATCH = re.compile(r"Could not override '([^']+)'\. No match in the defaults list")
+
+
+class Doubts(Protocol):
+    """What speaks against a failure to compose; see `gonogo.analysis.project.hydra_doubts`."""
+
+    @property
+    def always(self) -> str:
+        """Why no failure counts; empty if nothing speaks for that."""
+
+    def of_missing(self, config: str, has_group: bool) -> str:
+        """Why a config that is not among the files may still be found; empty if nothing speaks for that."""
 
 
 class ProjectSource(ConfigSource):
@@ -50,13 +62,13 @@ class ProjectSource(ConfigSource):
         composer: the child process.
         root: the folder with the project's files.
         roots: folders, relative to it, that its packages are imported from.
-        doubt: why Hydra here may not say what it says where the project is at home; empty if nothing speaks for that.
+        doubts: why Hydra here may not say what it says where the project is at home.
     """
 
-    def __init__(self, composer: Composer, root: FolderPath, roots: PlainSequence[str], doubt: str) -> None:
+    def __init__(self, composer: Composer, root: FolderPath, roots: PlainSequence[str], doubts: Doubts) -> None:
         super().__init__(composer, root)
         self._roots = tuple(root / folder for folder in roots)
-        self.doubt = doubt
+        self._doubts = doubts
         self._stores: dict[str, FolderPath] = {}
 
     def compose_project(
@@ -119,7 +131,11 @@ class ProjectSource(ConfigSource):
 
     def _doubted(self, made: Composition, store: Store) -> Composition:
         asked = MANDATORY.search(made.message)
-        reason = made.unsure or self.doubt or store.doubt
+        reason = made.unsure or self._doubts.always or store.doubt
+        missing = NOT_FOUND.search(made.message)
+        if missing is not None and not reason:
+            group = missing[1].rpartition("/")[0]
+            reason = self._doubts.of_missing(missing[1], bool(group) and self.has_folder(posixpath.join(made.config_path, group)))
         if asked is not None:
             reason = f"it asks for a choice of `{asked[1]}` on the command line: give it after the entry point's name, with --entry"
         elif "interpolation" in made.message.lower():

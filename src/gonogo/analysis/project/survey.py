@@ -10,7 +10,8 @@ from gonogo.analysis.interpreter.project import MANDATORY, EntryPoint, ProjectIn
 from gonogo.analysis.interpreter.trace import Access, Trace
 from gonogo.analysis.project.config_groups import ConfigFolder
 from gonogo.analysis.project.documented import Start, documented_starts, documents
-from gonogo.analysis.project.entries import Entry, find_entries, import_roots, old_hydra
+from gonogo.analysis.project.entries import Entry, find_entries, import_roots
+from gonogo.analysis.project.hydra_doubts import old_hydra
 from gonogo.analysis.project.ways import Way
 from gonogo.analysis.python.modules import Module
 from gonogo.compose.client import Composition
@@ -82,9 +83,7 @@ class Surveyor:
         survey = self.survey
         if in_tests:
             survey.notes.append(f"{in_tests} entry points in tests were left out: name one with --entry to look at it.")
-        if not entries:
-            survey.undecided.append("there is no function under `@hydra.main`: name an entry point with --entry")
-        kept = entries[: self._rules.max_runs]
+        kept = sorted(entries, key=lambda entry: entry.is_assumed)[: self._rules.max_runs]
         if len(kept) < len(entries):
             survey.notes.append(f"{len(entries) - len(kept)} of {len(entries)} entry points were left out: name them with --entry.")
         functions: dict[str, set[str]] = {}
@@ -92,7 +91,10 @@ class Surveyor:
             functions.setdefault(entry.module.path, set()).add(getattr(entry.function, "name", ""))
         shown = documented_starts(self._experiment, self._modules, {path: frozenset(names) for path, names in functions.items()})
         most = max(2, self._rules.max_runs // max(1, len(kept)))
-        looked = [self._look_at(entry, shown.get(entry.module.path, []), most) for entry in kept]
+        looked = [each for entry in kept if (each := self._look_at(entry, shown.get(entry.module.path, []), most)) is not None]
+        kept = [each.entry for each in looked]
+        if not kept:
+            survey.undecided.append("there is no function under `@hydra.main`: name an entry point with --entry")
         self._walk_choices(looked)
         for each in looked:
             if each.bare:
@@ -106,8 +108,11 @@ class Surveyor:
 
     # -- how a program is started -----------------------------------------------------------------------------------------
 
-    def _look_at(self, entry: Entry, starts: list[Start], most: int) -> _Looked:
-        """Start a program as the caller or the documents say; bare where nobody does, or where all they say is out of date."""
+    def _look_at(self, entry: Entry, starts: list[Start], most: int) -> _Looked | None:
+        """Start a program as the caller or the documents say; bare where nobody does, or where all they say is out of date.
+
+        None for a script that composes nothing.
+        """
         if entry.line is not None:
             ways = [Way(line, True) for line in self._single(entry.line)]
         else:
@@ -135,6 +140,9 @@ class Surveyor:
             return _Looked(entry, *first, False, tried)
         way, walked = self._start(entry, Way())
         looked = _Looked(entry, way, walked, True, [*tried, way])
+        if entry.is_assumed and _first_made(walked) is None:
+            self._take_back()
+            return None
         unnamed = walked.hydra.where is not None and walked.hydra.where[1] is None and walked.hydra.folder_is_named
         if unnamed and self._folder(walked).names():
             self._take_back()  # with no primary config it is not how anybody starts it
