@@ -243,9 +243,19 @@ def _walk(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root, followlinks=False):
         here = Path(folder)
         links = [name for name in folders if (here / name).is_symlink()]
-        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS and name not in links)
+        wanted = (name for name in folders if name not in SKIPPED_FOLDERS or (name == "wandb" and not _is_of_client(here / name)))
+        folders[:] = sorted(name for name in wanted if name not in links)
         for name in sorted([*names, *links]):
             yield here / name
+
+
+def _is_of_client(folder: Path) -> bool:
+    """Whether W&B's client wrote a folder: a config group or a package may be called `wandb` as well."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return True
+    return not any(name.endswith((".py", ".yaml", ".yml")) for name in names)
 
 
 def _read(path: Path, relative: str, root: Path) -> SourceFile:

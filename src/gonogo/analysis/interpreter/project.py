@@ -135,7 +135,8 @@ class ProjectSource(ConfigSource):
         missing = NOT_FOUND.search(made.message)
         if missing is not None and not reason:
             group = missing[1].rpartition("/")[0]
-            reason = self._doubts.of_missing(missing[1], bool(group) and self.has_folder(posixpath.join(made.config_path, group)))
+            has_group = any(config.group == group for config in store.configs) or self.has_folder(posixpath.join(made.config_path, group))
+            reason = self._doubts.of_missing(missing[1], bool(group) and has_group)
         if asked is not None:
             reason = f"it asks for a choice of `{asked[1]}` on the command line: give it after the entry point's name, with --entry"
         elif "interpolation" in made.message.lower():

@@ -32,6 +32,7 @@ _WRAPPERS = re.compile(
 )
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _OVERRIDE = re.compile(r"(?:\+{0,2}|~)[\w$.@/:-]+(?:\[[^\]]*\])?=|~[\w.@/]+$|-")
+_GLOB = re.compile(r"=glob\(.*\)$")  # of the options of a group, as a reader's choice
 _ELLIPSIS = re.compile(r"\[.*|\.\.\.|…|\.\.\..*")
 MOST_DOCUMENT = 400_000  # signs
 
@@ -89,7 +90,7 @@ def _start(words: Sequence[str], path: str, number: int) -> Start | None:
         if _ELLIPSIS.fullmatch(word) or (not is_value and FILLER in word.partition("=")[0]):
             is_open = True
         elif is_value or _OVERRIDE.match(word):
-            kept.append(word)
+            kept.append(_GLOB.sub(f"={FILLER}", word))
         else:
             break  # the sentence goes on
     try:

@@ -16,7 +16,9 @@ from gonogo.model.experiment import Experiment
 
 # Libraries that add configs of their own, so that a config that is not in the project may still be found.
 STORING = frozenset({"hydra_zen", "hydra_plugins", "hydra_configs", "hydra_torch", "nemo", "fairseq", "mmf", "lerobot", "composer"})
-NEWER_HYDRA = ("1.1.1", "1.1.2", "1.2.0", "1.3.0", "1.3.1", "1.3.2")
+OLDER_HYDRA = ("0.11.3", *(f"1.0.{number}" for number in range(8)))
+NEWER_HYDRA = ("1.1.0", "1.1.1", "1.1.2", "1.2.0", "1.3.0", "1.3.1", "1.3.2")
+MOST_DEEP = 2  # folders
 _IN_TABLE = re.compile(r"""["'](hydra[-_]core[^"'\n;#]*)["']""")
 _POETRY = re.compile(r"""^hydra[-_]core\s*=\s*["']([^"'*]+)["']""", re.MULTILINE)
 
@@ -89,13 +91,16 @@ def _stranger(modules: Mapping[str, Module]) -> str:
 
 def old_hydra(experiment: Experiment) -> str:
     """Where the project asks for a Hydra older than 1.1, whose configs behave otherwise; empty if it does not."""
-    asked = [(path, text) for path, name, text in requirement_texts(experiment) if name == "hydra-core"]
+    asked = [(path, text) for path, name, text in requirement_texts(experiment) if name == "hydra-core" and path.count("/") <= MOST_DEEP]
+    least = min((path.count("/") for path, _ in asked), default=0)
+    asked = [(path, text) for path, text in asked if path.count("/") == least]  # deeper ones are for parts of the project
     pyproject = experiment.text("pyproject.toml") or ""
     asked += [("pyproject.toml", text) for text in _IN_TABLE.findall(pyproject)]
     asked += [("pyproject.toml", f"hydra-core{_poetry(text)}") for text in _POETRY.findall(pyproject)]
     for path, text in asked:
         parsed = parse_requirement(text)
-        if parsed is not None and str(parsed.specifier) and not any(parsed.specifier.contains(version) for version in NEWER_HYDRA):
+        admits = parsed.specifier.contains if parsed is not None and str(parsed.specifier) else None
+        if admits is not None and any(map(admits, OLDER_HYDRA)) and not any(map(admits, NEWER_HYDRA)):
             return f"{path} asks for a Hydra older than 1.1 (`{text}`), and gonogo composes with Hydra 1.3"
     return ""
 

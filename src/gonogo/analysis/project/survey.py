@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from gonogo.analysis.project.documented import Start, documented_starts, documen
 from gonogo.analysis.project.entries import Entry, find_entries, import_roots
 from gonogo.analysis.project.hydra_doubts import old_hydra
 from gonogo.analysis.project.ways import Way
-from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.compose.client import Composition
 from gonogo.compose.command_line import CommandLine
 from gonogo.documents.yaml import parse_yaml
@@ -73,6 +74,7 @@ class Surveyor:
         self._roots = import_roots(modules)
         self._old = old_hydra(experiment)
         self._commands = "\n".join(documents(experiment))
+        self._written = {path for module in modules.values() for path in _written_paths(module)}
         self._steps = 0
         self._walked = 0
         self.survey = Survey()
@@ -275,6 +277,8 @@ class Surveyor:
                 package = tuple(group.partition("@")[2].split(".") if "@" in group else group.split("/"))
                 if access.path[: len(package)] == package:
                     return False
+        if access.path in self._written:
+            return False  # code that was not followed may write it first
         return way.is_shown or composition is None or not folder.may_bring(access.path, composition)
 
     def _forgive_bare_start(self, entry: Entry) -> None:
@@ -314,6 +318,15 @@ def _first_made(walked: ProjectInterpreter) -> Composition | None:
     """What the first process composed last."""
     made = walked.trace.processes[0].compositions
     return made[-1][1] if made else None
+
+
+def _written_paths(module: Module) -> Iterator[tuple[str, ...]]:
+    """The paths of attributes that a module assigns to, without the name of what has them: `cfg.a.b = 1` writes `a.b`."""
+    for node in module.of(ast.Attribute):
+        if isinstance(node.ctx, ast.Store):
+            root, *path = qualified_name(node).split(".")
+            if path and root not in ("self", "cls"):
+                yield tuple(path)
 
 
 def _belongs(trace: Trace, entry: Entry) -> bool:

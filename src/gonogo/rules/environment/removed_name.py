@@ -50,13 +50,15 @@ def removed_name_used(
     """
     uses = list(_uses(symbols, outside_imports, {entry.top for entry in outside_imports}))
     locked = _locked(experiment) if uses else {}
-    files: dict[str, list[str]] = {}
-    for _, name, text in requirement_texts(experiment) if uses else ():
-        files.setdefault(name, []).append(text)
+    files: dict[str, dict[str, list[str]]] = {}
+    for path, name, text in requirement_texts(experiment) if uses else ():
+        files.setdefault(name, {}).setdefault(path, []).append(text)
     for message, instead, location, removed in uses:
-        required = _required(pyproject, removed.distribution) or files.get(removed.distribution, [])
-        why = lacks(removed, required, locked.get(removed.distribution))
-        if why is None:
+        required = _required(pyproject, removed.distribution)
+        # Of several requirements files, any may be the one that is installed.
+        choices = [required] if required else list(files.get(removed.distribution, {}).values()) or [[]]
+        why = min((lacks(removed, texts, locked.get(removed.distribution)) or ("", False) for texts in choices), key=lambda found: found[1])
+        if not why[0]:
             continue
         since = "" if removed.never else f" since {removed.distribution} {removed.since}, and {why[0]}"
         cap = "" if removed.never or why[1] else f", or write `{removed.distribution}<{removed.since}`"
