@@ -72,6 +72,20 @@ class Access(Event):
 
 
 @dataclass(frozen=True)
+class Unresolved(Event):
+    """An interpolation was resolved that names nothing, where that surely ends the run; `path` is where it stood in the composed config."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Replaced(Event):
+    """A value of the config gives way to one of the code's before anything resolves it; with no path, any may."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
 class StructWrite(Event):
     """A write that struct mode refuses."""
 

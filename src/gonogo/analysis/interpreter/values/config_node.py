@@ -6,14 +6,24 @@ Reading, writing, merging and copying as OmegaConf does it, with a record of eve
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 from gonogo.analysis.interpreter.base import UNKNOWN, AccessKind, Arguments, Constant, Spread, Value, Walk
 from gonogo.analysis.interpreter.markers import MISSING
 from gonogo.analysis.interpreter.memory import Alternatives, Field
 from gonogo.analysis.interpreter.sentinels import ABSENT, NO_DEFAULT, NOT_KNOWN, Absent, NoDefault, NotKnown
 from gonogo.analysis.interpreter.state import Path
-from gonogo.analysis.interpreter.trace import Access, How, Misuse, ReadAfterSearch, SearchWrite, Status, StructWrite, Wrong
+from gonogo.analysis.interpreter.trace import (
+    Access,
+    How,
+    Misuse,
+    ReadAfterSearch,
+    SearchWrite,
+    Status,
+    StructWrite,
+    Unresolved,
+    Wrong,
+)
 from gonogo.analysis.interpreter.values.bound import BoundMethod
 from gonogo.analysis.interpreter.values.choice import join
 from gonogo.analysis.interpreter.values.mapping import METHODS as DICT_METHODS
@@ -24,6 +34,7 @@ from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.python.names import last_names
 from gonogo.analysis.python.type_tests import told_apart
 
+MAX_DEPTH = 40  # of what is resolved as a whole
 NEVER = frozenset({"dict", "str", "int", "float", "bool", "list", "tuple"})  # types of which no DictConfig is an instance
 SUGGESTS = "optuna.Trial.suggest"  # begins the name of what Optuna suggests
 CLASSES = frozenset({"omegaconf.DictConfig", "omegaconf.dictconfig.DictConfig"})
@@ -41,14 +52,21 @@ INNER_NAMES = frozenset({"_get_node", "_get_flag", "_set_flag", "_metadata", "_c
 
 
 class Interpolated(Scalar):
-    """A text of the config with `${…}` in it; `resolved` is what Hydra's own child process made of it, unknown where it made nothing."""
+    """A text of the config with `${…}` in it.
 
-    __slots__ = ("references", "resolved")
+    Attributes:
+        references: what it names.
+        resolved: what Hydra's own child process made of it, unknown where it made nothing.
+        broken: it names what the composed config does not have.
+    """
 
-    def __init__(self, value: str, path: Path, references: tuple[str, ...], resolved: Value) -> None:
+    __slots__ = ("broken", "references", "resolved")
+
+    def __init__(self, value: str, path: Path, references: tuple[str, ...], resolved: Value, broken: bool = False) -> None:
         super().__init__(value, path)
         self.references = references
         self.resolved = resolved
+        self.broken = broken
 
     def identity(self) -> Hashable:
         """The same text with the same result is the same."""
@@ -235,7 +253,31 @@ class ConfigNode(Mapping):
             target = _reference(walk, root, reference, self)
             if target is not ABSENT and value.value == "${" + reference + "}":
                 return target
+        if value.broken and self.config and walk.state.is_certain and any(_is_lost(root, name, self) for name in value.references):
+            walk.state.record(Unresolved(value.path or ()))
         return value.resolved
+
+    def resolve_all(self, walk: Walk, but: Iterable[str] = ()) -> None:
+        """Resolve every interpolation in it, as OmegaConf does before it gives all of a config out.
+
+        Args:
+            walk: the interpreter.
+            but: keys that are left out.
+        """
+        left_out = frozenset(but)
+        for key, value in self.items.pairs():
+            if str(key) not in left_out:
+                self._resolve_below(walk, settled(value), 0)
+
+    def _resolve_below(self, walk: Walk, value: Value, depth: int) -> None:
+        if isinstance(value, Scalar):
+            self.resolved(walk, value)
+        elif isinstance(value, ConfigNode) and depth < MAX_DEPTH:
+            for _, item in value.items.pairs():
+                value._resolve_below(walk, settled(item), depth + 1)
+        elif isinstance(value, Sequence) and depth < MAX_DEPTH:
+            for item in value.values:
+                self._resolve_below(walk, settled(item), depth + 1)
 
     def entries(self, walk: Walk) -> Spread:
         """All that it holds, interpolations resolved, with where it stood."""
@@ -507,6 +549,24 @@ def _reference(walk: Walk, root: ConfigNode, reference: str, near: ConfigNode) -
         walk.state.use(value.origin(key))
         value = found
     return ABSENT if value is None or value is ABSENT or _is_interpolation(value) else value
+
+
+def _is_lost(root: ConfigNode, reference: str, near: ConfigNode) -> bool:
+    """Whether a reference surely names nothing, or another interpolation that is broken."""
+    value: Value | Absent | None = root
+    if reference.startswith("."):
+        value, reference = near, reference[1:]
+        while reference.startswith("."):
+            value, reference = (value.parent if isinstance(value, ConfigNode) else None), reference[1:]
+    for key in reference.replace("[", ".").replace("]", "").split("."):
+        node = settled(value) if value is not None else None
+        if not isinstance(node, ConfigNode) or node.open or key in node.maybe:
+            return False
+        value = node.items.look(key)
+        if value is ABSENT:
+            return True
+    found = settled(value) if value is not None else None
+    return isinstance(found, Interpolated) and found.broken
 
 
 def _is_interpolation(value: Value) -> bool:
