@@ -1,0 +1,253 @@
+"""LEK109."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Branch, Event, Loop
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call, Display, Operation, Repeated, Turn, Value, constant, options, plain
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.rows.cuts import scored_on
+from gonogo.analysis.rows.flow import name_of
+from gonogo.analysis.rows.origins import Origins
+from gonogo.analysis.rows.parts import Part, Role, part_of, parts_in
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import Placed, violation
+
+STOPS = re.compile(r"EarlyStopping|early_stopping|ModelCheckpoint|ReduceLROnPlateau")
+GIVEN = ("eval_set", "validation_data", "valid_sets", "evals", "eval_dataset", "val_dataloaders", "val_dataloader", "eval_data")
+BEST = re.compile(r"best|max_?acc|min_?loss|top_|lowest|highest", re.IGNORECASE)
+
+
+@rule("LEK109", "selected-on-test", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def selected_on_test(programs: list[Program]) -> Iterator[Violation]:
+    """What is kept is chosen by the score on the test part: the epoch, the checkpoint, a hyper-parameter, a threshold.
+
+    What it does:
+        Speaks where a fit with early stopping, or one that keeps the best checkpoint, goes by the test part, on which the model is
+        scored afterwards; and where a loop compares its score on the test part with the best one so far. That a part is called
+        validation is taken at its word. A loop that compares is a warning: it may keep the best only for a later look.
+
+    Why it matters:
+        The best of many scores on the test part is too good: chance is chosen, too. The more is tried, the worse (Cawley and Talbot,
+        On over-fitting in model selection and subsequent selection bias, 2010; Hastie et al., The Elements of Statistical Learning,
+        section 7.10).
+
+    Instead:
+        Hold out a validation part and choose by it; score the chosen model once on the test part.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    yield from _early_stopping(walked)
+    yield from _loops(walked)
+    yield from _objectives(walked)
+
+
+def _early_stopping(walked: Program) -> Iterator[Violation]:
+    parts = parts_in(walked)
+    scored = {part.split for _, held in walked.known(scored_on) for part in held.parts if part.role is Role.TEST}
+    scored |= _tested(walked)
+    for event in walked.calls("fit", "train", "Trainer", "SFTTrainer", "Seq2SeqTrainer"):
+        call = event.call
+        given = next((call.keywords[name] for name in GIVEN if name in call.keywords), None)
+        if given is None and call.method == "fit" and len(call.arguments) == 3 and _is_lightning(call):
+            given = call.arguments[2]
+        held = parts.held(given) if given is not None else None
+        if held is None or Role.TEST not in held.roles() or not _chooses(event):
+            continue
+        tested = [part for part in held.parts if part.role is Role.TEST and part.split in scored]
+        if tested:
+            yield violation(
+                event,
+                "training stops, or keeps its best state, by the test part, on which the result is reported",
+                "hold out a validation part for it",
+                sure=held.sure,
+                related=[(part.split, "the test part comes from here") for part in tested[:1]],
+            )
+
+
+def _is_lightning(call: Call) -> bool:
+    made = base(call.receiver) if call.receiver is not None else None
+    return isinstance(made, Call) and made.short == "Trainer"
+
+
+def _chooses(event: Event) -> bool:
+    """Whether a fit goes by what it is evaluated on: early stopping, the best checkpoint."""
+    call = event.call
+    pending, depth = [*call.given(), *([call.receiver] if call.receiver is not None else [])], 0
+    while pending and depth < 200:
+        depth += 1
+        for entry in options(base(pending.pop())):
+            made = base(entry)
+            if not isinstance(made, (Call, Display)):
+                continue
+            if isinstance(made, Call):
+                if STOPS.search(made.short) or constant(made.argument(None, "load_best_model_at_end")) is True:
+                    return True
+                if any(
+                    name in made.keywords and constant(made.keywords[name]) is not None for name in ("early_stopping_rounds", "od_wait")
+                ):
+                    return True
+                if constant(made.argument(None, "use_best_model")) is True:
+                    return True
+                if made.method or made.short in ("train_test_split", "read_csv"):
+                    continue
+            pending += list(made.inputs())
+    return any(name in call.keywords and constant(call.keywords[name]) is not None for name in ("early_stopping_rounds", "od_wait"))
+
+
+def _tested(walked: Program) -> set[Value]:
+    """Splits on whose test part a framework's own `test()`, `evaluate()` or `predict()` is run."""
+    parts, found = parts_in(walked), set()
+    for event in walked.calls("test", "evaluate", "predict", "score"):
+        for given in (*event.call.arguments, *event.call.keywords.values()):
+            found |= {part.split for part in parts.held(given).parts if part.role is Role.TEST}
+        receiver = base(event.call.receiver) if event.call.receiver is not None else None
+        if isinstance(receiver, Call) and "eval_dataset" in receiver.keywords:
+            found |= {part.split for part in parts.held(receiver.keywords["eval_dataset"]).parts if part.role is Role.TEST}
+    return found
+
+
+# -- loops that keep the best ---------------------------------------------------------------------------------------------
+
+
+def _loops(walked: Program) -> Iterator[Violation]:
+    for branch in walked.all(Branch):
+        test = plain(branch.test) if branch.test is not None else None
+        if not isinstance(test, Operation) or test.operator not in ("<", ">", "<=", ">="):
+            continue
+        if not any(isinstance(around, Loop) for around in branch.around()):
+            continue
+        for score, best in (test.operands, test.operands[::-1]):
+            if _is_best(best) and not _is_best(score):
+                part = _test_part(walked, score)
+                if part is not None and not _has_validation(walked):
+                    yield _kept(branch, part, "the best so far is kept by the score on the test part")
+                    break
+    for event in walked.calls("max", "argmax", "min", "argmin"):
+        if event.call.name in ("max", "min", "numpy.argmax", "numpy.argmin") and event.call.arguments:
+            listed = base(event.call.arguments[0])
+            if isinstance(listed, (Display, Repeated)):
+                entries = listed.added if isinstance(listed, Display) else [listed.element]
+                part = next((found for entry in entries if (found := _test_part(walked, entry)) is not None), None)
+                if part is not None and not _has_validation(walked):
+                    yield _kept(event, part, "the best of several scores on the test part is taken")
+
+
+def _kept(at: Placed, part: Part, message: str) -> Violation:
+    return violation(
+        at,
+        message,
+        "choose by a validation part, and score the chosen one once on the test part",
+        sure=False,
+        severity=Severity.WARNING,
+        related=((part.at, "the test part"),),
+    )
+
+
+def _is_best(value: Value) -> bool:
+    value = value if isinstance(value, Turn) else plain(value)
+    node = value.node
+    names = {name_of(value)}
+    if isinstance(value, Turn):
+        return True
+    return any(BEST.search(name) for name in names if name) or (constant(value) is not ... and node is not None and False)
+
+
+def _test_part(walked: Program, score: Value) -> Part | None:
+    """The test part that a score is of: it is made of predictions for its rows; None where other parts play in."""
+    found: list[Part] = []
+    if not any(isinstance(plain(entry), (Call, Operation)) for entry in options(score)):
+        return None
+    for value in walked.known(Origins).of(score):
+        part = part_of(value)
+        if part is not None and part.sure:
+            found.append(part)
+    tests = [part for part in found if part.role is Role.TEST]
+    return tests[0] if tests and not any(part.role is Role.VALID for part in found) else None
+
+
+def _has_validation(walked: Program) -> bool:
+    """Whether there is a validation part besides."""
+    parts = parts_in(walked)
+    return any(
+        Role.VALID in parts.held(given).roles()
+        for event in walked.calls("DataLoader", "predict", "score", "evaluate")
+        for given in event.call.arguments[:1]
+    )
+
+
+# -- searches -------------------------------------------------------------------------------------------------------------
+
+
+def _objectives(walked: Program) -> Iterator[Violation]:
+    """A function that Optuna optimises and that returns the score on the test part."""
+    for loop in walked.all(Loop):
+        call = plain(loop.iterated) if loop.kind == "callback" and loop.iterated is not None else None
+        if not isinstance(call, Call) or call.short not in ("optimize", "fmin", "minimize", "gp_minimize"):
+            continue
+        for turn in loop.turns:
+            for entry in turn.items:
+                result = getattr(entry, "result", None)
+                part = _test_part(walked, result) if isinstance(result, Value) else None
+                if part is not None:
+                    yield violation(
+                        entry,
+                        "the search goes by the score on the test part",
+                        "score its trials on a validation part, or by cross-validation on the training part",
+                        related=((part.at, "the test part"),),
+                    )
+
+
+HEAD = """from sklearn.datasets import load_breast_cancer
+from sklearn.metrics import f1_score
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+from xgboost import XGBClassifier
+
+X, y = load_breast_cancer(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+"""
+BAD = [
+    program(
+        HEAD
+        + """model = XGBClassifier(n_estimators=1000, early_stopping_rounds=20)
+model.fit(X_train, y_train, eval_set=[(X_test, y_test)])  # <- here
+print(model.score(X_test, y_test))
+"""
+    ),
+    program(
+        HEAD
+        + """best, best_k = 0, None
+for k in range(1, 30):
+    score = f1_score(y_test, KNeighborsClassifier(k).fit(X_train, y_train).predict(X_test))
+    if score > best:  # <- here
+        best, best_k = score, k
+print(best_k, best)
+"""
+    ),
+]
+GOOD = [
+    program(
+        HEAD
+        + """X_train, X_val, y_train, y_val = train_test_split(X_train, y_train, random_state=0)
+model = XGBClassifier(n_estimators=1000, early_stopping_rounds=20)
+model.fit(X_train, y_train, eval_set=[(X_val, y_val)])
+print(model.score(X_test, y_test))
+"""
+    ),
+    program(
+        HEAD
+        + """model = XGBClassifier(n_estimators=100)
+model.fit(X_train, y_train, eval_set=[(X_test, y_test)])
+print(model.score(X_test, y_test))
+"""
+    ),
+]

@@ -1,0 +1,110 @@
+"""REP107."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Event
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call, Display, Item, Span, Value, plain
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.rows.cuts import cuts
+from gonogo.analysis.rows.origins import Origins
+from gonogo.analysis.training.uses import ancestry
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+LISTS = ("listdir", "glob", "iglob", "rglob", "iterdir", "scandir", "walk")
+SORTS = ("sorted", "sort", "natsorted", "sort_values", "argsort")
+SHUFFLES = ("shuffle", "sample", "permutation", "choice")
+
+
+@rule("REP107", "order-of-files", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def order_of_files(programs: list[Program]) -> Iterator[Violation]:
+    """Files are split, shuffled or cut in the order in which the file system happens to list them.
+
+    What it does:
+        Follows the lists that `os.listdir`, `os.scandir`, `glob` and `Path.iterdir`, `glob` and `rglob` give. Speaks where one that
+        nothing sorts is split in parts, sliced, or shuffled with a seed.
+
+    Why it matters:
+        The order is that of the file system, another one on another machine or after a copy (Python, `os.listdir`: "The list is in
+        arbitrary order"): with the same seed other files land in the test part. An unsorted `glob` made published results of
+        chemistry differ between systems (Bhandari Neupane et al., Characterization of leptazolines A-D, 2019).
+
+    Instead:
+        Write `sorted(…)` around the list.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    listed = {base(event.call): event for event in walked.calls(*LISTS) if _lists_files(event.call)}
+    if not listed:
+        return
+    for event in walked.calls(*SORTS):
+        for given in (*event.call.arguments[:1], *([event.call.receiver] if event.call.receiver is not None else [])):
+            for value in walked.known(Origins).of(given):
+                listed.pop(base(value), None)
+    for value, used in _uses(walked):
+        for source in ancestry(value):
+            found = listed.get(base(source))
+            if found is not None:
+                yield violation(
+                    found,
+                    f"the order of these files is the file system's, and they are {used} by it",
+                    "sort the list first",
+                )
+
+
+def _lists_files(call: Call) -> bool:
+    if call.short in ("listdir", "scandir", "walk"):
+        return call.name.startswith("os.")
+    if call.name:
+        return call.name.startswith("glob.")
+    return call.method in ("glob", "rglob", "iterdir")
+
+
+def _uses(walked: Program) -> Iterator[tuple[Value, str]]:
+    """What is split, shuffled or sliced."""
+    for cut in walked.known(cuts):
+        if isinstance(cut.split, Call) and not cut.split.is_open:
+            yield cut.data, "split"
+    for event in walked.calls(*SHUFFLES):
+        if event.call.name.startswith(("random.", "numpy.random.")) and event.call.arguments:
+            yield event.call.arguments[0], "shuffled"
+    for event in walked.calls():
+        for value in event.call.given():
+            yield from _slices(value, event)
+
+
+def _slices(value: Value, event: Event) -> Iterator[tuple[Value, str]]:
+    value = plain(value)
+    if isinstance(value, Item):
+        key, owner = plain(value.key), base(value.owner)
+        is_list = isinstance(owner, Display) or (isinstance(owner, Call) and owner.short in (*LISTS, "list"))
+        if is_list and isinstance(key, Span) and (key.start is not None or key.stop is not None):
+            yield value.owner, "cut"
+
+
+PROGRAM = """import os
+import random
+from pathlib import Path
+
+random.seed(0)
+names = {names}
+random.shuffle(names)
+train, test = names[:800], names[800:]
+print(train, test)
+"""
+BAD = [
+    program(PROGRAM.format(names='os.listdir("images")  # <- here')),
+    program(PROGRAM.format(names='[path.name for path in Path("images").glob("*.png")]  # <- here')),
+]
+GOOD = [
+    program(PROGRAM.format(names='sorted(os.listdir("images"))')),
+    program(PROGRAM.format(names='list(Path("images").glob("*.png"))\nnames.sort()')),
+]
