@@ -171,13 +171,15 @@ def _of_item(item: Item) -> Part | None:
     if isinstance(owner, Element) and isinstance(key, int):
         splitter = splitter_of(owner)
         if splitter is not None:
-            return Part(Role.TRAIN if key == 0 else Role.TEST, splitter, True, item)
+            return Part(Role.TRAIN if key == 0 else _held_out(item), splitter, True, item)
     if isinstance(owner, Item) and isinstance(key, int):  # (x_train, y_train), (x_test, y_test) = load_data()
         load, place = plain(owner.owner), constant(owner.key)
         if isinstance(load, Call) and load.short == "load_data" and load.name and place in (0, 1):
             return Part(Role.TRAIN if place == 0 else Role.TEST, load, True, item)
     if isinstance(owner, Call) and isinstance(key, str):
         role = _of_split_name(key)
+        if owner.method == "train_test_split" and role is Role.TEST:
+            role = _held_out(item)
         if role is not None and (owner.method == "train_test_split" or owner.short in ("load_dataset", "load_from_disk")):
             return Part(role, owner, True, item)
     role = role_of_name(name_of(item))

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch, Event, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Display, Operation, Repeated, Turn, Value, constant, options, plain
+from gonogo.analysis.dataflow.values import Call, Display, Operation, Repeated, Returned, Turn, Value, constant, options, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.cuts import scored_on
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.rows.origins import Origins
 from gonogo.analysis.rows.parts import Part, Role, part_of, parts_in
+from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.uses import SCORES
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -21,6 +23,7 @@ from gonogo.rules.happened import Placed, violation
 
 STOPS = re.compile(r"EarlyStopping|early_stopping|ModelCheckpoint|ReduceLROnPlateau")
 GIVEN = ("eval_set", "validation_data", "valid_sets", "evals", "eval_dataset", "val_dataloaders", "val_dataloader", "eval_data")
+SCORING = SCORES | {"predict", "predict_proba", "score", "evaluate", "decision_function", "test", "eq"}
 BEST = re.compile(r"best|max_?acc|min_?loss|top_|lowest|highest", re.IGNORECASE)
 
 
@@ -164,14 +167,20 @@ def _is_best(value: Value) -> bool:
 def _test_part(walked: Program, score: Value) -> Part | None:
     """The test part that a score is of: it is made of predictions for its rows; None where other parts play in."""
     found: list[Part] = []
+    is_score = False
     if not any(isinstance(plain(entry), (Call, Operation)) for entry in options(score)):
         return None
     for value in walked.known(Origins).of(score):
         part = part_of(value)
         if part is not None and part.sure:
             found.append(part)
+        is_score = (
+            is_score
+            or isinstance(value, Returned)
+            or (isinstance(value, Call) and (value.short in SCORING or kind_of(base(value.callee)) is Kind.MODEL))
+        )
     tests = [part for part in found if part.role is Role.TEST]
-    return tests[0] if tests and not any(part.role is Role.VALID for part in found) else None
+    return tests[0] if tests and is_score and not any(part.role is Role.VALID for part in found) else None
 
 
 def _has_validation(walked: Program) -> bool:

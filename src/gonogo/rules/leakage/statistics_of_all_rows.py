@@ -42,7 +42,7 @@ def statistics_of_all_rows(programs: list[Program]) -> Iterator[Violation]:
 def _found(walked: Program) -> Iterator[Violation]:
     for cut in walked.known(cuts):
         held = parts_in(walked).held(cut.data)
-        if held.parts:
+        if held.parts or _is_target(cut):
             continue
         for value in walked.known(Origins).of(cut.data, cut.at):
             problem = _problem(walked, value, cut)
@@ -54,6 +54,12 @@ def _found(walked: Program) -> Iterator[Violation]:
                     sure=cut.sure,
                     related=((cut.split, "the rows are split here"),),
                 )
+
+
+def _is_target(cut: Cut) -> bool:
+    """Whether it is the targets that are split: a label that begins at 0 is no statistic."""
+    call = cut.split
+    return isinstance(call, Call) and call.short == "train_test_split" and len(call.arguments) > 1 and cut.data is not call.arguments[0]
 
 
 def _problem(walked: Program, value: Value, cut: Cut) -> str:
