@@ -30,6 +30,7 @@ from gonogo.analysis.dataflow.values import (
     text,
 )
 from gonogo.analysis.dataflow.words import words
+from gonogo.analysis.python.names import enclosing_function, last_name
 
 MAX_VALUES = 1_500
 # Attributes that say something of a table or array and hold none of its rows.
@@ -189,25 +190,24 @@ def is_columns(key: Value) -> bool:
 
 
 def name_of(value: Value) -> str:
-    """The name that a value bears in the code: of a parameter, or that it is assigned to where it is made."""
+    """The name that a value bears in the code: that it is assigned to where it is made, or of the parameter or function that gives it."""
     if isinstance(value, Parameter):
         return value.name
     if isinstance(value, Attribute):
         return value.name
     node = value.node
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
-        return node.attr
+    if isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)):
+        return last_name(node)
     parent = value.module.parents.get(node)
     if isinstance(parent, ast.Assign) and parent.value is node and len(parent.targets) == 1:
-        target = parent.targets[0]
-        return target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else ""
+        return last_name(parent.targets[0])
     if isinstance(parent, ast.Tuple):
         holder = value.module.parents.get(parent)
         if isinstance(holder, ast.Assign) and holder.value is parent and len(holder.targets) == 1:
             target = holder.targets[0]
-            place = parent.elts.index(node) if node in parent.elts else -1
-            entry = target.elts[place] if isinstance(target, ast.Tuple) and 0 <= place < len(target.elts) else None
-            return entry.id if isinstance(entry, ast.Name) else ""
+            places = [place for place, entry in enumerate(parent.elts) if entry is node]
+            return last_name(target.elts[places[0]]) if isinstance(target, ast.Tuple) and places and places[0] < len(target.elts) else ""
+    if isinstance(parent, ast.Return):
+        function = enclosing_function(value.module, node)
+        return function.name if function is not None else ""
     return ""

@@ -8,6 +8,7 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.rows.cuts import all_fits, scored_on
 from gonogo.analysis.rows.learners import SEARCHES, Fit, Learns
 from gonogo.analysis.rows.parts import Held, Role, parts_in
+from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -60,7 +61,7 @@ def _found(walked: Program) -> Iterator[Violation]:
                 sure=held.sure and (fit.learns is not Learns.AXES or Role.TEST in held.roles()),
                 related=related,
             )
-        elif fit.learns is Learns.MODEL and Role.TEST in held.roles() and _is_scored_on(walked, fit, held):
+        elif fit.learns is Learns.MODEL and Role.TEST in held.roles() and _is_scored_later(walked, fit, held):
             what = "hyper-parameters are searched" if fit.name in SEARCHES else f"`{fit.name}` is fitted"
             yield violation(
                 fit.event,
@@ -84,13 +85,14 @@ def _is_of_the_same(walked: Program, fit: Fit) -> bool:
     )
 
 
-def _is_scored_on(walked: Program, fit: Fit, held: Held) -> bool:
-    """Whether the same model is scored on rows of the same part."""
+def _is_scored_later(walked: Program, fit: Fit, held: Held) -> bool:
+    """Whether a model is scored on rows of the same part afterwards."""
+    order = walked.known(Order)
     splits = {part.split for part in held.parts}
     return any(
         event.call.receiver is not None and {part.split for part in other.parts} & splits
         for event, other in walked.known(scored_on)
-        if event.call is not fit.event.call
+        if order.place(event) > order.place(fit.event)
     )
 
 

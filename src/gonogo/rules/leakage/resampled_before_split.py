@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Display, Item, Value, constant, number, plain
+from gonogo.analysis.dataflow.values import Call, Display, Value, constant, number, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.cuts import Cut, all_fits, cuts
 from gonogo.analysis.rows.learners import Learns
@@ -75,11 +75,17 @@ def _cut_of(walked: Program, made: Value) -> Cut | None:
     found = None
     for cut in walked.known(cuts):
         held = parts_in(walked).held(cut.data)
-        if made in held.seen and not held.parts:
+        if made in held.seen and not held.parts and not _is_target(cut):
             if cut.sure:
                 return cut
             found = cut
     return found
+
+
+def _is_target(cut: Cut) -> bool:
+    """Whether it is the targets that are split: their features are looked at by themselves."""
+    call = cut.split
+    return isinstance(call, Call) and call.short == "train_test_split" and len(call.arguments) > 1 and cut.data is not call.arguments[0]
 
 
 def _copies(walked: Program, call: Call) -> str:
@@ -124,8 +130,6 @@ def _same_rows(walked: Program, one: Value, other: Value) -> bool:
     """Whether two values surely have the same rows of some table: one is the other, or is made of all of it row by row."""
     first, second = base(one), base(other)
     rows = parts_in(walked)
-    if isinstance(first, Item) or isinstance(second, Item):
-        return False
     return first in rows.held(second).whole or second in rows.held(first).whole
 
 

@@ -12,8 +12,9 @@ from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.cuts import scored_on
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.rows.origins import Origins
-from gonogo.analysis.rows.parts import Part, Role, part_of, parts_in
+from gonogo.analysis.rows.parts import Part, Role, part_of, parts_in, role_of_name
 from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.uses import SCORES
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -51,6 +52,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     yield from _early_stopping(walked)
     yield from _loops(walked)
     yield from _objectives(walked)
+    yield from _validated_on_test(walked)
 
 
 def _early_stopping(walked: Program) -> Iterator[Violation]:
@@ -73,6 +75,29 @@ def _early_stopping(walked: Program) -> Iterator[Violation]:
                 "hold out a validation part for it",
                 sure=held.sure,
                 related=[(part.split, "the test part comes from here") for part in tested[:1]],
+            )
+
+
+def _validated_on_test(walked: Program) -> Iterator[Violation]:
+    """A loader that is called the validation loader, and is made of the test part, where training is stopped by it."""
+    if not any(STOPS.search(event.call.short) for event in walked.calls()):
+        return
+    made = list(walked.gather(loaders_made))
+    parts = parts_in(walked)
+    tests = [loader for loader in made if role_of_name(name_of(loader)) is Role.TEST]
+    for loader in made:
+        dataset = loader.argument(0, "dataset")
+        if dataset is None or role_of_name(name_of(loader)) is not Role.VALID:
+            continue
+        held = parts.held(dataset)
+        given = [other.argument(0, "dataset") for other in tests]
+        if held.roles() == {Role.TEST} and any(other is not None and parts.held(other).parts == held.parts for other in given):
+            yield violation(
+                loader,
+                "training stops, or keeps its best state, by the test part, on which the result is reported",
+                "hold out a validation part for it",
+                sure=held.sure,
+                related=((tests[0], "the test loader"),),
             )
 
 

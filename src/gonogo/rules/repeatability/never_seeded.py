@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.blocks import Called
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, constant
+from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.generators import TORCH, draws, seeds
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import training_loops
 from gonogo.analysis.training.made import loaders_made, made_by_kind
+from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -20,6 +22,7 @@ from gonogo.rules.happened import Placed, violation
 
 # Frameworks that seed everything themselves, by what is made of them.
 SEEDING = ("TrainingArguments", "Seq2SeqTrainingArguments", "SFTConfig", "DPOConfig", "GRPOConfig", "PPOConfig")
+LEARNING = ("Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding", "LSTM", "GRU", "RNN", "Transformer")
 _SEED = re.compile(r"seed|determinis|reproducib", re.IGNORECASE)
 
 
@@ -49,13 +52,13 @@ def _found(walked: Program) -> Iterator[Violation]:
     if walked.has(*SEEDING) or _mentions_seeding(walked):
         return
     seeded = {library for seed in walked.gather(seeds) for library in seed.libraries}
+    order = walked.known(Order)
+    listed: list[tuple[int, str, Placed]] = [(order.place(draw.at), draw.library, draw.at) for draw in walked.gather(draws)]
+    if walked.known(training_loops):
+        listed += [(order.made(made) or 0, TORCH, made) for made in _torch_draws(walked)]
     drawn: dict[str, Placed] = {}
-    for draw in walked.gather(draws):
-        drawn.setdefault(draw.library, draw.at)
-    if TORCH not in drawn and walked.known(training_loops):
-        first = _torch_draw(walked)
-        if first is not None:
-            drawn[TORCH] = first
+    for _, library, at in sorted(listed, key=lambda entry: entry[0]):
+        drawn.setdefault(library, at)
     missing = {library: at for library, at in drawn.items() if library not in seeded}
     if missing and walked.module.path:
         names = " and ".join(f"`{name}`" if name == "random" else name for name in missing)
@@ -67,23 +70,25 @@ def _found(walked: Program) -> Iterator[Violation]:
         )
 
 
-def _torch_draw(walked: Program) -> Placed | None:
-    """The first layer whose weights are drawn, else a loader that shuffles."""
+def _torch_draws(walked: Program) -> Iterator[Call]:
+    """The layers whose weights are drawn, and the loaders that shuffle."""
     for kind, call in walked.gather(made_by_kind):
-        if (
-            kind is Kind.MODEL
-            and call.name.startswith("torch.nn.")
-            and call.short in ("Linear", "Conv2d", "Conv1d", "Embedding", "LSTM", "GRU")
-        ):
-            return call
-    return next((loader for loader in walked.gather(loaders_made) if constant(loader.argument(2, "shuffle")) is True), None)
+        if kind is Kind.MODEL and call.name.startswith("torch.nn.") and call.short in LEARNING:
+            yield call
+    yield from (loader for loader in walked.gather(loaders_made) if constant(loader.argument(2, "shuffle")) is True)
+
+
+def _is_own(call: Call) -> bool:
+    """`torch.Generator().manual_seed(0)`: the seed of a generator of its own."""
+    made = base(call.receiver) if call.receiver is not None else None
+    return isinstance(made, Call) and made.short in ("Generator", "RandomState", "default_rng", "Random")
 
 
 def _mentions_seeding(walked: Program) -> bool:
     """Whether something that is called may seed: a function that is called so, and that nobody can look into."""
     for event in walked.calls():
         call = event.call
-        if _SEED.search(call.short) and not call.name.startswith(("numpy.", "random.", "torch.")):
+        if _SEED.search(call.short) and not call.name.startswith(("numpy.", "random.", "torch.")) and not _is_own(call):
             return True
         if isinstance(call, Call) and call.short == "Trainer" and kind_of(call) is None and call.name.startswith("transformers"):
             return True

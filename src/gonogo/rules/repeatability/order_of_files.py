@@ -74,11 +74,17 @@ def _uses(walked: Program) -> Iterator[tuple[Value, str]]:
         if isinstance(cut.split, Call) and not cut.split.is_open:
             yield cut.data, "split"
     for event in walked.calls(*SHUFFLES):
-        if event.call.name.startswith(("random.", "numpy.random.")) and event.call.arguments:
+        if event.call.arguments and (event.call.name.startswith(("random.", "numpy.random.")) or _is_generator(event.call.receiver)):
             yield event.call.arguments[0], "shuffled"
     for event in walked.calls():
         for value in event.call.given():
             yield from _slices(value, event)
+
+
+def _is_generator(value: Value | None) -> bool:
+    """Whether a value is a generator of random numbers of its own."""
+    made = base(value) if value is not None else None
+    return isinstance(made, Call) and made.name in ("random.Random", "numpy.random.default_rng", "numpy.random.RandomState")
 
 
 def _slices(value: Value, event: Event) -> Iterator[tuple[Value, str]]:

@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.blocks import Branch, Called, Happening, Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.training.generators import Seed, draws, is_fixed, seeds
-from gonogo.analysis.training.loops import training_loops
-from gonogo.analysis.training.objects import each
-from gonogo.analysis.training.order import Order
+from gonogo.analysis.training.repeats import goes_on_training
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -48,24 +46,14 @@ def _found(walked: Program) -> Iterator[Violation]:
 def _problem(walked: Program, seed: Seed) -> str:
     loops = [entry for entry in seed.at.around() if isinstance(entry, Loop) and entry.kind in ("for", "while") and len(entry.turns) == 1]
     for loop in loops[:1]:
-        for training in walked.known(training_loops):
-            inside = training.loop is loop or loop in training.loop.around()
-            if inside and not _made_within(walked, training.optimizer, loop):
-                return "in every turn of the training loop"
+        if goes_on_training(walked, loop):
+            return "in every turn of the training loop"
         if any(draw.library in seed.libraries and _directly(draw.at, loop) for draw in walked.gather(draws)) and _is_counted(loop):
             return "in every turn of the loop that draws"
     for around in seed.at.around():
         if isinstance(around, Called) and around.worker and getattr(around.definition, "name", "") == "__getitem__":
             return "for every sample"
     return ""
-
-
-def _made_within(walked: Program, made: object, loop: Loop) -> bool:
-    """Whether an optimizer is made in the loop: then each turn is a training of its own."""
-    order = walked.known(Order)
-    begin = order.place(loop)
-    places = [order.made(value) for value in each(made)]  # type: ignore[arg-type]
-    return any(place is None or place > begin for place in places)
 
 
 def _directly(entry: Happening, loop: Loop) -> bool:

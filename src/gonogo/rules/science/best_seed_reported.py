@@ -9,6 +9,7 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Choice, Operation, Turn, Value, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.generators import seeds
+from gonogo.analysis.training.repeats import goes_on_training
 from gonogo.analysis.training.uses import ancestry
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -16,6 +17,21 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
+AVERAGES = (
+    "mean",
+    "std",
+    "fmean",
+    "stdev",
+    "median",
+    "boxplot",
+    "errorbar",
+    "ttest_rel",
+    "bootstrap",
+    "sum",
+    "DataFrame",
+    "describe",
+    "sem",
+)
 STATES = ("random_state", "seed", "random_seed")
 
 
@@ -42,8 +58,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     loops = _seed_loops(walked)
     if not loops:
         return
-    if walked.has("mean", "std", "fmean", "stdev", "median", "boxplot", "errorbar", "ttest_rel", "bootstrap"):
-        return
+    averaged = {base(entry) for event in walked.calls(*AVERAGES) for entry in _given(event.call)}
     collected = {
         base(event.call.receiver): loop
         for event in walked.calls("append")
@@ -52,13 +67,19 @@ def _found(walked: Program) -> Iterator[Violation]:
     }
     for event in walked.calls("max", "min", "amax", "amin"):
         given = event.call.arguments[0] if event.call.arguments and event.call.name else event.call.receiver
-        loop = collected.get(base(given)) if given is not None else None
+        loop = collected.get(base(given)) if given is not None and base(given) not in averaged else None
         if loop is not None:
             yield _violation(event.call, loop)
     for branch in walked.all(Branch):
         test = plain(branch.test) if branch.test is not None else None
         own = next((entry for entry in branch.around() if isinstance(entry, Loop)), None)
-        if own in loops and own is not None and isinstance(test, Operation) and test.operator in ("<", ">", "<=", ">="):
+        if (
+            own in loops
+            and own is not None
+            and not goes_on_training(walked, own)
+            and isinstance(test, Operation)
+            and test.operator in ("<", ">", "<=", ">=")
+        ):
             is_best = any(isinstance(entry, Turn) for entry in test.operands)
             if is_best and any(_is_scored(entry) for entry in test.operands):
                 yield _violation(test, own)
@@ -72,6 +93,12 @@ def _violation(at: Value, loop: Loop) -> Violation:
         sure=False,
         related=((loop, "the experiment is repeated here"),),
     )
+
+
+def _given(call: Call) -> Iterator[Value]:
+    """What is averaged, behind what makes an array of it."""
+    for value in (*call.arguments, *([call.receiver] if call.receiver is not None else [])):
+        yield from list(ancestry(value))[:20]
 
 
 def _is_scored(value: Value) -> bool:

@@ -117,6 +117,10 @@ def _is_plain_loader(value: Value) -> bool:
         return False
     given = loader.argument(0, "dataset")
     dataset = base(given) if given is not None else None
+    while (
+        isinstance(dataset, Item) and isinstance(split := plain(dataset.owner), Call) and split.short == "random_split" and split.arguments
+    ):
+        dataset = base(split.arguments[0])
     if isinstance(dataset, Instance):
         return not any(_speaks_of_devices(entry.definition) for entry in dataset.cls.ancestors())
     if isinstance(dataset, Call):

@@ -63,7 +63,7 @@ def _is_for_one(event: Event) -> bool:
             if RANK.search(ast.unparse(test)):
                 return True
         for parent in ancestors(place.module, place.node):
-            if isinstance(parent, ast.If) and RANK.search(ast.unparse(parent.test)):
+            if isinstance(parent, ast.If) and "__name__" not in (test := ast.unparse(parent.test)) and RANK.search(test):
                 return True
             if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 if any(RANK.search(ast.unparse(entry)) for entry in parent.decorator_list) or _leaves_early(parent, place.node):
