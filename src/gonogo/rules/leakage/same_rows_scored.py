@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
+from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Item, Span, Value, constant, number, plain
 from gonogo.analysis.dataflow.wrapping import base
-from gonogo.analysis.rows.cuts import cuts, model_fits, scored_on
+from gonogo.analysis.python.names import ancestors
+from gonogo.analysis.rows.cuts import INNER, cuts, model_fits, scored_on
 from gonogo.analysis.rows.flow import name_of
-from gonogo.analysis.rows.learners import Fit, learner_of
+from gonogo.analysis.rows.learners import SEARCHES, Fit, learner_of
 from gonogo.analysis.rows.parts import Role, parts_in, role_of_name
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.order import Order
@@ -19,6 +22,8 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
+METRICS = ("accuracy_score", "f1_score", "r2_score", "mean_squared_error", "mean_absolute_error", "classification_report", "roc_auc_score")
+
 
 @rule("LEK108", "same-rows-scored", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def same_rows_scored(programs: list[Program]) -> Iterator[Violation]:
@@ -26,7 +31,8 @@ def same_rows_scored(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Speaks where a model is fitted to all rows, or to both parts together, and is then scored on the test part; where the loader
-        that is called the test loader is made of the training set itself; where two slices that are called train and test overlap.
+        that is called the test loader is made of the training set itself; where two slices that are called train and test overlap. Where a
+        script holds nothing out, its score on the training rows is a warning, unless it says that it is one.
         A last fit to all rows after the score is right, and so is a score on the training part beside one on the test part.
 
     Why it matters:
@@ -43,6 +49,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     yield from _fitted_to_all(walked)
     yield from _loaders(walked)
     yield from _slices(walked)
+    yield from _never_held_out(walked)
 
 
 def _fitted_to_all(walked: Program) -> Iterator[Violation]:
@@ -68,6 +75,47 @@ def _fitted_to_all(walked: Program) -> Iterator[Violation]:
                 sure=held.sure and (cut is not None or given.sure),
                 related=((fit.event, "it is fitted to them here"),),
             )
+
+
+def _never_held_out(walked: Program) -> Iterator[Violation]:
+    """A classifier or regressor whose only score is the one on the rows that it was fitted to."""
+    if bool(walked.known(cuts)) or bool(walked.known(scored_on)) or not walked.is_script or walked.has(*INNER, "load_dataset", "split"):
+        return
+    order, parts = walked.known(Order), parts_in(walked)
+    for event in walked.calls("score", *METRICS):
+        call = event.call
+        if call.short == "score":
+            receiver, data = call.receiver, call.argument(0, "X")
+        else:
+            receiver, data = _predicted(call.argument(1, "y_pred"))
+        fit = _last_fit(walked.known(model_fits), learner_of(receiver), order.place(event), order) if receiver is not None else None
+        if fit is None or data is None or fit.name in SEARCHES or "train" in _said(event).lower():
+            continue
+        given = parts.held(data)
+        if base(data) is base(fit.data) and not given.parts and isinstance(base(data), (Call, Item)):
+            yield violation(
+                event,
+                "the only score is the one on the rows that the model was fitted to",
+                "hold out a test part, or cross-validate",
+                sure=False,
+                related=((fit.event, "it is fitted to them here"),),
+            )
+
+
+def _predicted(value: Value | None) -> tuple[Value | None, Value | None]:
+    """The model and the rows that predictions are of."""
+    made = base(value) if value is not None else None
+    if isinstance(made, Call) and made.method in ("predict", "predict_proba"):
+        return made.receiver, made.argument(0, "X")
+    return None, None
+
+
+def _said(event: Event) -> str:
+    """The statement that a call stands in."""
+    for parent in ancestors(event.module, event.node):
+        if isinstance(parent, ast.stmt):
+            return ast.unparse(parent) if not isinstance(parent, (ast.FunctionDef, ast.ClassDef)) else ""
+    return ""
 
 
 def _last_fit(listed: list[Fit], learner: Value, place: int, order: Order) -> Fit | None:

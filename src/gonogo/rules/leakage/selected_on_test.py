@@ -22,7 +22,7 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import Placed, violation
 
-STOPS = re.compile(r"EarlyStopping|early_stopping|ModelCheckpoint|ReduceLROnPlateau")
+STOPS = re.compile(r"EarlyStopping|early_stopping")
 GIVEN = ("eval_set", "validation_data", "valid_sets", "evals", "eval_dataset", "val_dataloaders", "val_dataloader", "eval_data")
 SCORING = SCORES | {"predict", "predict_proba", "score", "evaluate", "decision_function", "test", "eq"}
 BEST = re.compile(r"best|max_?acc|min_?loss|top_|lowest|highest", re.IGNORECASE)
@@ -80,7 +80,7 @@ def _early_stopping(walked: Program) -> Iterator[Violation]:
 
 def _validated_on_test(walked: Program) -> Iterator[Violation]:
     """A loader that is called the validation loader, and is made of the test part, where training is stopped by it."""
-    if not any(STOPS.search(event.call.short) for event in walked.calls()):
+    if not any(_keeps_best(event.call) for event in walked.calls()):
         return
     made = list(walked.gather(loaders_made))
     parts = parts_in(walked)
@@ -117,7 +117,7 @@ def _chooses(event: Event) -> bool:
             if not isinstance(made, (Call, Display)):
                 continue
             if isinstance(made, Call):
-                if STOPS.search(made.short) or constant(made.argument(None, "load_best_model_at_end")) is True:
+                if _keeps_best(made) or constant(made.argument(None, "load_best_model_at_end")) is True:
                     return True
                 if any(
                     name in made.keywords and constant(made.keywords[name]) is not None for name in ("early_stopping_rounds", "od_wait")
@@ -129,6 +129,17 @@ def _chooses(event: Event) -> bool:
                     continue
             pending += list(made.inputs())
     return any(name in call.keywords and constant(call.keywords[name]) is not None for name in ("early_stopping_rounds", "od_wait"))
+
+
+def _keeps_best(made: Call) -> bool:
+    """Whether a callback stops early, or keeps the best checkpoint only."""
+    if STOPS.search(made.short):
+        return True
+    if "ModelCheckpoint" not in made.short:
+        return False
+    if "lightning" in made.name:
+        return made.argument(None, "monitor") is not None and constant(made.argument(None, "save_top_k")) != -1
+    return constant(made.argument(None, "save_best_only")) is True
 
 
 def _tested(walked: Program) -> set[Value]:

@@ -11,6 +11,7 @@ from gonogo.analysis.rows.cuts import Cut, cuts
 from gonogo.analysis.rows.origins import Origins
 from gonogo.analysis.rows.parts import parts_in
 from gonogo.analysis.training.ops import op_of
+from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -44,7 +45,7 @@ def _found(walked: Program) -> Iterator[Violation]:
         held = parts_in(walked).held(cut.data)
         if held.parts or _is_target(cut):
             continue
-        for value in walked.known(Origins).of(cut.data, cut.at):
+        for value in (*walked.known(Origins).of(cut.data, cut.at), *_in_place(walked, cut)):
             problem = _problem(walked, value, cut)
             if problem:
                 yield violation(
@@ -54,6 +55,14 @@ def _found(walked: Program) -> Iterator[Violation]:
                     sure=cut.sure,
                     related=((cut.split, "the rows are split here"),),
                 )
+
+
+def _in_place(walked: Program, cut: Cut) -> Iterator[Value]:
+    """Gaps that are filled in place: `table["age"].fillna(…, inplace=True)`."""
+    order = walked.known(Order)
+    for event in walked.calls("fillna"):
+        if constant(event.call.argument(None, "inplace")) is True and (cut.at is None or order.place(event) < cut.at):
+            yield event.call
 
 
 def _is_target(cut: Cut) -> bool:

@@ -72,7 +72,12 @@ def _found(walked: Program) -> Iterator[Violation]:
         ):
             lists[base(event.call.receiver)] = event  # type: ignore[arg-type]
     for operation in walked.known(operations):
-        if operation.operator == "/" and _counts_batches(operation.operands[1]):
+        if operation.operator != "/":
+            continue
+        kept = _summed(operation.operands[0])
+        if kept is not None and kept in lists:
+            yield _violation(operation, lists[kept])
+        if _counts_batches(operation.operands[1]):
             for total in _totals(operation.operands[0]):
                 if total in added:
                     yield _violation(operation, added[total])
@@ -84,6 +89,12 @@ def _found(walked: Program) -> Iterator[Violation]:
             given = inner.arguments[0] if inner.arguments else None
         if event.call.name and event.call.short != "sum" and given is not None and base(given) in lists:
             yield _violation(event.call, lists[base(given)])
+
+
+def _summed(value: Value) -> Value | None:
+    """The list whose sum a value is."""
+    value = plain(value)
+    return base(value.arguments[0]) if isinstance(value, Call) and value.name == "sum" and value.arguments else None
 
 
 def _violation(at: Value, where: object) -> Violation:

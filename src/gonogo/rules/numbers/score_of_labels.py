@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.contents import Contents
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Item, Operation, Value, number, options, plain
+from gonogo.analysis.dataflow.values import Call, Display, Element, Item, Operation, Repeated, Value, number, options, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.learners import Learns, learns_of
 from gonogo.analysis.training.ops import op_of
@@ -63,6 +63,11 @@ def _decided(value: Value) -> str:
     """What made labels of scores, empty where nothing surely did."""
     for _ in range(8):
         value = base(value)
+        if isinstance(value, (Display, Repeated)):
+            return _all_decided(value)
+        if isinstance(value, Element):
+            value = value.owner
+            continue
         if isinstance(value, Operation):
             return (
                 "a comparison"
@@ -89,6 +94,13 @@ def _decided(value: Value) -> str:
             continue
         return ""
     return ""
+
+
+def _all_decided(value: Display | Repeated) -> str:
+    """What made the entries of a list labels, if all of them are."""
+    entries = [value.element] if isinstance(value, Repeated) else [*value.items, *value.added]
+    found = [_decided(entry) for entry in entries]
+    return found[0] if found and all(found) else ""
 
 
 def _is_classifier(value: Value) -> bool:

@@ -42,7 +42,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     given: list[tuple[Placed, Value]] = [(seed.at, seed.value) for seed in walked.gather(seeds) if seed.value is not None]
     for event in walked.calls():
         given += [(event, event.call.keywords[name]) for name in STATES if name in event.call.keywords]
-        if event.call.name in ("numpy.random.default_rng", "numpy.random.RandomState", "random.Random"):
+        if event.call.name in ("numpy.random.default_rng", "numpy.random.RandomState"):
             given += [(event, value) for value in event.call.arguments[:1]]
     for at, value in given:
         source = _source(value)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Event
+from gonogo.analysis.dataflow.blocks import Loop, Write
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Display, Item, Span, Value, plain
+from gonogo.analysis.dataflow.values import Call, Choice, Display, Element, Item, Operation, Repeated, Span, Value, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.cuts import cuts
+from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.rows.origins import Origins
-from gonogo.analysis.training.uses import ancestry
+from gonogo.analysis.rows.parts import role_of_name
+from gonogo.analysis.training.generators import NUMPY, PYTHON, seeds
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -19,6 +21,8 @@ from gonogo.rules.happened import violation
 
 LISTS = ("listdir", "glob", "iglob", "rglob", "iterdir", "scandir", "walk")
 SORTS = ("sorted", "sort", "natsorted", "sort_values", "argsort")
+LISTED = ("list", "tuple", "set", "numpy.array", "numpy.asarray", "filter", "map", "zip", "enumerate", "str", "os.path.join", "tqdm.tqdm")
+CUTS = ("train_test_split", "random_split", "DataFrame", "Series", "Subset")
 SHUFFLES = ("shuffle", "sample", "permutation", "choice")
 
 
@@ -50,7 +54,7 @@ def _found(walked: Program) -> Iterator[Violation]:
             for value in walked.known(Origins).of(given):
                 listed.pop(base(value), None)
     for value, used in _uses(walked):
-        for source in ancestry(value):
+        for source in _entries_of(value):
             found = listed.get(base(source))
             if found is not None:
                 yield violation(
@@ -69,31 +73,56 @@ def _lists_files(call: Call) -> bool:
 
 
 def _uses(walked: Program) -> Iterator[tuple[Value, str]]:
-    """What is split, shuffled or sliced."""
+    """What is split, shuffled with a seed, or cut in two."""
     for cut in walked.known(cuts):
         if isinstance(cut.split, Call) and not cut.split.is_open:
             yield cut.data, "split"
+    seeded = {library for seed in walked.gather(seeds) for library in seed.libraries}
     for event in walked.calls(*SHUFFLES):
-        if event.call.arguments and (event.call.name.startswith(("random.", "numpy.random.")) or _is_generator(event.call.receiver)):
+        name = event.call.name
+        by_seed = (name.startswith("random.") and PYTHON in seeded) or (name.startswith("numpy.random.") and NUMPY in seeded)
+        if event.call.arguments and (by_seed or _is_generator(event.call.receiver)):
             yield event.call.arguments[0], "shuffled"
-    for event in walked.calls():
-        for value in event.call.given():
-            yield from _slices(value, event)
+    slices: dict[Value, list[Item]] = {}
+    for value in walked.known(sliced):
+        slices.setdefault(base(value.owner), []).append(value)
+    for owner, items in slices.items():
+        if len(items) > 1 or role_of_name(name_of(items[0])) is not None:
+            yield owner, "cut"
+
+
+def sliced(walked: Program) -> list[Item]:
+    """Every slice that something is done with."""
+    found: dict[Item, None] = {}
+    given = [value for event in walked.calls() for value in event.call.given()]
+    given += [write.value for write in walked.all(Write)]
+    given += [value for loop in walked.all(Loop) if (value := loop.iterated) is not None]
+    for entry in given:
+        for value in (plain(entry), *(plain(inner) for inner in plain(entry).inputs())):
+            if isinstance(value, Item) and isinstance(key := plain(value.key), Span) and (key.start is not None or key.stop is not None):
+                found[value] = None
+    return list(found)
+
+
+def _entries_of(value: Value) -> Iterator[Value]:
+    """What the entries of a list come from, in their order."""
+    pending, seen = [value], 0
+    while pending and seen < 60:
+        seen += 1
+        entry = base(pending.pop(0))
+        yield entry
+        if isinstance(entry, (Repeated, Display, Element, Operation, Choice)):
+            pending += list(entry.inputs())
+        elif isinstance(entry, Item):
+            pending.append(entry.owner)
+        elif isinstance(entry, Call) and entry.arguments and (entry.name in LISTED or entry.short in CUTS):
+            pending += entry.arguments
 
 
 def _is_generator(value: Value | None) -> bool:
     """Whether a value is a generator of random numbers of its own."""
     made = base(value) if value is not None else None
     return isinstance(made, Call) and made.name in ("random.Random", "numpy.random.default_rng", "numpy.random.RandomState")
-
-
-def _slices(value: Value, event: Event) -> Iterator[tuple[Value, str]]:
-    value = plain(value)
-    if isinstance(value, Item):
-        key, owner = plain(value.key), base(value.owner)
-        is_list = isinstance(owner, Display) or (isinstance(owner, Call) and owner.short in (*LISTS, "list"))
-        if is_list and isinstance(key, Span) and (key.start is not None or key.stop is not None):
-            yield value.owner, "cut"
 
 
 PROGRAM = """import os

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Loop
+from gonogo.analysis.dataflow.blocks import Event, Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Display, Repeated, Value, plain
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.python.names import ancestors
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -35,13 +36,14 @@ def order_of_sets(programs: list[Program]) -> Iterator[Violation]:
 
 
 def _found(walked: Program) -> Iterator[Violation]:
+    ordered = {base(event.call.receiver) for event in walked.calls("sort") if event.call.receiver is not None}
     for event in walked.calls("enumerate"):
         given = event.call.arguments[0] if event.call.arguments else None
-        if event.call.name == "enumerate" and given is not None and _is_set(given):
+        if event.call.name == "enumerate" and given is not None and _is_set(given) and base(given) not in ordered and _numbers(event):
             yield _violation(event.call, "numbers are given in the order of a set, another one in each run")
     for event in walked.calls("shuffle", "sample", "train_test_split", "random_split", "choice"):
         for given in event.call.arguments[:1]:
-            if event.call.name and _is_set(given):
+            if event.call.name and _is_set(given) and base(given) not in ordered:
                 yield _violation(event.call, "what is drawn goes by the order of a set, another one in each run")
     for loop in walked.all(Loop):
         iterated = plain(loop.iterated) if loop.iterated is not None else None
@@ -53,6 +55,28 @@ def _found(walked: Program) -> Iterator[Violation]:
                 severity=Severity.INFO,
                 sure=False,
             )
+
+
+def _numbers(event: Event) -> bool:
+    """Whether the numbers are kept by what they are given to: in a dict, or written under it."""
+    for parent in ancestors(event.module, event.node):
+        if isinstance(parent, ast.DictComp):
+            return True
+        if isinstance(parent, ast.Call) and isinstance(parent.func, ast.Name) and parent.func.id == "dict":
+            return True
+        if isinstance(parent, ast.For):
+            counter = parent.target.elts[0] if isinstance(parent.target, ast.Tuple) else None
+            name = counter.id if isinstance(counter, ast.Name) else ""
+            return any(
+                isinstance(inner, ast.Assign)
+                and isinstance(inner.value, ast.Name)
+                and inner.value.id == name
+                and isinstance(inner.targets[0], ast.Subscript)
+                for inner in ast.walk(parent)
+            )
+        if isinstance(parent, ast.stmt):
+            return False
+    return False
 
 
 def _violation(at: Call, message: str) -> Violation:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Choice, Operation, Turn, Value, plain
+from gonogo.analysis.dataflow.values import Call, Choice, Display, Operation, Turn, Value, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.generators import seeds
 from gonogo.analysis.training.repeats import goes_on_training
@@ -106,6 +106,15 @@ def _is_scored(value: Value) -> bool:
     return not isinstance(value, Choice) and any(isinstance(entry, Call) for entry in list(ancestry(value))[:20])
 
 
+def _turns_by(loop: Loop, value: Value) -> bool:
+    """Whether a value changes with the turn of a loop: it is made of what the loop goes through."""
+    entries: set[Value] = {loop.bound} if loop.bound is not None else set()
+    iterated = plain(loop.iterated) if loop.iterated is not None else None
+    if len(loop.turns) > 1 and isinstance(iterated, Display):
+        entries |= set(iterated.items)
+    return any(entry in entries for entry in ancestry(value))
+
+
 def _seed_loops(walked: Program) -> list[Loop]:
     """Loops whose turns differ in the seed."""
     found: dict[Loop, None] = {}
@@ -114,12 +123,7 @@ def _seed_loops(walked: Program) -> list[Loop]:
         given += [(event, event.call.keywords[name]) for name in STATES if name in event.call.keywords]
     for at, value in given:
         for loop in at.around():
-            if (
-                isinstance(loop, Loop)
-                and loop.kind == "for"
-                and loop.bound is not None
-                and any(entry is loop.bound for entry in ancestry(value))
-            ):
+            if isinstance(loop, Loop) and loop.kind == "for" and _turns_by(loop, value):
                 found[loop] = None
     return list(found)
 

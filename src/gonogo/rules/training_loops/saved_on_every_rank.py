@@ -63,13 +63,18 @@ def _is_for_one(event: Event) -> bool:
             if RANK.search(ast.unparse(test)):
                 return True
         for parent in ancestors(place.module, place.node):
-            if isinstance(parent, ast.If) and "__name__" not in (test := ast.unparse(parent.test)) and RANK.search(test):
+            if isinstance(parent, ast.If) and _speaks_of_rank(parent.test):
                 return True
             if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 if any(RANK.search(ast.unparse(entry)) for entry in parent.decorator_list) or _leaves_early(parent, place.node):
                     return True
                 break
     return False
+
+
+def _speaks_of_rank(test: ast.expr) -> bool:
+    written = ast.unparse(test)
+    return "__name__" not in written and RANK.search(written) is not None
 
 
 def _leaves_early(function: ast.FunctionDef | ast.AsyncFunctionDef, node: ast.AST) -> bool:
