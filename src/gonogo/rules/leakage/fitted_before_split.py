@@ -82,11 +82,12 @@ def _refits(cut: Cut, fit: Fit) -> bool:
 
 
 def _is_used(walked: Program, fit: Fit, cut: Cut | None) -> bool:
-    """Whether what the fitted step gives reaches a model."""
+    """Whether what the fitted step gives is split, or it is applied to a part."""
     if cut is not None and _is_in(walked, fit, cut.data, cut.at):
         return True
+    order, parts = walked.known(Order), parts_in(walked)
     return any(
-        _is_in(walked, fit, value, walked.known(Order).place(event))
+        bool(parts.held(value).parts) and _is_in(walked, fit, value, order.place(event))
         for event, value in walked.known(uses)
         if base(value) is not fit.learner
     )
