@@ -88,7 +88,7 @@ class Held:
 
 _NOTHING = Held(frozenset(), frozenset(), frozenset(), frozenset())
 TRAIN = re.compile(
-    r"(?:^|_|\b)(?:x|y|df|ds|data|dataset|idx|loader)?_?tr(?:ain|n)?(?:ing)?(?:$|_|\b|\d)|^(?:x|y)tr(?:ain)?$|train", re.IGNORECASE
+    r"(?:^|_|\b)(?:x|y|df|ds|data|dataset|idx|loader)?_?tr(?:ain|n)?(?:ing)?(?:$|_|\b|\d)|^(?:x|y)tr(?:ain)?$|(?<!s)train", re.IGNORECASE
 )
 TEST = re.compile(
     r"(?:^|_|\b)(?:x|y)?te?st(?:ing)?(?:$|_|\b|\d|s?et|data|loader|x|y|df|dl)|^(?:x|y)te(?:st)?$|(?:^|_)te(?:_|$)|hold_?out|^(?:X|y)test",
@@ -269,7 +269,7 @@ class Parts:
             if part is not None:
                 parts.add(part)
                 cuts |= {(part, source) for source in _sources(entry)}
-                if isinstance(entry, Item) and part.sure and isinstance(part.split, Call) and is_split_call(part.split):
+                if part.role is Role.TRAIN and isinstance(entry, Item) and isinstance(part.split, Call) and is_split_call(part.split):
                     parts |= {outer for outer in self._before(part) if outer.role is not Role.TRAIN}
                 continue
             by_index = self._by_index(entry)

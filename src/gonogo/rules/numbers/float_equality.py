@@ -56,7 +56,7 @@ def _found(walked: Program) -> Iterator[Violation]:
             )
         elif (_is_rounded(one) and _is_fraction(other)) or (_is_rounded(other) and _is_fraction(one)):
             yield violation(operation, "a number that is computed with rounding is compared for equality", "compare with a tolerance")
-        elif _is_quotient(one) and _is_quotient(other) and one is not other:
+        elif _is_quotient(one) and _is_quotient(other) and one is not other and not (_is_share(one) and _is_share(other)):
             yield violation(operation, "two numbers that are computed with rounding are compared for equality", "compare with a tolerance")
 
 
@@ -95,6 +95,12 @@ def _is_quotient(value: Value) -> bool:
     """Whether a number is computed by an operator that rounds, not by a call whose result may be an exact one."""
     value = plain(value)
     return isinstance(value, Operation) and _is_rounded(value)
+
+
+def _is_share(value: Value) -> bool:
+    """Whether a number is one quotient and nothing else: two shares of counts may be compared."""
+    value = plain(value)
+    return isinstance(value, Operation) and value.operator == "/"
 
 
 PROGRAM = """import numpy as np

@@ -66,7 +66,12 @@ def _found(walked: Program) -> Iterator[Violation]:
             yield _wraps(operation, "get a number added" if operation.operator == "+" else "are multiplied")
     for change in walked.all(Change):
         made = _narrow_array(change.before)
-        if change.operator == "+" and made is not None and any(isinstance(around, Loop) for around in change.around()):
+        if (
+            change.operator == "+"
+            and made is not None
+            and number(change.operand) is not None
+            and any(isinstance(around, Loop) for around in change.around())
+        ):
             yield violation(
                 change,
                 f"counts are kept in `{made}`, which wraps around after {NARROW[made]}",

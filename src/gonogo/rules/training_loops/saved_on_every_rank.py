@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch, Event, Happening
 from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call
+from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.python.names import ancestors
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -43,10 +45,18 @@ def _found(walked: Program) -> Iterator[Violation]:
     for event in walked.calls("save"):
         if (
             event.call.name == "torch.save"
+            and not _is_in_memory(event)
             and not _is_for_one(event)
             and not any(RANK.search(ast.unparse(entry)) for entry in _target(event))
         ):
             yield violation(event, "every process of the training writes this file", "save on rank 0 only")
+
+
+def _is_in_memory(event: Event) -> bool:
+    """Whether what is saved goes into a buffer, not into a file."""
+    given = event.call.argument(1, "f")
+    made = base(given) if given is not None else None
+    return isinstance(made, Call) and made.short in ("BytesIO", "SpooledTemporaryFile")
 
 
 def _target(event: Event) -> list[ast.expr]:
