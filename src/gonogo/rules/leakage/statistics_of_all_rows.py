@@ -37,7 +37,12 @@ def statistics_of_all_rows(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Split first; compute the statistics over the training part, and use these for all parts.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    seen: set[tuple[str, int | None]] = set()
+    for fault in by_place(found for walked in programs for found in _found(walked)):
+        place = (fault.location.path, fault.location.line)
+        if place not in seen:  # a quotient and the difference in it are one fault
+            seen.add(place)
+            yield fault
 
 
 def _found(walked: Program) -> Iterator[Violation]:

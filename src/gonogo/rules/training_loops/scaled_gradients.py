@@ -10,7 +10,7 @@ from gonogo.analysis.dataflow.values import Call, Mode, Ref, Value, constant, pl
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.kinds import Kind, kind_of, likely_kind
 from gonogo.analysis.training.loops import TrainingLoop, events_in, training_loops
-from gonogo.analysis.training.order import Order
+from gonogo.analysis.training.order import Order, excludes
 from gonogo.analysis.training.uses import applications_in
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -53,8 +53,8 @@ def _found(walked: Program) -> Iterator[Violation]:
         steps = [event for event in inside if event.call.method == "step" and _is_scaler(event.call.receiver)]
         for event in inside:
             if event.call.short in CLIPS and steps:
-                before = [entry for entry in unscaled if order.place(entry) < order.place(event)]
-                if not before:
+                before = [entry for entry in unscaled if not excludes(event, entry) and order.place(entry) < order.place(event)]
+                if not before and not all(excludes(event, entry) for entry in scaled):
                     yield violation(
                         event,
                         "gradients are clipped while they are still scaled",
@@ -140,7 +140,27 @@ BAD = [
         .replace('scaler = torch.amp.GradScaler("cuda")\n', "")
     ),
 ]
+EITHER = """import torch
+from torch import nn
+
+model = nn.Linear(4, 2).cuda()
+optimizer = torch.optim.Adam(model.parameters())
+scaler = torch.amp.GradScaler("cuda")
+half = input() == "half"
+for inputs, labels in torch.load("batches.pt"):
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(model(inputs.cuda()), labels.cuda())
+    if half:
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+    else:
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+"""
 GOOD = [
+    program(EITHER),
     program(PROGRAM.format(first="scaler.unscale_(optimizer)", clip="", step="scaler.step(optimizer)")),
     program(
         PROGRAM.format(first="print(1)", clip="", step="optimizer.step()")
