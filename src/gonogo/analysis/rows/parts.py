@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from gonogo.analysis.dataflow.definitions import Class, Function, Instance
@@ -253,6 +253,13 @@ class Parts:
             self._held[value] = self._follow(value)
         return self._held[value]
 
+    def part_of(self, value: Value) -> Part | None:
+        """The part that a value is; what is held out of a training part is for validation."""
+        part = part_of(value)
+        if part is None or part.role is not Role.TEST or not isinstance(part.split, Call) or not is_split_call(part.split):
+            return part
+        return replace(part, role=Role.VALID) if Role.TRAIN in {outer.role for outer in self._before(part)} else part
+
     def _follow(self, value: Value) -> Held:
         parts: set[Part] = set()
         whole: set[Value] = set()
@@ -265,7 +272,7 @@ class Parts:
             if seen.get(entry) in (True, is_whole) or isinstance(entry, (Const, Ref, Function, Class)):
                 continue
             seen[entry] = is_whole
-            part = part_of(entry)
+            part = self.part_of(entry)
             if part is not None:
                 parts.add(part)
                 cuts |= {(part, source) for source in _sources(entry)}

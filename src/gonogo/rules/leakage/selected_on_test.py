@@ -12,7 +12,7 @@ from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.cuts import scored_on
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.rows.origins import Origins
-from gonogo.analysis.rows.parts import Part, Role, part_of, parts_in, role_of_name
+from gonogo.analysis.rows.parts import Part, Role, is_split_call, parts_in, role_of_name
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.uses import SCORES
@@ -203,11 +203,11 @@ def _is_best(value: Value) -> bool:
 def _test_part(walked: Program, score: Value) -> Part | None:
     """The test part that a score is of: it is made of predictions for its rows; None where other parts play in."""
     found: list[Part] = []
-    is_score = False
+    parts, is_score = parts_in(walked), False
     if not any(isinstance(plain(entry), (Call, Operation)) for entry in options(score)):
         return None
     for value in walked.known(Origins).of(score):
-        part = part_of(value)
+        part = parts.part_of(value)
         if part is not None and part.sure:
             found.append(part)
         is_score = (
@@ -215,8 +215,15 @@ def _test_part(walked: Program, score: Value) -> Part | None:
             or isinstance(value, Returned)
             or (isinstance(value, Call) and (value.short in SCORING or kind_of(base(value.callee)) is Kind.MODEL))
         )
-    tests = [part for part in found if part.role is Role.TEST]
+    tests = [part for part in found if part.role is Role.TEST and _is_called_test(part)]
     return tests[0] if tests and is_score and not any(part.role is Role.VALID for part in found) else None
+
+
+def _is_called_test(part: Part) -> bool:
+    """Whether the code itself calls a part the test part; one of two parts of a split may be either."""
+    if isinstance(part.split, Call) and is_split_call(part.split):
+        return role_of_name(name_of(part.at)) is Role.TEST
+    return True
 
 
 def _has_validation(walked: Program) -> bool:

@@ -18,7 +18,7 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
-STATISTICS = frozenset({"mean", "std", "var", "min", "max", "median", "quantile", "percentile", "mode", "norm", "ptp"})
+STATISTICS = frozenset({"mean", "std", "var", "min", "max", "median", "quantile", "percentile", "mode", "ptp"})
 
 
 @rule("LEK104", "statistics-of-all-rows", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)

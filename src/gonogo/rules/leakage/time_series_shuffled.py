@@ -94,9 +94,9 @@ def _evidence(walked: Program, cut: Cut) -> tuple[Value | Write, str, bool] | No
         for name, writes in tables.writes.get(value, {}).items():
             for write in writes:
                 found = _lag(write.value)
-                if found is not None and not _in_groups(found):
-                    column = tables.column_of(found.receiver) if found.receiver is not None else None
-                    lagged = column is not None and targets.get(value) == column[1] and (shift_of(found) or 0) > 0 and name != column[1]
+                column = tables.column_of(found.receiver) if found is not None and found.receiver is not None else None
+                if found is not None and column is not None and not _in_groups(found):
+                    lagged = targets.get(value) == column[1] and (shift_of(found) or 0) > 0 and name != column[1]
                     return write, f"`{name}` is made of earlier rows", lagged
         if isinstance(value, Call) and value.method == "sort_values" and not _in_groups(value):
             by = text(value.argument(0, "by"))

@@ -8,6 +8,7 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Display, constant, number, plain
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.rows.cuts import model_fits
+from gonogo.analysis.training.uses import ancestry
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -60,7 +61,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     if evidence is None or not walked.known(model_fits):
         return
     for event in walked.calls("accuracy_score", "score"):
-        if event.call.short == "accuracy_score" or event.call.receiver is not None:
+        if event.call.short == "accuracy_score" or (event.call.receiver is not None and not _of_one_class(event.call)):
             yield violation(
                 event,
                 "accuracy is the only score, though the classes are unbalanced",
@@ -69,6 +70,14 @@ def _found(walked: Program) -> Iterator[Violation]:
                 related=((evidence, "the classes are unbalanced by this"),),
             )
             return
+
+
+def _of_one_class(call: Call) -> bool:
+    """Whether a score is that of rows of one class alone: a recall."""
+    given = call.argument(1, "y")
+    return given is not None and any(
+        isinstance(entry, Call) and entry.short in ("ones", "zeros", "ones_like", "zeros_like", "full") for entry in ancestry(given)
+    )
 
 
 def _scores_otherwise(call: Call) -> bool:

@@ -17,7 +17,7 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
-RANK = re.compile(r"rank|main|master|primary|is_first|global_zero|head|leader|process", re.IGNORECASE)
+RANK = re.compile(r"rank|gpu|local|main|master|primary|is_first|global_zero|head|leader|process", re.IGNORECASE)
 SHARDED = ("FSDP", "FullyShardedDataParallel", "fully_shard", "save_checkpoint", "initialize", "Accelerator", "Fabric", "barrier_save")
 
 
