@@ -12,7 +12,7 @@ from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.cuts import scored_on
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.rows.origins import Origins
-from gonogo.analysis.rows.parts import Part, Role, is_split_call, parts_in, role_of_name
+from gonogo.analysis.rows.parts import LOADS, Part, Role, is_split_call, parts_in, role_of_name
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.uses import SCORES
@@ -254,6 +254,8 @@ def _objectives(walked: Program) -> Iterator[Violation]:
                         entry,
                         "the search goes by the score on the test part",
                         "score its trials on a validation part, or by cross-validation on the training part",
+                        sure=not isinstance(part.split, Call)
+                        or not LOADS.search(part.split.name),  # what is loaded may be chosen from by settings
                         related=((part.at, "the test part"),),
                     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Change, Loop
+from gonogo.analysis.dataflow.blocks import Change, Event, Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Choice, Operation, Turn, Value, constant, number, options, plain
 from gonogo.analysis.dataflow.wrapping import base
@@ -41,7 +41,7 @@ def mean_of_batch_means(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Looks at loops over loaders that compute no gradients. Speaks where a mean over the batch (a loss with its usual reduction, a
         mean of `==`) is added up or collected, and divided by the number of batches. Silent where the loader drops the last batch,
-        where each batch is weighted by its size, and for the loss that a training loop shows.
+        where each batch is weighted by its size, and for the loss that a training loop shows; a loss is a note.
 
     Why it matters:
         The rows of a small last batch weigh more than the others: the score depends on the batch size, and differs from the one over
@@ -91,6 +91,12 @@ def _found(walked: Program) -> Iterator[Violation]:
             yield _violation(event.call, lists[base(given)])
 
 
+def _is_loss(where: object) -> bool:
+    """Whether a loss is averaged, which mostly is only watched."""
+    value = where.operand if isinstance(where, Change) else where.call.arguments[0] if isinstance(where, Event) else None
+    return value is not None and any((op := op_of(entry)) is not None and op.name in LOSSES for entry in list(ancestry(value))[:8])
+
+
 def _summed(value: Value) -> Value | None:
     """The list whose sum a value is."""
     value = plain(value)
@@ -103,6 +109,7 @@ def _violation(at: Value, where: object) -> Violation:
         "this is the mean of the batches' means: rows of a smaller last batch weigh more",
         "weight each batch by its size, and divide by the number of rows",
         sure=False,
+        severity=Severity.INFO if _is_loss(where) else None,
         related=((where, "the mean over a batch is kept here"),),  # type: ignore[arg-type]
     )
 
