@@ -25,6 +25,7 @@ from gonogo.rules.happened import Placed, violation
 STOPS = re.compile(r"EarlyStopping|early_stopping")
 GIVEN = ("eval_set", "validation_data", "valid_sets", "evals", "eval_dataset", "val_dataloaders", "val_dataloader", "eval_data")
 SCORING = SCORES | {"predict", "predict_proba", "score", "evaluate", "decision_function", "test", "eq"}
+SELECTS = frozenset({"Subset", "filter", "select", "take", "query", "SubsetRandomSampler"})
 BEST = re.compile(r"best|max_?acc|min_?loss|top_|lowest|highest", re.IGNORECASE)
 
 
@@ -45,14 +46,16 @@ def selected_on_test(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Hold out a validation part and choose by it; score the chosen model once on the test part.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    stops = any(
+        _keeps_best(event.call) for walked in programs for event in walked.calls()
+    )  # a framework's loaders are a program of their own
+    yield from by_place(found for walked in programs for found in (*_found(walked), *(_validated_on_test(walked) if stops else ())))
 
 
 def _found(walked: Program) -> Iterator[Violation]:
     yield from _early_stopping(walked)
     yield from _loops(walked)
     yield from _objectives(walked)
-    yield from _validated_on_test(walked)
 
 
 def _early_stopping(walked: Program) -> Iterator[Violation]:
@@ -80,8 +83,6 @@ def _early_stopping(walked: Program) -> Iterator[Violation]:
 
 def _validated_on_test(walked: Program) -> Iterator[Violation]:
     """A loader that is called the validation loader, and is made of the test part, where training is stopped by it."""
-    if not any(_keeps_best(event.call) for event in walked.calls()):
-        return
     made = list(walked.gather(loaders_made))
     parts = parts_in(walked)
     tests = [loader for loader in made if role_of_name(name_of(loader)) is Role.TEST]
@@ -207,6 +208,8 @@ def _test_part(walked: Program, score: Value) -> Part | None:
     if not any(isinstance(plain(entry), (Call, Operation)) for entry in options(score)):
         return None
     for value in walked.known(Origins).of(score):
+        if isinstance(value, Call) and value.short in SELECTS and Role.TEST in parts.held(value).roles():
+            return None  # some of the test rows, which may be kept for choosing
         part = parts.part_of(value)
         if part is not None and part.sure:
             found.append(part)
@@ -288,7 +291,34 @@ print(best_k, best)
 """
     ),
 ]
+STREAM = """import optuna
+import torch
+import torchvision
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+
+images = torchvision.datasets.CIFAR10("data", train=False)
+model = nn.Linear(4, 2)
+
+
+def score(part, rate):
+    rows = {"val": range(5000), "test": range(5000, 10000)}[part]
+    right = 0
+    for inputs, labels in DataLoader(Subset(images, rows), batch_size=64):
+        right += (model(inputs * rate).argmax(1) == labels).sum().item()
+    return right
+
+
+def objective(trial):
+    return score("val", trial.suggest_float("rate", 0.1, 1.0))
+
+
+study = optuna.create_study()
+study.optimize(objective, n_trials=20)
+print(score("test", study.best_params["rate"]))
+"""
 GOOD = [
+    program(STREAM),
     program(
         HEAD
         + """X_train, X_val, y_train, y_val = train_test_split(X_train, y_train, random_state=0)
