@@ -87,6 +87,9 @@ def test_a_validation_part_of_the_training_part_is_no_test_part() -> None:
     code = "train, test = train_test_split(X)\nfit, val = train_test_split(train)\nprint({})"
     assert held(code.format("val")).roles() == {Role.VALID}
     assert held(code.format("fit")).roles() == {Role.TRAIN}
+    halved = "train, rest = train_test_split(X)\nval, test = train_test_split(rest)\nprint({})"
+    assert held(halved.format("val")).roles() == {Role.VALID}
+    assert held(halved.format("test")).roles() == {Role.TEST}
 
 
 def test_both_parts_together_are_both() -> None:

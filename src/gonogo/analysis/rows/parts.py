@@ -165,9 +165,9 @@ def _of_item(item: Item) -> Part | None:
     owner, key = plain(item.owner), constant(item.key)
     if isinstance(owner, Call) and isinstance(key, int) and not isinstance(key, bool):
         if owner.short == "train_test_split" and owner.arguments and not owner.is_open and 0 <= key < 2 * len(owner.arguments):
-            return Part(Role.TRAIN if key % 2 == 0 else _held_out(item), owner, True, item)
+            return Part(_first(item) if key % 2 == 0 else _held_out(item), owner, True, item)
         if owner.short in RANDOM_SPLITS:
-            return Part(Role.TRAIN if key == 0 else _held_out(item), owner, True, item)
+            return Part(_first(item) if key == 0 else _held_out(item), owner, True, item)
     if isinstance(owner, Element) and isinstance(key, int):
         splitter = splitter_of(owner)
         if splitter is not None:
@@ -207,6 +207,11 @@ def _of_split_name(word: str) -> Role | None:
         "valid": Role.VALID,
         "dev": Role.VALID,
     }.get(word)
+
+
+def _first(item: Item) -> Role:
+    """The first part of a split is learned from, unless it is called otherwise: a test part that is split once more."""
+    return Role.VALID if role_of_name(name_of(item)) is Role.VALID else Role.TRAIN
 
 
 def _held_out(item: Item) -> Role:
