@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gonogo.analysis.dataflow.blocks import Called, Event, Happening
 from gonogo.analysis.dataflow.definitions import Class
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Value
+from gonogo.analysis.dataflow.values import Call, Value
 from gonogo.analysis.rows.learners import SEARCHES, Fit, Learns, fits
 from gonogo.analysis.rows.parts import Held, Role, is_split_call, parts_in
 from gonogo.analysis.training.order import Order
@@ -40,6 +40,14 @@ class Cut:
     at: int | None
     sure: bool
     learner: Value | None = None
+
+    @property
+    def is_of_targets(self) -> bool:
+        """Whether it is the targets that are split, beside their features."""
+        call = self.split
+        return (
+            isinstance(call, Call) and call.short == "train_test_split" and len(call.arguments) > 1 and self.data is not call.arguments[0]
+        )
 
 
 def all_fits(program: Program) -> list[Fit]:

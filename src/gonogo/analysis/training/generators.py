@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.contents import Contents
 from gonogo.analysis.dataflow.values import Call, Value, constant, is_none, number
+from gonogo.analysis.training.kinds import Kind
+from gonogo.analysis.training.made import made_by_kind
 
 NUMPY, PYTHON, TORCH, TENSORFLOW = "NumPy", "random", "PyTorch", "TensorFlow"
 _DRAWS = {
@@ -27,6 +29,9 @@ _SEEDS = re.compile(
     r"(?:\w+\.)*(?:set_seed|seed_everything|set_random_seed|seed_all|enable_full_determinism|fix_seed|seed_torch|set_all_seeds|setup_seed|"
     r"init_seeds|random_seed|set_global_seed|set_seeds|manual_seed|mx\.random\.seed))$"
 )
+
+
+_LEARNING = frozenset({"Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding", "LSTM", "GRU", "RNN", "Transformer"})
 
 
 @dataclass(frozen=True)
@@ -94,3 +99,10 @@ def states(call: Call) -> Value | None:
 def is_fixed(value: Value | None) -> bool:
     """Whether a seed is a number that is written down."""
     return value is not None and (number(value) is not None or isinstance(constant(value), str))
+
+
+def layers_drawn(contents: Contents) -> Iterator[Call]:
+    """The layers whose first weights are drawn from PyTorch's own generator."""
+    for kind, call in contents.gathered(made_by_kind):
+        if kind is Kind.MODEL and call.name.startswith("torch.nn.") and call.short in _LEARNING:
+            yield call

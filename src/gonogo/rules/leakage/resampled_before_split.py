@@ -75,17 +75,11 @@ def _cut_of(walked: Program, made: Value) -> Cut | None:
     found = None
     for cut in walked.known(cuts):
         held = parts_in(walked).held(cut.data)
-        if made in held.seen and not held.parts and not _is_target(cut):
+        if made in held.seen and not held.parts and not cut.is_of_targets:
             if cut.sure:
                 return cut
             found = cut
     return found
-
-
-def _is_target(cut: Cut) -> bool:
-    """Whether it is the targets that are split: their features are looked at by themselves."""
-    call = cut.split
-    return isinstance(call, Call) and call.short == "train_test_split" and len(call.arguments) > 1 and cut.data is not call.arguments[0]
 
 
 def _copies(walked: Program, call: Call) -> str:

@@ -48,7 +48,7 @@ def statistics_of_all_rows(programs: list[Program]) -> Iterator[Violation]:
 def _found(walked: Program) -> Iterator[Violation]:
     for cut in walked.known(cuts):
         held = parts_in(walked).held(cut.data)
-        if held.parts or _is_target(cut):
+        if held.parts or cut.is_of_targets:
             continue
         for value in (*walked.known(Origins).of(cut.data, cut.at), *_in_place(walked, cut)):
             problem = _problem(walked, value, cut)
@@ -68,12 +68,6 @@ def _in_place(walked: Program, cut: Cut) -> Iterator[Value]:
     for event in walked.calls("fillna"):
         if constant(event.call.argument(None, "inplace")) is True and (cut.at is None or order.place(event) < cut.at):
             yield event.call
-
-
-def _is_target(cut: Cut) -> bool:
-    """Whether it is the targets that are split: a label that begins at 0 is no statistic."""
-    call = cut.split
-    return isinstance(call, Call) and call.short == "train_test_split" and len(call.arguments) > 1 and cut.data is not call.arguments[0]
 
 
 def _problem(walked: Program, value: Value, cut: Cut) -> str:

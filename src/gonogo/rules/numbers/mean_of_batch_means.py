@@ -9,6 +9,7 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Choice, Operation, Turn, Value, constant, number, options, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.acts import Does
+from gonogo.analysis.training.batches import loader_of
 from gonogo.analysis.training.kinds import Kind, likely_kind
 from gonogo.analysis.training.loops import acts
 from gonogo.analysis.training.ops import op_of
@@ -116,19 +117,11 @@ def _violation(at: Value, where: object) -> Violation:
 
 def _is_over_batches(loop: Loop) -> bool:
     """Whether a loop goes through a loader that may give a smaller last batch."""
-    value = loop.iterated
-    for _ in range(4):
-        made = base(value) if value is not None else None
-        if isinstance(made, Call) and (made.name == "enumerate" or made.short in ("tqdm", "track", "iter")) and made.arguments:
-            value = made.arguments[0]
-    if value is None or likely_kind(value) is not Kind.LOADER:
+    loader = loader_of(loop)
+    if not isinstance(loader, Call) or constant(loader.argument(None, "drop_last")) is True:
         return False
-    loader = base(value)
-    if isinstance(loader, Call):
-        if constant(loader.argument(None, "drop_last")) is True or number(loader.argument(1, "batch_size")) == 1:
-            return False
-        return loader.argument(1, "batch_size") is not None
-    return False
+    size = loader.argument(1, "batch_size")
+    return size is not None and number(size) != 1
 
 
 def _is_mean(value: Value) -> bool:

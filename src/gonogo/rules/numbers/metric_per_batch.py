@@ -9,7 +9,7 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Operation, Value, constant, number
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.acts import Does
-from gonogo.analysis.training.kinds import Kind, likely_kind
+from gonogo.analysis.training.batches import loader_of
 from gonogo.analysis.training.loops import acts
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -97,18 +97,11 @@ def _is_mse(call: Call) -> bool:
 
 def _is_over_batches(loop: Loop) -> bool:
     """Whether a loop goes through a loader in batches of more than one row."""
-    value = loop.iterated
-    for _ in range(4):
-        made = base(value) if value is not None else None
-        if isinstance(made, Call) and (made.name == "enumerate" or made.short in ("tqdm", "track", "iter")) and made.arguments:
-            value = made.arguments[0]
-    if value is None or likely_kind(value) is not Kind.LOADER:
-        return False
-    loader = base(value)
-    return not isinstance(loader, Call) or (
-        number(loader.argument(1, "batch_size")) != 1
-        and (loader.argument(1, "batch_size") is not None or "batch_sampler" in loader.keywords)
-    )
+    loader = loader_of(loop)
+    if not isinstance(loader, Call):
+        return loader is not None
+    size = loader.argument(1, "batch_size")
+    return number(size) != 1 and (size is not None or "batch_sampler" in loader.keywords)
 
 
 PROGRAM = """import torch

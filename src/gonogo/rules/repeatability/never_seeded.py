@@ -9,10 +9,10 @@ from gonogo.analysis.dataflow.blocks import Called
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, constant
 from gonogo.analysis.dataflow.wrapping import base
-from gonogo.analysis.training.generators import TORCH, draws, seeds
-from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.generators import TORCH, draws, layers_drawn, seeds
+from gonogo.analysis.training.kinds import kind_of
 from gonogo.analysis.training.loops import training_loops
-from gonogo.analysis.training.made import loaders_made, made_by_kind
+from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -22,7 +22,6 @@ from gonogo.rules.happened import Placed, violation
 
 # Frameworks that seed everything themselves, by what is made of them.
 SEEDING = ("TrainingArguments", "Seq2SeqTrainingArguments", "SFTConfig", "DPOConfig", "GRPOConfig", "PPOConfig")
-LEARNING = ("Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding", "LSTM", "GRU", "RNN", "Transformer")
 _SEED = re.compile(r"seed|determinis|reproducib", re.IGNORECASE)
 
 
@@ -72,9 +71,7 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 def _torch_draws(walked: Program) -> Iterator[Call]:
     """The layers whose weights are drawn, and the loaders that shuffle."""
-    for kind, call in walked.gather(made_by_kind):
-        if kind is Kind.MODEL and call.name.startswith("torch.nn.") and call.short in LEARNING:
-            yield call
+    yield from walked.gather(layers_drawn)
     yield from (loader for loader in walked.gather(loaders_made) if constant(loader.argument(2, "shuffle")) is True)
 
 

@@ -7,17 +7,13 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.blocks import Branch, Happening, Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call
-from gonogo.analysis.training.generators import NUMPY, TORCH, draws, is_fixed, seeds, states
-from gonogo.analysis.training.kinds import Kind
-from gonogo.analysis.training.made import made_by_kind
+from gonogo.analysis.training.generators import NUMPY, TORCH, draws, is_fixed, layers_drawn, seeds, states
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
-
-_LEARNING = ("Linear", "Conv1d", "Conv2d", "Conv3d", "Embedding", "LSTM", "GRU", "RNN", "Transformer")
 
 
 @rule("REP102", "seeded-too-late", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -42,9 +38,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     drawn: list[tuple[Happening | Call, str, int, str]] = [
         (draw.at, draw.library, order.place(draw.at), f"`{draw.at.call.short}` draws") for draw in own.gathered(draws)
     ]
-    for kind, call in own.gathered(made_by_kind):
-        if kind is Kind.MODEL and call.name.startswith("torch.nn.") and call.short in _LEARNING:
-            drawn.append((call, TORCH, order.made(call) or 0, "weights are drawn"))
+    drawn += [(call, TORCH, order.made(call) or 0, "weights are drawn") for call in own.gathered(layers_drawn)]
     for event in walked.calls("train_test_split"):
         if event.call.name.startswith("sklearn.") and states(event.call) is None:
             drawn.append((event, NUMPY, order.place(event), "the rows are split"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.blocks import Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, constant
-from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.training.batches import source_of
 from gonogo.analysis.training.loops import training_loops
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.objects import each
@@ -54,14 +54,7 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 def _goes_through(loop: Loop, loader: Call) -> bool:
     """Whether a loop in a loop goes through a loader."""
-    value = loop.iterated
-    for _ in range(4):
-        made = base(value) if value is not None else None
-        if made is loader:
-            return any(isinstance(around, Loop) for around in loop.around())
-        if isinstance(made, Call) and made.arguments and made.short in ("enumerate", "tqdm", "islice", "track"):
-            value = made.arguments[0]
-    return False
+    return source_of(loop) is loader and any(isinstance(around, Loop) for around in loop.around())
 
 
 PROGRAM = """import torch

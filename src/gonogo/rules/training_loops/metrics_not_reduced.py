@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.blocks import Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call
-from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.acts import Does
+from gonogo.analysis.training.batches import source_of
 from gonogo.analysis.training.loops import acts, applications, outermost
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.objects import each
@@ -55,25 +55,13 @@ def _found(walked: Program) -> Iterator[Violation]:
         loop = next((entry for entry in done.at.around() if isinstance(entry, Loop)), None)
         if loop is None or loop in learning or call_of(done.at) not in walked.known(scored):
             continue
-        loader = _loader_of(loop)
-        if loader in shared:
+        if source_of(loop) in shared:
             yield violation(
                 loop,
                 "each process scores its share of the rows, and nothing puts the shares together",
                 "add up counts over all processes with `all_reduce`",
                 sure=False,
             )
-
-
-def _loader_of(loop: Loop) -> object:
-    value = loop.iterated
-    for _ in range(4):
-        made = base(value) if value is not None else None
-        if isinstance(made, Call) and made.arguments and made.short in ("enumerate", "tqdm", "islice", "track"):
-            value = made.arguments[0]
-            continue
-        return made
-    return None
 
 
 PROGRAM = """import torch
