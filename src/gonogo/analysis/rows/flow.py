@@ -30,6 +30,7 @@ from gonogo.analysis.dataflow.values import (
     text,
 )
 from gonogo.analysis.dataflow.words import words
+from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import enclosing_function, last_name
 
 MAX_VALUES = 1_500
@@ -155,7 +156,7 @@ def takes_all(key: Value) -> bool:
     """Whether a subscript takes all rows: a column, several columns, or everything."""
     key = plain(key)
     known = constant(key)
-    if isinstance(known, str):
+    if isinstance(known, str) or _goes_through(key):
         return True
     if isinstance(known, (int, float)) and not isinstance(known, bool):
         return False
@@ -166,6 +167,17 @@ def takes_all(key: Value) -> bool:
     if isinstance(key, Display):
         return not key.items or any(text(entry) is not None for entry in key.items)
     return is_columns(key)
+
+
+def _goes_through(key: Value) -> bool:
+    """Whether a place moves on with each turn of a loop: windows that slide over all rows, `rows[i : i + 20]`."""
+    key = plain(key)
+    if isinstance(key, Span):
+        return key.start is not None and _goes_through(key.start)
+    if isinstance(key, Operation) and key.operator in ("+", "-", "*"):
+        return any(_goes_through(operand) for operand in key.operands)
+    owner = plain(key.owner) if isinstance(key, Element) else None
+    return isinstance(owner, Call) and owner.name == "range"
 
 
 def is_columns(key: Value) -> bool:
@@ -195,19 +207,23 @@ def name_of(value: Value) -> str:
         return value.name
     if isinstance(value, Attribute):
         return value.name
-    node = value.node
+    return assigned_name(value.module, value.node)
+
+
+def assigned_name(module: Module, node: ast.AST) -> str:
+    """The name that an expression is assigned to, or that of the function that returns it."""
     if isinstance(node, ast.Name) or (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)):
         return last_name(node)
-    parent = value.module.parents.get(node)
+    parent = module.parents.get(node)
     if isinstance(parent, ast.Assign) and parent.value is node and len(parent.targets) == 1:
         return last_name(parent.targets[0])
     if isinstance(parent, ast.Tuple):
-        holder = value.module.parents.get(parent)
+        holder = module.parents.get(parent)
         if isinstance(holder, ast.Assign) and holder.value is parent and len(holder.targets) == 1:
             target = holder.targets[0]
             places = [place for place, entry in enumerate(parent.elts) if entry is node]
             return last_name(target.elts[places[0]]) if isinstance(target, ast.Tuple) and places and places[0] < len(target.elts) else ""
     if isinstance(parent, ast.Return):
-        function = enclosing_function(value.module, node)
+        function = enclosing_function(module, node)
         return function.name if function is not None else ""
     return ""

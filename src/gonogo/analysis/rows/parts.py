@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ from gonogo.analysis.dataflow.values import (
     text,
 )
 from gonogo.analysis.dataflow.wrapping import base
-from gonogo.analysis.rows.flow import MAX_VALUES, name_of, row_inputs
+from gonogo.analysis.rows.flow import MAX_VALUES, assigned_name, name_of, row_inputs
 
 
 class Role(Enum):
@@ -182,10 +183,16 @@ def _of_item(item: Item) -> Part | None:
             role = _held_out(item)
         if role is not None and (owner.method == "train_test_split" or owner.short in ("load_dataset", "load_from_disk")):
             return Part(role, owner, True, item)
-    role = role_of_name(name_of(item))
+    role = role_of_name(name_of(item) or _name_of_holder(item))
     if role is not None and _takes_some(item.key):
         return Part(role, owner, isinstance(plain(item.key), Span), item)
     return None
+
+
+def _name_of_holder(item: Item) -> str:
+    """What the object is called that a slice is put into: `train = Data(rows[:80])`."""
+    parent = item.module.parents.get(item.node)
+    return assigned_name(item.module, parent) if isinstance(parent, ast.Call) else ""
 
 
 def _takes_some(key: Value) -> bool:

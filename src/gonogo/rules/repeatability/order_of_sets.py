@@ -91,6 +91,8 @@ def _is_set(value: Value) -> bool:
             return value.kind == "set" and bool(value.items)
         if isinstance(value, Repeated):
             return value.kind == "set"
+        if isinstance(value, Call) and value.name == "set" and not value.arguments:
+            return True  # filled later
         if not isinstance(value, Call) or not value.arguments:
             return False
         if value.name in ("set", "frozenset"):
