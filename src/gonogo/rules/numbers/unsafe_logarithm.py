@@ -56,7 +56,7 @@ def _logarithms(contents: Contents) -> Iterator[Violation]:
         op = op_of(event.call)
         if op is None or not op.operands or (op.library and op.library not in ("torch", "numpy", "jax", "tensorflow", "math", "keras")):
             continue
-        inner = op_of(op.operands[0])
+        inner = op_of(_whole(op.operands[0]))
         if inner is not None and inner.name in ("softmax", "sigmoid") and op.name == "log":
             better = "log_softmax" if inner.name == "softmax" else "logsigmoid"
             yield violation(event, f"the logarithm of a {inner.name} is minus infinity where it underflows", f"use `{better}`")
@@ -73,6 +73,17 @@ def _logarithms(contents: Contents) -> Iterator[Violation]:
                 "the mean square less the squared mean cancels, and can be negative",
                 "use `std` or `var`, or take the mean off first",
             )
+
+
+def _whole(value: Value) -> Value:
+    """What an entry, or the chosen ones, are taken of: `chances[rows, labels]`, `chances.gather(1, labels)`."""
+    value = plain(value)
+    while isinstance(value, Item) or (isinstance(value, Call) and value.method in ("gather", "squeeze", "index_select")):
+        inner = value.owner if isinstance(value, Item) else value.receiver
+        if inner is None:
+            break
+        value = plain(inner)
+    return value
 
 
 def _is_count(value: Value) -> bool:
