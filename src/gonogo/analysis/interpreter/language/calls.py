@@ -6,6 +6,7 @@ import ast
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Frame, Value, Walk
 from gonogo.analysis.interpreter.language.tables import Signal, expression, statement
+from gonogo.analysis.interpreter.trace import Exited
 from gonogo.analysis.interpreter.values.objects import Class, Super
 from gonogo.analysis.python.modules import qualified_name
 
@@ -60,4 +61,7 @@ def expression_statement(walk: Walk, node: ast.Expr, frame: Frame) -> Signal | N
     """An expression on its own, which may end the program."""
     walk.evaluate(node.value, frame)
     ends = isinstance(node.value, ast.Call) and walk.state.module.once(qualified_name, node.value.func) in EXITS
-    return Signal.RAISE if ends else None
+    if ends and walk.state.is_inevitable:
+        walk.state.record(Exited(walk.state.site(node)))
+        walk.memory.set(walk.state, "over", True)
+    return Signal.RAISE if ends or walk.state.over else None
