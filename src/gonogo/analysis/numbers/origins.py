@@ -351,12 +351,14 @@ def _of_call(call: Call) -> Iterator[Origin]:
         elif name == "wandb.init":
             yield Origin.CONFIG
         elif not _is_pure(call):
-            yield Origin.MODEL if kind_of(call) is Kind.MODEL else Origin.UNKNOWN
+            yield _BY_KIND.get(kind_of(call), Origin.UNKNOWN)
         return
     receiver = base(call.receiver) if call.receiver is not None else None
     if receiver is not None:
         if isinstance(receiver, Call) and _GENERATORS.match(receiver.name):
             yield Origin.RANDOM
+        elif call.method not in _METHODS and _comes_from_runs(receiver):
+            yield Origin.RUNS
         elif (
             call.method == "parse_args"
             or call.method == "parse_known_args"
@@ -369,11 +371,14 @@ def _of_call(call: Call) -> Iterator[Origin]:
             yield Origin.MODEL
         elif call.method in ("read_text", "read", "readlines", "open"):
             yield Origin.FILES
-        elif not _is_pure(call) and not _comes_from_runs(receiver):
+        elif not _is_pure(call):
             yield Origin.UNKNOWN
         return
     kind = likely_kind(call.callee)
     yield Origin.MODEL if kind is Kind.MODEL else Origin.LOSS if kind is Kind.LOSS else Origin.UNKNOWN
+
+
+_BY_KIND: dict[Kind | None, Origin] = {Kind.MODEL: Origin.MODEL, Kind.LOADER: Origin.DATA, Kind.DATASET: Origin.DATA}
 
 
 def _comes_from_runs(value: Value) -> bool:
@@ -403,6 +408,9 @@ def _inputs_of_call(call: Call) -> Iterator[Value]:
 def _is_source(call: Call) -> bool:
     """Whether a call is where data begin, so that its arguments say nothing of them: a file's name, a seed."""
     if call.name:
-        return any(pattern.match(call.name) for pattern in (RANDOM, CLOCK, _FILES, _DATA, _CONFIG)) or call.name.startswith("wandb.")
+        known = any(pattern.match(call.name) for pattern in (RANDOM, CLOCK, _FILES, _DATA, _CONFIG)) or call.name.startswith("wandb.")
+        return known or kind_of(call) in _BY_KIND
     receiver = base(call.receiver) if call.receiver is not None else None
-    return isinstance(receiver, Call) and _GENERATORS.match(receiver.name) is not None
+    if receiver is None or (isinstance(receiver, Call) and _GENERATORS.match(receiver.name)):
+        return receiver is not None
+    return call.method not in _METHODS and _comes_from_runs(receiver)
