@@ -131,6 +131,7 @@ _METHODS = words(
     fromkeys isoformat strftime total_seconds sum_to_size shape
     """
 )
+_THROUGH = frozenset({"tqdm", "track", "islice", "enumerate", "prefetch", "trange"})
 _LABEL = re.compile(r"^(?:labels?|targets?|y|gt|ground_truths?|answers?|references?|label_ids|class(?:es)?)$", re.IGNORECASE)
 
 
@@ -318,19 +319,33 @@ def _of_item(value: Item) -> Iterator[Origin]:
         yield Origin.DATA
 
 
-def is_batches(value: Value) -> bool:
-    """Whether iterating over a value gives batches of data: a loader, or one in `tqdm` or `enumerate`."""
+def loader_of(value: Value) -> Value:
+    """The loader behind what is iterated over: in `tqdm`, in `enumerate`, in a list."""
     for _ in range(4):
         value = base(value)
-        if (
-            isinstance(value, Call)
-            and (value.short in ("tqdm", "track", "islice", "iter", "prefetch") or value.name in ("list", "iter"))
-            and value.arguments
-        ):
-            value = value.arguments[0]
-        else:
+        through = isinstance(value, Call) and (value.short in _THROUGH or value.name in ("list", "iter")) and value.arguments
+        if not through:
             break
-    return likely_kind(value) is Kind.LOADER
+        assert isinstance(value, Call)
+        value = value.arguments[0]
+    return value
+
+
+def is_batches(value: Value) -> bool:
+    """Whether iterating over a value gives batches of data."""
+    return likely_kind(loader_of(value)) is Kind.LOADER
+
+
+def loader_of_batch(value: Value) -> Value | None:
+    """The loader that a batch, or a part of one, comes from."""
+    for _ in range(4):
+        value = plain(value)
+        if isinstance(value, Element) and is_batches(value.owner):
+            return loader_of(value.owner)
+        if not isinstance(value, (Item, Element)):
+            return None
+        value = value.owner
+    return None
 
 
 def _of_call(call: Call) -> Iterator[Origin]:
