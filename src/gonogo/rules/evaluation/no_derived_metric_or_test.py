@@ -31,9 +31,9 @@ def no_derived_metric_or_test(modules: dict[str, Module], contract: Contract) ->
     """The evaluation compares nothing: no improvement rate, no significance test.
 
     What it does:
-        Looks through the evaluation, and what it imports from the project, for any word that a significance test or an
-        interval cannot do without (a whole word of a name: `best_prop_value` has none), and for any word of a difference between a method and its baseline. Only the absence
-        of every such word is reported.
+        Looks through the evaluation, and what it imports from the project, for any word that a significance test or an interval cannot do
+        without (a whole word of a name: `best_prop_value` has none), and for any word of a difference between a method and its baseline.
+        Only the absence of every such word is reported.
 
     Why it matters:
         Two numbers side by side do not say whether one method is better, and the contract asks for both.
