@@ -42,8 +42,13 @@ def planted():
     return planted_variants(list(GOLDENS.values()), 0)
 
 
+# Rules of any training program: `benchmarks/methods` plants what they find, in programs of other shapes than the golden experiments'.
+METHOD_RULES = ("TRN", "LEK", "REP", "NUM")
+
+
 def test_every_static_rule_has_an_operator_that_fits_somewhere(planted):
-    static = {rule.id for rule in all_rules().values() if rule.stage in (Stage.CHECK, Stage.COMPOSE) and not rule.preview}
+    rules = [rule for rule in all_rules().values() if not rule.id.startswith(METHOD_RULES) and not rule.preview]
+    static = {rule.id for rule in rules if rule.stage in (Stage.CHECK, Stage.COMPOSE)}
     assert static <= {variant.rule for variant in planted}
 
 

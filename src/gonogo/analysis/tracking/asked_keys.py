@@ -36,6 +36,7 @@ class AskedKey:
         how: by `keys` (given to the server, which leaves out every row that lacks one), column (of the table of the history) or summary.
         fallback: what evaluation goes on with where the key is missing: nothing (it ends in an error), a number, or something that shows
             that the value is not there (None, NaN).
+        instead_of: keys that are asked for before: this one only counts where they are missing.
     """
 
     module: Module
@@ -44,6 +45,7 @@ class AskedKey:
     key: str
     how: str
     fallback: str = "nothing"
+    instead_of: tuple[str, ...] = ()
 
 
 class AskedKeys:
@@ -79,7 +81,8 @@ class AskedKeys:
                         yield self._asked(node, written, key, kind)
 
     def _asked(self, node: ast.AST, written: ast.AST, key: str, kind: str, fallback: str = "nothing") -> AskedKey:
-        return AskedKey(self.module, node, written, key, SUMMARY if kind == SUMMARY else "column", fallback)
+        before = tuple(self._asked_before(node, kind))
+        return AskedKey(self.module, node, written, key, SUMMARY if kind == SUMMARY else "column", fallback, before)
 
     def _by_call(self, call: ast.Call, function: ast.Attribute) -> Iterator[AskedKey]:
         if function.attr in HISTORIES and argument(call, None, "keys") is not None and argument(call, None, "stream") is None:
@@ -102,6 +105,31 @@ class AskedKeys:
                 for name in PLOT_COLUMNS:
                     for key, node in self._listed(argument(call, None, name), call):
                         yield self._asked(call, node, key, HISTORY)
+
+    def _asked_before(self, asked: ast.AST, kind: str) -> Iterator[str]:
+        """The keys of the `get` calls for which this request is the default, and those that tests have not found before it."""
+        inner = asked
+        for outer in ancestors(self.module, asked):
+            before: list[ast.AST] = []
+            if isinstance(outer, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                return
+            if isinstance(outer, ast.Call) and inner in outer.args[1:]:
+                before = [outer]
+            elif isinstance(outer, ast.BoolOp) and isinstance(outer.op, ast.Or) and inner in outer.values:
+                before = [node for part in outer.values[: outer.values.index(inner)] for node in ast.walk(part)]
+            elif isinstance(outer, (ast.If, ast.IfExp)) and inner in (outer.orelse if isinstance(outer, ast.If) else [outer.orelse]):
+                before = [outer.test]
+            for node in before:
+                yield from self._keys_of(node, kind)
+            inner = outer
+
+    def _keys_of(self, node: ast.AST, kind: str) -> Iterator[str]:
+        """The keys of `owner.get(key, …)` and of `key in owner`."""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == "get" and node.args and self.kind(node.func.value) == kind:
+                yield from self._exact(node.args[0])
+        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In) and self.kind(node.comparators[0]) in (kind, RUN):
+            yield from self._exact(node.left)
 
     # -- what is asked ------------------------------------------------------------------------------------------------
 

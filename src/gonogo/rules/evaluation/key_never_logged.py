@@ -27,7 +27,8 @@ def key_never_logged(
         Follows what training logs (`wandb.log`, `run.summary`) back to the names of the keys, through dictionaries that are
         built elsewhere, functions and f-strings, and holds what evaluation asks of a run's history and summary against
         them. A key that may be logged in some way that no text shows is left alone, and so is one that evaluation
-        first looks for. Also reports `history(keys=[…])` with keys that are always logged in different steps: no row holds
+        first looks for, or that only stands in for one that is logged.
+        Also reports `history(keys=[…])` with keys that are always logged in different steps: no row holds
         them all. Where evaluation goes on with None or NaN it is a warning.
 
     Why it matters:
@@ -43,6 +44,8 @@ def key_never_logged(
     for asked in asked_keys:
         in_history = asked.how != SUMMARY
         if asked.key in told or logged_keys.has(asked.key, in_history) is not False:
+            continue
+        if any(logged_keys.has(key, in_history) is True for key in asked.instead_of):
             continue
         told.add(asked.key)
         near = _nearest(asked.key, logged_keys)
@@ -165,5 +168,13 @@ GOOD = [
                 Edit('    sns.lineplot(data=history, x="epoch", y="val_loss", label="validation loss", ax=axes)\n', ""),
             ),
         }
+    ),
+    *(
+        Tree({"src/evaluate.py": Edit('float(run.summary["test_accuracy"])', text)})
+        for text in (
+            'float(run.summary.get("test_accuracy", run.summary.get("best_accuracy", 0.0)))',
+            'float(run.summary.get("test_accuracy") or run.summary.get("best_accuracy", 0.0))',
+            'run.summary.get("test_accuracy", float(run.summary.get("top1", run.summary.get("acc", 0.0))))',
+        )
     ),
 ]

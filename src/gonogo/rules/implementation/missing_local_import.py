@@ -22,6 +22,12 @@ from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 # Modules that a build or a protocol compiler writes.
 GENERATED = re.compile(r"(?:^|\.)(?:_?version|_version_\w+|\w+_pb2(?:_grpc)?)$")
 
+_NAMES_DEPENDENCIES = re.compile(r"(?:pyproject|[^/]*requirements[^/]*|environment[^/]*|setup|pixi)\.\w+$")
+# What a project file says about the project itself.
+_DESCRIBES = re.compile(
+    r"^\s*(?:name|description|keywords|packages|include|py-modules|readme)\s*=.*|#.*|\[tool\.(?!poetry|pdm)[^\]]*\][^\[]*", re.MULTILINE
+)
+
 
 @rule(
     "IMP105",
@@ -72,7 +78,7 @@ def missing_local_import(
             yield _no_module(entry, symbols)
         elif exists:
             yield from _missing_names(entry, symbols)
-        elif bare_are_known and entry.module.name.rpartition(".")[0] in home:
+        elif bare_are_known and entry.module.name.rpartition(".")[0] in home and not _is_asked_for(entry.top, experiment):
             yield from _bare_import(entry, symbols)
 
 
@@ -110,6 +116,16 @@ def _bare_import(entry: Import, symbols: Symbols) -> Iterator[Violation]:
     if folder and not entry.is_relative and wanted in symbols.by_name:
         message = f"there is no module `{entry.target}` where Python looks: started with `python -m`, it is `{wanted}`"
         yield Violation(entry.location, message, f"import it from `{wanted}`")
+
+
+def _is_asked_for(name: str, experiment: Experiment) -> bool:
+    """Whether the project names a library of this name where dependencies are named, in whatever form."""
+    names = "|".join(re.escape(each) for each in {name, name.replace("_", "-"), *providers(name)})
+    named = re.compile(rf"(?<![\w./-])(?:{names})(?![\w./-])", re.IGNORECASE)
+    return any(
+        _NAMES_DEPENDENCIES.match(file.path) and named.search(_DESCRIBES.sub("", file.text or ""))
+        for file in experiment.with_suffix(".toml", ".txt", ".yml", ".yaml", ".cfg", ".py")
+    )
 
 
 def _only_the_root_is_searched(symbols: Symbols, pyproject: Pyproject | None) -> bool:
@@ -150,4 +166,11 @@ GOOD = [
         }
     ),
     Tree({"src/train.py": Edit(_IMPORT, 'import sys\n\nsys.path.append("src")\nfrom preprocess import build_loaders\n')}),
+    Tree(
+        {
+            "src/train.py": Edit(_IMPORT, f"import evaluate\n{_IMPORT}"),
+            "pyproject.toml": Edit('    "torch>=2.4",\n', '    "torch>=2.4",\n    "evaluate>=0.4",\n'),
+        }
+    ),
+    Tree({"src/train.py": Edit(_IMPORT, f"import evaluate\n{_IMPORT}"), "requirements.txt": "evaluate\n"}),
 ]

@@ -22,6 +22,7 @@ from gonogo.analysis.interpreter.values.scalar import NONE, Scalar
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.python.names import last_names
+from gonogo.analysis.python.type_tests import told_apart
 
 NEVER = frozenset({"dict", "str", "int", "float", "bool", "list", "tuple"})  # types of which no DictConfig is an instance
 CLASSES = frozenset({"omegaconf.DictConfig", "omegaconf.dictconfig.DictConfig"})
@@ -420,7 +421,7 @@ def _note_dict_test(walk: Walk, at: ast.AST) -> None:
     function = at
     while function in parents and not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
         function = parents[function]
-    if state.is_certain and not last_names(function) & KNOWING:
+    if state.is_certain and not last_names(function) & KNOWING and not told_apart(at, state.module.parents):
         state.record(Misuse(state.site(at), Wrong.ISINSTANCE, "a DictConfig is no dict: this is always false"))
 
 
