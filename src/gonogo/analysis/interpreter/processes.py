@@ -208,12 +208,15 @@ class DocumentedProcesses:
             if asked(word, lambda value: (value.path_text() or "").endswith(".py")):
                 path = file_path(word.path_text() or "").text.removeprefix(ROOT + "/")
                 name = path.removesuffix(".py").replace("/", ".")
+                if name not in known and "/" in path and self._would_be_ours(name) and self._walk.state.is_certain:
+                    self._walk.state.record(MissingChild(self._walk.state.site(at), path))
                 return (name if name in known else None), words[index + 1 :]
         return None, []
 
     def _would_be_ours(self, name: str) -> bool:
         """Whether a module that is not there would have to be the experiment's: it has the package, and that is no package of packages."""
         package, _, last = name.rpartition(".")
+        package = package.partition(".")[0]
         inside = f"{name}.__main__" not in self._walk.program.by_name and not any(
             known.startswith(f"{name}.") for known in self._walk.program.by_name
         )

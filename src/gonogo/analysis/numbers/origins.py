@@ -183,6 +183,8 @@ class Sources:
             pending += self._inputs(entry)
             if isinstance(entry, Choice):
                 deciding += self.controls.of(entry)
+            elif (key := _key_of(entry)) is not None:
+                deciding.append(key)
 
     # -- one value ----------------------------------------------------------------------------------------------------
 
@@ -412,12 +414,20 @@ def _comes_from_runs(value: Value) -> bool:
     return False
 
 
+def _key_of(value: Value) -> Value | None:
+    """What chooses the entry of a container that a value is."""
+    key = value.key if isinstance(value, Item) else None
+    if isinstance(value, Call) and value.method in ("get", "pop", "setdefault") and value.arguments:
+        key = value.arguments[0]
+    return key if key is not None and not isinstance(plain(key), Const) else None
+
+
 def _inputs_of_call(call: Call) -> Iterator[Value]:
     callee = plain(call.callee)
     if isinstance(callee, Attribute) and not isinstance(plain(callee.owner), Ref):
         yield callee.owner if kind_of(callee.owner) is not Kind.MODEL and not _is_source(call) else Const(call.module, call.node, None)
     if not _is_source(call):
-        yield from call.given()
+        yield from (given for given in call.given() if given is not _key_of(call))
 
 
 def _is_source(call: Call) -> bool:

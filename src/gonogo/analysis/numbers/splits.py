@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from enum import StrEnum
 
-from gonogo.analysis.dataflow.blocks import Write
+from gonogo.analysis.dataflow.blocks import Gives, Write
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Choice, Item, Value, constant, plain, text
+from gonogo.analysis.dataflow.values import Call, Choice, Item, Mapping, Value, constant, plain, text
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.python.names import last_name
 
@@ -64,6 +65,33 @@ class Splits:
 def splits(program: Program) -> Splits:
     """The splits of a program's loaders."""
     return program.known(Splits)
+
+
+def test_taken_for_train(program: Program) -> Iterator[Write | Value]:
+    """Where what is named the test split is put under the name of the train split, in a dict that has both."""
+    for write in program.all(Write):
+        key = write.key if isinstance(write.key, str) else text(write.key) if write.key is not None else None
+        statement = write.module.parents.get(write.node)
+        if key is None or split_named(key) is not Split.TRAIN or not isinstance(write.node, ast.Subscript):
+            continue
+        given = statement.value if isinstance(statement, ast.Assign) else None
+        if given is not None and split_named(_spoken(given)) is Split.TEST:
+            yield write
+    for gives in program.all(Gives):
+        mapping = plain(gives.value) if gives.value is not None else None
+        if not isinstance(mapping, Mapping) or not isinstance(mapping.node, ast.Dict):
+            continue
+        names = {split_named(text(key) or "") for key, _ in mapping.entries}
+        for (name, _), node in zip(mapping.entries, mapping.node.values, strict=False):
+            is_train = split_named(text(name) or "") is Split.TRAIN
+            if is_train and Split.TEST in names and isinstance(node, ast.Name) and split_named(node.id) is Split.TEST:
+                yield name
+
+
+def _spoken(node: ast.expr) -> str:
+    """What an expression is called: its last name, or the key of an entry."""
+    key = node.slice if isinstance(node, ast.Subscript) else None
+    return str(key.value) if isinstance(key, ast.Constant) else last_name(node)
 
 
 def _names_of(value: Value) -> list[str]:

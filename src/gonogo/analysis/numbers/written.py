@@ -35,8 +35,28 @@ def written_alike(module: Module, one: ast.expr, other: ast.expr, within: Sequen
         other: the second.
         within: the calls that lead to the function, innermost first; none where its parameters stand for themselves.
     """
-    first = form_of(module, one, within)
-    return first is not None and first == form_of(module, other, within) and first[0] != "literal"
+    first, second = form_of(module, one, within), form_of(module, other, within)
+    return first is not None and second is not None and first[0] != "literal" and _alike(first, second)
+
+
+def _alike(one: object, other: object) -> bool:
+    """Whether two forms are equal; entries of two lists are if the lists are one under two names, as a comparison of methods has them."""
+    if not (isinstance(one, tuple) and isinstance(other, tuple)):
+        return one == other
+    if one[:1] == other[:1] == ("entry",):
+        return one == other or (
+            one[1] != other[1] and one[3] != other[3] and _alike(one[4], other[4]) and _are_sides(str(one[3]), str(other[3]))
+        )
+    return len(one) == len(other) and all(_alike(left, right) for left, right in zip(one, other, strict=True))
+
+
+def _are_sides(one: str, other: str) -> bool:
+    """Whether two texts name the two sides of a comparison."""
+    return any(_PROPOSED.search(left) and _BASELINE.search(right) for left, right in ((one, other), (other, one)))
+
+
+_PROPOSED = re.compile(r"propos|ours|(?<![a-z])our(?![a-z])|treat|candidate|new", re.IGNORECASE)
+_BASELINE = re.compile(r"base|compar|control|reference|(?<![a-z])ref(?![a-z])|other|rival|old|vanilla", re.IGNORECASE)
 
 
 def form_of(module: Module, node: ast.expr, within: Sequence[Called] = (), depth: int = 0) -> Form | None:
@@ -49,8 +69,9 @@ def form_of(module: Module, node: ast.expr, within: Sequence[Called] = (), depth
 
 def _name(module: Module, node: ast.Name, within: Sequence[Called], depth: int) -> Form | None:
     scope = enclosing_function(module, node)
-    if _is_of_comprehension(module, node):
-        return ("name", id(_comprehension_around(module, node)), node.id)
+    around = _comprehension_around(module, node)
+    if around is not None:
+        return _entry(module, node, around, _generators(around), within, depth)
     if scope is None:
         bound = module.assigned.get(node.id, [])
         return form_of(module, bound[0], (), depth) if len(bound) == 1 else ("name", module.name, node.id)
@@ -60,7 +81,31 @@ def _name(module: Module, node: ast.Name, within: Sequence[Called], depth: int) 
         return _argument(scope, node.id, within, depth) or ("name", id(scope), node.id)
     if len(values) == 1 and values[0] is not None and _is_settled(module, values[0], scope):
         return form_of(module, values[0], within, depth)
+    loops = [entry for entry in ast.walk(scope) if isinstance(entry, ast.For) and isinstance(entry.target, ast.Name)]
+    loops = [entry for entry in loops if entry.target.id == node.id]  # type: ignore[attr-defined]
+    if values == [None] and len(loops) == 1:
+        return _entry(module, node, loops[0], [(loops[0].target, loops[0].iter)], within, depth)
     return ("name", id(scope), node.id)
+
+
+def _entry(
+    module: Module, node: ast.Name, around: ast.AST, generators: list[tuple[ast.expr, ast.expr]], within: Sequence[Called], depth: int
+) -> Form:
+    """An entry of something that a loop goes through: which loop, under which name, of what."""
+    for target, source in generators:
+        if isinstance(target, ast.Name) and target.id == node.id:
+            return (
+                "entry",
+                (id(around), node.id),
+                node.id,
+                ast.unparse(source),
+                form_of(module, source, within, depth) or ("node", id(source)),
+            )
+    return ("name", id(around), node.id)
+
+
+def _generators(node: ast.AST) -> list[tuple[ast.expr, ast.expr]]:
+    return [(part.target, part.iter) for part in getattr(node, "generators", ())]
 
 
 def _argument(scope: ast.AST, name: str, within: Sequence[Called], depth: int) -> Form | None:
@@ -108,10 +153,6 @@ def _is_settled(module: Module, value: ast.expr, scope: ast.AST) -> bool:
     own = {entry.arg for inner in ast.walk(value) if isinstance(inner, ast.Lambda) for entry in inner.args.args}
     own |= {node.id for node in ast.walk(value) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     return all(len(bindings.get(node.id, [])) <= 1 for node in ast.walk(value) if isinstance(node, ast.Name) and node.id not in own)
-
-
-def _is_of_comprehension(module: Module, node: ast.Name) -> bool:
-    return _comprehension_around(module, node) is not None
 
 
 def _comprehension_around(module: Module, node: ast.Name) -> ast.AST | None:

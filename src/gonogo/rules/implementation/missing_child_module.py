@@ -31,10 +31,11 @@ def missing_child_module(traces: list[Trace], modules: dict[str, Module]) -> Ite
 
 
 def _violation(missing: MissingChild, names: list[str]) -> Violation:
-    near = get_close_matches(missing.name, names, n=1)
+    is_file = missing.name.endswith(".py")
+    near = get_close_matches(missing.name, [f"{name.replace('.', '/')}.py" if is_file else name for name in names], n=1)
     return Violation(
         missing.site.module.location(missing.site.node),
-        f"the child process is `python -m {missing.name}`, and there is no such module",
+        f"the child process is `python {'' if is_file else '-m '}{missing.name}`, and there is no such {'file' if is_file else 'module'}",
         f"write `{near[0]}`, or add the module" if near else "add the module, or correct its name",
     )
 

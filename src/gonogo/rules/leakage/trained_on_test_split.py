@@ -10,7 +10,7 @@ from gonogo.analysis.dataflow.definitions import Function
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Value
 from gonogo.analysis.numbers.origins import Origin, is_batches, loader_of, loader_of_batch, sources_of
-from gonogo.analysis.numbers.splits import Split, splits
+from gonogo.analysis.numbers.splits import Split, splits, test_taken_for_train
 from gonogo.analysis.training.loops import TrainingLoop, training_loops
 from gonogo.analysis.training.made import loaders_made
 from gonogo.model.contract import Scope
@@ -32,7 +32,8 @@ def trained_on_test_split(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Looks at the loaders that training loops go through, and at what the code calls them. Speaks where a loss that takes the labels of
         a batch is computed on the test split. An error where no training loop goes through the train split that the program makes, else
-        a warning. Few-shot methods, and losses without labels as in test-time adaptation, are left alone.
+        a warning. Speaks also where what is named the test split is put under the name of the train split. Few-shot methods, and losses
+        without labels as in test-time adaptation, are left alone.
 
     Why it matters:
         What the test split says of the model is then no estimate of anything: it has seen the answers.
@@ -40,7 +41,7 @@ def trained_on_test_split(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Train on the train split, and keep the test split for the last evaluation.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    yield from by_place(found for walked in programs for found in (*_found(walked), *_taken_for_train(walked)))
 
 
 def _found(walked: Program) -> Iterator[Violation]:
@@ -60,6 +61,11 @@ def _found(walked: Program) -> Iterator[Violation]:
             severity=None if sure else Severity.WARNING,
             related=((loader, "the loader of the test split"),),
         )
+
+
+def _taken_for_train(walked: Program) -> Iterator[Violation]:
+    for at in test_taken_for_train(walked):
+        yield violation(at, "the test split is taken for the train split", "train on the train split")
 
 
 def _loader(loop: TrainingLoop) -> Value | None:

@@ -30,9 +30,9 @@ def compared_with_itself(programs: list[Program]) -> Iterator[Violation]:
     """A reported difference is that of a number with itself.
 
     What it does:
-        Follows each number that a script logs or writes back through what it is computed of. Speaks where it is made of a difference whose
-        two sides surely are the same number: the proposed run compared with itself. Left alone where the same line also takes
-        differences of other numbers, as a table of all pairs does.
+        Follows each number that a script logs or writes back through what it is computed of. Speaks where it is made of a difference, or of
+        pairs, whose two sides surely are the same: they are one value, and the code names one. A table of all pairs, in which each run
+        also meets itself, is left alone.
 
     Why it matters:
         The improvement is zero, and the test sees no difference, whatever was measured.
@@ -45,28 +45,51 @@ def compared_with_itself(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     numbers = walked.known(reported)
-    reporting: dict[Operation, Reported] = {}
+    reporting: dict[Value, Reported] = {}
     for number in numbers:
         for value in _made_of(number.value):
-            if isinstance(value, Operation) and value.operator == "-" and len(value.operands) == 2:
+            if _sides(value) is not None:
                 reporting.setdefault(value, number)
-    alike = [value for value in reporting if same(value.operands[0], value.operands[1])]
+    alike = [value for value in reporting if (sides := _sides(value)) is not None and same(*sides)]
     if not alike:
         return
+    alike.sort(key=lambda value: not isinstance(value, Operation))
     calls = _calls_with_twins(walked)
+    told = False
     for value in alike:
+        if told and not isinstance(value, Operation):
+            return  # the pairs are the same fault
         number = reporting[value]
-        kinds = sources_of(walked).of(value.operands[0]).kinds
-        if not kinds & {Origin.RUNS, Origin.FILES, Origin.MODEL} or not isinstance(value.node, ast.BinOp):
+        sides, texts = _sides(value), _texts(value.node)
+        if sides is None or texts is None or not sources_of(walked).of(sides[0]).kinds & {Origin.RUNS, Origin.FILES, Origin.MODEL}:
             continue
         within = next((called for called in calls if value in calls[called]), None)
-        if written_alike(value.module, value.node.left, value.node.right, calls_around(within) if within is not None else ()):
+        if written_alike(value.module, *texts, calls_around(within) if within is not None else ()):
+            told = True
             yield violation(
                 value,
-                f"`{number.key}` is made of the difference of a number with itself: both sides are the same run's",
+                f"`{number.key}` is made of the comparison of a number with itself: both sides are the same run's",
                 "take the baseline's number on one side, and the proposed method's on the other",
                 related=(*(((within, "the same is given twice here"),) if within is not None else ()), (number.at, "it is reported here")),
             )
+
+
+def _sides(value: Value) -> tuple[Value, Value] | None:
+    """What a difference, or the pairs of two lists, compare."""
+    if isinstance(value, Operation) and value.operator == "-" and len(value.operands) == 2:
+        return value.operands[0], value.operands[1]
+    if isinstance(value, Call) and value.name == "zip" and len(value.arguments) == 2 and not value.is_open:
+        return value.arguments[0], value.arguments[1]
+    return None
+
+
+def _texts(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
+    """The two sides as they are written; a list that is paired with itself under its own name may be meant so."""
+    if isinstance(node, ast.BinOp):
+        return node.left, node.right
+    if isinstance(node, ast.Call) and len(node.args) == 2 and all(isinstance(part, (ast.Subscript, ast.Attribute)) for part in node.args):
+        return node.args[0], node.args[1]
+    return None
 
 
 def _calls_with_twins(walked: Program) -> dict[Called, set[Value]]:

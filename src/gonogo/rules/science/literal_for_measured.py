@@ -29,6 +29,7 @@ _METHOD = re.compile(
     re.IGNORECASE,
 )
 SMALLEST = 1e-4
+LEAST_FLOOR = 0.2
 
 
 @rule("SCI123", "literal-for-measured", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM, settles=("metrics",))
@@ -54,7 +55,9 @@ def _found(walked: Program) -> Iterator[Violation]:
     for entry in numbers:
         sources = sources_of(walked)
         for value in spine(entry.value):
-            fault = _replaced(walked, sources, value, entry) or (_bonus(walked, sources, value) if is_score(entry.key) else None)
+            fault = _replaced(walked, sources, value, entry)
+            if fault is None and is_score(entry.key):
+                fault = _bonus(walked, sources, value) or _bounded(sources, value)
             if fault is not None:
                 at, what = fault
                 yield violation(
@@ -80,6 +83,16 @@ def _replaced(walked: Program, sources: Sources, value: Value, entry: Reported) 
     return (
         literal if isinstance(literal, Const) else value
     ), f"is {constant(literal)} in place of what was computed, whatever the data are"
+
+
+def _bounded(sources: Sources, value: Value) -> tuple[Value, str] | None:
+    """`max(accuracy, 0.97)`: a literal wherever what was computed is worse."""
+    if not isinstance(value, Call) or value.short not in ("max", "maximum", "clip", "clamp") or value.method:
+        return None
+    literals = [entry for entry in value.given() if is_result(constant(entry)) and abs(number(entry) or 0.0) > LEAST_FLOOR]
+    if not literals or not any(sources.of(entry).kinds & _MEASURED for entry in value.given()):
+        return None
+    return value, f"is never below {constant(literals[0])}, whatever was computed"
 
 
 def _bonus(walked: Program, sources: Sources, value: Value) -> tuple[Value, str] | None:

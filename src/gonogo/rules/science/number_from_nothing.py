@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Const
+from gonogo.analysis.dataflow.values import Const, Value
 from gonogo.analysis.numbers.keys import is_measured, is_score
 from gonogo.analysis.numbers.literals import is_result, may_be_replaced
 from gonogo.analysis.numbers.origins import Origin, Origins, sources_of
@@ -19,6 +19,11 @@ from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
 _GIVEN = (Origin.CONSTANT, Origin.CONFIG, Origin.CLOCK)
+_MODELS = re.compile(
+    r"^\s*(?:import|from)\s+(?:torch|sklearn|tensorflow|keras|jax|flax|xgboost|lightgbm|catboost|transformers|lightning|pytorch_lightning|timm|vllm"
+    r"|openai|anthropic|gym|gymnasium|mxnet|paddle|src)\b",
+    re.MULTILINE,
+)
 _MAJORITY = re.compile(r"majority|most_common|most_frequent|bincount|chance|baseline", re.IGNORECASE)
 
 
@@ -41,6 +46,8 @@ def number_from_nothing(programs: list[Program], modules: dict[str, Module]) -> 
 
 
 def _found(walked: Program, modules: dict[str, Module]) -> Iterator[Violation]:
+    if not any(_MODELS.search(module.text) for module in modules.values() if module.folder == walked.module.folder):
+        return  # a script that shows how to log, where nothing could be measured
     numbers = [number for number in walked.known(reported) if is_measured(number.key)]
     sources = sources_of(walked) if numbers else None
     for number in numbers:
@@ -49,13 +56,14 @@ def _found(walked: Program, modules: dict[str, Module]) -> Iterator[Violation]:
         why = _why(number, origins, modules)
         if why is None or _is_measured_elsewhere(number, numbers, walked):
             continue
-        place = origins.constants[0] if origins.constants and why[0] == "a literal" else number.value
+        results = [const for const in origins.constants if is_result(_as_number(const.value))]
+        place: Value = results[0] if results and why[0] == "a literal" else number.value
         yield violation(
-            place if place.module is number.at.module else number.at,
+            place if why[0] == "a literal" or place.module is number.at.module else number.at,
             f"`{number.key}` is {why[1]}: no model, no data and no run has anything to do with it",
             "compute it from the outputs of the model and the labels",
             related=((number.at, "it is reported here"),),
-            evidence=", ".join(dict.fromkeys(str(const.value) for const in origins.constants if is_result(const.value))),
+            evidence=", ".join(dict.fromkeys(str(const.value) for const in results)),
         )
 
 
@@ -67,14 +75,25 @@ def _why(number: Reported, origins: Origins, modules: dict[str, Module]) -> tupl
     if origins.only(*_GIVEN, Origin.RANDOM):
         if Origin.RANDOM in kinds:
             return "a draw", "drawn at random"
-        results = [const for const in origins.constants if is_result(const.value)]
-        if results and Origin.CONFIG not in kinds and not any(_is_open(modules, const) for const in origins.constants):
+        results = [const for const in origins.constants if is_result(_as_number(const.value))]
+        if (
+            results
+            and (is_score(number.key) or Origin.CONFIG not in kinds)
+            and not any(_is_open(modules, const) for const in origins.constants)
+        ):
             return "a literal", "a number that is written in the code"
         return None
     if is_score(number.key) and Origin.LABELS in kinds and origins.only(*_GIVEN, Origin.RANDOM, Origin.LABELS):
         whole = number.at.module.text
         return None if _MAJORITY.search(whole) else ("labels", "computed of the labels alone")
     return None
+
+
+def _as_number(value: object) -> object:
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _is_open(modules: dict[str, Module], const: Const) -> bool:

@@ -6,9 +6,10 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Exited, Trace
+from gonogo.analysis.project.child_processes import starts
 from gonogo.analysis.project.work import logging_statements, reached, training_statements
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import main_guard
+from gonogo.analysis.python.names import main_guard, statement_of
 from gonogo.analysis.tracking.logged_keys import LoggedKeys
 from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.model.contract import Contract
@@ -41,7 +42,10 @@ def run_does_nothing(traces: list[Trace], modules: dict[str, Module], contract: 
 def _found(
     trace: Trace, modules: dict[str, Module], contract: Contract, logs: list[ast.stmt], trains: list[ast.stmt]
 ) -> Iterator[Violation]:
-    if trace.command != "full" or not trace.complete or trace.raised or any(_is_in_doubt(process) for process in trace.processes):
+    if trace.command != "full" or not trace.complete or trace.raised:
+        return
+    if any(process.assumed for process in trace.processes):
+        yield from _starts_nothing(trace, modules)
         return
     if any(process.failing or process.run_lost for process in trace.processes):
         return  # HYD103 and HYD106 come first
@@ -57,8 +61,19 @@ def _found(
     )
 
 
-def _is_in_doubt(process: object) -> bool:
-    return bool(getattr(process, "assumed", False))
+def _starts_nothing(trace: Trace, modules: dict[str, Module]) -> Iterator[Violation]:
+    """A main process that has calls which start the training in a child, and surely comes to none of them."""
+    module = next((module for module in modules.values() if module.name == trace.processes[0].module), None)
+    if module is None or trace.processes[0].assumed:
+        return
+    starting = [statement for call, _ in starts(module) if (statement := statement_of(module, call)) is not None]
+    if starting and not reached(trace, starting):
+        yield Violation(
+            module.location(starting[0]),
+            "the run's main process surely never comes to this, which starts the training",
+            "take out what ends the program before it",
+            runs=(trace.run_id,),
+        )
 
 
 def _where_it_ends(trace: Trace, modules: dict[str, Module], contract: Contract) -> Location:
