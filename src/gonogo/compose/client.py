@@ -33,6 +33,14 @@ class Interpolation:
     message: str = ""
 
 
+def keys_of(reference: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    """The path from the root of what an interpolation at a path refers to: each dot at its front goes up by one."""
+    name = reference.lstrip(".")
+    dots = len(reference) - len(name)
+    start = path[: max(0, len(path) - dots)] if dots else ()
+    return (*start, *(key for key in name.replace("[", ".").replace("]", "").split(".") if key))
+
+
 @dataclass(frozen=True)
 class Project:
     """What composing a config of a project of any shape needs beside its config folder; see `gonogo.compose.project`."""
@@ -40,6 +48,7 @@ class Project:
     root: Path
     roots: tuple[Path, ...] = ()
     store: Path | None = None
+    beside: tuple[Path, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can carry it."""
@@ -47,6 +56,7 @@ class Project:
             "root": str(self.root),
             "roots": [str(folder) for folder in self.roots],
             "store": str(self.store) if self.store is not None else None,
+            "beside": [str(folder) for folder in self.beside],
         }
 
 
@@ -150,6 +160,14 @@ class Composer:
         """
         messages: list[str | None] = self._ask({"do": "parse", "overrides": overrides})
         return messages
+
+    def sweep(self, overrides: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """The single runs of a multirun: the first, and those that differ from it in one value.
+
+        Raises:
+            StageError: the child died or took too long.
+        """
+        return [tuple(run) for run in self._ask({"do": "sweep", "overrides": list(overrides)})]
 
     def _ask(self, request: dict[str, Any]) -> Any:
         if self._process is None or self._process.poll() is not None:

@@ -23,6 +23,7 @@ from gonogo.analysis.interpreter.values.text import Text
 from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.python.modules import Module
 from gonogo.compose.client import Composition
+from gonogo.compose.command_line import takes_next_word
 
 MAX_PROCESSES = 6
 T = TypeVar("T")
@@ -166,7 +167,11 @@ class DocumentedProcesses:
 
     def _known(self, rest: list[Value], is_open: bool) -> tuple[list[Value], bool]:
         """The words of a command line that something is known of, and whether there may be others."""
-        known = [self._word(word) for word in rest if not word.unknown]
+        known = [
+            Scalar(FILLER) if word.unknown else self._word(word)
+            for index, word in enumerate(rest)
+            if not word.unknown or (index and asked(rest[index - 1], _wants_value))
+        ]
         return known, is_open or len(known) < len(rest)
 
     def _start(self, name: str, entries: list[tuple[int, list[Value], bool]], site: Site | None, assumed: bool = False) -> None:
@@ -276,6 +281,12 @@ def words_of(walk: Walk, command: Value) -> list[Value] | None:
         return [Scalar(word) for word in shlex.split(text)]
     except ValueError:
         return None
+
+
+def _wants_value(word: Value) -> bool:
+    """Whether a word is an option of Hydra whose value is the next word: that keeps its place even where nothing is known of it."""
+    text = word.path_text()
+    return text is not None and text.startswith("-") and takes_next_word(text)
 
 
 def quote_override(override: str) -> str:

@@ -157,16 +157,17 @@ class Sources:
         deciding: list[Value] = []
         self._collect([value], found, deciding)
         others = Origins()
-        while deciding and len(others.sources) < len(Origin):
+        followed: set[Value] = set()  # conditions may decide each other, in a loop
+        while deciding and len(followed) < MAX_VALUES:
+            followed.update(deciding)
             more: list[Value] = []
             self._collect(deciding, others, more)
-            deciding = [entry for entry in more if entry not in self._seen]
-        found.decided = others.kinds
+            deciding = [entry for entry in dict.fromkeys(more) if entry not in followed]
+        found.decided = others.kinds | ({Origin.UNKNOWN} if deciding else set())
         return found
 
     def _collect(self, begun: list[Value], found: Origins, deciding: list[Value]) -> None:
         seen: set[Value] = set()
-        self._seen = seen
         pending = list(begun)
         while pending:
             entry = pending.pop()

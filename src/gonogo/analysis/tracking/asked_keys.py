@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gonogo.analysis.python.handlers import ends, takes
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors, argument, calls, enclosing_function, origin
+from gonogo.analysis.python.names import ancestors, argument, calls, enclosing_function, origin, text_of
 from gonogo.analysis.python.sources.origins import Part, Source
 from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.python.sources.texts import ANY, texts
@@ -68,6 +68,20 @@ class AskedKeys:
         for asked in self._every():
             if asked.how == "keys" or (asked.key not in known and not self._is_provided_for(asked)):
                 yield asked
+
+    def keys_of_request(self, call: ast.Call) -> list[str]:
+        """The keys that a call asks the rows of a run's history to hold, all of them at once; none where they are not known for certain."""
+        listed = argument(call, None, "keys")
+        if listed is None or not isinstance(call.func, ast.Attribute) or call.func.attr not in HISTORIES:
+            return []
+        if argument(call, None, "stream") is not None or self.kind(call.func.value) != RUN:
+            return []
+        lists = self.sources.follow(self.module, listed)
+        if not lists.complete or len(lists.sources) != 1 or not isinstance(lists.sources[0].node, (ast.List, ast.Tuple)):
+            return []  # of several lists, each may be asked for by itself
+        written = [text_of(entry) for entry in lists.sources[0].node.elts]
+        keys = [key for key, _ in self._listed(listed, call)]
+        return keys if None not in written and set(keys) == set(written) and not lists.sources[0].path else []
 
     def _every(self) -> Iterator[AskedKey]:
         for call in calls(self.module):
@@ -186,13 +200,17 @@ class AskedKeys:
         known = texts(self.sources, self.module, node)
         return sorted(known) if known and not any(ANY in text for text in known) else []
 
+    def keys_of_name(self, name: ast.Name) -> list[tuple[str, ast.AST]]:
+        """The texts that a variable is, or takes one after another, each with its place."""
+        return self._listed(name, name) or self._texts_of_loop(name, name)
+
     def _keys_of_subscript(self, node: ast.Subscript) -> list[tuple[str, ast.AST]]:
         key = node.slice
         if isinstance(key, ast.Constant):
             return [(key.value, node)] if isinstance(key.value, str) else []
         if isinstance(key, ast.List):
             return self._listed(key, node)
-        return self._listed(key, node) or self._texts_of_loop(key, node) if isinstance(key, ast.Name) else []
+        return self.keys_of_name(key) if isinstance(key, ast.Name) else []
 
     def _texts_of_loop(self, name: ast.Name, at: ast.AST) -> list[tuple[str, ast.AST]]:
         """The texts that a variable takes one after another: it is bound here, once, and to nothing that leaves some of them out."""

@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 from gonogo.analysis.project.dependencies import are_dynamic, requirements
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.project.removed import BOTH, Removed, lacks, removed_keyword, removed_name
+from gonogo.analysis.project.requirement_files import requirement_texts
 from gonogo.analysis.python.handlers import takes
 from gonogo.analysis.python.imports import Import, is_guarded
 from gonogo.analysis.python.modules import Module
@@ -49,9 +50,15 @@ def removed_name_used(
     """
     uses = list(_uses(symbols, outside_imports, {entry.top for entry in outside_imports}))
     locked = _locked(experiment) if uses else {}
+    files: dict[str, dict[str, list[str]]] = {}
+    for path, name, text in requirement_texts(experiment) if uses else ():
+        files.setdefault(name, {}).setdefault(path, []).append(text)
     for message, instead, location, removed in uses:
-        why = lacks(removed, _required(pyproject, removed.distribution), locked.get(removed.distribution))
-        if why is None:
+        required = _required(pyproject, removed.distribution)
+        # Of several requirements files, any may be the one that is installed.
+        choices = [required] if required else list(files.get(removed.distribution, {}).values()) or [[]]
+        why = min((lacks(removed, texts, locked.get(removed.distribution)) or ("", False) for texts in choices), key=lambda found: found[1])
+        if not why[0]:
             continue
         since = "" if removed.never else f" since {removed.distribution} {removed.since}, and {why[0]}"
         cap = "" if removed.never or why[1] else f", or write `{removed.distribution}<{removed.since}`"

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 
+from gonogo.analysis.project.built_modules import built_modules
 from gonogo.analysis.project.distributions import providers
 from gonogo.analysis.project.entries import submodules
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.imports import Import
 from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.reachability import is_never_reached
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
@@ -46,7 +48,8 @@ def missing_local_import(
     What it does:
         Resolves imports of the project's modules as `python -m src.main` does from the root: names that the module does not define,
         modules that do not exist, relative imports with too many dots, and `import model` where only `src.model` resolves. Star imports,
-        `__getattr__`, `try … except ImportError` and a `sys.path` that the code changes make it unknown, which is not reported.
+        `__getattr__`, `try … except ImportError`, a `sys.path` or `sys.modules` that the code changes, and modules that a build makes are
+        unknown, which is not reported.
 
     Why it matters:
         The import raises before anything else happens.
@@ -57,6 +60,7 @@ def missing_local_import(
     home = {PurePosixPath(path).parent.as_posix().replace("/", ".") for path in contract.entry_paths()}
     # A folder without `__init__.py` yields to an installed package of its name, so only the entry points' own is surely meant.
     own = {name.partition(".")[0] for name in home} | {name for name in symbols.by_name if "." not in name}
+    built = built_modules(experiment)
     elsewhere = tuple(f"{folder}/" for folder in submodules(experiment))
     if contract.scope is not Scope.RUNS:
         # Where nobody says how the programs are started, any folder may be searched, and an installed package may be meant.
@@ -73,6 +77,10 @@ def missing_local_import(
         surely_meant = entry.top in own or (contract.scope is not Scope.RUNS and _is_within_packages(entry, symbols))
         exists = symbols.has_module(entry.target) if surely_meant else None
         if exists is False and (GENERATED.search(entry.target) or f"{entry.target.replace('.', '/')}/".startswith(elsewhere)):
+            continue
+        if exists is False and (built.may_have(entry.target) or symbols.may_be_alias(entry.target)):
+            continue
+        if exists is False and is_never_reached(entry.module, entry.node):
             continue
         if exists is False:
             yield _no_module(entry, symbols)

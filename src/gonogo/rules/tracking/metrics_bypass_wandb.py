@@ -10,10 +10,12 @@ from gonogo.analysis.python.files import FileUse, file_uses
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import calls, enclosing_function, origin, reached
 from gonogo.analysis.python.paths import PathReader
+from gonogo.analysis.python.sources.resolve import Sources
+from gonogo.analysis.tracking.saved_metrics import saved_metrics
 from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Tree, Violation, rule
+from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 
 METRIC = re.compile(
     r"metric|result|score|accura|histor|confusion|stats|statistic|loss(?:es)?\b|summary|rank|prediction|perplex|evaluation", re.I
@@ -25,13 +27,14 @@ DATA = re.compile(r"\.(?:json|jsonl|csv|tsv|npy|npz|txt|parquet|pkl|pickle|feath
 
 
 @rule("WDB102", "metrics-bypass-wandb", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK, settles=("tracking",))
-def metrics_bypass_wandb(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
+def metrics_bypass_wandb(modules: dict[str, Module], sources: Sources, contract: Contract) -> Iterator[Violation]:
     """Training leaves its metrics in files of its own, or prints them as JSON.
 
     What it does:
         Looks in everything but the evaluation for files that are written and whose name says results (`metrics.json`,
-        `results.csv`, `confusion_matrix.npy` …), and for `print(json.dumps(…))` of what is called a metric. Weights, configs, caches and
-        the best parameters of a search are no metrics.
+        `results.csv`, `confusion_matrix.npy` …) or whose content does (a mapping of scores that `torch.save` or
+        `pickle.dump` writes), and for `print(json.dumps(…))` of what is called a metric. Weights, configs, caches and the
+        best parameters of a search are no metrics.
 
     Why it matters:
         Only what is logged to W&B reaches the evaluation, on whatever machine it runs. Two records of one number differ
@@ -42,6 +45,8 @@ def metrics_bypass_wandb(modules: dict[str, Module], contract: Contract) -> Iter
     """
     for module in training_modules(modules, contract):
         found = [*_written(module, contract), *_printed(module)]
+        named = {id(node) for node, _ in found}
+        found += [entry for entry in _held(module, sources) if id(entry[0]) not in named]
         owned = _evaluation_only(module, modules, contract) if found else set()
         yield from (fault for node, fault in found if not _is_in(module, node, owned))
 
@@ -58,6 +63,19 @@ def _written(module: Module, contract: Contract) -> Iterator[tuple[ast.AST, Viol
                     "log it with `wandb.log` or into `run.summary`, and leave the file out",
                 ),
             )
+
+
+def _held(module: Module, sources: Sources) -> Iterator[tuple[ast.AST, Violation]]:
+    """Files whose content is metrics, whatever they are called."""
+    for saved in saved_metrics(sources, module):
+        yield (
+            saved.node,
+            Violation(
+                module.location(saved.node),
+                f"training writes {', '.join(quoted(saved.names, 3))} to a file of its own: metrics belong to W&B alone",
+                "log them with `wandb.log` or into `run.summary`, and leave the file out",
+            ),
+        )
 
 
 def _printed(module: Module) -> Iterator[tuple[ast.AST, Violation]]:
@@ -158,6 +176,13 @@ BAD = [
             "src/train.py": (
                 Edit("from pathlib import Path\n", "import json\nfrom pathlib import Path\n"),
                 Edit("    run.finish()\n", '    run.finish()\n    print(json.dumps({"accuracy": test_accuracy}))  # <- here\n'),
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": Edit(
+                "    run.finish()\n", '    torch.save({"scores": test_accuracy}, run_dir / "final.pt")  # <- here\n    run.finish()\n'
             )
         }
     ),
