@@ -1,4 +1,4 @@
-"""TRN120."""
+"""TRN127."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COPIES = frozenset(
 _SHALLOW = frozenset({"copy", "dict", "OrderedDict", "detach", "items"})
 
 
-@rule("TRN120", "state-by-reference", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+@rule("TRN127", "state-by-reference", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def state_by_reference(programs: list[Program]) -> Iterator[Violation]:
     """The best state of a network is kept by reference, so that it is the last one when it is loaded back.
 
