@@ -87,6 +87,7 @@ class State:
         steps: how many nodes have been looked at, MAX_STEPS at most.
         loops: config paths of the loops around the code.
         left: an unknown condition may have ended this function, or one that called it, before this point.
+        over: the process has surely ended itself.
         events: what was seen, in order.
         used: config paths whose value was read; `used_whole` those below which anything may have been read; `written` those that the
             program writes; each with the runs in which.
@@ -96,6 +97,7 @@ class State:
     """
 
     left = Field[bool]()
+    over = Field[bool]()
 
     def __init__(self, memory: Memory, doubts_branches: bool = False) -> None:
         self.memory = memory
@@ -103,6 +105,7 @@ class State:
         self.steps = 0
         self.loops: tuple[Path, ...] = ()
         self._left: object = False
+        self._over: object = False
         self.events: Ledger[Event] = Ledger(memory)
         self.used: dict[Path, int] = {}
         self.used_whole: dict[Path, int] = {}
@@ -164,12 +167,14 @@ class State:
         """Another process: nothing that holds for the code that starts it holds there."""
         kept = (self._maybe, self._doubt, self._guards, self._deferred, self._search, self.loops)
         self._reset()
-        self.loops, left = (), self._left
+        self.loops, left, over = (), self._left, self._over
         try:
             self.memory.set(self, "left", False)
+            self.memory.set(self, "over", False)
             yield
         finally:
             self.leave(left)
+            self.memory.set(self, "over", over)
             self._maybe, self._doubt, self._guards, self._deferred, self._search, self.loops = kept
 
     def kept_left(self) -> object:

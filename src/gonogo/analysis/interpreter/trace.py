@@ -137,11 +137,32 @@ class Call(Event):
 
 @dataclass(frozen=True)
 class Raised(Event):
-    """An exception raised on a path where every condition was known: by the experiment's own `raise`, or as a dict has not the `key`."""
+    """An exception raised on a path where every condition was known.
+
+    Attributes:
+        key: what a dict has not; None for another exception.
+        error: the name of an exception that Python itself raises; empty for the experiment's own `raise`.
+    """
 
     site: Site
     loops: tuple[Path, ...]
     key: str | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Exited(Event):
+    """The process ends itself (`sys.exit`), on a path where every condition was known."""
+
+    site: Site
+
+
+@dataclass(frozen=True)
+class MissingChild(Event):
+    """A child process is started with a module or file that the experiment does not have."""
+
+    site: Site
+    name: str
 
 
 @dataclass(frozen=True)
