@@ -220,8 +220,8 @@ def is_script(module: Module, is_imported: bool) -> bool:
 
 
 def _acts(statement: ast.stmt, is_imported: bool) -> bool:
-    if isinstance(statement, ast.Assign) and not is_imported:
-        return isinstance(statement.value, ast.Call)
+    if isinstance(statement, (ast.Assign, ast.If)) and not is_imported:
+        return any(isinstance(inner, ast.Call) for inner in ast.walk(statement))
     if isinstance(statement, ast.Expr):
         return not isinstance(statement.value, ast.Constant)
     return isinstance(statement, (ast.For, ast.While, ast.With))

@@ -66,14 +66,16 @@ def lacks(removed: Removed, requirements: Iterable[str], locked: str | None) -> 
         locked: the version in its lock file, None if there is none.
     """
     since = Version(removed.since)
-    if locked is not None:
-        return (f"{removed.distribution} {locked} is locked", True) if _version(locked) >= since else None
     written = list(requirements)
     parsed = [entry for entry in map(parse_requirement, written) if entry is not None and (entry.marker is None or entry.marker.evaluate())]
-    if not written:
-        return ("no version has it", True) if removed.never else None
     specifiers = [specifier for requirement in parsed for specifier in requirement.specifier]
     bounds = [_version(specifier.version) for specifier in specifiers if specifier.operator in (">=", ">", "==", "~=", "===")]
+    if removed.never and any(version > since for version in (*bounds, *([_version(locked)] if locked is not None else []))):
+        return None  # newer than what is known of the library
+    if locked is not None:
+        return (f"{removed.distribution} {locked} is locked", True) if _version(locked) >= since else None
+    if not written:
+        return ("no version has it", True) if removed.never else None
     text = " and ".join(f"`{requirement}`" for requirement in written)
     if any(bound >= since for bound in bounds):
         return f"{text} asks for a version without it", True

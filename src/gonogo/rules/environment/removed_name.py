@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from gonogo.analysis.libraries.absent import absent_name
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.project.removed import BOTH, Removed, lacks, removed_keyword
+from gonogo.analysis.project.requirement_files import requirement_texts
 from gonogo.analysis.project.versions import locked_versions, required
 from gonogo.analysis.python.absence import provides_for_absence
 from gonogo.analysis.python.imports import Import
@@ -42,9 +43,15 @@ def removed_name_used(
     """
     uses = list(_uses(symbols, outside_imports, {entry.top for entry in outside_imports}))
     locked = locked_versions(experiment) if uses else {}
+    files: dict[str, dict[str, list[str]]] = {}
+    for path, name, text in requirement_texts(experiment) if uses else ():
+        files.setdefault(name, {}).setdefault(path, []).append(text)
     for message, instead, location, removed in uses:
-        why = lacks(removed, required(pyproject, removed.distribution), locked.get(removed.distribution))
-        if why is None:
+        wanted = required(pyproject, removed.distribution)
+        # Of several requirements files, any may be the one that is installed.
+        choices = [wanted] if wanted else list(files.get(removed.distribution, {}).values()) or [[]]
+        why = min((lacks(removed, texts, locked.get(removed.distribution)) or ("", False) for texts in choices), key=lambda found: found[1])
+        if not why[0]:
             continue
         since = "" if removed.never else f" since {removed.distribution} {removed.since}, and {why[0]}"
         cap = "" if removed.never or why[1] else f", or write `{removed.distribution}<{removed.since}`"

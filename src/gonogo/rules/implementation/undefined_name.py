@@ -9,6 +9,7 @@ from dataclasses import replace
 from gonogo.analysis.libraries.stars import gives_by_star, star_sources
 from gonogo.analysis.python.lint import RUN_TIME_ERRORS, STAR, Complaint
 from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.reachability import is_never_reached
 from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.analysis.python.unbound import read_unbound
@@ -40,8 +41,8 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
     What it does:
         Asks ruff for undefined names (F821, F822), local variables read before assignment (F823) and those of its PLE rules that mean an
         exception at run time. Looks besides for names that are read before any path has bound them, also in comprehensions, and for
-        those that `from x import *` does not give. What is never evaluated (postponed annotations), guarded or deleted in a loop is left
-        out.
+        those that `from x import *` does not give. What is never evaluated (postponed annotations) or never reached (behind a `return`,
+        for Python 2), guarded or deleted in a loop is left out.
 
     Why it matters:
         The line raises `NameError` when it is reached, often only after training has finished.
@@ -104,6 +105,8 @@ def _faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols)
         if module is None or module.tree is None or complaint.code not in RUN_TIME_ERRORS or complaint.is_syntax_error:
             continue
         node = _node_at(module, complaint)
+        if node is not None and is_never_reached(module, node):
+            continue
         if "target-version" in complaint.message:
             continue  # a builtin of newer Pythons
         if complaint.code in ("F821", "F823") and (node is None or _may_be_defined(module, node, symbols)):
