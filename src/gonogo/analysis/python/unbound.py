@@ -149,6 +149,7 @@ class _Walk:
     def match(self, node: ast.Match, bound: Bound) -> Bound | None:
         bound = self.expression(node.subject, bound) | self.turning
         captured = bound | frozenset(name for case in node.cases for inner in ast.walk(case.pattern) for name in _names_bound(inner))
+        captured |= frozenset(name for case in node.cases if case.guard is not None for name in self.walrus(case.guard))
         return self.joined([captured, *(self.body(case.body, captured) for case in node.cases)])
 
     def definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef, bound: Bound) -> Bound:
@@ -183,11 +184,8 @@ class _Walk:
         if isinstance(node, _EAGER):
             return self.comprehension(node, bound)
         if isinstance(node, (ast.BoolOp, ast.IfExp)):
-            first, *others = node.values if isinstance(node, ast.BoolOp) else [node.test, node.body, node.orelse]
-            bound = self.expression(first, bound)
-            for other in others:
-                self.expression(other, bound | self.turning | self.all_stores(node))
-            return bound | self.walrus(node)
+            # What else it reads depends on a condition, which may be the one that bound the name.
+            return self.expression(node.values[0] if isinstance(node, ast.BoolOp) else node.test, bound) | self.walrus(node)
         for child in ast.iter_child_nodes(node):
             bound = self.expression(child, bound)
         return bound

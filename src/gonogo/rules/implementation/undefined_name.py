@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -19,6 +20,8 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # Defined by notebooks, profilers, gettext and checkers rather than by the language.
 _INJECTED = {"get_ipython", "display", "reveal_type", "reveal_locals", "profile", "_", "__path__", "unicode", "xrange", "raw_input"}
+# Files that other programs execute with names of theirs: harnesses in hidden folders, Jupyter's settings.
+_LOADED_BY_OTHERS = re.compile(r"(?:^|/)\.[^/]+/|(?:^|/)(?:jupyter|ipython)\w*_config\.py$")
 _ACTIONS = {
     "F821": "define or import it",
     "F822": "delete it from `__all__`",
@@ -51,7 +54,10 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
         Define or import the name, or correct its spelling.
     """
     faults = _all_faults(lint, modules, symbols)
-    yield from faults if contract.scope is Scope.RUNS else _each_once(faults)
+    if contract.scope is Scope.RUNS:
+        yield from faults
+    else:
+        yield from _each_once(fault for fault in faults if not _LOADED_BY_OTHERS.search(fault.location.path))
 
 
 def _all_faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
