@@ -11,6 +11,7 @@ could bind it.
 from __future__ import annotations
 
 import ast
+import contextlib
 import importlib
 import inspect
 import json
@@ -82,6 +83,9 @@ Names = dict[str, int]  # by name, the versions
 Ways = dict[str, int]  # by the way that something is called, the versions
 
 
+# Modules that give others more names when they are imported.
+ENABLERS = ("sklearn.experimental.enable_halving_search_cv", "sklearn.experimental.enable_iterative_imputer")
+
 # -- one version: the child -----------------------------------------------------------------------------------------------
 
 
@@ -96,6 +100,9 @@ def ask(modules: dict[str, list[str]]) -> dict[str, Any]:
         names of the same things.
     """
     warnings.simplefilter("ignore")
+    for name in ENABLERS:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     found: dict[str, Any] = {"modules": {}, "classes": {}, "functions": {}, "aliases": {}}
     names: dict[int, str] = {}
     for dotted, others in modules.items():
@@ -373,7 +380,8 @@ def merged(answers: list[dict[str, Any]], was_read: list[bool]) -> dict[str, Any
         base = next((base for base in lineage if base in classes and base != dotted), "")
         own = {name: ways for name, ways in all_members.items() if members.get(base, {}).get(name) != ways}
         table["classes"][dotted] = {
-            "open": classes[dotted]["open"],
+            # What the newest version knows under another name may have got other members there.
+            "open": classes[dotted]["open"] or not classes[dotted]["in"] & 1 << (len(answers) - 1),
             "init": _settled(classes[dotted]["init"]["init"], everywhere, everywhere),
             "base": base,
             "names": _names({name: ways["?"] for name, ways in own.items() if ways.keys() == {"?"}}),

@@ -23,4 +23,4 @@ def absent_name(dotted: str) -> Removed | None:
     versions, having = table.versions[distribution], names.get(name, 0)
     if having.bit_length() == len(versions):
         return None
-    return Removed(distribution, versions[having.bit_length()], never=not having)
+    return Removed(distribution, versions[having.bit_length()], never=not having, newest=versions[-1])

@@ -25,12 +25,14 @@ class Removed:
         since: the version from which on it is absent.
         never: no older version is known to have had it either.
         instead: what to write, possibly in words.
+        newest: the newest version that is known, where it is not `since`.
     """
 
     distribution: str
     since: str
     instead: str = ""
     never: bool = False
+    newest: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -70,7 +72,8 @@ def lacks(removed: Removed, requirements: Iterable[str], locked: str | None) -> 
     parsed = [entry for entry in map(parse_requirement, written) if entry is not None and (entry.marker is None or entry.marker.evaluate())]
     specifiers = [specifier for requirement in parsed for specifier in requirement.specifier]
     bounds = [_version(specifier.version) for specifier in specifiers if specifier.operator in (">=", ">", "==", "~=", "===")]
-    if removed.never and any(version > since for version in (*bounds, *([_version(locked)] if locked is not None else []))):
+    newest = Version(removed.newest or removed.since)
+    if removed.never and any(version > newest for version in (*bounds, *([_version(locked)] if locked is not None else []))):
         return None  # newer than what is known of the library
     if locked is not None:
         return (f"{removed.distribution} {locked} is locked", True) if _version(locked) >= since else None
