@@ -33,7 +33,10 @@ def loaded(name: str) -> ModuleType | None:
 def names_in(module: ModuleType) -> set[str]:
     """Public names: those it has now, those it lists, and its submodules."""
     listed = set(getattr(module, "__all__", ())) | {entry.name for entry in pkgutil.iter_modules(getattr(module, "__path__", []))}
-    return {name for name in {*dir(module), *listed} if name.isidentifier() and not name.startswith("_")}
+    here = {
+        name for name in dir(module) if getattr(getattr(module, name, None), "__file__", "") is not None
+    }  # no folder of pytest plug-ins
+    return {name for name in here | listed if name.isidentifier() and not name.startswith("_")}
 
 
 def class_of(dotted: str) -> type | None:

@@ -10,8 +10,8 @@ def absent_name(dotted: str) -> Removed | None:
     """What is known of a dotted name that a library lacks, None where it may be there."""
     removed = removed_name(dotted)
     owner, _, name = dotted.rpartition(".")
-    if removed is not None or not owner or name.startswith("_"):
-        return removed
+    if removed is not None or not owner or name.startswith("_") or owner.partition(".")[0] == "torch":
+        return removed  # backends from elsewhere add modules to torch (`torch.hpu`)
     table = library_table()
     module, kind = table.names_of(owner), table.kind(owner)
     if module is not None:

@@ -19,6 +19,7 @@ from gonogo.analysis.python.modules import Module
 CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "DataParallel"})
 # Methods and functions of the language and of NumPy that change something in place and return None.
 IN_PLACE = frozenset({"sort", "append", "extend", "insert", "reverse", "update", "clear", "remove"})
+WRAPPED = "torch"
 SHUFFLES = frozenset({"random.shuffle", "numpy.random.shuffle"})
 
 
@@ -87,8 +88,10 @@ def _missing(value: Attribute | Ref, objects: Objects) -> Iterator[Misuse]:
 
 
 def _kind_of(owner: Value | None, objects: Objects) -> tuple[Kind | None, bool]:
+    """The class of an object, and whether what made it says so. Of PyTorch's none: other libraries wrap networks, optimizers, loaders."""
     known = objects.kind(owner)
-    return (known, True) if known is not None else (annotated(owner), False)
+    kind, sure = (known, True) if known is not None else (annotated(owner), False)
+    return (None, False) if kind is not None and kind.distribution == WRAPPED else (kind, sure)
 
 
 def _article(kind: Kind) -> str:
@@ -153,7 +156,7 @@ def _called(call: Call, objects: Objects) -> _Called | None:
             return None
         shown = f"`{callee.name}` of {_article(kind)}"
         return _Called(shown, kind.distribution, kind.ways(callee.name), kind.values(callee.name), sure)
-    kind = objects.kind(callee) if isinstance(callee, Call) else None
+    kind = _kind_of(callee, objects)[0] if isinstance(callee, Call) else None
     return _Called(_article(kind), kind.distribution, kind.ways("__call__")) if kind is not None else None
 
 

@@ -13,7 +13,6 @@ from gonogo.analysis.project.versions import locked_versions, required
 from gonogo.analysis.python.absence import provides_for_absence
 from gonogo.analysis.python.handlers import handler_of
 from gonogo.analysis.python.symbols import Symbols
-from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Certainty, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -25,7 +24,6 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
     criterion=1,
     severity=Severity.ERROR,
     stage=Stage.CHECK,
-    scope=Scope.PROGRAM,
     settles=("signature", "crash", "undefined-name"),
 )
 def library_misused(
@@ -34,14 +32,14 @@ def library_misused(
     symbols: Symbols,
     pyproject: Pyproject | None,
     experiment: Experiment,
-    contract: Contract,
 ) -> Iterator[Violation]:
     """A library's object is asked for what it does not have, or a library is called in a way that it does not take.
 
     What it does:
-        Follows objects of W&B, Optuna, OmegaConf, PyTorch and scikit-learn from what made them to their uses, through assignments,
-        attributes, parameters and `with`, and looks up attributes, methods and arguments in a table of what several versions of these
-        libraries have. Also finds results of functions that return None (`OmegaConf.set_struct`, `list.sort`) where a value is needed.
+        Follows objects of W&B, Optuna, OmegaConf and scikit-learn from what made them to their uses, through assignments, attributes,
+        parameters and `with`, and looks up attributes, methods and arguments in a table of what several versions of these libraries have;
+        of PyTorch, the arguments of classes and functions. Also finds results of functions that return None (`OmegaConf.set_struct`,
+        `list.sort`) where a value is needed.
         It is a warning where the experiment gets a version beyond the table, or where only an annotation says what an object is.
 
     Why it matters:
@@ -55,7 +53,7 @@ def library_misused(
         if _is_provided_for(found, symbols):
             continue
         locked = locked_versions(experiment) if locked is None else locked
-        settled = _settled(found, required(pyproject, found.distribution), locked.get(found.distribution), contract)
+        settled = _settled(found, required(pyproject, found.distribution), locked.get(found.distribution))
         if settled is None:
             continue
         sure = found.sure and settled and handler_of(found.module, found.node) is None
@@ -63,10 +61,10 @@ def library_misused(
         yield Violation(found.module.location(found.node), found.message, found.action, certainty=certainty)
 
 
-def _settled(found: Misuse, requirements: list[str], locked: str | None, contract: Contract) -> bool | None:
+def _settled(found: Misuse, requirements: list[str], locked: str | None) -> bool | None:
     """Whether the experiment surely gets a version in which it raises; None where it gets, or may well have, one in which it does not.
 
-    Where no lock file says otherwise, the documented commands of a run install the newest version; in any other project it is likely.
+    Where no lock file says otherwise, the documented commands of a run install the newest version.
     """
     if not found.distribution:
         return True
@@ -76,7 +74,7 @@ def _settled(found: Misuse, requirements: list[str], locked: str | None, contrac
     newest = 1 << (possible.bit_length() - 1)
     if locked is not None or not found.versions & newest:
         return None
-    return covered and contract.scope is Scope.RUNS
+    return covered
 
 
 def _is_provided_for(found: Misuse, symbols: Symbols) -> bool:
