@@ -160,3 +160,9 @@ def test_a_path_in_a_document_is_found_from_its_folder() -> None:
     programs = {path: frozenset({"start"}) for path in ("a/run.py", "b/run.py")}
     found = documented_starts(experiment, load_modules(experiment), programs)
     assert {path: [start.line.overrides for start in starts] for path, starts in found.items()} == {"b/run.py": [("x=1",)]}
+
+
+def test_not_every_option_of_a_choice_left_to_the_reader_is_meant(composer: Composer) -> None:
+    base = {"conf/experiment/base.yaml": "# @package _global_\ndefaults:\n  - override /net: nowhere\n"}
+    verdict = judged(composer, {**TREE, **base, "README.md": "    python train.py +experiment=<name>\n"})
+    assert verdict.outcome is Outcome.GO

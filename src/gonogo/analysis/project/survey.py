@@ -134,7 +134,9 @@ class Surveyor:
             if options:
                 self._take_back()
                 pending = [*options, *pending]
-            elif entry.line is None and found.is_out_of_date(_first_made(walked)):
+            elif entry.line is None and (
+                found.is_out_of_date(made := _first_made(walked)) or (found.is_guessed and not (made and made.ok))
+            ):
                 self._take_back()
             else:
                 first = first or (found, walked)

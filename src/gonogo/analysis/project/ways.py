@@ -31,6 +31,7 @@ class Way:
         is_open: there may be other words on the command line.
         place: the document that shows it, empty if none does.
         path: the file of settings that it chooses, None if it chooses none.
+        is_guessed: a document leaves a choice to the reader, and one option stands here: not every one must be meant.
     """
 
     line: CommandLine = field(default_factory=CommandLine)
@@ -38,6 +39,7 @@ class Way:
     is_open: bool = False
     place: str = ""
     path: str | None = None
+    is_guessed: bool = False
 
     @classmethod
     def of(cls, start: Start, line: CommandLine) -> Way:
@@ -70,15 +72,23 @@ class Way:
             folder: the config folder.
         """
         if self.line.config_name is not None and FILLER in self.line.config_name:
-            return [replace(self, line=replace(self.line, config_name=name)) for name in named.names()]
+            return [replace(self, line=replace(self.line, config_name=name), is_guessed=True) for name in named.names()]
         for text in self.line.overrides:
             key, _, value = text.partition("=")
             group = key.lstrip("+").partition("@")[0]
             if FILLER in value and folder.has_group(group):
                 others = [other for other in self.line.overrides if other != text]
                 chosen = [(*others, f"{key}={option}") for option in folder.options(group)]
-                return [replace(self, line=replace(self.line, overrides=overrides)) for overrides in chosen]
+                return [replace(self, line=replace(self.line, overrides=overrides), is_guessed=True) for overrides in chosen]
         return []
+
+    def says_nothing(self, made: Composition | None) -> bool:
+        """Whether it is no way to start the program: out of date, or an option that was not meant, as it does not compose.
+
+        Args:
+            made: what was composed, None if it did not come to that.
+        """
+        return self.is_out_of_date(made) or (self.is_guessed and (made is None or not made.ok))
 
     def is_out_of_date(self, made: Composition | None) -> bool:
         """Whether Hydra refuses what a document says for the words themselves: a key, an option or a config that is not there.
