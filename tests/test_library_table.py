@@ -33,8 +33,7 @@ def loaded(name: str) -> ModuleType | None:
 def names_in(module: ModuleType) -> set[str]:
     """Public names: those it has now, those it lists, and its submodules."""
     listed = set(getattr(module, "__all__", ())) | {entry.name for entry in pkgutil.iter_modules(getattr(module, "__path__", []))}
-    here = {name for name in dir(module) if getattr(vars(module).get(name), "__file__", "") is not None}  # no folder of pytest plug-ins
-    return {name for name in here | listed if name.isidentifier() and not name.startswith("_")}
+    return {name for name in {*dir(module), *listed} - {"extra"} if name.isidentifier() and not name.startswith("_")}  # of pytest plug-ins
 
 
 def class_of(dotted: str) -> type | None:
