@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from omegaconf import DictConfig
 from walked import CONFIG, HEAD, TAIL, absent, trace_of, written
+
+from gonogo.analysis.interpreter.values.config_node import METHOD_NAMES
 
 PRESENT = {
     "attributes": "x = cfg.run.training.lr",
@@ -316,3 +319,7 @@ def test_a_class_decorator_fills_the_registry_it_is_looked_up_in(composer):
     """
     assert trace_of(composer, body, before=registry).raised == []
     assert len(trace_of(composer, body, before=registry.replace('"resnet18"', '"resnet50"')).raised) == 1
+
+
+def test_methods_of_a_config_are_those_of_omegaconf() -> None:
+    assert {name for name in dir(DictConfig) if not name.startswith("_")} == METHOD_NAMES

@@ -247,6 +247,17 @@ class _Pipeline:
             reason = judging.judge(stage)
             status = "failed" if reason else "ran"
             verdict.stages.append(StageReport(name=stage, status=status, reason=reason, seconds=round(time.perf_counter() - started, 4)))
+        self._list_numbers()
+
+    def _list_numbers(self) -> None:
+        """Where the numbers come from that the scripts report, for readers of the verdict; not where no rule looks at programs."""
+        verdict, facts = self.judging.verdict, self.judging.facts
+        assert facts is not None
+        if any("programs" in rule.facts for rule in self.judging.rules):
+            try:
+                verdict.numbers = facts.get("numbers")
+            except Exception as error:
+                verdict.undecided.append(f"where the reported numbers come from could not be followed: {type(error).__name__}: {error}")
 
     @property
     def _is_advised(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
@@ -52,7 +53,8 @@ def review(
     model = settings.model or ""
     progress(Stage.ADVISE, model, "start", "")
     deadline = Deadline(settings.timeout, lambda passed: progress(Stage.ADVISE, model, "line", f"of at most {settings.timeout:g} s"))
-    asked = Asker(client, settings, deadline, lambda most: prompts.build(told, contract, most, settings.templates)).ask()
+    with contextlib.closing(client):
+        asked = Asker(client, settings, deadline, lambda most: prompts.build(told, contract, most, settings.templates)).ask()
     progress(Stage.ADVISE, model, "end", asked.problem or f"{sum(len(answer.claims) for answer in asked.answers)} claims")
     known = known_of(facts, verdict)
     found = Review(settings.mode, orders=prompts.orders_in(facts.get("experiment")), answers=len(asked.answers))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,12 @@ MAX_ALL_BYTES = 32_000_000
 MAX_BUNDLE_BYTES = 32_000_000
 MAX_FILES = 20_000
 # Sources; and what tells how they are meant to be started, and which folders come from elsewhere.
-TEXT_SUFFIXES = (".py", ".pyi", ".yaml", ".yml", ".toml", ".md", ".sh", ".gitmodules")
+TEXT_SUFFIXES = (".py", ".pyi", ".yaml", ".yml", ".toml", ".md", ".rst", ".sh", ".bash", ".sbatch", ".slurm", ".job", ".gitmodules")
+# Build files, requirements, and what starts programs, by name.
+TEXT_NAMES = re.compile(
+    r"(?:^|/)(?:GNUmakefile|[Mm]akefile|[Jj]ustfile|Dockerfile|launch\.json|setup\.cfg|tox\.ini|CMakeLists\.txt|meson\.build|Cargo\.toml"
+    r"|requirements/[\w.-]+\.(?:txt|in)|[\w.-]*requirements?[\w.-]*\.(?:txt|in)|constraints?[\w.-]*\.txt)$"
+)
 # Never part of an experiment, and possibly huge: not even listed.
 SKIPPED_FOLDERS = frozenset(
     {".git", ".venv", "venv", "node_modules", "__pycache__", ".cache", "outputs", "multirun", "wandb", ".mypy_cache", ".ruff_cache"}
@@ -237,13 +243,23 @@ def _walk(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root, followlinks=False):
         here = Path(folder)
         links = [name for name in folders if (here / name).is_symlink()]
-        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS and name not in links)
+        wanted = (name for name in folders if name not in SKIPPED_FOLDERS or (name == "wandb" and not _is_of_client(here / name)))
+        folders[:] = sorted(name for name in wanted if name not in links)
         for name in sorted([*names, *links]):
             yield here / name
 
 
+def _is_of_client(folder: Path) -> bool:
+    """Whether W&B's client wrote a folder: a config group or a package may be called `wandb` as well."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return True
+    return not any(name.endswith((".py", ".yaml", ".yml")) for name in names)
+
+
 def _read(path: Path, relative: str, root: Path) -> SourceFile:
-    wanted = relative.endswith(TEXT_SUFFIXES)
+    wanted = relative.endswith(TEXT_SUFFIXES) or TEXT_NAMES.search(relative) is not None
     try:
         if path.is_symlink():
             target = path.resolve(strict=True)

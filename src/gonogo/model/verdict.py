@@ -108,6 +108,29 @@ class ReviewReport(BaseModel):
     claims: list[ReviewedClaim] = []
 
 
+class NumberSource(BaseModel):
+    """One source of a reported number."""
+
+    origin: str = Field(
+        description="model, labels, inputs, data, loss, runs (of the tracker), files, config, constant, random, clock or unknown"
+    )
+    path: str
+    line: int
+
+
+class Number(BaseModel):
+    """A number that a script reports, and where the data flow of its value begins."""
+
+    key: str = Field(description="Dots between the parts of a nested key, `*` for what is not known of it")
+    how: str = Field(description="logged (to W&B), summary (of the run at W&B) or written (as JSON)")
+    path: str
+    line: int
+    origins: list[str] = Field(description="Kinds of the sources of the value")
+    decided_by: list[str] = Field(default=[], description="Kinds of what decides between several values, beyond the origins")
+    complete: bool = Field(description="Whether there surely are no other sources")
+    sources: list[NumberSource] = Field(default=[], description="Where the sources stand, the first few of each kind")
+
+
 class Verdict(BaseModel):
     """The answer for one experiment. `is_code_ready` and `code_issue` are the contract's two fields."""
 
@@ -125,6 +148,7 @@ class Verdict(BaseModel):
     notes: list[str] = []
     review: ReviewReport | None = None
     challenge: ChallengeReport | None = None
+    numbers: list[Number] = Field(default=[], description="What the scripts report, and where it comes from as far as the code tells")
 
     @computed_field  # type: ignore[prop-decorator]
     @property

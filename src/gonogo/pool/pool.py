@@ -1,4 +1,7 @@
-"""Many experiments at once: a small pool of processes that judge, each bounded in time, none able to take the others along."""
+"""Many experiments at once: a small pool of processes that judge, each bounded in time, none able to take the others along.
+
+Ours, and not `concurrent.futures` or pebble: a worker that is late is asked for what it has found so far before it is ended.
+"""
 
 from __future__ import annotations
 

@@ -67,6 +67,10 @@ class Client(Protocol):
         """How many tokens the model holds, if the server says so unasked."""
         ...
 
+    def close(self) -> None:
+        """End its connections."""
+        ...
+
 
 class _Stop(BaseException):
     """Ends a request for good; not an Exception, which the SDK would take for a lost connection and try again."""
@@ -102,6 +106,10 @@ class OpenAIClient:
             api_key=key or NO_KEY, base_url=settings.base_url, max_retries=settings.retries, http_client=http,
             default_headers={"Accept-Encoding": "identity"},
         )  # fmt: skip
+
+    def close(self) -> None:
+        """End its connections."""
+        self._client.close()
 
     def _before(self, request: Any) -> None:
         if not self._deadline.left:

@@ -276,7 +276,18 @@ def entries(walker: Walker, value: Value, node: ast.AST, most: int) -> list[Valu
         return [key for key, _ in value.entries] if len(value.entries) <= most else None
     if isinstance(value, Call):
         return _entries_of_call(walker, value, node, most)
+    if isinstance(value, Choice):
+        return _side_by_side(walker, value, node, most)
     return None
+
+
+def _side_by_side(walker: Walker, value: Choice, node: ast.AST, most: int) -> list[Value] | None:
+    """The entries of one of several that all have as many: each a choice."""
+    listed = [entries(walker, option, node, most) for option in options(value) if isinstance(option, Display)]
+    known = [entry for entry in listed if entry is not None]
+    if len(known) != len(options(value)) or len({len(entry) for entry in known}) != 1 or isinstance(value, Turn):
+        return None
+    return [choice(walker.module, node, together) for together in zip(*known, strict=True)]
 
 
 def _entries_of_call(walker: Walker, call: Call, node: ast.AST, most: int) -> list[Value] | None:
@@ -339,7 +350,10 @@ def _of_module(walker: Walker, owner: Value, name: str, node: ast.AST) -> Value 
 
 def _of_ref(walker: Walker, owner: Value, name: str, node: ast.AST) -> Value | None:
     assert isinstance(owner, Ref)
-    return walker.imported(node, f"{owner.name}.{name}")
+    found = walker.imported(node, f"{owner.name}.{name}")
+    if isinstance(found, Ref):
+        walker.imports.taken.append(found)
+    return found
 
 
 _ATTRIBUTES: dict[type[Value], Callable[[Walker, Value, str, ast.AST], Value | None]] = {

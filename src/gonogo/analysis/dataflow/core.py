@@ -40,9 +40,11 @@ class Imports:
         frames: their names.
         bodies: what their top levels do.
         heap: what the objects that they make hold.
+        taken: each attribute and entry that is read of something the walk does not know the content of, in this and all later programs.
     """
 
     def __init__(self) -> None:
+        self.taken: list[Attribute | Item | Ref] = []
         self.frames: dict[Module, Frame] = {}
         self.bodies: dict[Module, Block] = {}
         self.heap: Store[Place] = Store()
@@ -172,15 +174,18 @@ class Walker:
         found = self._attributes.get(key)
         if found is None:
             found = self._attributes[key] = Attribute(self.module, node, owner, name)
+            self.imports.taken.append(found)
         return found
 
     def item_of(self, owner: Value, key: Value, node: ast.AST) -> Item:
         """The entry of a value whose content is not known: the same node each time for the same literal key."""
-        if not isinstance(key, Const) or not isinstance(key.value, (str, int)):
-            return Item(self.module, node, owner, key)
-        found = self._items.get((owner, key.value))
+        is_literal = isinstance(key, Const) and isinstance(key.value, (str, int))
+        found = self._items.get((owner, key.value)) if isinstance(key, Const) and is_literal else None
         if found is None:
-            found = self._items[owner, key.value] = Item(self.module, node, owner, key)
+            found = Item(self.module, node, owner, key)
+            self.imports.taken.append(found)
+            if isinstance(key, Const) and is_literal:
+                self._items[owner, key.value] = found
         return found
 
     def held(self, owner: Value, place: object) -> Value | None:

@@ -9,7 +9,7 @@ from gonogo.analysis.dataflow.containers import assign, element, entries
 from gonogo.analysis.dataflow.core import EXPRESSIONS, Walker
 from gonogo.analysis.dataflow.definitions import Turning
 from gonogo.analysis.dataflow.expressions import child_frame, truth
-from gonogo.analysis.dataflow.values import Display, Repeated, Turn, Value, constant
+from gonogo.analysis.dataflow.values import Display, Mapping, Repeated, Turn, Value, constant
 from gonogo.analysis.python.modules import Module
 
 MAX_UNROLLED = 6
@@ -133,7 +133,7 @@ def _comprehension(walker: Walker, node: Comprehension) -> Value:
     first = node.generators[0]
     iterated = walker.read(first.iter)
     listed = entries(walker, iterated, node, MAX_UNROLLED) if len(node.generators) == 1 and not first.ifs else None
-    if listed is not None and not isinstance(node, (ast.DictComp, ast.SetComp)):
+    if listed is not None and not isinstance(node, ast.SetComp):
         return _written_out(walker, node, iterated, listed)
     loop = Loop(walker.module, node, "comprehension", iterated=iterated)
     walker.emit(loop)
@@ -155,16 +155,20 @@ def _comprehension(walker: Walker, node: Comprehension) -> Value:
     return Repeated(walker.module, node, _KINDS[type(node)], result, iterated, key)
 
 
-def _written_out(walker: Walker, node: ast.ListComp | ast.GeneratorExp, iterated: Value, listed: list[Value]) -> Value:
+def _written_out(walker: Walker, node: ast.ListComp | ast.GeneratorExp | ast.DictComp, iterated: Value, listed: list[Value]) -> Value:
     loop = Loop(walker.module, node, "comprehension", iterated=iterated)
     walker.emit(loop)
-    found = []
+    keys, found = [], []
     for value in listed:
         block = Block()
         loop.turns.append(block)
         with walker.in_frame(child_frame(walker, node)), walker.within(loop, block):
             assign(walker, node.generators[0].target, value)
-            found.append(walker.read(node.elt))
+            if isinstance(node, ast.DictComp):
+                keys.append(walker.read(node.key))
+            found.append(walker.read(node.value if isinstance(node, ast.DictComp) else node.elt))
+    if isinstance(node, ast.DictComp):
+        return Mapping(walker.module, node, tuple(zip(keys, found, strict=True)))
     return Display(walker.module, node, "list", tuple(found))
 
 

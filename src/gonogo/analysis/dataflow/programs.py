@@ -29,7 +29,8 @@ MOST_STEPS = 12_000  # in one program
 # Libraries of which a program must use one, directly or through its own modules, for there to be anything to look at.
 SUBJECTS = re.compile(
     r"^\s*(?:import|from)\s+(?:torch|numpy|pandas|sklearn|scipy|tensorflow|keras|jax|flax|optax|xgboost|lightgbm|catboost|transformers|"
-    r"lightning|pytorch_lightning|accelerate|datasets|imblearn|polars|timm|cv2|PIL|random|statsmodels|evaluate|torchmetrics|mxnet|paddle)\b",
+    r"lightning|pytorch_lightning|accelerate|datasets|imblearn|polars|timm|cv2|PIL|random|statsmodels|evaluate|torchmetrics|mxnet|paddle|"
+    r"wandb|optuna|omegaconf|hydra)\b",
     re.MULTILINE,
 )
 
@@ -219,8 +220,8 @@ def is_script(module: Module, is_imported: bool) -> bool:
 
 
 def _acts(statement: ast.stmt, is_imported: bool) -> bool:
-    if isinstance(statement, ast.Assign) and not is_imported:
-        return isinstance(statement.value, ast.Call)
+    if isinstance(statement, (ast.Assign, ast.If)) and not is_imported:
+        return any(isinstance(inner, ast.Call) for inner in ast.walk(statement))
     if isinstance(statement, ast.Expr):
         return not isinstance(statement.value, ast.Constant)
     return isinstance(statement, (ast.For, ast.While, ast.With))

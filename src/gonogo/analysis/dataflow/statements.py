@@ -89,7 +89,9 @@ def _delete(walker: Walker, node: ast.Delete) -> None:
 
 
 def _assert(walker: Walker, node: ast.Assert) -> None:
-    walker.read(node.test)
+    test = walker.read(node.test)
+    if truth(test) is None:
+        walker.emit(Branch(walker.module, node, test))
 
 
 # -- definitions and imports ----------------------------------------------------------------------------------------------

@@ -278,6 +278,10 @@ class Value:
         """A call by a library, with arguments that nobody knows."""
         return UNKNOWN
 
+    def call_back_with(self, walk: Walk, given: Arguments) -> Value:
+        """A call by a library that adds what it likes to some arguments."""
+        return self.call_back(walk)
+
     def iterate(self, walk: Walk) -> Items:
         """`for … in value`."""
         return Items((), False)

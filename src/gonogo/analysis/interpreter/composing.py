@@ -35,6 +35,7 @@ from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.python.modules import Module
 from gonogo.compose.client import Composer, Composition
+from gonogo.compose.command_line import CommandLine, CommandLineError, parse_command_line
 
 UNSPECIFIED_VERSION = "1.1"
 
@@ -103,8 +104,15 @@ class DocumentedHydra:
         folder = folder_beside(module, main.options.get("config_path", NONE))
         name, version = text_option(main, "config_name", None), text_option(main, "version_base", UNSPECIFIED_VERSION)
         config, known = UNKNOWN, 0
-        if folder is not None and name is not NOT_KNOWN and version is not NOT_KNOWN:
-            config, known = self._composed(self._folder_there(folder, name), name, None, version, Site(module, main.node))
+        if name is not NOT_KNOWN and version is not NOT_KNOWN:
+            site, made = Site(module, main.node), {}
+            for run in memory.runs():
+                with memory.only(1 << run):
+                    line = self._command_line(self._walk.process, run)
+                    where = place_of_config(module, folder, name, line)
+                    if where is not None:
+                        made[1 << run] = self._attempt(run, self._folder_there(*where), where[1], list(line.overrides), version, site)
+            config, known = config_of(self._walk, {runs: one for runs, one in made.items() if one is not None})
         if memory.now & ~known:
             with memory.only(memory.now & ~known):
                 self._walk.state.record(GaveUp("the config of a process did not compose"))
@@ -118,7 +126,12 @@ class DocumentedHydra:
             return UNKNOWN
         if any(word.unknown for word in words.values):
             return UNKNOWN
-        return self._composed(folder, name, words.values, None, self._walk.state.site(at))[0]
+        site, overrides, made = self._walk.state.site(at), [], {}
+        for run in self._walk.memory.runs():
+            with self._walk.memory.only(1 << run):
+                overrides = [filled(word) for word in words.values]
+                made[1 << run] = self._attempt(run, folder, name, overrides, None, site)
+        return config_of(self._walk, {runs: one for runs, one in made.items() if one is not None})[0]
 
     def folder_given(self, given: Arguments) -> str | None:
         """The folder that `hydra.initialize` was given, relative to the experiment's root."""
@@ -132,30 +145,26 @@ class DocumentedHydra:
         is_there = self._texts(posixpath.normpath(f"{folder}/{file}")) is not None
         return folder if is_there or self._texts(f"{self._config_dir}/{file}") is None else self._config_dir
 
-    def _composed(
-        self, folder: str, name: str | None, words: PlainSequence[Value] | None, version: str | None, site: Site
-    ) -> tuple[Value, int]:
-        """What the runs that are being walked get, and those for which something composed; `words` are the overrides if they are given."""
-        memory, process = self._walk.memory, self._walk.process
-        made: dict[int, Composition] = {}
-        for run in memory.runs():
-            with memory.only(1 << run):
-                overrides = self._overrides(process, run) if words is None else [filled(word) for word in words]
-                composition = self._attempt(run, folder, name, overrides, version, site)
-                if composition is not None:
-                    made[1 << run] = composition
-        return config_of(self._walk, made)
-
-    def _overrides(self, process: Process, run: int) -> list[str]:
-        """The overrides on a process's command line; where the program rewrites it beyond recognition, the documented ones made safe."""
+    def _command_line(self, process: Process, run: int) -> CommandLine:
+        """A process's command line; where the program rewrites it beyond recognition, the documented one made safe."""
         argv = settled(process.argv)
         if process.rewrites_argv and (argv.open or not argv.items):
-            return self._documented(run)
-        given = [word for word in map(filled, self._processes.words_given(process)) if not word.startswith("-")]
+            return CommandLine(tuple(self._documented(run)))
+        line = self._parsed([filled(word) for word in self._processes.words_given(process)])
         if not process.open:
-            return given
-        keys = {word.partition("=")[0].lstrip("+") for word in given} | self._refused_at_first()
-        return given + [word for word in self._documented(run) if word.partition("=")[0] not in keys]
+            return line
+        keys = {word.partition("=")[0].lstrip("+") for word in line.overrides} | self._refused_at_first()
+        more = tuple(word for word in self._documented(run) if word.partition("=")[0] not in keys)
+        return replace(line, overrides=(*line.overrides, *more))
+
+    @staticmethod
+    def _parsed(words: list[str]) -> CommandLine:
+        """The command line as Hydra reads it; options that it does not know are taken to be those of the program that starts it."""
+        try:
+            line = parse_command_line(words)
+        except CommandLineError:
+            return CommandLine(tuple(word for word in words if not word.startswith("-") and word != FILLER))
+        return replace(line, overrides=tuple(word for word in line.overrides if word != FILLER))
 
     def _documented(self, run: int) -> list[str]:
         return [quote_override(word) if self._configs.grammar_fault(word) else word for word in self._runs[run].arguments]
@@ -235,6 +244,24 @@ class DocumentedHydra:
         if override.partition("=")[0] == self._runs[run].option:
             state.record(LostRun(process))
         return None
+
+
+def place_of_config(module: Module, folder: str | None, name: str | None, line: CommandLine) -> tuple[str, str | None] | None:
+    """The folder and the name of the primary config once the command line has had its say; None where that is not known.
+
+    Args:
+        module: the one with the function under `@hydra.main`.
+        folder: what that names, relative to the experiment's root.
+        name: what that names.
+        line: the command line.
+    """
+    if line.rerun or line.config_dir is not None:
+        return None
+    if line.config_path is not None:
+        folder = folder_beside(module, Scalar(line.config_path))
+    name = line.config_name if line.config_name is not None else name
+    known = folder is not None and FILLER not in folder and FILLER not in (name or "")
+    return (folder, name) if folder is not None and known else None
 
 
 def config_of(walk: Walk, made: PlainMapping[int, Composition]) -> tuple[Value, int]:

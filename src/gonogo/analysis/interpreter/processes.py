@@ -14,6 +14,7 @@ from gonogo.analysis.interpreter.markers import FILLER, ROOT
 from gonogo.analysis.interpreter.memory import Alternatives, Diverged
 from gonogo.analysis.interpreter.modules import Program
 from gonogo.analysis.interpreter.state import Event, Site
+from gonogo.analysis.interpreter.trace import MissingChild
 from gonogo.analysis.interpreter.values.file_path import file_path
 from gonogo.analysis.interpreter.values.outside import snapshots
 from gonogo.analysis.interpreter.values.scalar import Scalar
@@ -22,6 +23,7 @@ from gonogo.analysis.interpreter.values.text import Text
 from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.python.modules import Module
 from gonogo.compose.client import Composition
+from gonogo.compose.command_line import takes_next_word
 
 MAX_PROCESSES = 6
 T = TypeVar("T")
@@ -152,7 +154,7 @@ class DocumentedProcesses:
             with memory.only(runs):
                 plain = command.seen() if isinstance(command, Alternatives) else command
                 words = words_of(self._walk, plain)
-                module, rest = self._python_module(words or [])
+                module, rest = self._python_module(words or [], at)
                 is_open = isinstance(plain, Sequence) and plain.open
                 for mask, key in ((runs & ~again, module), (runs & again, None)):
                     if mask:
@@ -165,7 +167,11 @@ class DocumentedProcesses:
 
     def _known(self, rest: list[Value], is_open: bool) -> tuple[list[Value], bool]:
         """The words of a command line that something is known of, and whether there may be others."""
-        known = [self._word(word) for word in rest if not word.unknown]
+        known = [
+            Scalar(FILLER) if word.unknown else self._word(word)
+            for index, word in enumerate(rest)
+            if not word.unknown or (index and asked(rest[index - 1], _wants_value))
+        ]
         return known, is_open or len(known) < len(rest)
 
     def _start(self, name: str, entries: list[tuple[int, list[Value], bool]], site: Site | None, assumed: bool = False) -> None:
@@ -195,18 +201,31 @@ class DocumentedProcesses:
                     counts[run] += runs >> run & 1
         return sum(1 << run for run, count in counts.items() if count > most)
 
-    def _python_module(self, words: list[Value]) -> tuple[str | None, list[Value]]:
+    def _python_module(self, words: list[Value], at: ast.AST) -> tuple[str | None, list[Value]]:
         """The module of the experiment that a command line starts, and the words behind it."""
         known = self._walk.program.by_name
         for index, word in enumerate(words):
             if asked(word, lambda value: value.path_text() == "-m") and index + 1 < len(words):
                 name = words[index + 1].path_text()
+                if name is not None and name not in known and self._would_be_ours(name) and self._walk.state.is_certain:
+                    self._walk.state.record(MissingChild(self._walk.state.site(at), name))
                 return (name if name in known else None), words[index + 2 :]
             if asked(word, lambda value: (value.path_text() or "").endswith(".py")):
                 path = file_path(word.path_text() or "").text.removeprefix(ROOT + "/")
                 name = path.removesuffix(".py").replace("/", ".")
+                if name not in known and "/" in path and self._would_be_ours(name) and self._walk.state.is_certain:
+                    self._walk.state.record(MissingChild(self._walk.state.site(at), path))
                 return (name if name in known else None), words[index + 1 :]
         return None, []
+
+    def _would_be_ours(self, name: str) -> bool:
+        """Whether a module that is not there would have to be the experiment's: it has the package, and that is no package of packages."""
+        package, _, last = name.rpartition(".")
+        package = package.partition(".")[0]
+        inside = f"{name}.__main__" not in self._walk.program.by_name and not any(
+            known.startswith(f"{name}.") for known in self._walk.program.by_name
+        )
+        return bool(package) and last.isidentifier() and package in self._walk.program.packages and inside
 
     def words_given(self, process: Process) -> list[Value]:
         """The words of a process's command line that something is known of, without the module's own path."""
@@ -262,6 +281,12 @@ def words_of(walk: Walk, command: Value) -> list[Value] | None:
         return [Scalar(word) for word in shlex.split(text)]
     except ValueError:
         return None
+
+
+def _wants_value(word: Value) -> bool:
+    """Whether a word is an option of Hydra whose value is the next word: that keeps its place even where nothing is known of it."""
+    text = word.path_text()
+    return text is not None and text.startswith("-") and takes_next_word(text)
 
 
 def quote_override(override: str) -> str:

@@ -7,7 +7,7 @@ Whether code may not run (`maybe`), whether the run surely comes there at all (`
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -66,6 +66,15 @@ class _Nothing:
 _NOTHING = _Nothing()
 
 
+class Setting:
+    """A key of one config node that the objective of a search wrote; the same key of the node's copies is the same setting."""
+
+    __slots__ = ("nodes",)
+
+    def __init__(self) -> None:
+        self.nodes: list[object] = []  # held, so that their `id` stays theirs
+
+
 class State:
     """The state of the walk.
 
@@ -78,13 +87,17 @@ class State:
         steps: how many nodes have been looked at, MAX_STEPS at most.
         loops: config paths of the loops around the code.
         left: an unknown condition may have ended this function, or one that called it, before this point.
+        over: the process has surely ended itself.
         events: what was seen, in order.
         used: config paths whose value was read; `used_whole` those below which anything may have been read; `written` those that the
             program writes; each with the runs in which.
-        executed: statements by `id`, and functions `entered` by that of their node, with the runs in which.
+        executed: statements by `id`, and functions `entered` by that of their node, with the runs in which; `unanswered` are the `if`s
+            whose condition was not known at some time.
+        searched: the settings that the objective of a search wrote, by the `id` of the node and the key.
     """
 
     left = Field[bool]()
+    over = Field[bool]()
 
     def __init__(self, memory: Memory, doubts_branches: bool = False) -> None:
         self.memory = memory
@@ -92,17 +105,20 @@ class State:
         self.steps = 0
         self.loops: tuple[Path, ...] = ()
         self._left: object = False
+        self._over: object = False
         self.events: Ledger[Event] = Ledger(memory)
         self.used: dict[Path, int] = {}
         self.used_whole: dict[Path, int] = {}
         self.written: dict[Path, int] = {}
         self.executed: dict[int, int] = {}
         self.entered: dict[int, int] = {}
+        self.unanswered: dict[int, int] = {}
+        self.searched: dict[tuple[int, str], Setting] = {}
         self._doubts_branches = doubts_branches
         self._reset()
 
     def _reset(self) -> None:
-        self._maybe, self._doubt, self._guards, self._deferred = _Level(), _Level(), _Level(), _Level()
+        self._maybe, self._doubt, self._guards, self._deferred, self._search = _Level(), _Level(), _Level(), _Level(), _Level()
 
     # -- what holds for a block ---------------------------------------------------------------------------------------
 
@@ -121,6 +137,10 @@ class State:
     def deferred(self) -> _Level:
         """A function that a library was given, and may call at any time."""
         return self._deferred
+
+    def searching(self) -> _Level:
+        """The objective of a search, called for one of its trials."""
+        return self._search
 
     @contextmanager
     def looping(self, path: Path | None) -> Iterator[None]:
@@ -145,15 +165,17 @@ class State:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Another process: nothing that holds for the code that starts it holds there."""
-        kept = (self._maybe, self._doubt, self._guards, self._deferred, self.loops)
+        kept = (self._maybe, self._doubt, self._guards, self._deferred, self._search, self.loops)
         self._reset()
-        self.loops, left = (), self._left
+        self.loops, left, over = (), self._left, self._over
         try:
             self.memory.set(self, "left", False)
+            self.memory.set(self, "over", False)
             yield
         finally:
             self.leave(left)
-            self._maybe, self._doubt, self._guards, self._deferred, self.loops = kept
+            self.memory.set(self, "over", over)
+            self._maybe, self._doubt, self._guards, self._deferred, self._search, self.loops = kept
 
     def kept_left(self) -> object:
         """What `left` is for all runs where a function begins, to be given to `leave`."""
@@ -180,6 +202,11 @@ class State:
     def is_deferred(self) -> bool:
         """Whether a library calls this code, at a time of its own."""
         return self._deferred.height > 0
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether this is code of a search's objective."""
+        return self._search.height > 0
 
     @property
     def in_doubt(self) -> bool:
@@ -222,6 +249,24 @@ class State:
     def write(self, path: Path) -> None:
         """Note that the program writes to a config path."""
         self.written[path] = self.written.get(path, 0) | self.memory.now
+
+    def leave_open(self, node: ast.AST) -> None:
+        """Note that the condition of an `if` is not known."""
+        self.unanswered[id(node)] = self.unanswered.get(id(node), 0) | self.memory.now
+
+    def write_in_search(self, node: object, key: str) -> Setting:
+        """Note that the objective of a search writes to a key of a config node."""
+        setting = self.searched.setdefault((id(node), key), Setting())
+        setting.nodes.append(node)
+        return setting
+
+    def copy_searched(self, node: object, copy: object, keys: Iterable[str]) -> None:
+        """Note that a config node was copied with these keys."""
+        for key in keys:
+            setting = self.searched.get((id(node), key))
+            if setting is not None:
+                setting.nodes.append(copy)
+                self.searched[id(copy), key] = setting
 
     def may_have_left(self) -> None:
         """Note that an unknown condition may have ended the function before this point."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from gonogo.analysis.interpreter.base import AccessKind, Constant, Value
 from gonogo.analysis.interpreter.sentinels import NotKnown
-from gonogo.analysis.interpreter.state import Event, Path, Site
+from gonogo.analysis.interpreter.state import Event, Path, Setting, Site
 from gonogo.compose.client import Composition
 
 __all__ = ["AccessKind", "Path", "Site"]  # with what is defined here
@@ -72,6 +72,20 @@ class Access(Event):
 
 
 @dataclass(frozen=True)
+class Unresolved(Event):
+    """An interpolation was resolved that names nothing, where that surely ends the run; `path` is where it stood in the composed config."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class Replaced(Event):
+    """A value of the config gives way to one of the code's before anything resolves it; with no path, any may."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
 class StructWrite(Event):
     """A write that struct mode refuses."""
 
@@ -97,6 +111,7 @@ class Call(Event):
         open_keywords: there may be other arguments.
         loops: config paths of the loops around it.
         doubtful: it is not known whether this run ever comes here.
+        searching: the objective of a search makes it.
     """
 
     site: Site
@@ -106,6 +121,7 @@ class Call(Event):
     open_keywords: bool
     loops: tuple[Path, ...] = ()
     doubtful: bool = False
+    searching: bool = False
 
     def argument(self, name: str, place: int | None = None) -> Value | None:
         """An argument by name, or by place where it has one; None if it is not given."""
@@ -121,11 +137,32 @@ class Call(Event):
 
 @dataclass(frozen=True)
 class Raised(Event):
-    """An exception raised on a path where every condition was known: by the experiment's own `raise`, or as a dict has not the `key`."""
+    """An exception raised on a path where every condition was known.
+
+    Attributes:
+        key: what a dict has not; None for another exception.
+        error: the name of an exception that Python itself raises; empty for the experiment's own `raise`.
+    """
 
     site: Site
     loops: tuple[Path, ...]
     key: str | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Exited(Event):
+    """The process ends itself (`sys.exit`), on a path where every condition was known."""
+
+    site: Site
+
+
+@dataclass(frozen=True)
+class MissingChild(Event):
+    """A child process is started with a module or file that the experiment does not have."""
+
+    site: Site
+    name: str
 
 
 @dataclass(frozen=True)
@@ -134,6 +171,50 @@ class Instantiated(Event):
 
     path: Path
     keys: frozenset[str]
+
+
+@dataclass(frozen=True)
+class SearchWrite(Event):
+    """The objective of a search wrote to a config.
+
+    Attributes:
+        setting: which key of which node.
+        path: where the node stood in the composed config, with the key.
+        before: what was there; NOT_KNOWN also where nothing was, then it `is_new`.
+        after: what is there now.
+        sampled: the value is what Optuna suggested.
+    """
+
+    site: Site
+    setting: Setting
+    path: Path
+    before: Constant | NotKnown
+    after: Constant | NotKnown
+    is_new: bool
+    sampled: bool
+
+
+@dataclass(frozen=True)
+class ReadAfterSearch(Event):
+    """What the objective of a search had written to was read by other code."""
+
+    site: Site
+    setting: Setting
+    value: Constant | NotKnown
+
+
+@dataclass(frozen=True)
+class Searched(Event):
+    """A search was made.
+
+    Attributes:
+        objective: the function that is called for each trial; None if it is not known.
+        result: what it returns where that is surely one plain value.
+    """
+
+    site: Site
+    objective: Site | None
+    result: Constant | NotKnown
 
 
 @dataclass
@@ -171,6 +252,7 @@ class Trace:
         used: config paths whose value was read.
         used_whole: config paths below which anything may have been read.
         executed: the statements that were walked, by `id`.
+        unanswered: the `if`s of which it was not known at some time which way they go, by `id`.
         written: config paths that the program itself writes.
         loads_unknown: a YAML file was read whose name is not known.
         complete: the code that gets the config was reached and walked to its end within the budget; else `reason` says why not.
@@ -183,6 +265,7 @@ class Trace:
     used: set[Path] = field(default_factory=set)
     used_whole: set[Path] = field(default_factory=set)
     executed: set[int] = field(default_factory=set)
+    unanswered: set[int] = field(default_factory=set)
     written: set[Path] = field(default_factory=set)
     loads_unknown: bool = False
     complete: bool = True

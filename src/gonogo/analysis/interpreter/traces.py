@@ -20,6 +20,7 @@ def trace_of(state: State, run: int, run_id: str, command: str) -> Trace:
     trace.used_whole = {path for path, runs in state.used_whole.items() if runs & bit}
     trace.written = {path for path, runs in state.written.items() if runs & bit}
     trace.executed = {node for node, runs in state.executed.items() if runs & bit}
+    trace.unanswered = {node for node, runs in state.unanswered.items() if runs & bit}
     # Reads in functions that a library calls later, of keys that the program writes: they may be there by then.
     trace.keep(Access, lambda access: not (access.deferred and access.path in trace.written))
     return trace

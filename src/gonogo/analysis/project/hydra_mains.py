@@ -44,11 +44,22 @@ class HydraMain:
     @property
     def folder(self) -> str | None:
         """The config folder, relative to the experiment's root; None if not known, outside, or not given."""
+        folder = self._relative_folder
+        return None if folder is None or self.leads_out else folder
+
+    @property
+    def leads_out(self) -> bool:
+        """Whether the config folder surely lies outside the experiment."""
+        folder = self._relative_folder
+        return folder is not None and folder.split("/")[0] == ".."
+
+    @property
+    def _relative_folder(self) -> str | None:
+        """The config folder by its path from the experiment's root; None if that is not known, or it is no relative path."""
         value = self.options.get("config_path", UNKNOWN)
         if not isinstance(value, str) or "://" in value or value.startswith(("/", "~")):
             return None
-        folder = posixpath.normpath(posixpath.join(posixpath.dirname(self.module.path), value))
-        return None if folder.startswith("..") else folder
+        return posixpath.normpath(posixpath.join(posixpath.dirname(self.module.path), value))
 
     @property
     def config_file(self) -> str | None:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from gonogo.model.errors import StageError
 
-RULES = "F821,F822,F823,F70,PLE"
+STAR = "F405"  # a name that only `from x import *` may give
+RULES = f"F821,F822,F823,F70,PLE,{STAR}"
 # What Python's compiler refuses although its parser does not: ruff's own codes for it.
 COMPILE_ERRORS = frozenset({"F701", "F702", "F704", "F706", "F707", "PLE0115", "PLE0117", "PLE0118", "PLE1142", "PLE1700"})
 # What surely fails when it runs. The rest of ruff's PLE is style (`__all__` formats), is printed but not raised (logging arguments),

@@ -1,4 +1,7 @@
-"""Who binds a name: Python's scopes, told from the tree alone."""
+"""Who binds a name: Python's scopes, told from the tree alone.
+
+Ours, and not `symtable`: that one parses the text again and says which names a scope has, not which nodes bind them.
+"""
 
 from __future__ import annotations
 

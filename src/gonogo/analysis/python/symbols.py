@@ -67,6 +67,26 @@ class Symbols:
         stem = name.replace(".", "/")
         return None if self._has_path_from(f"{stem}.") or self._has_path_from(f"{stem}/") else False
 
+    def may_be_alias(self, name: str) -> bool:
+        """Whether the code may put a module, or a package above it, into `sys.modules` under this name."""
+        names, folders = self._aliases
+        return any(name == known or name.startswith(f"{known}.") for known in names) or name.partition(".")[0] in folders
+
+    @cached_property
+    def _aliases(self) -> tuple[set[str], set[str]]:
+        """The names that the code puts into `sys.modules`, and the top packages of the modules that put computed names there."""
+        names, tops = set[str](), set[str]()
+        for module in self.modules.values():
+            if "modules" not in module.text:
+                continue
+            for key in _keys_of_sys_modules(module):
+                text = _text_of(key, module.name)
+                if text is not None:
+                    names.add(text)
+                else:
+                    tops.add(module.name.partition(".")[0])
+        return names, tops
+
     def _has_path_from(self, start: str) -> bool:
         """Whether some path begins like this."""
         place = bisect_left(self._paths, start)
@@ -233,6 +253,39 @@ class Symbols:
         if len(bases) == 1 and isinstance(bases[0], Definition) and depth < 10:
             return self.method(bases[0], name, depth + 1)
         return None
+
+
+def _keys_of_sys_modules(module: Module) -> Iterator[ast.expr]:
+    """The keys under which a module puts something into `sys.modules`."""
+
+    def is_table(node: ast.AST) -> bool:
+        first, dot, rest = (qualified_name(node) if isinstance(node, (ast.Name, ast.Attribute)) else "").partition(".")
+        return f"{module.imports.get(first, first)}{dot}{rest}" == "sys.modules"
+
+    for place in module.of(ast.Subscript):
+        if isinstance(place.ctx, ast.Store) and is_table(place.value):
+            yield place.slice
+    for call in module.of(ast.Call):
+        if isinstance(call.func, ast.Attribute) and is_table(call.func.value) and call.args:
+            if call.func.attr in ("setdefault", "__setitem__"):
+                yield call.args[0]
+            elif call.func.attr == "update":
+                yield from (key for key in call.args[0].keys if key is not None) if isinstance(call.args[0], ast.Dict) else [call.args[0]]
+
+
+def _text_of(node: ast.expr, name: str) -> str | None:
+    """A text made of literals and `__name__`; None for any other."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.Name):
+        return name if node.id == "__name__" else None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        parts = [_text_of(node.left, name), _text_of(node.right, name)]
+    elif isinstance(node, ast.JoinedStr):
+        parts = [_text_of(value.value if isinstance(value, ast.FormattedValue) else value, name) for value in node.values]
+    else:
+        return None
+    return None if None in parts else "".join(part for part in parts if part is not None)
 
 
 def _is_open(module: Module) -> bool:

@@ -114,7 +114,7 @@ def loss_of_backward(call: Call) -> Value | None:
     scaled = plain(receiver)
     if isinstance(scaled, Call) and scaled.method in ("scale", "scale_loss") and scaled.arguments:
         return scaled.arguments[0]
-    if call.arguments and call.method in ENGINES and _is_engine(receiver):
+    if call.arguments and call.method in ENGINES and (_is_engine(receiver) or is_none(receiver)):
         return call.arguments[0]
     return receiver
 

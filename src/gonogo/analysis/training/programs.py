@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from gonogo.analysis.dataflow.programs import Program, walk_programs
 from gonogo.analysis.python.modules import Module
 
+_TESTS = re.compile(r"^(?:import|from) (?:pytest|unittest)\b|\(unittest\.TestCase\)", re.MULTILINE)
+
 
 def training_programs(modules: Mapping[str, Module]) -> list[Program]:
-    """Every program of a project, scripts first."""
+    """Every program of a project, scripts first; but for unit tests, whose data and networks are toys."""
     with _no_collection():
-        return walk_programs(modules)
+        return [walked for walked in walk_programs(modules) if not is_unit_test(walked.module)]
+
+
+def is_unit_test(module: Module) -> bool:
+    """Whether a file holds unit tests, not an experiment's test of a network."""
+    return "tests" in module.path.split("/")[:-1] or _TESTS.search(module.text) is not None
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from gonogo.analysis.interpreter.composing import ConfigSource
 from gonogo.analysis.interpreter.project import ProjectSource
 from gonogo.analysis.interpreter.runs import walk_runs
 from gonogo.analysis.interpreter.trace import Trace
-from gonogo.analysis.project.entries import hydra_doubt, import_roots
+from gonogo.analysis.project.entries import import_roots
+from gonogo.analysis.project.hydra_doubts import hydra_doubts
 from gonogo.analysis.project.survey import Survey, Surveyor
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.training.pretrained import Built, built_networks
@@ -24,7 +25,7 @@ def config_source(
 ) -> ConfigSource:
     """Composes the experiment's configs, each only once."""
     if contract.scope is not Scope.RUNS:
-        return ProjectSource(composer, workspace.root, import_roots(modules), hydra_doubt(experiment, modules))
+        return ProjectSource(composer, workspace.root, import_roots(modules), hydra_doubts(experiment, modules))
     return ConfigSource(composer, workspace.root)
 
 

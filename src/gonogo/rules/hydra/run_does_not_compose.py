@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.composing import ConfigSource
-from gonogo.analysis.interpreter.trace import Process, Trace
+from gonogo.analysis.interpreter.trace import Process, Site, Trace
 from gonogo.analysis.project.config_places import ConfigPlaces
 from gonogo.compose.client import Composition
 from gonogo.model.contract import Contract, Scope
@@ -14,6 +15,9 @@ from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Certainty, Location, Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
+from gonogo.rules.hydra.override_not_in_config import place_of_override
+
+SEARCH_PATH = "hydra.searchpath"
 
 
 @rule(
@@ -70,7 +74,7 @@ def _of_entry_points(traces: list[Trace], places: ConfigPlaces, experiment: Expe
                 if composition.ok or composition.unsure or _has_unparsable(experiment, composition.config_path):
                     continue
                 first, *rest = composition.message.splitlines() or [composition.error]
-                place = _place_in_project(composition, places.runs.get(trace.run_id), experiment)
+                place = _place_of_override(site, composition) or _place_in_project(composition, places.runs.get(trace.run_id), experiment)
                 yield Violation(
                     place or site.module.location(site.node),
                     f"Hydra can't compose this: {first}",
@@ -78,6 +82,21 @@ def _of_entry_points(traces: list[Trace], places: ConfigPlaces, experiment: Expe
                     runs=(trace.run_id,),
                     evidence="\n".join([f"{process.module} {' '.join(composition.overrides)}".strip(), first, *rest[:6]]),
                 )
+
+
+def _place_of_override(site: Site, composition: Composition) -> Location | None:
+    """Where the code that composes by itself writes the override that Hydra stumbles over; None if it stumbles over another thing."""
+    named = re.search(
+        r"Could not (?:find|load|override|append to|delete)[^']*'([^']+)'|Key '([^']+)' is not in struct", composition.message
+    )
+    if named is None or not isinstance(site.node, ast.Call):
+        return None
+    for override in composition.overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        if named[1] in (key, f"{key}/{value}") or named[2] == key.rpartition(".")[2]:
+            words = [each for each in ast.walk(site.node) if isinstance(each, ast.Constant) and each.value == override]
+            return site.module.location(words[0]) if words else place_of_override(site.module, key)
+    return None
 
 
 def _has_unparsable(experiment: Experiment, folder: str = "") -> bool:
@@ -145,12 +164,19 @@ def _place(composition: Composition, places: ConfigPlaces) -> Location:
                 return Location(
                     path=places.shared_path, line=place.line, column=place.column, end_line=place.line, end_column=place.end_column
                 )
-    place = shared.places.get(("defaults",))
+    place = shared.places.get(("hydra", "searchpath") if SEARCH_PATH in composition.message else ("defaults",))
     return at(places.shared_path, place.line if place else None)
 
 
 BAD = [
     Tree({"config/config.yaml": Edit("defaults:\n  - _self_\n  - run: ???", "defaults:  # <- here\n  - _self_")}),
     Tree({"config/config.yaml": Edit("  - run: ???", "  - run: ???\n  - scheduler: cosine  # <- here")}),
+    Tree(
+        {
+            "config/config.yaml": Edit(
+                "trial_mode: false", "hydra:\n  searchpath:  # <- here\n    - file://${hydra:runtime.cwd}/config\n\ntrial_mode: false"
+            )
+        }
+    ),
 ]
 GOOD = Tree({"config/config.yaml": Edit("  - run: ???", "  - run: null")})

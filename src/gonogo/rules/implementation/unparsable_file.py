@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.project.hydra_mains import config_folders
+from gonogo.analysis.project.templates import TEMPLATE
 from gonogo.analysis.python.lint import Complaint
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.truncation import is_truncated, syntax_fault
@@ -43,8 +44,8 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
     folders = None if contract.scope is Scope.RUNS else config_folders(modules)
     for path in sorted(experiment.files):
         file = experiment.files[path]
-        if file.encoding_problem and file.text is None:
-            continue  # IMP109 has it
+        if (file.encoding_problem and file.text is None) or TEMPLATE in path:
+            continue  # IMP109 has it, or it is filled in before anyone reads it
         if file.problem is not None and path.endswith(SUFFIXES) and not file.is_limit:
             yield Violation(at(path), f"the file {file.problem}", "make it a source file: UTF-8 text, in the tree, of ordinary size")
         elif file.text is None:

@@ -61,10 +61,11 @@ def _found(walked: Program) -> Iterator[Violation]:
                 )
 
 
-def _is_leaf(value: Value) -> bool:
+def _is_leaf(value: Value, within: tuple[Value, ...] = ()) -> bool:
     value = plain(value)
     if isinstance(value, Turn):
-        return all(_is_leaf(option) for option in value.options if not isinstance(option, Operation))
+        inner = [option for option in value.options if not isinstance(option, Operation) and option not in within]
+        return bool(inner) and all(_is_leaf(option, (*within, value)) for option in inner)
     op = op_of(value)
     return isinstance(value, Call) and op is not None and op.library == "torch" and constant(value.keywords.get("requires_grad")) is True
 

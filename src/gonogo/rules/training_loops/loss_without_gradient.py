@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gonogo.analysis.dataflow.blocks import Branch
 from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Mode
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.gradients import Gradients
-from gonogo.analysis.training.loops import acts
+from gonogo.analysis.training.loops import Done, acts
+from gonogo.analysis.training.uses import call_of
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -37,7 +40,7 @@ def loss_without_gradient(programs: list[Program]) -> Iterator[Violation]:
 def _found(walked: Program) -> Iterator[Violation]:
     gradients = walked.known(Gradients)
     for done in walked.known(acts):
-        if done.act.does is not Does.COMPUTES:
+        if done.act.does is not Does.COMPUTES or _is_for_training_only(done):
             continue
         loss = done.act.on
         if gradients.reaches(loss) is False:
@@ -54,6 +57,12 @@ def _found(walked: Program) -> Iterator[Violation]:
                 "call `backward()` on the loss as the network gives it; a mark does not bring the graph back",
                 related=((loss, "the loss is made here"),),
             )
+
+
+def _is_for_training_only(done: Done) -> bool:
+    """Whether `backward()` stands under a condition in a step that an evaluation shares, here walked under `no_grad`."""
+    call = call_of(done.at)
+    return call is not None and call.context.grad is not Mode.ON and any(isinstance(around, Branch) for around in done.at.around())
 
 
 LOOP = """import torch
@@ -77,4 +86,31 @@ BAD = [program(LOOP.format(loss=loss, marker="  # <- here")) for loss in LOST]
 GOOD = [
     program(LOOP.format(loss="loss = nn.functional.cross_entropy(network(inputs), targets); print(loss.item())", marker="")),
     program(LOOP.format(loss="inputs.requires_grad_(); loss = (inputs.detach() * inputs).sum()", marker="")),
+    program(
+        """import torch
+from torch import nn
+
+
+class Solver:
+    def __init__(self, network, mode):
+        self.network, self.mode = network, mode
+        self.optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+
+    def step(self, inputs, targets):
+        loss = nn.functional.cross_entropy(self.network(inputs), targets)
+        if self.mode == "train":
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+        return loss.item()
+
+    @torch.no_grad()
+    def evaluate(self, batches):
+        return [self.step(inputs, targets) for inputs, targets in batches]
+
+
+solver = Solver(nn.Linear(4, 2), input())
+print(solver.step(torch.randn(8, 4), torch.randint(2, (8,))), solver.evaluate(torch.load("batches.pt")))
+"""
+    ),
 ]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gonogo.analysis.dataflow.blocks import Called, Write
+from gonogo.analysis.dataflow.definitions import Class
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Const, Operation, Value, number, plain
-from gonogo.analysis.training.kinds import Kind
+from gonogo.analysis.dataflow.values import Call, Const, Operation, Value, number, plain, text
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.training.escapes import is_unknown_call
+from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.made import made_by_kind
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -42,7 +46,7 @@ def _found(walked: Program) -> Iterator[Violation]:
         if kind not in (Kind.OPTIMIZER, Kind.LOSS, Kind.MODEL, Kind.SCHEDULER):
             continue
         for name, value in _settings(call, kind):
-            if name in RATES and kind is Kind.OPTIMIZER and number(value) == 0:
+            if name in RATES and kind is Kind.OPTIMIZER and number(value) == 0 and not _is_set_later(walked, call):
                 yield violation(call, "the learning rate is zero: no step changes anything", "give a learning rate above zero")
             elif _is_annulled(value):
                 yield violation(
@@ -51,6 +55,15 @@ def _found(walked: Program) -> Iterator[Violation]:
                     "give the setting itself, or leave it out in so many words",
                     related=((call, "it is given here"),),
                 )
+
+
+def _is_set_later(walked: Program, optimizer: Call) -> bool:
+    """Whether something else may set the learning rate: an object that wraps the optimizer, a write to `lr`."""
+    if any(text(write.key) == "lr" for write in walked.all(Write) if isinstance(write.key, Value)):
+        return True
+    wraps = (called.call for called in walked.all(Called) if isinstance(called.call.callee, Class))
+    others = (event.call for event in walked.calls() if kind_of(event.call) is None and is_unknown_call(event.call))
+    return any(base(given) is optimizer for call in (*wraps, *others) for given in call.given())
 
 
 def _settings(call: Call, kind: Kind) -> Iterator[tuple[str, Value]]:

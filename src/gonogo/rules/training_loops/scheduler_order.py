@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch
 from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.training.objects import each
 from gonogo.analysis.training.order import Order
 from gonogo.analysis.training.schedules import PLATEAU, Schedule, is_sequence_part, schedules
 from gonogo.analysis.training.unclear import is_unclear
@@ -56,7 +57,7 @@ def _found(walked: Program) -> Iterator[Violation]:
 def _arguments(schedule: Schedule) -> Iterator[Violation]:
     for step in schedule.steps:
         call = getattr(step.at, "call", None)
-        if call is None or call.is_open:
+        if call is None or call.is_open or len(each(step.act.on)) > 1:  # which of several it is depends on what the step depends on
             continue
         given = call.argument(0, "metrics", "epoch")
         if schedule.name == PLATEAU and given is None:

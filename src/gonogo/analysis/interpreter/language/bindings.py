@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Sequence as PlainSequence
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Frame, Value, Walk
 from gonogo.analysis.interpreter.language.operators import combine
 from gonogo.analysis.interpreter.language.tables import statement
 from gonogo.analysis.interpreter.sentinels import ABSENT, UNHANDLED
 from gonogo.analysis.interpreter.values.choice import lose
+from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.python.modules import children
 
 
@@ -25,7 +26,7 @@ def assign(walk: Walk, target: ast.expr, value: Value, frame: Frame) -> None:
     elif isinstance(target, (ast.Tuple, ast.List)):
         _unpack(walk, target.elts, value, frame)
     elif isinstance(target, ast.Starred):
-        assign(walk, target.value, UNKNOWN, frame)
+        assign(walk, target.value, value, frame)
 
 
 def bind(walk: Walk, name: str, value: Value, frame: Frame) -> None:
@@ -37,13 +38,23 @@ def _key(walk: Walk, target: ast.Subscript, frame: Frame) -> Value:
     return UNKNOWN if isinstance(target.slice, ast.Slice) else walk.evaluate(target.slice, frame)
 
 
-def _unpack(walk: Walk, targets: Sequence[ast.expr], value: Value, frame: Frame) -> None:
-    starred = any(isinstance(target, ast.Starred) for target in targets)
-    items = None if starred else value.unpack(len(targets))
+def _unpack(walk: Walk, targets: PlainSequence[ast.expr], value: Value, frame: Frame) -> None:
+    places = [index for index, target in enumerate(targets) if isinstance(target, ast.Starred)]
+    items = _with_rest(walk, value, places[0], len(targets)) if places else value.unpack(len(targets))
     if items is None:
         lose(walk, (value,))
     for index, target in enumerate(targets):
         assign(walk, target, UNKNOWN if items is None else items[index], frame)
+
+
+def _with_rest(walk: Walk, value: Value, place: int, count: int) -> list[Value] | None:
+    """The values that targets take, of which the one at `place` takes a list of all that is left; None where they are not known."""
+    items, complete = value.iterate(walk)
+    behind = count - place - 1
+    if not complete or len(items) < place + behind:
+        return None
+    end = len(items) - behind
+    return [*items[:place], Sequence(items[place:end]), *items[end:]]
 
 
 @statement(ast.Assign)

@@ -21,6 +21,7 @@ def if_(walk: Walk, node: ast.If, frame: Frame) -> Signal | None:
     answer = walk.evaluate(node.test, frame).truth()
     if answer is not None:
         return execute(walk, node.body if answer else node.orelse, frame)
+    walk.state.leave_open(node)
     # Where the condition hangs on an absent key, that key is the fault, and what follows is what the author meant to happen.
     dispatch = walk.state.module.once(_is_dispatch, node.test) and not _lacks_key(walk, seen)
 

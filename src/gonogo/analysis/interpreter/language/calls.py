@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Frame, Value, Walk
+from gonogo.analysis.interpreter.language.certain import sure_error
 from gonogo.analysis.interpreter.language.tables import Signal, expression, statement
+from gonogo.analysis.interpreter.trace import Exited, Raised
 from gonogo.analysis.interpreter.values.objects import Class, Super
-from gonogo.analysis.python.modules import qualified_name
+from gonogo.analysis.python.names import ancestors, origin
 
 EXITS = frozenset({"sys.exit", "exit", "quit", "os._exit"})
 
@@ -59,5 +61,15 @@ def arguments(walk: Walk, node: ast.Call, frame: Frame) -> Arguments:
 def expression_statement(walk: Walk, node: ast.Expr, frame: Frame) -> Signal | None:
     """An expression on its own, which may end the program."""
     walk.evaluate(node.value, frame)
-    ends = isinstance(node.value, ast.Call) and walk.state.module.once(qualified_name, node.value.func) in EXITS
-    return Signal.RAISE if ends else None
+    error = walk.state.module.once(sure_error, node.value)
+    if (
+        error
+        and walk.state.is_inevitable
+        and not any(isinstance(entry, (ast.Try, ast.With)) for entry in ancestors(walk.state.module, node))
+    ):
+        walk.state.record(Raised(walk.state.site(node), walk.state.loops, error=error))
+    ends = isinstance(node.value, ast.Call) and origin(walk.state.module, node.value.func) in EXITS
+    if ends and walk.state.is_inevitable:
+        walk.state.record(Exited(walk.state.site(node)))
+        walk.memory.set(walk.state, "over", True)
+    return Signal.RAISE if ends or walk.state.over else None

@@ -91,9 +91,13 @@ def raise_(walk: Walk, node: ast.Raise, frame: Frame) -> Signal:
 
 
 @statement(ast.Assert)
-def assert_(walk: Walk, node: ast.Assert, frame: Frame) -> None:
+def assert_(walk: Walk, node: ast.Assert, frame: Frame) -> Signal | None:
     """`assert test`."""
-    walk.evaluate(node.test, frame)
+    if walk.evaluate(node.test, frame).truth() is not False:
+        return None
+    if walk.state.is_inevitable:
+        walk.state.record(Raised(walk.state.site(node), walk.state.loops))
+    return Signal.RAISE
 
 
 @statement(ast.With, ast.AsyncWith)

@@ -39,7 +39,10 @@ def _unrolled(walk: Walk, node: ast.For | ast.AsyncFor, items: Sequence[Value], 
 @statement(ast.While)
 def while_(walk: Walk, node: ast.While, frame: Frame) -> Signal | None:
     """`while test: …`."""
-    return _once(walk, node, frame, lambda: walk.evaluate(node.test, frame))
+    signal = _once(walk, node, frame, lambda: walk.evaluate(node.test, frame))
+    if signal is None and isinstance(node.test, ast.Constant) and node.test.value and walk.state.module.once(_never_ends, node):
+        return Signal.RAISE  # what follows is never reached
+    return signal
 
 
 def _once(walk: Walk, node: ast.For | ast.AsyncFor | ast.While, frame: Frame, start: Callable[[], object]) -> Signal | None:
@@ -56,6 +59,12 @@ def _once(walk: Walk, node: ast.For | ast.AsyncFor | ast.While, frame: Frame, st
 
     branch(walk, [body, lambda: None], frame)
     return execute(walk, node.orelse, frame)
+
+
+def _never_ends(node: ast.While) -> bool:
+    """Whether nothing in the body of an endless loop leaves it; one that yields or waits goes on elsewhere."""
+    leaving = (ast.Break, ast.Return, ast.Raise, ast.Yield, ast.YieldFrom, ast.Await, ast.Try, ast.With)
+    return not any(isinstance(inner, leaving) for inner in ast.walk(node))
 
 
 def _assigned_names(node: ast.stmt) -> set[str]:

@@ -9,15 +9,31 @@ from gonogo.analysis.interpreter.base import UNKNOWN, Frame, Value, Walk
 from gonogo.analysis.interpreter.language.tables import expression
 from gonogo.analysis.interpreter.memory import Alternatives
 from gonogo.analysis.interpreter.sentinels import UNHANDLED
+from gonogo.analysis.interpreter.trace import Raised
 from gonogo.analysis.interpreter.values.choice import join, lose
 from gonogo.analysis.interpreter.values.scalar import FALSE, TRUE, truth_value
 from gonogo.analysis.interpreter.values.text import concatenated
+from gonogo.analysis.python.names import ancestors
+
+DIVISIONS = (ast.Div, ast.FloorDiv, ast.Mod)
 
 
 @expression(ast.BinOp)
 def binary(walk: Walk, node: ast.BinOp, frame: Frame) -> Value:
     """`left + right` and the like."""
-    return combine(walk, walk.evaluate(node.left, frame), node.op, walk.evaluate(node.right, frame))
+    left, right = walk.evaluate(node.left, frame), walk.evaluate(node.right, frame)
+    if isinstance(node.op, DIVISIONS) and _is_number(left) and _is_number(right) and right.constant() == 0 and _surely_ends(walk, node):
+        walk.state.record(Raised(walk.state.site(node), walk.state.loops, error="ZeroDivisionError"))
+    return combine(walk, left, node.op, right)
+
+
+def _surely_ends(walk: Walk, node: ast.BinOp) -> bool:
+    """Whether a division by zero here ends the run: nothing near handles it."""
+    return walk.state.is_inevitable and not any(isinstance(entry, (ast.Try, ast.With)) for entry in ancestors(walk.state.module, node))
+
+
+def _is_number(value: Value) -> bool:
+    return not isinstance(value, Alternatives) and isinstance(value.constant(), (int, float))
 
 
 def combine(walk: Walk, left: Value, op: ast.operator, right: Value) -> Value:

@@ -7,14 +7,17 @@ import ast
 from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Entered, Reach, Value, Walk, let_go
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.markers import ROOT
+from gonogo.analysis.interpreter.memory import Alternatives
+from gonogo.analysis.interpreter.processes import filled
 from gonogo.analysis.interpreter.sentinels import ABSENT
-from gonogo.analysis.interpreter.trace import Instantiated
+from gonogo.analysis.interpreter.trace import Instantiated, Replaced
 from gonogo.analysis.interpreter.values.config_node import ConfigNode
 from gonogo.analysis.interpreter.values.function import Function
 from gonogo.analysis.interpreter.values.hydra_main import HydraMain
 from gonogo.analysis.interpreter.values.scalar import Scalar
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled
+from gonogo.compose.command_line import CommandLineError, parse_command_line
 
 JOB = "hydra.core.hydra_config.HydraConfig.get()."
 OPTIONS = ("config_path", "config_name", "version_base")
@@ -30,9 +33,15 @@ def main(walk: Walk, function: Value, given: Arguments, at: ast.AST) -> Value:
 
 @LIBRARY.attribute(JOB + "overrides.task")
 def overrides(walk: Walk) -> Value:
-    """The overrides of the command line."""
+    """The overrides of the command line, without Hydra's own options."""
     argv = settled(walk.process.argv)
-    return Sequence(argv.items[1:], argv.open)
+    words = argv.items[1:]
+    try:
+        # What differs from run to run is an override, `run=…` first of all.
+        places = parse_command_line("=" if isinstance(word, Alternatives) else filled(word) for word in words).places
+    except CommandLineError:
+        return Sequence(words, argv.open)
+    return Sequence([words[place] for place in places], argv.open)
 
 
 @LIBRARY.attribute(JOB + "runtime.choices")
@@ -54,6 +63,13 @@ def instantiate(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     value = settled(given.get(0, "config"))
     if walk.state.is_certain:
         _note(walk, value)
+    if isinstance(value, ConfigNode):
+        for key in given.keywords:
+            walk.state.record(Replaced((*value.path, key)))
+        if given.open:
+            walk.state.record(Replaced(value.path))
+        else:
+            value.resolve_all(walk, given.keywords)
     let_go(walk, given)
     return UNKNOWN
 

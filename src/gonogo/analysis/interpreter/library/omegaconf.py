@@ -11,13 +11,13 @@ from gonogo.analysis.interpreter.sentinels import ABSENT, UNHANDLED, Unhandled
 from gonogo.analysis.interpreter.trace import How
 from gonogo.analysis.interpreter.values.config_node import ConfigNode, adopt, is_missing, select
 from gonogo.analysis.interpreter.values.mapping import Mapping
-from gonogo.analysis.interpreter.values.scalar import FALSE, NONE, Scalar, truth_value
+from gonogo.analysis.interpreter.values.scalar import FALSE, NONE, TRUE, Scalar, truth_value
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled
 
 OMEGACONF = "omegaconf.OmegaConf."
 
-LIBRARY.shows(*(OMEGACONF + name for name in ("to_yaml", "save", "is_config", "is_dict", "resolve", "set_readonly")))
+LIBRARY.shows(*(OMEGACONF + name for name in ("to_yaml", "save", "is_config", "is_dict", "set_readonly")))
 
 
 @LIBRARY.call(OMEGACONF + "create", "omegaconf.DictConfig", "omegaconf.dictconfig.DictConfig")
@@ -34,11 +34,40 @@ def create(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
     return node  # type: ignore[no-any-return]
 
 
-@LIBRARY.call(OMEGACONF + "to_container", OMEGACONF + "to_object")
+@LIBRARY.call(OMEGACONF + "to_object")
+def to_object(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
+    """`OmegaConf.to_object(config)`: as `to_container`, resolved."""
+    value = given.get(0, "cfg")
+    _resolve(walk, value, TRUE)
+    return value.copied(walk, config=False) if isinstance(settled(value), (Mapping, Sequence)) else UNHANDLED
+
+
+@LIBRARY.call(OMEGACONF + "to_container")
 def to_container(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
     """`OmegaConf.to_container(config)`: plain dicts that remember where they come from."""
     value = given.get(0, "cfg")
+    _resolve(walk, value, given.get(1, "resolve", FALSE))
     return value.copied(walk, config=False) if isinstance(settled(value), (Mapping, Sequence)) else UNHANDLED
+
+
+@LIBRARY.call(OMEGACONF + "to_yaml")
+def to_yaml(walk: Walk, given: Arguments, at: ast.AST) -> Value:
+    """`OmegaConf.to_yaml(config, resolve=True)`."""
+    _resolve(walk, given.get(0, "cfg"), given.keywords.get("resolve", FALSE))
+    return UNKNOWN
+
+
+@LIBRARY.call(OMEGACONF + "resolve")
+def resolve(walk: Walk, given: Arguments, at: ast.AST) -> Value:
+    """`OmegaConf.resolve(config)`: it gives None."""
+    _resolve(walk, given.get(0, "cfg"), TRUE)
+    return NONE
+
+
+def _resolve(walk: Walk, value: Value, wanted: Value) -> None:
+    node = settled(value)
+    if isinstance(node, ConfigNode) and node.config and wanted.truth() is True:
+        node.resolve_all(walk)
 
 
 @LIBRARY.call(OMEGACONF + "merge", OMEGACONF + "unsafe_merge")

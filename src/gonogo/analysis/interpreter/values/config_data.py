@@ -105,7 +105,7 @@ def _plain(place: _Place, data: Any) -> Value:
     if isinstance(data, Interpolation):
         result = [Source(place.memory.now, data.value)]
         resolved = build(place.memory, result, place.path, place.config) if data.status == "value" else UNKNOWN
-        return Interpolated(data.text, place.path, data.references, resolved)
+        return Interpolated(data.text, place.path, data.references, resolved, data.status == "broken")
     if isinstance(data, str):
         return UNKNOWN if FILLER in data else Scalar(data, place.path)
     return Scalar(data, place.path) if data is None or isinstance(data, (int, float, bytes)) else UNKNOWN

@@ -6,14 +6,24 @@ Reading, writing, merging and copying as OmegaConf does it, with a record of eve
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 from gonogo.analysis.interpreter.base import UNKNOWN, AccessKind, Arguments, Constant, Spread, Value, Walk
 from gonogo.analysis.interpreter.markers import MISSING
 from gonogo.analysis.interpreter.memory import Alternatives, Field
 from gonogo.analysis.interpreter.sentinels import ABSENT, NO_DEFAULT, NOT_KNOWN, Absent, NoDefault, NotKnown
 from gonogo.analysis.interpreter.state import Path
-from gonogo.analysis.interpreter.trace import Access, How, Misuse, Status, StructWrite, Wrong
+from gonogo.analysis.interpreter.trace import (
+    Access,
+    How,
+    Misuse,
+    ReadAfterSearch,
+    SearchWrite,
+    Status,
+    StructWrite,
+    Unresolved,
+    Wrong,
+)
 from gonogo.analysis.interpreter.values.bound import BoundMethod
 from gonogo.analysis.interpreter.values.choice import join
 from gonogo.analysis.interpreter.values.mapping import METHODS as DICT_METHODS
@@ -22,29 +32,41 @@ from gonogo.analysis.interpreter.values.scalar import NONE, Scalar
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.python.names import last_names
+from gonogo.analysis.python.type_tests import told_apart
 
+MAX_DEPTH = 40  # of what is resolved as a whole
 NEVER = frozenset({"dict", "str", "int", "float", "bool", "list", "tuple"})  # types of which no DictConfig is an instance
+SUGGESTS = "optuna.Trial.suggest"  # begins the name of what Optuna suggests
 CLASSES = frozenset({"omegaconf.DictConfig", "omegaconf.dictconfig.DictConfig"})
 # Names in a function that knows what a DictConfig is.
 KNOWING = frozenset({"DictConfig", "OmegaConf", "Mapping", "MutableMapping", "ListConfig", "is_config"})
-# Methods of a DictConfig; a key of the same name wins.
+# Public attributes of a DictConfig, all methods: Python finds them before it asks for a key of the same name.
 METHOD_NAMES = frozenset(
     {
-        "get", "keys", "values", "items", "pop", "setdefault", "update", "merge_with", "copy", "clear", "popitem", "_get_node", "_get_flag",
-        "_set_flag", "_metadata", "_content", "_is_none", "_is_missing",
+        "clear", "copy", "get", "is_empty", "items", "items_ex", "keys", "merge_with", "merge_with_cli", "merge_with_dotlist", "pop",
+        "popitem", "resolve_parse_tree", "setdefault", "update", "values",
     }
 )  # fmt: skip
+# Others that programs use.
+INNER_NAMES = frozenset({"_get_node", "_get_flag", "_set_flag", "_metadata", "_content", "_is_none", "_is_missing"})
 
 
 class Interpolated(Scalar):
-    """A text of the config with `${…}` in it; `resolved` is what Hydra's own child process made of it, unknown where it made nothing."""
+    """A text of the config with `${…}` in it.
 
-    __slots__ = ("references", "resolved")
+    Attributes:
+        references: what it names.
+        resolved: what Hydra's own child process made of it, unknown where it made nothing.
+        broken: it names what the composed config does not have.
+    """
 
-    def __init__(self, value: str, path: Path, references: tuple[str, ...], resolved: Value) -> None:
+    __slots__ = ("broken", "references", "resolved")
+
+    def __init__(self, value: str, path: Path, references: tuple[str, ...], resolved: Value, broken: bool = False) -> None:
         super().__init__(value, path)
         self.references = references
         self.resolved = resolved
+        self.broken = broken
 
     def identity(self) -> Hashable:
         """The same text with the same result is the same."""
@@ -129,7 +151,7 @@ class ConfigNode(Mapping):
         self, walk: Walk, name: str, at: ast.AST, default: Value | NoDefault = NO_DEFAULT, kind: AccessKind = AccessKind.ATTRIBUTE
     ) -> Value:
         """A key, or a method."""
-        if not self.config or (name in METHOD_NAMES and self.items.look(name) is ABSENT):
+        if not self.config or name in METHOD_NAMES | INNER_NAMES:
             return BoundMethod(self, name)
         if name.startswith("__") and self.items.look(name) is ABSENT:
             return UNKNOWN
@@ -139,7 +161,7 @@ class ConfigNode(Mapping):
         """Whether it has a key or a method of this name."""
         if not self.config:
             return super().has_member(walk, name, at)
-        return True if name in METHOD_NAMES and self.items.look(name) is ABSENT else self.contains(walk, Scalar(name), at)
+        return True if name in METHOD_NAMES | INNER_NAMES else self.contains(walk, Scalar(name), at)
 
     def call_method(self, walk: Walk, name: str, given: Arguments, at: ast.AST) -> Value:
         """A method of a DictConfig, or of a dict."""
@@ -173,8 +195,10 @@ class ConfigNode(Mapping):
         return UNKNOWN if default is NO_DEFAULT else default
 
     def _present(self, walk: Walk, key: Constant, value: Value, kind: AccessKind, at: ast.AST, default: Value | NoDefault) -> Value:
-        origin = self.origin(key)
-        walk.state.use(origin)
+        origin, state = self.origin(key), walk.state
+        state.use(origin)
+        if state.searched and not state.is_searching and (setting := state.searched.get((id(self), str(key)))) is not None:
+            state.record(ReadAfterSearch(state.site(at), setting, value.constant()))
         if isinstance(value, Scalar):
             if value.value == MISSING:
                 if default is not NO_DEFAULT:
@@ -229,7 +253,31 @@ class ConfigNode(Mapping):
             target = _reference(walk, root, reference, self)
             if target is not ABSENT and value.value == "${" + reference + "}":
                 return target
+        if value.broken and self.config and walk.state.is_certain and any(_is_lost(root, name, self) for name in value.references):
+            walk.state.record(Unresolved(value.path or ()))
         return value.resolved
+
+    def resolve_all(self, walk: Walk, but: Iterable[str] = ()) -> None:
+        """Resolve every interpolation in it, as OmegaConf does before it gives all of a config out.
+
+        Args:
+            walk: the interpreter.
+            but: keys that are left out.
+        """
+        left_out = frozenset(but)
+        for key, value in self.items.pairs():
+            if str(key) not in left_out:
+                self._resolve_below(walk, settled(value), 0)
+
+    def _resolve_below(self, walk: Walk, value: Value, depth: int) -> None:
+        if isinstance(value, Scalar):
+            self.resolved(walk, value)
+        elif isinstance(value, ConfigNode) and depth < MAX_DEPTH:
+            for _, item in value.items.pairs():
+                value._resolve_below(walk, settled(item), depth + 1)
+        elif isinstance(value, Sequence) and depth < MAX_DEPTH:
+            for item in value.values:
+                self._resolve_below(walk, settled(item), depth + 1)
 
     def entries(self, walk: Walk) -> Spread:
         """All that it holds, interpolations resolved, with where it stood."""
@@ -275,6 +323,14 @@ class ConfigNode(Mapping):
 
     def write(self, walk: Walk, key: Constant, value: Value, at: ast.AST, how: How = How.ASSIGNMENT, checked: bool = True) -> None:
         """Another value under a key; one that struct mode refuses is recorded and written all the same: later reads say nothing new."""
+        if walk.state.is_searching:
+            before = self.items.look(str(key))
+            self._write(walk, key, value, at, how, checked)
+            self._note_search(walk, str(key), before, value, at)
+        else:
+            self._write(walk, key, value, at, how, checked)
+
+    def _write(self, walk: Walk, key: Constant, value: Value, at: ast.AST, how: How, checked: bool) -> None:
         if not self.config:
             self.store(walk, key, value)
             return
@@ -289,6 +345,15 @@ class ConfigNode(Mapping):
         elif _is_plain(value):
             walk.memory.drop(self.origins, key)
         self.store(walk, key, adopt(walk, value, path, self))
+
+    def _note_search(self, walk: Walk, key: str, before: Value | Absent, value: Value, at: ast.AST) -> None:
+        """Record what the objective of a search wrote."""
+        state, after = walk.state, self.items.look(key)
+        was = NOT_KNOWN if before is ABSENT else before.constant()
+        now = NOT_KNOWN if after is ABSENT else after.constant()
+        sampled = (value.outside_name() or "").startswith(SUGGESTS)
+        setting = state.write_in_search(self, key)
+        state.record(SearchWrite(state.site(at), setting, (*self.path, key), was, now, before is ABSENT, sampled))
 
     def delete_item(self, walk: Walk, key: Value, at: ast.AST) -> None:
         """`del config[key]`."""
@@ -385,6 +450,8 @@ class ConfigNode(Mapping):
         content.items = walk.memory.copied(content.items, one)
         node.hold(content)
         node._struct = walk.memory.raw(self, "struct")
+        if walk.state.searched:
+            walk.state.copy_searched(self, node, map(str, content.items))
         return node
 
     def hold(self, content: Spread) -> None:
@@ -420,7 +487,7 @@ def _note_dict_test(walk: Walk, at: ast.AST) -> None:
     function = at
     while function in parents and not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
         function = parents[function]
-    if state.is_certain and not last_names(function) & KNOWING:
+    if state.is_certain and not last_names(function) & KNOWING and not told_apart(at, state.module.parents):
         state.record(Misuse(state.site(at), Wrong.ISINSTANCE, "a DictConfig is no dict: this is always false"))
 
 
@@ -482,6 +549,24 @@ def _reference(walk: Walk, root: ConfigNode, reference: str, near: ConfigNode) -
         walk.state.use(value.origin(key))
         value = found
     return ABSENT if value is None or value is ABSENT or _is_interpolation(value) else value
+
+
+def _is_lost(root: ConfigNode, reference: str, near: ConfigNode) -> bool:
+    """Whether a reference surely names nothing, or another interpolation that is broken."""
+    value: Value | Absent | None = root
+    if reference.startswith("."):
+        value, reference = near, reference[1:]
+        while reference.startswith("."):
+            value, reference = (value.parent if isinstance(value, ConfigNode) else None), reference[1:]
+    for key in reference.replace("[", ".").replace("]", "").split("."):
+        node = settled(value) if value is not None else None
+        if not isinstance(node, ConfigNode) or node.open or key in node.maybe:
+            return False
+        value = node.items.look(key)
+        if value is ABSENT:
+            return True
+    found = settled(value) if value is not None else None
+    return isinstance(found, Interpolated) and found.broken
 
 
 def _is_interpolation(value: Value) -> bool:

@@ -198,6 +198,11 @@ class Instance(Value):
         let_go(walk, given)
         return UNKNOWN
 
+    def call_back_with(self, walk: Walk, given: Arguments) -> Value:
+        """A call of an object by a library."""
+        method = self.find(CALLED[0])
+        return method.bind(self).call_back_with(walk, given) if isinstance(method, Function) else UNKNOWN
+
     def enter(self, walk: Walk, at: ast.AST) -> Entered:
         """What its `__enter__` gives."""
         enter = self.find("__enter__")

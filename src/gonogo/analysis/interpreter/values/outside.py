@@ -98,7 +98,9 @@ class Outside(Value):
             with walk.memory.only(mask):
                 count = len(given.positional)
                 keywords = dict(zip(given.keywords, values[count:], strict=True))
-                state.record(Call(state.site(at), self.name, tuple(values[:count]), keywords, given.open, state.loops, state.optional))
+                arguments = tuple(values[:count])
+                site, doubtful = state.site(at), state.optional
+                state.record(Call(site, self.name, arguments, keywords, given.open, state.loops, doubtful, state.is_searching))
 
     def enter(self, walk: Walk, at: ast.AST) -> Entered:
         """A context manager, in which an error may do no harm."""

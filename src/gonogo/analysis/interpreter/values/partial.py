@@ -24,7 +24,11 @@ class Partial(Value):
 
     def call_back(self, walk: Walk) -> Value:
         """Call it as a library would."""
-        given, callee = Arguments(), settled(self.callee)
+        return self.call_back_with(walk, Arguments())
+
+    def call_back_with(self, walk: Walk, given: Arguments) -> Value:
+        """Call it as a library would that gives some more arguments."""
+        callee = settled(self.callee)
         given = given.after(self.arguments)
         while isinstance(callee, Partial):
             given, callee = given.after(callee.arguments), settled(callee.callee)
