@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.causes import excuse
+from gonogo.execution.causes import excuse, refuses
 from gonogo.execution.observations import Happened, Process, Raised, RunSeen
 
 CODE = """\
@@ -36,6 +36,14 @@ def test_own_check_of_a_number_may_fail_on_two_batches() -> None:
 
 def test_division_by_a_number_of_two_batches_is_no_fault() -> None:
     assert "ZeroDivisionError at src/train.py:7" in excuse(raised("ZeroDivisionError", "float division by zero", line=7), run(), MODULES)
+
+
+def test_refusal_is_told_from_a_crash() -> None:
+    assert refuses(raised("RuntimeError", "too weak"), MODULES)
+    assert not refuses(raised("KeyError", "accuracy", line=7), MODULES)
+    assert not refuses(raised("KeyError", "accuracy", line=3, own=False), MODULES)
+    assert not refuses(raised("KeyError", "accuracy", line=99), MODULES)
+    assert not refuses(None, MODULES)
 
 
 def test_own_check_of_a_name_does_not_depend_on_how_much_was_run() -> None:

@@ -1,4 +1,4 @@
-"""The stages that run the experiment, `trial` and `rehearse`: each runs it once and then lets its rules look at what was seen."""
+"""The stages that run the experiment, trial, rehearsal and challenge: each runs it and then lets its rules look at what was seen."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from gonogo.engine.challenging import report_of, tried
 from gonogo.engine.facts import Facts
 from gonogo.execution import causes, evidence
+from gonogo.execution.challenge.carry_out import challenge
 from gonogo.execution.environment import Environment, of_experiment
 from gonogo.execution.observations import RunSeen, SessionSeen
 from gonogo.execution.session import carry_out
@@ -57,6 +59,7 @@ class Running:
     to: Stage
     progress: Progress
     trial_failed: bool = False
+    rehearsed: Session | None = None
 
     def run(self) -> None:
         """Run the stages that are wanted, the cheaper first; one whose forerunner found something that blocks is skipped.
@@ -69,8 +72,8 @@ class Running:
             raise UsageError(f"The contract {contract.name} does not say how runs are started: --to goes with another.")
         runs = chosen(self.facts.get("runs"), self.options.runs)
         environment: Environment | None = None
-        for stage in (Stage.TRIAL, Stage.REHEARSAL):
-            if stage is Stage.REHEARSAL and self.to is Stage.TRIAL:
+        for stage in (stage for stage in Stage if stage.runs_code):
+            if list(Stage).index(stage) > list(Stage).index(self.to):
                 break
             reason = self._obstacle(runs, stage)
             if reason:
@@ -80,13 +83,18 @@ class Running:
                 environment = self._environment(stage)
                 if environment is None:
                     return
-            self._stage(stage, runs, environment)
+            if stage is Stage.CHALLENGE:
+                self._challenge(runs, environment)
+            else:
+                self._stage(stage, runs, environment)
 
     def _obstacle(self, runs: Sequence[Run], stage: Stage) -> str:
         if not runs:
             return "there is no run"
         if stage is Stage.REHEARSAL and self.trial_failed and not self.options.keep_going:
             return "the trial failed (--keep-going)"
+        if stage is Stage.CHALLENGE and self.rehearsed is None:
+            return "there was no rehearsal"
         blocking = sum(finding.blocks for finding in self.verdict.findings)
         if blocking and not self.options.keep_going:
             return f"{blocking} finding{'s' if blocking > 1 else ''} of the stages before block{'' if blocking > 1 else 's'} (--keep-going)"
@@ -143,7 +151,22 @@ class Running:
         self.judge(stage)
         self.verdict.undecided[undecided:undecided] = doubts(session, self.facts)
         self.verdict.undecided += self._unexplained(stage, session)
+        if stage is Stage.REHEARSAL and (session.problem or not all(run.ok for run in every_run(session))):
+            self.rehearsed = None  # there is nothing to compare with
         self.trial_failed = bool(session.problem) or not all(run.ok for run in session.runs.values())
+
+    def _challenge(self, runs: Sequence[Run], environment: Environment) -> None:
+        started = time.monotonic()
+        assert self.rehearsed is not None
+        seen = challenge(self.rehearsed, self.facts.get("rehearsal"), lambda session: self._carry_out(session, runs, environment))
+        self.facts.give("challenge", seen)
+        self.verdict.challenge = report_of(seen)
+        if not tried(seen):
+            reasons = "; ".join(dict.fromkeys(seen.reasons.values())) or "no alteration could be done"
+            self._failed(Stage.CHALLENGE, reasons, started)
+            return
+        self._report(Stage.CHALLENGE, started, "ran")
+        self.judge(Stage.CHALLENGE)
 
     def _set_evaluation_aside(self, session: SessionSeen) -> bool:
         """Whether all runs were rehearsed well; if not, a failed evaluation is set aside: what it makes of some runs alone says nothing."""
@@ -151,7 +174,12 @@ class Running:
         evaluation = session.evaluation
         if not whole and evaluation is not None and not evaluation.ok:
             last = " ".join(evaluation.last_lines(1).split())[-200:]
-            session.notes.append(f"The evaluation failed on some of the runs alone, which is not held against it: {last}")
+            if causes.refuses(evaluation.failure(), self.facts.get("modules")):
+                session.notes.append(f"The evaluation refused some of the runs alone, which is not held against it: {last}")
+            else:
+                self.verdict.undecided.append(
+                    f"the evaluation failed on some of the runs alone, which may be for want of the others: {last}"
+                )
             session.evaluation = None
         return whole
 
@@ -164,7 +192,7 @@ class Running:
         return [f"{stage}: {run.label} failed, and it was not found out why: {' '.join(run.last_lines(3).split())[-300:]}" for run in left]
 
     def _carry_out(self, session: Session, runs: Sequence[Run], environment: Environment) -> SessionSeen:
-        name = Stage.TRIAL if session.name == "trial" else Stage.REHEARSAL
+        name = Stage(session.name) if session.name in (Stage.TRIAL, Stage.REHEARSAL) else f"{Stage.CHALLENGE} ({session.name})"
         return carry_out(
             session,
             self.facts.get("experiment"),
@@ -187,11 +215,13 @@ class Running:
         own = experiment.plan.rehearsal.overrides if experiment.plan else []
         overrides = (*own, *self.options.overrides)
         first = Session("rehearsal", contract.commands["full"], replace(CUTS, caps=tuple(CAPS.items())), tracker=True, overrides=overrides)
+        self.rehearsed = first
         seen = self._carry_out(first, runs, environment)
         if seen.problem or not any(map(_changed, seen.runs.values())) or all(run.ok for run in every_run(seen)):
             return seen
         self.progress(Stage.REHEARSAL, "", "line", "something failed: once more with the config as it is")
-        again = self._carry_out(replace(first, bounds=replace(CUTS, epochs=2)), runs, environment)  # the first and the last
+        self.rehearsed = replace(first, bounds=replace(CUTS, epochs=2))  # the first and the last
+        again = self._carry_out(self.rehearsed, runs, environment)
         again.notes.append("The rehearsal was run twice: in the first, with smaller batches and fewer epochs, something failed.")
         return again
 

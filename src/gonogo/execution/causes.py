@@ -48,6 +48,16 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
     return _network(chain, run) or _own_code(chain, run) or _filtered(chain) or _data(chain, run) or _numbers(chain, modules)
 
 
+def refuses(chain: list[Raised] | None, modules: Mapping[str, Module]) -> bool:
+    """Whether a program ended by an error that its own code raises on purpose: a `raise`, or an exit with a message."""
+    place = chain[0].place if chain else None
+    if not chain or place is None or place[0] not in modules or not (chain[0].own or chain[0].type == "SystemExit"):
+        return False
+    lines = modules[place[0]].text.split("\n")
+    line = lines[place[1] - 1].strip() if place[1] <= len(lines) else ""
+    return line.startswith("raise ") or "sys.exit(" in line
+
+
 def _network(chain: list[Raised], run: RunSeen) -> str:
     wanted = [host for process in run.processes.values() for host in process.hosts]
     unreachable = [happened.what for process in run.processes.values() for happened in process.unreachable]

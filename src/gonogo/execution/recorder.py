@@ -9,7 +9,21 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from gonogo.execution.observations import Happened, Loader, Logged, Loop, Optimizer, Place, Process, Raised, RunSeen, SessionSeen
+from gonogo.execution.observations import (
+    Caught,
+    Evaluated,
+    Happened,
+    Loader,
+    Logged,
+    Loop,
+    Optimizer,
+    Place,
+    Prediction,
+    Process,
+    Raised,
+    RunSeen,
+    SessionSeen,
+)
 from gonogo.execution.sandbox import Limit, RunResult
 
 MOST_LINES = 400
@@ -37,7 +51,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._left = MOST_BYTES
 
-    def begin(self, label: str, argv: list[str], key: bytes, at: float) -> RunRecorder:
+    def begin(self, label: str, argv: list[str], key: bytes, at: float, more: str = "") -> RunRecorder:
         """A run begins.
 
         Args:
@@ -45,9 +59,12 @@ class Recorder:
             argv: its command.
             key: with which its probes sign.
             at: the time of day in seconds.
+            more: the name of a further evaluation.
         """
         run = RunSeen(label, argv=[part[:300] for part in argv[-30:]], started=at)
-        if label == self._evaluation:
+        if more:
+            self.session.more[more] = Evaluated(run)
+        elif label == self._evaluation:
             self.session.evaluation = run
         else:
             self.session.runs[label] = run
@@ -151,7 +168,8 @@ class RunRecorder:
 
     def _probe_loader(self, event: dict[str, Any]) -> None:
         used = [place for place in map(_place, event["used"]) if place]
-        loader = Loader(_place(event["place"]), event["batch_size"], event["passes"], [int(n) for n in event["batches"]], used)
+        batches = [int(number) for number in event["batches"]]
+        loader = Loader(_place(event["place"]), event["batch_size"], event["passes"], batches, used, event["forwards"], event["backwards"])
         self._of(event).loaders[event["number"]] = loader
 
     def _probe_loop(self, event: dict[str, Any]) -> None:
@@ -170,12 +188,30 @@ class RunRecorder:
     def _probe_losses(self, event: dict[str, Any]) -> None:
         self._of(event).losses += [(value, path, line) for value, path, line in event["values"]]
 
+    def _probe_predictions(self, event: dict[str, Any]) -> None:
+        for loader, number, path, line, one, other in event["values"]:
+            prediction = Prediction(int(loader), int(number), (float(one), float(other)), _place([path, line]))
+            self._of(event).predictions.append(prediction)
+
+    def _probe_caught(self, event: dict[str, Any]) -> None:
+        numbers = {name: int(event[name]) for name in ("times", "forwards", "backwards", "steps_after")}
+        place = _place(event["place"])
+        found = Caught(place, str(event["type"]), str(event["message"]), _place(event["raised"]), **numbers, goes_on=bool(event["goes_on"]))
+        self._of(event).caught[place, found.type] = found
+
+    def _probe_altered(self, event: dict[str, Any]) -> None:
+        process = self._of(event)
+        process.altered = {str(name): int(times) for name, times in event["counts"].items()}
+        process.unaltered = {str(name): str(reason) for name, reason in event["left"].items()}
+
     def _probe_optimizer(self, event: dict[str, Any]) -> None:
-        names = ("name", "parameters", "trainable", "steps", "without", "zero", "still", "rates")
+        names = ["name", "parameters", "trainable", "steps", "without", "zero", "still", "rates", "made_with", "scheduled", "scaled"]
+        names += ["uncleared", "thrown", "stale", "unheld", "graded", "moved"]
         optimizers = self._of(event).optimizers
         old = optimizers.get(event["number"])
         new = Optimizer(_place(event["place"]), **{name: event[name] for name in names})
         new.changed = old.changed if old else []
+        new.start, new.updates = event["start"], list(event["updates"])
         optimizers[event["number"]] = new
 
     def _probe_changed(self, event: dict[str, Any]) -> None:

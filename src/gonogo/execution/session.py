@@ -20,7 +20,7 @@ from gonogo.execution.observations import SessionSeen
 from gonogo.execution.recorder import Progress, Recorder
 from gonogo.execution.sandbox import Box, Limit, Limits, Mechanism, Policy, Sandbox, safe_files
 from gonogo.execution.sandbox.model import GIBIBYTE
-from gonogo.execution.session_plan import EVALUATION, PROBE, RESULTS, Plan, Session, Start
+from gonogo.execution.session_plan import AGAIN, EVALUATION, MISSING, PERTURBED, PROBE, RESULTS, Plan, Session, Start
 from gonogo.execution.tracker_box import TrackerBox, socket_outside
 from gonogo.model.contract import Contract
 from gonogo.model.errors import StageError
@@ -36,6 +36,7 @@ MOST_DOUBTS = 20
 MARGIN = 60.0  # seconds besides those of the runs
 GRACE = 3.0  # seconds in which a run that is asked to end can say what it counted
 _WRITTEN = SKIPPED_FOLDERS - {"__pycache__"}  # bytecode is code
+_RESULTS = {RESULTS, *(f"{RESULTS}-{name}" for name in (AGAIN, PERTURBED, MISSING))}
 _SYSTEM = ("/usr", "/bin", "/lib")  # every sandbox shows these
 
 
@@ -74,13 +75,15 @@ def carry_out(
         box.fix(_is_code)
         before = set(_files(box.tree))
         plan = Plan(box, interpreter.python, options)
-        seconds = options.run_timeout * (len(runs) + stage.tracker) + MARGIN
+        seconds = options.run_timeout * (len(runs) + stage.tracker + len(stage.more)) + MARGIN
         _Runs(box, plan, stage, session, progress).carry_out(*plan.starts(stage, runs, contract), seconds)
         stray = [path for path in _files(box.tree) if path not in before and not _is_expected(path, contract)]
         session.stray = stray[:MOST_STRAY]
         session.results, session.texts, too_much = results.collect(box, RESULTS)
         if too_much:
             session.doubts.append(f"not all results were looked at: {too_much}")
+        for name, evaluated in session.more.items():
+            evaluated.results, evaluated.texts, _ = results.collect(box, f"{RESULTS}-{name}")
     session.doubts[MOST_DOUBTS:] = [f"and {len(session.doubts) - MOST_DOUBTS} more"] if len(session.doubts) > MOST_DOUBTS else []
     session.seconds = round(time.monotonic() - started, 3)
     return session
@@ -196,14 +199,26 @@ class _Runs:
         if evaluation is not None and good and not self._session.problem:
             ids = json.dumps(good, ensure_ascii=False)
             argv = [part.replace("{run_ids}", ids) for part in evaluation.argv]
-            self._run(replace(evaluation, argv=argv), cores)
+            if self._run(_into(replace(evaluation, argv=argv), self._plan.results), cores):
+                self._evaluate_more(replace(evaluation, argv=argv), good, cores)
 
-    def _run(self, start: Start, threads: int) -> bool:
+    def _evaluate_more(self, evaluation: Start, good: Sequence[str], cores: int) -> None:
+        """The further evaluations, each with a folder of results of its own; what the tracker has is changed for them, and not put back."""
+        for name in self._stage.more:
+            if self._tracker is None or self._session.problem or (name == MISSING and len(good) < 2):
+                continue
+            if name == PERTURBED:
+                self._tracker.change({"perturb": True})
+            elif name == MISSING:
+                self._tracker.change({"remove": good[-1]})
+            self._run(_into(evaluation, f"{self._plan.results}-{name}"), cores, name)
+
+    def _run(self, start: Start, threads: int, more: str = "") -> bool:
         """Run one to its end, or to the end of its time; whether it ended well."""
         if self._session.problem:
             return False
         key = secrets.token_hex(16)
-        recorder = self._recorder.begin(start.label, start.argv, key.encode(), round(time.time(), 3))
+        recorder = self._recorder.begin(start.label, start.argv, key.encode(), round(time.time(), 3), more)
         environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "GONOGO_PROBE_KEY": key}
         environment["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait would otherwise take the other runs' time
         attend, port = None, None
@@ -236,14 +251,19 @@ class _Runs:
                 self._session.doubts.append(f"{change} during {label}: later runs may not have been of the code that is judged")
 
 
+def _into(evaluation: Start, folder: str) -> Start:
+    """An evaluation that writes into a folder."""
+    return replace(evaluation, argv=[part.replace("{results_dir}", folder) for part in evaluation.argv])
+
+
 def _is_code(path: str) -> bool:
     """Whether a file lies where the experiment's own code may lie, and not where programs write."""
     *folders, _ = path.split("/")
-    return folders[:1] != [RESULTS] and _WRITTEN.isdisjoint(folders)
+    return not (folders and folders[0] in _RESULTS) and _WRITTEN.isdisjoint(folders)
 
 
 def _is_expected(path: str, contract: Contract) -> bool:
-    return path.startswith(f"{RESULTS}/") or contract.is_tolerated(path)
+    return path.partition("/")[0] in _RESULTS or contract.is_tolerated(path)
 
 
 def _files(tree: Path) -> Iterator[str]:

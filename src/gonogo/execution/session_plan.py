@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from gonogo.model.runs import Run
 
 EVALUATION = "(evaluation)"
 RESULTS = "results"
+#: Further evaluations: of the same runs, of other numbers under the same names, without the last run.
+AGAIN, PERTURBED, MISSING = "again", "perturbed", "missing"
 STANDINS = ("data", "weights", "downloads")
 MOST_JOBS = 2
 PROBE = Path(__file__).resolve().parent / "probe"  # comes first in the PYTHONPATH of the runs
@@ -52,11 +54,14 @@ class Session:
     """What is run.
 
     Args:
-        name: `trial` or `rehearsal`.
+        name: `trial`, `rehearsal`, or that of a session of a challenge.
         command: the contract's command.
         bounds: see there.
         tracker: whether a tracker stands by, and the evaluation follows.
         overrides: more overrides for each run.
+        alter: what the probe alters, as `gonogo_probe.settings.alter`.
+        evaluate: whether the evaluation follows where there is a tracker.
+        more: evaluations that follow the first, of `AGAIN`, `PERTURBED` and `MISSING`.
     """
 
     name: str
@@ -64,6 +69,9 @@ class Session:
     bounds: Bounds
     tracker: bool = False
     overrides: tuple[str, ...] = ()
+    alter: Mapping[str, Any] = field(default_factory=dict)
+    evaluate: bool = True
+    more: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class Start:
 
     Args:
         label: the run id, or `EVALUATION`.
-        argv: the command; `{run_ids}` in it stands for the runs that ended well.
+        argv: the command; of an evaluation, `{run_ids}` stands for the runs that ended well, `{results_dir}` for the folder of results.
         environment: variables of its own.
     """
 
@@ -101,16 +109,15 @@ class Plan:
 
     def starts(self, stage: Session, runs: Sequence[Run], contract: Contract) -> tuple[list[Start], Start | None]:
         """The runs, and the evaluation where the stage has one."""
-        settings = self._give("probe.json", stage, stage.name)
+        settings = self._give("probe.json", stage, stage.name if stage.name == "trial" else "rehearsal")
         started = []
         for run in runs:
             arguments = [*stage.command.arguments(run.id, self.results), *stage.overrides]
             started.append(self._start(run.id, stage.command.module, arguments, settings))
-        if not (stage.tracker and contract.evaluation.module):
+        if not (stage.tracker and stage.evaluate and contract.evaluation.module):
             return started, None
-        arguments = [part.replace("{results_dir}", self.results) for part in contract.evaluation.arguments]
         settings = self._give("evaluation.json", stage, "evaluation")
-        return started, self._start(EVALUATION, contract.evaluation.module, arguments, settings)
+        return started, self._start(EVALUATION, contract.evaluation.module, [*contract.evaluation.arguments], settings)
 
     def _give(self, name: str, stage: Session, mode: str) -> Path:
         """The settings of probes, in a file that runs can read and not write."""
@@ -121,6 +128,7 @@ class Plan:
             "scratch": str(self._box.scratch / "stand-ins"),
             "standins": list(STANDINS) if self.options.stand_ins else [],
             "plugins": self.options.stand_in_plugins or "",
+            "alter": {} if mode == "evaluation" else dict(stage.alter),
             **bounds,
         }
         return self._box.give(name, json.dumps(settings))

@@ -96,6 +96,17 @@ class TrackerBox:
         with listener, suppress(OSError):  # it has gone, which `end` says
             socket.send_fds(self._line, [b"+"], [listener.fileno()])
 
+    def change(self, what: dict[str, Any]) -> None:
+        """Have it change what it has; see `tracker_inside`. What it was told until then is what it says at the end.
+
+        Args:
+            what: `{"perturb": true}`, or `{"remove": run id}`.
+        """
+        with suppress(OSError):  # it has gone, which `end` says
+            self._line.settimeout(END_SECONDS)
+            self._line.sendall(b"!" + json.dumps(what).encode() + b"\n")
+            self._line.recv(1)
+
     def port(self) -> int:
         """A port for a run in a network of its own."""
         return secrets.choice(PORTS)

@@ -46,6 +46,29 @@ class StageReport(BaseModel):
     runs: list[RunReport] = Field(default=[], description="Of a stage that runs the experiment: its runs in order, and the evaluation")
 
 
+class CellReport(BaseModel):
+    """What one alteration did to one number."""
+
+    state: str = Field(description="moved, same or not tried")
+    reason: str = Field(default="", description="Why it was not tried, or how it is known")
+
+
+class NumberReport(BaseModel):
+    """A number of a run or of the evaluation, and what each alteration did to it."""
+
+    subject: str = Field(description="The run's id, or evaluation")
+    name: str = Field(description="The key it is logged under, `path: key` in a file, or (losses), (updates), (predictions)")
+    value: float | None = Field(description="The last value in the rehearsal, None if it is not finite")
+    cells: dict[str, CellReport] = Field(description="By alteration: again, seed, labels, inputs, outputs, tracker, missing")
+
+
+class ChallengeReport(BaseModel):
+    """The matrix of a challenge: number by alteration."""
+
+    numbers: list[NumberReport] = []
+    not_tried: dict[str, str] = Field(default={}, description="Alterations that could not be tried at all, and why")
+
+
 class Suppressed(BaseModel):
     """A finding that does not count, who said so, and why."""
 
@@ -124,6 +147,7 @@ class Verdict(BaseModel):
     )
     notes: list[str] = []
     review: ReviewReport | None = None
+    challenge: ChallengeReport | None = None
     numbers: list[Number] = Field(default=[], description="What the scripts report, and where it comes from as far as the code tells")
 
     @computed_field  # type: ignore[prop-decorator]

@@ -50,6 +50,18 @@ def made_up(run: RunSeen) -> bool:
     return any(process.standins for process in run.processes.values())
 
 
+def logged_at(run: RunSeen, key: str) -> Place | None:
+    """Where a run logs a key."""
+    found = [process.logged[name] for process in run.processes.values() for name in (key, f"summary:{key}") if name in process.logged]
+    return found[0].place if found else None
+
+
+def network_at(run: RunSeen, name: str) -> Place | None:
+    """Where the last network of a class ran first."""
+    ran = [happened for process in run.processes.values() for happened in process.networks if happened.what == name]
+    return ran[-1].place if ran else None
+
+
 def failures(runs: Iterable[RunSeen], modules: Mapping[str, Module], contract: Contract, module: str) -> Iterator[Violation]:
     """What made runs fail, at the experiment's own line; silent where it may not be the experiment's fault.
 

@@ -44,6 +44,7 @@ class To(StrEnum):
     COMPOSE = "compose"
     TRIAL = "trial"
     REHEARSAL = "rehearsal"
+    CHALLENGE = "challenge"
 
 
 class On(StrEnum):
