@@ -302,7 +302,7 @@ class TestPrompt:
         told = self._told(files, lines)
         prompt = build(told, self.CONTRACT, most)
         bare = build(told, self.CONTRACT, 0)
-        assert len(prompt.system) + len(prompt.user) <= max(most, len(bare.system) + len(bare.user)) + 200
+        assert prompt.length <= max(most, bare.length)
         whole = build(told, self.CONTRACT, 10**6)
         assert not whole.left_out
         assert prompt.left_out or prompt.user == whole.user

@@ -45,6 +45,11 @@ class Prompt:
     fence: str
     left_out: list[str]
 
+    @property
+    def length(self) -> int:
+        """Characters of both."""
+        return len(self.system) + len(self.user)
+
 
 @dataclass(frozen=True)
 class Told:
@@ -170,8 +175,13 @@ def build(told: Told, contract: Contract, most_characters: int, templates: str |
     Raises:
         UsageError: the templates can't be read or are none, or jinja2 is not installed.
     """
-    empty = _made(Told([], "", {}, {}), contract, templates)
-    return _made(told.cut(max(0, most_characters - len(empty.system) - len(empty.user))), contract, templates)
+    room = max(0, most_characters - _made(Told([], "", {}, {}), contract, templates).length)
+    while True:
+        prompt = _made(told.cut(room), contract, templates)
+        beyond = prompt.length - most_characters  # what was left out is named, which takes room as well
+        if beyond <= 0 or not room:
+            return prompt
+        room = max(0, room - beyond)
 
 
 def _made(told: Told, contract: Contract, templates: str | None) -> Prompt:
