@@ -36,8 +36,14 @@ def nothing_altered(monkeypatch: pytest.MonkeyPatch) -> None:
     batches.remember(None)
 
 
+GIVEN = torch.Generator().manual_seed(0)  # every process of a test session collects the same cases
 Pair = namedtuple("Pair", "x y")
-X, Y = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])
+X, Y = torch.randn(6, 3, generator=GIVEN), torch.tensor([0, 1, 2, 0, 1, 2])
+
+
+def name_of(case: Any) -> str:
+    """What pytest calls a case: its type and, of a tensor, its shape."""
+    return f"{type(case).__name__} {tuple(case.shape)}" if isinstance(case, torch.Tensor) else type(case).__name__
 
 
 class TestLabels:
@@ -50,11 +56,11 @@ class TestLabels:
             (X, X, Y),
             {"input_ids": X, "labels": Y},
             OrderedDict(image=X, target=Y),
-            (X, torch.randn(6)),
-            (X, torch.randn(6, 2)),
+            (X, torch.randn(6, generator=GIVEN)),
+            (X, torch.randn(6, 2, generator=GIVEN)),
             (X.numpy(), Y.numpy()),
         ],
-        ids=str,
+        ids=name_of,
     )
     def test_labels_of_a_batch_come_in_another_order_and_nothing_else_does(self, batch: Any) -> None:
         other = batches.permuted(batch)
@@ -69,7 +75,7 @@ class TestLabels:
     @pytest.mark.parametrize(
         "batch",
         [X, [X], (X, X.clone()), (X, torch.zeros(6, dtype=torch.long)), {"a": X}, (X, Y[:3]), "text", None, (X[:1], Y[:1])],
-        ids=str,
+        ids=name_of,
     )
     def test_what_are_no_labels_stays(self, batch: Any) -> None:
         assert batches.permuted(batch) is batch
@@ -94,7 +100,17 @@ class TestOutputs:
         assert torch.allclose(made(new).exp().sum(1) if (out <= 0).all() else torch.ones(6), torch.ones(6), atol=1e-3)
         assert alterations.made("right predictions") == 1
 
-    @pytest.mark.parametrize("out", [torch.randn(6, 3), torch.rand(6), torch.randn(1, 5, 7), torch.tensor(0.3), torch.zeros(4, 2)], ids=str)
+    @pytest.mark.parametrize(
+        "out",
+        [
+            torch.randn(6, 3, generator=GIVEN),
+            torch.rand(6, generator=GIVEN),
+            torch.randn(1, 5, 7, generator=GIVEN),
+            torch.tensor(0.3),
+            torch.zeros(4, 2),
+        ],
+        ids=name_of,
+    )
     def test_every_output_moves_and_keeps_its_gradient(self, out: torch.Tensor) -> None:
         leaf = out.clone().requires_grad_()
         new = outputs.replaced(torch, leaf * 1, predicts=False)
