@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.challenge.numbers import PREDICTIONS, UPDATES, is_time, seen
+from gonogo.execution.challenge.numbers import PREDICTIONS, UPDATES, is_time, moved, seen
 from gonogo.execution.observations import RunSeen, SessionSeen, Tracked
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
@@ -17,7 +17,8 @@ from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
-FEWEST = 3  # telling numbers that must agree to the last digit, of what was logged and of what the probe saw
+FEWEST = 3  # telling numbers that must agree, of what was logged and of what the probe saw
+TOLERANCE = 1e-6  # threads add in another order each time: the same method twice gives numbers that differ in their last digits
 #: Settings by which methods may differ only later than two batches show.
 _LATER = re.compile(r"schedul|warm|ramp|anneal|epoch|milestone|patience|ema|swa|start|after|every|interval|decay|curricul|freq|cycle", re.I)
 
@@ -30,9 +31,9 @@ def methods_identical(
 
     What it does:
         Compares what the runs logged to the local tracker in the rehearsal, their losses, what the first steps of their optimizers added to
-        the parameters, and what their networks predict. Two runs of different methods are reported if all of that is the same to its last
-        digit, and several of these numbers are no round ones. A warning where the runs differ in settings that may act later than
-        two batches show: schedules, warm-up, epochs.
+        the parameters, and what their networks predict. Two runs of different methods are reported if all of that is the same to six
+        digits, and several of these numbers are no round ones. A warning where the runs differ in settings that may act later than two
+        batches show: schedules, warm-up, epochs.
 
     Why it matters:
         The methods then are one method under two names: the comparison has no content.
@@ -92,7 +93,7 @@ def _settings(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def _same_training(first: RunSeen, second: RunSeen) -> list[str] | None:
     """Names and values of telling numbers that the probe saw, if it saw the same of both; None otherwise."""
     mine, theirs = seen(first), seen(second)
-    if mine != theirs:
+    if mine.keys() != theirs.keys() or any(moved(mine[name], theirs[name], TOLERANCE) for name in mine):
         return None
     if UPDATES not in mine and PREDICTIONS not in mine:
         return []  # what they do with their losses was not seen
@@ -108,7 +109,7 @@ def _identical(first: Tracked, second: Tracked) -> list[str] | None:
         for key in one.keys() & other.keys():
             if key.startswith("_") or is_time(key) or not isinstance(one[key], float | int):
                 continue
-            if one[key] != other[key]:
+            if moved((one[key],), (other[key],), TOLERANCE):
                 return None
             if isinstance(one[key], float) and math.isfinite(one[key]) and round(one[key], 4) != one[key]:
                 telling.append(f"{key} {one[key]:.8g}")

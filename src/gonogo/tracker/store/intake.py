@@ -183,8 +183,8 @@ def _add(connection: sqlite3.Connection, run: int, offset: int, sent: Sequence[R
 def _overlap(connection: sqlite3.Connection, run: int, attempt: int, others: dict[int, int], shown: int | None) -> None:
     """Note with which attempts one has to be compared, and from which step on.
 
-    These are the attempts that logged the same steps. Where one of their rows is shown, they are all that logged something from there on, or
-    the new rows would be mixed with what one of these left. A row that is hidden was superseded: it says nothing of the others.
+    These are the attempts that logged the same steps. Where one of their rows is shown, they are all that logged something from there on,
+    or the new rows would be mixed with what one of these left. A row that is hidden was superseded: it says nothing of the others.
     """
     upsert = "INSERT INTO overlap (run, one, other, step) {} ON CONFLICT DO UPDATE SET step = MIN(step, excluded.step)"
     connection.executemany(
