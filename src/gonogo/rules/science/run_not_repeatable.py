@@ -51,17 +51,10 @@ def _told(number: Number) -> str:
     return f"{number.name} {before:.6g}, then {after:.6g}"
 
 
+# Which numbers move, and so the line, is up to chance.
 BAD = Tree(
-    {
-        "src/train.py": (
-            Edit("    torch.manual_seed(cfg.run.training.seed)\n", "    torch.seed()\n"),
-            Edit(
-                '            wandb.log({"epoch": epoch, "train_loss": train_loss, "val_accuracy": val_accuracy, "val_loss": val_loss})\n',
-                '            wandb.log({"epoch": epoch, "train_loss": train_loss})  # <- here\n'
-                '            wandb.log({"epoch": epoch, "val_accuracy": val_accuracy, "val_loss": val_loss})\n',
-            ),
-        )
-    }
+    {"src/train.py": Edit("    torch.manual_seed(cfg.run.training.seed)\n", "    torch.seed()\n")},
+    at="src/train.py",
 )
 
 GOOD = Tree()
