@@ -113,3 +113,47 @@ def test_write_elsewhere_that_is_refused_is_not_that() -> None:
 def test_system_call_that_the_sandbox_refuses_is_no_fault() -> None:
     assert "may refuse" in excuse(raised("OSError", "[Errno 97] Address family not supported by protocol", own=False), run(), MODULES)
     assert excuse(raised("PermissionError", "[Errno 1] Operation not permitted: 'x'", own=False), run(), MODULES) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("AssertionError", "Torch not compiled with CUDA enabled"),
+        ("RuntimeError", "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and installed a driver"),
+        ("RuntimeError", "No CUDA GPUs are available"),
+        ("RuntimeError", "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. Use map_location"),
+        ("RuntimeError", "\"LayerNormKernelImpl\" not implemented for 'Half'"),
+        ("ValueError", "fp16 mixed precision requires a GPU (not 'cpu')."),
+        ("ValueError", "Your setup doesn't support bf16/gpu. You need Ampere+ GPU with cuda>=11.0"),
+        ("RuntimeError", "No GPU found. A GPU is needed for quantization."),
+        ("ImportError", "Using `bitsandbytes` 4-bit quantization requires the latest version of bitsandbytes"),
+        ("ImportError", "FlashAttention2 has been toggled on, but the package flash_attn seems to be not installed."),
+        ("RuntimeError", "FlashAttention only support fp16 and bf16 data type"),
+        ("RuntimeError", "Distributed package doesn't have NCCL built in"),
+        ("RuntimeError", "0 active drivers ([]). There should only be one."),
+        ("ModuleNotFoundError", "No module named 'triton'"),
+    ],
+)
+def test_want_of_an_accelerator_is_no_fault(kind: str, message: str) -> None:
+    assert "an accelerator (src/train.py:7)" in excuse(raised(kind, message, line=7, own=False), run(), MODULES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("RuntimeError", "mat1 and mat2 shapes cannot be multiplied (16x64 and 32x10)"),
+        ("RuntimeError", "\"nll_loss_forward_reduce_cuda_kernel_2d_index\" not implemented for 'Int'"),
+        ("ValueError", "Attempting to unscale FP16 gradients."),
+        ("TypeError", "forward() got an unexpected keyword argument 'device'"),
+        ("ModuleNotFoundError", "No module named 'src.models'"),
+        ("KeyError", "'cuda'"),
+        ("RuntimeError", "stack expects each tensor to be equal size, but got [12] at entry 0 and [9] at entry 1"),
+    ],
+)
+def test_other_failures_have_nothing_to_do_with_an_accelerator(kind: str, message: str) -> None:
+    assert excuse(raised(kind, message, line=7, own=False), run(), MODULES) == ""
+
+
+def test_own_error_of_another_type_is_no_want_of_an_accelerator() -> None:
+    assert excuse(raised("KeyError", "CUDA is not available", line=7), run(), MODULES) == ""
+    assert "an accelerator" in excuse(raised("RuntimeError", "CUDA is not available", line=7), run(), MODULES)

@@ -54,7 +54,7 @@ class Running:
 
     verdict: Verdict
     facts: Facts
-    judge: Callable[[Stage], object]
+    judge: Callable[..., object]
     options: ExecutionOptions
     to: Stage
     progress: Progress
@@ -115,7 +115,7 @@ class Running:
         if isinstance(found, Refusal):
             self._report(stage, started, "failed", f"the environment can't be made: {found.kind}")
             before = len(self.verdict.findings)
-            self.judge(Stage.TRIAL)
+            self.judge(Stage.TRIAL, ("trial", "session"))
             if len(self.verdict.findings) == before:
                 self.verdict.undecided.append(f"the environment could not be made: {found}")
             return None
@@ -140,6 +140,7 @@ class Running:
             self._failed(stage, str(error), started)
             return
         self.facts.give("trial" if stage is Stage.TRIAL else "rehearsal", session)
+        self.facts.give("session", session)
         if stage is Stage.REHEARSAL:
             self.facts.give("complete_rehearsal", self._set_evaluation_aside(session))
         if session.problem:

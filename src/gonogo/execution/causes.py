@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import last_name
+from gonogo.execution import accelerators
 from gonogo.execution.observations import Raised, RunSeen
 
 _CONNECTION = re.compile(
@@ -45,7 +46,8 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
         return "its time was up"
     if not chain:
         return ""
-    return _network(chain, run) or _own_code(chain, run) or _filtered(chain) or _data(chain, run) or _numbers(chain, modules)
+    wants = accelerators.missing(chain) or _network(chain, run) or _own_code(chain, run)
+    return wants or _filtered(chain) or _data(chain, run) or _numbers(chain, modules)
 
 
 def refuses(chain: list[Raised] | None, modules: Mapping[str, Module]) -> bool:

@@ -37,7 +37,11 @@ class Raised:
 
 @dataclass
 class Loader:
-    """A data loader: where it was made and used, how many batches each pass over it gave, and what networks did with them."""
+    """A data loader: where it was made and used, how many batches each pass over it gave, and what networks did with them.
+
+    Attributes:
+        used_batches: for each pass, with how many batches a network ran; after how many the next one was asked for, where none ran.
+    """
 
     place: Place | None
     batch_size: int | None
@@ -46,6 +50,7 @@ class Loader:
     used: list[Place]
     forwards: int = 0
     backwards: int = 0
+    used_batches: list[int] = field(default_factory=list)
 
 
 @dataclass
