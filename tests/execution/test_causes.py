@@ -25,6 +25,15 @@ def run(*, hosts: list[str] | None = None, unreachable: list[str] | None = None,
     return RunSeen("a", argv=["results_dir=/box/tree/results"], late=late, ended=True, code=1, processes={1: process})
 
 
+def test_missing_column_of_a_copy_is_no_fault() -> None:
+    seen = run()
+    seen.processes[1].unreachable.append(Happened("datasets.load_dataset", None, {"name": "a/imdb", "assumed": "imdb"}))
+    assert "taken for a copy of imdb" in excuse(raised("KeyError", "'review'", own=False, line=7), seen, MODULES)
+    assert "taken for a copy" in excuse(raised("ValueError", "Column name ['x'] not in the dataset", own=False, line=7), seen, MODULES)
+    assert excuse(raised("RuntimeError", "stack expects each tensor to be equal size", own=False, line=7), seen, MODULES) == ""
+    assert excuse(raised("KeyError", "'review'", own=False, line=7), run(), MODULES) == ""
+
+
 def raised(kind: str, message: str, line: int = 3, own: bool = True) -> list[Raised]:
     return [Raised(kind, "builtins", message, [("src/train.py", line, "check")], own)]
 

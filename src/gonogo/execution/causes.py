@@ -30,6 +30,8 @@ _FIXED = re.compile(r"(?:Read-only file system|Device or resource busy): ['\"]([
 _REFUSED = re.compile(
     r"\[Errno \d+\] (Operation not permitted|Function not implemented|Address family not supported[\w ]*|Protocol not supported)(?!: )"
 )
+_MISSING = ("KeyError", "AttributeError", "IndexError")
+_COLUMN = re.compile(r"\b(column|feature|split|config)s?\b", re.IGNORECASE)
 _ARITHMETIC = ("ZeroDivisionError", "FloatingPointError", "LinAlgError")
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
 
@@ -47,7 +49,7 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
     if not chain:
         return ""
     wants = accelerators.missing(chain) or _network(chain, run) or _own_code(chain, run)
-    return wants or _filtered(chain) or _data(chain, run) or _numbers(chain, modules)
+    return wants or _filtered(chain) or _data(chain, run) or _assumed(chain, run) or _numbers(chain, modules)
 
 
 def refuses(chain: list[Raised] | None, modules: Mapping[str, Module]) -> bool:
@@ -68,6 +70,14 @@ def _network(chain: list[Raised], run: RunSeen) -> str:
     if not any(_CONNECTION.search(raised.type) or _NAMES.search(raised.message) for raised in chain):
         return ""
     return f"it needs the network ({', '.join(dict.fromkeys([*unreachable, *wanted]))[:200]}), which the sandbox does not have"
+
+
+def _assumed(chain: list[Raised], run: RunSeen) -> str:
+    """A name that is missing in what was only taken for a copy of a well-known data set."""
+    taken = [happened for process in run.processes.values() for happened in process.unreachable if happened.data.get("assumed")]
+    if not taken or not any(raised.type in _MISSING or _COLUMN.search(raised.message) for raised in chain):
+        return ""
+    return f"{taken[0].data.get('name')} was only taken for a copy of {taken[0].data['assumed']}, and may have other columns"
 
 
 def _own_code(chain: list[Raised], run: RunSeen) -> str:
