@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.causes import excuse, refuses
+from gonogo.execution.causes import excuse, may_be_for_bounds, refuses
 from gonogo.execution.observations import Happened, Process, Raised, RunSeen
+from gonogo.rules.observed import cleaned
 
 CODE = """\
 def check(accuracy, name, known):
@@ -166,3 +167,60 @@ def test_other_failures_have_nothing_to_do_with_an_accelerator(kind: str, messag
 def test_own_error_of_another_type_is_no_want_of_an_accelerator() -> None:
     assert excuse(raised("KeyError", "CUDA is not available", line=7), run(), MODULES) == ""
     assert "an accelerator" in excuse(raised("RuntimeError", "CUDA is not available", line=7), run(), MODULES)
+
+
+def lowered(chain: list[Raised] | None, *, late: bool = False, bounded: bool = True) -> RunSeen:
+    seen = run(late=late)
+    seen.processes[1].bounded = {"training.epochs": (10, 1)} if bounded else {}
+    seen.processes[1].failures = [chain] if chain else []
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "again"),
+    [
+        ("ValueError", "n_splits=5 cannot be greater than the number of members in each class", True),
+        ("ZeroDivisionError", "division by zero", True),
+        ("RuntimeError", "Expected more than 1 value per channel when training", True),
+        ("UnboundLocalError", "cannot access local variable 'val_accuracy'", True),
+        ("KeyError", "'val_accuracy'", True),
+        ("IndexError", "list index out of range", True),
+        ("ModuleNotFoundError", "No module named 'src.models'", False),
+        ("NameError", "name 'nn' is not defined", False),
+        ("ConfigAttributeError", "Key 'lr' is not in struct", False),
+        ("TypeError", "build_model() got an unexpected keyword argument 'dropout'", False),
+        ("TypeError", "__init__() missing 1 required positional argument: 'size'", False),
+        ("RuntimeError", "No CUDA GPUs are available", False),
+        ("FileNotFoundError", "[Errno 2] No such file or directory: 'data/train.csv'", False),
+    ],
+)
+def test_only_what_may_be_for_a_lowered_config_is_run_again(kind: str, message: str, again: bool) -> None:
+    chain = raised(kind, message, line=7, own=False)
+    assert may_be_for_bounds(lowered(chain)) is again
+    assert not may_be_for_bounds(lowered(chain, late=True))
+    assert not may_be_for_bounds(lowered(chain, bounded=False))
+
+
+def test_failure_that_nobody_saw_is_run_again() -> None:
+    assert may_be_for_bounds(lowered(None))
+
+
+def test_failure_of_a_lowered_config_says_nothing_where_its_own_took_too_long() -> None:
+    seen = run()
+    seen.unsettled = "its time was up with its own config"
+    assert "its own config" in excuse(raised("ValueError", "x", line=7), seen, MODULES)
+
+
+def test_evidence_has_no_escape_codes_and_no_frames_of_the_probe() -> None:
+    text = (
+        "Traceback (most recent call last):\n"
+        '  File "src/train.py", line 3, in <module>\n    fit()\n'
+        '  File "/opt/gonogo/execution/probe/gonogo_probe/watchers/search.py", line 44, in objective\n    value = func(trial)\n'
+        "            ^^^^^^^^^^^\n"
+        '  File "src/train.py", line 9, in fit\n    1 / 0\n'
+        "\x1b[31mZeroDivisionError\x1b[0m: division by zero\n"
+    )
+    assert cleaned(text) == (
+        'Traceback (most recent call last):\n  File "src/train.py", line 3, in <module>\n    fit()\n'
+        '  File "src/train.py", line 9, in fit\n    1 / 0\nZeroDivisionError: division by zero\n'
+    )

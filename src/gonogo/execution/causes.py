@@ -30,6 +30,12 @@ _FIXED = re.compile(r"(?:Read-only file system|Device or resource busy): ['\"]([
 _REFUSED = re.compile(
     r"\[Errno \d+\] (Operation not permitted|Function not implemented|Address family not supported[\w ]*|Protocol not supported)(?!: )"
 )
+# No number of a config leads to these.
+_WHATEVER_THE_NUMBERS = {
+    *("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "NameError"),
+    *("ConfigAttributeError", "ConfigKeyError", "ConfigCompositionException", "MissingMandatoryValue", "InterpolationKeyError"),
+}
+_SIGNATURE = re.compile(r"\(\) (?:got an unexpected keyword|missing \d+ required|takes \d+ positional|got multiple values)")
 _MISSING = ("KeyError", "AttributeError", "IndexError")
 _COLUMN = re.compile(r"\b(column|feature|split|config)s?\b", re.IGNORECASE)
 _ARITHMETIC = ("ZeroDivisionError", "FloatingPointError", "LinAlgError")
@@ -44,12 +50,27 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
         run: the run that failed.
         modules: the experiment's modules by path.
     """
-    if run.late:
-        return "its time was up"
+    if run.late or run.unsettled:
+        return run.unsettled or "its time was up"
     if not chain:
         return ""
+    return _lacking(chain, run) or _numbers(chain, modules)
+
+
+def may_be_for_bounds(run: RunSeen) -> bool:
+    """Whether a failed run may end otherwise with its config as it is: something was lowered, and the failure may come from that."""
+    if run.ok or run.late or not any(process.bounded for process in run.processes.values()):
+        return False
+    chain = run.failure() or []
+    if any(raised.type in _WHATEVER_THE_NUMBERS or _SIGNATURE.search(raised.message) for raised in chain):
+        return False
+    return not _lacking(chain, run)
+
+
+def _lacking(chain: list[Raised], run: RunSeen) -> str:
+    """What is not in the sandbox and made a run fail; empty if nothing says so."""
     wants = accelerators.missing(chain) or _network(chain, run) or _own_code(chain, run)
-    return wants or _filtered(chain) or _data(chain, run) or _assumed(chain, run) or _numbers(chain, modules)
+    return wants or _filtered(chain) or _data(chain, run) or _assumed(chain, run)
 
 
 def refuses(chain: list[Raised] | None, modules: Mapping[str, Module]) -> bool:

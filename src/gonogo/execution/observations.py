@@ -210,6 +210,7 @@ class RunSeen:
         label: the run id.
         pid: the number of its first process, as the run sees it.
         late: whether it was ended because its time was up.
+        unsettled: why a failure says nothing, empty if it does.
         output: the last lines, as (stream, text).
     """
 
@@ -219,6 +220,7 @@ class RunSeen:
     code: int | None = None
     signal: int | None = None
     late: bool = False
+    unsettled: str = ""
     ended: bool = False
     seconds: float = 0.0
     started: float = 0.0
@@ -280,6 +282,7 @@ class SessionSeen:
         texts: the texts of JSON files among these, read when they are asked for.
         more: further evaluations by name.
         forged: events that did not come from the probe.
+        repeated: runs that failed and were run again with their config as it is; what was seen is of the second time.
         doubts: what keeps the session from being evidence, each in one sentence.
         problem: why the session came to no proper end, empty if it did.
     """
@@ -295,6 +298,7 @@ class SessionSeen:
     containment: str = ""
     notes: list[str] = field(default_factory=list)
     forged: int = 0
+    repeated: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     problem: str = ""
     seconds: float = 0.0

@@ -14,13 +14,16 @@ from gonogo.rules.base import Violation, at
 from gonogo.rules.places import main_place
 
 _SANDBOX = re.compile(r"/\S{0,200}?gonogo-box-\w+/(?:tree|tmp/gonogo/scratch|tmp|home)/?")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+# A frame of a traceback: its place, then its line of code and perhaps the marks below it.
+_PROBE_FRAME = re.compile(r'^[ \t]*File "[^"\n]*/gonogo_probe/[^\n]*\n(?:    [ \t]*(?!File ")[^\n]*\n?)*', re.MULTILINE)
 MOST_MESSAGE = 300
 MOST_LINES = 12
 
 
 def cleaned(text: str) -> str:
-    """A text of a run without the folders of the sandbox, which are others each time."""
-    return _SANDBOX.sub("", text)
+    """A text of a run without the folders of the sandbox, which are others each time, escape codes, and frames of the probe."""
+    return _SANDBOX.sub("", _PROBE_FRAME.sub("", _ESCAPES.sub("", text)))
 
 
 def located(place: Place | None, modules: Mapping[str, Module], contract: Contract) -> Location:
