@@ -224,3 +224,21 @@ def test_evidence_has_no_escape_codes_and_no_frames_of_the_probe() -> None:
         'Traceback (most recent call last):\n  File "src/train.py", line 3, in <module>\n    fit()\n'
         '  File "src/train.py", line 9, in fit\n    1 / 0\nZeroDivisionError: division by zero\n'
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "lent", "name"),
+    [
+        ("ModuleNotFoundError", "No module named 'peft'", True, "`peft`"),
+        ("ModuleNotFoundError", "No module named 'flash.attention'", True, "`flash`"),
+        ("ModuleNotFoundError", "No module named 'peft'", False, ""),
+        ("ModuleNotFoundError", "No module named 'src.models'", True, ""),
+        ("ModuleNotFoundError", "No module named 'train'", True, ""),
+        ("ImportError", "cannot import name 'x' from 'peft'", True, ""),
+    ],
+)
+def test_package_that_a_given_environment_lacks_is_no_fault(kind: str, message: str, lent: bool, name: str) -> None:
+    seen = run()
+    seen.lent = lent
+    found = excuse(raised(kind, message, line=7, own=False), seen, MODULES)
+    assert name in found if name else found == ""

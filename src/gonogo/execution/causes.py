@@ -35,6 +35,7 @@ _WHATEVER_THE_NUMBERS = {
     *("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "NameError"),
     *("ConfigAttributeError", "ConfigKeyError", "ConfigCompositionException", "MissingMandatoryValue", "InterpolationKeyError"),
 }
+_ABSENT = re.compile(r"No module named '([\w.]+)'")
 _SIGNATURE = re.compile(r"\(\) (?:got an unexpected keyword|missing \d+ required|takes \d+ positional|got multiple values)")
 _MISSING = ("KeyError", "AttributeError", "IndexError")
 _COLUMN = re.compile(r"\b(column|feature|split|config)s?\b", re.IGNORECASE)
@@ -54,7 +55,7 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
         return run.unsettled or "its time was up"
     if not chain:
         return ""
-    return _lacking(chain, run) or _numbers(chain, modules)
+    return _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules)
 
 
 def may_be_for_bounds(run: RunSeen) -> bool:
@@ -91,6 +92,16 @@ def _network(chain: list[Raised], run: RunSeen) -> str:
     if not any(_CONNECTION.search(raised.type) or _NAMES.search(raised.message) for raised in chain):
         return ""
     return f"it needs the network ({', '.join(dict.fromkeys([*unreachable, *wanted]))[:200]}), which the sandbox does not have"
+
+
+def _lent(chain: list[Raised], run: RunSeen, modules: Mapping[str, Module]) -> str:
+    """A package that the environment lacks which the caller gave: whether the experiment declares it, other rules say."""
+    for raised in chain if run.lent else ():
+        found = _ABSENT.match(raised.message) if raised.type == "ModuleNotFoundError" else None
+        name = found[1].partition(".")[0] if found is not None else ""
+        if name and not any(name in path.removesuffix(".py").split("/") for path in modules):
+            return f"the environment that was given lacks `{name}`"
+    return ""
 
 
 def _assumed(chain: list[Raised], run: RunSeen) -> str:

@@ -211,6 +211,7 @@ class RunSeen:
         pid: the number of its first process, as the run sees it.
         late: whether it was ended because its time was up.
         unsettled: why a failure says nothing, empty if it does.
+        lent: whether the environment was the caller's, and not made from what the experiment declares.
         output: the last lines, as (stream, text).
     """
 
@@ -221,6 +222,7 @@ class RunSeen:
     signal: int | None = None
     late: bool = False
     unsettled: str = ""
+    lent: bool = False
     ended: bool = False
     seconds: float = 0.0
     started: float = 0.0

@@ -256,6 +256,7 @@ class _Runs:
         key = secrets.token_hex(16)
         recorder = self._recorder.begin(start.label, start.argv, key.encode(), round(time.time(), 3), more)
         environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "GONOGO_PROBE_KEY": key}
+        recorder.run.lent = self._plan.options.python is not None
         environment["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait would otherwise take the other runs' time
         attend, port = None, None
         if self._tracker is not None:
