@@ -70,6 +70,8 @@ def weigh(case: dict[str, Any], verdict: dict[str, Any] | None, tree: Path, read
         return (FOUND if near else {"true": TRUE, "false": FALSE}.get(reading or "", UNREAD)), told
     if verdict["undecided"]:
         return UNDECIDED, verdict["undecided"][0][:200]
+    if not any(stage["name"] == "trial" and stage["status"] == "ran" for stage in verdict["stages"]):
+        return UNDECIDED, "the trial did not run"
     fails = any(label["blocks"] == "trial" for label in case["real_defects"])
     return (MISSED if fails else CLEAN), ""
 

@@ -7,7 +7,8 @@ import pytest
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.causes import excuse, may_be_for_bounds, refuses
 from gonogo.execution.observations import Happened, Process, Raised, RunSeen
-from gonogo.rules.observed import cleaned
+from gonogo.model.contract import Contract, load
+from gonogo.rules.observed import cleaned, failures
 
 CODE = """\
 def check(accuracy, name, known):
@@ -242,3 +243,19 @@ def test_package_that_a_given_environment_lacks_is_no_fault(kind: str, message: 
     seen.lent = lent
     found = excuse(raised(kind, message, line=7, own=False), seen, MODULES)
     assert name in found if name else found == ""
+
+
+def test_exit_for_a_child_that_failed_tells_what_the_child_said(trial_contract: Contract) -> None:
+    seen = run()
+    seen.processes[1].failures = [raised("SystemExit", "1", line=7)]
+    seen.output = [("stderr", "python: Error while finding module specification for 'src.train'")]
+    (alone,) = failures([seen], MODULES, trial_contract, "src.train")
+    assert "src.train'" not in alone.message
+    seen.processes[1].children = [Happened("python -m src.train", None)]
+    (found,) = failures([seen], MODULES, trial_contract, "src.train")
+    assert found.message.endswith("had said: python: Error while finding module specification for 'src.train'")
+
+
+@pytest.fixture
+def trial_contract() -> Contract:
+    return load("trial-mode")

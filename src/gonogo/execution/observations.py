@@ -234,6 +234,10 @@ class RunSeen:
         """Whether it ended by itself and with code 0."""
         return self.ended and self.code == 0 and not self.late
 
+    def children(self) -> list[Happened]:
+        """The programs that its processes started."""
+        return [child for process in self.processes.values() for child in process.children]
+
     def total(self, count: str) -> int:
         """A count over all processes: forwards, forwards_training, backwards or steps."""
         return sum(process.counts.get(count, 0) for process in self.processes.values())

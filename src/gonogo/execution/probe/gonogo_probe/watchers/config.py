@@ -26,6 +26,7 @@ def start() -> None:
     hooks.when_imported("omegaconf.dictconfig", _watch_dictconfig)
     hooks.when_imported("omegaconf.omegaconf", _watch_omegaconf)
     hooks.when_imported("hydra.core.utils", _watch_jobs)
+    hooks.when_imported("hydra._internal.utils", _watch_reports)
     channel.on_flush(_report)
 
 
@@ -141,6 +142,26 @@ def _watch_jobs(module: Any) -> None:
         return original(task, config, *more, **named)
 
     module.run_job = run_job
+
+
+def _watch_reports(module: Any) -> None:
+    """Hydra prints what goes wrong before the task, and ends with exit code 1: the exception itself says more."""
+    original = getattr(module, "run_and_report", None)
+    if original is None:
+        return  # another version of Hydra
+
+    @functools.wraps(original)
+    def run_and_report(func: Any) -> Any:
+        def said() -> Any:
+            try:
+                return func()
+            except Exception as error:
+                say_exception(error)
+                raise
+
+        return original(said)
+
+    module.run_and_report = run_and_report
 
 
 def _bound(cfg: Any) -> None:
