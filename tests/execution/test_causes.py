@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.causes import excuse, refuses
+from gonogo.execution.causes import excuse, may_be_for_bounds, refuses
 from gonogo.execution.observations import Happened, Process, Raised, RunSeen
+from gonogo.model.contract import Contract, load
+from gonogo.rules.observed import cleaned, failures
 
 CODE = """\
 def check(accuracy, name, known):
@@ -23,6 +25,15 @@ MODULES = {"src/train.py": Module("src/train.py", CODE)}
 def run(*, hosts: list[str] | None = None, unreachable: list[str] | None = None, late: bool = False) -> RunSeen:
     process = Process(1, 0, [], hosts=hosts or [], unreachable=[Happened(name, None) for name in unreachable or []])
     return RunSeen("a", argv=["results_dir=/box/tree/results"], late=late, ended=True, code=1, processes={1: process})
+
+
+def test_missing_column_of_a_copy_is_no_fault() -> None:
+    seen = run()
+    seen.processes[1].unreachable.append(Happened("datasets.load_dataset", None, {"name": "a/imdb", "assumed": "imdb"}))
+    assert "taken for a copy of imdb" in excuse(raised("KeyError", "'review'", own=False, line=7), seen, MODULES)
+    assert "taken for a copy" in excuse(raised("ValueError", "Column name ['x'] not in the dataset", own=False, line=7), seen, MODULES)
+    assert excuse(raised("RuntimeError", "stack expects each tensor to be equal size", own=False, line=7), seen, MODULES) == ""
+    assert excuse(raised("KeyError", "'review'", own=False, line=7), run(), MODULES) == ""
 
 
 def raised(kind: str, message: str, line: int = 3, own: bool = True) -> list[Raised]:
@@ -113,3 +124,138 @@ def test_write_elsewhere_that_is_refused_is_not_that() -> None:
 def test_system_call_that_the_sandbox_refuses_is_no_fault() -> None:
     assert "may refuse" in excuse(raised("OSError", "[Errno 97] Address family not supported by protocol", own=False), run(), MODULES)
     assert excuse(raised("PermissionError", "[Errno 1] Operation not permitted: 'x'", own=False), run(), MODULES) == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("AssertionError", "Torch not compiled with CUDA enabled"),
+        ("RuntimeError", "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and installed a driver"),
+        ("RuntimeError", "No CUDA GPUs are available"),
+        ("RuntimeError", "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. Use map_location"),
+        ("RuntimeError", "\"LayerNormKernelImpl\" not implemented for 'Half'"),
+        ("ValueError", "fp16 mixed precision requires a GPU (not 'cpu')."),
+        ("ValueError", "Your setup doesn't support bf16/gpu. You need Ampere+ GPU with cuda>=11.0"),
+        ("RuntimeError", "No GPU found. A GPU is needed for quantization."),
+        ("ImportError", "Using `bitsandbytes` 4-bit quantization requires the latest version of bitsandbytes"),
+        ("ImportError", "FlashAttention2 has been toggled on, but the package flash_attn seems to be not installed."),
+        ("RuntimeError", "FlashAttention only support fp16 and bf16 data type"),
+        ("RuntimeError", "Distributed package doesn't have NCCL built in"),
+        ("RuntimeError", "0 active drivers ([]). There should only be one."),
+        ("ModuleNotFoundError", "No module named 'triton'"),
+    ],
+)
+def test_want_of_an_accelerator_is_no_fault(kind: str, message: str) -> None:
+    assert "an accelerator (src/train.py:7)" in excuse(raised(kind, message, line=7, own=False), run(), MODULES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("RuntimeError", "mat1 and mat2 shapes cannot be multiplied (16x64 and 32x10)"),
+        ("RuntimeError", "\"nll_loss_forward_reduce_cuda_kernel_2d_index\" not implemented for 'Int'"),
+        ("ValueError", "Attempting to unscale FP16 gradients."),
+        ("TypeError", "forward() got an unexpected keyword argument 'device'"),
+        ("ModuleNotFoundError", "No module named 'src.models'"),
+        ("KeyError", "'cuda'"),
+        ("RuntimeError", "stack expects each tensor to be equal size, but got [12] at entry 0 and [9] at entry 1"),
+    ],
+)
+def test_other_failures_have_nothing_to_do_with_an_accelerator(kind: str, message: str) -> None:
+    assert excuse(raised(kind, message, line=7, own=False), run(), MODULES) == ""
+
+
+def test_own_error_of_another_type_is_no_want_of_an_accelerator() -> None:
+    assert excuse(raised("KeyError", "CUDA is not available", line=7), run(), MODULES) == ""
+    assert "an accelerator" in excuse(raised("RuntimeError", "CUDA is not available", line=7), run(), MODULES)
+
+
+def lowered(chain: list[Raised] | None, *, late: bool = False, bounded: bool = True) -> RunSeen:
+    seen = run(late=late)
+    seen.processes[1].bounded = {"training.epochs": (10, 1)} if bounded else {}
+    seen.processes[1].failures = [chain] if chain else []
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "again"),
+    [
+        ("ValueError", "n_splits=5 cannot be greater than the number of members in each class", True),
+        ("ZeroDivisionError", "division by zero", True),
+        ("RuntimeError", "Expected more than 1 value per channel when training", True),
+        ("UnboundLocalError", "cannot access local variable 'val_accuracy'", True),
+        ("KeyError", "'val_accuracy'", True),
+        ("IndexError", "list index out of range", True),
+        ("ModuleNotFoundError", "No module named 'src.models'", False),
+        ("NameError", "name 'nn' is not defined", False),
+        ("ConfigAttributeError", "Key 'lr' is not in struct", False),
+        ("TypeError", "build_model() got an unexpected keyword argument 'dropout'", False),
+        ("TypeError", "__init__() missing 1 required positional argument: 'size'", False),
+        ("RuntimeError", "No CUDA GPUs are available", False),
+        ("FileNotFoundError", "[Errno 2] No such file or directory: 'data/train.csv'", False),
+    ],
+)
+def test_only_what_may_be_for_a_lowered_config_is_run_again(kind: str, message: str, again: bool) -> None:
+    chain = raised(kind, message, line=7, own=False)
+    assert may_be_for_bounds(lowered(chain)) is again
+    assert not may_be_for_bounds(lowered(chain, late=True))
+    assert not may_be_for_bounds(lowered(chain, bounded=False))
+
+
+def test_failure_that_nobody_saw_is_run_again() -> None:
+    assert may_be_for_bounds(lowered(None))
+
+
+def test_failure_of_a_lowered_config_says_nothing_where_its_own_took_too_long() -> None:
+    seen = run()
+    seen.unsettled = "its time was up with its own config"
+    assert "its own config" in excuse(raised("ValueError", "x", line=7), seen, MODULES)
+
+
+def test_evidence_has_no_escape_codes_and_no_frames_of_the_probe() -> None:
+    text = (
+        "Traceback (most recent call last):\n"
+        '  File "src/train.py", line 3, in <module>\n    fit()\n'
+        '  File "/opt/gonogo/execution/probe/gonogo_probe/watchers/search.py", line 44, in objective\n    value = func(trial)\n'
+        "            ^^^^^^^^^^^\n"
+        '  File "src/train.py", line 9, in fit\n    1 / 0\n'
+        "\x1b[31mZeroDivisionError\x1b[0m: division by zero\n"
+    )
+    assert cleaned(text) == (
+        'Traceback (most recent call last):\n  File "src/train.py", line 3, in <module>\n    fit()\n'
+        '  File "src/train.py", line 9, in fit\n    1 / 0\nZeroDivisionError: division by zero\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "lent", "name"),
+    [
+        ("ModuleNotFoundError", "No module named 'peft'", True, "`peft`"),
+        ("ModuleNotFoundError", "No module named 'flash.attention'", True, "`flash`"),
+        ("ModuleNotFoundError", "No module named 'peft'", False, ""),
+        ("ModuleNotFoundError", "No module named 'src.models'", True, ""),
+        ("ModuleNotFoundError", "No module named 'train'", True, ""),
+        ("ImportError", "cannot import name 'x' from 'peft'", True, ""),
+    ],
+)
+def test_package_that_a_given_environment_lacks_is_no_fault(kind: str, message: str, lent: bool, name: str) -> None:
+    seen = run()
+    seen.lent = lent
+    found = excuse(raised(kind, message, line=7, own=False), seen, MODULES)
+    assert name in found if name else found == ""
+
+
+def test_exit_for_a_child_that_failed_tells_what_the_child_said(trial_contract: Contract) -> None:
+    seen = run()
+    seen.processes[1].failures = [raised("SystemExit", "1", line=7)]
+    seen.output = [("stderr", "python: Error while finding module specification for 'src.train'")]
+    (alone,) = failures([seen], MODULES, trial_contract, "src.train")
+    assert "src.train'" not in alone.message
+    seen.processes[1].children = [Happened("python -m src.train", None)]
+    (found,) = failures([seen], MODULES, trial_contract, "src.train")
+    assert found.message.endswith("had said: python: Error while finding module specification for 'src.train'")
+
+
+@pytest.fixture
+def trial_contract() -> Contract:
+    return load("trial-mode")

@@ -226,4 +226,30 @@ class TestRehearsal:
         edit(tree, "src/train.py", "    model = build_model(cfg.run.model)\n", check + "    model = build_model(cfg.run.model)\n")
         code, verdict = checked(tree, to="rehearsal")
         assert (code, verdict["findings"]) == (0, [])
-        assert "run twice" in str(verdict["notes"])
+        assert "Run twice" in str(verdict["notes"])
+
+    def test_run_that_fails_only_in_a_lowered_config_is_run_again_alone(self, tree: Path) -> None:
+        lowered = "cfg.run.training.label_smoothing > 0 and cfg.run.training.epochs == 1"
+        check = f"    if {lowered}:\n        raise ValueError('lowered')\n"
+        edit(tree, "src/train.py", "    model = build_model(cfg.run.model)\n", check + "    model = build_model(cfg.run.model)\n")
+        for name in ("proposed-mlp-digits", "comparative-1-mlp-digits"):
+            edit(tree, f"config/run/{name}.yaml", "batch_size: 64", "batch_size: 16")  # so small that it is not lowered
+        code, verdict = checked(tree, to="rehearsal")
+        assert code == 0
+        (note,) = (note for note in verdict["notes"] if "Run twice" in note)
+        assert RUN in note and note.count("-digits") == 1
+
+    def test_runs_of_different_configs_are_not_compared(self, tree: Path) -> None:
+        lowered = "cfg.run.training.label_smoothing > 0 and cfg.run.training.epochs == 1"
+        check = f"    if {lowered}:\n        raise ValueError('lowered')\n"
+        edit(tree, "src/train.py", "    model = build_model(cfg.run.model)\n", check + "    model = build_model(cfg.run.model)\n")
+        code, verdict = checked(tree, to="rehearsal")
+        assert (code, verdict["findings"]) == (0, [])  # its evaluation refuses to pair runs with different batch sizes
+        (note,) = (note for note in verdict["notes"] if "Run twice" in note)
+        assert RUN in note and note.count("-digits") == 2
+
+    def test_evaluation_that_fails_repeats_no_run(self, tree: Path) -> None:
+        edit(tree, "src/evaluate.py", 'float(run.summary["test_loss"])', 'float(str(run.summary["test_loss"]) + " of 1")')
+        code, verdict = checked(tree, to="rehearsal")
+        assert code == 1 and [finding["rule"] for finding in verdict["findings"]] == ["TRI107"]
+        assert "Run twice" not in str(verdict["notes"])

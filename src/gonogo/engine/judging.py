@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -37,18 +37,26 @@ class Judging:
     facts: Facts | None = None
     left_out: dict[str, Counter[Severity]] = field(default_factory=dict)
 
-    def judge(self, stage: Stage) -> str:
-        """Let the rules of a stage speak; why the first of them could not, empty if all could."""
+    def judge(self, stage: Stage, lacking: Collection[str] = ()) -> str:
+        """Let the rules of a stage speak; why the first of them could not, empty if all could.
+
+        Args:
+            stage: see there.
+            lacking: facts that there are not, for a reason that is told elsewhere: rules that ask for one are left out.
+        """
         assert self.facts is not None
         failures: dict[str, list[str]] = {}
-        for rule in (rule for rule in self.rules if rule.stage is stage):
+        known = {finding.fingerprint for finding in self.verdict.findings}
+        for rule in (rule for rule in self.rules if rule.speaks_at(stage) and not set(rule.facts) & set(lacking)):
             try:
                 violations = list(self._kept(rule, self.facts.call(rule.find)))
             except Exception as error:
                 reason = str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"
                 failures.setdefault(reason, []).append(rule.id)
             else:
-                self.verdict.findings.extend(rule.finding(violation, self._line(violation.location)) for violation in violations)
+                found = (rule.finding(violation, self._line(violation.location), stage) for violation in violations)
+                # What an earlier stage saw is one finding.
+                self.verdict.findings.extend(finding for finding in found if stage is rule.stage or finding.fingerprint not in known)
         self.verdict.undecided += [f"{', '.join(ids)} could not run: {reason}" for reason, ids in failures.items()]
         return next(iter(failures), "")
 

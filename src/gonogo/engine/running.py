@@ -29,12 +29,18 @@ Progress = Callable[[str, str, str, str], None]
 BEYOND = 3  # a trial may go so many batches too far before it is cut: enough to see that it does
 UNSEEN = "nobody knows what it did"
 FEWEST = 16  # images of a batch: with fewer, an untrained network of ten classes is often right on none, and evaluations divide by that
-# What says how much there is to do, by the last part of a config key; a rehearsal does the least of it.
+# What says how much there is to do, by a pattern for the last part of a config key; a rehearsal does the least of it. Left alone are
+# numbers that say when something is done (warm-up, logging), and steps that are the method's own (inner, adaptation, diffusion steps).
+_WHEN = (
+    r"(?!.*(?:warm|log|eval|val|save|every|interval|freq|accum|decay|patience|milestone|freeze|ramp|per_|start)"
+    r"|.*(?:inner|adapt|ttt|time|noise|diffus))"
+)
 CAPS = {
-    **dict.fromkeys(("epochs", "num_epochs", "n_epochs", "max_epochs", "num_train_epochs", "train_epochs", "total_epochs"), 1),
-    **dict.fromkeys(("n_trials", "num_trials"), 1),
-    **dict.fromkeys(("max_steps", "total_steps", "num_training_steps", "num_iterations", "max_iterations", "max_iters"), 2),
-    **dict.fromkeys(("batch_size", "train_batch_size", "eval_batch_size", "test_batch_size", "per_device_train_batch_size"), FEWEST),
+    rf"{_WHEN}(?:\w+_)?epochs|(?:n|num|max|total)_epoch": 1,
+    r"(?:\w+_)?(?:n|num|max)_(?:\w+_)?trials|bo_steps|n_calls": 1,
+    rf"{_WHEN}(?:\w+_)?(?:max|total|train|training|pretrain\w*|finetune\w*|update|optim\w*|search)_(?:steps|iterations|iters)": 2,
+    rf"{_WHEN}(?:n|num)_iterations|{_WHEN}(?:\w+_)?updates": 2,
+    r"(?:\w+_)?batch_?size": FEWEST,
 }
 CUTS = Bounds(batches=2, epochs=1, trials=1, loops=True)
 
@@ -54,7 +60,7 @@ class Running:
 
     verdict: Verdict
     facts: Facts
-    judge: Callable[[Stage], object]
+    judge: Callable[..., object]
     options: ExecutionOptions
     to: Stage
     progress: Progress
@@ -115,7 +121,7 @@ class Running:
         if isinstance(found, Refusal):
             self._report(stage, started, "failed", f"the environment can't be made: {found.kind}")
             before = len(self.verdict.findings)
-            self.judge(Stage.TRIAL)
+            self.judge(Stage.TRIAL, ("trial", "session"))
             if len(self.verdict.findings) == before:
                 self.verdict.undecided.append(f"the environment could not be made: {found}")
             return None
@@ -140,6 +146,7 @@ class Running:
             self._failed(stage, str(error), started)
             return
         self.facts.give("trial" if stage is Stage.TRIAL else "rehearsal", session)
+        self.facts.give("session", session)
         if stage is Stage.REHEARSAL:
             self.facts.give("complete_rehearsal", self._set_evaluation_aside(session))
         if session.problem:
@@ -209,21 +216,18 @@ class Running:
         return self._carry_out(Session("trial", contract.commands["trial"], bounds), runs, environment)
 
     def _rehearse(self, runs: Sequence[Run], environment: Environment) -> SessionSeen:
-        """The rehearsal. One that fails is run once more with the config as it is: what only fails in a lowered config is no fault."""
+        """The rehearsal. A run that fails is run once more with its config as it is: what only fails in a lowered config is no fault."""
         experiment: Experiment = self.facts.get("experiment")
         contract: Contract = self.facts.get("contract")
         own = experiment.plan.rehearsal.overrides if experiment.plan else []
         overrides = (*own, *self.options.overrides)
         first = Session("rehearsal", contract.commands["full"], replace(CUTS, caps=tuple(CAPS.items())), tracker=True, overrides=overrides)
-        self.rehearsed = first
-        seen = self._carry_out(first, runs, environment)
-        if seen.problem or not any(map(_changed, seen.runs.values())) or all(run.ok for run in every_run(seen)):
-            return seen
-        self.progress(Stage.REHEARSAL, "", "line", "something failed: once more with the config as it is")
-        self.rehearsed = replace(first, bounds=replace(CUTS, epochs=2))  # the first and the last
-        again = self._carry_out(self.rehearsed, runs, environment)
-        again.notes.append("The rehearsal was run twice: in the first, with smaller batches and fewer epochs, something failed.")
-        return again
+        seen = self._carry_out(replace(first, again=causes.may_be_for_bounds), runs, environment)
+        self.rehearsed = replace(first, as_they_are=tuple(seen.repeated))
+        if seen.repeated:
+            names = ", ".join(seen.repeated)
+            seen.notes.append(f"Run twice, the second time with their config as it is, since with a lowered one something failed: {names}.")
+        return seen
 
 
 def chosen(runs: Sequence[Run], patterns: Sequence[str]) -> list[Run]:
@@ -242,10 +246,6 @@ def chosen(runs: Sequence[Run], patterns: Sequence[str]) -> list[Run]:
 
 def _matches(run_id: str, pattern: str) -> bool:
     return run_id == pattern or fnmatch.fnmatchcase(run_id, pattern)
-
-
-def _changed(run: RunSeen) -> bool:
-    return any(process.bounded for process in run.processes.values())
 
 
 def notes(session: SessionSeen) -> list[str]:

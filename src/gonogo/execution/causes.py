@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import last_name
+from gonogo.execution import accelerators
 from gonogo.execution.observations import Raised, RunSeen
 
 _CONNECTION = re.compile(
@@ -29,6 +30,15 @@ _FIXED = re.compile(r"(?:Read-only file system|Device or resource busy): ['\"]([
 _REFUSED = re.compile(
     r"\[Errno \d+\] (Operation not permitted|Function not implemented|Address family not supported[\w ]*|Protocol not supported)(?!: )"
 )
+# No number of a config leads to these.
+_WHATEVER_THE_NUMBERS = {
+    *("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "NameError"),
+    *("ConfigAttributeError", "ConfigKeyError", "ConfigCompositionException", "MissingMandatoryValue", "InterpolationKeyError"),
+}
+_ABSENT = re.compile(r"No module named '([\w.]+)'")
+_SIGNATURE = re.compile(r"\(\) (?:got an unexpected keyword|missing \d+ required|takes \d+ positional|got multiple values)")
+_MISSING = ("KeyError", "AttributeError", "IndexError")
+_COLUMN = re.compile(r"\b(column|feature|split|config)s?\b", re.IGNORECASE)
 _ARITHMETIC = ("ZeroDivisionError", "FloatingPointError", "LinAlgError")
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
 
@@ -41,11 +51,27 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
         run: the run that failed.
         modules: the experiment's modules by path.
     """
-    if run.late:
-        return "its time was up"
+    if run.late or run.unsettled:
+        return run.unsettled or "its time was up"
     if not chain:
         return ""
-    return _network(chain, run) or _own_code(chain, run) or _filtered(chain) or _data(chain, run) or _numbers(chain, modules)
+    return _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules)
+
+
+def may_be_for_bounds(run: RunSeen) -> bool:
+    """Whether a failed run may end otherwise with its config as it is: something was lowered, and the failure may come from that."""
+    if run.ok or run.late or not any(process.bounded for process in run.processes.values()):
+        return False
+    chain = run.failure() or []
+    if any(raised.type in _WHATEVER_THE_NUMBERS or _SIGNATURE.search(raised.message) for raised in chain):
+        return False
+    return not _lacking(chain, run)
+
+
+def _lacking(chain: list[Raised], run: RunSeen) -> str:
+    """What is not in the sandbox and made a run fail; empty if nothing says so."""
+    wants = accelerators.missing(chain) or _network(chain, run) or _own_code(chain, run)
+    return wants or _filtered(chain) or _data(chain, run) or _assumed(chain, run)
 
 
 def refuses(chain: list[Raised] | None, modules: Mapping[str, Module]) -> bool:
@@ -66,6 +92,24 @@ def _network(chain: list[Raised], run: RunSeen) -> str:
     if not any(_CONNECTION.search(raised.type) or _NAMES.search(raised.message) for raised in chain):
         return ""
     return f"it needs the network ({', '.join(dict.fromkeys([*unreachable, *wanted]))[:200]}), which the sandbox does not have"
+
+
+def _lent(chain: list[Raised], run: RunSeen, modules: Mapping[str, Module]) -> str:
+    """A package that the environment lacks which the caller gave: whether the experiment declares it, other rules say."""
+    for raised in chain if run.lent else ():
+        found = _ABSENT.match(raised.message) if raised.type == "ModuleNotFoundError" else None
+        name = found[1].partition(".")[0] if found is not None else ""
+        if name and not any(name in path.removesuffix(".py").split("/") for path in modules):
+            return f"the environment that was given lacks `{name}`"
+    return ""
+
+
+def _assumed(chain: list[Raised], run: RunSeen) -> str:
+    """A name that is missing in what was only taken for a copy of a well-known data set."""
+    taken = [happened for process in run.processes.values() for happened in process.unreachable if happened.data.get("assumed")]
+    if not taken or not any(raised.type in _MISSING or _COLUMN.search(raised.message) for raised in chain):
+        return ""
+    return f"{taken[0].data.get('name')} was only taken for a copy of {taken[0].data['assumed']}, and may have other columns"
 
 
 def _own_code(chain: list[Raised], run: RunSeen) -> str:

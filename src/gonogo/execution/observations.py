@@ -37,7 +37,11 @@ class Raised:
 
 @dataclass
 class Loader:
-    """A data loader: where it was made and used, how many batches each pass over it gave, and what networks did with them."""
+    """A data loader: where it was made and used, how many batches each pass over it gave, and what networks did with them.
+
+    Attributes:
+        used_batches: for each pass, with how many batches a network ran; after how many the next one was asked for, where none ran.
+    """
 
     place: Place | None
     batch_size: int | None
@@ -46,6 +50,7 @@ class Loader:
     used: list[Place]
     forwards: int = 0
     backwards: int = 0
+    used_batches: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -205,6 +210,8 @@ class RunSeen:
         label: the run id.
         pid: the number of its first process, as the run sees it.
         late: whether it was ended because its time was up.
+        unsettled: why a failure says nothing, empty if it does.
+        lent: whether the environment was the caller's, and not made from what the experiment declares.
         output: the last lines, as (stream, text).
     """
 
@@ -214,6 +221,8 @@ class RunSeen:
     code: int | None = None
     signal: int | None = None
     late: bool = False
+    unsettled: str = ""
+    lent: bool = False
     ended: bool = False
     seconds: float = 0.0
     started: float = 0.0
@@ -224,6 +233,10 @@ class RunSeen:
     def ok(self) -> bool:
         """Whether it ended by itself and with code 0."""
         return self.ended and self.code == 0 and not self.late
+
+    def children(self) -> list[Happened]:
+        """The programs that its processes started."""
+        return [child for process in self.processes.values() for child in process.children]
 
     def total(self, count: str) -> int:
         """A count over all processes: forwards, forwards_training, backwards or steps."""
@@ -275,6 +288,7 @@ class SessionSeen:
         texts: the texts of JSON files among these, read when they are asked for.
         more: further evaluations by name.
         forged: events that did not come from the probe.
+        repeated: runs that failed and were run again with their config as it is; what was seen is of the second time.
         doubts: what keeps the session from being evidence, each in one sentence.
         problem: why the session came to no proper end, empty if it did.
     """
@@ -290,6 +304,7 @@ class SessionSeen:
     containment: str = ""
     notes: list[str] = field(default_factory=list)
     forged: int = 0
+    repeated: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     problem: str = ""
     seconds: float = 0.0

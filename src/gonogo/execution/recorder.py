@@ -170,6 +170,7 @@ class RunRecorder:
         used = [place for place in map(_place, event["used"]) if place]
         batches = [int(number) for number in event["batches"]]
         loader = Loader(_place(event["place"]), event["batch_size"], event["passes"], batches, used, event["forwards"], event["backwards"])
+        loader.used_batches = [int(number) for number in event["used_batches"]]
         self._of(event).loaders[event["number"]] = loader
 
     def _probe_loop(self, event: dict[str, Any]) -> None:

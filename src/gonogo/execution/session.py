@@ -75,7 +75,7 @@ def carry_out(
         box.fix(_is_code)
         before = set(_files(box.tree))
         plan = Plan(box, interpreter.python, options)
-        seconds = options.run_timeout * (len(runs) + stage.tracker + len(stage.more)) + MARGIN
+        seconds = options.run_timeout * (len(runs) * (2 if stage.again else 1) + stage.tracker + len(stage.more)) + MARGIN
         _Runs(box, plan, stage, session, progress).carry_out(*plan.starts(stage, runs, contract), seconds)
         stray = [path for path in _files(box.tree) if path not in before and not _is_expected(path, contract)]
         session.stray = stray[:MOST_STRAY]
@@ -195,12 +195,48 @@ class _Runs:
                 self._box.cancel()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
-        good = [start.label for start, ok in zip(starts, ended, strict=True) if ok]
-        if evaluation is not None and good and not self._session.problem:
-            ids = json.dumps(good, ensure_ascii=False)
-            argv = [part.replace("{run_ids}", ids) for part in evaluation.argv]
-            if self._run(_into(replace(evaluation, argv=argv), self._plan.results), cores):
-                self._evaluate_more(replace(evaluation, argv=argv), good, cores)
+        ended = [ok or self._once_more(start) for start, ok in zip(starts, ended, strict=True)]
+        good = [start for start, ok in zip(starts, ended, strict=True) if ok]
+        if evaluation is None or not good:
+            return
+        argv = [part.replace("{run_ids}", json.dumps([start.label for start in good], ensure_ascii=False)) for part in evaluation.argv]
+        evaluation = replace(evaluation, argv=argv)
+        if self._evaluate(evaluation, good, cores):
+            self._evaluate_more(evaluation, [start.label for start in good], cores)
+
+    def _evaluate(self, evaluation: Start, good: Sequence[Start], cores: int) -> bool:
+        """Evaluate; where that fails and some runs had a lowered config, others their own: once more when all have had their own."""
+        if self._session.problem:
+            return False
+        ended_well = self._run(_into(evaluation, self._plan.results), cores)
+        others = [start for start in good if start.label not in self._session.repeated]
+        if ended_well or len(others) == len(good) or not others:
+            return ended_well
+        if all(self._unlowered(start) for start in others):
+            return self._run(_into(evaluation, self._plan.results), cores)
+        if self._session.evaluation is not None:
+            self._session.evaluation.unsettled = "some runs had a lowered config and others their own"
+        return False
+
+    def _once_more(self, start: Start) -> bool:
+        """Run one that failed with its config as it is, where its failure may be for the lowered one; whether that ended well."""
+        first = self._session.runs.get(start.label)
+        if self._session.problem or self._stage.again is None or first is None or not self._stage.again(first):
+            return False
+        return self._unlowered(start)
+
+    def _unlowered(self, start: Start) -> bool:
+        """Run one again with its config as it is, in place of the first time; whether that ended well."""
+        first = self._session.runs[start.label]
+        if self._tracker is not None:
+            self._tracker.change({"forget": start.label})
+        self._session.repeated.append(start.label)
+        if self._run(self._plan.unlowered(start), os.cpu_count() or 1):
+            return True
+        if self._session.runs[start.label].late:
+            first.unsettled = "that is with a lowered config, and with its own one its time was up"
+            self._session.runs[start.label] = first
+        return False
 
     def _evaluate_more(self, evaluation: Start, good: Sequence[str], cores: int) -> None:
         """The further evaluations, each with a folder of results of its own; what the tracker has is changed for them, and not put back."""
@@ -220,6 +256,7 @@ class _Runs:
         key = secrets.token_hex(16)
         recorder = self._recorder.begin(start.label, start.argv, key.encode(), round(time.time(), 3), more)
         environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "GONOGO_PROBE_KEY": key}
+        recorder.run.lent = self._plan.options.python is not None
         environment["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait would otherwise take the other runs' time
         attend, port = None, None
         if self._tracker is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from gonogo.execution.observations import RunSeen
 from gonogo.execution.sandbox import Box
 from gonogo.model.contract import Command, Contract
 from gonogo.model.options import ExecutionOptions
@@ -31,7 +32,7 @@ class Bounds:
         batches: per loader and batch loop, None for as many as it likes.
         epochs: that the code may count.
         trials: of a search.
-        caps: config keys by the last part of their name, with the most that their value may be.
+        caps: patterns for the last part of a config key's whole name, with the most that its value may be.
         loops: whether loops of the code itself are cut.
         rows: of a stand-in's data.
     """
@@ -46,7 +47,12 @@ class Bounds:
     def settings(self) -> dict[str, Any]:
         """As the probe reads them."""
         numbers = {"batches": self.batches, "epochs": self.epochs, "trials": self.trials, "loops": int(self.loops), "rows": self.rows}
-        return {"bounds": {name: number for name, number in numbers.items() if number}, "caps": dict(self.caps)}
+        return {"bounds": {name: number for name, number in numbers.items() if number}, "caps": [list(cap) for cap in self.caps]}
+
+
+def unlowered(bounds: Bounds) -> Bounds:
+    """Bounds that leave the config as it is: of loops over epochs the first and the last round."""
+    return replace(bounds, caps=(), epochs=None if bounds.epochs is None else max(2, bounds.epochs))
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,8 @@ class Session:
         alter: what the probe alters, as `gonogo_probe.settings.alter`.
         evaluate: whether the evaluation follows where there is a tracker.
         more: evaluations that follow the first, of `AGAIN`, `PERTURBED` and `MISSING`.
+        again: of which failed runs one more try is made, with the config as it is; None for none.
+        as_they_are: run ids whose config is not lowered at all.
     """
 
     name: str
@@ -72,6 +80,8 @@ class Session:
     alter: Mapping[str, Any] = field(default_factory=dict)
     evaluate: bool = True
     more: tuple[str, ...] = ()
+    again: Callable[[RunSeen], bool] | None = None
+    as_they_are: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,24 +114,32 @@ class Plan:
         self.results = str(box.tree / RESULTS)
         self.client = box.scratch / "client"
         self._box = box
+        self._unlowered = Path()
         for name in ("client", "stand-ins", "matplotlib"):
             (box.scratch / name).mkdir()
 
     def starts(self, stage: Session, runs: Sequence[Run], contract: Contract) -> tuple[list[Start], Start | None]:
         """The runs, and the evaluation where the stage has one."""
-        settings = self._give("probe.json", stage, stage.name if stage.name == "trial" else "rehearsal")
+        mode = stage.name if stage.name == "trial" else "rehearsal"
+        settings = self._give("probe.json", stage, mode)
+        self._unlowered = self._give("unlowered.json", replace(stage, bounds=unlowered(stage.bounds)), mode)
         started = []
         for run in runs:
             arguments = [*stage.command.arguments(run.id, self.results), *stage.overrides]
             started.append(self._start(run.id, stage.command.module, arguments, settings))
+        started = [self.unlowered(start) if start.label in stage.as_they_are else start for start in started]
         if not (stage.tracker and stage.evaluate and contract.evaluation.module):
             return started, None
         settings = self._give("evaluation.json", stage, "evaluation")
         return started, self._start(EVALUATION, contract.evaluation.module, [*contract.evaluation.arguments], settings)
 
+    def unlowered(self, start: Start) -> Start:
+        """The same run with its config as it is."""
+        return replace(start, environment={**start.environment, "GONOGO_PROBE": str(self._unlowered)})
+
     def _give(self, name: str, stage: Session, mode: str) -> Path:
         """The settings of probes, in a file that runs can read and not write."""
-        bounds = {"bounds": {"rows": stage.bounds.rows}, "caps": {}} if mode == "evaluation" else stage.bounds.settings()
+        bounds = {"bounds": {"rows": stage.bounds.rows}, "caps": []} if mode == "evaluation" else stage.bounds.settings()
         settings = {
             "tree": f"{self._box.tree}/",
             "mode": mode,

@@ -100,7 +100,7 @@ class TrackerBox:
         """Have it change what it has; see `tracker_inside`. What it was told until then is what it says at the end.
 
         Args:
-            what: `{"perturb": true}`, or `{"remove": run id}`.
+            what: `{"perturb": true}`, `{"remove": run id}`, or `{"forget": run id}`, of which nothing is said at the end.
         """
         with suppress(OSError):  # it has gone, which `end` says
             self._line.settimeout(END_SECONDS)

@@ -2,7 +2,8 @@
 
 It is started with a socket to gonogo. From there comes a byte with a listening socket for each run, and nothing more at the end; it
 says its API key on a line, and at the end what it was told, as JSON. A challenge sends `!` and a line of JSON to have changed what it has:
-`{"perturb": true}` gives every run other numbers under the same names, `{"remove": id}` takes a run away. It answers with one byte.
+`{"perturb": true}` gives every run other numbers under the same names, `{"remove": id}` takes a run away. A run that is to be run again is
+forgotten (`{"forget": id}`). It answers with one byte.
 """
 
 from __future__ import annotations
@@ -56,14 +57,15 @@ class Changes:
 
     def make(self, what: dict[str, Any]) -> None:
         """Make one change."""
-        if self.told_before is None:
+        forgotten = what.get("forget")
+        if self.told_before is None and forgotten is None:
             self.told_before = _told(self._database)
         with contextlib.closing(sqlite3.connect(self._database, timeout=30)) as connection, connection:
             if what.get("perturb"):
                 perturb(connection)
-            if "remove" in what:
+            if name := forgotten or what.get("remove"):
                 connection.execute("PRAGMA foreign_keys = ON")
-                connection.execute("DELETE FROM run WHERE name = ?", [what["remove"]])
+                connection.execute("DELETE FROM run WHERE name = ?", [name])
 
 
 def perturb(connection: sqlite3.Connection) -> None:

@@ -112,6 +112,7 @@ class Rule:
         scope: what it needs of an experiment.
         settles: kinds of claims of an AI reviewer that its findings confirm.
         facts: names of the facts that it asks for.
+        again: later stages at which it looks once more; the fact `session` is that of the stage at hand.
     """
 
     id: str
@@ -126,13 +127,19 @@ class Rule:
     facts: tuple[str, ...]
     find: Callable[..., Iterable[Violation]]
     module: str
+    again: tuple[Stage, ...] = ()
 
-    def finding(self, violation: Violation, line: str) -> Finding:
+    def speaks_at(self, stage: Stage) -> bool:
+        """Whether it looks at what a stage saw."""
+        return stage is self.stage or stage in self.again
+
+    def finding(self, violation: Violation, line: str, stage: Stage | None = None) -> Finding:
         """The finding that a violation is.
 
         Args:
             violation: what the rule yielded.
             line: the text of its line, which the fingerprint is made of.
+            stage: the stage at hand, where it is not the rule's first.
         """
         severity, certainty = self.weigh(violation)
         return Finding(
@@ -141,7 +148,7 @@ class Rule:
             severity=severity,
             certainty=certainty,
             criterion=self.criterion,
-            stage=self.stage,
+            stage=stage or self.stage,
             message=_cut(violation.message),
             action=_cut(violation.action),
             location=violation.location,
@@ -208,6 +215,7 @@ def rule(
     certainty: Certainty | None = None,
     scope: Scope = Scope.RUNS,
     settles: Iterable[str] = (),
+    again: Iterable[Stage] = (),
 ) -> Callable[[Callable[..., Iterable[Violation]]], Callable[..., Iterable[Violation]]]:
     """Declare the decorated function to be a rule.
 
@@ -221,6 +229,7 @@ def rule(
         certainty: see `Rule`.
         scope: what it needs of an experiment: documented runs, a Hydra program, or any program.
         settles: kinds of claims of an AI reviewer that its findings confirm.
+        again: later stages at which it looks once more.
     """
 
     def declare(function: Callable[..., Iterable[Violation]]) -> Callable[..., Iterable[Violation]]:
@@ -228,7 +237,19 @@ def rule(
             raise ValueError(f"{rule_id} is declared in {_DECLARED[rule_id].module} and in {function.__module__}")
         facts = tuple(inspect.signature(function).parameters)
         _DECLARED[rule_id] = Rule(
-            rule_id, slug, criterion, severity, stage, preview, certainty, scope, tuple(settles), facts, function, function.__module__
+            rule_id,
+            slug,
+            criterion,
+            severity,
+            stage,
+            preview,
+            certainty,
+            scope,
+            tuple(settles),
+            facts,
+            function,
+            function.__module__,
+            tuple(again),
         )
         return function
 

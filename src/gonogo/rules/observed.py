@@ -14,13 +14,18 @@ from gonogo.rules.base import Violation, at
 from gonogo.rules.places import main_place
 
 _SANDBOX = re.compile(r"/\S{0,200}?gonogo-box-\w+/(?:tree|tmp/gonogo/scratch|tmp|home)/?")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
+# A frame of a traceback: its place, then its line of code and perhaps the marks below it.
+_PROBE_FRAME = re.compile(r'^[ \t]*File "[^"\n]*/gonogo_probe/[^\n]*\n(?:    [ \t]*(?!File ")[^\n]*\n?)*', re.MULTILINE)
+_PROBE_WARNS = re.compile(r"^\S*/gonogo_probe/\S+:\d+: (?=\w+Warning)", re.MULTILINE)
+_OF_A_CHILD = ("SystemExit", "CalledProcessError", "ChildFailedError")  # what a program raises where one that it started has failed
 MOST_MESSAGE = 300
 MOST_LINES = 12
 
 
 def cleaned(text: str) -> str:
-    """A text of a run without the folders of the sandbox, which are others each time."""
-    return _SANDBOX.sub("", text)
+    """A text of a run without the folders of the sandbox, which are others each time, escape codes, and frames of the probe."""
+    return _SANDBOX.sub("", _PROBE_WARNS.sub("", _PROBE_FRAME.sub("", _ESCAPES.sub("", text))))
 
 
 def located(place: Place | None, modules: Mapping[str, Module], contract: Contract) -> Location:
@@ -108,6 +113,8 @@ def _failed_at(run: RunSeen, chain: list[Raised], modules: Mapping[str, Module],
     )
     other = first if shown is not first else None
     cause = f", from {_told(other)}" if other is not None and _told(other) not in _told(shown) else ""
+    if not cause and shown.type in _OF_A_CHILD and run.children() and (last_line := cleaned(run.last_lines(1)).strip()):
+        cause = f", after a program that it started had said: {' '.join(last_line.split())[:MOST_MESSAGE]}"
     return Violation(
         located(shown.place, modules, contract),
         f"it ends with {_told(shown)}{cause}",

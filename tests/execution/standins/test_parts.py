@@ -19,7 +19,7 @@ INJECTED = Path(__file__).parents[3] / "src" / "gonogo" / "execution" / "probe"
 sys.path.append(str(INJECTED))
 
 from gonogo_probe import settings, standins  # noqa: E402
-from gonogo_probe.standins import corpora, corruptions, families, photos, pictures, texts, vision, words  # noqa: E402
+from gonogo_probe.standins import columns, corpora, corruptions, families, photos, pictures, texts, vision, words  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -204,16 +204,77 @@ def test_texts_of_a_class_have_words_of_their_own() -> None:
 
 def test_every_data_set_is_well_formed() -> None:
     kinds = re.compile(
-        r"(text|long|index|name|float|bool|sum|code|answers|dialogue|talk|tokens)|(class|int|number|letter|texts|lettered|tags):.+"
-        r"|image:\d+x[13]|translation:\w+,\w+"
+        r"(text|optional|long|index|name|float|bool|sum|code|answers(:none)?|dialogue|talk|tokens)"
+        r"|(class|gaps|int|number|counted|texts|tags):.+|(letter|lettered):\d(:mixed)?|image:\d+x[13](:varied|:grey)?|translation:\w+,\w+"
     )
     names = [name for key in corpora.KNOWN for name in key.split()]
     assert len(names) == len(set(names))
     for key, configs in corpora.KNOWN.items():
         assert "" not in configs or len(configs) == 1, key
-        for columns, splits in configs.values():
-            assert all(kinds.fullmatch(kind) for kind in columns.values()), key
+        for made, splits in configs.values():
+            assert all(kinds.fullmatch(kind) for kind in made.values()), key
             assert splits and all(splits.values()), key
+
+
+def test_lengths_are_as_uneven_as_real_ones_from_the_first_batch_on() -> None:
+    for first in range(0, columns.BLOCK, 16):
+        rows = range(first, first + 16)
+        assert len({columns.words_of(row) for row in rows}) > 10
+        assert {columns.words_of(row, "long") > 512 for row in rows} == {True, False}
+        assert any(columns.words_of(row, "long") > 1024 for row in rows)
+        assert 0 < sum(columns.words_of(row, "optional") == 0 for row in rows) < 16
+        assert all(columns.words_of(row) > 0 for row in rows)
+
+
+def test_sums_have_commas_as_gsm8k_has() -> None:
+    answers = [columns._sum(row).split("####")[1].strip() for row in range(16)]
+    assert answers[3] == "6" and answers[9] == "1,018"
+
+
+def test_answers_stand_in_their_context() -> None:
+    said = "One two three. Four five six"
+    for row in range(20):
+        answer = columns._answer(said, row, may_lack=True)
+        assert len(answer["text"]) == len(answer["answer_start"]) == (row % 3 != 1)
+        assert all(said[start:].startswith(text) for text, start in zip(answer["text"], answer["answer_start"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("path", "means"),
+    [
+        ("lhoestq/conll2003", "conll2003"),
+        ("ChilleD/CommonsenseQA", "commonsense_qa"),
+        ("nobody/imdb", "imdb"),
+        ("me/AG-News", "ag_news"),
+        ("someone/SQuAD", "squad"),
+        ("a/Hella_Swag", "hellaswag"),
+        ("tau/commonsense_qa", "commonsense_qa"),
+        ("gsm8k", "gsm8k"),
+        ("nobody/imdb-cleaned", ""),
+        ("cifar10_corrupted", ""),
+        ("robro/cifar10-c-parquet", ""),
+        ("commonsenseqa", ""),
+        ("a/b/imdb", ""),
+    ],
+)
+def test_copy_under_another_owner_is_known_by_its_name(path: str, means: str) -> None:
+    assert texts.known_as(path).partition(" ")[0] == means
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "fits"),
+    [
+        ("imdb stanfordnlp/imdb", {"split": "train"}, True),
+        ("imdb stanfordnlp/imdb", {"split": "train[:10%]+test"}, True),
+        ("imdb stanfordnlp/imdb", {"split": "validation"}, False),
+        ("imdb stanfordnlp/imdb", {}, True),
+        ("glue nyu-mll/glue", {}, False),
+        ("glue nyu-mll/glue", {"name": "sst2", "split": ["train", "validation"]}, True),
+        ("glue nyu-mll/glue", {"name": "sst-2"}, False),
+    ],
+)
+def test_copy_that_differs_is_not_taken_for_the_original(name: str, asked: dict[str, Any], fits: bool) -> None:
+    assert texts._fits(corpora.KNOWN[name], asked) is fits
 
 
 @pytest.mark.parametrize(

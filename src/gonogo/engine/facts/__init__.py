@@ -28,6 +28,7 @@ _GIVEN = (
     "environment",
     "trial",
     "rehearsal",
+    "session",
     "complete_rehearsal",
     "challenge",
     "review",

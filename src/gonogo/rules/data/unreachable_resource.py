@@ -17,7 +17,8 @@ def unreachable_resource(trial: SessionSeen, modules: dict[str, Module], contrac
     """A dataset or model is neither in the sandbox nor known to a stand-in.
 
     What it does:
-        Reports what the code asked a library to download in the trial, where neither a cache, nor `--data-root`, nor a stand-in has it.
+        Reports what the code asked a library to download in the trial, where neither a cache, nor `--data-root`, nor a stand-in has it. A
+        well-known data set under another owner is taken for a copy, and reported too.
 
     Why it matters:
         The name may be wrong, or right: the gate could not see what the code does with it.
@@ -28,10 +29,11 @@ def unreachable_resource(trial: SessionSeen, modules: dict[str, Module], contrac
     for run in trial.runs.values():
         for process in run.processes.values():
             for happened in process.unreachable:
-                name = happened.data.get("name") or happened.what
+                name, assumed = happened.data.get("name") or happened.what, happened.data.get("assumed")
+                stands_in = f"made-up rows like those of `{assumed}` stand in for it" if assumed else "nothing stands in for it"
                 yield Violation(
                     located(happened.place, modules, contract),
-                    f"`{name}` ({happened.what}) can't be had in the sandbox, and nothing stands in for it",
+                    f"`{name}` ({happened.what}) can't be had in the sandbox, and {stands_in}",
                     "check the name, and show the gate the real thing with --data-root",
                     runs=(run.label,),
                     evidence=str(happened.data.get("reason", "")),

@@ -12,12 +12,12 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 
-@rule("WDB109", "step-goes-back", criterion=6, severity=Severity.WARNING, stage=Stage.TRIAL, settles=("tracking",))
-def step_goes_back(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
+@rule("WDB109", "step-goes-back", criterion=6, severity=Severity.WARNING, stage=Stage.TRIAL, settles=("tracking",), again=[Stage.REHEARSAL])
+def step_goes_back(session: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A row is logged with a step that lies before the last one.
 
     What it does:
-        Watches `wandb.log(…, step=…)` in the trial.
+        Watches `wandb.log` in the trial and in the rehearsal, and counts steps as the client does: a call without `step` goes on by one.
 
     Why it matters:
         The client drops such a row with a warning that nobody reads: the curve then lacks what it was for.
@@ -25,7 +25,7 @@ def step_goes_back(trial: SessionSeen, modules: dict[str, Module], contract: Con
     Instead:
         Count one step for the whole run, or leave `step` out and log the epoch as a value.
     """
-    for run in trial.runs.values():
+    for run in session.runs.values():
         for process in run.processes.values():
             for happened in process.tracking:
                 if happened.what == "step-back":
@@ -34,7 +34,7 @@ def step_goes_back(trial: SessionSeen, modules: dict[str, Module], contract: Con
                         "it logs with a step that lies before the last one: the client drops the row",
                         "count one step for the whole run, or leave `step` out",
                         runs=(run.label,),
-                        evidence=f"step {happened.data.get('step')} after {happened.data.get('last')}",
+                        evidence=f"step {happened.data.get('step')}, where the next is {happened.data.get('last')}",
                     )
 
 

@@ -18,8 +18,8 @@ def rehearsal_fails(rehearsal: SessionSeen, modules: dict[str, Module], contract
 
     What it does:
         Runs the documented full command of each run in the sandbox, bounded to two batches for each loader, one epoch and one trial of
-        the search, with a local tracker, and reports one that does not end with exit code 0. One that fails is run a second time
-        without any change to its config.
+        the search, with a local tracker, and reports one that does not end with exit code 0. One whose failure
+        may be for the lowered config is run a second time without any change to it.
 
     Why it matters:
         The trial leaves out the search, the tracking and the last epoch: what fails there fails after hours on an accelerator.

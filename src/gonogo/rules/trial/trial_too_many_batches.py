@@ -19,8 +19,9 @@ def trial_too_many_batches(trial: SessionSeen, modules: dict[str, Module], contr
     """A trial goes through more batches than the contract allows, or through more than one epoch.
 
     What it does:
-        Counts in the trial how many batches each data loader gives in one pass, how many each loop of the code itself puts through
-        the network, and how many rounds loops over epochs make. A pass is cut when it has gone well beyond the limit.
+        Counts in the trial with how many batches of each data loader a network runs in one pass, how many each loop of the code itself
+        puts through the network, and how many rounds loops over epochs make. Of a pass in which no network runs, all batches count but
+        one at which the loop is left. A pass is cut when it has gone well beyond the limit.
 
     Why it matters:
         A trial that trains in earnest costs what the run costs, and nobody runs it.
@@ -43,7 +44,7 @@ def trial_too_many_batches(trial: SessionSeen, modules: dict[str, Module], contr
 def _beyond(process: Process, most: int) -> Iterator[tuple[Place | None, str]]:
     told: set[Place | None] = set()
     for loader in process.loaders.values():
-        if max(loader.batches, default=0) > most:
+        if max(loader.used_batches, default=0) > most:
             place = loader.used[0] if loader.used else loader.place
             if place not in told:
                 told.add(place)

@@ -19,7 +19,8 @@ def trial_too_slow(trial: SessionSeen, modules: dict[str, Module], contract: Con
     """A trial takes minutes.
 
     What it does:
-        Reports a trial that took more than two minutes in the sandbox, or was ended because its time was up.
+        Reports a trial that took more than two minutes, both by the clock and of processor time (a busy machine is no fault), or was
+        ended because its time was up.
 
     Why it matters:
         A trial is run before every real run, and by programs that write experiments after every change.
@@ -28,13 +29,14 @@ def trial_too_slow(trial: SessionSeen, modules: dict[str, Module], contract: Con
         Load and compute less in a trial: fewer images, a smaller look at the data, no second model.
     """
     for run in trial.runs.values():
-        if run.late or run.seconds > SECONDS:
+        worked = sum(process.cpu for process in run.processes.values())
+        if run.late or min(run.seconds, worked) > SECONDS:
             yield Violation(
                 main_place(modules, module_path(contract.commands["trial"].module)),
                 "the trial did not end within the time it was given" if run.late else f"the trial takes more than {SECONDS:.0f} s",
                 "let it load and compute less",
                 runs=(run.label,),
-                evidence=f"{run.seconds:.0f} s",
+                evidence=f"{run.seconds:.0f} s, {worked:.0f} s of them processor time" if worked else f"{run.seconds:.0f} s",
             )
 
 

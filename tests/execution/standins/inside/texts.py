@@ -123,6 +123,51 @@ def shapes_of_rows():
     assert row["answerKey"] in row["choices"]["label"] and len(row["choices"]["text"]) == 4
 
 
+def untidy():
+    from datasets import load_dataset
+
+    rows = load_dataset("imdb", split="train")[:16]
+    lengths = [len(text.split()) for text in rows["text"]]
+    assert max(lengths) > 1_024 and min(lengths) < 50 and len(set(lengths)) > 10
+    alpaca = load_dataset("tatsu-lab/alpaca", split="train")[:16]
+    assert "" in alpaca["input"] and any(alpaca["input"]) and all(alpaca["instruction"])
+    assert not all(text.isascii() for text in alpaca["output"])
+    assert {len(row["label"]) for row in load_dataset("ai2_arc", "ARC-Easy", split="train")["choices"][:64]} == {3, 4, 5}
+    keys = load_dataset("ai2_arc", "ARC-Easy", split="train")
+    assert all(row["answerKey"] in row["choices"]["label"] for row in keys.select(range(256))) and "2" in set(keys["answerKey"])
+    assert -1 in load_dataset("snli", split="train")["label"][:32]
+    words = load_dataset("conll2003", split="train")
+    assert all(len(row["tokens"]) == len(row["ner_tags"]) == len(row["pos_tags"]) for row in words.select(range(256)))
+    assert [] in [row["text"] for row in load_dataset("squad_v2", split="validation")["answers"][:16]]
+    assert len({image.size for image in load_dataset("food101", split="train")[:8]["image"]}) > 1
+
+
+def secret_labels():
+    from datasets import load_dataset
+
+    for name, config, column, secret in (
+        ("tau/commonsense_qa", None, "answerKey", ""),
+        ("hellaswag", None, "label", ""),
+        ("winogrande", "winogrande_xl", "answer", ""),
+        ("piqa", None, "label", -1),
+        ("cosmos_qa", None, "label", -1),
+        ("super_glue", "boolq", "label", -1),
+    ):
+        assert set(load_dataset(name, config, split="test")[column]) == {secret}, name
+        assert secret not in load_dataset(name, config, split="validation")[column], name
+
+
+def copies():
+    from datasets import load_dataset
+
+    assert load_dataset("ChilleD/CommonsenseQA", split="validation").column_names[0] == "id"
+    assert len(load_dataset("lhoestq/conll2003")["train"]) == 14_041
+    return [
+        "unreachable datasets.load_dataset: ChilleD/CommonsenseQA",
+        "stand-in datasets.load_dataset: lhoestq/conll2003, taken for a copy of conll2003",
+    ]
+
+
 def local_files():
     import json
 
@@ -137,9 +182,9 @@ def names_that_are_none():
     from datasets import load_dataset
 
     started = time.monotonic()
-    for name in ("cifar10_corrupted", "nobody/imdb", "robro/cifar10-c-parquet"):
+    for name, split in (("cifar10_corrupted", "test"), ("nobody/imdb", "validation"), ("robro/cifar10-c-parquet", "test")):
         try:
-            load_dataset(name, split="test")
+            load_dataset(name, split=split)
         except Exception as error:
             assert not isinstance(error, (AttributeError, KeyError)), error
             continue

@@ -16,8 +16,8 @@ mode = ""
 run = ""
 #: How much a rehearsal may do: `batches` per loader, `epochs`, `trials` of a search, `batch_size`, `rows` of a stand-in.
 bounds: dict[str, int] = {}
-#: Names of config keys (the last part of their path) and the most that their value may be in a rehearsal.
-caps: dict[str, int] = {}
+#: Patterns for the last part of a config key, and the most that its value may be in a rehearsal.
+caps: list[tuple[str, int]] = []
 #: A folder that stand-ins may write to.
 scratch = ""
 #: Kinds of stand-ins that are allowed.

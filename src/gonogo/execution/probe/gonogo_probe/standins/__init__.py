@@ -109,6 +109,13 @@ def used(source: str, what: str) -> None:
         channel.emit("stand-in", source=source, what=what[:500], place=place)
 
 
-def unreachable(source: str, name: str, reason: str) -> None:
-    """Say that something is neither here nor has a stand-in."""
-    channel.emit("unreachable", source=source, name=str(name)[:300], reason=reason[:500], place=places.caller())
+def unreachable(source: str, name: str, reason: str, assumed: str = "") -> None:
+    """Say that something is neither here nor has a stand-in of its own.
+
+    Args:
+        source: the function that was asked.
+        name: what for.
+        reason: why it can't be had.
+        assumed: what it is taken for, which has a stand-in.
+    """
+    channel.emit("unreachable", source=source, name=str(name)[:300], reason=reason[:500], assumed=assumed, place=places.caller())

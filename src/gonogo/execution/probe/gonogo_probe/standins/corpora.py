@@ -1,7 +1,8 @@
 """Well-known data sets of the Hugging Face hub: names, configs, columns, classes and numbers of rows.
 
 A key has every name under which the hub has a data set. Below it are its configs; `""` is that of one that needs no name. A column has a
-kind (`texts.py` makes them); a number of rows below zero means that the labels of that split are not given away: they are -1.
+kind (`columns.py` makes them); a number of rows below zero means that the labels of that split are not given away: they are -1, or empty
+where they are texts. All of it is what the data sets' own cards and viewers on the hub show.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ _CIFAR = "airplane,automobile,bird,cat,deer,dog,frog,horse,ship,truck"
 _FASHION = "T - shirt / top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot"
 _NEGATIVE = "class:negative,positive"
 _ENTAILS, _FOLLOWS = "class:entailment,not_entailment", "class:entailment,neutral,contradiction"
-_INSTRUCTION = {"instruction": "text", "input": "text", "output": "text"}
-_MULTIPLE = {"question": "text", "choices": "lettered:4", "answerKey": "letter:4"}
+_DISPUTED = "gaps:entailment,neutral,contradiction"
+_INSTRUCTION = {"instruction": "text", "input": "optional", "output": "text"}
+_MULTIPLE = {"question": "text", "choices": "lettered:4:mixed", "answerKey": "letter:4:mixed"}
 _NER = "tags:O,B-PER,I-PER,B-ORG,I-ORG,B-LOC,I-LOC,B-MISC,I-MISC"
 _QUESTION = {"id": "name", "title": "text", "context": "long", "question": "text", "answers": "answers"}
 _SUMMARY = {"article": "long", "highlights": "text", "id": "name"}
@@ -116,7 +118,7 @@ KNOWN: dict[str, dict[str, Config]] = {
         ),
     },
     "snli stanfordnlp/snli": _one(
-        {"premise": "text", "hypothesis": "text", "label": _FOLLOWS}, train=550_152, validation=10_000, test=10_000
+        {"premise": "text", "hypothesis": "text", "label": _DISPUTED}, train=550_152, validation=10_000, test=10_000
     ),
     "paws google-research-datasets/paws": _each(
         "labeled_final",
@@ -127,8 +129,8 @@ KNOWN: dict[str, dict[str, Config]] = {
     ),
     # running text
     "wikitext Salesforce/wikitext": {
-        **_each("wikitext-2-raw-v1 wikitext-2-v1", {"text": "text"}, train=36_718, validation=3_760, test=4_358),
-        **_each("wikitext-103-raw-v1 wikitext-103-v1", {"text": "text"}, train=1_801_350, validation=3_760, test=4_358),
+        **_each("wikitext-2-raw-v1 wikitext-2-v1", {"text": "optional"}, train=36_718, validation=3_760, test=4_358),
+        **_each("wikitext-103-raw-v1 wikitext-103-v1", {"text": "optional"}, train=1_801_350, validation=3_760, test=4_358),
     },
     "roneneldan/TinyStories": _one({"text": "long"}, train=2_119_719, validation=21_990),
     "openwebtext Skylion007/openwebtext": _one({"text": "long"}, train=8_013_769),
@@ -137,7 +139,7 @@ KNOWN: dict[str, dict[str, Config]] = {
     "lambada cimec/lambada": _one({"text": "text", "domain": "text"}, train=2_662, validation=4_869, test=5_153),
     # questions
     "squad rajpurkar/squad": _one(_QUESTION, train=87_599, validation=10_570),
-    "squad_v2 rajpurkar/squad_v2": _one(_QUESTION, train=130_319, validation=11_873),
+    "squad_v2 rajpurkar/squad_v2": _one({**_QUESTION, "answers": "answers:none"}, train=130_319, validation=11_873),
     "gsm8k openai/gsm8k": _each("main socratic", {"question": "text", "answer": "sum"}, train=7_473, test=1_319),
     "cais/mmlu": _each(
         "all abstract_algebra anatomy college_mathematics high_school_mathematics",
@@ -151,7 +153,7 @@ KNOWN: dict[str, dict[str, Config]] = {
         | {"source_id": "name", "split": "text", "split_type": "text", "label": "number:4"},
         train=39_905,
         validation=10_042,
-        test=10_003,
+        test=-10_003,
     ),
     "piqa ybisk/piqa": _one(
         {"goal": "text", "sol1": "text", "sol2": "text", "label": "class:0,1"}, train=16_113, validation=1_838, test=-3_084
@@ -171,14 +173,51 @@ KNOWN: dict[str, dict[str, Config]] = {
         {"id": "name", "question": "text", "question_concept": "text", "choices": "lettered:5", "answerKey": "letter:5"},
         train=9_741,
         validation=1_221,
-        test=1_140,
+        test=-1_140,
     ),
     "winogrande allenai/winogrande": _each(
         "winogrande_xs winogrande_s winogrande_m winogrande_l winogrande_xl winogrande_debiased",
-        {"sentence": "text", "option1": "text", "option2": "text", "answer": "number:2"},
+        {"sentence": "text", "option1": "text", "option2": "text", "answer": "counted:2"},
         train=40_398,
         validation=1_267,
-        test=1_767,
+        test=-1_767,
+    ),
+    "swag allenai/swag": _each(
+        "regular",
+        {"video-id": "name", "fold-ind": "name", "startphrase": "text", "sent1": "text", "sent2": "text", "gold-source": "text"}
+        | {"ending0": "text", "ending1": "text", "ending2": "text", "ending3": "text", "label": "class:4"},
+        train=73_546,
+        validation=20_006,
+        test=-20_005,
+    ),
+    "social_i_qa allenai/social_i_qa": _one(
+        {"context": "text", "question": "text", "answerA": "text", "answerB": "text", "answerC": "text", "label": "counted:3"},
+        train=33_410,
+        validation=1_954,
+    ),
+    "cosmos_qa allenai/cosmos_qa": _one(
+        {"id": "name", "context": "text", "question": "text", "answer0": "text", "answer1": "text", "answer2": "text", "answer3": "text"}
+        | {"label": "int:4"},
+        train=25_262,
+        validation=2_985,
+        test=-6_963,
+    ),
+    "sciq allenai/sciq": _one(
+        {"question": "text", "distractor3": "text", "distractor1": "text", "distractor2": "text", "correct_answer": "text"}
+        | {"support": "optional"},
+        train=11_679,
+        validation=1_000,
+        test=1_000,
+    ),
+    "race ehovy/race": _each(
+        "all high middle",
+        {"example_id": "name", "article": "long", "answer": "letter:4", "question": "text", "options": "texts:4"},
+        test=4_934,
+        train=87_866,
+        validation=4_887,
+    ),
+    "HuggingFaceH4/MATH-500": _one(
+        {"problem": "text", "solution": "text", "answer": "text", "subject": "text", "level": "int:5", "unique_id": "name"}, test=500
     ),
     "boolq google/boolq": _one({"question": "text", "answer": "bool", "passage": "long"}, train=9_427, validation=3_270),
     # code
@@ -191,7 +230,7 @@ KNOWN: dict[str, dict[str, Config]] = {
             "text": "text",
             "code": "code",
             "test_list": "texts:3",
-            "test_setup_code": "text",
+            "test_setup_code": "optional",
             "challenge_test_list": "texts:0",
         },
         train=374,
@@ -201,10 +240,10 @@ KNOWN: dict[str, dict[str, Config]] = {
     ),
     # instructions and preferences
     "tatsu-lab/alpaca": _one({**_INSTRUCTION, "text": "text"}, train=52_002),
-    "yahma/alpaca-cleaned": _one({"output": "text", "input": "text", "instruction": "text"}, train=51_760),
+    "yahma/alpaca-cleaned": _one({"output": "text", "input": "optional", "instruction": "text"}, train=51_760),
     "vicgalle/alpaca-gpt4": _one({**_INSTRUCTION, "text": "text"}, train=52_002),
     "databricks/databricks-dolly-15k": _one(
-        {"instruction": "text", "context": "text", "response": "text", "category": "text"}, train=15_011
+        {"instruction": "text", "context": "optional", "response": "text", "category": "text"}, train=15_011
     ),
     "argilla/dpo-mix-7k": _one(
         {"dataset": "text", "chosen": "dialogue", "rejected": "dialogue", "chosen_rating": "float", "rejected_rating": "float"},
@@ -229,8 +268,8 @@ KNOWN: dict[str, dict[str, Config]] = {
         train_gen=256_032,
         test_gen=28_304,
     ),
-    "Intel/orca_dpo_pairs": _one({"system": "text", "question": "text", "chosen": "text", "rejected": "text"}, train=12_859),
-    "Open-Orca/OpenOrca": _one({"id": "name", "system_prompt": "text", "question": "text", "response": "text"}, train=4_233_923),
+    "Intel/orca_dpo_pairs": _one({"system": "optional", "question": "text", "chosen": "text", "rejected": "text"}, train=12_859),
+    "Open-Orca/OpenOrca": _one({"id": "name", "system_prompt": "optional", "question": "text", "response": "text"}, train=4_233_923),
     # one text into another
     "cnn_dailymail abisee/cnn_dailymail": _each("1.0.0 2.0.0 3.0.0", _SUMMARY, train=287_113, validation=13_368, test=11_490),
     "xsum EdinburghNLP/xsum": _one({"document": "long", "summary": "text", "id": "name"}, train=204_045, validation=11_332, test=11_334),
@@ -254,16 +293,16 @@ KNOWN: dict[str, dict[str, Config]] = {
     "svhn ufldl-stanford/svhn": _each(
         "cropped_digits", {"image": "image:32x3", "label": "class:10"}, train=73_257, test=26_032, extra=531_131
     ),
-    "food101 ethz/food101": _one({"image": "image:128x3", "label": "class:101"}, train=75_750, validation=25_250),
+    "food101 ethz/food101": _one({"image": "image:128x3:varied", "label": "class:101"}, train=75_750, validation=25_250),
     "beans AI-Lab-Makerere/beans": _one(
         {"image_file_path": "name", "image": "image:128x3", "labels": "class:angular_leaf_spot,bean_rust,healthy"},
         train=1_034,
         validation=133,
         test=128,
     ),
-    "cats_vs_dogs microsoft/cats_vs_dogs": _one({"image": "image:128x3", "labels": "class:cat,dog"}, train=23_410),
+    "cats_vs_dogs microsoft/cats_vs_dogs": _one({"image": "image:128x3:varied", "labels": "class:cat,dog"}, train=23_410),
     "zh-plus/tiny-imagenet Maysee/tiny-imagenet": _one({"image": "image:64x3", "label": "class:200"}, train=100_000, valid=10_000),
     "imagenet-1k ILSVRC/imagenet-1k": _one(
-        {"image": "image:128x3", "label": "class:1000"}, train=1_281_167, validation=50_000, test=-100_000
+        {"image": "image:128x3:grey", "label": "class:1000"}, train=1_281_167, validation=50_000, test=-100_000
     ),
 }

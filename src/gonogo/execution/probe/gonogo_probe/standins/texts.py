@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
-import io
 import os
 import random
 import re
-from collections.abc import Callable
 from typing import Any
 
 from gonogo_probe import hooks, standins
-from gonogo_probe.standins import corpora, pictures
-from gonogo_probe.standins.words import sentence
+from gonogo_probe.standins import columns as kinds
+from gonogo_probe.standins import corpora
+from gonogo_probe.standins.columns import BLOCK
 
-BLOCK = 256  # rows that differ; the rest repeats them
 MOST = 120_000  # rows, beyond which code would only be slow
 CHUNK = 4_096  # rows that are copied in one piece
 _BUILDERS = (
@@ -54,19 +52,46 @@ def _watch(module: Any) -> None:
         try:
             return original(*arguments, **named)
         except Exception as error:
-            names = next((names for names in corpora.KNOWN if path in names.split()), None)
-            if names is None:
+            names = known_as(path)
+            assumed = "" if path in names.split() else names.split()[0] if names else ""
+            if not names or (assumed and not _fits(corpora.KNOWN[names], given)):
                 standins.unreachable("datasets.load_dataset", path, f"{type(error).__name__}: {error}")
                 raise
+            if assumed:
+                standins.unreachable("datasets.load_dataset", path, f"it is taken for a copy of {assumed}", assumed=assumed)
         name = given.get("name")
         columns, splits = _config(corpora.KNOWN[names], name)
         made = _make(module, f"{names} {name}", columns, splits, given.get("split"))
-        standins.used("datasets.load_dataset", f"{path}{f' ({name})' if name else ''}: made-up rows, of which {BLOCK} differ")
+        shown = f"{path}{f' ({name})' if name else ''}{f', taken for a copy of {assumed}' if assumed else ''}"
+        standins.used("datasets.load_dataset", f"{shown}: made-up rows, of which {BLOCK} differ")
         return _streamed(module, made) if given.get("streaming") else made
 
     module.load_dataset = load_dataset
     if hasattr(module, "load"):
         module.load.load_dataset = load_dataset
+
+
+def known_as(path: str) -> str:
+    """The names of the well-known data set that a path means, or is a copy of under another owner; empty for none."""
+    exact = next((names for names in corpora.KNOWN if path in names.split()), "")
+    if exact or path.count("/") != 1:
+        return exact
+    return next((names for names in corpora.KNOWN if _bare(path) in map(_bare, names.split())), "")
+
+
+def _bare(path: str) -> str:
+    """A data set's name without its owner, and without what spellings differ in."""
+    return re.sub(r"[^a-z0-9]", "", path.rpartition("/")[2].lower())
+
+
+def _fits(configs: dict[str, corpora.Config], given: dict[str, Any]) -> bool:
+    """Whether what is asked of a copy is there in the original; if not, the two differ, and nobody knows in what else."""
+    name, split = given.get("name"), given.get("split")
+    if "" not in configs and name not in configs and not (name is None and len(configs) == 1):
+        return False
+    _, splits = configs.get("") or configs.get(name) or next(iter(configs.values()))
+    asked = [] if split is None else split if isinstance(split, (list, tuple)) else [split]
+    return all(part in (*splits, "all") for one in asked for part in re.findall(r"[A-Za-z_]\w*", str(one)))
 
 
 def _config(configs: dict[str, corpora.Config], name: Any) -> corpora.Config:
@@ -127,8 +152,7 @@ def _rows(module: Any, seed: str, columns: corpora.Columns, split: str, rows: in
     import pyarrow
 
     length, source = min(abs(rows), MOST), random.Random(f"{seed} {split}")
-    made = {name: _column(module, kind, source, rows < 0) for name, kind in columns.items()}
-    _tell_apart(columns, made, source)
+    made = kinds.block(module, columns, source, rows < 0)
     features = module.Features({name: feature for name, (feature, _) in made.items()})
     block = module.Dataset.from_dict({name: values for name, (_, values) in made.items()}, features=features).data.table
     has_images = any(kind.startswith("image") for kind in columns.values())
@@ -142,98 +166,3 @@ def _rows(module: Any, seed: str, columns: corpora.Columns, split: str, rows: in
     info = module.DatasetInfo(features=features)
     fingerprint = f"{random.Random(f'{seed} {split} {length}').getrandbits(64):016x}"
     return module.Dataset(module.table.InMemoryTable(table), info=info, split=module.NamedSplit(split), fingerprint=fingerprint)
-
-
-def _tell_apart(columns: corpora.Columns, made: dict[str, Any], source: random.Random) -> None:
-    """Have texts and images speak of the first label that there is, and answers of their context."""
-    count = next((_count(kind) for kind in columns.values() if kind.partition(":")[0] in ("class", "int")), 2)
-    labels = [row % count for row in range(BLOCK)]
-    for name, kind in columns.items():
-        what, _, detail = kind.partition(":")
-        if what == "text":
-            made[name] = made[name][0], [sentence(source, label, count) for label in labels]
-        elif what == "long":
-            made[name] = made[name][0], [" ".join(sentence(source, label, count) for _ in range(8)) for label in labels]
-        elif what == "image":
-            made[name] = made[name][0], [_image(source, detail, label, count) for label in labels]
-    if "answers" in columns:
-        first = [context.split()[0] for context in made["context"][1]]
-        made["answers"] = made["answers"][0], [{"text": [word], "answer_start": [0]} for word in first]
-
-
-def _count(kind: str) -> int:
-    detail = kind.partition(":")[2]
-    return int(detail) if detail.isdigit() else len(detail.split(","))
-
-
-def _names(detail: str) -> list[str]:
-    return [str(number) for number in range(int(detail))] if detail.isdigit() else detail.split(",")
-
-
-def _image(source: random.Random, detail: str, label: int, count: int) -> dict[str, Any]:
-    from PIL import Image
-
-    side, channels = map(int, detail.split("x"))
-    spots = min(side, 32)
-    content = pictures.pixels(source, label, count, spots * spots, channels)
-    file = io.BytesIO()
-    Image.frombytes("RGB" if channels == 3 else "L", (spots, spots), content).resize((side, side)).save(file, "PNG")
-    return {"bytes": file.getvalue(), "path": None}
-
-
-def _column(module: Any, kind: str, source: random.Random, is_secret: bool) -> tuple[Any, list[Any]]:
-    """The feature of a column, and its values for one block."""
-    what, _, detail = kind.partition(":")
-    rows = range(BLOCK)
-
-    def text(row: int) -> str:
-        return sentence(source, row % 2, 2)
-
-    def said(row: int) -> list[dict[str, str]]:
-        return [{"content": text(row), "role": "user"}, {"content": text(row + 1), "role": "assistant"}]
-
-    value, listed = module.Value, _listed(module)
-    makers: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
-        "text": lambda: (value("string"), [""] * BLOCK),
-        "long": lambda: (value("string"), [""] * BLOCK),
-        "image": lambda: (module.Image(), [None] * BLOCK),
-        "class": lambda: (module.ClassLabel(names=_names(detail)), [-1 if is_secret else row % _count(kind) for row in rows]),
-        "int": lambda: (value("int64"), [row % int(detail) for row in rows]),
-        "index": lambda: (value("int32"), list(rows)),
-        "name": lambda: (value("string"), [""] * BLOCK),
-        "number": lambda: (value("string"), [str(row % int(detail)) for row in rows]),
-        "letter": lambda: (value("string"), ["ABCDE"[row % int(detail)] for row in rows]),
-        "float": lambda: (value("float32"), [-1.0 if is_secret else 5 * source.random() for _ in rows]),
-        "bool": lambda: (value("bool"), [bool(row % 2) for row in rows]),
-        "sum": lambda: (
-            value("string"),
-            [f"There are {row} and {row}.\n{row}+{row}=<<{row}+{row}={2 * row}>>{2 * row}\n#### {2 * row}" for row in rows],
-        ),
-        "code": lambda: (value("string"), [f"def function_{row}(x):\n    return x + {row}\n" for row in rows]),
-        "texts": lambda: (listed(value("string")), [[text(row) for _ in range(int(detail))] for row in rows]),
-        "lettered": lambda: (
-            {"text": listed(value("string")), "label": listed(value("string"))},
-            [{"text": [text(row) for _ in range(int(detail))], "label": list("ABCDE"[: int(detail)])} for row in rows],
-        ),
-        "answers": lambda: (
-            {"text": listed(value("string")), "answer_start": listed(value("int32"))},
-            [{"text": [""], "answer_start": [0]} for _ in rows],
-        ),
-        "dialogue": lambda: ([{"content": value("string"), "role": value("string")}], [said(row) for row in rows]),
-        "talk": lambda: (value("string"), [f"\n\nHuman: {text(row)}\n\nAssistant: {text(row + 1)}" for row in rows]),
-        "translation": lambda: (
-            dict.fromkeys(detail.split(","), value("string")),
-            [{language: text(row) for language in detail.split(",")} for row in rows],
-        ),
-        "tokens": lambda: (listed(value("string")), [text(row).rstrip(".").split() for row in rows]),
-        "tags": lambda: (
-            listed(module.ClassLabel(names=_names(detail))),
-            [[(row + position) % _count(kind) for position in range(14)] for row in rows],
-        ),
-    }
-    return makers[what]()
-
-
-def _listed(module: Any) -> Callable[[Any], Any]:
-    """How this version of the library writes a list of something."""
-    return getattr(module, "List", None) or module.Sequence

@@ -22,6 +22,10 @@ OWN = re.findall(
     whistle yellow purple orange
     """,
 )
+# Numbers of words, for rows one after another: as uneven as texts are, some beyond the 512 and 1,024 tokens that models take at most.
+SHORT = (14, 5, 23, 1, 40, 9, 61, 17, 3, 31, 90, 12, 27, 7, 48, 19)
+LONG = (120, 40, 230, 75, 700, 160, 25, 310, 90, 60, 1400, 45, 180, 110, 20, 140)
+EXOTIC = ("Café naïve — “so”.", "\U0001f600", "東京 は", "straße №5", "ﬁne\u00a0print", "Ελλάδα", "it’s …", "Привет")
 EVERY = [*COMMON, *OWN, *(str(number) for number in range(100))]
 
 

@@ -7,7 +7,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import alterations, channel, hooks, places, settings
+from gonogo_probe import alterations, amounts, channel, hooks, places, settings
 from gonogo_probe.alterations import seeds
 from gonogo_probe.watchers import lazy
 from gonogo_probe.watchers.process import say_exception
@@ -22,9 +22,11 @@ _told = {"read": 0, "whole": 0, "written": 0}
 
 def start() -> None:
     """Watch omegaconf and hydra."""
+    amounts.start()
     hooks.when_imported("omegaconf.dictconfig", _watch_dictconfig)
     hooks.when_imported("omegaconf.omegaconf", _watch_omegaconf)
     hooks.when_imported("hydra.core.utils", _watch_jobs)
+    hooks.when_imported("hydra._internal.utils", _watch_reports)
     channel.on_flush(_report)
 
 
@@ -77,6 +79,8 @@ def _note(into: dict[str, None], node: Any, key: Any) -> None:
 
 def _watch_omegaconf(module: ModuleType) -> None:
     omegaconf = module.OmegaConf
+    if settings.caps:
+        omegaconf.load = staticmethod(_lowering_load(omegaconf.load))
     for name in ("to_container", "to_object", "to_yaml", "merge", "unsafe_merge", "save"):
         original = getattr(omegaconf, name, None)
         if original is not None:
@@ -89,6 +93,19 @@ def _watch_omegaconf(module: ModuleType) -> None:
         return original_select(cfg, key, *more, **named)
 
     omegaconf.select = staticmethod(select)
+
+
+def _lowering_load(original: Any) -> Any:
+    """A config file that the code loads by itself is lowered as Hydra's is."""
+
+    @functools.wraps(original)
+    def load(*arguments: Any, **named: Any) -> Any:
+        config = original(*arguments, **named)
+        if places.is_direct(sys._getframe(1)):
+            _bound(config)
+        return config
+
+    return load
 
 
 def _whole_of_arguments(original: Any) -> Any:
@@ -127,6 +144,26 @@ def _watch_jobs(module: Any) -> None:
     module.run_job = run_job
 
 
+def _watch_reports(module: Any) -> None:
+    """Hydra prints what goes wrong before the task, and ends with exit code 1: the exception itself says more."""
+    original = getattr(module, "run_and_report", None)
+    if original is None:
+        return  # another version of Hydra
+
+    @functools.wraps(original)
+    def run_and_report(func: Any) -> Any:
+        def said() -> Any:
+            try:
+                return func()
+            except Exception as error:
+                say_exception(error)
+                raise
+
+        return original(said)
+
+    module.run_and_report = run_and_report
+
+
 def _bound(cfg: Any) -> None:
     """Lower what says how much there is to do, and point to stand-ins where data are not there."""
     from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
@@ -152,10 +189,10 @@ def _bound(cfg: Any) -> None:
             if seed is not None:
                 node[key] = seed
                 continue
-            cap = settings.caps.get(shown.lower())
-            if cap is not None and isinstance(value, int) and not isinstance(value, bool) and value > cap:
-                node[key] = cap
-                changed[where] = [value, cap]
+            less = amounts.lowered(shown, value)
+            if less is not None:
+                node[key] = less
+                changed[where] = [value, less]
 
     if isinstance(cfg, DictConfig) and not cfg._is_none() and not cfg._is_missing():
         with flag_override(cfg, ["struct", "readonly"], [False, False]):

@@ -41,6 +41,8 @@ def _watch(module: ModuleType) -> None:
                 "place": places.caller(sys._getframe(1)),
                 "batch_size": getattr(self, "batch_size", None),
                 "passes": [],
+                "taken": [],
+                "worked": [],
                 "used": [],
                 "forwards": 0,
                 "backwards": 0,
@@ -63,7 +65,8 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
         yield from batches
         return
     most, index = limit(), len(entry["passes"])
-    entry["passes"].append(0)
+    for count in ("passes", "taken", "worked"):
+        entry[count].append(0)
     entry["used"].append(place)
     is_altered = number in settings.alter.get(alterations.LABELS, {}).get(settings.run, {}).get("loaders", ())
     for batch in batches:
@@ -77,11 +80,14 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
         labelled.begin(number, index)
         try:
             yield batch
+            entry["taken"][index] += 1
         finally:  # also where the loop is left by `break`
             labelled.begin(None, 0)
             forwards, backwards = training.counted()
             entry["forwards"] += forwards - before[0]
             entry["backwards"] += backwards - before[1]
+            entry["worked"][index] += (forwards, backwards) != before
+            _changed.add(number)  # type: ignore[arg-type]
         if most is not None and entry["passes"][index] >= most:
             return
 
@@ -97,6 +103,7 @@ def _report() -> None:
             batch_size=entry["batch_size"],
             passes=len(entry["passes"]),
             batches=entry["passes"][:50],
+            used_batches=[worked or taken for worked, taken in zip(entry["worked"][:50], entry["taken"])],
             forwards=entry["forwards"],
             backwards=entry["backwards"],
             used=[list(place) for place in dict.fromkeys(entry["used"][:50]) if place is not None][:8],

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import operator
 import sys
+import weakref
 from types import ModuleType
 from typing import Any
 
@@ -14,7 +16,7 @@ from gonogo_probe import channel, hooks, places
 MOST_KEYS = 2000
 _keys: dict[str, list[Any]] = {}  # key -> [rows, last finite value, non-finite values, place, turn, changed]
 _turns = itertools.count(1)
-_last_step: dict[str, int] = {}
+_next_step: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # run -> the step that a row without one gets
 
 
 def start() -> None:
@@ -87,8 +89,8 @@ def _watch_methods(owner: Any) -> None:
         if isinstance(data, dict):
             place = places.caller(sys._getframe(1))
             _note("", data, place)
-            if isinstance(step, int):
-                _note_step(run, step, place)
+            commit = given[2] if len(given) > 2 else named.get("commit")
+            _note_step(run, step, commit, place)
             channel.tick()
         return log(*arguments, **named)
 
@@ -103,12 +105,21 @@ def _watch_methods(owner: Any) -> None:
     owner.log, owner.finish = logged, finished
 
 
-def _note_step(run: Any, step: int, place: Any) -> None:
-    name = str(getattr(run, "id", ""))
-    last = _last_step.get(name)
-    if last is not None and step < last:
-        channel.emit("wandb", what="step-back", place=place, step=step, last=last, id=name[:200])
-    _last_step[name] = max(step, last if last is not None else step)
+def _note_step(run: Any, step: Any, commit: Any, place: Any) -> None:
+    """Count steps as the client does: a row without a step ends the row at hand, one with a step leaves it open, unless `commit` says."""
+    at = _next_step.get(run)
+    if at is None:
+        first = getattr(run, "starting_step", 0)  # of a run that goes on
+        at = first if isinstance(first, int) else 0
+    if step is not None:
+        try:
+            given = operator.index(step)
+        except TypeError:
+            return  # the client says what is wrong with it
+        if given < at:
+            channel.emit("wandb", what="step-back", place=place, step=given, last=at, id=str(getattr(run, "id", ""))[:200])
+        at = max(at, given)
+    _next_step[run] = at + 1 if commit or (commit is None and step is None) else at
 
 
 def _note(prefix: str, data: dict[Any, Any], place: Any) -> None:

@@ -1,0 +1,1 @@
+"""What the trial finds on real experiments that somebody has labelled."""

@@ -1,0 +1,125 @@
+"""What the trial finds on real experiments that somebody has labelled, and how long it takes.
+
+    uv run python -m benchmarks.dynamic TREES LABELS.jsonl [--only PART …] [--every 1] [--seconds 600] [--readings readings.toml]
+
+TREES and LABELS are those of `benchmarks.real`. Each experiment runs in the sandbox, whatever the static stages found (`--keep-going`): the
+first of its runs, in one environment for all. A finding of the trial that is near a label counts as found; any other has to be read:
+READINGS is a TOML table of `case_id = "true"` or `"false"`. A case without a decided finding is undecided, or missed where a label says
+that its trial fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.real.matching import is_about
+
+STAGES = ("trial", "rehearsal")
+FOUND, TRUE, FALSE, UNREAD, UNDECIDED, MISSED, CLEAN = "found", "other, true", "other, false", "unread", "undecided", "missed", "clean"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case: what came of it, in seconds, and what was said."""
+
+    case: str
+    result: str
+    seconds: float
+    said: str
+
+
+def check(tree: Path, python: Path, run_timeout: int) -> tuple[dict[str, Any] | None, float]:
+    """The verdict of the real command on the first run of an experiment, None where there is none, and its seconds."""
+    runs = sorted(path.stem for folder in ("run", "runs") for path in (tree / "config" / folder).glob("*.yaml"))
+    command = [sys.executable, "-m", "gonogo", "check", str(tree), "--to", "trial", "--keep-going", "--format", "json"]
+    command += ["--python", str(python), "--run-timeout", str(run_timeout), *(["--runs", runs[0]] if runs else [])]
+    started = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        return json.loads(done.stdout), time.monotonic() - started
+    except ValueError:
+        return None, time.monotonic() - started
+
+
+def weigh(case: dict[str, Any], verdict: dict[str, Any] | None, tree: Path, reading: str | None) -> tuple[str, str]:
+    """What came of a case, and what was said.
+
+    Args:
+        case: the labelled case.
+        verdict: the gate's, None where it gave none.
+        tree: the experiment.
+        reading: what somebody who read the finding says of it.
+    """
+    if verdict is None:
+        return UNDECIDED, "no verdict"
+    findings = [each for each in verdict["findings"] if each["stage"] in STAGES and each["severity"] == "error"]
+    told = "; ".join(f"{each['rule']} {each['location']['path']}:{each['location']['line']} {each['message'][:120]}" for each in findings)
+    if findings:
+        labels = [label for label in case["real_defects"] if label["blocks"] in ("trial", "eval", "full")]
+        near = any(is_about(label, finding, tree) for label in labels for finding in findings)
+        return (FOUND if near else {"true": TRUE, "false": FALSE}.get(reading or "", UNREAD)), told
+    if verdict["undecided"]:
+        return UNDECIDED, verdict["undecided"][0][:200]
+    if not any(stage["name"] == "trial" and stage["status"] == "ran" for stage in verdict["stages"]):
+        return UNDECIDED, "the trial did not run"
+    fails = any(label["blocks"] == "trial" for label in case["real_defects"])
+    return (MISSED if fails else CLEAN), ""
+
+
+def table(rows: Iterable[Row]) -> Iterator[str]:
+    """The report as Markdown."""
+    yield "| case | result | seconds | said |\n|---|---|---|---|"
+    counts: Counter[str] = Counter()
+    for row in rows:
+        counts[row.result] += 1
+        said = " ".join(row.said.replace("|", "/").split())
+        yield f"| {row.case} | {row.result} | {row.seconds:.0f} | {said} |"
+    yield f"\n{', '.join(f'{name}: {count}' for name, count in counts.most_common())}"
+
+
+def measure(cases: list[dict[str, Any]], options: argparse.Namespace) -> Iterator[Row]:
+    """A row for each case whose tree is there, until the time is up."""
+    readings = tomllib.loads(options.readings.read_text("utf-8")) if options.readings else {}
+    until = time.monotonic() + options.seconds
+    for case in cases[:: options.every]:
+        name, tree = case["case_id"], options.trees / case["case_id"].replace("/", "_")
+        if not tree.is_dir() or (options.only and not any(part in name for part in options.only)):
+            continue
+        if time.monotonic() > until:
+            return
+        verdict, seconds = check(tree, options.python, options.run_timeout)
+        result, said = weigh(case, verdict, tree, readings.get(name))
+        yield Row(name, result, seconds, said)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("trees", type=Path, help="a folder with one folder for each labelled version")
+    parser.add_argument("labels", type=Path, help="the labels, one JSON object a line")
+    parser.add_argument("--only", nargs="*", default=[], help="cases with one of these in their id")
+    parser.add_argument("--every", type=int, default=1, help="one of so many cases")
+    parser.add_argument("--seconds", type=float, default=600, help="begin no further case after so many")
+    parser.add_argument("--run-timeout", type=int, default=90)
+    parser.add_argument("--python", type=Path, default=Path(sys.prefix), help="one environment for all")
+    parser.add_argument("--readings", type=Path, help="what somebody who read the findings says of them")
+    options = parser.parse_args()
+    try:
+        cases = [json.loads(line) for line in options.labels.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        sys.exit(f"The labels can't be read: {error}")
+    for line in table(measure(cases, options)):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()

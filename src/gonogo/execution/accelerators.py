@@ -1,0 +1,44 @@
+"""Failures for want of an accelerator: what libraries say where there is none, which is no fault of the experiment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from gonogo.execution.observations import Raised
+
+# What torch, accelerate, transformers, bitsandbytes, flash-attn, triton, Lightning and CuPy say, each in its own words.
+_SAYS = re.compile(
+    r"not compiled with (?:cuda|xpu|hip|nccl|mps)|found no nvidia|no nvidia (?:driver|gpu)|no (?:cuda|hip|xpu) gpus?"
+    r"|no cuda-?(?: ?capable)? devices?|cuda (?:is not|isn't|not) available|cuda\.is_available\(\) is false"
+    r"|cuda (?:driver|initialization|error)"
+    r"|invalid device (?:id|ordinal)|lib(?:cudart|cuda|cudnn|nccl|cublas)\b|gpu not found"
+    r"|no gpus? (?:was |were )?(?:found|available|detected)|gpus? (?:is|are) (?:needed|required)"
+    r"|(?:requires?|needs?|only (?:works|runs|supported|available) (?:on|with)) (?:an? )?(?:nvidia )?(?:cuda|gpu)"
+    r"|(?:doesn't|does not) support bf16/gpu|not supported on cpu"
+    r"|(?:fp16|bf16|half|mixed) precision.{0,60}(?:requires?|needs?|can ?not|can't|not supported)"
+    r"|not implemented for '(?:half|bfloat16|float8\w*)'|flash[_ ]?attn|flash[_ ]?attention|bitsandbytes|nvml|mps backend"
+    r"|(?:0|no) active drivers?|an active gpu|doesn't have nccl|nccl (?:is not|backend|error)|processgroupnccl",
+    re.IGNORECASE,
+)
+_LIBRARY = re.compile(
+    r"\b(?:flash_attn|bitsandbytes|triton|apex|xformers|deepspeed|cupy|pynvml|tensorrt|vllm|unsloth|auto_gptq|mamba_ssm|causal_conv1d)\b"
+)
+_IMPORTS = ("ImportError", "ModuleNotFoundError", "PackageNotFoundError", "OSError")
+# What a program raises itself where it looks for an accelerator; another type tells of something else.
+_OWN = ("RuntimeError", "AssertionError", "OSError", "EnvironmentError", "SystemExit", "ValueError")
+
+
+def missing(chain: Iterable[Raised]) -> str:
+    """Why a failure may be for want of an accelerator alone; empty if nothing says so.
+
+    Args:
+        chain: what was raised, the last first.
+    """
+    for raised in chain:
+        if raised.own and raised.type not in _OWN:
+            continue
+        if _SAYS.search(raised.message) or (raised.type in _IMPORTS and _LIBRARY.search(raised.message)):
+            where = f" ({raised.place[0]}:{raised.place[1]})" if raised.place is not None else ""
+            return f"it needs an accelerator{where}, which the sandbox does not have"
+    return ""
