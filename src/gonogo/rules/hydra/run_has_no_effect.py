@@ -73,6 +73,8 @@ def _overruled(traces: list[Trace], places: ConfigPlaces) -> Iterator[Violation]
             place = (*prefix, *path)
             shared, composed = value_at(places.shared.value, place), value_at(composition.config, place)
             is_plain = not isinstance(shared, (dict, list)) and not (isinstance(value, str) and "${" in value)
+            if shared is NOTHING or composed is NOTHING:
+                continue
             if path[0] == "defaults" or not is_plain or ".".join(place) in given or shared != composed or composed == value:
                 continue
             yield Violation(
