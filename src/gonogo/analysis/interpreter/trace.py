@@ -167,10 +167,19 @@ class MissingChild(Event):
 
 @dataclass(frozen=True)
 class Instantiated(Event):
-    """A mapping with a `_target_` that Hydra is told to instantiate, and the keys it has by then; none where there may be others."""
+    """A mapping with a `_target_` that Hydra is told to instantiate.
+
+    Attributes:
+        path: where it stood in the composed config.
+        keys: what it has by then and what the call adds; none where there may be others.
+        places: how many arguments the call gives by place.
+        is_complete: what it lacks is not given later, as to a partial.
+    """
 
     path: Path
     keys: frozenset[str]
+    places: int = 0
+    is_complete: bool = False
 
 
 @dataclass(frozen=True)
@@ -309,9 +318,9 @@ class Trace:
         return self.of(Raised)
 
     @property
-    def instantiated(self) -> dict[Path, frozenset[str]]:
-        """By path, the keys of what Hydra is told to instantiate, as they were the first time."""
-        return {event.path: event.keys for event in reversed(self.of(Instantiated))}
+    def instantiated(self) -> dict[Path, Instantiated]:
+        """By path, what Hydra is told to instantiate, as it was the first time."""
+        return {event.path: event for event in reversed(self.of(Instantiated))}
 
     @property
     def composition(self) -> Composition | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import ast
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import argument, calls, enclosing_function, origin, text_of
+from gonogo.analysis.python.paths import TREE, WORKING, PathReader
 
 STARTERS = frozenset(
     {f"subprocess.{name}" for name in ("run", "Popen", "call", "check_call", "check_output", "getoutput", "getstatusoutput")}
     | {"os.system", "os.popen", "os.execv", "os.execvp", "os.execvpe", "runpy.run_module", "runpy.run_path"}
 )
+
+MOST_STEPS = 20  # on the way from a call to the words of its command
 
 
 def starts(module: Module) -> Iterator[tuple[ast.Call, list[str]]]:
@@ -30,6 +33,30 @@ def started_module(words: list[str]) -> str | None:
         return words[words.index("-m") + 1]
     except (ValueError, IndexError):
         return None
+
+
+def started_script(module: Module, call: ast.Call, modules: Mapping[str, Module]) -> Module | None:
+    """The module whose file a call starts by its path; None where it starts none, or which one is not known.
+
+    Args:
+        module: where the call stands.
+        call: it starts a process.
+        modules: every module, by path.
+    """
+    pending = [argument(call, 0, "args")]
+    for _ in range(MOST_STEPS):
+        node = pending.pop() if pending else None
+        if isinstance(node, ast.Name):
+            pending += _assigned(module, node)
+        elif isinstance(node, ast.BinOp):
+            pending += [node.left, node.right]
+        elif isinstance(node, (ast.List, ast.Tuple)):
+            for entry in node.elts:
+                paths = PathReader(module, None).read(entry)
+                path = next(iter(paths)) if len(paths) == 1 else None
+                if path is not None and path.root in (TREE, WORKING) and path.name.endswith(".py"):
+                    return modules.get("/".join(path.parts))
+    return None
 
 
 def _words(module: Module, node: ast.expr | None, depth: int) -> Iterator[str]:

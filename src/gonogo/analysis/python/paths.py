@@ -194,6 +194,8 @@ class PathReader:
             return frozenset({WrittenPath(WORKING)})
         if (name in FIXED or name.endswith("to_absolute_path")) and node.args:
             return _fixed(self.read(node.args[0], depth))
+        if name == "os.path.dirname" and node.args:
+            return _parents(self.read(node.args[0], depth), 1)
         if name in WRAPPERS and node.args:
             return self.read(node.args[-1 if name.endswith("cast") else 0], depth)
         return self._method(node, depth)

@@ -19,6 +19,7 @@ TRANSPARENT = {
 PLAIN_BASES = {
     "object", "ABC", "Generic", "Exception", "ValueError", "RuntimeError", "TypeError",
     "Module", "Dataset", "IterableDataset", "Sampler", "Function", "Optimizer", "Callback", "NodeVisitor", "Thread",
+    "LightningModule", "LightningDataModule",
 }  # fmt: skip
 
 

@@ -123,6 +123,8 @@ class Gradients:
         return cut
 
     def _read(self, value: Value) -> bool | None:
+        if isinstance(value, Const) and value.value is None:
+            return None  # a method that the classes below give, or one that raises
         if isinstance(value, (Const, Ref, Text, Formatted, Function, Class, ModuleValue, Span)):
             return False
         if value in self._leaves:

@@ -72,13 +72,22 @@ def _uses(symbols: Symbols, imports: list[Import], served: set[str]) -> Iterator
         for node in module.of(ast.Attribute):
             dotted = origin(module, node)
             removed = absent_name(dotted) if dotted.partition(".")[0] in served and node.attr not in symbols.stored_attributes else None
-            if removed is not None and not provides_for_absence(module, node):
+            if removed is not None and _is_of_import(symbols, module, node) and not provides_for_absence(module, node):
                 owner, _, name = dotted.rpartition(".")
                 yield f"`{owner}` has no `{name}`", _instead(removed), module.location(node), removed
         for call in calls(module):
             function = origin(module, call.func)
             if function.partition(".")[0] in served and not provides_for_absence(module, call):
-                yield from _arguments(module, call, function)
+                found = list(_arguments(module, call, function))
+                yield from found if found and _is_of_import(symbols, module, call.func) else ()
+
+
+def _is_of_import(symbols: Symbols, module: Module, node: ast.expr) -> bool:
+    """Whether the first name of a chain is surely an import there, and no variable or parameter of the same name."""
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    found = symbols.scopes(module).lookup(node.id, node) if isinstance(node, ast.Name) else None
+    return found is not None and all(isinstance(binding, (ast.Import, ast.ImportFrom)) for binding in found[1])
 
 
 def _arguments(module: Module, call: ast.Call, function: str) -> Iterator[tuple[str, str, Location, Removed]]:
@@ -121,4 +130,5 @@ GOOD = [
     Tree({"src/preprocess.py": Edit(_NUMPY, f"{_NUMPY}\n{_ASKED}")}),
     Tree({"src/preprocess.py": Edit(_NUMPY, f"{_NUMPY}\n{_GIVEN_BACK}")}),
     Tree({"src/train.py": Edit("    run.finish()", "    print(OmegaConf.to_container(cfg))\n    run.finish()")}),
+    Tree({"src/train.py": Edit("    run.finish()", "    omegaconf = OmegaConf.create()\n    print(omegaconf.a)\n    run.finish()")}),
 ]

@@ -9,8 +9,11 @@ from packaging.utils import canonicalize_name
 
 from gonogo.analysis.project.dependencies import are_dynamic, dependency_faults, requirements
 from gonogo.analysis.project.distributions import closure, is_known, providers
+from gonogo.analysis.project.implied import Implied, implied
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.imports import Import
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import origin
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -42,13 +45,16 @@ UNDECIDED = {
     scope=Scope.PROGRAM,
     settles=("import", "dependency"),
 )
-def undeclared_import(pyproject: Pyproject | None, outside_imports: list[Import], contract: Contract) -> Iterator[Violation]:
+def undeclared_import(
+    pyproject: Pyproject | None, outside_imports: list[Import], contract: Contract, modules: dict[str, Module]
+) -> Iterator[Violation]:
     """A third-party import whose distribution is not declared.
 
     What it does:
         Maps every import that neither the standard library nor the project serves to its distribution and looks for it among the
         dependencies, extras and dependency groups. It is a warning where another dependency brings the distribution along, or may; in a
-        project of any shape a note. There, what is not declared at all is a warning.
+        project of any shape a note. There, what is not declared at all is a warning. It also warns of calls for which a library imports
+        something that it does not bring along: `device_map=` needs accelerate, `load_in_4bit=` bitsandbytes, `read_parquet` pyarrow.
 
     Why it matters:
         `uv run` installs what is declared: the import fails, often hours later when it stands inside a function. What only comes along
@@ -76,6 +82,29 @@ def undeclared_import(pyproject: Pyproject | None, outside_imports: list[Import]
         ):
             # A project of any shape has scripts and extras of its own, for which people install more.
             yield fault if contract.scope is Scope.RUNS or fault.severity is not None else replace(fault, severity=Severity.WARNING)
+    yield from _implied(pyproject, outside_imports, modules)
+
+
+def _implied(pyproject: Pyproject, imports: list[Import], modules: dict[str, Module]) -> Iterator[Violation]:
+    """What calls of libraries need and nobody declares: one finding for each distribution."""
+    written = requirements(pyproject)
+    declared = {requirement.name for requirement in written}
+    there = closure(declared) | {name for entry in imports for name in providers(entry.top)}  # an import of it is spoken of above
+    found: dict[str, tuple[Module, Implied]] = {}
+    for module in modules.values():
+        for use in implied(module):
+            library = providers(origin(module, use.call.func).partition(".")[0])
+            # `transformers[torch]` may bring it along, and so may what the table does not know.
+            may_bring = any("[" in entry.text or not is_known(entry.name) for entry in written)
+            if library and library[0] in declared and not may_bring and not there & set(use.needs):
+                found.setdefault(use.needs[0], (module, use))
+    for distribution, (module, use) in found.items():
+        yield Violation(
+            module.location(use.call),
+            f"{use.because} needs `{distribution}`, which is not declared, and no declared dependency brings it along",
+            f"add `{distribution}` to `dependencies`",
+            severity=Severity.WARNING,
+        )
 
 
 def _violation(distribution: str, entries: list[Import], declared: set[str], along: Severity) -> Iterator[Violation]:
@@ -100,6 +129,15 @@ _SKLEARN = "from sklearn.datasets import load_digits"
 _NUMPY = "import numpy as np"
 _TORCH = "from torch import nn\n"
 _TIMM = Edit(_TORCH, f"{_TORCH}from timm import create_model\n")
+_TRANSFORMERS = Edit('    "torch>=2.4",\n', '    "torch>=2.4",\n    "transformers>=4.46",\n')
+_ACCELERATE = Edit(_TRANSFORMERS.old, f'{_TRANSFORMERS.new}    "accelerate>=1.0",\n')
+_FIRST = "IMAGE_PIXELS = 8 * 8"
+_LOADS = """from transformers import AutoModel
+
+
+def encoder(name):
+    return AutoModel.from_pretrained(name, device_map="auto", cache_dir=".cache")"""
+_UNPLACED = _LOADS.replace('"auto"', "None")
 BAD = [
     Tree({"pyproject.toml": Edit('    "scikit-learn>=1.5",\n', ""), "src/preprocess.py": Edit(_SKLEARN, f"{_SKLEARN}  # <- here")}),
     Tree(
@@ -109,8 +147,11 @@ BAD = [
         }
     ),
     Tree({"src/model.py": Edit(_TORCH, f"{_TORCH}from timm import create_model  # <- here\n")}),
+    Tree({"pyproject.toml": _TRANSFORMERS, "src/model.py": Edit(_FIRST, f"{_LOADS}  # <- here\n{_FIRST}")}),
 ]
 GOOD = [
     Tree({"src/model.py": Edit(_TORCH, f"{_TORCH}\ntry:\n    import timm\nexcept ImportError:\n    timm = None\n")}),
     Tree({"pyproject.toml": Edit("\n# The code", '\n[dependency-groups]\nimages = ["timm>=1.0"]\n\n# The code'), "src/model.py": _TIMM}),
+    Tree({"pyproject.toml": _ACCELERATE, "src/model.py": Edit(_FIRST, f"{_LOADS}\n{_FIRST}")}),
+    Tree({"pyproject.toml": _TRANSFORMERS, "src/model.py": Edit(_FIRST, f"{_UNPLACED}\n{_FIRST}")}),
 ]

@@ -12,18 +12,18 @@ from gonogo.rules.hydra.unknown_config_key import expression
 
 ACTIONS = {
     "json": "convert it first: `OmegaConf.to_container(cfg, resolve=True)`",
-    "isinstance": "ask for `DictConfig` (or `collections.abc.Mapping`) as well",
+    "isinstance": "ask for `DictConfig` or `ListConfig` (`collections.abc.Mapping` or `Sequence`) as well",
     "signature": "pass the parameters by name, or take the key out of the config",
 }
 
 
 @rule("HYD110", "dictconfig-misuse", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE, scope=Scope.HYDRA)
 def dictconfig_misuse(traces: list[Trace]) -> Iterator[Violation]:
-    """A DictConfig is used where only a plain dict will do.
+    """A DictConfig or ListConfig is used where only a plain dict or list will do.
 
     What it does:
-        Finds `json.dump` of a config, `isinstance(config, dict)` on its own, `**config` into a function of the project that lacks a
-        parameter for one of its keys, and `cfg.hydra`, which `@hydra.main` takes out of the config.
+        Finds `json.dump` of a config, `isinstance(config, dict)` and `isinstance(values, (list, tuple))` on their own, `**config` into a
+        function of the project that lacks a parameter for one of its keys, and `cfg.hydra`, which `@hydra.main` takes out of the config.
 
     Why it matters:
         The first and the last two raise; the second is silently false, so the branch never runs.
@@ -34,7 +34,7 @@ def dictconfig_misuse(traces: list[Trace]) -> Iterator[Violation]:
     for trace in traces:
         for misuse in trace.misuses:
             location = misuse.site.module.location(misuse.site.node)
-            yield Violation(location, f"a DictConfig is misused: {misuse.detail}", ACTIONS[misuse.what], runs=(trace.run_id,))
+            yield Violation(location, f"a part of the config is misused: {misuse.detail}", ACTIONS[misuse.what], runs=(trace.run_id,))
         for access in trace.accesses:
             if access.path == ("hydra",) and not access.guarded and not access.doubtful:
                 location = access.site.module.location(access.site.node)
@@ -66,7 +66,32 @@ _TOLD_APART = (
     "    settings = cfg.run.training\n    if not isinstance(settings, dict):\n        settings = dict(settings)\n"
     '    wanted = settings["epochs"]\n',
 )
+_WIDTHS = "        hidden_units=model_cfg.hidden_units,\n"
+_LISTED = Edit("  hidden_units: 64", "  hidden_units: [64]")
+BAD += [
+    Tree(
+        {
+            "config/run/proposed-mlp-digits.yaml": _LISTED,
+            "src/model.py": Edit(
+                _WIDTHS,
+                "        hidden_units=(\n            model_cfg.hidden_units[0]\n"
+                "            if isinstance(model_cfg.hidden_units, (list, tuple))  # <- here\n"
+                "            else model_cfg.hidden_units\n        ),\n",
+            ),
+        }
+    )
+]
 GOOD = [
+    Tree(
+        {
+            "config/run/proposed-mlp-digits.yaml": _LISTED,
+            "src/model.py": Edit(
+                _WIDTHS,
+                "        hidden_units=int(model_cfg.hidden_units)\n        if isinstance(model_cfg.hidden_units, (int, float))\n"
+                "        else list(model_cfg.hidden_units)[0],\n",
+            ),
+        }
+    ),
     Tree({"src/train.py": Edit("    run.finish()", "    print(OmegaConf.to_yaml(cfg.run.training))\n    run.finish()")}),
     *(Tree({"src/train.py": Edit(_EPOCHS, f"{text}    epochs = 1 if cfg.trial_mode else wanted\n")}) for text in _TOLD_APART),
 ]

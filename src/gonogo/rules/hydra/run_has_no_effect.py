@@ -23,7 +23,8 @@ def run_has_no_effect(traces: list[Trace], runs: list[Run], contract: Contract, 
 
     What it does:
         Looks for the run config's values in what Hydra composes for this run, in any of its processes; code that reads the file
-        itself counts as well. Two run configs that say the same apart from their id are reported too.
+        itself counts as well. Two run configs that say the same apart from their id are reported too, and so is a value of a run config
+        that one of the shared config replaces, as without `_self_` first that is merged last.
 
     Why it matters:
         Every run then trains the same thing under another name, and the comparison compares a method with itself.
@@ -32,6 +33,7 @@ def run_has_no_effect(traces: list[Trace], runs: list[Run], contract: Contract, 
         Make the run configs a group of the defaults list (`- run: ???`), and let nothing later fix one of them.
     """
     yield from _lost(traces, config_places)
+    yield from _overruled(traces, config_places)
     yield from _twins(runs, contract)
 
 
@@ -55,6 +57,34 @@ def _lost(traces: list[Trace], places: ConfigPlaces) -> Iterator[Violation]:
             related,
             (trace.run_id,),
         )
+
+
+def _overruled(traces: list[Trace], places: ConfigPlaces) -> Iterator[Violation]:
+    """Values of a run config in whose place the shared config's own value is composed, as that is merged later."""
+    for trace in traces:
+        run, composition = places.runs.get(trace.run_id), trace.composition
+        prefix = places.prefix_of(run, composition) if run is not None else None
+        if run is None or composition is None or composition.config is None or prefix is None or trace.loads_unknown:
+            continue
+        if any(path[:2] == (FILE_ROOT, run.path) for path in trace.used | trace.used_whole):
+            continue  # the code reads the file by itself
+        given = {text.partition("=")[0].lstrip("+~") for text in composition.overrides}
+        for path, value in _values(run).items():
+            place = (*prefix, *path)
+            shared, composed = value_at(places.shared.value, place), value_at(composition.config, place)
+            is_plain = not isinstance(shared, (dict, list)) and not (isinstance(value, str) and "${" in value)
+            if shared is NOTHING or composed is NOTHING:
+                continue
+            if path[0] == "defaults" or not is_plain or ".".join(place) in given or shared != composed or composed == value:
+                continue
+            yield Violation(
+                places.locate(place) or at(places.shared_path),
+                f"`{'.'.join(place)}` of the run config has no effect: the shared config is merged later, and puts this in its place",
+                "write `- _self_` before the run's group in the defaults list, or take the key out of the shared config",
+                (Related(location=run.locate(path), label="the run config says this"),),
+                (trace.run_id,),
+                f"run config: {value!r}; composed: {composed!r}",
+            )
 
 
 def _values(run: Run) -> dict[Path, Any]:
@@ -96,20 +126,31 @@ def _twins(runs: list[Run], contract: Contract) -> Iterator[Violation]:
             )
 
 
-BAD = Tree(
-    {
-        "config/run/comparative-1-mlp-digits.yaml": (
-            Edit("method: cross-entropy", "method: label-smoothing"),
-            Edit("objective: cross_entropy", "objective: smoothed_cross_entropy"),
-            Edit("label_smoothing: 0.0", "label_smoothing: 0.1"),
-        )
-    },
-    at="config/run/comparative-1-mlp-digits.yaml",
-)
-GOOD = Tree(
-    {
-        "config/run/comparative-1-mlp-digits.yaml": Edit(
-            "run_id: comparative-1-mlp-digits", "run_id: comparative-1-mlp-digits\nnotes: the baseline"
-        )
-    }
-)
+_UNORDERED = Edit("  - _self_\n  - run: ???\n", "  - run: ???\n")
+_SHARED = Edit("trial_mode: false\n", "run:\n  training:\n    label_smoothing: 0.05  # <- here\ntrial_mode: false\n")
+BAD = [
+    Tree(
+        {
+            "config/run/comparative-1-mlp-digits.yaml": (
+                Edit("method: cross-entropy", "method: label-smoothing"),
+                Edit("objective: cross_entropy", "objective: smoothed_cross_entropy"),
+                Edit("label_smoothing: 0.0", "label_smoothing: 0.1"),
+            )
+        },
+        at="config/run/comparative-1-mlp-digits.yaml",
+    ),
+    Tree({"config/config.yaml": (_UNORDERED, _SHARED)}),
+    Tree({"config/config.yaml": (Edit(_UNORDERED.old, "  - run: ???\n  - _self_\n"), _SHARED)}),
+]
+GOOD = [
+    Tree(
+        {
+            "config/run/comparative-1-mlp-digits.yaml": Edit(
+                "run_id: comparative-1-mlp-digits", "run_id: comparative-1-mlp-digits\nnotes: the baseline"
+            )
+        }
+    ),
+    Tree({"config/config.yaml": Edit(_SHARED.old, _SHARED.new.replace("  # <- here", ""))}),
+    Tree({"config/config.yaml": (_UNORDERED, Edit(_SHARED.old, f"run:\n  training:\n    seed: 44\n{_SHARED.old}"))}),
+    Tree({"config/config.yaml": (_UNORDERED, Edit(_SHARED.old, f"run:\n  training:\n    other: 1\n{_SHARED.old}"))}),
+]

@@ -7,67 +7,83 @@ from typing import Any
 
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.config_places import ConfigPlaces
-from gonogo.analysis.project.targets import KEY, Path, find_target, refused_keys, signature_of, targets
+from gonogo.analysis.project.targets import KEY, Path, find_target, lacking, namesake, refused_keys, signature_of, targets
 from gonogo.analysis.python.symbols import Definition, Symbols
 from gonogo.model.contract import Scope
+from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
-from gonogo.rules.base import Edit, Tree, Violation, at, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, quoted, rule
 
 
 @rule("HYD116", "unknown-target", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE, scope=Scope.HYDRA, certainty=Certainty.PROVEN)
-def unknown_target(traces: list[Trace], symbols: Symbols, config_places: ConfigPlaces) -> Iterator[Violation]:
-    """A `_target_` of the config that the project does not have, or that takes no such key.
+def unknown_target(traces: list[Trace], symbols: Symbols, config_places: ConfigPlaces, experiment: Experiment) -> Iterator[Violation]:
+    """A `_target_` of the config that is not there, takes no such key, or is not given what it needs.
 
     What it does:
         Looks up every `_target_` of every composed config that names something of the project's own. Where the code was seen to hand the
-        mapping to `hydra.utils.instantiate`, its keys are held against the signature too; where it was not, so that it may never be
-        instantiated, a missing name is a warning. Names of installed packages, star imports, `**kwargs`, decorated and inherited
-        constructors are unknown.
+        mapping to `hydra.utils.instantiate`, its keys and what the call adds are held against the signature too; where it was not, so that
+        it may never be instantiated, a missing name is a warning. A package counts as missing where nothing but configs speaks of it, and
+        the project has something of that name elsewhere. Names of installed packages, star imports, `**kwargs`, decorated and inherited
+        constructors are unknown, and a partial may lack arguments.
 
     Why it matters:
-        `hydra.utils.instantiate` fails as soon as it comes to it: with an ImportError for the name, with a TypeError for the key.
+        `hydra.utils.instantiate` fails as soon as it comes to it: with an ImportError for the name, with a TypeError for the arguments.
 
     Instead:
-        Write the dotted name as an import would have it, and only keys that are parameters.
+        Write the dotted name as an import would have it, only keys that are parameters, and every parameter without a default.
     """
+    meant: dict[str, str | None] = {}
     for trace in traces:
         composition = trace.composition
         for path, node in targets(composition.config) if composition is not None else ():
-            target = find_target(node[KEY], symbols)
-            if target is not None and target.missing is not None:
-                yield _missing(trace, path, node[KEY], target.missing, config_places)
-            elif target is not None and target.definition is not None and trace.instantiated.get(path):
-                yield from _refused(trace, path, node, target.definition, symbols, config_places)
+            name, target = node[KEY], find_target(node[KEY], symbols)
+            if target is None:
+                if name not in meant:
+                    meant[name] = namesake(name, symbols, experiment)
+                if meant[name] is not None:
+                    message = f"`{name}` is not there: nothing but configs speaks of such a package; did you mean `{meant[name]}`?"
+                    yield _missing(trace, path, message, config_places, Certainty.DERIVED)
+            elif target.missing is not None:
+                owner, member = target.missing
+                yield _missing(trace, path, f"`{name}` is not there: `{owner}` has no `{member}`", config_places)
+            elif target.definition is not None and path in trace.instantiated:
+                yield from _misfits(trace, path, node, target.definition, symbols, config_places)
 
 
-def _missing(trace: Trace, path: Path, name: str, missing: tuple[str, str], places: ConfigPlaces) -> Violation:
+def _missing(trace: Trace, path: Path, message: str, places: ConfigPlaces, certainty: Certainty | None = None) -> Violation:
     return Violation(
         _place(trace, (*path, KEY), places),
-        f"`{name}` is not there: `{missing[0]}` has no `{missing[1]}`",
+        message,
         "name a function or class that is there",
         runs=(trace.run_id,),
         evidence=_shown(path),
         severity=None if path in trace.instantiated else Severity.WARNING,
+        certainty=certainty,
     )
 
 
-def _refused(
+def _misfits(
     trace: Trace, path: Path, node: dict[str, Any], definition: Definition, symbols: Symbols, places: ConfigPlaces
 ) -> Iterator[Violation]:
-    signature = signature_of(definition, symbols)
-    given = trace.instantiated[path]
-    for key in refused_keys(node, signature) if signature is not None else ():
-        if key in given:
-            defined = definition.module.location(definition.node)
-            head = Location(path=defined.path, line=defined.line, column=defined.column, end_line=defined.line)
+    """The keys that a target does not take, and the parameters that nothing is given for."""
+    signature, given = signature_of(definition, symbols), trace.instantiated[path]
+    if signature is None or not given.keys:
+        return
+    defined = definition.module.location(definition.node)
+    head = Location(path=defined.path, line=defined.line, column=defined.column, end_line=defined.line)
+    related, runs, shown = (Related(location=head, label="it is defined here"),), (trace.run_id,), _shown(path)
+    for key in refused_keys(node, signature):
+        if key in given.keys:
+            place = _place(trace, (*path, key), places)
             yield Violation(
-                _place(trace, (*path, key), places),
-                f"`{node[KEY]}` has no parameter `{key}`",
-                f"take `{key}` out, or give it a parameter",
-                (Related(location=head, label="it is defined here"),),
-                (trace.run_id,),
-                _shown(path),
+                place, f"`{node[KEY]}` has no parameter `{key}`", f"take `{key}` out, or give it a parameter", related, runs, shown
             )
+    missing = lacking(given.keys, given.places, signature) if given.is_complete else []
+    if missing:
+        message = f"`{node[KEY]}` is instantiated without {' and '.join(quoted(missing))}, which it needs"
+        yield Violation(
+            _place(trace, (*path, KEY), places), message, "give it in the config or the call, or a default", related, runs, shown
+        )
 
 
 def _place(trace: Trace, path: Path, places: ConfigPlaces) -> Location:
@@ -100,10 +116,29 @@ BAD = [
         }
     ),
 ]
+BAD += [
+    Tree(
+        {
+            "config/config.yaml": Edit("trial_mode: false", "trial_mode: false\nscorer:\n  _target_: src.model.mean_of  # <- here"),
+            "src/model.py": Edit(
+                "import torch\n", "import torch\n\n\ndef mean_of(values):\n    return sum(values) / max(len(values), 1)\n"
+            ),
+            "src/train.py": _CALLED,
+        }
+    ),
+    Tree(
+        {
+            "config/config.yaml": Edit("trial_mode: false", "trial_mode: false\nscorer:\n  _target_: scores_of_old.build_model  # <- here"),
+            "src/train.py": _CALLED,
+        }
+    ),
+]
 GOOD = [
     Tree(
         {
-            "config/config.yaml": Edit("trial_mode: false", "trial_mode: false\nscorer:\n  _target_: src.model.build_model"),
+            "config/config.yaml": Edit(
+                "trial_mode: false", "trial_mode: false\nscorer:\n  _target_: src.model.build_model\n  _partial_: true"
+            ),
             "src/train.py": _CALLED,
         }
     ),

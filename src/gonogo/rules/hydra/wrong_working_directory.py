@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from gonogo.analysis.project.child_processes import started_module, starts
+from gonogo.analysis.project.child_processes import started_module, started_script, starts
 from gonogo.analysis.project.hydra_mains import HydraMain, hydra_mains
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.files import file_uses
+from gonogo.analysis.python.imports import is_guarded
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors, argument, origin, reached
+from gonogo.analysis.python.names import ancestors, argument, has_open_keywords, origin, reached
 from gonogo.analysis.python.paths import SOME_TIME, TREE, WORKING, PathReader
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.experiment import Experiment
@@ -24,7 +25,7 @@ THOUGHT_OF = re.compile(r"hydra\.job\.chdir|hydra\.run\.dir|\bPYTHONPATH\b|\bos\
 HINTS = ("chdir", "hydra.run.dir", "PYTHONPATH")  # one is in every match; looking for them is many times faster than the pattern
 # Build backends that make the tree importable from anywhere when `uv run` installs the project.
 INSTALLED = re.compile(
-    r"""packages\s*=\s*\[[^\]]*["']src["']|include\s*=\s*\[?\s*["'](?:src|\*)|where\s*=\s*\[\s*["']\.?["']|only-include|dev-mode-dirs|package-dir|module-root"""
+    r"""packages\s*=\s*\[[^\]]*["']src["']|include\s*=\s*\[?\s*["'](?:src|\*)|where\s*=\s*\[\s*["']\.?["']|only-include|dev-mode-dirs|module-root"""
 )
 
 
@@ -48,9 +49,9 @@ def wrong_working_directory(
         Give `@hydra.main` a `version_base="1.3"`, start children with `cwd=get_original_cwd()`, and make paths absolute
         with `to_absolute_path`.
     """
-    if any(_is_thought_of(module.text) for module in modules.values()):
+    if any(is_thought_of(module.text) for module in modules.values()):
         return
-    installed = pyproject is not None and INSTALLED.search(pyproject.text) is not None
+    installed = pyproject is not None and _installs_src(pyproject)
     for module in modules.values():
         if module.path == module_path(contract.evaluation.module):
             continue
@@ -60,16 +61,32 @@ def wrong_working_directory(
             yield from _relative_reads(main, experiment, modules)
 
 
-def _is_thought_of(text: str) -> bool:
+def is_thought_of(text: str) -> bool:
+    """Whether a text has to do with the working directory in a way that the text alone does not tell."""
     return any(hint in text for hint in HINTS) and THOUGHT_OF.search(text) is not None
+
+
+def _installs_src(pyproject: Pyproject) -> bool:
+    """Whether `uv run` makes the package `src` itself importable from anywhere, not only what lies in it."""
+    setuptools = pyproject.section("tool", "setuptools")
+    folders, find = setuptools.get("package-dir"), pyproject.section("tool", "setuptools", "packages", "find").get("where")
+    if isinstance(folders, dict) and ("src" in folders or folders.get("") in ("", ".")):
+        return True
+    if (isinstance(folders, dict) and folders.get("")) or (isinstance(find, list) and not {"", "."} & set(map(str, find))):
+        return False  # what is installed lies within that folder
+    return INSTALLED.search(pyproject.text) is not None
 
 
 def _children(
     module: Module, main: HydraMain | None, experiment: Experiment, modules: dict[str, Module], *, installed: bool
 ) -> Iterator[Violation]:
-    inside = _reached(main, modules) if main else frozenset()
+    inside = definitions_of(main, modules) if main else frozenset()
     for call, words in starts(module):
         name = started_module(words)
+        script = started_script(module, call, modules) if name is None else None
+        if script is not None and origin(module, call.func).startswith("subprocess.") and not has_open_keywords(call):
+            in_job = main is not None and not inside.isdisjoint(ancestors(module, call))
+            yield from _script(module, call, script, experiment, modules, in_job=in_job, installed=installed)
         if name is None or not any(other.name == name for other in modules.values()):
             continue
         if any(keyword.arg is None for keyword in call.keywords) or not origin(module, call.func).startswith("subprocess."):
@@ -94,15 +111,56 @@ def _children(
             )
         elif place:
             child = next(other for other in modules.values() if other.name == name)
-            yield from _reads_elsewhere(module.location(folder), place, child, experiment, modules)
+            yield from _reads_elsewhere(module.location(folder), f"`{place}/`", child, experiment, modules, place)
+
+
+def _script(
+    module: Module,
+    call: ast.Call,
+    script: Module,
+    experiment: Experiment,
+    modules: dict[str, Module],
+    *,
+    in_job: bool,
+    installed: bool,
+) -> Iterator[Violation]:
+    """A child that is started by its file: it has the file's folder first on its path, and this process's working directory."""
+    top = script.name.partition(".")[0]
+    if not installed and "." in script.name and "sys.path" not in script.text and argument(call, None, "env") is None:
+        for statement in script.of(ast.ImportFrom, ast.Import):
+            names = [alias.name for alias in statement.names] if isinstance(statement, ast.Import) else [script.resolve_import(statement)]
+            ours = next((name for name in names if name.partition(".")[0] == top), None)
+            if ours is not None and not is_guarded(script, statement) and not _is_beside(script, top, experiment):
+                yield Violation(
+                    module.location(call),
+                    f"started as a file, `{script.path}` has its own folder on its path, where `{ours}`, which it imports, is not found",
+                    f"start it with `-m {script.name}`",
+                    related=(Related(location=script.location(statement), label="imported here"),),
+                )
+                return
+    if in_job and argument(call, None, "cwd") is None:
+        yield from _reads_elsewhere(module.location(call), "the folder of Hydra's job", script, experiment, modules)
+
+
+def _is_beside(script: Module, top: str, experiment: Experiment) -> bool:
+    """Whether a package of a name lies in the folder of a script."""
+    folder = script.path.rpartition("/")[0]
+    return any(path.startswith((f"{folder}/{top}/", f"{folder}/{top}.py")) for path in experiment.files)
 
 
 def _reads_elsewhere(
-    started: Location, place: str, child: Module, experiment: Experiment, modules: dict[str, Module]
+    started: Location, place: str, child: Module, experiment: Experiment, modules: dict[str, Module], folder: str | None = None
 ) -> Iterator[Violation]:
-    """The first file of the tree that a child started in `place` reads by a path from the folder of the experiment."""
+    """The first file of the tree that a child started elsewhere reads by a path from the folder of the experiment.
+
+    Args:
+        started: where it is started.
+        place: the folder that it is started in, in words.
+        child: its module.
+        folder: the folder's path where it is one of the experiment.
+    """
     main = next((entry for entry in hydra_mains(child) if entry.function), None)
-    inside = _reached(main, modules) if main else None
+    inside = definitions_of(main, modules) if main else None
     for module in modules.values() if inside else [child]:
         for use in file_uses(module, PathReader(module, None)):
             patterns = {"/".join(path.parts) for path in use.paths if path.root in (WORKING, SOME_TIME) and "*" not in path.parts[0:1]}
@@ -111,10 +169,11 @@ def _reads_elsewhere(
             if inside is not None and inside.isdisjoint(ancestors(module, use.node)):
                 continue
             missed = [pattern for pattern in sorted(patterns) if any(fnmatchcase(path, pattern) for path in experiment.files)]
-            if missed and not any(fnmatchcase(path, f"{place}/{pattern}") for path in experiment.files for pattern in patterns):
+            there = [f"{folder}/{pattern}" for pattern in patterns] if folder is not None else []
+            if missed and not any(fnmatchcase(path, pattern) for path in experiment.files for pattern in there):
                 yield Violation(
                     started,
-                    f"the child process `-m {child.name}` is started in `{place}/`, where `{missed[0]}`, which it reads, is not",
+                    f"the child process `{child.name}` is started in {place}, where `{missed[0]}`, which it reads, is not",
                     "start it in the folder of the experiment",
                     related=(Related(location=module.location(use.node), label="read here by its relative path"),),
                 )
@@ -122,7 +181,7 @@ def _reads_elsewhere(
 
 
 def _relative_reads(main: HydraMain, experiment: Experiment, modules: dict[str, Module]) -> Iterator[Violation]:
-    inside = _reached(main, modules)
+    inside = definitions_of(main, modules)
     for module in modules.values():
         for use in file_uses(module, PathReader(module, None)):
             paths = {"/".join(path.parts) for path in use.paths if path.root == WORKING}
@@ -137,7 +196,7 @@ def _relative_reads(main: HydraMain, experiment: Experiment, modules: dict[str, 
                 )
 
 
-def _reached(main: HydraMain, modules: dict[str, Module]) -> frozenset[ast.AST]:
+def definitions_of(main: HydraMain, modules: dict[str, Module]) -> frozenset[ast.AST]:
     """The definitions whose code runs under this `@hydra.main`: after the directory was changed."""
     assert main.function is not None
     found = reached(modules, [(main.module, main.function)])

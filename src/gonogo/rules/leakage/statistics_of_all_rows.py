@@ -18,6 +18,7 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
+JOINS = frozenset({"concatenate", "concat", "cat", "vstack", "row_stack"})
 STATISTICS = frozenset({"mean", "std", "var", "min", "max", "median", "quantile", "percentile", "mode", "ptp"})
 
 
@@ -74,6 +75,9 @@ def _problem(walked: Program, value: Value, cut: Cut) -> str:
     value = plain(value)
     if isinstance(value, Operation) and value.operator in ("-", "/"):
         data, statistic = value.operands
+        op = op_of(plain(statistic))
+        if value.operator == "-" and op is not None and op.name in ("min", "max"):
+            return ""  # a shift alone, so that nothing is negative; a quotient around it is looked at by itself
         if _is_statistic_of(walked, statistic, data, cut):
             return "columns are normalised by statistics"
     if isinstance(value, Call) and value.method == "fillna" and value.receiver is not None:
@@ -97,11 +101,20 @@ def _is_statistic_of(walked: Program, statistic: Value, data: Value, cut: Cut) -
         return False
     rows = parts_in(walked)
     over, table = rows.held(op.operands[0]), rows.held(data)
-    if over.parts or table.parts:
+    if over.parts or table.parts or any(_joins_rows(value) for value in rows.held(cut.data).whole - over.whole):
         return False
     return bool(over.whole & table.whole & (rows.held(cut.data).whole | {base(data)})) or bool(
         over.whole & rows.held(cut.data).whole & table.whole
     )
+
+
+def _joins_rows(value: Value) -> bool:
+    """Whether a value is several tables on top of each other: the statistics of one are not those of all rows."""
+    op = op_of(value)
+    if op is None or op.name not in JOINS or not op.operands:
+        return False
+    joined = plain(op.operands[0])
+    return isinstance(joined, Display) and len(joined.items) > 1 and not _each_row(op.option(1, "axis", "dim"))
 
 
 def _each_row(axis: Value | None) -> bool:
@@ -128,6 +141,7 @@ END = """X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=
 print(Ridge().fit(X_train, y_train).score(X_test, y_test))
 """
 BAD = [
+    program(HEAD + "X = (X - X.min()) / (X.max() - X.min())  # <- here\n" + END),
     program(HEAD + "X = X / X.std()  # <- here\n" + END),
     program(HEAD + "X = X.fillna(X.median())  # <- here\n" + END),
     program(HEAD.replace("X, y =", 'table["size"] = table["size"].fillna(table["size"].mean())  # <- here\nX, y =') + END),
@@ -142,4 +156,18 @@ print(Ridge().fit(X_train, y_train).score(X_test, y_test))
 """
     ),
     program(HEAD + "X = X.div(X.sum(axis=1), axis=0) / 255\nX = X.sub(X.mean(axis=1), axis=0).fillna(0)\n" + END),
+    program(HEAD + "X = X - X.min()\n" + END),
+    program(
+        """import numpy as np
+from sklearn.model_selection import cross_val_score
+from sklearn.neural_network import MLPClassifier
+
+first, second = np.load("first.npy"), np.load("second.npy")
+mean, std = first.mean(axis=0), first.std(axis=0)
+first, second = (first - mean) / std, (second - mean) / std
+both = np.concatenate((first, second))
+labels = np.concatenate((np.zeros(len(first)), np.ones(len(second))))
+print(cross_val_score(MLPClassifier(random_state=0), both, labels))
+"""
+    ),
 ]

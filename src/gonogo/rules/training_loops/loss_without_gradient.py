@@ -113,4 +113,29 @@ solver = Solver(nn.Linear(4, 2), input())
 print(solver.step(torch.randn(8, 4), torch.randint(2, (8,))), solver.evaluate(torch.load("batches.pt")))
 """
     ),
+    program(
+        """import torch
+from torch import nn
+
+
+class Learner(nn.Module):
+    def loss(self, inputs, targets):
+        '''What the heirs minimise.'''
+
+    def update(self, optimizer, inputs, targets):
+        optimizer.zero_grad()
+        loss = self.loss(inputs, targets)
+        loss.backward()
+        optimizer.step()
+
+
+def train(learner: Learner):
+    optimizer = torch.optim.SGD(learner.parameters(), lr=0.1)
+    for _ in range(10):
+        learner.update(optimizer, torch.randn(8, 4), torch.randint(2, (8,)))
+
+
+train(Learner())
+"""
+    ),
 ]

@@ -62,7 +62,7 @@ def instantiate(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     """`instantiate(config)`: it goes to whatever the `_target_` names."""
     value = settled(given.get(0, "config"))
     if walk.state.is_certain:
-        _note(walk, value)
+        _note(walk, value, given)
     if isinstance(value, ConfigNode):
         for key in given.keywords:
             walk.state.record(Replaced((*value.path, key)))
@@ -74,21 +74,27 @@ def instantiate(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     return UNKNOWN
 
 
-def _note(walk: Walk, value: Value) -> None:
-    """Record what has a `_target_`, in it and below it."""
+def _note(walk: Walk, value: Value, given: Arguments) -> None:
+    """Record what has a `_target_`, in it and below it, with what the call gives to it."""
     if isinstance(value, ConfigNode):
         keys = value.items.there()
-        if "_target_" in keys:
-            known = frozenset() if value.open or value.maybe else frozenset(map(str, keys))
-            walk.state.record(Instantiated(value.path, known))
-        recursive = value.items.look("_recursive_")
-        if recursive is not ABSENT and recursive.constant() is False:
+        added = {key: settled(item) for key, item in given.keywords.items() if key != "config"}
+        if "_target_" in keys and "_target_" not in added:
+            is_open = value.open or value.maybe or given.open
+            known = frozenset() if is_open else frozenset(map(str, keys)) | added.keys()
+            places = max(0, len(given.positional) - (0 if "config" in given.keywords else 1))
+            partial = added.get("_partial_", value.items.look("_partial_"))
+            is_complete = "_args_" not in known and (partial is ABSENT or partial.constant() is False)
+            walk.state.record(Instantiated(value.path, known, places, is_complete))
+        recursive = added.get("_recursive_", value.items.look("_recursive_"))
+        if given.open or (recursive is not ABSENT and recursive.constant() is not True):
             return
-        for _, item in value.items.pairs():
-            _note(walk, settled(item))
+        for key, item in value.items.pairs():
+            if key not in added:  # what the call gives is merged into it
+                _note(walk, settled(item), Arguments())
     elif isinstance(value, Sequence):
         for item in value.values:
-            _note(walk, settled(item))
+            _note(walk, settled(item), Arguments())
 
 
 class Initialized(Value):

@@ -14,7 +14,7 @@ from gonogo.analysis.interpreter.sentinels import ABSENT
 from gonogo.analysis.interpreter.state import Path
 from gonogo.analysis.interpreter.values.config_node import ConfigNode, Interpolated
 from gonogo.analysis.interpreter.values.scalar import Scalar
-from gonogo.analysis.interpreter.values.sequence import Sequence
+from gonogo.analysis.interpreter.values.sequence import LIST_CONFIG, Sequence
 from gonogo.compose.client import Interpolation
 
 WITHOUT_REFERENCES = 2  # version of marshal's format in which equal data are equal bytes
@@ -97,7 +97,8 @@ def _of_kind(place: _Place, parts: list[Source]) -> Value:
         return UNKNOWN if _kind(first, path) == "open" else _node(place, parts)
     if isinstance(first, list):
         columns = ([Source(runs, data[index]) for runs, data in parts] for index in range(len(first)))
-        return Sequence([build(memory, column, (*path, str(index)), config) for index, column in enumerate(columns)], path=path)
+        items = [build(memory, column, (*path, str(index)), config) for index, column in enumerate(columns)]
+        return Sequence(items, kind=LIST_CONFIG if config else "list", path=path)
     return memory.combine((runs, _plain(place, data)) for runs, data in parts)  # type: ignore[no-any-return]
 
 

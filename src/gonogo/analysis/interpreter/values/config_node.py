@@ -16,13 +16,11 @@ from gonogo.analysis.interpreter.state import Path
 from gonogo.analysis.interpreter.trace import (
     Access,
     How,
-    Misuse,
     ReadAfterSearch,
     SearchWrite,
     Status,
     StructWrite,
     Unresolved,
-    Wrong,
 )
 from gonogo.analysis.interpreter.values.bound import BoundMethod
 from gonogo.analysis.interpreter.values.choice import join
@@ -30,16 +28,13 @@ from gonogo.analysis.interpreter.values.mapping import METHODS as DICT_METHODS
 from gonogo.analysis.interpreter.values.mapping import Mapping
 from gonogo.analysis.interpreter.values.scalar import NONE, Scalar
 from gonogo.analysis.interpreter.values.sequence import Sequence
+from gonogo.analysis.interpreter.values.type_tests import note_type_test
 from gonogo.analysis.interpreter.values.varied import settled
-from gonogo.analysis.python.names import last_names
-from gonogo.analysis.python.type_tests import told_apart
 
 MAX_DEPTH = 40  # of what is resolved as a whole
 NEVER = frozenset({"dict", "str", "int", "float", "bool", "list", "tuple"})  # types of which no DictConfig is an instance
 SUGGESTS = "optuna.Trial.suggest"  # begins the name of what Optuna suggests
 CLASSES = frozenset({"omegaconf.DictConfig", "omegaconf.dictconfig.DictConfig"})
-# Names in a function that knows what a DictConfig is.
-KNOWING = frozenset({"DictConfig", "OmegaConf", "Mapping", "MutableMapping", "ListConfig", "is_config"})
 # Public attributes of a DictConfig, all methods: Python finds them before it asks for a key of the same name.
 METHOD_NAMES = frozenset(
     {
@@ -121,7 +116,7 @@ class ConfigNode(Mapping):
         if names & CLASSES:
             return True
         if names == {"dict"}:
-            _note_dict_test(walk, at)
+            note_type_test(walk, at, "a DictConfig is no dict: this is always false")
         return False if names <= NEVER else None
 
     def key_of(self, key: Value) -> Constant | NotKnown:
@@ -487,17 +482,6 @@ class ConfigNode(Mapping):
     def release(self, walk: Walk, depth: int = 0) -> None:
         """All of it may be read."""
         self.escape(walk)
-
-
-def _note_dict_test(walk: Walk, at: ast.AST) -> None:
-    """Record `isinstance(node, dict)`, unless the same function also asks for DictConfig or Mapping."""
-    state = walk.state
-    parents = state.module.parents
-    function = at
-    while function in parents and not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        function = parents[function]
-    if state.is_certain and not last_names(function) & KNOWING and not told_apart(at, state.module.parents):
-        state.record(Misuse(state.site(at), Wrong.ISINSTANCE, "a DictConfig is no dict: this is always false"))
 
 
 def _is_plain(value: Value) -> bool:

@@ -13,8 +13,17 @@ from gonogo.analysis.interpreter.state import Path
 from gonogo.analysis.interpreter.values.bound import BoundMethod
 from gonogo.analysis.interpreter.values.choice import any_of, lose
 from gonogo.analysis.interpreter.values.scalar import NONE, slice_of
+from gonogo.analysis.interpreter.values.type_tests import note_type_test
 
 NEVER = frozenset({"str", "int", "float", "bool", "dict"})  # types of which no sequence is an instance
+LIST_CONFIG = "ListConfig"
+OF_LIST_CONFIG = frozenset(
+    {
+        "omegaconf.ListConfig", "omegaconf.listconfig.ListConfig", "collections.abc.Sequence", "collections.abc.Iterable",
+        "collections.abc.Collection", "collections.abc.Sized", "typing.Sequence", "typing.Iterable", "typing.Collection",
+    }
+)  # fmt: skip
+NO_LIST_CONFIG = NEVER | {"list", "tuple", "set", "frozenset", "numpy.ndarray", "torch.Tensor", "torch.Size", "omegaconf.DictConfig"}
 MAX_EACH = 2
 MAX_BELOW = 3
 
@@ -25,7 +34,7 @@ class Sequence(Value):
     Attributes:
         items: those that are known.
         open: there may be others.
-        kind: list, tuple or set.
+        kind: list, tuple, set, or ListConfig while it is part of a config.
         path: where it stood in the config, if it did.
     """
 
@@ -60,7 +69,13 @@ class Sequence(Value):
         return None if self.open else len(self.items)
 
     def is_instance(self, walk: Walk, names: frozenset[str], at: ast.AST) -> bool | None:
-        """Whether it is of its own kind; a ListConfig is no list."""
+        """Whether it is of its own kind; a ListConfig is no list, which some code forgets."""
+        if self.kind == LIST_CONFIG:
+            if names & OF_LIST_CONFIG:
+                return True
+            if "list" in names and names <= NO_LIST_CONFIG:
+                note_type_test(walk, at, "a ListConfig is no list: this is always false")
+            return False if names <= NO_LIST_CONFIG else None
         if self.kind in names and self.path is None:
             return True
         return False if names <= NEVER else None
@@ -102,11 +117,11 @@ class Sequence(Value):
         return item.seen() if isinstance(item, Alternatives) else item  # type: ignore[no-any-return]
 
     def slice(self, walk: Walk, bounds: PlainSequence[Value | None]) -> Value:
-        """A part of it."""
-        places = slice_of(bounds)
+        """A part of it; that of a ListConfig is a list."""
+        places, kind = slice_of(bounds), "list" if self.kind == LIST_CONFIG else self.kind
         if places is None or (self.open and any((place or 0) < 0 for place in (places.start, places.stop, places.step))):
-            return Sequence([any_of(walk, self.values)] if self.items else [], True, self.kind, self.path)
-        return Sequence(self.items[places], self.open, self.kind, self.path)
+            return Sequence([any_of(walk, self.values)] if self.items else [], True, kind, self.path)
+        return Sequence(self.items[places], self.open, kind, self.path)
 
     def set_item(self, walk: Walk, key: Value, value: Value, at: ast.AST) -> None:
         """Another item in its place."""
@@ -179,7 +194,8 @@ class Sequence(Value):
 
     def copied(self, walk: Walk, config: bool | None = None, parent: Value | None = None) -> Value:
         """A deep copy."""
-        return Sequence([item.copied(walk, config) for item in self.items], self.open, self.kind, self.path)
+        kind = "list" if self.kind == LIST_CONFIG and config is False else self.kind
+        return Sequence([item.copied(walk, config) for item in self.items], self.open, kind, self.path)
 
     def snapshot(self, depth: int = 0) -> Value:
         """The items as they are now."""
