@@ -15,7 +15,7 @@ from cli import GONOGO, TRACEBACK, answered, copy_of, gonogo
 from experiments_of_texts import GOLDEN, GOLDEN_PLAN
 
 from gonogo import __version__
-from gonogo.cli.output import Destination, opened
+from gonogo.cli.output import Amount, Destination, opened
 from gonogo.model.verdict import undecided
 from gonogo.rules.base import all_rules
 
@@ -276,7 +276,7 @@ def test_several_reports_of_one_check(tmp_path):
 def test_a_report_that_is_not_finished_is_not_there(tmp_path):
     report = tmp_path / "report.json"
     report.write_text("an old one")
-    with pytest.raises(KeyboardInterrupt), opened([Destination("json", str(report))], io.StringIO(), 1, details=False) as reports:
+    with pytest.raises(KeyboardInterrupt), opened([Destination("json", str(report))], io.StringIO(), 1, Amount()) as reports:
         reports.add(undecided("x", "it was stopped"), {})
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []

@@ -33,6 +33,7 @@ from gonogo.cli.options import (
     policy_of,
     split_names,
 )
+from gonogo.model.errors import UsageError
 
 if TYPE_CHECKING:
     from gonogo.model.policy import Baseline
@@ -45,6 +46,14 @@ class To(StrEnum):
     TRIAL = "trial"
     REHEARSAL = "rehearsal"
     CHALLENGE = "challenge"
+
+
+class MinSeverity(StrEnum):
+    """The least weight of what is shown."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
 
 
 class On(StrEnum):
@@ -72,7 +81,12 @@ def command(
     trust_repo: Annotated[
         bool, typer.Option("--trust-repo", help="Heed the experiment's own [tool.gonogo] and its `# gonogo: ignore[…]` comments.")
     ] = False,
-    format: Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="How to write the verdict (default: text).")] = None,
+    format: Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="How to write the verdict (default: full).")] = None,
+    min_severity: Annotated[MinSeverity, typer.Option(help="Show nothing of less weight; the verdict stays.")] = MinSeverity.INFO,
+    statistics: Annotated[bool, typer.Option("--statistics", help="Print how often each rule spoke in place of the findings.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdicts alone.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print all places, all evidence and all stages.")] = False,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 for NO-GO too; what could not be decided stays 3.")] = False,
     select: RuleNames = None,
     ignore: IgnoredRules = None,
     to: Annotated[To, typer.Option("--to", help="The last stage: compose runs nothing, the others run the experiment.")] = To.COMPOSE,
@@ -110,10 +124,14 @@ def command(
 
     def act() -> int:
         from gonogo.cli.judging import Request, judge
-        from gonogo.cli.output import destinations
+        from gonogo.cli.output import Amount, destinations
         from gonogo.model.check_options import CheckOptions
-        from gonogo.model.finding import Stage
+        from gonogo.model.finding import Severity, Stage
 
+        if quiet and verbose:
+            raise UsageError("--quiet and --verbose contradict each other: leave one out.")
+        if statistics and format is not None:
+            raise UsageError("--statistics and --format both say what to print: leave one out, or write FORMAT=FILE with --output.")
         policy = policy_of(config)
         options = CheckOptions(
             contract=contract,
@@ -146,7 +164,9 @@ def command(
             on=on.value,
             address=address,
             jobs=jobs,
-            reports=tuple(destinations(format, output or [], default="text")),
+            reports=tuple(destinations("statistics" if statistics else format, output or [], default="full")),
+            amount=Amount(verbose or debug, quiet, Severity(min_severity.value)),
+            exit_zero=exit_zero,
             write_baseline=write_baseline,
             debug=debug,
         )
