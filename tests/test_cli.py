@@ -82,7 +82,7 @@ def test_could_not_decide(tmp_path):
         (["/dev/null"], "neither a folder nor a file"),
         (["-", "-"], "Standard input can be read once"),
         (["-"], "standard input is not a bundle"),
-        ([".", "--format", "xml"], "There is no format 'xml': use one of agent, json"),
+        ([".", "--format", "xml"], "There is no format 'xml': use one of agent, concise, full"),
         ([".", "--output", "a", "--output", "json=a"], "--output names one file twice"),
     ],
 )

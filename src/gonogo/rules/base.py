@@ -18,7 +18,7 @@ from functools import lru_cache
 from types import ModuleType
 
 from gonogo.model.contract import Scope
-from gonogo.model.finding import Certainty, Finding, Location, Related, Severity, Stage, fingerprint
+from gonogo.model.finding import Cause, Certainty, Finding, Fix, Location, Related, Severity, Stage, fingerprint
 from gonogo.system.plugins import named
 
 GROUP = "gonogo.rules"  # entry points: modules with rules
@@ -40,6 +40,8 @@ class Violation:
         evidence: what was seen: a tool's own words, a value.
         severity: set only where it differs from the rule's own.
         certainty: set only where it differs from the rule's own.
+        cause: what it has in common with other findings, for reports to show them as one.
+        fix: edits that should remove it.
     """
 
     location: Location
@@ -50,6 +52,8 @@ class Violation:
     evidence: str = ""
     severity: Severity | None = None
     certainty: Certainty | None = None
+    cause: Cause | None = None
+    fix: Fix | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +152,8 @@ class Rule:
             related=list(violation.related),
             runs=list(violation.runs),
             evidence=_cut(violation.evidence, MOST_EVIDENCE),
+            cause=violation.cause,
+            fix=violation.fix,
             fingerprint=fingerprint(self.id, violation.location.path, line, violation.message),
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.text import Text
 
 from gonogo.documents.lines import split_lines
+from gonogo.model.causes import Shared, by_cause
 from gonogo.model.finding import Finding, Location, Severity
 from gonogo.model.verdict import Outcome, Verdict
 from gonogo.report import plain
@@ -47,10 +48,12 @@ class Report:
         if details:
             self._stages(verdict)
         notes = [finding for finding in verdict.findings if finding.severity is Severity.INFO]
-        for finding in verdict.findings:
-            if finding.severity is not Severity.INFO:
-                self._line()
-                self._finding(finding, verdict, source, details)
+        for shared in by_cause(finding for finding in verdict.findings if finding.severity is not Severity.INFO):
+            self._line()
+            if shared.is_one:
+                self._finding(shared, verdict, source, details)
+            else:
+                self._cause(shared, verdict, source)
         if notes:
             self._line()
         for finding in notes:
@@ -105,7 +108,26 @@ class Report:
             (f" ({SEVERITY_NAMES[finding.severity_by_rule]} by its rule)" if finding.severity_by_rule is not None else "", "dim"),
         )
 
-    def _finding(self, finding: Finding, verdict: Verdict, source: Source, details: bool) -> None:
+    def _cause(self, shared: Shared, verdict: Verdict, source: Source) -> None:
+        """Several findings as one: what they have in common, then each in a line."""
+        severity = shared.first.severity
+        self._line(
+            (place(shared.location), "bold"),
+            ": ",
+            (SEVERITY_NAMES[severity], SEVERITY_STYLES[severity]),
+            f" {shared.rules} {shared.first.slug}: {plain.line(shared.message)}",
+            (f" ({len(shared.findings)} findings, {shared.first.certainty})", "dim"),
+        )
+        self._excerpt(shared.location, source)
+        for finding in shared.findings:
+            self._line("  ", (f"{place(finding.location)}: ", "bold dim"), (plain.line(f"{finding.rule} {finding.message}"), "dim"))
+        runs = _runs(list(dict.fromkeys(run for finding in shared.findings for run in finding.runs)), verdict.runs)
+        if runs:
+            self._line((f"  runs: {runs}", "dim"))
+        self._line(("  → ", "green"), plain.line(shared.action))
+
+    def _finding(self, shared: Shared, verdict: Verdict, source: Source, details: bool) -> None:
+        finding = shared.first
         related = finding.related if details else finding.related[:MOST_RELATED]
         self._title(finding)
         self._excerpt(finding.location, source)
@@ -123,7 +145,7 @@ class Report:
         runs = _runs(finding.runs, verdict.runs)
         if runs:
             self._line((f"  runs: {runs}", "dim"))
-        self._line(("  → ", "green"), plain.line(finding.action))
+        self._line(("  → ", "green"), plain.line(shared.action))
 
     def _excerpt(self, location: Location, source: Source) -> None:
         lines = source(location.path)

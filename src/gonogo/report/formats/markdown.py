@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from gonogo.model.causes import by_cause
 from gonogo.model.finding import Finding, Severity
 from gonogo.model.verdict import Outcome, Verdict
 from gonogo.report.formats import Format, Target
@@ -34,9 +35,10 @@ def text(verdict: Verdict) -> str:
 
 def _table(findings: list[Finding]) -> list[str]:
     rows = [
-        f"| {SEVERITY_NAMES[finding.severity]} | {finding.rule} | {escaped(place(finding.location))} "
-        f"| {escaped(_flat(finding.message))} | {escaped(_flat(finding.action))} |"
-        for finding in findings
+        f"| {SEVERITY_NAMES[shared.first.severity]} | {shared.rules} | {escaped(place(shared.location))} "
+        f"| {escaped(_flat(shared.message))}{'' if shared.is_one else f' (seen at {escaped(shared.seen_at)})'} "
+        f"| {escaped(_flat(shared.action))} |"
+        for shared in by_cause(findings)
     ]
     return ["| | rule | place | what is wrong | what to do |", "|---|---|---|---|---|", *rows]
 
