@@ -208,6 +208,14 @@ def test_a_clock_that_goes_back_loses_nothing(run: Run) -> None:
     assert run.count == 5
 
 
+def test_a_step_that_is_hidden_already_hides_nothing_else(run: Run) -> None:
+    run.process("0", 0).log(2)
+    run.process("1", 1000).log(1)
+    run.process("2", 2000, first_step=2).log(1)
+    run.process("3", 3000, first_step=1).log(1)
+    assert run.shown() == [(0, "1"), (1, "3"), (2, "2")]
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_interleaving_of_live_processes_keeps_every_row_once(data: st.DataObject) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "clients"))
 
-from matrix import NEEDED, VERSIONS, Outcome, check, static, table
+from matrix import NEEDED, Outcome, check, static, table
 from operations import Operation, faults, operations
 
 SOURCE = '''
@@ -43,9 +43,13 @@ PROSE = "query the server { for it }, or mutation of it"
 '''
 
 
+# The newest client and the oldest that has all operations; `python tests/tracker/clients/matrix.py` asks one of each minor version.
+TESTED = ("0.31.0", "0.29.0")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("version", VERSIONS)
-def test_every_call_works_with_every_version(version: str) -> None:
+@pytest.mark.parametrize("version", TESTED)
+def test_every_call_works_with_a_version(version: str) -> None:
     outcome = check(version)
     assert not outcome.failures(), f"\n{table([outcome])}"
 
@@ -110,10 +114,10 @@ def test_the_table_says_which_call_which_version_broke() -> None:
 
 @pytest.mark.slow
 def test_the_matrix_is_a_command() -> None:
-    command = [sys.executable, str(Path(__file__).parent / "clients/matrix.py"), VERSIONS[0]]
+    command = [sys.executable, str(Path(__file__).parent / "clients/matrix.py"), TESTED[0]]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{VERSIONS[0]}" in done.stdout.splitlines()[0]
+    assert f"{TESTED[0]}" in done.stdout.splitlines()[0]
 
 
 def test_operations_without_a_known_text_are_not_taken_for_good() -> None:

@@ -166,7 +166,7 @@ def _without_stored(connection: sqlite3.Connection, run: int, lines: Sequence[st
 
 def _add(connection: sqlite3.Connection, run: int, offset: int, sent: Sequence[Row]) -> None:
     by_step = {row.step: row for row in sent}
-    again, others = _compare(connection, run, by_step)
+    again, others, shown = _compare(connection, run, by_step)
     rows = [row for step, row in by_step.items() if step not in again]
     # Who repeats rows of an attempt goes on with it, unless it has other rows there.
     repeated = {*again.values()} - others.keys()
@@ -176,31 +176,47 @@ def _add(connection: sqlite3.Connection, run: int, offset: int, sent: Sequence[R
     if attempt is None:
         attempt = _begin(connection, run)
     _store(connection, run, attempt, rows, offset + len(sent))
-    if others:  # it is compared with all that logged something from that step on, or it would be mixed with what one of these left there
-        step = min(others.values())
-        connection.execute(
-            "INSERT INTO overlap (run, one, other, step) "
-            "SELECT run, MIN(number, ?2), MAX(number, ?2), ?3 FROM attempt WHERE run = ?1 AND number <> ?2 AND last_step >= ?3 "
-            "ON CONFLICT DO UPDATE SET step = MIN(step, ?3)",
-            (run, attempt, step),
-        )
+    _overlap(connection, run, attempt, others, shown)
     _settle(connection, run, attempt)
 
 
-def _compare(connection: sqlite3.Connection, run: int, rows: dict[int, Row]) -> tuple[dict[int, int], dict[int, int]]:
-    """Which rows are stored already, by step with their attempt; and attempts with other rows at the same steps, with their first."""
+def _overlap(connection: sqlite3.Connection, run: int, attempt: int, others: dict[int, int], shown: int | None) -> None:
+    """Note with which attempts one has to be compared, and from which step on.
+
+    These are the attempts that logged the same steps. Where one of their rows is shown, they are all that logged something from there on, or
+    the new rows would be mixed with what one of these left. A row that is hidden was superseded: it says nothing of the others.
+    """
+    upsert = "INSERT INTO overlap (run, one, other, step) {} ON CONFLICT DO UPDATE SET step = MIN(step, excluded.step)"
+    connection.executemany(
+        upsert.format("VALUES (?, ?, ?, ?)"),
+        [(run, min(attempt, other), max(attempt, other), step) for other, step in others.items()],
+    )
+    if shown is not None:
+        later = "SELECT run, MIN(number, ?2), MAX(number, ?2), ?3 FROM attempt WHERE run = ?1 AND number <> ?2 AND last_step >= ?3"
+        connection.execute(upsert.format(later), (run, attempt, shown))
+
+
+def _compare(connection: sqlite3.Connection, run: int, rows: dict[int, Row]) -> tuple[dict[int, int], dict[int, int], int | None]:
+    """Hold rows against those at the same steps.
+
+    Returns:
+        Rows that are stored already, by step with their attempt; attempts with other rows, with their first step; the first step of other
+        rows that are shown, None if all are hidden.
+    """
     again: dict[int, int] = {}
     others: dict[int, int] = {}
-    query = "SELECT step, attempt FROM history WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step"
-    places = [(step, attempt) for step, attempt in connection.execute(query, (run, min(rows), max(rows))) if step in rows]
-    for step, attempt in places:
+    shown: int | None = None
+    query = "SELECT step, attempt, hidden FROM history WHERE run = ? AND step BETWEEN ? AND ? ORDER BY step"
+    places = [place for place in connection.execute(query, (run, min(rows), max(rows))) if place["step"] in rows]
+    for step, attempt, hidden in places:
         query = "SELECT line FROM history WHERE run = ? AND step = ? AND attempt = ?"
         (line,) = connection.execute(query, (run, step, attempt)).fetchone()
         if line == rows[step].line or parse(line).moment == rows[step].moment:
             again[step] = attempt
         else:
             others.setdefault(attempt, step)
-    return again, others
+            shown = step if shown is None and not hidden else shown
+    return again, others, shown
 
 
 def _fitting(connection: sqlite3.Connection, run: int, but: Collection[int], offset: int, row: Row) -> int | None:

@@ -97,13 +97,21 @@ def update(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     *parents, last = key.split(".")
     for parent in parents:
         child = settled(node.items.look(parent))
-        if child is ABSENT or child.is_none():
+        if child is ABSENT or isinstance(child, Scalar):  # OmegaConf puts a mapping in the place of a plain value
             node.write(walk, parent, Mapping(), at, How.UPDATE, checked=not forced)
             child = settled(node.items.look(parent))
         if not isinstance(child, ConfigNode):
             return NONE
         node = child
-    node.write(walk, last, value, at, How.UPDATE, checked=not forced)
+    there = settled(node.items.look(last))
+    if (
+        isinstance(there, ConfigNode)
+        and settled(value).config_content() is not None
+        and given.keywords.get("merge", TRUE).truth() is not False
+    ):
+        there.merge(walk, value, at, How.UPDATE, checked=not forced)
+    else:
+        node.write(walk, last, value, at, How.UPDATE, checked=not forced)
     return NONE
 
 

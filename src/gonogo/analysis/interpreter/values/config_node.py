@@ -380,10 +380,15 @@ class ConfigNode(Mapping):
 
     def update(self, walk: Walk, value: Value, at: ast.AST) -> None:
         """Take over the keys and values of another mapping."""
-        if self.config:
-            self.merge(walk, value, at, How.UPDATE)
-        else:
+        if not self.config:
             super().update(walk, value, at)
+            return
+        content = settled(value).config_content()
+        if content is None:
+            walk.memory.set(self, "open", True)
+            value.escape(walk)
+            return
+        self._write_each(walk, content, at, How.UPDATE, checked=True, nested=False)
 
     def merge(self, walk: Walk, source: Value, at: ast.AST, how: How = How.MERGE, checked: bool = True) -> None:
         """Merge a mapping, or a list of `key=value`, into it as `OmegaConf.merge` does."""
@@ -396,11 +401,15 @@ class ConfigNode(Mapping):
             walk.memory.set(self, "open", self.open or source.constant() is NOT_KNOWN)
             source.escape(walk)
             return
+        self._write_each(walk, content, at, how, checked, nested=True)
+
+    def _write_each(self, walk: Walk, content: Spread, at: ast.AST, how: How, checked: bool, nested: bool) -> None:
+        """Write the keys of a mapping; `nested`: a config under a key takes over the mapping's keys, else it is replaced."""
         sure = frozenset(self.items.there()) - self.maybe
         for key, value in content.items.items():
             here = settled(self.items.look(str(key)))
             value = settled(value)
-            if isinstance(here, ConfigNode) and value.config_content() is not None:
+            if nested and isinstance(here, ConfigNode) and value.config_content() is not None:
                 here.merge(walk, value, at, how, checked)
                 continue
             self.write(walk, key, value, at, how, checked)
