@@ -13,7 +13,7 @@ from gonogo.model.errors import UsageError
 from gonogo.report.console import ReportConsole
 from gonogo.report.formats import RuleHelp
 from gonogo.report.formats.full import SEVERITY_NAMES, SEVERITY_STYLES
-from gonogo.rules.base import HEADINGS, MARKER, Edit, Rule, Tree, all_rules
+from gonogo.rules.base import HEADINGS, MARKER, Edit, Rule, Tree, all_rules, nearest_names
 
 MOST_EXAMPLE_LINES = 30
 
@@ -48,7 +48,9 @@ def print_rule(name: str) -> int:
     """
     rule = next((rule for rule in all_rules().values() if name.upper() == rule.id or name == rule.slug), None)
     if rule is None:
-        raise UsageError(f"There is no rule '{name}': `gonogo rules` lists them.")
+        near = nearest_names(name)
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(f"There is no rule '{name}': {meant}`gonogo rules` lists them.")
     console = ReportConsole(sys.stdout)
     console.put(Text.assemble((f"{rule.id} {rule.slug}", "bold"), f": {rule.title}"))
     console.put(

@@ -79,6 +79,7 @@ def guarded(action: Action, debug: bool) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(PIPE_CLOSED)
     except KeyboardInterrupt:
+        print("gonogo: stopped", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except GonogoError as error:
         _fail(str(error), UNDECIDED if isinstance(error, StageError) else USAGE, debug)

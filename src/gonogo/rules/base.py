@@ -14,6 +14,7 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import lru_cache
 from types import ModuleType
 
@@ -279,6 +280,12 @@ def select(patterns: Iterable[str], ignored: Iterable[str]) -> list[Rule]:
         return any(matches(entry, pattern) for pattern in wanted) if wanted else not entry.preview
 
     return [entry for entry in rules if chosen(entry)]
+
+
+def nearest_names(pattern: str) -> list[str]:
+    """Ids and slugs that a name which matches no rule was perhaps meant to be, the likeliest first."""
+    names = [name for entry in all_rules().values() for name in (entry.id, entry.slug)]
+    return get_close_matches(pattern, names, n=3) or get_close_matches(pattern.upper(), names, n=3)
 
 
 def matches(entry: Rule, pattern: str) -> bool:

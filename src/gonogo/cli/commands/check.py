@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,7 +67,8 @@ class On(StrEnum):
 def command(
     context: typer.Context,
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="PATH...", help="Folders or bundles (JSON) of experiments; - is a bundle on stdin.")
+        list[str] | None,
+        typer.Argument(metavar="PATH...", help="Folders or bundles (JSON), or one program; - is a bundle on stdin."),
     ] = None,
     paths_from: Annotated[str | None, typer.Option(metavar="FILE", help="Judge the PATHs in this file too, one a line.")] = None,
     plan: Annotated[list[str] | None, typer.Option(metavar="FILE", help="The research plan; with several PATHs, once for each.")] = None,
@@ -125,17 +127,26 @@ def command(
     def act() -> int:
         from gonogo.cli.judging import Request, judge
         from gonogo.cli.output import Amount, destinations
+        from gonogo.cli.program_file import is_program, program_of
         from gonogo.model.check_options import CheckOptions
         from gonogo.model.finding import Severity, Stage
+        from gonogo.report import plain
 
         if quiet and verbose:
             raise UsageError("--quiet and --verbose contradict each other: leave one out.")
         if statistics and format is not None:
             raise UsageError("--statistics and --format both say what to print: leave one out, or write FORMAT=FILE with --output.")
         policy = policy_of(config)
+        judged, chosen, entries = tuple(paths or ()), contract, tuple(entry or ())
+        if any(map(is_program, judged)):
+            if len(judged) > 1 or entries or paths_from is not None:
+                raise UsageError("A Python file stands for its project: give one, without --entry, or give folders.")
+            program = program_of(judged[0], contract)
+            judged, chosen, entries = (program.root,), program.contract, program.entries
+            print(f"gonogo: {plain.line(program.note)}", file=sys.stderr)
         options = CheckOptions(
-            contract=contract,
-            entries=tuple(entry or ()),
+            contract=chosen,
+            entries=entries,
             select=split_names(select),
             ignore=split_names(ignore),
             timeout=timeout,
@@ -158,7 +169,7 @@ def command(
             ai=ai_options(policy, ai, ai_model, ai_url, samples, ai_context, ai_timeout),
         )
         request = Request(
-            paths=tuple(paths or ()),
+            paths=judged,
             paths_from=paths_from,
             plans=tuple(plan or ()),
             on=on.value,
