@@ -47,6 +47,7 @@ def test_reads_of_one_section_are_one_cause(composer, files):
     assert shared.action.startswith("put `run.` before them at src/train.py:")
     verdict = Verdict(experiment="e", contract="c", gonogo_version="0", findings=findings)
     assert verdict.code_issue.count("\n") == 0
+    assert "`cfg.training.momentum` (`run.training.momentum`)" in verdict.code_issue
     assert len(report_json.as_dict(verdict)["findings"]) == len(findings)
     for text in (agent.text(verdict), markdown.text(verdict)):
         assert text.count("put `run.` before them") == 1

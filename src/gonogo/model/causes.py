@@ -55,8 +55,9 @@ class Shared:
 
     @property
     def seen_at(self) -> str:
-        """The places of all findings, in short."""
-        return _listed(finding.location for finding in self.findings)
+        """The places of all findings, in short, each with what it has of its own."""
+        items = (f" {finding.cause.item}" if finding.cause is not None and finding.cause.item else "" for finding in self.findings)
+        return ", ".join(f"{finding.location}{item}" for finding, item in zip(self.findings, items, strict=True))
 
 
 def _order(change: Change) -> tuple[str, int, int]:

@@ -98,6 +98,7 @@ class Cause(BaseModel):
     key: str = Field(description="The same for all findings of one cause")
     message: str
     action: str
+    item: str = Field(default="", description="What this finding has of its own, in short")
 
 
 class Finding(BaseModel):

@@ -25,9 +25,12 @@ class Move:
     after: Path
     key: Path
 
-    @property
-    def cause(self) -> Cause | None:
-        """What all findings of this move share; None for a key that is called otherwise."""
+    def cause(self, written: str) -> Cause | None:
+        """What all findings of this move share; None for a key that is called otherwise.
+
+        Args:
+            written: how the code asks for the key.
+        """
         if not self.key:
             return None
         wrong, right = ".".join((*self.common, *self.before)), ".".join((*self.common, *self.after))
@@ -37,7 +40,12 @@ class Move:
             message, action = f"keys are looked for at the top of the config that stand below `{right}`", f"put `{right}.` before them"
         else:
             message, action = f"keys are looked for below `{wrong}` that stand below `{right}`", f"look below `{right}`"
-        return Cause(key=f"moved-keys {wrong} {right}", message=message, action=action)
+        return Cause(
+            key=f"moved-keys {wrong} {right}",
+            message=message,
+            action=action,
+            item=f"{written} (`{'.'.join((*self.common, *self.after, *self.key))}`)",
+        )
 
 
 def move_of(asked: Path, there: Path) -> Move:

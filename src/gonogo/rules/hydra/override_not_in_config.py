@@ -66,7 +66,7 @@ def _violation(trace: Trace, process: Process, override: str, refused: Compositi
     if near and process.launched is not None:
         move = move_of(tuple(key.split(".")), near)
         change = override_change(process.launched.module.lines, location, key, near)
-        cause = move.cause
+        cause = move.cause(f"`{key}=…`")
         if change is not None:
             fix = Fix(what=f"override `{'.'.join(near)}` in place of `{key}`", changes=(change,), is_safe=is_clear(config, move))
     return Violation(location, message, action, related, (trace.run_id,), f"{override}\n{refused.message}", cause=cause, fix=fix)

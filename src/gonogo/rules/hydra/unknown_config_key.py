@@ -93,7 +93,7 @@ def _violation(access: Access, trace: Trace, places: ConfigPlaces, rereading: Re
         tuple(related),
         (trace.run_id,),
         evidence,
-        cause=move.cause if move is not None else None,
+        cause=move.cause(f"`{code}`") if move is not None else None,
         fix=rereading.fix(access, move, config) if move is not None else None,
     )
 
