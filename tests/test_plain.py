@@ -12,7 +12,7 @@ from experiments_of_texts import GOLDEN, GOLDEN_PLAN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gonogo.cli.output import Destination, opened
+from gonogo.cli.output import Amount, Destination, opened
 from gonogo.launch.job import Event
 from gonogo.launch.table import Board
 from gonogo.model.finding import Finding, Location, Related, Severity, Stage
@@ -20,7 +20,7 @@ from gonogo.model.verdict import ReviewedClaim, ReviewReport, RunReport, StageRe
 from gonogo.report import formats, plain
 from gonogo.report import json as report_json
 from gonogo.report.console import ReportConsole
-from gonogo.report.formats.text import Report
+from gonogo.report.formats.full import Report
 from gonogo.report.live import Live
 
 # Default_Ignorable_Code_Point of Unicode 16 as ranges, and the blank of Braille.
@@ -103,7 +103,7 @@ def test_no_format_shows_it(name, tmp_path_factory):
     @settings(max_examples=40, deadline=None)
     @given(st.lists(verdicts(), min_size=1, max_size=2), TEXTS)
     def check(found: list[Verdict], source: str) -> None:
-        with opened([Destination(name, str(target))], io.StringIO(), len(found), details=True) as reports:
+        with opened([Destination(name, str(target))], io.StringIO(), len(found), Amount(details=True)) as reports:
             for verdict in found:
                 reports.add(verdict, {verdict.findings[0].location.path: f"{source}\n{source}\n{source}"})
             reports.finish(1.0)

@@ -14,7 +14,7 @@ from gonogo.report import json as report_json
 from gonogo.report import plain
 from gonogo.report.console import ReportConsole
 from gonogo.report.excerpt import rows
-from gonogo.report.formats.text import Report
+from gonogo.report.formats.full import Report
 
 CODE = ["import os", "def f(cfg):", "    return cfg.method + '…' + cfg.x", "", "print(1)"]
 YAML = ["run:", "  method: tent"]

@@ -12,6 +12,7 @@ from cli import answered
 
 from gonogo.engine.pipeline import check
 from gonogo.model import plan as plans
+from gonogo.model.causes import by_cause
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.finding import Severity
 from gonogo.model.verdict import Verdict
@@ -46,6 +47,7 @@ WARNINGS = {
     ("ENV102", "src/main.py", 16),
     ("EVA108", "src/evaluate.py", 108),
     ("IMP102", "src/evaluate.py", 2),
+    ("SCI105", "src/evaluate.py", 219),
 }
 
 
@@ -62,6 +64,15 @@ def test_exactly_the_findings_that_were_checked_by_hand(verdict):
     assert places(verdict, Severity.ERROR) == ERRORS
     assert places(verdict, Severity.WARNING) == WARNINGS
     assert verdict.undecided == []
+
+
+def test_one_wrong_section_is_one_issue_that_says_where_to_change(verdict):
+    [shared] = [shared for shared in by_cause(verdict.findings) if not shared.is_one]
+    assert len(shared.findings) == 20  # 16 reads, 4 overrides
+    assert shared.action == (
+        "put `run.` before them at src/main.py:38,39,40,41, src/train.py:112,117,125,128,129,130,172,176,177,182"  # 112 and 117 hand on
+    )
+    assert verdict.code_issue.count("[HYD104") == 1
 
 
 def test_what_must_be_named_is_named(verdict):

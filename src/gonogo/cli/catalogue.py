@@ -11,8 +11,9 @@ from rich.text import Text
 from gonogo.model import contract as contracts
 from gonogo.model.errors import UsageError
 from gonogo.report.console import ReportConsole
-from gonogo.report.formats.text import SEVERITY_NAMES, SEVERITY_STYLES
-from gonogo.rules.base import HEADINGS, MARKER, Edit, Rule, Tree, all_rules
+from gonogo.report.formats import RuleHelp
+from gonogo.report.formats.full import SEVERITY_NAMES, SEVERITY_STYLES
+from gonogo.rules.base import HEADINGS, MARKER, Edit, Rule, Tree, all_rules, nearest_names
 
 MOST_EXAMPLE_LINES = 30
 
@@ -47,7 +48,9 @@ def print_rule(name: str) -> int:
     """
     rule = next((rule for rule in all_rules().values() if name.upper() == rule.id or name == rule.slug), None)
     if rule is None:
-        raise UsageError(f"There is no rule '{name}': `gonogo rules` lists them.")
+        near = nearest_names(name)
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(f"There is no rule '{name}': {meant}`gonogo rules` lists them.")
     console = ReportConsole(sys.stdout)
     console.put(Text.assemble((f"{rule.id} {rule.slug}", "bold"), f": {rule.title}"))
     console.put(
@@ -64,6 +67,17 @@ def print_rule(name: str) -> int:
                 style = {"+": "green", "-": "red"}.get(line[:1], "")
                 console.put(Text(f"  {line}", style), cut=True)
     return 0
+
+
+def rule_helps() -> dict[str, RuleHelp]:
+    """The documentation of every rule, for formats that carry it."""
+    found = {}
+    for rule in all_rules().values():
+        sections = {heading: text for heading, text in rule.sections().items() if text}
+        text = "\n\n".join([rule.title, *(f"{heading}: {told}" for heading, told in sections.items())])
+        markdown = "\n\n".join([rule.title, *(f"**{heading}.** {told}" for heading, told in sections.items())])
+        found[rule.id] = RuleHelp(rule.severity, rule.title, sections.get("Why it matters", ""), text, markdown)
+    return found
 
 
 def print_contracts() -> int:

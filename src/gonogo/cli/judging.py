@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gonogo.cli.options import STDIN, check_paths
-from gonogo.cli.output import Destination, opened
+from gonogo.cli.output import Amount, Destination, opened
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import UsageError
 from gonogo.pool.pool import Listener, Pool, Result, Task, default_jobs
@@ -28,6 +28,8 @@ class Request:
         address: of a Ray cluster.
         jobs: processes, None for the usual number.
         reports: where the verdicts go.
+        amount: how much of them is shown.
+        exit_zero: NO-GO is told by the report alone, not by the exit code.
         write_baseline: a file that lists the findings.
     """
 
@@ -38,6 +40,8 @@ class Request:
     address: str | None
     jobs: int | None
     reports: tuple[Destination, ...]
+    amount: Amount
+    exit_zero: bool
     write_baseline: str | None
     debug: bool
 
@@ -53,7 +57,7 @@ def judge(request: Request, options: CheckOptions, pool: Pool) -> int:
         request = replace(request, paths=(*request.paths, *_listed(request.paths_from)))
         tasks = _tasks(request, options, pool)
         started = time.perf_counter()
-        with opened(request.reports, sys.stdout, len(tasks), request.debug) as reports:
+        with opened(request.reports, sys.stdout, len(tasks), request.amount) as reports:
             codes = []
             for result in _checked(_with_progress(_judged(request, options, tasks, pool), request, tasks), request):
                 if request.write_baseline is not None:
@@ -61,6 +65,8 @@ def judge(request: Request, options: CheckOptions, pool: Pool) -> int:
                 reports.add(result.verdict, result.sources)
                 codes.append(result.verdict.outcome.exit_code)
             reports.finish(time.perf_counter() - started)
+        if request.exit_zero:
+            codes = [0 if code == 1 else code for code in codes]
         return 1 if 1 in codes else max(codes)
 
 

@@ -39,7 +39,7 @@ def _run(arguments: list[str]) -> int:
         return 0
     pool = None
     try:
-        if arguments[:1] == ["check"] and "--help" not in arguments:
+        if arguments[:1] == ["check"] and not {"--help", "-h"} & set(arguments):
             from gonogo.pool.pool import Pool
 
             # Before even the command line is parsed: the process that judges, and the one that composes, have much to import.
@@ -79,6 +79,7 @@ def guarded(action: Action, debug: bool) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(PIPE_CLOSED)
     except KeyboardInterrupt:
+        print("gonogo: stopped", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except GonogoError as error:
         _fail(str(error), UNDECIDED if isinstance(error, StageError) else USAGE, debug)

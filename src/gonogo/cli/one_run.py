@@ -16,7 +16,7 @@ from gonogo.model.verdict import Verdict
 from gonogo.pool.pool import Pool, Task
 from gonogo.report import plain
 from gonogo.report.console import ReportConsole
-from gonogo.report.formats.text import Report
+from gonogo.report.formats.full import Report
 
 
 def run(stage: Stage, path: str, plan: str | None, execution: ExecutionOptions, pool: Pool) -> int:

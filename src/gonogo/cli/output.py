@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TextIO
 
 from gonogo.model.errors import UsageError
+from gonogo.model.finding import Severity
 from gonogo.model.verdict import Verdict
 from gonogo.report import formats, plain
-from gonogo.report.formats import Target, Writer
+from gonogo.report.formats import RuleHelp, Target, Writer
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,12 @@ def destinations(format: str | None, outputs: Sequence[str], default: str) -> li
         UsageError: there is no such format, or one file is named twice.
     """
     usual = format or default
-    known = formats.names()
-    if usual not in known:
+    if not formats.is_known(usual):
         formats.load(usual)
     found = []
     for output in outputs:
         name, equals, path = output.partition("=")
-        found.append(Destination(name, path) if equals and name in known else Destination(usual, output))
+        found.append(Destination(name, path) if equals and formats.is_known(name) else Destination(usual, output))
     paths = [os.path.abspath(entry.path) for entry in found if entry.path]  # noqa: PTH100
     if len(set(paths)) < len(paths):
         raise UsageError("--output names one file twice.")
@@ -55,15 +55,16 @@ class Reports:
 
     Args:
         writers: by destination.
-        stream: of standard output, None if no report goes there.
+        least: findings of less weight are not shown; the verdict stays.
     """
 
-    def __init__(self, writers: Sequence[Writer]) -> None:
+    def __init__(self, writers: Sequence[Writer], least: Severity = Severity.INFO) -> None:
         self._writers = writers
+        self._least = least
 
     def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
         """Hand a verdict to every writer, with every text in it printable."""
-        verdict = plain.verdict(verdict)
+        verdict = plain.verdict(_shown(verdict, self._least))
         for writer in self._writers:
             writer.add(verdict, sources)
 
@@ -73,8 +74,39 @@ class Reports:
             writer.finish(seconds)
 
 
+def _shown(verdict: Verdict, least: Severity) -> Verdict:
+    """A verdict without the findings of less weight. What blocks is never left out, so that the outcome is the same."""
+    kept = [finding for finding in verdict.findings if finding.severity.rank <= least.rank]
+    hidden = len(verdict.findings) - len(kept)
+    if not hidden:
+        return verdict
+    note = f"{hidden} finding{'' if hidden == 1 else 's'} of less weight than {least} {'is' if hidden == 1 else 'are'} not shown."
+    return verdict.model_copy(update={"findings": kept, "notes": [*verdict.notes, note]})
+
+
+@dataclass(frozen=True)
+class Amount:
+    """How much is shown.
+
+    Attributes:
+        details: also what is of use to few.
+        quiet: the verdicts alone, in formats for people.
+        least: findings of less weight are left out.
+    """
+
+    details: bool = False
+    quiet: bool = False
+    least: Severity = Severity.INFO
+
+
+def _rules() -> Mapping[str, RuleHelp]:
+    from gonogo.cli.catalogue import rule_helps
+
+    return rule_helps()
+
+
 @contextlib.contextmanager
-def opened(wanted: Sequence[Destination], stdout: TextIO, experiments: int, details: bool) -> Iterator[Reports]:
+def opened(wanted: Sequence[Destination], stdout: TextIO, experiments: int, amount: Amount) -> Iterator[Reports]:
     """Open every destination; a file gets its name at the end of the block, if nothing went wrong.
 
     Raises:
@@ -85,13 +117,12 @@ def opened(wanted: Sequence[Destination], stdout: TextIO, experiments: int, deta
         for entry in wanted:
             format = formats.load(entry.format)
             if entry.path is None:
-                target = Target(stdout, None, experiments, details)
+                stream, path = stdout, None
             else:
                 part = stack.enter_context(_part(entry.path))
-                stream = stack.enter_context(part.open("w", encoding="utf-8", errors="backslashreplace"))
-                target = Target(stream, str(part), experiments, details)
-            writers.append(format.open(target))
-        yield Reports(writers)
+                stream, path = stack.enter_context(part.open("w", encoding="utf-8", errors="backslashreplace")), str(part)
+            writers.append(format.open(Target(stream, path, experiments, amount.details, amount.quiet, _rules)))
+        yield Reports(writers, amount.least)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from gonogo.model.finding import Stage, merge_findings
 from gonogo.model.policy import Policy
 from gonogo.model.runs import Run, collect_runs
 from gonogo.model.verdict import StageReport, Verdict
-from gonogo.rules.base import Rule, select
+from gonogo.rules.base import Rule, nearest_names, select
 from gonogo.system.version import __version__
 
 #: Gets the stage, the run, what happened and a text; see `gonogo.engine.running`.
@@ -130,7 +130,9 @@ def select_rules(options: CheckOptions) -> list[Rule]:
     try:
         return select(options.select, options.ignore)
     except LookupError as error:
-        raise UsageError(f"No rule matches '{error.args[0]}': `gonogo rules` lists them.") from error
+        near = nearest_names(error.args[0])
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        raise UsageError(f"No rule matches '{error.args[0]}': {meant}`gonogo rules` lists them.") from error
 
 
 def _policies(options: CheckOptions, experiment: Experiment) -> list[tuple[str, Policy]]:

@@ -71,6 +71,36 @@ class Related(BaseModel):
     label: str
 
 
+class Change(BaseModel):
+    """An edit: a range of a file, whose end is not part of it, and the text that takes its place."""
+
+    model_config = ConfigDict(frozen=True)
+
+    location: Location
+    text: str
+
+
+class Fix(BaseModel):
+    """Edits that should remove a finding; `gonogo fix` makes them and looks whether they did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    what: str = Field(description="What the edits do, an imperative without a full stop")
+    changes: tuple[Change, ...]
+    is_safe: bool = Field(description="Whether what the code is meant to do surely stays")
+
+
+class Cause(BaseModel):
+    """What several findings have in common: reports show them as one, with all its places."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str = Field(description="The same for all findings of one cause")
+    message: str
+    action: str
+    item: str = Field(default="", description="What this finding has of its own, in short")
+
+
 class Finding(BaseModel):
     """One fault: what is wrong, where, on what evidence, and what to do.
 
@@ -90,6 +120,8 @@ class Finding(BaseModel):
     related: list[Related] = []
     runs: list[str] = []
     evidence: str = ""
+    cause: Cause | None = Field(default=None, description="Findings with the same cause are shown together")
+    fix: Fix | None = Field(default=None, description="Edits that should remove it")
     fingerprint: str = ""
     severity_by_rule: Severity | None = Field(default=None, description="The rule's own severity, where the caller's policy changed it")
 
@@ -123,5 +155,11 @@ def merge_findings(findings: Iterable[Finding]) -> list[Finding]:
             runs = list(dict.fromkeys([*first.runs, *finding.runs])) if first.runs and finding.runs else []
             related = list(dict.fromkeys([*first.related, *finding.related]))
             worst = min(first.severity, finding.severity, key=lambda severity: severity.rank)
-            merged[key] = first.model_copy(update={"runs": runs, "related": related, "severity": worst})
+            update = {"runs": runs, "related": related, "severity": worst}
+            # What is right in one run only is no advice.
+            update |= {
+                "fix": first.fix if first.fix == finding.fix else None,
+                "cause": first.cause if first.cause == finding.cause else None,
+            }
+            merged[key] = first.model_copy(update=update)
     return sorted(merged.values(), key=Finding.sort_key)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, Field, computed_field
 
+from gonogo.model.causes import Shared, by_cause
 from gonogo.model.finding import Finding, Severity
 from gonogo.system.version import __version__
 
@@ -160,7 +161,7 @@ class Verdict(BaseModel):
     @property
     def code_issue(self) -> str:
         """The blocking findings and what could not be decided, numbered, worst first, one a line; empty when ready."""
-        issues = [f"{finding.location} [{finding.rule}] {finding.message}; {finding.action}" for finding in self.findings if finding.blocks]
+        issues = [_issue(shared) for shared in by_cause(self.findings) if shared.first.blocks]
         issues += [f"could not decide: {reason}" for reason in self.undecided]
         return "\n".join(f"{number}. {' '.join(issue.split())}" for number, issue in enumerate(issues, 1))
 
@@ -181,6 +182,11 @@ class Verdict(BaseModel):
     def count(self, severity: Severity) -> int:
         """How many findings have this severity."""
         return sum(finding.severity is severity for finding in self.findings)
+
+
+def _issue(shared: Shared) -> str:
+    seen = "" if shared.is_one else f" (seen at {shared.seen_at})"
+    return f"{shared.location} [{shared.rules}] {shared.message}; {shared.action}{seen}"
 
 
 def undecided(experiment: str, reason: str) -> Verdict:

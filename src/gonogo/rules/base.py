@@ -14,11 +14,12 @@ import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import lru_cache
 from types import ModuleType
 
 from gonogo.model.contract import Scope
-from gonogo.model.finding import Certainty, Finding, Location, Related, Severity, Stage, fingerprint
+from gonogo.model.finding import Cause, Certainty, Finding, Fix, Location, Related, Severity, Stage, fingerprint
 from gonogo.system.plugins import named
 
 GROUP = "gonogo.rules"  # entry points: modules with rules
@@ -40,6 +41,8 @@ class Violation:
         evidence: what was seen: a tool's own words, a value.
         severity: set only where it differs from the rule's own.
         certainty: set only where it differs from the rule's own.
+        cause: what it has in common with other findings, for reports to show them as one.
+        fix: edits that should remove it.
     """
 
     location: Location
@@ -50,6 +53,8 @@ class Violation:
     evidence: str = ""
     severity: Severity | None = None
     certainty: Certainty | None = None
+    cause: Cause | None = None
+    fix: Fix | None = None
 
 
 @dataclass(frozen=True)
@@ -155,6 +160,8 @@ class Rule:
             related=list(violation.related),
             runs=list(violation.runs),
             evidence=_cut(violation.evidence, MOST_EVIDENCE),
+            cause=violation.cause,
+            fix=violation.fix,
             fingerprint=fingerprint(self.id, violation.location.path, line, violation.message),
         )
 
@@ -294,6 +301,12 @@ def select(patterns: Iterable[str], ignored: Iterable[str]) -> list[Rule]:
         return any(matches(entry, pattern) for pattern in wanted) if wanted else not entry.preview
 
     return [entry for entry in rules if chosen(entry)]
+
+
+def nearest_names(pattern: str) -> list[str]:
+    """Ids and slugs that a name which matches no rule was perhaps meant to be, the likeliest first."""
+    names = [name for entry in all_rules().values() for name in (entry.id, entry.slug)]
+    return get_close_matches(pattern, names, n=3) or get_close_matches(pattern.upper(), names, n=3)
 
 
 def matches(entry: Rule, pattern: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from gonogo.analysis.python.modules import Module
-from gonogo.model.finding import Certainty, Location, Related, Severity
+from gonogo.model.finding import Certainty, Fix, Location, Related, Severity
 from gonogo.rules.base import Violation
 
 
@@ -35,6 +35,7 @@ def violation(
     severity: Severity | None = None,
     related: Iterable[tuple[Placed, str]] = (),
     evidence: str = "",
+    fix: Fix | None = None,
 ) -> Violation:
     """A violation at an event or value.
 
@@ -46,7 +47,8 @@ def violation(
         severity: set only where it differs from the rule's own.
         related: other places, each with what is there.
         evidence: what was seen.
+        fix: edits that should remove it.
     """
     others = tuple(Related(location=place(other), label=label) for other, label in related)
     certainty = Certainty.DERIVED if sure else Certainty.LIKELY
-    return Violation(place(at), message, action, related=others, evidence=evidence, severity=severity, certainty=certainty)
+    return Violation(place(at), message, action, related=others, evidence=evidence, severity=severity, certainty=certainty, fix=fix)

@@ -72,6 +72,14 @@ class Access(Event):
 
 
 @dataclass(frozen=True)
+class SectionRead(Event):
+    """The code takes a section of the config, to read in it there or elsewhere; `path` is where the section stands."""
+
+    site: Site
+    path: Path
+
+
+@dataclass(frozen=True)
 class Unresolved(Event):
     """An interpolation was resolved that names nothing, where that surely ends the run; `path` is where it stood in the composed config."""
 

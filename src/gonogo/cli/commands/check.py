@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,7 @@ from gonogo.cli.options import (
     policy_of,
     split_names,
 )
+from gonogo.model.errors import UsageError
 
 if TYPE_CHECKING:
     from gonogo.model.policy import Baseline
@@ -47,6 +49,14 @@ class To(StrEnum):
     CHALLENGE = "challenge"
 
 
+class MinSeverity(StrEnum):
+    """The least weight of what is shown."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
 class On(StrEnum):
     """Where experiments are judged."""
 
@@ -57,7 +67,8 @@ class On(StrEnum):
 def command(
     context: typer.Context,
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="PATH...", help="Folders or bundles (JSON) of experiments; - is a bundle on stdin.")
+        list[str] | None,
+        typer.Argument(metavar="PATH...", help="Folders or bundles (JSON), or one program; - is a bundle on stdin."),
     ] = None,
     paths_from: Annotated[str | None, typer.Option(metavar="FILE", help="Judge the PATHs in this file too, one a line.")] = None,
     plan: Annotated[list[str] | None, typer.Option(metavar="FILE", help="The research plan; with several PATHs, once for each.")] = None,
@@ -72,7 +83,12 @@ def command(
     trust_repo: Annotated[
         bool, typer.Option("--trust-repo", help="Heed the experiment's own [tool.gonogo] and its `# gonogo: ignore[…]` comments.")
     ] = False,
-    format: Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="How to write the verdict (default: text).")] = None,
+    format: Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="How to write the verdict (default: full).")] = None,
+    min_severity: Annotated[MinSeverity, typer.Option(help="Show nothing of less weight; the verdict stays.")] = MinSeverity.INFO,
+    statistics: Annotated[bool, typer.Option("--statistics", help="Print how often each rule spoke in place of the findings.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdicts alone.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print all places, all evidence and all stages.")] = False,
+    exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit with 0 for NO-GO too; what could not be decided stays 3.")] = False,
     select: RuleNames = None,
     ignore: IgnoredRules = None,
     to: Annotated[To, typer.Option("--to", help="The last stage: compose runs nothing, the others run the experiment.")] = To.COMPOSE,
@@ -110,14 +126,27 @@ def command(
 
     def act() -> int:
         from gonogo.cli.judging import Request, judge
-        from gonogo.cli.output import destinations
+        from gonogo.cli.output import Amount, destinations
+        from gonogo.cli.program_file import is_program, program_of
         from gonogo.model.check_options import CheckOptions
-        from gonogo.model.finding import Stage
+        from gonogo.model.finding import Severity, Stage
+        from gonogo.report import plain
 
+        if quiet and verbose:
+            raise UsageError("--quiet and --verbose contradict each other: leave one out.")
+        if statistics and format is not None:
+            raise UsageError("--statistics and --format both say what to print: leave one out, or write FORMAT=FILE with --output.")
         policy = policy_of(config)
+        judged, chosen, entries = tuple(paths or ()), contract, tuple(entry or ())
+        if any(map(is_program, judged)):
+            if len(judged) > 1 or entries or paths_from is not None:
+                raise UsageError("A Python file stands for its project: give one, without --entry, or give folders.")
+            program = program_of(judged[0], contract)
+            judged, chosen, entries = (program.root,), program.contract, program.entries
+            print(f"gonogo: {plain.line(program.note)}", file=sys.stderr)
         options = CheckOptions(
-            contract=contract,
-            entries=tuple(entry or ()),
+            contract=chosen,
+            entries=entries,
             select=split_names(select),
             ignore=split_names(ignore),
             timeout=timeout,
@@ -140,13 +169,15 @@ def command(
             ai=ai_options(policy, ai, ai_model, ai_url, samples, ai_context, ai_timeout),
         )
         request = Request(
-            paths=tuple(paths or ()),
+            paths=judged,
             paths_from=paths_from,
             plans=tuple(plan or ()),
             on=on.value,
             address=address,
             jobs=jobs,
-            reports=tuple(destinations(format, output or [], default="text")),
+            reports=tuple(destinations("statistics" if statistics else format, output or [], default="full")),
+            amount=Amount(verbose or debug, quiet, Severity(min_severity.value)),
+            exit_zero=exit_zero,
             write_baseline=write_baseline,
             debug=debug,
         )

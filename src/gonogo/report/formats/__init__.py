@@ -8,14 +8,17 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Protocol, TextIO
 
 from gonogo.model.errors import UsageError
+from gonogo.model.finding import Severity
 from gonogo.model.verdict import Verdict
 from gonogo.system.plugins import named
 
 GROUP = "gonogo.formats"
+_OLDER_NAMES = {"text": "full"}
 
 
 class Writer(Protocol):
@@ -29,6 +32,30 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True)
+class RuleHelp:
+    """What the documentation of a rule says.
+
+    Attributes:
+        severity: of its findings, unless a finding says otherwise.
+        title: one sentence.
+        why: why it matters.
+        text: all of it as plain text.
+        markdown: all of it as Markdown.
+    """
+
+    severity: Severity
+    title: str
+    why: str
+    text: str
+    markdown: str
+
+
+def no_help() -> Mapping[str, RuleHelp]:
+    """No documentation of any rule."""
+    return {}
+
+
+@dataclass(frozen=True)
 class Target:
     """Where to write, and how much.
 
@@ -37,12 +64,16 @@ class Target:
         path: the file's path, None for a stream that has none.
         experiments: how many verdicts there will be.
         details: show also what is of use to few.
+        quiet: show the verdicts alone, in formats for people.
+        rules: the documentation of rules by id, made when it is asked for.
     """
 
     stream: TextIO
     path: str | None
     experiments: int
     details: bool = False
+    quiet: bool = False
+    rules: Callable[[], Mapping[str, RuleHelp]] = no_help
 
 
 @dataclass(frozen=True)
@@ -67,14 +98,23 @@ def names() -> list[str]:
     return sorted({*(entry.name for entry in pkgutil.iter_modules(__path__)), *named(GROUP)})
 
 
+def is_known(name: str) -> bool:
+    """Whether there is a format of this name."""
+    return name in _OLDER_NAMES or name in names()
+
+
 def load(name: str) -> Format:
     """A format by its name.
 
     Raises:
         UsageError: there is none of this name, or packages are missing that it needs.
     """
-    if name not in names():
-        raise UsageError(f"There is no format '{name}': use one of {', '.join(names())}.")
+    name = _OLDER_NAMES.get(name, name)
+    known = names()
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        meant = f"did you mean {near[0]}? There are" if near else "use one of"
+        raise UsageError(f"There is no format '{name}': {meant} {', '.join(known)}.")
     try:
         module = import_module(named(GROUP).get(name, f"{__name__}.{name}"))
     except ImportError as error:

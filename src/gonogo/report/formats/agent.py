@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gonogo.model.finding import Finding, Severity
+from gonogo.model.causes import Shared, by_cause
+from gonogo.model.finding import Severity
 from gonogo.model.verdict import Verdict
 from gonogo.report.formats import Format, Target
 
@@ -16,26 +17,31 @@ def text(verdict: Verdict) -> str:
     lines = [f"# {verdict.outcome}", ""]
     if not verdict.findings and not verdict.undecided:
         return "\n".join([*lines, "Nothing to change."])
-    ranked = sorted(verdict.findings, key=lambda finding: (finding.severity.rank, finding.location.path))
-    for path in dict.fromkeys(finding.location.path for finding in ranked):
+    causes = by_cause(verdict.findings)
+    ranked = sorted(causes, key=lambda shared: (shared.first.severity.rank, shared.location.path))
+    for path in dict.fromkeys(shared.location.path for shared in ranked):
         lines += [f"## {_flat(path)}", ""]
-        own = [finding for finding in verdict.findings if finding.location.path == path]
-        lines += [_entry(finding) for finding in sorted(own, key=_order)]
+        own = [shared for shared in causes if shared.location.path == path]
+        lines += [_entry(shared) for shared in sorted(own, key=_order)]
         lines.append("")
     if verdict.undecided:
         lines += ["## Not decided", "", *(f"- {_flat(reason)}" for reason in verdict.undecided), ""]
     return "\n".join(lines).rstrip()
 
 
-def _order(finding: Finding) -> tuple[int, int, str, str]:
-    return finding.severity.rank, finding.location.line or 0, finding.rule, finding.message
+def _order(shared: Shared) -> tuple[int, int, str, str]:
+    return shared.first.severity.rank, shared.location.line or 0, shared.first.rule, shared.message
 
 
-def _entry(finding: Finding) -> str:
-    line = f"line {finding.location.line}: " if finding.location.line is not None else ""
+def _entry(shared: Shared) -> str:
+    finding = shared.first
+    line = f"line {shared.location.line}: " if shared.location.line is not None else ""
+    if not shared.is_one:
+        told = f"{line}{_flat(shared.message)} ({finding.certainty}). {_flat(shared.action)}; seen at {_flat(shared.seen_at)}."
+        return f"- {_NAMES[finding.severity]}, {told} [{shared.rules} {' '.join(each.fingerprint for each in shared.findings)}]"
     others = "".join(f"; see {other.location}" for other in finding.related[:2])
     runs = f" (runs: {', '.join(map(_flat, finding.runs[:3]))}{' …' if len(finding.runs) > 3 else ''})" if finding.runs else ""
-    told = f"{line}{_flat(finding.message)} ({finding.certainty}). {_flat(finding.action)}{others}.{runs}"
+    told = f"{line}{_flat(finding.message)} ({finding.certainty}). {_flat(shared.action)}{others}.{runs}"
     return f"- {_NAMES[finding.severity]}, {told} [{finding.rule} {finding.fingerprint}]"
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.project.dependencies import dependency_faults
-from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.analysis.project.pyproject import PATH, Pyproject
 from gonogo.analysis.python.imports import Import
 from gonogo.model.contract import Scope
-from gonogo.model.finding import Certainty, Related, Severity, Stage
+from gonogo.model.edits import change_between
+from gonogo.model.finding import Certainty, Fix, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 MOST_RELATED = 5
@@ -48,7 +49,16 @@ def dependencies_unusable(pyproject: Pyproject | None, outside_imports: list[Imp
             first.action,
             related=tuple(Related(location=other.location, label="here too") for other in others[:MOST_RELATED]),
             evidence="\n".join(fault.evidence for fault in faults[: MOST_RELATED + 1] if fault.evidence),
+            fix=_fix(pyproject.text),
         )
+
+
+def _fix(text: str) -> Fix | None:
+    from gonogo.analysis.project.repairs import with_usable_dependencies  # most experiments need none
+
+    mended = with_usable_dependencies(text)
+    change = change_between(PATH, text, mended) if mended is not None else None
+    return Fix(what="list the dependencies as uv reads them", changes=(change,), is_safe=True) if change is not None else None
 
 
 _LISTED = """dependencies = [

@@ -10,12 +10,13 @@ from packaging.utils import canonicalize_name
 from gonogo.analysis.project.dependencies import are_dynamic, dependency_faults, requirements
 from gonogo.analysis.project.distributions import closure, is_known, providers
 from gonogo.analysis.project.implied import Implied, implied
-from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.analysis.project.pyproject import PATH, Pyproject
 from gonogo.analysis.python.imports import Import
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import origin
 from gonogo.model.contract import Contract, Scope
-from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.edits import change_between
+from gonogo.model.finding import Fix, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 MOST_RELATED = 5
@@ -72,7 +73,7 @@ def undeclared_import(
     missing: dict[str, list[Import]] = {}
     for entry in outside_imports:
         name = NEEDS.get(entry.target, entry.top)
-        served = {*providers(name), str(canonicalize_name(name))} & declared
+        served = {*_served_by(entry), str(canonicalize_name(name))} & declared
         if not (served or entry.guarded or name in UNDECIDED or name.startswith("__")):
             missing.setdefault((*providers(name), name)[0], []).append(entry)
     declared_here = declared - {str(canonicalize_name(str(pyproject.project.get("name", ""))))}
@@ -80,6 +81,9 @@ def undeclared_import(
         for fault in _violation(
             distribution, entries, declared_here, Severity.INFO if contract.scope is not Scope.RUNS else Severity.WARNING
         ):
+            fault = replace(
+                fault, fix=_fix(pyproject.text, distribution) if providers(NEEDS.get(entries[0].target, entries[0].top)) else None
+            )
             # A project of any shape has scripts and extras of its own, for which people install more.
             yield fault if contract.scope is Scope.RUNS or fault.severity is not None else replace(fault, severity=Severity.WARNING)
     yield from _implied(pyproject, outside_imports, modules)
@@ -105,6 +109,19 @@ def _implied(pyproject: Pyproject, imports: list[Import], modules: dict[str, Mod
             f"add `{distribution}` to `dependencies`",
             severity=Severity.WARNING,
         )
+
+
+def _served_by(entry: Import) -> tuple[str, ...]:
+    """The distributions that are known to provide what is imported."""
+    return tuple(providers(NEEDS.get(entry.target, entry.top)))
+
+
+def _fix(text: str, distribution: str) -> Fix | None:
+    from gonogo.analysis.project.repairs import with_requirement  # most experiments need none
+
+    mended = with_requirement(text, distribution)
+    change = change_between(PATH, text, mended) if mended is not None else None
+    return Fix(what=f"add `{distribution}` to `dependencies`", changes=(change,), is_safe=True) if change is not None else None
 
 
 def _violation(distribution: str, entries: list[Import], declared: set[str], along: Severity) -> Iterator[Violation]:

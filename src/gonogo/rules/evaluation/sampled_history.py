@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import calls, has_open_keywords
 from gonogo.model.contract import Contract, module_path
-from gonogo.model.finding import Severity, Stage
+from gonogo.model.finding import Change, Fix, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 PARAMETERS = frozenset({"keys", "x_axis", "pandas", "stream"})
@@ -37,7 +37,24 @@ def sampled_history(modules: dict[str, Module], contract: Contract) -> Iterator[
                 module.location(call),
                 "`history()` returns a sample of 500 rows, not the history",
                 "use `scan_history()`, which returns every row",
+                fix=_fix(module, call, call.func),
             )
+
+
+def _fix(module: Module, call: ast.Call, method: ast.Attribute) -> Fix | None:
+    """`scan_history` gives plain rows, of which pandas makes the table that `history` gives."""
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    pandas = next((name for name, target in module.imports.items() if target == "pandas"), None)
+    if pandas is None or set(given) - {"keys"}:
+        return None
+    whole, before = module.location(call), module.location(method.value)
+    name = module.location(method).model_copy(update={"line": before.end_line, "column": before.end_column})
+    start = whole.model_copy(update={"end_line": whole.line, "end_column": whole.column})
+    end = whole.model_copy(update={"line": whole.end_line, "column": whole.end_column})
+    texts = ((start, f"{pandas}.DataFrame(list("), (name, ".scan_history"), (end, "))"))
+    changes = tuple(Change(location=place, text=text) for place, text in texts)
+    # With keys, `history` adds the step to them, which other code may read.
+    return Fix(what="read every row with `scan_history()`", changes=changes, is_safe=not given)
 
 
 def _is_sampled(call: ast.Call) -> bool:

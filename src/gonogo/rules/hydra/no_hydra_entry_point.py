@@ -12,7 +12,7 @@ from gonogo.analysis.python.modules import Module, without_docstring
 from gonogo.analysis.python.names import calls, imported_modules, main_guard, origin
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.experiment import Experiment
-from gonogo.model.finding import Severity, Stage
+from gonogo.model.finding import Change, Fix, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 # Other ways to a config that a module may have chosen.
@@ -99,6 +99,21 @@ def _is_lost(module: Module, modules: Mapping[str, Module], started: list[str], 
     return not words & OTHER_SOURCES
 
 
+def _version_base(main: HydraMain) -> Fix | None:
+    node = main.node
+    if not isinstance(node, ast.Call) or node.args or any(keyword.arg is None for keyword in node.keywords):
+        return None
+    if node.keywords:
+        first = main.module.location(node.keywords[0])
+        place, text = first.model_copy(update={"end_line": first.line, "end_column": first.column}), 'version_base="1.3", '
+    else:
+        end = main.module.location(node)
+        place = end.model_copy(update={"line": end.end_line, "column": (end.end_column or 1) - 1, "end_column": (end.end_column or 1) - 1})
+        text = 'version_base="1.3"'
+    # Hydra no longer changes the working directory then, on which relative paths may rely.
+    return Fix(what='give `version_base="1.3"`', changes=(Change(location=place, text=text),), is_safe=False)
+
+
 def _wrong_options(main: HydraMain, experiment: Experiment) -> Iterator[Violation]:
     place = main.module.location(main.node)
     options = main.options
@@ -108,6 +123,7 @@ def _wrong_options(main: HydraMain, experiment: Experiment) -> Iterator[Violatio
             "`@hydra.main` has no `version_base`: Hydra then behaves as version 1.1 did",
             'give it `version_base="1.3"`',
             severity=Severity.WARNING,
+            fix=_version_base(main),
         )
     path, name = options.get("config_path"), options.get("config_name")
     if isinstance(path, str) and main.leads_out:

@@ -10,8 +10,9 @@ from gonogo.analysis.interpreter.trace import Process, Trace
 from gonogo.analysis.project.config_places import ConfigPlaces, nearest
 from gonogo.analysis.python.modules import Module
 from gonogo.compose.client import Composition
-from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
+from gonogo.model.finding import Certainty, Fix, Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
+from gonogo.rules.moved_keys import is_clear, move_of, override_change
 
 
 @rule(
@@ -61,7 +62,14 @@ def _violation(trace: Trace, process: Process, override: str, refused: Compositi
         location = place_of_override(process.launched.module, key) or launched
         message = f"the override `{key}=…` handed to `{process.module}` is not in its config{hint}"
         related = (Related(location=launched, label=f"`{process.module}` is started here"),) if location != launched else ()
-    return Violation(location, message, action, related, (trace.run_id,), f"{override}\n{refused.message}")
+    cause, fix = None, None
+    if near and process.launched is not None:
+        move = move_of(tuple(key.split(".")), near)
+        change = override_change(process.launched.module.lines, location, key, near)
+        cause = move.cause(f"`{key}=…`")
+        if change is not None:
+            fix = Fix(what=f"override `{'.'.join(near)}` in place of `{key}`", changes=(change,), is_safe=is_clear(config, move))
+    return Violation(location, message, action, related, (trace.run_id,), f"{override}\n{refused.message}", cause=cause, fix=fix)
 
 
 def place_of_override(module: Module, key: str) -> Location | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gonogo.analysis.interpreter.trace import Access, Site, Trace
 from gonogo.analysis.project.config_places import ConfigPlaces, nearest
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
+from gonogo.rules.moved_keys import Rereading, move_of
 
 READING = frozenset({"attribute", "item", "getattr", "select"})
 MOST_ALSO = 5
@@ -37,12 +39,13 @@ def unknown_config_key(traces: list[Trace], config_places: ConfigPlaces) -> Iter
     Instead:
         Read the key where it is (`cfg.run.training.learning_rate`), or add it to the run config.
     """
+    rereading = Rereading(traces)
     seen: dict[tuple[str, str, tuple[str, ...]], Violation] = {}
     for trace in traces:
         for access in trace.accesses:
             if access.guarded or access.doubtful or access.kind not in READING or access.path[0] == "hydra":
                 continue
-            fault = _violation(access, trace, config_places)
+            fault = _violation(access, trace, config_places, rereading)
             key = (fault.location.path, fault.message, fault.runs)
             first = seen.get(key)
             if first is None:
@@ -50,11 +53,11 @@ def unknown_config_key(traces: list[Trace], config_places: ConfigPlaces) -> Iter
             elif fault.location.line != first.location.line and len(first.related) < MOST_ALSO:
                 also = Related(location=fault.location, label="also read here")
                 if also not in first.related:
-                    seen[key] = Violation(first.location, first.message, first.action, (*first.related, also), first.runs, first.evidence)
+                    seen[key] = replace(first, related=(*first.related, also))
     yield from seen.values()
 
 
-def _violation(access: Access, trace: Trace, places: ConfigPlaces) -> Violation:
+def _violation(access: Access, trace: Trace, places: ConfigPlaces, rereading: Rereading) -> Violation:
     run = places.runs.get(trace.run_id)
     composition = trace.composition
     config = composition.config if composition is not None and composition.config is not None else {}
@@ -82,7 +85,17 @@ def _violation(access: Access, trace: Trace, places: ConfigPlaces) -> Violation:
             related.append(Related(location=place, label=f"`{'.'.join(near)}` is here"))
     evidence = f"keys there: {', '.join(access.siblings)}" if access.siblings else ""
     location = access.site.module.location(access.site.node)
-    return Violation(location, f"{shown} {what}{hint}", action, tuple(related), (trace.run_id,), evidence)
+    move = move_of(access.path, near) if near and access.status == "absent" else None
+    return Violation(
+        location,
+        f"{shown} {what}{hint}",
+        action,
+        tuple(related),
+        (trace.run_id,),
+        evidence,
+        cause=move.cause(f"`{code}`") if move is not None else None,
+        fix=rereading.fix(access, move, config) if move is not None else None,
+    )
 
 
 def expression(site: Site) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
@@ -10,7 +11,8 @@ from gonogo.analysis.training.gradients import computed_by
 from gonogo.analysis.training.loops import TrainingLoop, clears_for, events_in, training_loops
 from gonogo.analysis.training.objects import each, holdings, is_one, parts_of
 from gonogo.model.contract import Scope
-from gonogo.model.finding import Severity, Stage
+from gonogo.model.edits import insertion
+from gonogo.model.finding import Fix, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
@@ -47,7 +49,32 @@ def _found(walked: Program) -> Iterator[Violation]:
             "call `zero_grad()` of the optimizer before each `backward()`",
             sure=loop.sure and is_one(loop.optimizer),
             related=((loop.computes[0].at, "gradients are added here"),),
+            fix=_fix(loop),
         )
+
+
+def _fix(loop: TrainingLoop) -> Fix | None:
+    """`zero_grad()` in the line before `backward()`, where that and the step stand once, one after the other in one block."""
+    computed, stepped = loop.computes[0].at, loop.steps[0].at
+    step, lines = stepped.node, computed.module.lines
+    first, last = getattr(computed.node, "lineno", 0), getattr(step, "lineno", 0)
+    once = len({(done.at.module.path, id(done.at.node)) for done in (*loop.computes, *loop.steps)}) == 2
+    if not once or computed.module is not stepped.module or not 0 < first < last or not isinstance(computed.node, ast.Call):
+        return None
+    if not (isinstance(step, ast.Call) and isinstance(step.func, ast.Attribute) and step.func.attr == "step"):
+        return None
+    indent = _indent(lines[first - 1])
+    between = [line for line in lines[first - 1 : last] if line.strip()]
+    plain = len(indent) == computed.node.col_offset == step.col_offset
+    if not plain or any(not line.startswith(indent) for line in between):
+        return None
+    text = f"{indent}{ast.unparse(step.func.value)}.zero_grad()"
+    # Where batches are accumulated on purpose, and the gradients forgotten only after each step, this is another training.
+    return Fix(what="clear the gradients before `backward()`", changes=(insertion(computed.module.path, first, text),), is_safe=False)
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
 
 
 def _concerns(loop: TrainingLoop) -> bool:

@@ -18,6 +18,7 @@ from gonogo.analysis.interpreter.trace import (
     How,
     ReadAfterSearch,
     SearchWrite,
+    SectionRead,
     Status,
     StructWrite,
     Unresolved,
@@ -194,6 +195,8 @@ class ConfigNode(Mapping):
         state.use(origin)
         if state.searched and not state.is_searching and (setting := state.searched.get((id(self), str(key)))) is not None:
             state.record(ReadAfterSearch(state.site(at), setting, value.constant()))
+        if isinstance(value, ConfigNode):
+            state.record(SectionRead(state.site(at), value.path))
         if isinstance(value, Scalar):
             if value.value == MISSING:
                 if default is not NO_DEFAULT:

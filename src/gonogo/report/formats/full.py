@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.text import Text
 
 from gonogo.documents.lines import split_lines
+from gonogo.model.causes import Shared, by_cause
 from gonogo.model.finding import Finding, Location, Severity
 from gonogo.model.verdict import Outcome, Verdict
 from gonogo.report import plain
@@ -41,14 +42,18 @@ class Report:
         Args:
             verdict: the verdict.
             source: the lines of a file of the experiment by path, None where there is no such text.
-            details: also what the AI reviewer claimed in vain.
+            details: also every place, all evidence, the stages, and what the AI reviewer claimed in vain.
         """
         self._headline(verdict)
+        if details:
+            self._stages(verdict)
         notes = [finding for finding in verdict.findings if finding.severity is Severity.INFO]
-        for finding in verdict.findings:
-            if finding.severity is not Severity.INFO:
-                self._line()
-                self._finding(finding, verdict, source)
+        for shared in by_cause(finding for finding in verdict.findings if finding.severity is not Severity.INFO):
+            self._line()
+            if shared.is_one:
+                self._finding(shared, verdict, source, details)
+            else:
+                self._cause(shared, verdict, source)
         if notes:
             self._line()
         for finding in notes:
@@ -58,14 +63,18 @@ class Report:
         self._review(verdict, details)
         self._undecided(verdict)
         self._line()
-        self._line((_summary(verdict), "bold"))
+        self._line((summary(verdict), "bold"))
+
+    def headline(self, verdict: Verdict) -> None:
+        """Print one line: the outcome, whose it is, and how many findings there are."""
+        outcome = verdict.outcome
+        self._line((f"{outcome:<9}", OUTCOME_STYLES[outcome]), f" {plain.line(verdict.experiment)}  {_counts(verdict)}")
 
     def overview(self, verdicts: Sequence[Verdict], seconds: float) -> None:
         """Print one line for each verdict and a sum; for many experiments."""
         self._line()
         for verdict in verdicts:
-            outcome = verdict.outcome
-            self._line((f"{outcome:<9}", OUTCOME_STYLES[outcome]), f" {plain.line(verdict.experiment)}  {_counts(verdict)}")
+            self.headline(verdict)
         counts = [f"{sum(verdict.outcome is outcome for verdict in verdicts)} {outcome}" for outcome in Outcome]
         self._line((f"{len(verdicts)} experiments in {seconds:.1f} s: {', '.join(counts)}", "bold"))
 
@@ -83,10 +92,15 @@ class Report:
         for note in verdict.notes:
             self._line((f"note: {plain.line(note)}", "dim"))
 
+    def _stages(self, verdict: Verdict) -> None:
+        for stage in verdict.stages:
+            reason = f" ({plain.line(stage.reason)})" if stage.reason else ""
+            self._line((f"stage: {stage.name} {stage.status}{reason}, {stage.seconds:.2f} s", "dim"))
+
     def _title(self, finding: Finding) -> None:
         severity = finding.severity
         self._line(
-            (_place(finding.location), "bold"),
+            (place(finding.location), "bold"),
             ": ",
             (SEVERITY_NAMES[severity], SEVERITY_STYLES[severity]),
             f" {finding.rule} {finding.slug}: {plain.line(finding.message)}",
@@ -94,23 +108,44 @@ class Report:
             (f" ({SEVERITY_NAMES[finding.severity_by_rule]} by its rule)" if finding.severity_by_rule is not None else "", "dim"),
         )
 
-    def _finding(self, finding: Finding, verdict: Verdict, source: Source) -> None:
+    def _cause(self, shared: Shared, verdict: Verdict, source: Source) -> None:
+        """Several findings as one: what they have in common, then each in a line."""
+        severity = shared.first.severity
+        self._line(
+            (place(shared.location), "bold"),
+            ": ",
+            (SEVERITY_NAMES[severity], SEVERITY_STYLES[severity]),
+            f" {shared.rules} {shared.first.slug}: {plain.line(shared.message)}",
+            (f" ({len(shared.findings)} findings, {shared.first.certainty})", "dim"),
+        )
+        self._excerpt(shared.location, source)
+        for finding in shared.findings:
+            self._line("  ", (f"{place(finding.location)}: ", "bold dim"), (plain.line(f"{finding.rule} {finding.message}"), "dim"))
+        runs = _runs(list(dict.fromkeys(run for finding in shared.findings for run in finding.runs)), verdict.runs)
+        if runs:
+            self._line((f"  runs: {runs}", "dim"))
+        self._line(("  → ", "green"), plain.line(shared.action))
+
+    def _finding(self, shared: Shared, verdict: Verdict, source: Source, details: bool) -> None:
+        finding = shared.first
+        related = finding.related if details else finding.related[:MOST_RELATED]
         self._title(finding)
         self._excerpt(finding.location, source)
-        for other in finding.related[:MOST_RELATED]:
-            self._line("  ", (f"{_place(other.location)}: ", "bold dim"), (plain.line(other.label), "dim"))
+        for other in related:
+            self._line("  ", (f"{place(other.location)}: ", "bold dim"), (plain.line(other.label), "dim"))
             self._excerpt(other.location, source)
-        if len(finding.related) > MOST_RELATED:
-            self._line((f"  and {len(finding.related) - MOST_RELATED} more places", "dim"))
+        if len(finding.related) > len(related):
+            self._line((f"  and {len(finding.related) - len(related)} more places", "dim"))
         evidence = plain.lines(finding.evidence)
-        for number, text in enumerate(evidence[:MOST_EVIDENCE]):
+        shown = evidence if details else evidence[:MOST_EVIDENCE]
+        for number, text in enumerate(shown):
             self._line(("  seen: " if number == 0 else "        ", "dim"), text)
-        if len(evidence) > MOST_EVIDENCE:
-            self._line((f"        and {len(evidence) - MOST_EVIDENCE} more lines", "dim"))
+        if len(evidence) > len(shown):
+            self._line((f"        and {len(evidence) - len(shown)} more lines", "dim"))
         runs = _runs(finding.runs, verdict.runs)
         if runs:
             self._line((f"  runs: {runs}", "dim"))
-        self._line(("  → ", "green"), plain.line(finding.action))
+        self._line(("  → ", "green"), plain.line(shared.action))
 
     def _excerpt(self, location: Location, source: Source) -> None:
         lines = source(location.path)
@@ -132,7 +167,7 @@ class Report:
         for entry in verdict.suppressed[:MOST_SUPPRESSED]:
             finding, severity = entry.finding, entry.finding.severity
             self._line(
-                f"  {_place(finding.location)}: ",
+                f"  {place(finding.location)}: ",
                 (SEVERITY_NAMES[severity], "dim"),
                 f" {finding.rule} {finding.slug}: {plain.line(finding.message)}",
                 (f"  ({entry.by}, {plain.line(entry.where)}: {plain.line(entry.reason)})", "dim"),
@@ -168,7 +203,8 @@ class Report:
             self._line(("could not decide: ", "bold yellow"), plain.line(reason))
 
 
-def _place(location: Location) -> str:
+def place(location: Location) -> str:
+    """A place as `path:line:column`, as far as it is known."""
     parts = [plain.line(location.path), location.line, location.column if location.line is not None else None]
     return ":".join(str(part) for part in parts if part is not None)
 
@@ -192,7 +228,8 @@ def _counts(verdict: Verdict) -> str:
     return ", ".join([*counts, f"{len(verdict.suppressed)} suppressed"] if verdict.suppressed else counts)
 
 
-def _summary(verdict: Verdict) -> str:
+def summary(verdict: Verdict) -> str:
+    """The verdict in one line: outcome, counts, seconds."""
     seconds = sum(stage.seconds for stage in verdict.stages)
     undecided = f", {_plural(len(verdict.undecided), 'open question')}" if verdict.undecided else ""
     return f"{verdict.outcome}: {_counts(verdict)}{undecided}, in {seconds:.2f} s"
@@ -208,15 +245,18 @@ class TextWriter:
 
     def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
         """Print a verdict."""
-        if self._verdicts:
+        if self._verdicts and not self._target.quiet:
             print(file=self._target.stream)
         self._verdicts.append(verdict)
+        if self._target.quiet:
+            self._report.headline(verdict)
+            return
         lines = {path: split_lines(text) for path, text in sources.items()}
         self._report.print(verdict, lines.get, details=self._target.details)
 
     def finish(self, seconds: float) -> None:
         """Print the overview."""
-        if len(self._verdicts) > 1:
+        if len(self._verdicts) > 1 and not self._target.quiet:
             self._report.overview(self._verdicts, seconds)
 
 

@@ -1,0 +1,73 @@
+"""`gonogo check path/train.py`: a program stands for its project, with that program as the entry point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from gonogo.model import contract as contracts
+from gonogo.model import experiment as experiments
+from gonogo.model.contract import HYDRA_PROGRAM, Scope
+from gonogo.model.errors import UsageError
+
+_ROOT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is judged in the place of a file.
+
+    Attributes:
+        root: the folder of the project.
+        contract: the contract, None for the one that is detected.
+        entries: the entry point, none where the contract takes none.
+        note: a sentence about it.
+    """
+
+    root: str
+    contract: str | None
+    entries: tuple[str, ...]
+    note: str
+
+
+def is_program(path: str) -> bool:
+    """Whether a path is a Python file."""
+    return path.endswith(".py") and Path(path).is_file()
+
+
+def program_of(path: str, contract: str | None) -> Program:
+    """The project of a program: the nearest folder above it with a project file or a repository, else its own folder.
+
+    Args:
+        path: of the file.
+        contract: the caller's choice.
+
+    Raises:
+        UsageError: the file is not read as a part of its project.
+    """
+    file = Path(path)
+    folder = file.resolve().parent
+    root = next((above for above in (folder, *folder.parents) if any((above / mark).exists() for mark in _ROOT_MARKS)), folder)
+    entry = file.resolve().relative_to(root).as_posix()
+    shown = _as_given(file, root)
+    experiment = experiments.load(str(root))
+    text = experiment.text(entry)
+    if text is None:
+        raise UsageError(f"{path} is not read as a part of its project {shown}: give the folder that is to be judged.")
+    chosen = contracts.load(contract) if contract is not None else contracts.detect(experiment)[0]
+    if chosen.scope is Scope.RUNS:
+        why = f"whose contract {chosen.name} says itself what is started"
+        return Program(shown, contract, (), f"{path} is judged as a part of its project {shown}, {why}.")
+    if contract is None:
+        chosen = contracts.load("generic" if HYDRA_PROGRAM.search(text) else "program")
+    if chosen.entries is None:
+        return Program(shown, chosen.name, (), f"{path} is judged with its project {shown}.")
+    return Program(shown, contract or chosen.name, (entry,), f"{path} is judged as the entry point {entry} of {shown}.")
+
+
+def _as_given(file: Path, root: Path) -> str:
+    """The root as the caller would write it."""
+    for above in file.parents:
+        if above.resolve() == root:
+            return str(above)
+    return str(root)

@@ -1,0 +1,79 @@
+"""A verdict in GitHub-flavoured Markdown, for comments on merge requests and summaries of CI jobs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from gonogo.model.causes import by_cause
+from gonogo.model.finding import Finding, Severity
+from gonogo.model.verdict import Outcome, Verdict
+from gonogo.report.formats import Format, Target
+from gonogo.report.formats.full import SEVERITY_NAMES, place, summary
+
+_MARKS = {Outcome.GO: "✅", Outcome.NO_GO: "❌", Outcome.UNDECIDED: "❔"}
+_SPECIAL = re.compile(r"([\\*_{}\[\]<>()#+!|~@&$])")
+_CODE = re.compile(r"`[^`\n]+`")
+
+
+def text(verdict: Verdict) -> str:
+    """The verdict as a heading, a table of what blocks and what is advised, and a folded list of notes."""
+    lines = [f"## {_MARKS[verdict.outcome]} {verdict.outcome}: {escaped(verdict.experiment)}", "", escaped(summary(verdict))]
+    shown = [finding for finding in verdict.findings if finding.severity is not Severity.INFO]
+    notes = [finding for finding in verdict.findings if finding.severity is Severity.INFO]
+    if shown:
+        lines += ["", *_table(shown)]
+    if notes:
+        count = f"{len(notes)} note{'' if len(notes) == 1 else 's'}"
+        lines += ["", f"<details><summary>{count}</summary>", "", *_table(notes), "", "</details>"]
+    if verdict.undecided:
+        lines += ["", "**Could not decide**", "", *(f"- {escaped(_flat(reason))}" for reason in verdict.undecided)]
+    if verdict.notes:
+        lines += ["", *(f"> {escaped(_flat(note))}  " for note in verdict.notes)]
+    return "\n".join(lines)
+
+
+def _table(findings: list[Finding]) -> list[str]:
+    rows = [
+        f"| {SEVERITY_NAMES[shared.first.severity]} | {shared.rules} | {escaped(place(shared.location))} "
+        f"| {escaped(_flat(shared.message))}{'' if shared.is_one else f' (seen at {escaped(shared.seen_at)})'} "
+        f"| {escaped(_flat(shared.action))} |"
+        for shared in by_cause(findings)
+    ]
+    return ["| | rule | place | what is wrong | what to do |", "|---|---|---|---|---|", *rows]
+
+
+def escaped(value: str) -> str:
+    """Text that Markdown shows as it is; what stands in backticks stays code, if it can."""
+    parts, end = [], 0
+    for code in _CODE.finditer(value):
+        parts += [_escape(value[end : code.start()]), code[0].replace("|", "\\|")]
+        end = code.end()
+    return "".join([*parts, _escape(value[end:])])
+
+
+def _escape(value: str) -> str:
+    return _SPECIAL.sub(r"\\\1", value).replace("`", "\\`")
+
+
+def _flat(value: str) -> str:
+    return " ".join(value.split())
+
+
+class MarkdownWriter:
+    """Writes one document with the verdict of each experiment."""
+
+    def __init__(self, target: Target) -> None:
+        self._stream = target.stream
+        self._texts: list[str] = []
+
+    def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
+        """Take a verdict."""
+        self._texts.append(text(verdict))
+
+    def finish(self, seconds: float) -> None:
+        """Write the document."""
+        print("\n\n".join(self._texts), file=self._stream)
+
+
+FORMAT = Format("tables in Markdown", MarkdownWriter)

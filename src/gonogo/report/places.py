@@ -1,0 +1,44 @@
+"""Where a place of an experiment is, seen from the folder in which gonogo was called: what CI systems link to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote
+
+from gonogo.model.finding import Finding
+from gonogo.model.verdict import Verdict
+
+
+def path_from_here(verdict: Verdict, path: str) -> str:
+    """The path of an experiment's file, relative to the working directory where the experiment is a folder in it.
+
+    Args:
+        verdict: of the experiment.
+        path: of the file, relative to the experiment.
+    """
+    root = Path(verdict.experiment)
+    if not root.is_dir():  # a bundle, or standard input
+        return path
+    try:
+        inside = root.resolve().relative_to(Path.cwd().resolve())
+    except (OSError, ValueError):
+        return path
+    return (inside / path).as_posix()
+
+
+def uri_from_here(verdict: Verdict, path: str) -> str:
+    """The same as a relative reference of RFC 3986."""
+    return quote(path_from_here(verdict, path))
+
+
+def unique_fingerprints(verdict: Verdict) -> list[tuple[Finding, str]]:
+    """The findings, each with a fingerprint that no other finding of this verdict has.
+
+    One fault that stands in a file several times has one fingerprint; CI systems take such findings for one.
+    """
+    seen: dict[str, int] = {}
+    found = []
+    for finding in verdict.findings:
+        count = seen[finding.fingerprint] = seen.get(finding.fingerprint, 0) + 1
+        found.append((finding, finding.fingerprint if count == 1 else f"{finding.fingerprint}-{count}"))
+    return found
