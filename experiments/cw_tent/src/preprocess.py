@@ -620,7 +620,7 @@ def load_corruption(cfg: DictConfig, name: str) -> Images:
 def corrupted_images(clean: Images, name: str, severity: int, seed: int) -> Images:
     """Clean images under a corruption that is made here."""
     array = corrupt(clean.images.permute(0, 2, 3, 1).numpy(), name, severity, seed)
-    return make_images(array, clean.labels, DIGITS if clean.origin == DIGITS else REGENERATED)
+    return make_images(array, clean.labels.numpy(), DIGITS if clean.origin == DIGITS else REGENERATED)
 
 
 def evaluation_corruptions(cfg: DictConfig) -> list[str]:
