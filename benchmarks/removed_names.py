@@ -94,7 +94,7 @@ def main() -> int:
     """Look everything up; print what is there after all."""
     from gonogo.analysis.project.removed import removals
 
-    names, keywords, _ = removals()
+    names, keywords = removals()
     asked: dict[tuple[str, str], tuple[list[str], list[tuple[str, str]]]] = defaultdict(lambda: ([], []))
     for name, removed in names.items():
         asked[removed.distribution, removed.since][0].append(name)

@@ -25,13 +25,15 @@ GONOGO = [str(Path(sys.executable).with_name("gonogo"))]
 TRACEBACK = "Traceback (most recent call last)"
 
 
-def gonogo(*arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def gonogo(
+    *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, seconds: float = 120, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """Run `gonogo`; whatever it is given, it may never answer with a traceback."""
     process = subprocess.run(
         [*GONOGO, *map(str, arguments)],
         input=stdin,
         capture_output=True,
-        timeout=120,
+        timeout=seconds,
         cwd=cwd,
         env={**os.environ, **environment},
         check=False,

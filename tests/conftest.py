@@ -6,9 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from experiments_of_texts import GOLDEN, GOLDEN_PLAN, run_rules
+from hypothesis import settings
 
 from gonogo.compose.client import Composer
 from gonogo.model.finding import Finding
+
+# The same examples every time, however busy the machine: a change fails for what it changed, not for what chance chose or how long it took.
+settings.register_profile("gonogo", derandomize=True, deadline=None)
+settings.load_profile("gonogo")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from gonogo.compose.client import Composer
 from gonogo.engine.pipeline import check
 from gonogo.model import plan as plans
 from gonogo.model.check_options import CheckOptions
-from gonogo.model.experiment import Experiment, SourceFile
+from gonogo.model.experiment import Experiment, source_file
 from gonogo.model.finding import Finding
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -19,7 +19,7 @@ def experiment_of(files: dict[str, str], plan: str | None = None) -> Experiment:
     """An experiment made of texts."""
     return Experiment(
         name="test",
-        files={path: SourceFile(path, text) for path, text in files.items()},
+        files={path: source_file(path, text) for path, text in files.items()},
         plan=plans.parse(plan, "plan.yaml") if plan is not None else None,
     )
 

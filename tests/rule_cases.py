@@ -8,7 +8,7 @@ from gonogo.compose.client import Composer
 from gonogo.engine.pipeline import check
 from gonogo.model import plan as plans
 from gonogo.model.check_options import CheckOptions
-from gonogo.model.experiment import Experiment, SourceFile
+from gonogo.model.experiment import Experiment, source_file
 from gonogo.model.finding import Finding
 from gonogo.rules.base import MARKER, Tree
 
@@ -31,7 +31,7 @@ def name_of(case: Case) -> str:
 def findings_of(files: dict[str, str], rule: str, composer: Composer, plan: str | None = GOLDEN_PLAN) -> list[Finding]:
     """What one rule says of files held in memory, with the golden plan unless another or none is given."""
     parsed = plans.parse(plan, "plan.yaml") if plan is not None else None
-    experiment = Experiment("test", {path: SourceFile(path, text) for path, text in files.items()}, parsed)
+    experiment = Experiment("test", {path: source_file(path, text) for path, text in files.items()}, parsed)
     verdict = check(experiment, CheckOptions(select=(rule,)), composer)
     assert not [reason for reason in verdict.undecided if "can't be parsed by the Python" not in reason]
     return verdict.findings

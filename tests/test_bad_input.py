@@ -68,12 +68,12 @@ for path in (
     rule = "IMP108" if path.endswith(".py") else "IMP103"
     case(f"syntax error in {path.replace('/', '-')}", rule)(appended(path, "\n)(]: {\n"))
     case(f"binary {path.replace('/', '-')}", "IMP103", "not UTF-8")(replaced(path, bytes(range(256)) * 20))
-case("bomb as shared config", "IMP103", "200000 nodes")(replaced("config/config.yaml", BOMB))
-case("bomb as run config", "IMP103", "200000 nodes")(replaced(RUN, BOMB))
+case("bomb as shared config", None, "200000 nodes")(replaced("config/config.yaml", BOMB))
+case("bomb as run config", None, "200000 nodes")(replaced(RUN, BOMB))
 case("recursive shared config", "IMP103", "contains itself")(replaced("config/config.yaml", "a: &a [*a]\n"))
 case("recursive run config", "IMP103", "contains itself")(replaced(RUN, "a: &a {b: *a}\n"))
-case("50 MB of Python", "IMP103", "too large")(replaced("src/train.py", "x = 1\n" * 9_000_000))
-case("50 MB of YAML", "IMP103", "too large")(replaced(RUN, "x: 1\n" * 10_000_000))
+case("50 MB of Python", None, "too large")(replaced("src/train.py", "x = 1\n" * 9_000_000))
+case("50 MB of YAML", None, "too large")(replaced(RUN, "x: 1\n" * 10_000_000))
 case("50 MB of data", "STR102", "data.bin")(replaced("data.bin", b"\0" * 50_000_000))
 case("link in a circle", "IMP103", "symbolic link")(link("src/model.py", "model.py"))
 case("link that leaves the tree", "IMP103", "leaves the tree")(link("src/model.py", "/etc/passwd"))
@@ -85,10 +85,10 @@ case("empty run config", "RUN103")(replaced(RUN, ""))
 case("NUL in Python", "IMP103", "null bytes")(replaced("src/train.py", "x = 1\0\n"))
 case("NUL in YAML", "IMP103", "#x0000")(replaced(RUN, "a: \0\n"))
 case("tab in YAML", "IMP103", "token")(replaced(RUN, "a:\n\tb: 1\n"))
-case("deep YAML", "IMP103", "levels deep")(replaced(RUN, "a: " + "[" * 50_000))
-case("deep TOML", "IMP103", "deep")(replaced("pyproject.toml", "a = " + "[" * 50_000))
+case("deep YAML", None, "levels deep")(replaced(RUN, "a: " + "[" * 50_000))
+case("deep TOML", None, "levels deep")(replaced("pyproject.toml", "a = " + "[" * 50_000))
 case("parentheses", None, "too many nested parentheses")(replaced("src/train.py", "x = " + "(" * 5000 + ")" * 5000 + "\n"))
-case("minus signs", None, "nested too deeply")(replaced("src/train.py", "x = " + "-" * 300_000 + "1\n"))
+case("minus signs", None, "words and signs")(replaced("src/train.py", "x = " + "-" * 300_000 + "1\n"))
 case("calls of calls", None)(replaced("src/train.py", "x = a" + "()" * 3000 + "\n"))
 case("dots", None)(replaced("src/train.py", "x = a" + ".b" * 50_000 + "\n"))
 case("sum", None)(replaced("src/train.py", "x = " + "+".join(["1"] * 50_000) + "\n"))
@@ -228,15 +228,16 @@ def test_bundle_with_climbing_run_ids(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_time_out_is_no_verdict(tmp_path):
     tree = copy_of(GOLDEN, tmp_path / "slow", GOLDEN_PLAN)
-    (tree / "pyproject.toml").write_text(".".join(["a"] * 60_000) + " = 1\n")  # takes a minute: the parser is quadratic in dots
-    started = time.monotonic()
-    result = gonogo("check", tree, GOLDEN, "--timeout", "1.5", "--format", "jsonl")
-    assert time.monotonic() - started < 15
+    for number in range(6000):  # each takes some hundredths of a second
+        text = (tree / RUN).read_text().replace("run_id: proposed-mlp-digits", f"run_id: r{number}")
+        (tree / f"config/run/r{number}.yaml").write_text(text)
+    result = gonogo("check", tree, GOLDEN, "--timeout", "20", "--format", "jsonl")
     slow, golden = map(json.loads, result.stdout.splitlines())
     assert not slow["is_code_ready"]
-    assert "took more than 1.5 s" in slow["code_issue"]
+    assert "took more than 20 s" in slow["code_issue"]
     assert golden["outcome"] == "GO"
 
 
@@ -244,5 +245,6 @@ def test_a_time_out_is_no_verdict(tmp_path):
 def test_ten_thousand_keys_in_a_run_config(tmp_path):
     tree = copy_of(GOLDEN, tmp_path / "keys", GOLDEN_PLAN)
     appended(RUN, KEYS)(tree)
-    result = gonogo("check", tree, "--format", "json")
-    assert sum(finding["rule"] == "HYD105" for finding in json.loads(result.stdout)["findings"]) >= 10_000
+    verdict = json.loads(gonogo("check", tree, "--format", "json").stdout)
+    assert sum(finding["rule"] == "HYD105" for finding in verdict["findings"]) == 1000
+    assert any(note.startswith("HYD105: 9,0") and "are not listed" in note for note in verdict["notes"]), verdict["notes"]

@@ -76,8 +76,8 @@ def test_every_entry_point_is_a_run(tmp_path):
 def test_entry_points_can_be_named_with_overrides(tmp_path):
     tree = lay_out(tmp_path / "x", {**TWO, "conf/config.yaml": "lr: 1\ndefaults:\n  - model: ???\n", "conf/model/a.yaml": "size: 1\n"})
     verdict = cli(tree, "--entry", "train.py model=a lr=2", code=0)
-    assert verdict["runs"] == ["train.py"]
-    assert cli(tree, "--entry", "tests.test_app model=a", code=1)["runs"] == ["tests/test_app.py"]
+    assert verdict["runs"] == ["train.py model=a lr=2"]
+    assert cli(tree, "--entry", "tests.test_app model=a", code=1)["runs"] == ["tests/test_app.py model=a"]
 
 
 @pytest.mark.parametrize(
@@ -439,7 +439,7 @@ LOUD: dict[str, tuple[dict[str, str], list[str]]] = {
         {
             "conf/config.yaml": "defaults:\n  - model: small\n",
             "conf/model/small.yaml": "size: 1\nrate: ${model.sise}\n",
-            "train.py": program("print(cfg.model.size)"),
+            "train.py": program("print(cfg.model.rate)"),
         },
         ["HYD115 conf/model/small.yaml:2"],
     ),

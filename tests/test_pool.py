@@ -52,7 +52,7 @@ for line in sys.stdin:
 def fake_worker(tmp_path, monkeypatch):
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
-    monkeypatch.setattr(batch, "command", lambda module: [sys.executable, "-I", str(script)])
+    monkeypatch.setattr(batch, "command", lambda module, **_: [sys.executable, "-I", str(script)])
     monkeypatch.setattr(batch, "GRACE", 0.2)
 
 

@@ -6,8 +6,9 @@ import ast
 
 import pytest
 
+from gonogo.analysis.interpreter.base import UNKNOWN, Value
 from gonogo.analysis.interpreter.trace import Call, Site, Trace
-from gonogo.analysis.interpreter.values import Unknown
+from gonogo.analysis.interpreter.values.scalar import Scalar
 from gonogo.analysis.python.handlers import may_be_made_good
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.training.datasets import loads, plain, reads_otherwise
@@ -20,11 +21,20 @@ def module_of(text: str) -> Module:
     return module
 
 
+def call_of(site: Site, name: str, arguments: tuple[object, ...], keywords: dict[str, object], doubtful: bool) -> Call:
+    """A call with these plain arguments, and with some that are not known."""
+
+    def value(plain: object) -> Value:
+        return plain if isinstance(plain, Value) else Scalar(plain)
+
+    return Call(site, name, tuple(map(value, arguments)), {key: value(each) for key, each in keywords.items()}, False, (), doubtful)
+
+
 def new_head(name: str, arguments: tuple[object, ...], *, doubtful: bool = False, **keywords: object) -> bool:
     """Whether a run that makes one such call has a network with a new head."""
     module = module_of("f()")
-    call = Call(Site(module, module.of(ast.Call)[0]), name, arguments, keywords, False, (), doubtful)
-    (network,) = built_networks([Trace("run", "full", calls=[call])])
+    call = call_of(Site(module, module.of(ast.Call)[0]), name, arguments, keywords, doubtful)
+    (network,) = built_networks([Trace("run", "full", events=[call])])
     return network.has_new_head
 
 
@@ -36,8 +46,8 @@ def new_head(name: str, arguments: tuple[object, ...], *, doubtful: bool = False
         ("timm.create_model", ("resnet18.a1_in1k",), {"pretrained": True, "num_classes": 1000}, False),
         ("timm.create_model", ("resnet18.a1_in1k",), {"pretrained": True}, False),
         ("timm.create_model", ("resnet18.a1_in1k",), {"pretrained": False, "num_classes": 10}, False),
-        ("timm.create_model", ("resnet18.a1_in1k",), {"pretrained": Unknown(), "num_classes": 10}, False),
-        ("timm.create_model", (Unknown(),), {"pretrained": True, "num_classes": 10}, False),
+        ("timm.create_model", ("resnet18.a1_in1k",), {"pretrained": UNKNOWN, "num_classes": 10}, False),
+        ("timm.create_model", (UNKNOWN,), {"pretrained": True, "num_classes": 10}, False),
         ("timm.create_model", ("hf_hub:a/resnet18_cifar10",), {"pretrained": True, "num_classes": 10}, False),
         ("torchvision.models.resnet18", (), {"weights": "DEFAULT"}, False),
         ("transformers.AutoModelForSequenceClassification.from_pretrained", ("bert-base-uncased",), {"num_labels": 4}, True),
@@ -56,10 +66,10 @@ def test_new_head(name: str, arguments: tuple[object, ...], keywords: dict[str, 
 def test_doubtful_places_count_only_if_all_are_alike() -> None:
     module = module_of("f()\ng()")
     first, second = (Site(module, node) for node in module.of(ast.Call))
-    ten = Call(first, "timm.create_model", ("resnet18",), {"pretrained": True, "num_classes": 10}, False, (), True)
-    thousand = Call(second, "timm.create_model", ("resnet18",), {"pretrained": True, "num_classes": 1000}, False, (), True)
-    assert [network.has_new_head for network in built_networks([Trace("run", "full", calls=[ten])])] == [True]
-    assert built_networks([Trace("run", "full", calls=[ten, thousand])]) == []
+    ten = call_of(first, "timm.create_model", ("resnet18",), {"pretrained": True, "num_classes": 10}, True)
+    thousand = call_of(second, "timm.create_model", ("resnet18",), {"pretrained": True, "num_classes": 1000}, True)
+    assert [network.has_new_head for network in built_networks([Trace("run", "full", events=[ten])])] == [True]
+    assert built_networks([Trace("run", "full", events=[ten, thousand])]) == []
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 
 
-def label(kind: str, file: str, blocks: str = "trial") -> dict[str, str]:
-    return {"kind": kind, "file": file, "blocks": blocks}
+def label(kind: str, file: str, blocks: str = "trial", symbol: str = "") -> dict[str, str]:
+    return {"kind": kind, "file": file, "blocks": blocks, "line_or_symbol": symbol}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
         {
             "case_id": "bad/1",
             "real_defects": [
-                label("config_key_missing", "src/train.py, src/model.py"),
+                label("config_key_missing", "src/train.py, src/model.py", symbol="cfg.training.epochs"),
+                label("config_key_missing", "src/train.py", symbol="cfg.optimizer.beta"),
                 label("config_key_missing", "src/preprocess.py"),
                 label("run_config_key_unused", "config/run/*.yaml", "quality"),
             ],
@@ -48,10 +49,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_labels_are_scored_at_their_files(report: str) -> None:
     assert "2 of 3 labelled versions judged." in report
-    assert "| config_key_missing | 2 | 1 | bad/1 |" in report
-    assert "| evaluate_cli | 1 | 0 | good/1 |" in report
-    assert "can see: 1 of 3 labels found (33.3 %)" in report
-    assert "| oom | 1 | 0 | good/1 |" in report and "run_config_key_unused" not in report
+    assert "| config_key_missing | 3 | 2 | 1 | 3 | 1 | bad/1 |" in report
+    assert "| evaluate_cli | 1 | 0 | 0 | 1 | 0 | good/1 |" in report
+    assert "of 4 labels 2 (50.0 %) found by rule and file, \n1 (25.0 %) by rule, file, and place or cause" in report
+    assert "| oom | 1 | 0 | 0 | 1 | 0 | good/1 |" in report and "run_config_key_unused" not in report
 
 
 def test_the_sample_shows_the_line(report: str) -> None:

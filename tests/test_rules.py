@@ -12,7 +12,7 @@ from gonogo.compose.client import Composer
 from gonogo.model.finding import Finding, Severity, Stage
 from gonogo.rules.base import HEADINGS, MARKER, Rule, all_rules
 
-FAMILIES = {"IMP", "ENV", "HYD", "DAT", "MOD", "STR", "WDB", "RUN", "OPT", "EVA", "TRI", "SCI", "AIR", "POL"}
+FAMILIES = {"IMP", "ENV", "HYD", "DAT", "MOD", "STR", "WDB", "RUN", "OPT", "EVA", "TRI", "SCI", "AIR", "POL", "TRN", "LEK", "REP", "NUM"}
 RULES = list(all_rules().values())
 # The others' examples are run in tests/execution/test_run_rules.py and tests/reviewer.
 STATIC = [rule for rule in RULES if rule.stage in (Stage.CHECK, Stage.COMPOSE)]
@@ -65,7 +65,7 @@ def find_bad(golden: dict[str, str], golden_plan: str, composer: Composer) -> Ca
         if (rule.id, number) not in found:
             tree = rule.examples()[0][number]
             files = {path: text.replace(MARKER, "") for path, text in tree.apply(golden).items()}
-            found[rule.id, number] = run_rules(composer, files, rule.id, plan=tree.plan or golden_plan)
+            found[rule.id, number] = run_rules(composer, files, rule.id, plan=tree.plan or (None if tree.alone else golden_plan))
         return found[rule.id, number]
 
     return find
@@ -98,7 +98,7 @@ def test_some_bad_example_has_the_severity_of_its_rule(rule: Rule, find_bad: Cal
 def test_good_example_is_left_alone(rule: Rule, number: int, golden: dict[str, str], golden_plan: str, judge: Judge) -> None:
     tree = rule.examples()[1][number]
     files = {path: text.replace(MARKER, "") for path, text in tree.apply(golden).items()}
-    assert judge(files, rule.id, plan=tree.plan or golden_plan) == []
+    assert judge(files, rule.id, plan=tree.plan or (None if tree.alone else golden_plan)) == []
 
 
 def test_golden_experiment_has_nothing_to_complain_about(golden: dict[str, str], golden_plan: str, judge: Judge) -> None:

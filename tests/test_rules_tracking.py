@@ -116,7 +116,6 @@ GOOD: list[Case] = [
     ("WDB108", "a table of ids", both(Edit("id=cfg.run.run_id", 'id="run-" + cfg.run.run_id'), Edit(LOOKUP, 'api.run(f"{project_path}/{ids()[run_id]}")'))),
     ("WDB110", "offline in full runs", Tree({CONFIG: Edit("  mode: online", "  mode: offline")})),
     ("EVA109", "a helper's keywords", both(Edit(LOG, LOG + "    report(top1=1)\n\n\ndef report(**row):\n    wandb.log(row)\n\n\ndef rest(run, logits, labels, cfg):\n    predicted = logits\n"), Edit('run.summary["test_loss"]', 'run.summary["top1"]'))),
-    ("EVA109", "a key that is looked for", evaluation(Edit('float(run.summary["test_loss"])', 'run.summary["top5"] if "top5" in run.summary else 0.0'))),
     ("EVA109", "system metrics", evaluation(Edit(TABLE, f'{TABLE}    print(run.history(stream="system")["system.cpu"])\n'))),
     ("EVA109", "the client's own columns", evaluation(Edit(TABLE, f'{TABLE}    print(history["_step"], run.summary["_runtime"])\n'))),
     ("EVA112", "a colour where none is given", evaluation(Edit("\nimport matplotlib", "\nimport numpy as np\nimport matplotlib"), Edit("def save_figure(", "def color_of(color=None):\n    if color is None:\n        color = np.random.rand(3)\n    return color\n\n\ndef save_figure("))),

@@ -36,6 +36,7 @@ ERRORS = {
     ("EVA102", "src/evaluate.py", 121),
     ("OPT101", "src/train.py", 96),
     ("WDB102", "src/train.py", 199),
+    ("ENV107", "src/train.py", 148),
     ("EVA109", "src/evaluate.py", 108),
     ("MOD102", "src/model.py", 24),
 }

@@ -14,7 +14,7 @@ from gonogo.documents.yaml import parse_yaml
 from gonogo.engine.pipeline import check
 from gonogo.model import plan as plans
 from gonogo.model.check_options import CheckOptions
-from gonogo.model.experiment import Experiment, SourceFile
+from gonogo.model.experiment import Experiment, source_file
 from gonogo.model.verdict import Verdict
 from gonogo.rules.base import all_rules
 
@@ -32,7 +32,7 @@ class Result:
 
 def judge(variant: Variant, composer: Composer) -> Result:
     """Check one tree with every rule."""
-    files = {path: SourceFile(path, text) for path, text in variant.files.items()}
+    files = {path: source_file(path, text) for path, text in variant.files.items()}
     verdict = check(Experiment(variant.golden, files, plans.parse(variant.plan, "plan.yaml")), CheckOptions(), composer)
     return Result(variant, tuple(_findings(verdict)), tuple(verdict.undecided))
 

@@ -3,17 +3,14 @@
     uv run python -m benchmarks.real TREES LABELS.jsonl [--blocks trial,eval,full,contract] [--sample 60 --seed 0] [--output report.md]
 
 TREES holds one folder for each labelled version, named by its `case_id` (slashes become underscores). README.md beside this file tells the
-format of the labels. Nothing in the trees is executed. A label counts as found where one of its kind's rules (kinds.toml) has a finding of
-severity error or warning at one of the label's files.
+format of the labels. Nothing in the trees is executed. `matching.py` says when a label counts as found.
 """
 
 from __future__ import annotations
 
 import argparse
-import fnmatch
 import json
 import random
-import re
 import subprocess
 import sys
 import tomllib
@@ -22,21 +19,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.real.matching import at_its_files, defect_of, is_about
+
 KINDS = Path(__file__).with_name("kinds.toml")
 
 
 @dataclass
 class Kind:
-    """How the labels of one kind fared: found, and the cases in which they were missed."""
+    """How the labels of one kind fared.
+
+    Attributes:
+        found: labels at whose file a rule of the kind speaks.
+        strictly: those of which it also has the place or the cause.
+        missed: the cases of the labels that are not strictly found.
+        defects: by defect, whether it was strictly found in each version that has it.
+    """
 
     rules: list[str]
     static: bool
+    labels: int = 0
     found: int = 0
+    strictly: int = 0
     missed: list[str] = field(default_factory=list)
+    defects: dict[tuple[str, ...], list[bool]] = field(default_factory=dict)
 
     @property
-    def labels(self) -> int:
-        return self.found + len(self.missed)
+    def defects_found(self) -> int:
+        """Defects that were found in every version."""
+        return sum(map(all, self.defects.values()))
 
 
 def judge(trees: Path, cases: list[dict[str, Any]], jobs: int) -> dict[str, dict[str, Any]]:
@@ -53,24 +63,7 @@ def judge(trees: Path, cases: list[dict[str, Any]], jobs: int) -> dict[str, dict
     return {folders[verdict["experiment"]]: verdict for verdict in verdicts}
 
 
-def files_of(label: dict[str, Any]) -> list[str]:
-    """The files a label names: patterns are allowed, several are parted by commas."""
-    return [part.strip() for part in re.split(r"[,;]| and ", label["file"]) if part.strip()]
-
-
-def is_found(label: dict[str, Any], rules: list[str], verdict: dict[str, Any]) -> bool:
-    """Whether one of the rules speaks at one of the label's files, or relates to it."""
-    wanted = files_of(label)
-    for finding in verdict["findings"]:
-        if finding["rule"] not in rules or finding["severity"] == "info":
-            continue
-        places = [finding["location"]["path"], *(related["location"]["path"] for related in finding["related"])]
-        if any(fnmatch.fnmatch(place, pattern) or place.endswith("/" + pattern) for place in places for pattern in wanted):
-            return True
-    return False
-
-
-def score(cases: list[dict[str, Any]], verdicts: dict[str, dict[str, Any]], blocks: set[str]) -> dict[str, Kind]:
+def score(cases: list[dict[str, Any]], verdicts: dict[str, dict[str, Any]], blocks: set[str], trees: Path) -> dict[str, Kind]:
     """Every kind with its labels, found and missed; a kind that kinds.toml does not have has no rules."""
     known = tomllib.loads(KINDS.read_text("utf-8"))
     kinds: dict[str, Kind] = {}
@@ -82,9 +75,13 @@ def score(cases: list[dict[str, Any]], verdicts: dict[str, dict[str, Any]], bloc
             entry = known.get(label["kind"], {})
             kind = kinds.setdefault(label["kind"], Kind(entry.get("rules", []), bool(entry) and entry.get("seen_by") != "run"))
             assert verdict is not None
-            if is_found(label, kind.rules, verdict):
-                kind.found += 1
-            else:
+            spoken = list(at_its_files(label, kind.rules, verdict))
+            strictly = any(is_about(label, finding, trees / case["case_id"].replace("/", "_")) for finding in spoken)
+            kind.labels += 1
+            kind.found += bool(spoken)
+            kind.strictly += strictly
+            kind.defects.setdefault(defect_of(case, label), []).append(strictly)
+            if not strictly:
                 kind.missed.append(case["case_id"])
     return dict(sorted(kinds.items()))
 
@@ -93,12 +90,18 @@ def table(kinds: dict[str, Kind]) -> Iterator[str]:
     """The report as Markdown: what a static rule can see first, the rest after it."""
     for title, static in (("What a static or compose rule can see", True), ("What needs a run, or has no rule", False)):
         chosen = {name: kind for name, kind in kinds.items() if kind.static is static}
-        found, labels = sum(kind.found for kind in chosen.values()), sum(kind.labels for kind in chosen.values())
-        yield f"\n{title}: {found} of {labels} labels found" + (f" ({100 * found / labels:.1f} %)" if labels else "")
-        yield "\n| kind | labels | found | missed in |\n|---|---|---|---|"
+        labels, defects = sum(kind.labels for kind in chosen.values()), sum(len(kind.defects) for kind in chosen.values())
+        yield f"\n{title}: of {labels} labels {_share(sum(kind.found for kind in chosen.values()), labels)} found by rule and file, "
+        yield f"{_share(sum(kind.strictly for kind in chosen.values()), labels)} by rule, file, and place or cause; "
+        yield f"of {defects} distinct defects {_share(sum(kind.defects_found for kind in chosen.values()), defects)} in every version"
+        yield "\n| kind | labels | found | with place or cause | defects | found | missed in |\n|---|---|---|---|---|---|---|"
         for name, kind in chosen.items():
             missed = ", ".join(dict.fromkeys(kind.missed[:3])) + (" …" if len(kind.missed) > 3 else "")
-            yield f"| {name} | {kind.labels} | {kind.found} | {missed} |"
+            yield f"| {name} | {kind.labels} | {kind.found} | {kind.strictly} | {len(kind.defects)} | {kind.defects_found} | {missed} |"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} ({100 * part / whole:.1f} %)" if whole else "0"
 
 
 def sample(verdicts: dict[str, dict[str, Any]], trees: Path, count: int, seed: int) -> Iterator[str]:
@@ -130,7 +133,7 @@ def main() -> None:
         sys.exit(f"{options.labels} can't be read as labels, one JSON object a line ({error}).")
     verdicts = judge(options.trees, cases, options.jobs)
     blocks = {name for name in options.blocks.split(",") if name}
-    lines = [f"{len(verdicts)} of {len(cases)} labelled versions judged.", *table(score(cases, verdicts, blocks))]
+    lines = [f"{len(verdicts)} of {len(cases)} labelled versions judged.", *table(score(cases, verdicts, blocks, options.trees))]
     lines += ["", *sample(verdicts, options.trees, options.sample, options.seed)] if options.sample else []
     text = "\n".join(lines) + "\n"
     if options.output is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import secrets
@@ -16,7 +17,7 @@ from pathlib import Path
 import psutil
 
 from gonogo.execution.interpreter_folders import locate
-from gonogo.execution.sandbox import Box, Containment, Limit, Limits, Mechanism, Policy, RunResult
+from gonogo.execution.sandbox import Box, Containment, Limit, Limits, Mechanism, Policy, RunResult, seccomp
 from gonogo.model.errors import StageError
 
 HOSTILE = Path(__file__).parent / "hostile"
@@ -90,9 +91,23 @@ def host() -> Iterator[Host]:
             "OUTSIDE": str(os.getpid()),
             "MARK": secrets.token_hex(8),
         }
+        environment["KEY_NAME"] = _plant_key(CANARY)
         os.environ["WANDB_API_KEY"] = CANARY
         stack.callback(os.environ.pop, "WANDB_API_KEY")
         yield Host(folder, victim, listeners, environment)
+
+
+def _plant_key(secret: str) -> str:
+    """Put a secret into the session keyring of this process, a new one, and into its user's; the key's name, empty where there are none."""
+    libc, name = ctypes.CDLL(None, use_errno=True), f"gonogo-{secrets.token_hex(4)}"
+    numbers = seccomp.here()
+    if numbers is None:
+        return ""
+    add = seccomp.forbidden(numbers)["add_key"]
+    libc.syscall(ctypes.c_long(seccomp.keyctl(numbers)), ctypes.c_long(1), None)
+    for ring in (-3, -4):
+        libc.syscall(ctypes.c_long(add), b"user", name.encode(), secret.encode(), ctypes.c_long(len(secret)), ctypes.c_long(ring))
+    return name
 
 
 @dataclass
@@ -132,6 +147,8 @@ class Case:
     bare: bool = False
     environment: tuple[tuple[str, str], ...] = ()
     events: bool = False
+    # More files of the tree, which `fix` keeps as they are.
+    code: tuple[tuple[str, str], ...] = ()
 
 
 def carry_out(case: Case, containment: Containment) -> tuple[list[str], RunResult]:
@@ -141,8 +158,14 @@ def carry_out(case: Case, containment: Containment) -> tuple[list[str], RunResul
         policy = Policy(tree=HOSTILE, read_only=interpreter.folders, environment=machine.environment | dict(case.environment))
         events: list[bytes] = []
         with Box(policy, containment) as box:
+            machine.environment["GIVEN"] = str(box.give("given.json", "given"))
+            for path, text in case.code:
+                box.write(path, text)
+            if case.code:
+                box.fix(lambda path: not path.startswith("results/"))
             result = box.run(
                 [interpreter.python, "-B", f"{case.program}.py", *case.arguments],
+                env={"GIVEN": machine.environment["GIVEN"]},
                 limits=case.limits,
                 on_event=events.append if case.events else None,
             )
@@ -247,7 +270,7 @@ def _nothing_copied(outcome: Outcome) -> Iterator[str]:
     target = outcome.host.folder / "copy"
     collected = outcome.box.collect("results", target)
     target.rmdir()
-    if collected.files or collected.skipped != {"results": "not a folder"}:
+    if collected.files or collected.skipped != {"results": "no folder but a symbolic link"}:
         yield f"copied: {collected}"
 
 
@@ -263,16 +286,69 @@ def _capabilities_gone(outcome: Outcome) -> Iterator[str]:
         yield f"it has rights: {outcome.result.stdout.text[-300:]}"
 
 
+def _only_own_calls(outcome: Outcome) -> Iterator[str]:
+    yield from _nothing_but("own threads and programs", "own sockets", "own pool")(outcome)
+    if len(outcome.attempts()) < 45:
+        yield f"it tried {len(outcome.attempts())} things alone"
+    if CANARY in outcome.result.stdout.text + outcome.result.stderr.text:
+        yield "it read a key of the caller's"
+
+
+def _code_as_it_was(*added: str) -> Check:
+    """The code is as it was given, and what was put beside it is known."""
+
+    def check(outcome: Outcome) -> Iterator[str]:
+        yield from _nothing_but("own results", "own file beside the code")(outcome)
+        for path, text in CODE:
+            if (outcome.box.tree / path).read_text() != text:
+                yield f"{path} was changed"
+        if Path(outcome.host.environment["GIVEN"]).read_text() != "given":
+            yield "a file that was given was changed"
+        if sorted(outcome.box.changes()) != sorted(added):
+            yield f"changes that were seen: {outcome.box.changes()}"
+
+    return check
+
+
+def _nobody_is_left_for_the_next(outcome: Outcome) -> Iterator[str]:
+    interpreter = locate(Path(sys.executable))
+    environment = {"OTHER": str(outcome.result.pid)}
+    again = outcome.box.run([interpreter.python, "-B", "outlive.py", "look"], limits=LIMITS, env=environment)
+    yield from _nothing_but()(replace(outcome, result=again))
+    if outcome.result.daemons < 1:
+        yield "the process that it left was not seen"
+
+
 def _with(limits: Limits = LIMITS, **changes: float) -> Limits:
     return replace(limits, **changes)  # type: ignore[arg-type]
 
 
+CODE = (("code/main.py", "print('honest')\n"), ("config/run/a.yaml", "a: 1\n"), ("config/config.yaml", "b: 1\n"))
+ARCHITECTURE = seccomp.here()
+NUMBERS = {"x86_64": {"clone": 56, "pidfd_open": 434, "personality": 135}, "aarch64": {"clone": 220, "pidfd_open": 434, "personality": 92}}
+CALLS = (seccomp.forbidden(ARCHITECTURE) if ARCHITECTURE else {}) | NUMBERS.get(os.uname().machine, {})
 SMALL_DISK = _with(disk=100 * MEBIBYTE)
 CASES = [
     Case("write outside", "write_outside", check=_nothing_but()),
     Case("read secrets", "read_secrets", check=_no_secret),
     Case("connect out", "connect_out", check=_nothing_but("own loopback")),
     Case("break out", "break_out", check=_capabilities_gone),
+    Case("ask the kernel", "kernel_calls", check=_only_own_calls, environment=(("CALLS", json.dumps(CALLS)),)),
+    Case("change the code", "change_code", code=CODE, check=_code_as_it_was()),
+    Case(
+        "put code beside the code",
+        "change_code",
+        ("beside",),
+        code=CODE,
+        check=_code_as_it_was(
+            "numpy.py was added",
+            "code/main/, a package, was added",
+            "code/__pycache__/main.cpython-311.pyc was added",
+            "code/fast.so was added",
+            "config/run/b.yaml was added",
+        ),
+    ),
+    Case("live on in the next run", "outlive", ("leave",), check=_nobody_is_left_for_the_next),
     Case("fork bomb", "fork_bomb", limits=_with(processes=50), expect=Limit.PROCESSES, check=_bounded("peak_processes", 200), bare=True),
     Case("fill the disk", "fill_disk", ("files",), SMALL_DISK, Limit.DISK, _bounded("peak_disk", 1_900 * MEBIBYTE), slow=True, bare=True),
     Case("fill the disk from /tmp", "fill_disk", ("tmp",), SMALL_DISK, Limit.DISK, _bounded("peak_disk", 1_900 * MEBIBYTE), slow=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.causes import excuse
+from gonogo.execution.causes import excuse, refuses
 from gonogo.execution.observations import Happened, Process, Raised, RunSeen
 
 CODE = """\
@@ -36,6 +36,14 @@ def test_own_check_of_a_number_may_fail_on_two_batches() -> None:
 
 def test_division_by_a_number_of_two_batches_is_no_fault() -> None:
     assert "ZeroDivisionError at src/train.py:7" in excuse(raised("ZeroDivisionError", "float division by zero", line=7), run(), MODULES)
+
+
+def test_refusal_is_told_from_a_crash() -> None:
+    assert refuses(raised("RuntimeError", "too weak"), MODULES)
+    assert not refuses(raised("KeyError", "accuracy", line=7), MODULES)
+    assert not refuses(raised("KeyError", "accuracy", line=3, own=False), MODULES)
+    assert not refuses(raised("KeyError", "accuracy", line=99), MODULES)
+    assert not refuses(None, MODULES)
 
 
 def test_own_check_of_a_name_does_not_depend_on_how_much_was_run() -> None:
@@ -84,3 +92,24 @@ def test_time_that_was_up_is_no_fault() -> None:
 
 def test_failure_that_no_probe_saw_has_no_excuse() -> None:
     assert excuse(None, run(hosts=["x"]), MODULES) == ""
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[Errno 30] Read-only file system: '/box/tree/src/train.py'",
+        "[Errno 30] Read-only file system: 'src/train.py'",
+        "[Errno 16] Device or resource busy: 'src/train.py' -> 'src/old.py'",
+    ],
+)
+def test_write_to_its_own_code_is_no_fault(message: str) -> None:
+    assert "it writes src/train.py, which is part of the code under review" in excuse(raised("OSError", message, own=False), run(), MODULES)
+
+
+def test_write_elsewhere_that_is_refused_is_not_that() -> None:
+    assert "code under review" not in excuse(raised("OSError", "[Errno 30] Read-only file system: '/data/x'", own=False), run(), MODULES)
+
+
+def test_system_call_that_the_sandbox_refuses_is_no_fault() -> None:
+    assert "may refuse" in excuse(raised("OSError", "[Errno 97] Address family not supported by protocol", own=False), run(), MODULES)
+    assert excuse(raised("PermissionError", "[Errno 1] Operation not permitted: 'x'", own=False), run(), MODULES) == ""

@@ -2,68 +2,39 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mechanisms import containment_of
-from wheels import Index, served
+from wheels import DEAD, Index, project, version_of
 
-from gonogo.analysis.project.pyproject import load_pyproject
 from gonogo.execution import environment as environments
-from gonogo.execution import uv
 from gonogo.execution.environment import Environment, Settings, prepare
 from gonogo.execution.interpreter_folders import locate
 from gonogo.execution.sandbox import Box, Limits, Mechanism, Policy
 from gonogo.execution.uv import Refusal
 from gonogo.model.errors import StageError
 
-DEAD = "http://127.0.0.1:9"
+BUILDING = """
+import os, zipfile
+name, version = os.path.basename(os.getcwd()).split("-")
+def build_wheel(folder, *_):
+    info = f"{name}-{version}.dist-info/"
+    with zipfile.ZipFile(os.path.join(folder, f"{name}-{version}-py3-none-any.whl"), "w") as archive:
+        archive.writestr(f"{name}.py", f"VERSION = {version!r}")
+        archive.writestr(info + "METADATA", f"Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
+        archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr(info + "RECORD", f"{name}.py,,\\n{info}METADATA,,\\n{info}WHEEL,,\\n{info}RECORD,,\\n")
+"""
 SLOW = "import time\ndef build_wheel(*_):\n    time.sleep(30)\n"
 FAILING = "def build_wheel(*_):\n    raise RuntimeError('this package needs a compiler that nobody has')\n"
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
-    """An index, and a machine whose only network is that index."""
-    made = Index(tmp_path / "index")
-    with served(made) as url:
-        for name in [name for name in os.environ if name.startswith("UV_") or name.lower().endswith("_proxy")]:
-            monkeypatch.delenv(name)
-        monkeypatch.setenv("UV_DEFAULT_INDEX", url)
-        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-        monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
-        monkeypatch.setenv("UV_NO_CONFIG", "1")
-        monkeypatch.setenv("HTTPS_PROXY", DEAD)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        # A Python that uv finds at once, whatever else is installed here.
-        monkeypatch.setenv("PATH", f"{Path(sys.base_prefix) / 'bin'}:{Path(uv.find()).parent}:/usr/bin:/bin")
-        yield made
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(cache=tmp_path / "cache", seconds=60)
-
-
-def project(*dependencies: str, more: str = "", head: str = "") -> dict[str, str]:
-    """The files of an experiment with these dependencies."""
-    text = f'[project]\nname = "experiment"\nversion = "0.1"\nrequires-python = ">=3.11"\n{head}dependencies = {json.dumps(dependencies)}\n{more}'
-    return {"pyproject.toml": text}
-
-
-def version_of(environment: Environment | Refusal, module: str) -> str:
-    """The version of a package that is installed, as its own Python says."""
-    assert isinstance(environment, Environment), environment
-    command = [str(environment.interpreter.python), "-I", "-c", f"import {module}; print({module}.VERSION)"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def left_over(settings: Settings) -> list[str]:
@@ -171,18 +142,6 @@ def test_without_uv_it_says_what_to_do(index: Index, settings: Settings, monkeyp
         prepare(project("low"), settings)
 
 
-@pytest.mark.parametrize(
-    "files",
-    [
-        project(more='[tool.uv.sources]\nlibs = { path = "libs/x" }\n'),
-        {"pyproject.toml": '[project]\nname = "x"\nversion = "0.1"\ndynamic = ["dependencies"]\n'},
-    ],
-)
-def test_what_only_the_experiments_own_files_can_tell_is_undecided(index: Index, settings: Settings, files: dict[str, str]) -> None:
-    with pytest.raises(StageError, match="sandbox"):
-        prepare(files, settings)
-
-
 @pytest.mark.slow
 def test_it_has_a_time_limit_and_leaves_nothing_running(index: Index, tmp_path: Path) -> None:
     index.sdist("slow", "1.0", SLOW)
@@ -250,37 +209,110 @@ def test_wheels_of_a_backend_are_told(index: Index, settings: Settings, monkeypa
     """Torch's own index can't be reached from a test, so this project has none; all else is as it would be."""
     index.wheel("low", "1.0")
     index.wheel("tool", "3.0")
-    monkeypatch.setattr(environments, "_takes_torch_from_pypi", lambda *_: True)
+    monkeypatch.setattr(environments, "_has_torch", lambda *_: True)
     made = prepare(project("low", more='[dependency-groups]\ndev = ["tool"]\n'), Settings(cache=settings.cache, torch="cpu"))
     assert version_of(made, "low") == "1.0" and version_of(made, "tool") == "3.0"
     assert isinstance(made, Environment) and "backend `cpu`" in made.notes[0]
 
 
-def test_builds_get_no_secret(index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_builds_get_no_secret_no_network_and_no_file_of_the_callers(
+    index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "private").write_text("s3cret-value")
     index.sdist(
-        "nosy", "1.0", f"import os\ndef build_wheel(*_):\n    open({str(tmp_path / 'seen')!r}, 'w').write(str(dict(os.environ))); 1/0\n"
+        "nosy",
+        "1.0",
+        f"""
+import os, socket
+def build_wheel(*_):
+    print(dict(os.environ))
+    for attempt in (
+        lambda: open({str(tmp_path / "private")!r}).read(),
+        lambda: open({str(tmp_path / "seen")!r}, "w"),
+        lambda: socket.create_connection(("127.0.0.1", int(os.environ.get("PORT", {os.environ["UV_DEFAULT_INDEX"].rpartition(":")[2].partition("/")[0]}))), 2),
+    ):
+        try:
+            print("could", attempt())
+        except OSError as error:
+            print("could not", error)
+    raise SystemExit(1)
+""",
     )
     for name in ("WANDB_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "PYTHONPATH", "UV_PUBLISH_TOKEN"):
         monkeypatch.setenv(name, "s3cret-value")
-    assert isinstance(prepare(project("nosy"), settings), Refusal)
-    assert "s3cret-value" not in (tmp_path / "seen").read_text()
+    refused = prepare(project("nosy"), settings)
+    assert isinstance(refused, Refusal) and refused.kind == "unbuildable"
+    assert refused.reason.count("could not") == 2, refused.reason  # its own /tmp it can write, which is not the machine's
+    assert "s3cret-value" not in refused.reason and not (tmp_path / "seen").exists()
 
 
-def test_the_key_is_of_what_is_asked_for() -> None:
-    def key(files: dict[str, str], torch: str = "auto") -> str:
-        loaded = load_pyproject(files["pyproject.toml"])
-        assert loaded is not None
-        return environments.key(loaded, files, torch)
+def test_sources_are_built_once_and_their_wheel_is_kept(index: Index, settings: Settings) -> None:
+    index.wheel("low", "1.0")
+    index.sdist("sources", "2.0", BUILDING)
+    said: list[str] = []
+    made = prepare(project("sources", "low"), settings, said.append)
+    assert version_of(made, "sources") == "2.0"
+    assert "building sources 2.0 in the sandbox" in said
+    said.clear()
+    again = prepare(project("sources"), settings, said.append)
+    assert version_of(again, "sources") == "2.0"
+    assert not any("in the sandbox" in line for line in said)
 
-    plain = key(project("low"))
-    assert plain == key(project("low", head='description = "x"\n')) == key(project("low") | {"src/main.py": "x"})
+
+def test_a_build_may_ask_for_more(index: Index, settings: Settings) -> None:
+    index.wheel("helper", "3.0")
+    asking = "def get_requires_for_build_wheel(*_):\n    return ['helper>=2']\n"
+    index.sdist("asks", "1.0", asking + BUILDING.replace("import zipfile", "import helper, zipfile"))
+    assert version_of(prepare(project("asks"), settings), "asks") == "1.0"
+    index.sdist("away", "1.0", "def get_requires_for_build_wheel(*_):\n    return ['helper @ file:///tmp/x']\n" + BUILDING)
+    with pytest.raises(StageError, match="somewhere else than a package index"):
+        prepare(project("away"), settings)
+
+
+@pytest.mark.parametrize("name", ["other-1.0-py3-none-any.whl", "honest-2.0-py3-none-any.whl", "honest.whl"])
+def test_a_build_that_leaves_something_else_is_undecided(index: Index, settings: Settings, name: str) -> None:
+    index.sdist("honest", "1.0", BUILDING.replace('f"{name}-{version}-py3-none-any.whl"', repr(name)))
+    with pytest.raises(StageError, match="something else"):
+        prepare(project("honest"), settings)
+
+
+def test_what_a_package_puts_into_an_environment_is_not_run_when_it_is_made(index: Index, settings: Settings, tmp_path: Path) -> None:
+    """A line of a `.pth` file is run by every Python that starts in the environment, and so it must not be started outside."""
+    mark = tmp_path / "was-run"
+    index.wheel("starts", "1.0", more={"starts.pth": f"import pathlib; pathlib.Path({str(mark)!r}).touch()\n"})
+    made = prepare(project("starts"), settings)
+    assert isinstance(made, Environment)
+    library = next((made.interpreter.folders[0] / "lib").glob("python3*/site-packages"))
+    assert (library / "starts.pth").is_file() and list(library.glob("__pycache__/starts.*.pyc"))
+    assert not mark.exists()
+
+
+def test_the_key_is_of_what_is_asked_for(index: Index, settings: Settings) -> None:
+    index.wheel("low", "1.0")
+    index.wheel("high", "1.0")
+
+    def folder(files: dict[str, str], torch: str = "auto") -> Path:
+        made = prepare(files, replace(settings, torch=torch))
+        assert isinstance(made, Environment)
+        return made.interpreter.folders[0]
+
+    lock = """version = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "low"
+version = "1.0"
+source = { registry = "https://pypi.org/simple" }
+"""
+    plain = folder(project("low"))
+    assert plain == folder(project("low", head='description = "x"\n')) == folder(project("low") | {"src/main.py": "x"})
     others = [
-        key(project("low", "high")),
-        key({"pyproject.toml": project("low")["pyproject.toml"].replace("3.11", "3.12")}),
-        key(project("low") | {"uv.lock": "x"}),
-        key(project("low") | {".python-version": "3.12"}),
-        key(project("low", more='[dependency-groups]\ndev = ["x"]\n')),
-        key(project("low"), "cpu"),
+        folder(project("low", "high")),
+        folder({"pyproject.toml": project("low")["pyproject.toml"].replace(">=3.11", ">=3.10")}),
+        folder(project("low") | {"uv.lock": lock}),
+        folder(project("low") | {".python-version": f"{sys.version_info[0]}.{sys.version_info[1]}"}),
+        folder(project("low", more='[dependency-groups]\ndev = ["high"]\n')),
+        folder(project("low"), "cpu"),
     ]
     assert len({plain, *others}) == 7
 

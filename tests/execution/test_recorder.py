@@ -6,13 +6,17 @@ import hashlib
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gonogo.execution import recorder as recorders
 from gonogo.execution.observations import SessionSeen
-from gonogo.execution.recorder import Recorder
+from gonogo.execution.recorder import Recorder, RunRecorder
+from gonogo.execution.sandbox import Limit, RunResult
+from gonogo.execution.sandbox.model import Captured
 
-PROBE, DRIVER = b"probe key", b"driver key"
+KEY = b"probe key"
 
 
 def line(key: bytes, **event: Any) -> bytes:
@@ -20,63 +24,99 @@ def line(key: bytes, **event: Any) -> bytes:
     return hashlib.blake2b(body, key=key, digest_size=8).hexdigest().encode() + b" " + body + b"\n"
 
 
-def started() -> Recorder:
-    recorder = Recorder(SessionSeen("trial"), PROBE, DRIVER, "(evaluation)")
-    recorder.hear(line(DRIVER, kind="run-start", at=1.0, run="a", argv=["python"]))
-    recorder.hear(line(PROBE, kind="process", at=1.5, pid=7, n=1, parent=6, argv=["python"], run="a", mode="trial"))
-    return recorder
+def result(**changes: Any) -> RunResult:
+    return RunResult(**{"pid": 7, "exit_code": 0, "seconds": 2.0, "peak_memory": 1, "stdout": Captured(), "stderr": Captured(), **changes})
+
+
+def started() -> tuple[SessionSeen, RunRecorder]:
+    session = SessionSeen("trial")
+    recorder = Recorder(session, "(evaluation)").begin("a", ["python"], KEY, 1.0)
+    recorder.hear(line(KEY, kind="process", at=1.5, pid=7, n=1, parent=6, argv=["python"], run="a", mode="trial"))
+    return session, recorder
 
 
 def test_run_is_put_together() -> None:
-    recorder = started()
-    recorder.hear(line(PROBE, kind="counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1))
-    recorder.hear(line(DRIVER, kind="line", at=2.0, run="a", stream="stdout", text="hello"))
-    recorder.hear(line(DRIVER, kind="run-end", at=3.0, run="a", code=0, signal=None, late=False, seconds=2.0, error=""))
-    recorder.hear(line(DRIVER, kind="driver-end", at=3.0))
-    run = recorder.session.runs["a"]
+    session, recorder = started()
+    recorder.hear(line(KEY, kind="counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1))
+    recorder.line("stdout", "hello")
+    recorder.end(result())
+    run = session.runs["a"]
     assert run.ok
     assert run.total("forwards") == 3
     assert run.output == [("stdout", "hello")]
-    assert recorder.driver_ended
-    assert recorder.session.forged == 0
+    assert session.forged == 0
+
+
+@pytest.mark.parametrize(
+    ("ended", "code", "number", "late"),
+    [
+        ({"exit_code": 3}, 3, None, False),
+        ({"exit_code": None, "signal": 11}, None, 11, False),
+        ({"exit_code": None, "signal": 9, "limit": Limit.TIME}, None, 9, True),
+    ],
+)
+def test_run_that_did_not_end_well(ended: dict[str, Any], code: int | None, number: int | None, late: bool) -> None:
+    session, recorder = started()
+    recorder.end(result(**ended))
+    run = session.runs["a"]
+    assert (run.ok, run.code, run.signal, run.late) == (False, code, number, late)
+
+
+def test_runs_of_one_process_number_are_kept_apart() -> None:
+    """Each run has process numbers of its own."""
+    session = SessionSeen("trial")
+    both = Recorder(session, "(evaluation)")
+    recorders = [both.begin(label, ["python"], key, 1.0) for label, key in (("a", b"1"), ("b", b"2"))]
+    for recorder, key, forwards in zip(recorders, (b"1", b"2"), (3, 5), strict=True):
+        recorder.hear(line(key, kind="process", at=1.5, pid=7, n=1, parent=6, argv=["python"], run="a", mode="trial"))
+        recorder.hear(line(key, kind="counts", at=2.0, pid=7, n=2, forwards=forwards, forwards_training=0, backwards=0, steps=0))
+        recorder.hear(line(b"3", kind="counts", at=2.0, pid=7, n=2, forwards=99, forwards_training=0, backwards=0, steps=0))
+    recorders[0].hear(line(b"2", kind="counts", at=2.0, pid=7, n=2, forwards=98, forwards_training=0, backwards=0, steps=0))
+    assert [session.runs[label].total("forwards") for label in "ab"] == [3, 5]
+    assert session.forged == 3
 
 
 def test_forged_event_is_dropped_and_counted() -> None:
-    recorder = started()
+    session, recorder = started()
     recorder.hear(line(b"a guess", kind="counts", at=2.0, pid=7, n=2, forwards=999, forwards_training=0, backwards=0, steps=0))
-    recorder.hear(b'{"kind": "run-end", "run": "a", "code": 0}\n')
-    assert recorder.session.runs["a"].total("forwards") == 0
-    assert not recorder.session.runs["a"].ended
-    assert recorder.session.forged == 2
-
-
-def test_key_of_a_probe_does_not_open_the_drivers_events() -> None:
-    recorder = started()
-    recorder.hear(line(PROBE, kind="run-end", at=3.0, run="a", code=0, signal=None, late=False, seconds=2.0, error=""))
-    assert not recorder.session.runs["a"].ended
+    recorder.hear(b'{"kind": "end", "pid": 7}\n')
+    assert session.runs["a"].total("forwards") == 0
+    assert session.runs["a"].processes[7].ended is None
+    assert session.forged == 2
 
 
 def test_event_of_the_right_key_and_the_wrong_shape_harms_nothing() -> None:
-    recorder = started()
+    session, recorder = started()
     for event in ({"kind": "counts"}, {"kind": "loader", "pid": 7}, {"kind": "process"}, {"kind": "of no kind"}, {"no": "kind"}):
-        recorder.hear(line(PROBE, **event))
-    assert recorder.session.runs["a"].processes[7].counts == {}
+        recorder.hear(line(KEY, **event))
+    assert session.runs["a"].processes[7].counts == {}
+
+
+def test_more_events_than_can_be_kept_are_dropped_and_that_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorders, "MOST_BYTES", 10_000)
+    session = SessionSeen("trial")
+    both = Recorder(session, "(evaluation)")
+    recorder = both.begin("a", ["python"], KEY, 1.0)
+    recorder.hear(line(KEY, kind="process", at=1.5, pid=7, n=1, parent=6, argv=["python"], run="a", mode="trial"))
+    for number in range(100):
+        recorder.hear(line(KEY, kind="written", pid=7, n=number, paths=["x" * 1000]))
+    assert len(session.runs["a"].processes[7].files) < 10 and both.overflowed
 
 
 def test_fork_of_a_process_adds_to_it_but_its_counts_do_not_count_twice() -> None:
-    recorder = started()
-    recorder.hear(line(PROBE, kind="counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1))
-    recorder.hear(line(PROBE, kind="counts", at=2.1, pid=8, n=1, fork_of=7, forwards=4, forwards_training=2, backwards=2, steps=1))
-    recorder.hear(line(PROBE, kind="written", at=2.2, pid=8, n=2, fork_of=7, paths=["/tmp/figure.pdf"]))
-    run = recorder.session.runs["a"]
-    assert (run.total("forwards"), run.processes[7].files, recorder.session.forged) == (3, ["/tmp/figure.pdf"], 0)
+    session, recorder = started()
+    recorder.hear(line(KEY, kind="counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1))
+    recorder.hear(line(KEY, kind="counts", at=2.1, pid=8, n=1, fork_of=7, forwards=4, forwards_training=2, backwards=2, steps=1))
+    recorder.hear(line(KEY, kind="written", at=2.2, pid=8, n=2, fork_of=7, paths=["/tmp/figure.pdf"]))
+    run = session.runs["a"]
+    assert (run.total("forwards"), run.processes[7].files, session.forged) == (3, ["/tmp/figure.pdf"], 0)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_survived(data: bytes) -> None:
-    recorder = started()
+    session, recorder = started()
     recorder.hear(data)
-    assert recorder.session.forged == 1
+    assert session.forged == 1
 
 
 @given(
@@ -87,11 +127,11 @@ def test_any_bytes_are_survived(data: bytes) -> None:
     )
 )
 def test_any_json_under_the_right_key_is_survived(value: Any) -> None:
-    recorder = started()
+    _, recorder = started()
     for kind in ("counts", "loader", "loop", "config", "optimizer", "changed", "losses", "exception", "logged", "wandb", "end", "answers"):
         recorder.hear(
             line(
-                PROBE,
+                KEY,
                 kind=kind,
                 pid=7,
                 at=1.0,

@@ -298,21 +298,19 @@ def test_without_a_mechanism_that_holds_it_is_refused(monkeypatch: pytest.Monkey
 
 
 FAKE_BUBBLEWRAP = """#!{python} -IS
-import os, subprocess, sys
+import os, sys
 if sys.argv[1] == "--version":
     raise SystemExit(print("bubblewrap 0.8.0"))
 if {broken}:
     raise SystemExit("No permissions to create a new namespace")
-status, cut = int(sys.argv[sys.argv.index("--json-status-fd") + 1]), sys.argv.index("--")
-os.chdir(sys.argv[cut - 1])
-code = subprocess.run(sys.argv[cut + 1 :]).returncode
-os.write(status, b'{{"child-pid": 1}}\\n{{"exit-code": %d}}\\n' % code)
+inner = sys.argv[sys.argv.index("--") + 1 :]
+os.execv(inner[0], inner)
 """
 
 
 @pytest.mark.parametrize(
     ("broken", "reason"),
-    [(False, "failed its self-test: read a file outside (it could), write a file outside"), (True, "No permissions to create")],
+    [(False, "failed its self-test: read a file outside (it could: "), (True, "No permissions to create")],
 )
 def test_a_bubblewrap_that_does_not_hold_is_found_out(broken: bool, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The self-test believes nobody: this `bwrap` says all the right things and contains nothing, or can't start."""

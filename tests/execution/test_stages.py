@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from cli import GONOGO, TRACEBACK, copy_of, gonogo
+from mechanisms import containment_of
+
+from gonogo.execution.sandbox import Mechanism
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PLAN = GOLDEN.parent / "golden.plan.yaml"
@@ -92,10 +95,6 @@ class TestTrial:
 
     @pytest.mark.parametrize("mechanism", ["bubblewrap", "landlock", "none"])
     def test_every_mechanism_sees_the_same(self, tree: Path, mechanism: str) -> None:
-        from mechanisms import containment_of
-
-        from gonogo.execution.sandbox import Mechanism
-
         containment_of(Mechanism(mechanism))
         code, verdict = checked(tree, "--runs", RUN, "--sandbox", mechanism)
         assert (code, verdict["findings"]) == (0, [])
@@ -156,6 +155,32 @@ class TestTrial:
         code, verdict = checked(tree, "--runs", RUN)
         assert code == 1
         assert "signal 9 ends it" in str(verdict["findings"])
+
+    @pytest.mark.parametrize("mechanism", ["bubblewrap", "landlock"])
+    def test_exit_code_0_without_an_end_is_no_go(self, tree: Path, mechanism: str) -> None:
+        """It trains, and then leaves by the back door: in the process that trains, not in the one that is started."""
+        containment_of(Mechanism(mechanism))
+        path = tree / "src" / "train.py"
+        path.write_text(
+            path.read_text()
+            + "\n\nimport os\nimport threading\n\nthreading.Thread(target=lambda: (threading.main_thread().join(), os._exit(0))).start()\n"
+        )
+        code, verdict = checked(tree, "--runs", RUN, "--sandbox", mechanism)
+        assert code == 3, verdict["findings"]
+        assert "nobody knows what it did: -m src.train ended without a word" in str(verdict["undecided"])
+
+    @pytest.mark.parametrize("mechanism", ["bubblewrap", "landlock"])
+    def test_folder_of_the_callers_does_not_come_into_the_report(self, tree: Path, tmp_path: Path, mechanism: str) -> None:
+        containment_of(Mechanism(mechanism))
+        (tmp_path / "private").mkdir()
+        (tmp_path / "private" / "token.txt").write_text("canary-of-the-caller")
+        (tree / ".cache").symlink_to(tmp_path / "private")
+        line = '    print(*[path.read_text() for path in Path(".cache").rglob("*.txt")])\n'
+        edit(tree, "src/main.py", '    print(f"starting the', f'    from pathlib import Path\n\n{line}    print(f"starting the')
+        code, verdict = checked(tree, "--runs", RUN, "--sandbox", mechanism, "--keep-going")
+        assert code == 1 and [finding["rule"] for finding in verdict["findings"]] == ["STR102"]  # type: ignore[attr-defined]
+        assert ".cache was not given to the runs (no folder but a symbolic link)" in str(verdict["undecided"])
+        assert "canary-of-the-caller" not in str(verdict)
 
     def test_data_are_shown_where_they_are(self, tree: Path, tmp_path: Path) -> None:
         data = tmp_path / "data"

@@ -5,12 +5,19 @@ from __future__ import annotations
 import functools
 import http.server
 import io
+import json
+import subprocess
 import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from gonogo.execution.environment import Environment
+from gonogo.execution.uv import Refusal
+
+DEAD = "http://127.0.0.1:9"
 
 
 class Index:
@@ -20,10 +27,19 @@ class Index:
         self.folder = folder / "simple"
         self.folder.mkdir(parents=True)
 
-    def wheel(self, name: str, version: str, requires: tuple[str, ...] = (), tag: str = "py3-none-any", extra: int = 0) -> None:
-        """Add a wheel with a module of its name (and `extra` bytes)."""
+    def wheel(
+        self,
+        name: str,
+        version: str,
+        requires: tuple[str, ...] = (),
+        tag: str = "py3-none-any",
+        extra: int = 0,
+        more: dict[str, str] | None = None,
+    ) -> None:
+        """Add a wheel with a module of its name (and `extra` bytes), and `more` files."""
         info = f"{name}-{version}.dist-info"
         content = {
+            **(more or {}),
             f"{name}.py": f"VERSION = {version!r}\n" + "#" * extra,
             f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
             + "".join(f"Requires-Dist: {r}\n" for r in requires),
@@ -70,3 +86,16 @@ def served(index: Index) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_address[1]}/simple"
         server.shutdown()
         thread.join()
+
+
+def project(*dependencies: str, more: str = "", head: str = "") -> dict[str, str]:
+    """The files of an experiment with these dependencies."""
+    text = f'[project]\nname = "experiment"\nversion = "0.1"\nrequires-python = ">=3.11"\n{head}dependencies = {json.dumps(dependencies)}\n{more}'
+    return {"pyproject.toml": text}
+
+
+def version_of(environment: Environment | Refusal, module: str) -> str:
+    """The version of a package that is installed, as its own Python says."""
+    assert isinstance(environment, Environment), environment
+    command = [str(environment.interpreter.python), "-I", "-c", f"import {module}; print({module}.VERSION)"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

@@ -18,13 +18,14 @@ from gonogo.launch.executors.local import LocalExecutor, slots
 from gonogo.launch.job import Event, Executor, Job, last_line
 from gonogo.model.errors import UsageError
 
-#: Kills the process that carries it, the first time.
+#: Kills the process that carries it, the first time: that which has started the keeper, its parent.
 DYING = (
     "import os, pathlib, signal\n"
+    "above = int(pathlib.Path(f'/proc/{os.getppid()}/stat').read_bytes().rpartition(b')')[2].split()[1])\n"
     "first = not pathlib.Path('tried').exists()\n"
     "pathlib.Path('tried').touch()\n"
     "print('first' if first else 'again', flush=True)\n"
-    "if first: os.kill(os.getppid(), signal.SIGKILL)\n"
+    "if first: os.kill(above, signal.SIGKILL)\n"
 )
 
 

@@ -66,8 +66,8 @@ def test_folder_remembers_what_finished_with_which_content(tmp_path: Path) -> No
     folder = Folder(tmp_path / "results")
     folder.note("a", "done", "one")
     folder.note("b", "failed", "one")
-    assert Folder(tmp_path / "results").finished("one") == {"a"}
-    assert Folder(tmp_path / "results").finished("two") == set()
+    assert Folder(tmp_path / "results").finished("one", {}) == {"a"}
+    assert Folder(tmp_path / "results").finished("two", {}) == set()
 
 
 @pytest.mark.slow

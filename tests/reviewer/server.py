@@ -33,11 +33,13 @@ class Model:
 
     Attributes:
         requests: every body that was sent, in order; `keys`: the authorization headers.
+        lists: how often the list of models was asked for.
     """
 
     url: str
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    lists: int = 0
 
 
 def claims(*entries: dict[str, Any]) -> str:
@@ -46,8 +48,11 @@ def claims(*entries: dict[str, Any]) -> str:
 
 
 @contextmanager
-def serving(script: Script) -> Iterator[Model]:
-    """The server for as long as the block lasts; `script` gets the number of the request, from 0, and its body."""
+def serving(script: Script, models: list[dict[str, Any]] | None = None) -> Iterator[Model]:
+    """The server for as long as the block lasts; `script` gets the number of the request, from 0, and its body.
+
+    `models` is its list of models, None for a server that has none.
+    """
     model = Model("")
 
     class Handler(BaseHTTPRequestHandler):
@@ -75,6 +80,16 @@ def serving(script: Script) -> Iterator[Model]:
                 self.wfile.write(text.encode())
             except (BrokenPipeError, ConnectionResetError):
                 pass  # the client has given up, as it should
+
+        def do_GET(self) -> None:
+            model.lists += 1
+            model.keys.append(self.headers.get("Authorization", ""))
+            text = json.dumps({"object": "list", "data": models} if models is not None else {"error": "no such path"})
+            self.send_response(200 if models is not None else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text.encode())
 
         def log_message(self, *_: object) -> None:
             pass

@@ -19,7 +19,8 @@ from urllib.parse import urlencode
 
 import uvicorn
 
-from gonogo.tracker.app import Service
+from gonogo.tracker.app import application
+from gonogo.tracker.service import Service
 from gonogo.tracker.settings import Settings
 from gonogo.tracker.store.artifacts import Draft
 from gonogo.tracker.store.history import Chunk
@@ -61,6 +62,10 @@ class World:
     def key(self) -> str:
         return self.service.credentials.key
 
+    @property
+    def once(self) -> str:
+        return self.service.credentials.once()
+
     def ask(self, path: str, method: str = "GET", body: dict[str, str] | None = None, known: bool = True, **headers: str) -> Answer:
         """Ask as a browser that shows its cookie but follows no redirect."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -83,7 +88,7 @@ def world(folder: Path, seeded: bool = True) -> Iterator[World]:
     try:
         if seeded:
             seed(service)
-        server = uvicorn.Server(uvicorn.Config(service.app, http="httptools", ws="none", lifespan="off", log_level="error"))
+        server = uvicorn.Server(uvicorn.Config(application(service), http="httptools", ws="none", lifespan="off", log_level="error"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -149,7 +154,53 @@ def seed(service: Service) -> None:
         )
         if index == 0:
             _add_media(service, run)
+        if index == 1:
+            _add_logged(service, run)
+    service.store.verdicts.add(
+        service.store.runs.make_project("local", "mnist")["id"], json.dumps(verdict("gonogo", ["run0", "run1", "missing"]))
+    )
     _add_evil(service)
+
+
+def verdict(text: str, runs: list[str]) -> dict[str, Any]:
+    """A verdict as the gate writes it."""
+    finding = {
+        "rule": "HYD104",
+        "severity": "error",
+        "certainty": "proven",
+        "message": text,
+        "action": text,
+        "location": {"path": text, "line": 3},
+    }
+    more = {"contract": "trial-mode", "gonogo_version": "1", "undecided": [text], "experiment": text}
+    return {"is_code_ready": False, "outcome": "NO-GO", "runs": runs, "findings": [finding], **more}
+
+
+def _add_logged(service: Service, run: int) -> None:
+    """Histograms, pictures and tables, logged under their keys at several steps."""
+    for at in range(12):
+        step = 300 + at
+        counts = [round(1000 * math.exp(-((bin - 4 - at) ** 2) / 8)) for bin in range(24)]
+        packed = {"min": -1.0, "size": 0.1, "count": 24}
+        row: dict[str, Any] = {
+            "weights": {"_type": "histogram", "values": counts, "bins": [bin / 10 - 1 for bin in range(25)]},
+            "layer": {"gradients": {"_type": "histogram", "values": counts, "packedBins": packed}},
+            "sample": {"_type": "image-file", "path": f"media/images/sample_{step}.png", "caption": f"after {step}"},
+            "grid": {
+                "_type": "images/separated",
+                "filenames": [f"media/images/sample_{step}.png"] * 2,
+                "captions": ["left", "right"],
+                "count": 2,
+            },
+        }
+        add_file(service, f"media/images/sample_{step}.png", png((at * 20, 80, 255 - at * 20), 48), run=run)
+        if at % 4 == 0:
+            name = f"media/table/predictions_{step}_abc.table.json"
+            data = [[number, f"image {number}", (number * 37 % 100) / 100, "cat" if number % 3 else "dog"] for number in range(150)]
+            add_file(service, name, json.dumps({"columns": ["id", "text", "score", "class"], "data": data}).encode(), run=run)
+            row["predictions"] = {"_type": "table-file", "path": name, "ncols": 4, "nrows": 150}
+        times = {"_step": step, "_runtime": step * 0.5, "_timestamp": 1.7e9 + step * 0.5}
+        service.store.history.store(run, Chunk(rows=[json.dumps(row | times)], first_row=step, complete=True, exit_code=0))
 
 
 def _add_media(service: Service, run: int) -> None:
@@ -192,14 +243,26 @@ def _add_evil(service: Service) -> None:
     )
     service.store.history.store(run, Chunk(lines={"output.log": (0, [f"\x1b[31m{EVIL}\x1b[0m"])}, complete=True, exit_code=1))
     table = {"columns": [EVIL, "Actual", "Predicted", "nPredictions"], "data": [[EVIL, EVIL, "x'\"", 1]]}
-    add_file(service, f"media/table/{EVIL}.table.json", json.dumps(table).encode(), run=run)
+    name = f"media/table/{EVIL}.table.json"
+    add_file(service, name, json.dumps(table).encode(), run=run)
+    row: dict[str, Any] = {
+        f"{EVIL} histogram": {"_type": "histogram", "values": [1], "bins": [0, 1]},
+        f"{EVIL} table": {"_type": "table-file", "path": name},
+        f"{EVIL} picture": {"_type": "images", "filenames": [EVIL, None, 3], "captions": [EVIL]},
+        "broken histogram": {"_type": "histogram", "values": [1, "x"], "bins": 3},
+        "broken picture": {"_type": "images", "filenames": 3},
+    }
+    rows = [json.dumps(row | {"_step": step, "_timestamp": 1.8e9 + step}) for step in (20, 21)]
+    service.store.history.store(run, Chunk(rows=rows, first_row=20, complete=True, exit_code=1))
+    service.store.verdicts.add(service.store.runs.make_project("local", "evil")["id"], json.dumps(verdict(EVIL, [EVIL_ID, EVIL])))
 
 
-def png() -> bytes:
-    """A picture of one red pixel."""
+def png(colour: tuple[int, int, int] = (255, 0, 0), size: int = 1) -> bytes:
+    """A picture of one colour."""
 
     def part(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    head = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", head) + part(b"IDAT", zlib.compress(b"\0\xff\0\0")) + part(b"IEND", b"")
+    head = struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)
+    pixels = (b"\0" + bytes(colour) * size) * size
+    return b"\x89PNG\r\n\x1a\n" + part(b"IHDR", head) + part(b"IDAT", zlib.compress(pixels)) + part(b"IEND", b"")

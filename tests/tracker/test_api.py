@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import math
-import operator
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,213 +17,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gonogo.model.errors import UsageError
-from gonogo.tracker import filters
-from gonogo.tracker.api import engine, ids
+from gonogo.tracker.api import engine
 from gonogo.tracker.api.context import Context, Listings
 from gonogo.tracker.console import read_line
 from gonogo.tracker.credentials import Credentials
-from gonogo.tracker.filters import Document, order_key, parse
+from gonogo.tracker.fields import timestamp
 from gonogo.tracker.settings import Settings
-from gonogo.tracker.store import Store
+from gonogo.tracker.store import Store, ids
 from gonogo.tracker.store.artifacts import Draft
 from gonogo.tracker.store.history import Chunk, evenly, finite
 from gonogo.tracker.store.runs import RefusedError
+from gonogo.tracker.sweeps.controller import Controller
 
-# Filters
-
-scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers(-3, 3)
-    | st.floats(allow_nan=False, min_value=-3, max_value=3)
-    | st.sampled_from(["", "a", "b", "ab"])
-)
-values = st.recursive(
-    scalars, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["x", "y.z"]), inner, max_size=2), max_leaves=4
-)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-operators = [
-    "$eq",
-    "$ne",
-    "$gt",
-    "$gte",
-    "$lt",
-    "$lte",
-    "$in",
-    "$nin",
-    "$not",
-    "$exists",
-    "$regex",
-    "$options",
-    "$and",
-    "$or",
-    "$nor",
-    "$near",
-]
-fields = ["config.x", "config.x.y", "summary_metrics.x", "tags", "state", "name", "display_name", "createdAt", "group", "nothing", "config"]
-filter_like = st.recursive(
-    scalars | st.lists(scalars, max_size=2),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from([*operators, *fields]), inner, max_size=2),
-    max_leaves=6,
-)
-
-
-def document(value: Any = filters.MISSING, **columns: Any) -> Document:
-    """A run whose config has a value as `x`, unless it lacks one."""
-    config = {} if value is filters.MISSING else {"x": {"value": value}}
-    row = {"config": json.dumps(config), "summary": "{}", "tags": "[]", "name": "n", "display_name": None, "run_group": None} | columns
-    return Document({"created_at": 0.0, "heartbeat_at": 0.0, **row}, "finished", "local")  # type: ignore[arg-type]
-
-
-def holds(condition: Any, *documents: Document) -> list[bool]:
-    """Whether runs fit a condition on `config.x`."""
-    test, _ = parse(json.dumps({"config.x": condition}))
-    return [test(one) for one in documents]
-
-
-@given(filter_like, values)
-def test_any_filter_is_answered_or_refused_in_words(asked: Any, value: Any) -> None:
-    try:
-        test, names = parse(json.dumps(asked))
-    except RefusedError as error:
-        assert str(error).startswith("filter: ")
-    else:
-        assert test(document(value)) in (True, False)
-        filters.columns_of(names)
-
-
-@given(st.text(max_size=30))
-def test_a_filter_that_is_no_json_is_refused_in_words(text: str) -> None:
-    try:
-        parse(text)
-    except RefusedError as error:
-        assert str(error).startswith("filter: ")
-
-
-@given(st.lists(values, max_size=3), values)
-def test_in_is_any_equal(choices: list[Any], value: Any) -> None:
-    run = document(value)
-    assert holds({"$in": choices}, run) == [any(holds({"$eq": choice}, run)[0] for choice in choices)]
-    assert holds({"$nin": choices}, run) != holds({"$in": choices}, run)
-
-
-@given(scalars, values)
-def test_not_and_ne_turn_the_answer_around(operand: Any, value: Any) -> None:
-    run = document(value)
-    assert holds({"$ne": operand}, run) != holds({"$eq": operand}, run)
-    assert holds({"$not": {"$eq": operand}}, run) == holds({"$ne": operand}, run)
-    assert holds(operand, run) == holds({"$eq": operand}, run)
-
-
-@given(st.integers(-3, 3) | st.floats(-3, 3), st.integers(-3, 3) | st.floats(-3, 3))
-def test_numbers_compare_as_numbers(one: float, other: float) -> None:
-    signs: dict[str, Callable[[Any, Any], bool]] = {
-        "$gt": operator.gt,
-        "$gte": operator.ge,
-        "$lt": operator.lt,
-        "$lte": operator.le,
-        "$eq": operator.eq,
-    }
-    for name, compare in signs.items():
-        assert holds({name: other}, document(one)) == [compare(one, other)]
-
-
-@given(st.lists(st.dictionaries(st.sampled_from(["config.x", "name"]), scalars, max_size=2), min_size=1, max_size=3), values)
-def test_and_or_nor_join_filters(parts: list[dict[str, Any]], value: Any) -> None:
-    run = document(value)
-    each = [parse(json.dumps(part))[0](run) for part in parts]
-    found = [parse(json.dumps({name: parts}))[0](run) for name in ("$and", "$or", "$nor")]
-    assert found == [all(each), any(each), not any(each)]
-
-
-def test_a_truth_value_is_no_number() -> None:
-    runs = [document(True), document(1), document(False), document(0)]
-    assert holds(1, *runs) == [False, True, False, False]
-    assert holds({"$gt": -1}, *runs) == [False, True, False, True]
-
-
-def test_what_is_missing() -> None:
-    runs = [document(), document(None), document(1)]
-    assert holds(None, *runs) == [True, True, False]
-    assert holds({"$exists": True}, *runs) == [False, True, True]
-    assert holds({"$exists": False}, *runs) == [True, False, False]
-    assert holds({"$ne": 1}, *runs) == [True, True, False]
-    assert holds({"$gt": 0}, *runs) == [False, False, True]
-    assert holds({"$nin": [1]}, *runs) == [True, True, False]
-
-
-def test_a_run_without_a_title_is_found_by_what_is_shown_as_its_title() -> None:
-    test, names = parse('{"display_name": "n"}')
-    assert test(document())
-    assert not test(document(display_name="other"))
-    assert filters.columns_of(names) == {"display_name", "name"}
-
-
-def test_a_condition_on_a_list_holds_for_an_item_of_it() -> None:
-    test, _ = parse('{"tags": {"$regex": "^b"}}')
-    assert test(document(tags='["a", "best"]'))
-    assert not test(document(tags='["a"]'))
-    assert parse('{"tags": "a"}')[0](document(tags='["b", "a"]'))
-    assert parse('{"tags": {"$in": ["a", "c"]}}')[0](document(tags='["b", "a"]'))
-    assert not parse('{"tags": {"$nin": ["a", "c"]}}')[0](document(tags='["b", "a"]'))
-
-
-def test_entries_of_configs_are_found_with_and_without_value() -> None:
-    run = document({"lr": {"start": 0.1}, "value": 3, "a.b": 4})
-    for name in ("config.x.lr.start", "config.x.value.lr.start", "config.x.a.b"):
-        test, _ = parse(json.dumps({name: {"$exists": True}}))
-        assert test(run), name
-
-
-@pytest.mark.parametrize(
-    ("asked", "says"),
-    [
-        ('{"config.x": {"$regex": "("}}', "not a regular expression"),
-        ('{"config.x": {"$regex": "a", "$options": "q"}}', "letters i, m, s and x"),
-        ('{"config.x": {"$regex": 1}}', "takes a text"),
-        ('{"config.x": {"$where": "1"}}', "$where is not supported"),
-        ('{"$where": "1"}', "$where is not supported"),
-        ('{"shoe_size": 1}', "runs have no field 'shoe_size'"),
-        ('{"$and": {}}', "takes a list"),
-        ('{"config.x": {"$in": 1}}', "takes a list"),
-        ("[1]", "an object was expected"),
-        ("{", "not JSON"),
-        ('{"a":' * 5000 + "1" + "}" * 5000, "filter: "),
-        ('{"$and":[' * 3000 + "]}" * 3000, "filter: "),
-    ],
-)
-def test_filters_that_are_refused(asked: str, says: str) -> None:
-    with pytest.raises(RefusedError, match="filter: ") as caught:
-        parse(asked)
-    assert says in str(caught.value)
-
-
-def test_regular_expressions_search_and_take_options() -> None:
-    assert holds({"$regex": "ES", "$options": "i"}, document("resnet"), document("vgg"), document(3)) == [True, False, False]
-    assert holds({"$regex": "^res", "$ne": "resnet"}, document("resnet"), document("resnext")) == [False, True]
-
-
-@given(st.lists(st.just(filters.MISSING) | values, max_size=6), st.booleans())
-def test_every_order_is_one_with_what_is_missing_last(found: list[Any], down: bool) -> None:
-    key, reverse = order_key(("-" if down else "+") + "config.x")
-    assert reverse == down
-    runs = sorted((document(value) for value in found), key=key, reverse=reverse)
-    numbers = [value for run in runs if isinstance(value := run.value("config", "x"), int | float)]
-    assert numbers == sorted(numbers, reverse=down)
-    lacking = [run.value("config", "x") is filters.MISSING for run in runs]
-    ranked = [isinstance(run.value("config", "x"), int | float | str) for run in runs]
-    assert ranked == sorted(ranked, reverse=True), lacking
-
-
-def test_times_are_ordered_within_a_second() -> None:
-    key, reverse = order_key("-created_at")
-    runs = sorted((document(created_at=time) for time in (5.1, 5.3, 5.2)), key=key, reverse=reverse)
-    assert [run.row["created_at"] for run in runs] == [5.3, 5.2, 5.1]
-
 
 # Samples and numbers
 
@@ -303,7 +112,15 @@ def context(tmp_path: Path) -> Iterator[Context]:
             )
     store.artifacts.commit(artifact)
     store.artifacts.use(run, artifact)
-    yield Context(store, settings, _Links(), Listings())
+    store.artifacts.collections.link(artifact, project, "best", ["kept"])
+    sweep = store.sweeps.create(project, {"config": '{"method": "grid", "parameters": {"a": {"values": [1]}}}', "state": "RUNNING"})["id"]
+    agent = store.sweeps.add_agent(sweep, "host")["id"]
+    store.sweeps.add_trial(sweep, agent, {"a": 1})
+    store.sweeps.adopt(sweep, [run])
+    with store.database.write() as connection:
+        connection.execute("UPDATE sweep SET name = 's'")
+        connection.execute("UPDATE agent SET name = 'a'")
+    yield Context(store, settings, _Links(), Listings(), Controller(store))
     store.close()
 
 
@@ -324,6 +141,14 @@ ARGUMENTS: dict[tuple[str, str], str] = {
     ("Project", "bucket"): '(name: "r")',
     ("Run", "sampledHistory"): '(specs: ["{\\"keys\\": [\\"x\\"]}"])',
     ("Run", "parquetHistory"): '(liveKeys: ["_step"])',
+    ("Project", "sweep"): '(sweepName: "s")',
+    ("Sweep", "agent"): '(agentName: "a")',
+    ("ArtifactType", "artifact"): '(name: "weights:v0")',
+    ("ArtifactType", "artifactSequence"): '(name: "weights")',
+    ("Artifact", "filesByManifestEntries"): '(storageLayout: "V2", manifestVersion: "1", entries: [])',
+    ("Organization", "featureFlags"): "(rampIDType: OrgName)",
+    ("Entity", "project"): '(name: "p")',
+    ("Query", "organization"): '(name: "lab")',
     ("Query", "artifact"): f'(id: "{ids.make("Artifact", 1)}")',
     ("Query", "artifactCollection"): f'(id: "{ids.make("ArtifactSequence", 1)}")',
     ("Query", "clientIDMapping"): '(clientID: "c1")',
@@ -340,7 +165,8 @@ def selection(kind: Any, depth: int) -> str:
     if is_leaf_type(kind):
         return ""
     if not isinstance(kind, GraphQLObjectType):  # the only interface
-        return f"{{ ... on ArtifactSequence {selection(engine._schema().type_map['ArtifactSequence'], depth)} }}"
+        parts = (f"... on {name} {selection(engine._schema().type_map[name], depth)}" for name in ("ArtifactSequence", "ArtifactPortfolio"))
+        return f"{{ {' '.join(parts)} }}"
     found = []
     for name, field in kind.fields.items():
         arguments = ARGUMENTS.get((kind.name, name), "")
@@ -359,7 +185,7 @@ def test_every_field_of_the_schema_has_an_answer(context: Context, root: str, mo
     monkeypatch.setattr(engine, "LIMIT_OF_TOKENS", 1_000_000)
     query = engine._schema().query_type
     assert query
-    text = f"query All {{ {root}{ARGUMENTS.get(('Query', root), '')} {selection(query.fields[root].type, 4)} }}"
+    text = f"query All {{ {root}{ARGUMENTS.get(('Query', root), '')} {selection(query.fields[root].type, 3)} }}"
     status, answer = ask(context, text)
     assert status == 200, answer
     assert answer[root]
@@ -400,6 +226,28 @@ def test_deep_nesting_is_an_error_or_an_answer(context: Context) -> None:
     assert status in (200, 400)
 
 
+def test_an_operation_with_many_aliases_is_refused(context: Context) -> None:
+    runs = 'project(name: "p", entityName: "lab") { runs(filters: $f, first: 1000) { edges { node { name config } } } }'
+    for count, status in ((1, 200), (200, 400)):
+        many = " ".join(f"a{number}: {runs}" for number in range(count))
+        asked = ask(context, f"query A($f: JSONString) {{ {many} }}", {"f": '{"state": "running"}'})
+        assert asked[0] == status
+    assert "asks for too much at once" in asked[1][0]
+    nested = "query A { a: viewer { ...F } } fragment F on User { teams { edges { node { ...G } } } } fragment G on Entity { id }"
+    assert ask(context, nested)[0] == 200
+    bomb = " ".join(
+        f"fragment F{at} on Entity {{ a: user {{ entity }} {' '.join(f'b{n}: user {{ id teams {{ edges {{ node {{ ...F{at + 1} }} }} }} }}' for n in range(9))} }}"
+        for at in range(9)
+    )
+    assert ask(context, f"query A {{ entity {{ ...F0 }} }} {bomb} fragment F9 on Entity {{ id }}")[0] == 400
+
+
+def test_the_largest_pages_of_the_client_are_answered(context: Context) -> None:
+    fields = " ".join(f"a{number}: name" for number in range(30))
+    text = f'query A($n: Int) {{ project(name: "p", entityName: "lab") {{ runs(first: $n, filters: "{{}}") {{ edges {{ node {{ {fields} }} }} }} }} }}'
+    assert ask(context, text, {"n": 1000})[0] == 200
+
+
 def test_introspection_answers(context: Context) -> None:
     status, answer = ask(context, 'query Introspect { __schema { queryType { fields { name } } } __type(name: "Run") { name } }')
     assert status == 200
@@ -436,15 +284,20 @@ def test_names_of_runs_have_a_length(context: Context, name: str) -> None:
     assert (status, errors) == (400, [f"run: an id has 1 to 512 characters, this one has {len(name)}"])
 
 
-@pytest.mark.parametrize(
-    ("noted", "says"),
-    [({"branch_point": {"run_id": "r", "step": 1}, "t": {"3": [71]}}, "fork_from"), ({"t": {"3": [14, 67]}}, "mode='shared'")],
-)
-def test_modes_that_leave_work_to_the_server_are_refused(context: Context, noted: dict[str, Any], says: str) -> None:
-    config = json.dumps({"_wandb": {"value": noted}})
-    status, errors = ask(context, UPSERT, {"input": {"entityName": "lab", "modelName": "p", "name": "new", "config": config}})
-    assert status == 400
-    assert f"{says} is not supported here" in errors[0]
+def test_a_fork_begins_with_the_rows_of_its_source(context: Context) -> None:
+    def begin(name: str, source: str, step: int) -> tuple[int, Any]:
+        config = json.dumps({"_wandb": {"value": {"branch_point": {"run_id": source, "step": step}, "t": {"3": [71]}}}})
+        return ask(context, UPSERT, {"input": {"entityName": "lab", "modelName": "p", "name": name, "config": config}})
+
+    assert begin("fork", "r", 0)[0] == 200
+    fork = context.store.runs.find("lab", "p", "fork")
+    assert fork is not None and fork["rows"] == 1
+    assert context.store.history.page(fork["id"], 0, 10, 10) == ['{"_step":0,"x":1}']
+    context.store.history.store(fork["id"], Chunk(rows=['{"_step":1,"x":5}'], first_row=1))
+    assert context.store.history.page(fork["id"], 0, 10, 10) == ['{"_step":0,"x":1}', '{"_step":1,"x":5}']
+    assert begin("fork", "r", 0)[0] == 200  # as the client does again when its config changes
+    assert context.store.history.page(fork["id"], 0, 10, 10) == ['{"_step":0,"x":1}', '{"_step":1,"x":5}']
+    assert begin("another", "nothing", 0) == (400, ["run nothing, of which another is to be a fork: there is no such one"])
 
 
 @pytest.mark.parametrize("name", ["100%", "%41", "a%2Fb", ".", ".."])
@@ -481,7 +334,7 @@ def test_runs_come_page_by_page_though_others_change_meanwhile(context: Context)
 
 
 def test_times_are_written_as_the_client_reads_them() -> None:
-    assert filters.timestamp(0.9) == "1970-01-01T00:00:00Z"
+    assert timestamp(0.9) == "1970-01-01T00:00:00Z"
 
 
 # Console lines
@@ -567,7 +420,7 @@ def test_a_link_is_good_for_one_file_one_method_and_a_while(
     assert credentials.signed(f"{token}x", "GET", 60) is None
     assert credentials.signed(token.replace(token[3], "A" if token[3] != "A" else "B", 1), "GET", 60) is None
     assert credentials.signed("", "GET", 60) is None
-    assert credentials.signed(credentials.session(), "GET", 60) is None
+    assert credentials.signed(credentials.once(), "GET", 60) is None
     (tmp_path / "other").mkdir()
     assert Credentials(tmp_path / "other").signed(token, "GET", 60) is None
     wall, steady = time.time(), time.monotonic()
@@ -581,10 +434,27 @@ def test_a_link_is_good_for_one_file_one_method_and_a_while(
     assert credentials.signed(token, "GET", 60) is None
 
 
-def test_a_session_is_no_link_and_no_key(credentials: Credentials) -> None:
-    assert credentials.fits_session(credentials.session())
-    for token in (None, "", credentials.sign("GET", 1, 60), credentials.key, f"{credentials.session()}x"):
-        assert not credentials.fits_session(token)
+def test_a_link_to_the_pages_is_good_once(credentials: Credentials) -> None:
+    first, second = credentials.once(), credentials.once()
+    for token in ("", "é", credentials.key, credentials.sign("GET", 1, 60), f"{first}x"):
+        assert not credentials.take_once(token)
+    assert credentials.take_once(first)
+    assert not credentials.take_once(first)
+    assert credentials.take_once(second)
+
+
+def test_a_session_lasts_until_it_is_ended_also_over_a_restart(tmp_path: Path) -> None:
+    store = Store(Settings(tmp_path / "data"))
+    tokens = [store.sessions.begin() for _ in range(2)]
+    for token in (None, "", "é", tokens[0] + "x"):
+        assert not store.sessions.knows(token)
+    store.close()
+    store = Store(Settings(tmp_path / "data"))
+    assert all(map(store.sessions.knows, tokens))
+    store.sessions.end(tokens[0])
+    assert [*map(store.sessions.knows, tokens)] == [False, True]
+    store.close()
+    assert not any(token.encode() in path.read_bytes() for token in tokens for path in (tmp_path / "data").glob("tracker*"))
 
 
 @pytest.mark.parametrize(

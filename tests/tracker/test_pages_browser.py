@@ -51,7 +51,7 @@ def browser(tracker: World, tmp_path: Path) -> Iterator[webdriver.Chrome]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(DRIVER)))
     try:
-        driver.get(f"{tracker.url}/login?key={tracker.key}")
+        driver.get(f"{tracker.url}/login?key={tracker.once}")
         yield driver
         assert [entry for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
         events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]

@@ -29,6 +29,10 @@ with init(id="long", name="Long one", group="g", job_type="train", tags=["base"]
     with artifact.new_file("deep/weights.txt") as file:
         file.write("w" * 50)
     run.log_artifact(artifact, aliases=["best"])
+    Path("there.txt").write_text("there")
+    far = wandb.Artifact("far", type="data")
+    far.add_reference(Path("there.txt").resolve().as_uri())
+    run.log_artifact(far)
     Path("result.json").write_text('{"accuracy": 0.9}')
     run.save("result.json")
 for seed in (1, 2, 3):
@@ -124,7 +128,8 @@ def test_config_and_summary(long: Any) -> None:
     assert (long.summary["best"]["accuracy"], long.summary["best"]["at"], long.summary["rare"]) == (0.9, [1, 2], 1100)
     assert long.summary.get("loss") == 1 / 1202
     assert long.lastHistoryStep == 1201
-    assert {"loss", "rare"} <= {*long.history_keys["keys"]}
+    keys = {name: (about["typeCounts"], about["previousValue"]) for name, about in long.history_keys["keys"].items()}
+    assert keys["rare"] == ([{"type": "number", "count": 12}], 1100) and keys["loss"][1] == 1 / 1202
 
 
 def test_what_is_known_of_a_run(long: Any) -> None:
@@ -233,7 +238,7 @@ def test_files(long: Any, tmp_path: Path) -> None:
 
 
 def test_artifacts(long: Any, tmp_path: Path) -> None:
-    logged = {artifact.type: artifact for artifact in long.logged_artifacts()}
+    logged = {artifact.type: artifact for artifact in long.logged_artifacts() if artifact.type != "data"}
     assert {*logged} == {"model", "run_table"}
     assert logged["run_table"].get("predictions").data == [[1, "x"], [2, "y"]]
     (used,) = run_of("short-1").used_artifacts()
@@ -243,8 +248,9 @@ def test_artifacts(long: Any, tmp_path: Path) -> None:
     assert (Path(artifact.download(root=str(tmp_path))) / "deep/weights.txt").read_text() == "w" * 50
     assert [run.id for run in artifact.used_by()] == ["short-1"]
     assert artifact.logged_by().id == "long"
+    assert (Path(api().artifact(f"{PATH}/far:v0").download(root=str(tmp_path))) / "there.txt").read_text() == "there"
     assert [version.name for version in api().artifacts("model", f"{PATH}/weights")] == ["weights:v0"]
-    assert [kind.name for kind in api().artifact_types(PATH)] == ["model", "run_table"]
+    assert [kind.name for kind in api().artifact_types(PATH)] == ["data", "model", "run_table"]
     assert api().artifact_exists(f"{PATH}/weights:best") and not api().artifact_exists(f"{PATH}/weights:worst")
 
 

@@ -179,6 +179,16 @@ def cut_off(draft: Draft) -> None:
     draft.change("src/train.py|src/evaluate.py", r"^(    +\w+ = \w[\w.]*\()[^\n]*\n(?:.|\n)*\Z", r"\1§\n")
 
 
+@plants("IMP109")
+def encoding_that_python_lacks(draft: Draft) -> None:
+    draft.change("src/train.py|src/evaluate.py", r"\A", "# -*- coding: nosuch -*-§\n")
+
+
+@plants("IMP110")
+def shown_in_another_order(draft: Draft) -> None:
+    draft.change("src/train.py|src/evaluate.py", r"^(import hydra)$", "# only for \u202e the admin§\n\\1")
+
+
 @plants("STR101")
 def file_missing(draft: Draft) -> None:
     path = draft.rng.choice(["src/preprocess.py", "src/evaluate.py", "pyproject.toml"])

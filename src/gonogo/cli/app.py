@@ -56,7 +56,10 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     known = names()
     for name in [arguments[0]] if arguments and arguments[0] in known else known:
         module = import_module(f"{commands.__name__}.{name.replace('-', '_')}")
-        app.command(name)(module.command)
+        if hasattr(module, "group"):  # a command with commands of its own
+            app.add_typer(module.group, name=name)
+        else:
+            app.command(name)(module.command)
     return app
 
 

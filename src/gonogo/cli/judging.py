@@ -13,6 +13,7 @@ from gonogo.cli.output import Destination, opened
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import UsageError
 from gonogo.pool.pool import Listener, Pool, Result, Task, default_jobs
+from gonogo.report import plain
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _checked(results: Iterator[Result], request: Request) -> Iterator[Result]:
         if result.usage and len(request.paths) == 1:
             raise UsageError(result.usage)
         if result.traceback and request.debug:
-            print(result.traceback, file=sys.stderr)
+            print(plain.block(result.traceback), file=sys.stderr)
         yield result
 
 
@@ -181,7 +182,7 @@ def _write_baseline(path: str, result: Result) -> None:
     baseline = make_baseline(result.verdict)
     try:
         with open(path, "w", encoding="utf-8") as stream:  # noqa: PTH123
-            stream.write(baseline.model_dump_json(exclude={"where"}, indent=2) + "\n")
+            stream.write(plain.to_json(baseline.model_dump(mode="json", exclude={"where"}), indent=2) + "\n")
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror or error}.") from error
     count = len(baseline.findings)

@@ -94,6 +94,6 @@ def _fail(sentence: str, code: int, debug: bool) -> NoReturn:
     if debug:
         import traceback
 
-        traceback.print_exc()
+        print(plain.block(traceback.format_exc()), file=sys.stderr)
     print(f"gonogo: {plain.line(sentence)}", file=sys.stderr)
     sys.exit(code)

@@ -7,6 +7,7 @@ import sys
 from rich.text import Text
 
 from gonogo.cli.options import check_paths
+from gonogo.documents.lines import split_lines
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import UsageError
 from gonogo.model.finding import Stage
@@ -40,7 +41,7 @@ def run(stage: Stage, path: str, plan: str | None, execution: ExecutionOptions, 
         if result.usage:
             raise UsageError(result.usage)
         verdict = _of_runs(result.verdict)
-        sources = {path: text.splitlines() for path, text in result.sources.items()}
+        sources = {path: split_lines(text) for path, text in result.sources.items()}
         console.put(Text(""))
         _timeline(console, verdict)
         Report(console).print(verdict, sources.get)

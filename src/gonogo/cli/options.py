@@ -68,6 +68,12 @@ AiMode = Annotated[
     Ai | None, typer.Option("--ai", help="Ask an AI reviewer: advise adds warnings, block lets it say NO-GO (default: [ai] of the policy).")
 ]
 AiModel = Annotated[str | None, typer.Option("--ai-model", metavar="NAME", help="The reviewer's model.")]
+AiContext = Annotated[
+    int | None, typer.Option("--ai-context", min=512, metavar="TOKENS", help="How much it holds, if its server does not say so.")
+]
+AiTimeout = Annotated[
+    float | None, typer.Option("--ai-timeout", min=1, metavar="SECONDS", help="Limit of the whole review (default: 120).")
+]
 AiUrl = Annotated[str | None, typer.Option("--ai-url", metavar="URL", help="Its server, if that is not OpenAI's own.")]
 Samples = Annotated[int | None, typer.Option("--samples", min=1, max=9, metavar="N", help="How often it is asked.")]
 RayAddress = Annotated[str | None, typer.Option("--address", metavar="ADDRESS", help="Of a Ray cluster (default: one is started here).")]
@@ -126,7 +132,15 @@ def _existing(path: str | None, option: str) -> str | None:
     return os.path.abspath(path)  # noqa: PTH100
 
 
-def ai_options(policy: Policy | None, mode: Ai | None, model: str | None, url: str | None, samples: int | None) -> AiOptions:
+def ai_options(
+    policy: Policy | None,
+    mode: Ai | None,
+    model: str | None,
+    url: str | None,
+    samples: int | None,
+    context: int | None = None,
+    timeout: float | None = None,
+) -> AiOptions:
     """The options of the AI reviewer: the policy's, with what the command line says in their place.
 
     Raises:
@@ -134,7 +148,8 @@ def ai_options(policy: Policy | None, mode: Ai | None, model: str | None, url: s
     """
     from gonogo.model.options import AiOptions
 
-    given = {"mode": mode.value if mode else None, "model": model, "base_url": url, "samples": samples}
+    given: dict[str, Any] = {"mode": mode.value if mode else None, "model": model, "base_url": url, "samples": samples}
+    given |= {"context_tokens": context, "timeout": timeout}
     own = policy.ai.model_dump() if policy is not None and policy.ai is not None else {}
     said = {name: value for name, value in given.items() if value is not None}
     options = validated(AiOptions, own | said, "The settings of the AI reviewer are")

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from gonogo.model.errors import UsageError
 from gonogo.model.verdict import Verdict
-from gonogo.report import formats
+from gonogo.report import formats, plain
 from gonogo.report.formats import Target, Writer
 
 
@@ -62,7 +62,8 @@ class Reports:
         self._writers = writers
 
     def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
-        """Hand a verdict to every writer."""
+        """Hand a verdict to every writer, with every text in it printable."""
+        verdict = plain.verdict(verdict)
         for writer in self._writers:
             writer.add(verdict, sources)
 

@@ -15,6 +15,9 @@ from typing import Any, Self
 from gonogo.model.errors import StageError
 from gonogo.system.children import command
 
+BUSY = 6.0  # how many times longer than its processor seconds a request may take by the clock
+SHORTEST_WAIT = 0.05
+PROCESSES = Path("/proc")
 KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 
 
@@ -30,6 +33,14 @@ class Interpolation:
     message: str = ""
 
 
+def keys_of(reference: str, path: tuple[str, ...]) -> tuple[str, ...]:
+    """The path from the root of what an interpolation at a path refers to: each dot at its front goes up by one."""
+    name = reference.lstrip(".")
+    dots = len(reference) - len(name)
+    start = path[: max(0, len(path) - dots)] if dots else ()
+    return (*start, *(key for key in name.replace("[", ".").replace("]", "").split(".") if key))
+
+
 @dataclass(frozen=True)
 class Project:
     """What composing a config of a project of any shape needs beside its config folder; see `gonogo.compose.project`."""
@@ -37,6 +48,7 @@ class Project:
     root: Path
     roots: tuple[Path, ...] = ()
     store: Path | None = None
+    beside: tuple[Path, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON can carry it."""
@@ -44,6 +56,7 @@ class Project:
             "root": str(self.root),
             "roots": [str(folder) for folder in self.roots],
             "store": str(self.store) if self.store is not None else None,
+            "beside": [str(folder) for folder in self.beside],
         }
 
 
@@ -80,7 +93,7 @@ class Composer:
     """A child process that composes, started early and asked later; replaced when it dies or overruns its time.
 
     Args:
-        timeout: seconds a single request may take.
+        timeout: seconds of work that a single request may take; on a busy machine that is longer by the clock.
     """
 
     def __init__(self, timeout: float = 20.0) -> None:
@@ -94,7 +107,7 @@ class Composer:
         environment = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
         self._buffer = b""
         self._process = subprocess.Popen(
-            command("gonogo.compose.worker", str(self.timeout)),
+            command("gonogo.compose.worker", str(BUSY * self.timeout), ends_with_us=True),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -148,6 +161,14 @@ class Composer:
         messages: list[str | None] = self._ask({"do": "parse", "overrides": overrides})
         return messages
 
+    def sweep(self, overrides: tuple[str, ...]) -> list[tuple[str, ...]]:
+        """The single runs of a multirun: the first, and those that differ from it in one value.
+
+        Raises:
+            StageError: the child died or took too long.
+        """
+        return [tuple(run) for run in self._ask({"do": "sweep", "overrides": list(overrides)})]
+
     def _ask(self, request: dict[str, Any]) -> Any:
         if self._process is None or self._process.poll() is not None:
             self.close()
@@ -170,12 +191,15 @@ class Composer:
 
     def _read_line(self, process: subprocess.Popen[bytes]) -> bytes:
         assert process.stdout is not None
-        deadline = time.monotonic() + self.timeout
+        before, deadline = _worked(process.pid), time.monotonic() + BUSY * self.timeout
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
-                if not selector.select(max(0.0, deadline - time.monotonic())):
+                left = min(self.timeout - (_worked(process.pid) - before), deadline - time.monotonic())
+                if left <= 0:
                     raise StageError(f"Hydra took more than {self.timeout:g} s to compose a config")
+                if not selector.select(max(left, SHORTEST_WAIT)):
+                    continue
                 chunk = os.read(process.stdout.fileno(), 1 << 20)
                 if not chunk:
                     raise EOFError
@@ -200,3 +224,17 @@ class Composer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _worked(number: int) -> float:
+    """Processor seconds that a process has used, 0 once it is gone; by the clock where the system has no `/proc`.
+
+    Not with psutil, whose import takes as long as a small check.
+    """
+    if not PROCESSES.exists():
+        return time.monotonic()
+    try:
+        times = (PROCESSES / str(number) / "stat").read_text().rpartition(")")[2].split()[11:13]
+    except OSError:
+        return 0.0
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")

@@ -24,18 +24,30 @@ from hydra.errors import ConfigCompositionException
 from hydra.plugins.config_source import ConfigResult
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, flag_override, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from gonogo.compose.cloning import clone
 from gonogo.compose.patches import OWN_PROVIDERS, parser
 from gonogo.compose.section import Merge, attach, is_plain, is_without_section
 
 SEARCH_PATH = "hydra.searchpath"
+HYDRA_RESOLVER = "${hydra:"
 LEFTOVER = "HYDRA_REMOVE_TOP_LEVEL_DEFAULTS"
 
 
 class RefusedError(Exception):
     """The config asks for something outside the experiment, which a gate must not read."""
+
+
+def refuse_hydra_resolver(search_path: object) -> None:
+    """Fail as Hydra does where a search path refers to `${hydra:…}`, of which nothing is known while Hydra composes.
+
+    Raises:
+        InterpolationResolutionError: it does.
+    """
+    entries = OmegaConf.to_container(search_path, resolve=False) if OmegaConf.is_list(search_path) else search_path
+    if isinstance(entries, list) and any(isinstance(entry, str) and HYDRA_RESOLVER in entry for entry in entries):
+        raise InterpolationResolutionError(f"`{SEARCH_PATH}` refers to `{HYDRA_RESOLVER}…}}`: HydraConfig was not set")
 
 
 class Loader(ConfigLoaderImpl):
@@ -93,6 +105,8 @@ class Loader(ConfigLoaderImpl):
         if loaded is not None and not named and is_without_section(loaded.config):
             return  # as most often, and then Hydra's way of finding that out is long
         wanted = OmegaConf.select(loaded.config, SEARCH_PATH) if loaded is not None and OmegaConf.is_dict(loaded.config) else None
+        if wanted and not named:
+            refuse_hydra_resolver(wanted)
         if wanted or named:
             raise RefusedError(f"`{SEARCH_PATH}` leads out of the config folder, and gonogo does not follow it")
         super()._process_config_searchpath(config_name, parsed_overrides, repo)

@@ -27,7 +27,7 @@ from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 from gonogo.compose.cloning import build, clone, shallow
-from gonogo.documents.yaml import check_depth, check_size
+from gonogo.documents.yaml import check_nodes, check_text
 
 OWN_PROVIDERS = ("hydra", "schema")
 REMEMBERED = 4096
@@ -50,14 +50,14 @@ class GuardedLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ign
 
     def __init__(self, stream: Any) -> None:
         text = stream.read() if hasattr(stream, "read") else stream
-        check_depth(text)
+        check_text(text)
         super().__init__(text)
 
     def get_single_node(self) -> Any:
         """The first document's node graph, if it stays small once its aliases are expanded."""
         node = super().get_single_node()
         if node is not None:
-            check_size(node)
+            check_nodes(node)
         return node
 
 

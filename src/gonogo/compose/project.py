@@ -17,7 +17,7 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
 from gonogo.compose import patches
-from gonogo.compose.loader import SEARCH_PATH, Loader, Repository
+from gonogo.compose.loader import SEARCH_PATH, Loader, Repository, refuse_hydra_resolver
 from gonogo.compose.patches import OWN_PROVIDERS, parser
 
 PLUGIN_GROUPS = "hydra/"
@@ -31,15 +31,17 @@ class ProjectLoader(Loader):
         root: the folder of the project; nothing outside is read.
         roots: folders that its packages are imported from.
         store: a folder with the configs that the code keeps in Hydra's ConfigStore; None if it keeps none.
+        beside: what `--config-dir` adds to the search path.
 
     Attributes:
         unsure: why a failure of the last composition may not be the project's fault; empty if it is.
     """
 
-    def __init__(self, folder: str | None, root: str, roots: list[str], store: str | None) -> None:
+    def __init__(self, folder: str | None, root: str, roots: list[str], store: str | None, beside: list[str]) -> None:
         super().__init__(folder)
-        beside = [folder, str(Path(folder).parent)] if folder is not None else []  # where programs are often started
-        self._root, self._roots, self._store = os.path.realpath(root), [*roots, *beside], store
+        near = [folder, str(Path(folder).parent)] if folder is not None else []  # where programs are often started
+        self._root, self._roots, self._store = os.path.realpath(root), [*roots, *near], store
+        self._beside = beside
         self._doubts: dict[Any, str] = {}
         self.unsure = ""
 
@@ -87,6 +89,7 @@ class ProjectLoader(Loader):
         wanted = section.get("searchpath") if isinstance(section, dict) else None
         if not isinstance(wanted, list):
             return ""
+        refuse_hydra_resolver(OmegaConf.create(wanted))
         folders = {entry: self._inside(entry) for entry in wanted if isinstance(entry, str)}
         self._extend(repository, [folder for folder in folders.values() if folder is not None])
         outside = [entry for entry, folder in folders.items() if folder is None]
@@ -111,6 +114,8 @@ class ProjectLoader(Loader):
     def _extend(self, repository: CachingConfigRepository, folders: list[str]) -> None:
         path = copy.deepcopy(self.config_search_path)
         path.get_path().pop()  # the schemas, which must stay last
+        for folder in self._beside:
+            path.append("command-line", f"file://{folder}")
         for folder in folders:
             path.append("hydra.searchpath in main", f"file://{folder}")
         if self._store is not None:

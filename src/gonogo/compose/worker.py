@@ -12,6 +12,7 @@ import re
 import resource
 import signal
 import sys
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -27,9 +28,11 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 from gonogo.compose.loader import Loader, RefusedError
 from gonogo.compose.patches import install
 from gonogo.compose.project import ProjectLoader
+from gonogo.documents.limits import LimitError
 
 MEMORY_BYTES = 4 << 30
 MAX_DEPTH = 200
+MOST_SWEPT = 64
 NODE_REFERENCE = re.compile(r"\$\{([^${}:]+)\}")
 RESOLVERS_ONLY = re.compile(r"(?:[^$\\]*\$\{[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[^${}\\'\"]*\})+[^$\\]*")
 # What Hydra and OmegaConf raise on a config they can't use; anything else is a fault of the gate, not of the config.
@@ -140,6 +143,23 @@ def parse(overrides: list[str]) -> list[str | None]:
     return messages
 
 
+def sweep(overrides: list[str]) -> list[list[str]]:
+    """The single runs of a multirun: the first of all, and for each override that sweeps one for each of its other values."""
+    parser, values = OverridesParser.create(), []
+    for text in overrides:
+        try:
+            override = parser.parse_override(text)
+            swept = override.is_sweep_override() and override.is_discrete_sweep()
+            key = override.get_key_element()
+            found = [f"{key}={value}" for value in islice(override.sweep_string_iterator(), MOST_SWEPT)] if swept else [text]
+        except (HydraException, ValueError, RecursionError):
+            found = [text]  # what it names by a pattern, or Hydra's complaint is yet to come
+        values.append(found or [text])
+    first = [each[0] for each in values]
+    others = [[*first[:index], value, *first[index + 1 :]] for index, each in enumerate(values) for value in each[1:]]
+    return [first, *others][:MOST_SWEPT]
+
+
 def _messages(error: BaseException) -> str:
     """The message of an error and of what caused it, without Hydra's link to its manual."""
     parts: list[str] = []
@@ -165,6 +185,8 @@ def answer(request: dict[str, Any], loaders: dict[str, Loader]) -> Any:
     try:
         if request["do"] == "parse":
             return parse(request["overrides"])
+        if request["do"] == "sweep":
+            return sweep(request["overrides"])
         folder, project = request["folder"], request.get("project")
         key = json.dumps([folder, project])
         if key not in loaders:
@@ -173,7 +195,9 @@ def answer(request: dict[str, Any], loaders: dict[str, Loader]) -> Any:
         return compose(loaders[key], request)
     except MemoryError:
         loaders.clear()
-        return {"ok": False, "error": "MemoryError", "message": "composition needs more memory than the gate allows"}
+        return {"failed": "composition needs more memory than the gate allows"}
+    except LimitError as error:
+        return {"failed": f"a config file is beyond what is composed: {error}"}
     except RefusedError as error:
         return {"failed": str(error)}
     except Exception as error:  # not the config's fault as far as we know: nothing may be concluded from it

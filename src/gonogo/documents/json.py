@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+from gonogo.documents.limits import MAX_SYMBOLS
 
-def parse_json(text: str) -> Any:
+_TEXT = re.compile(r"\"(?:[^\"\\]++|\\.)*+\"?", re.DOTALL)
+
+
+def parse_json(text: str, most_values: int = MAX_SYMBOLS) -> Any:
     """Read JSON; half surrogate pairs, which no file and no terminal takes, become question marks.
 
+    Args:
+        text: the JSON.
+        most_values: how many keys and values it may have: each takes a hundred times the memory of its text.
+
     Raises:
-        ValueError: not JSON, nested too deeply, or a number of thousands of digits.
+        ValueError: not JSON, nested too deeply, of too many values, or a number of thousands of digits.
     """
+    if len(text) > most_values:
+        bare = _TEXT.sub("", text)
+        if sum(bare.count(sign) for sign in ",:[{") > most_values:
+            raise ValueError(f"more than {most_values:,} values")
     try:
         data = json.loads(text)
         return _whole(data) if "\\u" in text else data

@@ -13,20 +13,27 @@ from typing import Any
 
 import yaml
 
+from gonogo.documents.limits import MAX_DEPTH, LimitError, check_size
+
 KeyPath = tuple[str | int, ...]
 
 MAX_NODES = 200_000
-MAX_DEPTH = 100
-_COMPACT = re.compile(r"(?:[-?:]\s+){50}")  # `- - - x`: nested without indentation
+MAX_INTERPOLATIONS = 200  # in one text: OmegaConf's parser takes time with the square of them, and recurses where they are nested
+_COMPACT = re.compile(r"(?:[-?:]\s++){50}")  # `- - - x`: nested without indentation
 
 
 @dataclass(frozen=True)
 class YamlError:
-    """Why a text is not usable YAML, with its 1-based place."""
+    """Why a text is not usable YAML, with its 1-based place.
+
+    Attributes:
+        is_limit: it may be YAML, but there is too much of it to look.
+    """
 
     message: str
     line: int
     column: int
+    is_limit: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,23 +105,25 @@ _Loader.yaml_implicit_resolvers = {
 def parse_yaml(text: str) -> YamlDocument:
     """Parse the first document of a text; a fault comes back as `error`, never as an exception.
 
-    Recursive anchors, alias bombs (more than `MAX_NODES` nodes when expanded) and nesting deeper than `MAX_DEPTH` are faults:
-    the tools that would expand them later can't survive them.
+    Alias bombs (more than `MAX_NODES` nodes when expanded) and nesting deeper than `MAX_DEPTH` are beyond what is looked at: the tools that
+    would expand them later can't survive them. An anchor that contains itself is a fault.
     """
     try:
-        check_depth(text)
+        check_text(text)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
             if node is None:
                 return YamlDocument()
             document = YamlDocument()
-            check_size(node)
+            check_nodes(node)
             _collect(node, (), document.places)
             document.value = loader.construct_document(node)
             return document
         finally:
             loader.dispose()
+    except LimitError as error:
+        return YamlDocument(error=YamlError(error.message, error.line, error.column, is_limit=True))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         message = " ".join(str(part) for part in (error.problem, error.context and f"({error.context})") if part)
@@ -129,17 +138,23 @@ def _violation(message: str, mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=message, problem_mark=mark)
 
 
+def _beyond(message: str, mark: Any) -> LimitError:
+    return LimitError(message, mark.line + 1, mark.column + 1)
+
+
 def _may_be_deep(text: str) -> bool:
     brackets = text.count("[") + text.count("{")
     return brackets > MAX_DEPTH or " " * MAX_DEPTH in text or _COMPACT.search(text) is not None
 
 
-def check_depth(text: str) -> None:
-    """Refuse a text nested so deeply that the parser, which recurses in C, would crash.
+def check_text(text: str) -> None:
+    """Refuse a text that is too large to be parsed, or nested so deeply that the parser, which recurses in C, would crash.
 
     Raises:
-        yaml.MarkedYAMLError: deeper than `MAX_DEPTH`.
+        LimitError: it is.
+        yaml.YAMLError: it is no YAML.
     """
+    check_size(text)
     if not _may_be_deep(text):
         return
     depth = 0
@@ -147,7 +162,7 @@ def check_depth(text: str) -> None:
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
-                raise _violation(f"nested more than {MAX_DEPTH} levels deep", event.start_mark)
+                raise _beyond(f"nested more than {MAX_DEPTH} levels deep", event.start_mark)
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
 
@@ -158,11 +173,12 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
-def check_size(root: yaml.Node) -> None:
-    """Count nodes as if every alias were written out, without writing any out.
+def check_nodes(root: yaml.Node) -> None:
+    """Count nodes as if every alias were written out, without writing any out; and interpolations in one text.
 
     Raises:
-        yaml.MarkedYAMLError: more than `MAX_NODES` nodes, or an anchor that contains itself.
+        LimitError: more than `MAX_NODES` nodes, or more than `MAX_INTERPOLATIONS` interpolations.
+        yaml.MarkedYAMLError: an anchor that contains itself.
     """
     sizes: dict[int, int] = {}
     open_nodes: set[int] = set()
@@ -172,11 +188,13 @@ def check_size(root: yaml.Node) -> None:
         if key in open_nodes:
             raise _violation("an anchor that contains itself", node.start_mark)
         if key not in sizes:
+            if isinstance(node, yaml.ScalarNode) and node.value.count("${") > MAX_INTERPOLATIONS:
+                raise _beyond(f"more than {MAX_INTERPOLATIONS} interpolations in one text", node.start_mark)
             open_nodes.add(key)
             sizes[key] = 1 + sum(size(child) for child in _children(node))
             open_nodes.discard(key)
             if sizes[key] > MAX_NODES:
-                raise _violation(f"more than {MAX_NODES} nodes once its aliases are expanded", node.start_mark)
+                raise _beyond(f"more than {MAX_NODES} nodes once its aliases are expanded", node.start_mark)
         return sizes[key]
 
     size(root)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from gonogo.documents.lines import split_lines
 from gonogo.engine.facts import Facts
 from gonogo.model.errors import StageError
-from gonogo.model.finding import Location, Stage
+from gonogo.model.finding import Location, Severity, Stage
 from gonogo.model.verdict import Verdict
-from gonogo.rules.base import Rule
+from gonogo.rules.base import Rule, Violation
+
+MOST_FINDINGS = 1000  # of one rule: nobody reads more, and each takes some kilobytes and some lines of a report
 
 
 @dataclass
@@ -22,6 +27,7 @@ class Judging:
         ran: the ids of the rules of the stages that are wanted.
         texts: of the experiment's files, by path.
         facts: None until the experiment has been read.
+        left_out: findings beyond `MOST_FINDINGS`, by rule and severity.
     """
 
     verdict: Verdict
@@ -29,6 +35,7 @@ class Judging:
     ran: set[str] = field(default_factory=set)
     texts: dict[str, str] = field(default_factory=dict)
     facts: Facts | None = None
+    left_out: dict[str, Counter[Severity]] = field(default_factory=dict)
 
     def judge(self, stage: Stage) -> str:
         """Let the rules of a stage speak; why the first of them could not, empty if all could."""
@@ -36,7 +43,7 @@ class Judging:
         failures: dict[str, list[str]] = {}
         for rule in (rule for rule in self.rules if rule.stage is stage):
             try:
-                violations = list(self.facts.call(rule.find))
+                violations = list(self._kept(rule, self.facts.call(rule.find)))
             except Exception as error:
                 reason = str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"
                 failures.setdefault(reason, []).append(rule.id)
@@ -45,6 +52,20 @@ class Judging:
         self.verdict.undecided += [f"{', '.join(ids)} could not run: {reason}" for reason, ids in failures.items()]
         return next(iter(failures), "")
 
+    def _kept(self, rule: Rule, violations: Iterable[Violation]) -> Iterator[Violation]:
+        """What a rule found, as far as it is kept; all of it is looked at, for the last may be the one that blocks."""
+        found: set[tuple[Location, str]] = set()
+        left_out = Counter[Severity]()
+        for violation in violations:
+            key = (violation.location, violation.message)
+            if key in found or len(found) < MOST_FINDINGS:
+                found.add(key)
+                yield violation
+            else:
+                left_out[rule.weigh(violation)[0]] += 1
+        if left_out:
+            self.left_out[rule.id] = left_out
+
     def _line(self, place: Location) -> str:
         lines = _lines(self.texts.get(place.path, ""))
         return lines[place.line - 1] if place.line and place.line <= len(lines) else ""
@@ -52,4 +73,4 @@ class Judging:
 
 @lru_cache(maxsize=16)
 def _lines(text: str) -> list[str]:
-    return text.splitlines()
+    return split_lines(text)

@@ -88,9 +88,10 @@ def judge(
         except TimeUp:
             verdict.undecided.append(f"it took more than {options.timeout:g} s, so not everything was checked")
     verdict.findings = merge_findings(verdict.findings)
-    Application(policies, options.baseline, options.trust_repo).apply(verdict, judging.texts, judging.ran)
+    application = Application(policies, options.baseline, options.trust_repo)
+    application.apply(verdict, judging.texts, judging.ran)
     if judging.facts is not None:
-        unanswered(verdict, judging)
+        unanswered(verdict, judging, application.may_block)
     places = [place.path for finding in verdict.findings for place in (finding.location, *(other.location for other in finding.related))]
     return Judgement(verdict, {path: judging.texts[path] for path in dict.fromkeys(places) if path in judging.texts})
 
@@ -246,6 +247,17 @@ class _Pipeline:
             reason = judging.judge(stage)
             status = "failed" if reason else "ran"
             verdict.stages.append(StageReport(name=stage, status=status, reason=reason, seconds=round(time.perf_counter() - started, 4)))
+        self._list_numbers()
+
+    def _list_numbers(self) -> None:
+        """Where the numbers come from that the scripts report, for readers of the verdict; not where no rule looks at programs."""
+        verdict, facts = self.judging.verdict, self.judging.facts
+        assert facts is not None
+        if any("programs" in rule.facts for rule in self.judging.rules):
+            try:
+                verdict.numbers = facts.get("numbers")
+            except Exception as error:
+                verdict.undecided.append(f"where the reported numbers come from could not be followed: {type(error).__name__}: {error}")
 
     @property
     def _is_advised(self) -> bool:

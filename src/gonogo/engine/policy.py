@@ -16,9 +16,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from gonogo.analysis.python.ignores import InlineIgnore, find_ignores
+from gonogo.documents.toml import parse_toml
 from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
-from gonogo.model.finding import Finding
+from gonogo.model.finding import Finding, Severity
 from gonogo.model.policy import Baseline, BaselineEntry, Ignore, Policy
 from gonogo.model.verdict import Suppressed, Verdict
 from gonogo.rules.base import all_rules, matches
@@ -55,10 +56,7 @@ def _repository_table(experiment: Experiment) -> Any:
     text = experiment.text("pyproject.toml")
     if text is None or "gonogo" not in text:
         return None
-    try:
-        tool = tomllib.loads(text).get("tool")
-    except (tomllib.TOMLDecodeError, RecursionError):
-        return None  # IMP103 says so
+    tool = parse_toml(text).table.get("tool")  # of a file that is not TOML, IMP103 speaks
     return tool.get("gonogo") if isinstance(tool, dict) else None
 
 
@@ -159,6 +157,14 @@ class Application:
         verdict.notes += self._without_use(usable, used, left, ran, complete=not verdict.undecided)
         if comments and not self._trusted:
             verdict.notes.append(f"Comments that ask to ignore findings were not heeded: {len(comments)} (--trust-repo).")
+
+    def may_block(self, rule_id: str, severity: Severity) -> bool:
+        """Whether a finding of a rule that was not kept could have blocked: nothing weighs it less or overlooks it wherever it is."""
+        rule = self._rules[rule_id]
+        weights = (weight for _, policy in self._policies for name, weight in policy.severity.items() if matches(rule, name))
+        ignores = (entry for _, policy in self._policies for entry in policy.ignore if entry.path is None)
+        is_ignored = any(matches(rule, name) for entry in ignores for name in entry.rules)
+        return next(weights, severity) is Severity.ERROR and not is_ignored
 
     def _weighed(self, finding: Finding) -> Finding:
         for _, policy in self._policies:

@@ -1,4 +1,4 @@
-"""The stages that run the experiment, `trial` and `rehearse`: each runs it once and then lets its rules look at what was seen."""
+"""The stages that run the experiment, trial, rehearsal and challenge: each runs it and then lets its rules look at what was seen."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import fnmatch
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from gonogo.engine.challenging import report_of, tried
 from gonogo.engine.facts import Facts
-from gonogo.execution import causes
-from gonogo.execution.environment import FILES, Environment, Settings, prepare
+from gonogo.execution import causes, evidence
+from gonogo.execution.challenge.carry_out import challenge
+from gonogo.execution.environment import Environment, of_experiment
 from gonogo.execution.observations import RunSeen, SessionSeen
-from gonogo.execution.session import EVALUATION, carry_out
-from gonogo.execution.session_plan import Bounds, Session
+from gonogo.execution.session import carry_out
+from gonogo.execution.session_plan import EVALUATION, Bounds, Session
 from gonogo.execution.uv import Refusal
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.errors import StageError, UsageError
@@ -26,6 +27,7 @@ from gonogo.model.verdict import RunReport, StageReport, Verdict
 #: Gets the stage, the run (empty: the stage itself), what (`start`, `line`, `end`) and a text.
 Progress = Callable[[str, str, str, str], None]
 BEYOND = 3  # a trial may go so many batches too far before it is cut: enough to see that it does
+UNSEEN = "nobody knows what it did"
 FEWEST = 16  # images of a batch: with fewer, an untrained network of ten classes is often right on none, and evaluations divide by that
 # What says how much there is to do, by the last part of a config key; a rehearsal does the least of it.
 CAPS = {
@@ -57,6 +59,7 @@ class Running:
     to: Stage
     progress: Progress
     trial_failed: bool = False
+    rehearsed: Session | None = None
 
     def run(self) -> None:
         """Run the stages that are wanted, the cheaper first; one whose forerunner found something that blocks is skipped.
@@ -69,8 +72,8 @@ class Running:
             raise UsageError(f"The contract {contract.name} does not say how runs are started: --to goes with another.")
         runs = chosen(self.facts.get("runs"), self.options.runs)
         environment: Environment | None = None
-        for stage in (Stage.TRIAL, Stage.REHEARSAL):
-            if stage is Stage.REHEARSAL and self.to is Stage.TRIAL:
+        for stage in (stage for stage in Stage if stage.runs_code):
+            if list(Stage).index(stage) > list(Stage).index(self.to):
                 break
             reason = self._obstacle(runs, stage)
             if reason:
@@ -80,13 +83,18 @@ class Running:
                 environment = self._environment(stage)
                 if environment is None:
                     return
-            self._stage(stage, runs, environment)
+            if stage is Stage.CHALLENGE:
+                self._challenge(runs, environment)
+            else:
+                self._stage(stage, runs, environment)
 
     def _obstacle(self, runs: Sequence[Run], stage: Stage) -> str:
         if not runs:
             return "there is no run"
         if stage is Stage.REHEARSAL and self.trial_failed and not self.options.keep_going:
             return "the trial failed (--keep-going)"
+        if stage is Stage.CHALLENGE and self.rehearsed is None:
+            return "there was no rehearsal"
         blocking = sum(finding.blocks for finding in self.verdict.findings)
         if blocking and not self.options.keep_going:
             return f"{blocking} finding{'s' if blocking > 1 else ''} of the stages before block{'' if blocking > 1 else 's'} (--keep-going)"
@@ -96,14 +104,9 @@ class Running:
         """The experiment's environment; None where there is none, which the verdict then says."""
         started = time.monotonic()
         experiment: Experiment = self.facts.get("experiment")
-        options = self.options
         self.progress("environment", "", "start", "")
-        settings = Settings(
-            python=Path(options.python) if options.python else None, torch=options.torch, seconds=options.environment_timeout
-        )
-        files = {name: text for name in FILES if (text := experiment.text(name)) is not None}
         try:
-            found = prepare(files, settings, lambda line: self.progress("environment", "", "line", line))
+            found = of_experiment(experiment, self.options, lambda line: self.progress("environment", "", "line", line))
         except StageError as error:
             self._failed(stage, f"the environment could not be made: {error}", started)
             return None
@@ -141,13 +144,29 @@ class Running:
             self.facts.give("complete_rehearsal", self._set_evaluation_aside(session))
         if session.problem:
             self.verdict.undecided.append(f"{stage} came to no end: {session.problem}")
+        self.verdict.undecided += [f"{stage}: {doubt}" for doubt in session.doubts]
         self._report(stage, started, "failed" if session.problem else "ran", session.problem, session)
         self.verdict.notes += [note for note in notes(session) if note not in self.verdict.notes]
         undecided = len(self.verdict.undecided)
         self.judge(stage)
         self.verdict.undecided[undecided:undecided] = doubts(session, self.facts)
         self.verdict.undecided += self._unexplained(stage, session)
+        if stage is Stage.REHEARSAL and (session.problem or not all(run.ok for run in every_run(session))):
+            self.rehearsed = None  # there is nothing to compare with
         self.trial_failed = bool(session.problem) or not all(run.ok for run in session.runs.values())
+
+    def _challenge(self, runs: Sequence[Run], environment: Environment) -> None:
+        started = time.monotonic()
+        assert self.rehearsed is not None
+        seen = challenge(self.rehearsed, self.facts.get("rehearsal"), lambda session: self._carry_out(session, runs, environment))
+        self.facts.give("challenge", seen)
+        self.verdict.challenge = report_of(seen)
+        if not tried(seen):
+            reasons = "; ".join(dict.fromkeys(seen.reasons.values())) or "no alteration could be done"
+            self._failed(Stage.CHALLENGE, reasons, started)
+            return
+        self._report(Stage.CHALLENGE, started, "ran")
+        self.judge(Stage.CHALLENGE)
 
     def _set_evaluation_aside(self, session: SessionSeen) -> bool:
         """Whether all runs were rehearsed well; if not, a failed evaluation is set aside: what it makes of some runs alone says nothing."""
@@ -155,7 +174,12 @@ class Running:
         evaluation = session.evaluation
         if not whole and evaluation is not None and not evaluation.ok:
             last = " ".join(evaluation.last_lines(1).split())[-200:]
-            session.notes.append(f"The evaluation failed on some of the runs alone, which is not held against it: {last}")
+            if causes.refuses(evaluation.failure(), self.facts.get("modules")):
+                session.notes.append(f"The evaluation refused some of the runs alone, which is not held against it: {last}")
+            else:
+                self.verdict.undecided.append(
+                    f"the evaluation failed on some of the runs alone, which may be for want of the others: {last}"
+                )
             session.evaluation = None
         return whole
 
@@ -168,7 +192,7 @@ class Running:
         return [f"{stage}: {run.label} failed, and it was not found out why: {' '.join(run.last_lines(3).split())[-300:]}" for run in left]
 
     def _carry_out(self, session: Session, runs: Sequence[Run], environment: Environment) -> SessionSeen:
-        name = Stage.TRIAL if session.name == "trial" else Stage.REHEARSAL
+        name = Stage(session.name) if session.name in (Stage.TRIAL, Stage.REHEARSAL) else f"{Stage.CHALLENGE} ({session.name})"
         return carry_out(
             session,
             self.facts.get("experiment"),
@@ -191,11 +215,13 @@ class Running:
         own = experiment.plan.rehearsal.overrides if experiment.plan else []
         overrides = (*own, *self.options.overrides)
         first = Session("rehearsal", contract.commands["full"], replace(CUTS, caps=tuple(CAPS.items())), tracker=True, overrides=overrides)
+        self.rehearsed = first
         seen = self._carry_out(first, runs, environment)
         if seen.problem or not any(map(_changed, seen.runs.values())) or all(run.ok for run in every_run(seen)):
             return seen
         self.progress(Stage.REHEARSAL, "", "line", "something failed: once more with the config as it is")
-        again = self._carry_out(replace(first, bounds=replace(CUTS, epochs=2)), runs, environment)  # the first and the last
+        self.rehearsed = replace(first, bounds=replace(CUTS, epochs=2))  # the first and the last
+        again = self._carry_out(self.rehearsed, runs, environment)
         again.notes.append("The rehearsal was run twice: in the first, with smaller batches and fewer epochs, something failed.")
         return again
 
@@ -240,8 +266,11 @@ def doubts(session: SessionSeen, facts: Facts) -> list[str]:
     """Failures that may not be the experiment's, and runs that were not seen to their end."""
     modules = facts.get("modules")
     found: dict[str, list[str]] = {}
+    paths = facts.get("experiment").files
     for run in every_run(session):
         if run.ok:
+            if gap := evidence.gap(run, paths):
+                found.setdefault(f"{UNSEEN}: {gap}", []).append(run.label)
             continue
         chain = run.failure()
         reason = causes.excuse(chain, run, modules)
@@ -249,7 +278,11 @@ def doubts(session: SessionSeen, facts: Facts) -> list[str]:
             said = f" ({chain[0]})" if chain and not run.late else ""
             found.setdefault(f"{reason}{said}", []).append(run.label)
     stage = "trial" if session.stage == "trial" else "rehearsal"
-    return [f"{stage} of {', '.join(labels)} failed, but {reason}" for reason, labels in found.items()]
+    told = []
+    for reason, labels in found.items():
+        how = "ended well" if reason.startswith(UNSEEN) else "failed"
+        told.append(f"{stage} of {', '.join(labels)} {how}, but {reason}")
+    return told
 
 
 def every_run(session: SessionSeen) -> list[RunSeen]:

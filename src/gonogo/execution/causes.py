@@ -25,6 +25,10 @@ _DATA = re.compile(r"(?<![\w./])((?:\./)?(?:\.cache|data|datasets?|inputs?)/[\w.
 _FRAME = re.compile(r'File "[^"]*"?')  # of a worker's traceback, the last of which may be cut off
 _ENVIRONMENT = re.compile(r"/(site|dist)-packages/|/lib/python\d|/bin/python[\d.]*$")  # the sandbox shows the experiment's own
 _SYSTEM = ("/proc/", "/dev/", "/sys/", "/usr/", "/lib", "/bin/", "/etc/")  # a path in these is no data
+_FIXED = re.compile(r"(?:Read-only file system|Device or resource busy): ['\"]([^'\"]+)['\"]")
+_REFUSED = re.compile(
+    r"\[Errno \d+\] (Operation not permitted|Function not implemented|Address family not supported[\w ]*|Protocol not supported)(?!: )"
+)
 _ARITHMETIC = ("ZeroDivisionError", "FloatingPointError", "LinAlgError")
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
 
@@ -41,7 +45,17 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
         return "its time was up"
     if not chain:
         return ""
-    return _network(chain, run) or _data(chain, run) or _numbers(chain, modules)
+    return _network(chain, run) or _own_code(chain, run) or _filtered(chain) or _data(chain, run) or _numbers(chain, modules)
+
+
+def refuses(chain: list[Raised] | None, modules: Mapping[str, Module]) -> bool:
+    """Whether a program ended by an error that its own code raises on purpose: a `raise`, or an exit with a message."""
+    place = chain[0].place if chain else None
+    if not chain or place is None or place[0] not in modules or not (chain[0].own or chain[0].type == "SystemExit"):
+        return False
+    lines = modules[place[0]].text.split("\n")
+    line = lines[place[1] - 1].strip() if place[1] <= len(lines) else ""
+    return line.startswith("raise ") or "sys.exit(" in line
 
 
 def _network(chain: list[Raised], run: RunSeen) -> str:
@@ -52,6 +66,25 @@ def _network(chain: list[Raised], run: RunSeen) -> str:
     if not any(_CONNECTION.search(raised.type) or _NAMES.search(raised.message) for raised in chain):
         return ""
     return f"it needs the network ({', '.join(dict.fromkeys([*unreachable, *wanted]))[:200]}), which the sandbox does not have"
+
+
+def _own_code(chain: list[Raised], run: RunSeen) -> str:
+    """A write to a file of the experiment itself, which the sandbox keeps as it is for all runs."""
+    tree = f"{_common_folder(run)}/tree/"
+    for raised in chain:
+        for found in _FIXED.finditer(raised.message):
+            path = found[1].removeprefix(tree)
+            if not path.startswith("/"):
+                return f"it writes {path}, which is part of the code under review and stays as it is for every run"
+    return ""
+
+
+def _filtered(chain: list[Raised]) -> str:
+    """A system call that the sandbox refuses, as far as its message names no file."""
+    for raised in chain:
+        if found := _REFUSED.search(raised.message):
+            return f"the sandbox may refuse what it asks of the kernel ({found[0]})"
+    return ""
 
 
 def _data(chain: list[Raised], run: RunSeen) -> str:

@@ -1,7 +1,7 @@
-"""The environment an experiment asks for, made by uv from its `pyproject.toml` alone, kept in a cache outside the tree.
+"""The environment an experiment asks for, made by uv and kept in a cache outside the tree.
 
-Nothing of the experiment but `pyproject.toml`, `uv.lock` and `.python-version` is there while uv works, and the project itself is not
-built: only what it depends on.
+uv sees nothing of the experiment: it gets a project file that gonogo wrote, and can start no program. What is on an index as sources alone
+is built in the sandbox, and so is bytecode made, since starting the Python of an environment runs what packages put into it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gonogo.analysis.project.pyproject import Pyproject, load_pyproject
+from gonogo.execution import lock_file, project_file
 from gonogo.execution.interpreter_folders import Interpreter, locate
-from gonogo.execution.uv import Refusal, Uv, refusal, words
+from gonogo.execution.lock_file import Pins
+from gonogo.execution.project_file import Asked
+from gonogo.execution.sandbox import Box, Containment, Limits, Mechanism, Policy, establish, safe_files
+from gonogo.execution.sandbox.model import GIBIBYTE
+from gonogo.execution.source_packages import Builder, new_environment
+from gonogo.execution.uv import Refusal, Uv, refusal, unbuilt, words
 from gonogo.model.errors import StageError
+from gonogo.model.experiment import Experiment
+from gonogo.model.options import ExecutionOptions
 
-LAYOUT = 1  # of the cache; part of the key
+LAYOUT = 2  # of the cache; part of the key
+MOST_BUILDS = 40
 LOCKED = "locked"
-FILES = ("pyproject.toml", "uv.lock", ".python-version")
+PROJECT, BESIDE = "pyproject.toml", {"uv.lock": lock_file.MOST_BYTES, ".python-version": 4096}  # with the most bytes that are read
 Report = Callable[[str], None]
 
 
@@ -44,6 +52,7 @@ class Settings:
             be had, it is what the project says.
         seconds: how long making it may take.
         refresh: make it anew.
+        containment: what holds the builds of packages; None for the best that holds here.
     """
 
     python: Path | None = None
@@ -51,6 +60,7 @@ class Settings:
     torch: str = "auto"
     seconds: float = 1800.0
     refresh: bool = False
+    containment: Containment | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +80,25 @@ class Environment:
     notes: tuple[str, ...] = ()
 
 
+def of_experiment(experiment: Experiment, options: ExecutionOptions, on_line: Report | None = None) -> Environment | Refusal:
+    """The environment for an experiment under the caller's options; see `prepare`.
+
+    Raises:
+        UsageError: no sandbox is wanted although one is required.
+        StageError: it can't be made, or no sandbox holds here in which packages could be built.
+    """
+    if options.python is not None:
+        return prepare({}, Settings(python=Path(options.python)))
+    containment = establish(None if options.sandbox == "auto" else Mechanism(options.sandbox), required=options.require_sandbox)
+    settings = Settings(torch=options.torch, seconds=options.environment_timeout, containment=containment)
+    return prepare(files_of(experiment), settings, on_line)
+
+
 def prepare(files: dict[str, str], settings: Settings | None = None, on_line: Report | None = None) -> Environment | Refusal:
     """The environment for an experiment, or why the experiment's dependencies can't be installed.
 
     Args:
-        files: the texts of the experiment's `FILES`, as far as they are there.
+        files: the texts of the experiment's files, as `files_of` has them.
         settings: the caller's choices.
         on_line: gets what uv says.
 
@@ -89,22 +113,50 @@ def prepare(files: dict[str, str], settings: Settings | None = None, on_line: Re
         return Refusal("unreadable", "there is no pyproject.toml")
     if project.fault is not None:
         return Refusal("unreadable", f"pyproject.toml:{project.fault[1]}: {project.fault[0]}")
-    _check_self_contained(project)
+    locked = lock_file.pins(files["uv.lock"], str(project.project.get("name"))) if "uv.lock" in files else None
+    wanted = _Wanted(project_file.vetted(project, files.get(".python-version")), locked, project, settings)
     home = (settings.cache or cache_folder()) / "environments"
-    folder = home / key(project, files, settings.torch)
+    folder = home / wanted.key()
     started = time.monotonic()
     if not settings.refresh and (kept := _kept(folder)):
         return kept
     with _locked(home, folder.name, on_line, settings.seconds) as lock:
         if not settings.refresh and (kept := _kept(folder)):
             return kept  # somebody else made it while this one waited
-        failure = _make(folder, project, files, settings, Uv(on_line, settings.seconds, lock))
+        containment = settings.containment or establish()
+        uv = Uv(on_line, settings.seconds, lock, may_build=containment.mechanism is Mechanism.NONE)
+        failure = _Making(folder, wanted, uv, containment, on_line).make()
     if failure is not None:
         return failure
     made = _kept(folder)
     if made is None:
         raise StageError("uv said that the environment is ready, but there is no Python in it")
     return Environment(made.interpreter, made=True, seconds=time.monotonic() - started, notes=made.notes)
+
+
+def files_of(experiment: Experiment) -> dict[str, str]:
+    """The texts of an experiment's `pyproject.toml`, `uv.lock` and `.python-version`, as far as they are there.
+
+    Raises:
+        StageError: one is no regular file, too large, or not UTF-8.
+    """
+    texts = {name: text for name in (PROJECT, *BESIDE) if (text := experiment.text(name)) is not None}
+    for name, most in BESIDE.items() if experiment.root is not None else ():
+        assert experiment.root is not None
+        try:
+            content = safe_files.read(experiment.root, name, most)
+        except safe_files.TooLargeError as error:
+            raise StageError(f"{name} has more than {most} bytes: that was not written by uv") from error
+        except OSError as error:
+            raise StageError(f"{name} can't be read: {error.strerror}") from error
+        if content is None and os.path.lexists(experiment.root / name):
+            raise StageError(f"{name} is not a regular file, and a link is not followed")
+        if content is not None:
+            try:
+                texts[name] = content.decode("utf-8-sig")
+            except UnicodeDecodeError as error:
+                raise StageError(f"{name} is not UTF-8 text") from error
+    return texts
 
 
 def cache_folder() -> Path:
@@ -115,40 +167,27 @@ def cache_folder() -> Path:
     return (given if given.is_absolute() else Path.home() / ".cache") / "gonogo"
 
 
-def key(project: Pyproject, files: dict[str, str], torch: str) -> str:
-    """A name for the environment: the same for every experiment that asks for the same on this platform."""
-    asked = {
-        "layout": LAYOUT,
-        "dependencies": project.project.get("dependencies"),
-        "python": [project.project.get("requires-python"), files.get(".python-version")],
-        "groups": project.table.get("dependency-groups"),
-        "uv": project.section("tool", "uv"),
-        "lock": files.get("uv.lock"),
-        "platform": [sys.platform, platform.machine(), *platform.libc_ver()],
-        "torch": torch,
-    }
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()[:24]
+@dataclass(frozen=True)
+class _Wanted:
+    """What is to be installed."""
 
+    asked: Asked
+    locked: Pins | None
+    project: Pyproject
+    settings: Settings
 
-def _check_self_contained(project: Pyproject) -> None:
-    """Make sure that `pyproject.toml` alone says what to install.
-
-    Raises:
-        StageError: it takes files of the experiment, or running its build, to know.
-    """
-    dynamic = project.project.get("dynamic")
-    if isinstance(dynamic, list) and "dependencies" in dynamic:
-        raise StageError("the dependencies are computed by the project's own build, which is not run outside the sandbox; use --python")
-    sources = project.section("tool", "uv", "sources")
-    local = [name for name, source in sources.items() for entry in (source if isinstance(source, list) else [source]) if _is_local(entry)]
-    if local:
-        raise StageError(
-            f"{', '.join(sorted(set(local)))} is to be installed from a folder of the project, which is not built outside the sandbox"
-        )
-
-
-def _is_local(source: Any) -> bool:
-    return isinstance(source, dict) and bool(source.get("path") or source.get("workspace"))
+    def key(self) -> str:
+        """A name for the environment: the same for every experiment that asks for the same on this platform."""
+        parts = {
+            "layout": LAYOUT,
+            "asked": {name: value for name, value in tomllib.loads(self.asked.text).items() if name != "project"},
+            "project": {name: self.project.project.get(name) for name in ("dependencies", "optional-dependencies", "requires-python")},
+            "python": self.asked.python,
+            "locked": [sorted(self.locked.constraints), sorted(self.locked.hashes.items())] if self.locked else None,
+            "platform": [sys.platform, platform.machine(), *platform.libc_ver()],
+            "torch": self.settings.torch,
+        }
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:24]
 
 
 def _kept(folder: Path) -> Environment | None:
@@ -188,80 +227,169 @@ def _locked(home: Path, name: str, on_line: Report | None, seconds: float) -> It
         os.close(lock)
 
 
-def _make(folder: Path, project: Pyproject, files: dict[str, str], settings: Settings, uv: Uv) -> Refusal | None:
-    """Make an environment beside its place, and move it there when it is whole."""
-    part = folder.with_suffix(".part")
-    shutil.rmtree(part, ignore_errors=True)  # of one that was killed; what uv had downloaded is in uv's own cache
-    work, env = part / "project", part / "env"
-    try:
-        work.mkdir(parents=True)
-        for name in FILES:
-            if name in files:
-                (work / name).write_text(files[name], "utf-8")
-        code, said = uv.run(["lock"], work)
-        if code:
-            return _failed(said, work)
-        source = _install_from_backend(uv, work, env, project, settings.torch)
-        if source is None:
-            code, said = _new(uv, work, env)
-            if not code:
-                code, said = uv.run(
-                    ["sync", "--frozen", "--no-install-project", "--compile-bytecode"], work, {"UV_PROJECT_ENVIRONMENT": str(env)}
-                )
-            if code:
-                return _failed(said, work)
-        notes = [f"torch is the wheel for the backend `{source}`, not the one the project names."] if source else []
-        (part / "about.json").write_text(json.dumps({"notes": notes}), "utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        part.rename(folder)
-    except OSError as error:
-        raise StageError(f"the environment can't be written to {folder.parent}: {error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    return None
+class _Making:
+    """Makes an environment beside its place, and moves it there when it is whole.
 
-
-def _failed(said: str, work: Path) -> Refusal:
-    """The refusal that uv's words mean.
-
-    Raises:
-        StageError: they mean nothing about the experiment.
+    Args:
+        folder: its place.
+        wanted: what is to be installed.
+        uv: installs it.
+        containment: what holds the builds of packages.
+        on_line: gets what is said.
     """
-    found = refusal(said, work)
-    if found is None:
-        raise StageError(f"uv could not make the environment: {words(said, work)}")
-    return found
 
+    def __init__(self, folder: Path, wanted: _Wanted, uv: Uv, containment: Containment, on_line: Report | None) -> None:
+        self._folder = folder
+        self._wanted = wanted
+        self._uv = uv
+        self._containment = containment
+        self._on_line = on_line
+        part = folder.with_suffix(".part")
+        self._part, self._work, self._env, self._wheels = part, part / "project", part / "env", part / "wheels"
+        self._notes = list(wanted.asked.notes)
+        self._python = Path()
 
-def _new(uv: Uv, work: Path, env: Path) -> tuple[int, str]:
-    """An empty environment that may be moved."""
-    shutil.rmtree(env, ignore_errors=True)
-    return uv.run(["venv", "--relocatable", str(env)], work)
+    def make(self) -> Refusal | None:
+        """Make it; why the experiment's dependencies can't be installed, if they can't.
 
-
-def _install_from_backend(uv: Uv, work: Path, env: Path, project: Pyproject, backend: str) -> str | None:
-    """Install the locked versions, but torch's wheels of a backend; None where that is not wanted or can't be done."""
-    if backend == LOCKED or not _takes_torch_from_pypi(work, project):
+        Raises:
+            StageError: it can't be found out.
+        """
+        shutil.rmtree(self._part, ignore_errors=True)  # of one that was killed; what uv had downloaded is in uv's own cache
+        try:
+            for place in (self._work, self._wheels):
+                place.mkdir(parents=True)
+            self._python = self._find_python()
+            failure = self._install()
+            if failure is not None:
+                return failure
+            self._compile()
+            (self._part / "about.json").write_text(json.dumps({"notes": self._notes}), "utf-8")
+            if self._folder.exists():
+                shutil.rmtree(self._folder)
+            self._part.rename(self._folder)
+        except OSError as error:
+            raise StageError(f"the environment can't be written to {self._folder.parent}: {error}") from error
+        finally:
+            shutil.rmtree(self._part, ignore_errors=True)
         return None
-    groups = project.section("dependency-groups")
-    wanted = project.section("tool", "uv").get("default-groups", ["dev"])
-    chosen = list(groups) if wanted == "all" else [name for name in wanted if name in groups]
-    code, locked = uv.run(["export", "--frozen", "--no-emit-project", "--no-hashes", "--no-annotate", "--no-header", "--quiet"], work)
-    if code:
-        return None
-    (work / "locked.txt").write_text(locked, "utf-8")
-    if _new(uv, work, env)[0]:
-        return None
-    command = ["pip", "install", "--python", str(env), "--torch-backend", backend, "--compile-bytecode", "-c", "locked.txt"]
-    command += ["-r", "pyproject.toml", *(part for group in chosen for part in ("--group", group))]
-    code, _ = uv.run(command, work, {"UV_HTTP_RETRIES": "0"})  # it is a wish: where it can't be had, that should be known at once
-    return None if code else backend
+
+    def _find_python(self) -> Path:
+        """The Python to use, of the version that the experiment names, or else one that it allows.
+
+        Raises:
+            StageError: there is none, and none can be had.
+        """
+        nowhere = self._part / "nowhere"
+        nowhere.mkdir()
+        allowed = self._wanted.project.project.get("requires-python")
+        request = self._wanted.asked.python or (allowed if isinstance(allowed, str) else "")
+        find = ["python", "find", "--no-project", "--system", *([request] if request else [])]
+        code, said = self._uv.ask(find, nowhere)
+        if code and not self._uv.ask(["python", "install", *([request] if request else [])], nowhere)[0]:
+            code, said = self._uv.ask(find, nowhere)
+        lines = said.splitlines()
+        if code or not lines:
+            raise StageError(f"there is no Python for the experiment: {words(said, nowhere)}")
+        return Path(lines[-1])
+
+    def _install(self) -> Refusal | None:
+        """Lock and install, and build what is there as sources alone, until nothing is left to build."""
+        builder = Builder(self._uv, self._python, self._folder.parent.parent / "wheels" / self._tag(), self._containment, self._on_line)
+        built: set[tuple[str, str]] = set()
+        pinned = self._wanted.locked.constraints if self._wanted.locked else []
+        while True:
+            code, said = self._try(pinned)
+            if not code:
+                return None
+            package = unbuilt(said)
+            if package is not None and package not in built and len(built) < MOST_BUILDS:
+                built.add(package)
+                place = self._part / f"build-{len(built)}"
+                place.mkdir()
+                wheel = builder.wheel(*package, place)
+                if isinstance(wheel, Refusal):
+                    return wheel
+                shutil.copyfile(wheel, self._wheels / wheel.name)
+                shutil.rmtree(place)
+            elif pinned and (found := refusal(said, self._work)) is not None and found.kind in ("unresolvable", "unavailable"):
+                self._notes.append("Its uv.lock does not fit its pyproject.toml, or this machine: versions were chosen anew, as uv would.")
+                pinned = []
+            else:
+                return self._failed(said)
+
+    def _tag(self) -> str:
+        """What wheels that are built here are for."""
+        return f"{self._python.resolve().name}-{hashlib.sha256(str(self._python.resolve()).encode()).hexdigest()[:12]}"
+
+    def _try(self, pinned: list[str]) -> tuple[int, str]:
+        """Lock and install once."""
+        asked = self._wanted.asked if not pinned else project_file.vetted(self._wanted.project, None, pinned)
+        (self._work / "pyproject.toml").write_text(asked.text, "utf-8")
+        lock = self._work / "uv.lock"
+        lock.unlink(missing_ok=True)  # what was built since is to be found
+        code, said = self._uv.run(["lock", "--python", str(self._python), *self._found()], self._work)
+        if code:
+            return code, said
+        lock_file.check(lock.read_text("utf-8"), self._wanted.locked if pinned else None)
+        backend = self._install_from_backend()
+        if backend is not None:
+            self._notes.append(f"torch is the wheel for the backend `{backend}`, not the one the project names.")
+            return 0, ""
+        code, said = new_environment(self._uv, self._work, self._env, self._python)
+        if code:
+            return code, said
+        sync = ["sync", "--frozen", "--no-install-project", *self._found()]
+        return self._uv.run(sync, self._work, {"UV_PROJECT_ENVIRONMENT": str(self._env)})
+
+    def _found(self) -> list[str]:
+        """Where uv finds the wheels that were built."""
+        return ["--find-links", str(self._wheels)] if any(self._wheels.iterdir()) else []
+
+    def _failed(self, said: str) -> Refusal:
+        """The refusal that uv's words mean.
+
+        Raises:
+            StageError: they mean nothing sure about the experiment.
+        """
+        found = refusal(said, self._work)
+        if found is None or self._wanted.asked.torch_index:  # versions of torch's own index are not on others
+            raise StageError(f"uv could not make the environment: {words(said, self._work)}")
+        return found
+
+    def _install_from_backend(self) -> str | None:
+        """Install the locked versions, but torch's wheels of a backend; None where that is not wanted or can't be done."""
+        backend = self._wanted.settings.torch
+        if backend == LOCKED or not _has_torch(self._work):
+            return None
+        export = ["export", "--frozen", "--no-emit-project", "--no-hashes", "--no-annotate", "--no-header", "--quiet"]
+        code, locked = self._uv.run([*export, "--python", str(self._python), *self._found()], self._work)
+        if code:
+            return None
+        (self._work / "locked.txt").write_text(locked, "utf-8")
+        if new_environment(self._uv, self._work, self._env, self._python)[0]:
+            return None
+        groups = [part for group in self._wanted.asked.groups for part in ("--group", group)]
+        install = ["pip", "install", "--python", str(self._env / "bin" / "python"), "--torch-backend", backend, "-c", "locked.txt"]
+        install += ["-r", "pyproject.toml", *groups, *self._found()]
+        code, _ = self._uv.run(install, self._work, {"UV_HTTP_RETRIES": "0"})  # a wish: where it can't be had, that should be known at once
+        return None if code else backend
+
+    def _compile(self) -> None:
+        """Make bytecode, in the sandbox: runs can't, and would each compile all that they import."""
+        made = locate(self._env)
+        limits = Limits(seconds=max(1.0, self._uv.left), memory=8 * GIBIBYTE, disk=8 * GIBIBYTE)
+        policy = Policy(read_only=made.folders, writable=(self._env,), limits=limits)
+        (library,) = (self._env / "lib").glob("python3*")
+        if self._on_line is not None:
+            self._on_line("making bytecode")
+        with Box(policy, self._containment) as box:
+            # Without `site`, nothing that packages put into the environment is run. Files that do not compile are nobody's concern here.
+            result = box.run([made.python, "-I", "-S", "-m", "compileall", "-q", "-j", "0", library / "site-packages"])
+        if result.limit is not None:
+            raise StageError(f"making the environment's bytecode was ended: {result.reason}")
 
 
-def _takes_torch_from_pypi(work: Path, project: Pyproject) -> bool:
-    """Whether the lock has torch, and the project does not itself say from where."""
-    if project.section("tool", "uv", "sources").get("torch") or project.section("tool", "uv").get("index"):
-        return False
+def _has_torch(work: Path) -> bool:
     lock = tomllib.loads((work / "uv.lock").read_text("utf-8"))
     return any(package.get("name") == "torch" for package in lock.get("package", []))

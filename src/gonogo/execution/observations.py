@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,13 +37,15 @@ class Raised:
 
 @dataclass
 class Loader:
-    """A data loader: where it was made and used, and how many batches each pass over it gave."""
+    """A data loader: where it was made and used, how many batches each pass over it gave, and what networks did with them."""
 
     place: Place | None
     batch_size: int | None
     passes: int
     batches: list[int]
     used: list[Place]
+    forwards: int = 0
+    backwards: int = 0
 
 
 @dataclass
@@ -63,6 +66,12 @@ class Optimizer:
         parameters: how many tensors it holds; `trainable` of them wanted gradients when it was made.
         without: steps at which no tensor had a gradient; `zero`: at which all gradients were zero; `still`: which changed nothing.
         changed: names of what its first steps changed, with the kind of module (`layer1.0.bn1.weight`, `BatchNorm2d.weight`).
+        made_with: learning rates when it was made; `rates` at the last step that was looked at.
+        scheduled: whether a scheduler was made for it; `scaled`: whether a gradient scaler steps it.
+        uncleared: steps whose gradients were added to those of the step before; `thrown`: how often gradients were cleared before a step.
+        stale: tensors that it holds, no network has, and never had a gradient; `unheld`: parameters with gradients that no optimizer holds.
+        graded: of one that never stepped, whether there were gradients; `moved`: whether something changed all the same.
+        start: a sum over its parameters before the first step; `updates`: over what each of the first steps added to them.
     """
 
     place: Place | None
@@ -75,6 +84,27 @@ class Optimizer:
     still: int
     rates: list[float]
     changed: list[tuple[str, str]] = field(default_factory=list)
+    made_with: list[float] = field(default_factory=list)
+    scheduled: bool = False
+    scaled: bool = False
+    uncleared: int = 0
+    thrown: int = 0
+    stale: list[str] = field(default_factory=list)
+    unheld: list[str] = field(default_factory=list)
+    graded: bool = False
+    moved: bool = False
+    start: float | str | None = None
+    updates: list[float | str] = field(default_factory=list)
+
+
+@dataclass
+class Prediction:
+    """A call of a network that does not train it: two sums over what it put out, and the pass over a loader it was in (-1: none)."""
+
+    loader: int
+    number: int
+    sums: tuple[float, float]
+    place: Place | None = None
 
 
 @dataclass
@@ -104,6 +134,27 @@ class Happened:
 
 
 @dataclass
+class Caught:
+    """An exception that the experiment's own code caught.
+
+    Attributes:
+        place: of the handler; `raised`: of the experiment's line that raised it or led to it.
+        times: how often; `forwards` and `backwards`: passes in the blocks until then; `steps_after`: optimizer steps since the last time.
+        goes_on: whether the handler never raises and never ends the program.
+    """
+
+    place: Place | None
+    type: str
+    message: str
+    raised: Place | None
+    times: int
+    forwards: int
+    backwards: int
+    steps_after: int
+    goes_on: bool
+
+
+@dataclass
 class Process:
     """One Python process of a run, as the probe in it saw it."""
 
@@ -121,6 +172,10 @@ class Process:
     answers: dict[int, Happened] = field(default_factory=dict)
     losses: list[tuple[float | str, str, int]] = field(default_factory=list)
     optimizers: dict[int, Optimizer] = field(default_factory=dict)
+    predictions: list[Prediction] = field(default_factory=list)
+    caught: dict[tuple[Place | None, str], Caught] = field(default_factory=dict)
+    altered: dict[str, int] = field(default_factory=dict)
+    unaltered: dict[str, str] = field(default_factory=dict)
     networks: list[Happened] = field(default_factory=list)
     searches: list[Happened] = field(default_factory=list)
     suggestions: list[Happened] = field(default_factory=list)
@@ -148,17 +203,18 @@ class RunSeen:
 
     Attributes:
         label: the run id.
+        pid: the number of its first process, as the run sees it.
         late: whether it was ended because its time was up.
         output: the last lines, as (stream, text).
     """
 
     label: str
     argv: list[str] = field(default_factory=list)
+    pid: int | None = None
     code: int | None = None
     signal: int | None = None
     late: bool = False
     ended: bool = False
-    error: str = ""
     seconds: float = 0.0
     started: float = 0.0
     processes: dict[int, Process] = field(default_factory=dict)
@@ -200,15 +256,26 @@ class Tracked:
 
 
 @dataclass
+class Evaluated:
+    """One more evaluation of the same runs: how it went, and what it wrote."""
+
+    run: RunSeen
+    results: dict[str, int] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class SessionSeen:
-    """A whole session: the trial, or the rehearsal.
+    """A whole session: the trial, the rehearsal, or one of a challenge.
 
     Attributes:
         runs: by run id, in order.
         stray: files that appeared in the tree outside the places for such things.
         results: files that appeared below the folder of results, with their size.
-        texts: the texts of small JSON files among these.
+        texts: the texts of JSON files among these, read when they are asked for.
+        more: further evaluations by name.
         forged: events that did not come from the probe.
+        doubts: what keeps the session from being evidence, each in one sentence.
         problem: why the session came to no proper end, empty if it did.
     """
 
@@ -217,11 +284,13 @@ class SessionSeen:
     evaluation: RunSeen | None = None
     stray: list[str] = field(default_factory=list)
     results: dict[str, int] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    more: dict[str, Evaluated] = field(default_factory=dict)
     tracked: list[Tracked] | None = None
     containment: str = ""
     notes: list[str] = field(default_factory=list)
     forged: int = 0
+    doubts: list[str] = field(default_factory=list)
     problem: str = ""
     seconds: float = 0.0
     peak_memory: int = 0

@@ -1,107 +1,154 @@
-"""From the lines on the event channel to observations."""
+"""From the output and the event channel of runs to observations."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
-from gonogo.execution.observations import Happened, Loader, Logged, Loop, Optimizer, Place, Process, Raised, RunSeen, SessionSeen
+from gonogo.execution.observations import (
+    Caught,
+    Evaluated,
+    Happened,
+    Loader,
+    Logged,
+    Loop,
+    Optimizer,
+    Place,
+    Prediction,
+    Process,
+    Raised,
+    RunSeen,
+    SessionSeen,
+)
+from gonogo.execution.sandbox import Limit, RunResult
 
 MOST_LINES = 400
+LINE_CHARACTERS = 1500
 MOST_EVENTS = 2000  # of one kind in one process
+MOST_BYTES = 48 << 20  # of all events of a session: as objects they take several times as much
 # What a fork of a watched process is heard of: what else it counts, it began to count as a copy of that process.
 OF_FORKS = frozenset({"config", "figure", "child", "written", "network", "stand-in", "unreachable"})
 Progress = Callable[[str, str, str], None]
 
 
 class Recorder:
-    """Gathers what is said on the event channel.
+    """Gathers what a session's runs say, several at a time.
 
     Args:
         session: filled in.
-        probe_key: of the events of probes; `driver_key` of the driver's.
         evaluation: the label of the evaluation.
-        progress: gets (run id, what: `start`, `line` or `end`, text).
+        progress: gets (run id, what: `start`, `line` or `end`, text), one call at a time.
     """
 
-    def __init__(
-        self, session: SessionSeen, probe_key: bytes, driver_key: bytes, evaluation: str, progress: Progress | None = None
-    ) -> None:
+    def __init__(self, session: SessionSeen, evaluation: str, progress: Progress | None = None) -> None:
         self.session = session
-        self._keys = {"probe": probe_key, "driver": driver_key}
         self._evaluation = evaluation
         self._progress = progress or (lambda *_: None)
-        self._processes: dict[int, Process] = {}
-        self.driver_ended = False
+        self._lock = threading.Lock()
+        self._left = MOST_BYTES
+
+    def begin(self, label: str, argv: list[str], key: bytes, at: float, more: str = "") -> RunRecorder:
+        """A run begins.
+
+        Args:
+            label: its id, or the evaluation's label.
+            argv: its command.
+            key: with which its probes sign.
+            at: the time of day in seconds.
+            more: the name of a further evaluation.
+        """
+        run = RunSeen(label, argv=[part[:300] for part in argv[-30:]], started=at)
+        if more:
+            self.session.more[more] = Evaluated(run)
+        elif label == self._evaluation:
+            self.session.evaluation = run
+        else:
+            self.session.runs[label] = run
+        self.tell(label, "start", "")
+        return RunRecorder(self, run, key)
+
+    def tell(self, label: str, what: str, text: str) -> None:
+        """Have whoever follows the session hear of something."""
+        with self._lock:
+            self._progress(label, what, text)
+
+    def count_forged(self) -> None:
+        """A line on a channel was not a probe's."""
+        with self._lock:
+            self.session.forged += 1
+
+    def takes(self, size: int) -> bool:
+        """Whether so many bytes of events can still be kept."""
+        with self._lock:
+            self._left -= size
+            return self._left >= 0
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether there was more than could be kept."""
+        return self._left < 0
+
+
+class RunRecorder:
+    """Gathers what one run says; only its own events come here, since every run has a channel and a key of its own."""
+
+    def __init__(self, recorder: Recorder, run: RunSeen, key: bytes) -> None:
+        self.run = run
+        self._recorder = recorder
+        self._key = key
+
+    def line(self, stream: str, text: str) -> None:
+        """Take a line of output."""
+        text = text[:LINE_CHARACTERS]
+        if text.strip():
+            self.run.output.append((stream, text))
+            del self.run.output[:-MOST_LINES]
+            self._recorder.tell(self.run.label, "line", text)
+
+    def end(self, result: RunResult) -> None:
+        """The run has ended."""
+        run = self.run
+        run.ended, run.pid = True, result.pid
+        run.code, run.signal, run.late = result.exit_code, result.signal, result.limit is Limit.TIME
+        run.seconds = round(result.seconds, 3)
+        self._recorder.tell(run.label, "end", "ok" if run.ok else "failed")
 
     def hear(self, line: bytes) -> None:
         """Take one line of the channel."""
         digest, _, body = line.rstrip(b"\n").partition(b" ")
-        who = next((who for who, key in self._keys.items() if hmac.compare_digest(_digest(body, key), digest)), None)
         try:
-            event = json.loads(body) if who else None
-        except ValueError:
+            event = json.loads(body) if hmac.compare_digest(_digest(body, self._key), digest) else None
+        except (ValueError, RecursionError):
             event = None
         if not isinstance(event, dict):
-            self.session.forged += 1
+            self._recorder.count_forged()
             return
         kind = str(event.get("kind"))
-        if "fork_of" in event and kind not in OF_FORKS:
+        if ("fork_of" in event and kind not in OF_FORKS) or not self._recorder.takes(len(body)):
             return
-        handler = getattr(self, f"_{who}_{kind.replace('-', '_')}", None)
+        handler = getattr(self, f"_probe_{kind.replace('-', '_')}", None)
         try:
             if handler is not None:
                 handler(event)
         except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-            self.session.forged += 1  # right key, wrong shape: written by code that reads the probe
+            self._recorder.count_forged()  # right key, wrong shape: written by code that reads the probe
 
-    # -- the driver ------------------------------------------------------------------------------------------------------------------
-
-    def _driver_run_start(self, event: dict[str, Any]) -> None:
-        run = RunSeen(event["run"], argv=event["argv"], started=event["at"])
-        if event["run"] == self._evaluation:
-            self.session.evaluation = run
-        else:
-            self.session.runs[event["run"]] = run
-        self._progress(event["run"], "start", "")
-
-    def _run(self, label: str) -> RunSeen:
-        run = self.session.evaluation if label == self._evaluation else self.session.runs.get(label)
-        if run is None:
-            raise KeyError(label)
-        return run
-
-    def _driver_line(self, event: dict[str, Any]) -> None:
-        run = self._run(event["run"])
-        run.output.append((event["stream"], event["text"]))
-        del run.output[:-MOST_LINES]
-        self._progress(event["run"], "line", event["text"])
-
-    def _driver_run_end(self, event: dict[str, Any]) -> None:
-        run = self._run(event["run"])
-        run.ended = True
-        run.code, run.signal, run.late = event["code"], event["signal"], event["late"]
-        run.seconds, run.error = event["seconds"], event["error"]
-        self._progress(event["run"], "end", "ok" if run.ok else "failed")
-
-    def _driver_driver_end(self, _: dict[str, Any]) -> None:
-        self.driver_ended = True
-
-    def _driver_driver_failed(self, event: dict[str, Any]) -> None:
-        self.session.problem = event["error"]
-
-    # -- the probes ------------------------------------------------------------------------------------------------------------------
+    # -- what probes say -------------------------------------------------------------------------------------------------------------
 
     def _probe_process(self, event: dict[str, Any]) -> None:
         process = Process(event["pid"], event["parent"], event["argv"], event["mode"], started=event["at"])
-        self._run(event["run"]).processes[process.pid] = process
-        self._processes[process.pid] = process
+        replaced = self.run.processes.get(process.pid)
+        if replaced is not None and replaced.ended is None:  # `exec`: what it saw stays, under a number that no process has
+            replaced.ended = event["at"]
+            self.run.processes[-process.pid] = replaced
+        self.run.processes[process.pid] = process
 
     def _of(self, event: dict[str, Any]) -> Process:
-        return self._processes[event.get("fork_of", event["pid"])]
+        return self.run.processes[event.get("fork_of", event["pid"])]
 
     def _keep(self, into: list[Happened], what: str, event: dict[str, Any]) -> None:
         if len(into) < MOST_EVENTS:
@@ -121,7 +168,8 @@ class Recorder:
 
     def _probe_loader(self, event: dict[str, Any]) -> None:
         used = [place for place in map(_place, event["used"]) if place]
-        loader = Loader(_place(event["place"]), event["batch_size"], event["passes"], [int(n) for n in event["batches"]], used)
+        batches = [int(number) for number in event["batches"]]
+        loader = Loader(_place(event["place"]), event["batch_size"], event["passes"], batches, used, event["forwards"], event["backwards"])
         self._of(event).loaders[event["number"]] = loader
 
     def _probe_loop(self, event: dict[str, Any]) -> None:
@@ -140,12 +188,30 @@ class Recorder:
     def _probe_losses(self, event: dict[str, Any]) -> None:
         self._of(event).losses += [(value, path, line) for value, path, line in event["values"]]
 
+    def _probe_predictions(self, event: dict[str, Any]) -> None:
+        for loader, number, path, line, one, other in event["values"]:
+            prediction = Prediction(int(loader), int(number), (float(one), float(other)), _place([path, line]))
+            self._of(event).predictions.append(prediction)
+
+    def _probe_caught(self, event: dict[str, Any]) -> None:
+        numbers = {name: int(event[name]) for name in ("times", "forwards", "backwards", "steps_after")}
+        place = _place(event["place"])
+        found = Caught(place, str(event["type"]), str(event["message"]), _place(event["raised"]), **numbers, goes_on=bool(event["goes_on"]))
+        self._of(event).caught[place, found.type] = found
+
+    def _probe_altered(self, event: dict[str, Any]) -> None:
+        process = self._of(event)
+        process.altered = {str(name): int(times) for name, times in event["counts"].items()}
+        process.unaltered = {str(name): str(reason) for name, reason in event["left"].items()}
+
     def _probe_optimizer(self, event: dict[str, Any]) -> None:
-        names = ("name", "parameters", "trainable", "steps", "without", "zero", "still", "rates")
+        names = ["name", "parameters", "trainable", "steps", "without", "zero", "still", "rates", "made_with", "scheduled", "scaled"]
+        names += ["uncleared", "thrown", "stale", "unheld", "graded", "moved"]
         optimizers = self._of(event).optimizers
         old = optimizers.get(event["number"])
         new = Optimizer(_place(event["place"]), **{name: event[name] for name in names})
         new.changed = old.changed if old else []
+        new.start, new.updates = event["start"], list(event["updates"])
         optimizers[event["number"]] = new
 
     def _probe_changed(self, event: dict[str, Any]) -> None:

@@ -4,38 +4,39 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 import secrets
-import shutil
-import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-from gonogo.execution import session_plan as orders
-from gonogo.execution.interpreter_folders import Interpreter, locate
-from gonogo.execution.observations import SessionSeen, Tracked
+from gonogo.execution import results
+from gonogo.execution.interpreter_folders import Interpreter
+from gonogo.execution.observations import SessionSeen
 from gonogo.execution.recorder import Progress, Recorder
-from gonogo.execution.sandbox import Box, Limits, Mechanism, Policy, Sandbox
+from gonogo.execution.sandbox import Box, Limit, Limits, Mechanism, Policy, Sandbox, safe_files
 from gonogo.execution.sandbox.model import GIBIBYTE
-from gonogo.execution.session_plan import Session
+from gonogo.execution.session_plan import AGAIN, EVALUATION, MISSING, PERTURBED, PROBE, RESULTS, Plan, Session, Start
+from gonogo.execution.tracker_box import TrackerBox, socket_outside
 from gonogo.model.contract import Contract
 from gonogo.model.errors import StageError
-from gonogo.model.experiment import Experiment
+from gonogo.model.experiment import SKIPPED_FOLDERS, Experiment
 from gonogo.model.options import ExecutionOptions
 from gonogo.model.runs import Run
-from gonogo.system.children import command
 
-EVALUATION = "(evaluation)"
-RESULTS = "results"
 CACHE = ".cache"
 MOST_CACHE = GIBIBYTE
 HOME = Path(__file__).resolve().parents[2]
-MOST_JSON = 4 << 20
 MOST_STRAY = 200
+MOST_DOUBTS = 20
 MARGIN = 60.0  # seconds besides those of the runs
+GRACE = 3.0  # seconds in which a run that is asked to end can say what it counted
+_WRITTEN = SKIPPED_FOLDERS - {"__pycache__"}  # bytecode is code
+_RESULTS = {RESULTS, *(f"{RESULTS}-{name}" for name in (AGAIN, PERTURBED, MISSING))}
 _SYSTEM = ("/usr", "/bin", "/lib")  # every sandbox shows these
 
 
@@ -67,22 +68,28 @@ def carry_out(
         raise StageError("the rehearsal needs the local tracker: install gonogo[tracker]")
     session = SessionSeen(stage.name)
     started = time.monotonic()
-    policy = _policy(experiment.root, interpreter, options, _seconds(stage, runs, options))
+    policy = _policy(experiment.root, interpreter, options)
     with Sandbox(policy, required=options.require_sandbox) as box:
         session.containment = str(box.containment)
-        _fill(box, experiment, runs, session)
+        _fill(box, experiment, runs, options, session)
+        box.fix(_is_code)
         before = set(_files(box.tree))
-        _run(box, stage, runs, contract, interpreter, options, session, progress)
-        _collect(box, session, before, contract)
+        plan = Plan(box, interpreter.python, options)
+        seconds = options.run_timeout * (len(runs) + stage.tracker + len(stage.more)) + MARGIN
+        _Runs(box, plan, stage, session, progress).carry_out(*plan.starts(stage, runs, contract), seconds)
+        stray = [path for path in _files(box.tree) if path not in before and not _is_expected(path, contract)]
+        session.stray = stray[:MOST_STRAY]
+        session.results, session.texts, too_much = results.collect(box, RESULTS)
+        if too_much:
+            session.doubts.append(f"not all results were looked at: {too_much}")
+        for name, evaluated in session.more.items():
+            evaluated.results, evaluated.texts, _ = results.collect(box, f"{RESULTS}-{name}")
+    session.doubts[MOST_DOUBTS:] = [f"and {len(session.doubts) - MOST_DOUBTS} more"] if len(session.doubts) > MOST_DOUBTS else []
     session.seconds = round(time.monotonic() - started, 3)
     return session
 
 
-def _seconds(stage: Session, runs: Sequence[Run], options: ExecutionOptions) -> float:
-    return options.run_timeout * (len(runs) + stage.tracker) + MARGIN
-
-
-def _fill(box: Box, experiment: Experiment, runs: Sequence[Run], session: SessionSeen) -> None:
+def _fill(box: Box, experiment: Experiment, runs: Sequence[Run], options: ExecutionOptions, session: SessionSeen) -> None:
     """Put into the box's tree what is not copied with it: the files of a bundle, run configs that only the plan has, a small cache."""
     if experiment.root is None:
         for path, file in experiment.files.items():
@@ -90,27 +97,42 @@ def _fill(box: Box, experiment: Experiment, runs: Sequence[Run], session: Sessio
     for run in runs:
         if run.from_plan and run.path is not None:
             box.write(run.path, run.text)
-    cache = experiment.root / CACHE if experiment.root is not None else None
-    if cache is None or not cache.is_dir():
+    _tell(box.copied, "", options, session)
+    if experiment.root is None:
         return
-    size = sum(entry.lstat().st_size for entry in cache.rglob("*"))
-    if size > MOST_CACHE:
-        session.notes.append(
-            f"Its {CACHE}/ has {size / GIBIBYTE:.1f} GiB and was left out: --data-root shows folders without copying them."
-        )
-    else:
-        shutil.copytree(cache, box.tree / CACHE, symlinks=True, dirs_exist_ok=True)
+    try:
+        cache = safe_files.copy_tree(experiment.root, CACHE, box.tree / CACHE, MOST_CACHE)
+    except safe_files.TooLargeError as error:
+        box.remove(CACHE)
+        session.notes.append(f"Its {CACHE}/ was left out, {error}: --data-root shows folders without copying them.")
+        return
+    _tell(cache, f"{CACHE}/", options, session)
+    if not (cache.files or cache.links):
+        box.remove(CACHE)
 
 
-def _policy(tree: Path | None, interpreter: Interpreter, options: ExecutionOptions, seconds: float) -> Policy:
-    own = locate(Path(sys.executable))
-    shown = [*interpreter.folders, *own.folders, HOME, *map(Path, options.data_roots)]
+def _tell(copied: safe_files.Collected, prefix: str, options: ExecutionOptions, session: SessionSeen) -> None:
+    """Say what the runs do not get of the experiment: what is no file, and what lies elsewhere."""
+    for path, reason in copied.skipped.items():
+        session.doubts.append(f"{prefix if path + '/' != prefix else ''}{path} was not given to the runs ({reason})")
+    roots = [os.path.realpath(root) for root in options.data_roots]
+    for path, target in copied.links.items():
+        place = posixpath.normpath(posixpath.join(posixpath.dirname(prefix + path), target))
+        outside = place.startswith(("/", "../")) or place == ".."
+        if outside and not any(place == root or place.startswith(f"{root}/") for root in roots):
+            told = f"{prefix}{path} is a link to {target}, out of the experiment's folder: only --data-root shows such places"
+            session.doubts.append(told)
+
+
+def _policy(tree: Path | None, interpreter: Interpreter, options: ExecutionOptions) -> Policy:
+    shown = [*interpreter.folders, PROBE, *map(Path, options.data_roots)]
     if options.stand_in_plugins is not None:
         shown.append(Path(options.stand_in_plugins))
     limits = Limits(
-        seconds=seconds,
+        seconds=options.run_timeout,
         memory=int(options.memory_gib * GIBIBYTE),
         disk=int(options.disk_gib * GIBIBYTE),
+        grace=GRACE,
     )
     mode = None if options.sandbox == "auto" else Mechanism(options.sandbox)
     given = set(map(Path, options.data_roots))
@@ -118,74 +140,130 @@ def _policy(tree: Path | None, interpreter: Interpreter, options: ExecutionOptio
     return Policy(tree=tree, mode=mode, read_only=folders, path=(interpreter.scripts,), limits=limits)
 
 
-def _run(
-    box: Box,
-    stage: Session,
-    runs: Sequence[Run],
-    contract: Contract,
-    interpreter: Interpreter,
-    options: ExecutionOptions,
-    session: SessionSeen,
-    progress: Progress | None,
-) -> None:
-    work = Path(box.temporary) / "gonogo"
-    work.mkdir()
-    (work / "scratch").mkdir()
-    probe_key, driver_key = secrets.token_hex(16), secrets.token_bytes(32)
-    reading, writing = os.pipe()
-    os.write(writing, driver_key)
-    os.close(writing)
-    os.set_inheritable(reading, True)
-    try:
-        order = orders.Order(box.tree, work, interpreter.python, probe_key, options)
-        (work / "probe.json").write_text(json.dumps(order.probe(stage)), "utf-8")
-        (work / "evaluation.json").write_text(json.dumps(order.probe(stage, mode="evaluation")), "utf-8")
-        (work / "order.json").write_text(json.dumps(order.driver(stage, runs, contract, reading)), "utf-8")
-        recorder = Recorder(session, probe_key.encode(), driver_key, EVALUATION, progress)
-        driver = [*command("gonogo.execution.driver"), str(work / "order.json")]
-        result = box.run(driver, env=order.environment(), on_event=recorder.hear, pass_fds=(reading,))
-    finally:
-        os.close(reading)
-    session.peak_memory = result.peak_memory
-    if result.limit is not None:
-        session.problem = f"it was ended: {result.reason}"
-    elif not recorder.driver_ended and not session.problem:
-        session.problem = f"the sandbox ended before its time (exit code {result.exit_code}): {result.stderr.text.strip()[-500:]}"
-    if stage.tracker:
-        session.tracked = _tracked(work)
+class _Runs:
+    """The runs of a session, each in a sandbox of its own around the one tree.
+
+    Args:
+        box: holds the tree.
+        plan: what they are told.
+        stage: what is run.
+        session: filled in.
+        progress: hears of them.
+    """
+
+    def __init__(self, box: Box, plan: Plan, stage: Session, session: SessionSeen, progress: Progress | None) -> None:
+        self._box = box
+        self._plan = plan
+        self._stage = stage
+        self._session = session
+        self._recorder = Recorder(session, EVALUATION, progress)
+        self._tracker: TrackerBox | None = None
+        self._changed: set[str] = set()
+
+    def carry_out(self, starts: Sequence[Start], evaluation: Start | None, seconds: float) -> None:
+        """Run all, and end the tracker, where one is wanted.
+
+        Args:
+            starts: the runs.
+            evaluation: follows them, where it is wanted.
+            seconds: how long all may take.
+        """
+        with ExitStack() as stack:
+            if self._stage.tracker:
+                limits = replace(self._box.policy.limits, seconds=seconds)
+                self._tracker = stack.enter_context(TrackerBox(self._box.containment, limits, HOME))
+            try:
+                self._run_all(starts, evaluation)
+            except BaseException:
+                self._box.cancel()
+                raise
+            if self._tracker is not None:
+                self._session.tracked, problem = self._tracker.end()
+                self._session.problem = self._session.problem or problem
+        if self._recorder.overflowed:
+            self._session.doubts.append("its probes said more than can be kept: what came last was not looked at")
+
+    def _run_all(self, starts: Sequence[Start], evaluation: Start | None) -> None:
+        """The first alone, since it fills the caches that the others share; then several at a time. At last the evaluation."""
+        cores, jobs = os.cpu_count() or 1, self._plan.jobs()
+        ended = [self._run(start, cores) for start in starts[:1]]
+        with ThreadPoolExecutor(max_workers=jobs) as pool:
+            waiting = [pool.submit(self._run, start, max(1, cores // jobs)) for start in starts[1:]]
+            try:
+                ended += [future.result() for future in waiting]
+            except BaseException:
+                self._box.cancel()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        good = [start.label for start, ok in zip(starts, ended, strict=True) if ok]
+        if evaluation is not None and good and not self._session.problem:
+            ids = json.dumps(good, ensure_ascii=False)
+            argv = [part.replace("{run_ids}", ids) for part in evaluation.argv]
+            if self._run(_into(replace(evaluation, argv=argv), self._plan.results), cores):
+                self._evaluate_more(replace(evaluation, argv=argv), good, cores)
+
+    def _evaluate_more(self, evaluation: Start, good: Sequence[str], cores: int) -> None:
+        """The further evaluations, each with a folder of results of its own; what the tracker has is changed for them, and not put back."""
+        for name in self._stage.more:
+            if self._tracker is None or self._session.problem or (name == MISSING and len(good) < 2):
+                continue
+            if name == PERTURBED:
+                self._tracker.change({"perturb": True})
+            elif name == MISSING:
+                self._tracker.change({"remove": good[-1]})
+            self._run(_into(evaluation, f"{self._plan.results}-{name}"), cores, name)
+
+    def _run(self, start: Start, threads: int, more: str = "") -> bool:
+        """Run one to its end, or to the end of its time; whether it ended well."""
+        if self._session.problem:
+            return False
+        key = secrets.token_hex(16)
+        recorder = self._recorder.begin(start.label, start.argv, key.encode(), round(time.time(), 3), more)
+        environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "GONOGO_PROBE_KEY": key}
+        environment["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait would otherwise take the other runs' time
+        attend, port = None, None
+        if self._tracker is not None:
+            attend, port = self._tracker.attend, self._tracker.port()
+            if (outside := socket_outside(self._box.containment)) is not None:
+                attend, port = None, outside.getsockname()[1]
+                self._tracker.attend(outside)
+            environment |= self._tracker.environment(port, self._plan.client)
+        result = self._box.run(
+            start.argv,
+            env={**start.environment, **environment},
+            on_line=recorder.line,
+            on_event=recorder.hear,
+            on_socket=attend,
+            port=port,
+        )
+        recorder.end(result)
+        self._session.peak_memory = max(self._session.peak_memory, result.peak_memory)
+        if result.limit not in (None, Limit.TIME):
+            self._session.problem = self._session.problem or f"{start.label} was ended: {result.reason}"
+        self._look_for_changes(start.label)
+        return recorder.run.ok
+
+    def _look_for_changes(self, label: str) -> None:
+        """Note what a run, or one beside it, made of the code under review; each change once."""
+        for change in self._box.changes():
+            if change not in self._changed:
+                self._changed.add(change)
+                self._session.doubts.append(f"{change} during {label}: later runs may not have been of the code that is judged")
 
 
-def _tracked(work: Path) -> list[Tracked] | None:
-    """What the tracker was told; None where it is not known. The code could write this file too, as it could any event."""
-    try:
-        with os.fdopen(os.open(work / "tracked.json", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), encoding="utf-8") as file:
-            found = json.loads(file.read(256 << 20))
-        return [_tracked_run(entry) for entry in found]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def _into(evaluation: Start, folder: str) -> Start:
+    """An evaluation that writes into a folder."""
+    return replace(evaluation, argv=[part.replace("{results_dir}", folder) for part in evaluation.argv])
 
 
-def _tracked_run(entry: dict[str, Any]) -> Tracked:
-    history = [json.loads(line) for line in entry["history"]]
-    summary = json.loads(entry["summary"])
-    return Tracked(entry["entity"], entry["project"], entry["id"], entry["state"], entry["rows"], summary, entry["keys"], history)
-
-
-def _collect(box: Box, session: SessionSeen, before: set[str], contract: Contract) -> None:
-    """What the code left in its copy of the tree."""
-    stray = [path for path in _files(box.tree) if path not in before and not _is_expected(path, contract)]
-    session.stray = stray[:MOST_STRAY]
-    with tempfile.TemporaryDirectory(prefix="gonogo-results-") as name:
-        collected = box.collect(RESULTS, Path(name))
-        for path in collected.files:
-            file = Path(name) / path
-            session.results[path] = file.stat().st_size
-            if path.endswith(".json") and session.results[path] <= MOST_JSON:
-                session.texts[path] = file.read_text("utf-8", "replace")
+def _is_code(path: str) -> bool:
+    """Whether a file lies where the experiment's own code may lie, and not where programs write."""
+    *folders, _ = path.split("/")
+    return not (folders and folders[0] in _RESULTS) and _WRITTEN.isdisjoint(folders)
 
 
 def _is_expected(path: str, contract: Contract) -> bool:
-    return path.startswith(f"{RESULTS}/") or contract.is_tolerated(path)
+    return path.partition("/")[0] in _RESULTS or contract.is_tolerated(path)
 
 
 def _files(tree: Path) -> Iterator[str]:

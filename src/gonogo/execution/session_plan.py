@@ -1,17 +1,23 @@
-"""What the driver and the probes are told."""
+"""What is run in a session, and what the runs and their probes are told."""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gonogo.execution.sandbox import Box
 from gonogo.model.contract import Command, Contract
 from gonogo.model.options import ExecutionOptions
 from gonogo.model.runs import Run
 
+EVALUATION = "(evaluation)"
+RESULTS = "results"
+#: Further evaluations: of the same runs, of other numbers under the same names, without the last run.
+AGAIN, PERTURBED, MISSING = "again", "perturbed", "missing"
 STANDINS = ("data", "weights", "downloads")
 MOST_JOBS = 2
 PROBE = Path(__file__).resolve().parent / "probe"  # comes first in the PYTHONPATH of the runs
@@ -48,11 +54,14 @@ class Session:
     """What is run.
 
     Args:
-        name: `trial` or `rehearsal`.
+        name: `trial`, `rehearsal`, or that of a session of a challenge.
         command: the contract's command.
         bounds: see there.
         tracker: whether a tracker stands by, and the evaluation follows.
         overrides: more overrides for each run.
+        alter: what the probe alters, as `gonogo_probe.settings.alter`.
+        evaluate: whether the evaluation follows where there is a tracker.
+        more: evaluations that follow the first, of `AGAIN`, `PERTURBED` and `MISSING`.
     """
 
     name: str
@@ -60,73 +69,84 @@ class Session:
     bounds: Bounds
     tracker: bool = False
     overrides: tuple[str, ...] = ()
+    alter: Mapping[str, Any] = field(default_factory=dict)
+    evaluate: bool = True
+    more: tuple[str, ...] = ()
 
 
-class Order:
-    """Writes what the driver and the probes are told.
+@dataclass(frozen=True)
+class Start:
+    """How one run, or the evaluation, is started.
 
     Args:
-        tree: the experiment's copy in the sandbox.
-        work: a folder beside it for gonogo's own files.
+        label: the run id, or `EVALUATION`.
+        argv: the command; of an evaluation, `{run_ids}` stands for the runs that ended well, `{results_dir}` for the folder of results.
+        environment: variables of its own.
+    """
+
+    label: str
+    argv: list[str]
+    environment: dict[str, str]
+
+
+class Plan:
+    """What the runs of a session are told.
+
+    Args:
+        box: where they run.
         python: of the experiment's environment.
-        probe_key: with which probes sign.
         options: the caller's choices.
     """
 
-    def __init__(self, tree: Path, work: Path, python: Path, probe_key: str, options: ExecutionOptions) -> None:
-        self.tree = tree
-        self.work = work
+    def __init__(self, box: Box, python: Path, options: ExecutionOptions) -> None:
         self.python = python
-        self.probe_key = probe_key
         self.options = options
+        self.results = str(box.tree / RESULTS)
+        self.client = box.scratch / "client"
+        self._box = box
+        for name in ("client", "stand-ins", "matplotlib"):
+            (box.scratch / name).mkdir()
 
-    def probe(self, stage: Session, mode: str | None = None) -> dict[str, Any]:
-        """The settings of the probes of a stage."""
-        own = mode or stage.name
-        settings = {"bounds": {"rows": stage.bounds.rows}, "caps": {}} if own == "evaluation" else stage.bounds.settings()
-        return {
-            "tree": f"{self.tree}/",
-            "mode": own,
-            "scratch": str(self.work / "scratch"),
+    def starts(self, stage: Session, runs: Sequence[Run], contract: Contract) -> tuple[list[Start], Start | None]:
+        """The runs, and the evaluation where the stage has one."""
+        settings = self._give("probe.json", stage, stage.name if stage.name == "trial" else "rehearsal")
+        started = []
+        for run in runs:
+            arguments = [*stage.command.arguments(run.id, self.results), *stage.overrides]
+            started.append(self._start(run.id, stage.command.module, arguments, settings))
+        if not (stage.tracker and stage.evaluate and contract.evaluation.module):
+            return started, None
+        settings = self._give("evaluation.json", stage, "evaluation")
+        return started, self._start(EVALUATION, contract.evaluation.module, [*contract.evaluation.arguments], settings)
+
+    def _give(self, name: str, stage: Session, mode: str) -> Path:
+        """The settings of probes, in a file that runs can read and not write."""
+        bounds = {"bounds": {"rows": stage.bounds.rows}, "caps": {}} if mode == "evaluation" else stage.bounds.settings()
+        settings = {
+            "tree": f"{self._box.tree}/",
+            "mode": mode,
+            "scratch": str(self._box.scratch / "stand-ins"),
             "standins": list(STANDINS) if self.options.stand_ins else [],
             "plugins": self.options.stand_in_plugins or "",
-            **settings,
+            "alter": {} if mode == "evaluation" else dict(stage.alter),
+            **bounds,
         }
+        return self._box.give(name, json.dumps(settings))
 
-    def environment(self) -> dict[str, str]:
-        """Variables of every process of the session."""
-        return {"HYDRA_FULL_ERROR": "0", "MPLBACKEND": "Agg", "MPLCONFIGDIR": str(self.work / "matplotlib"), "TQDM_MININTERVAL": "1"}
-
-    def driver(self, stage: Session, runs: Sequence[Run], contract: Contract, key_descriptor: int) -> dict[str, Any]:
-        """The driver's order."""
-        results = str(self.tree / "results")
-        evaluation = None
-        if stage.tracker and contract.evaluation.module:
-            arguments = [part.replace("{results_dir}", results) for part in contract.evaluation.arguments]
-            evaluation = self._command("(evaluation)", contract.evaluation.module, arguments, "evaluation.json")
-        started = [self._run(run, stage, results) for run in runs]
-        return {
-            "key_descriptor": key_descriptor,
-            "tracker": str(self.work / "tracker") if stage.tracker else None,
-            "tracked": str(self.work / "tracked.json"),
-            "client": str(self.work / "client"),
-            "runs": started,
-            "run_ids": [run.id for run in runs],
-            "jobs": self.options.jobs or max(1, min(MOST_JOBS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)),
-            "evaluation": evaluation,
-            "keep_going": True,
-        }
-
-    def _run(self, run: Run, stage: Session, results: str) -> dict[str, Any]:
-        arguments = [*stage.command.arguments(run.id, results), *stage.overrides]
-        return self._command(run.id, stage.command.module, arguments, "probe.json")
-
-    def _command(self, label: str, module: str, arguments: list[str], settings: str) -> dict[str, Any]:
+    def _start(self, label: str, module: str, arguments: list[str], settings: Path) -> Start:
         environment = {
             "PYTHONPATH": str(PROBE),
-            "GONOGO_PROBE": str(self.work / settings),
-            "GONOGO_PROBE_KEY": self.probe_key,
+            "PYTHONNOUSERSITE": "1",  # the home is the runs' own: one must not put modules there that others would load at their start
             "PYTHONDONTWRITEBYTECODE": "1",
+            "GONOGO_PROBE": str(settings),
+            "GONOGO_LABEL": label,
+            "HYDRA_FULL_ERROR": "0",
+            "MPLBACKEND": "Agg",
+            "MPLCONFIGDIR": str(self._box.scratch / "matplotlib"),
+            "TQDM_MININTERVAL": "1",
         }
-        argv = [str(self.python), "-u", "-m", module, *arguments]
-        return {"label": label, "argv": argv, "cwd": str(self.tree), "env": environment, "seconds": self.options.run_timeout}
+        return Start(label, [str(self.python), "-u", "-m", module, *arguments], environment)
+
+    def jobs(self) -> int:
+        """How many runs at one time."""
+        return self.options.jobs or max(1, min(MOST_JOBS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1))

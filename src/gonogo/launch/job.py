@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from gonogo.launch.processes import noted
+
 GRACE = 10.0
+KEEPERS_GRACE = 8.0  # within which a job may end by itself when it is asked to
+KEEPER = Path(__file__).with_name("keeper.py")
+NOT_STARTED = 127
 STATES = ("waiting", "running", "done", "failed", "stopped", "skipped")
 
 
@@ -25,6 +31,7 @@ class Job:
         argv: the command; `cwd` where it starts; `env` what is added to the environment.
         log: the file that gets all it says, appended to.
         gpus: how many accelerators its run config asks for.
+        record: the file that says where it runs, for as long as it does.
     """
 
     label: str
@@ -33,6 +40,7 @@ class Job:
     env: dict[str, str] = field(default_factory=dict)
     log: str = ""
     gpus: int = 0
+    record: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,13 @@ class Event:
 
 
 class Executor(Protocol):
-    """An engine that carries jobs."""
+    """An engine that carries jobs.
+
+    Attributes:
+        is_here: it carries them on this machine alone.
+    """
+
+    is_here: bool
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """Carry the jobs; events come as they happen. Closing the iterator stops what runs."""
@@ -57,21 +71,21 @@ class Executor(Protocol):
 def carry_out(
     job: Job, more: dict[str, str] | None = None, on_start: Callable[[int], None] | None = None, cores: Iterable[int] = ()
 ) -> Event:
-    """Run a job here, to its end.
+    """Run a job here, to its end; it ends with this process, also when that is killed, and everything that it started with it.
 
     Args:
         job: the job.
         more: variables that its place gives it.
-        on_start: hears of the process's number, which leads a group of its own.
+        on_start: hears of the number of the process that stands over it, which leads a group of its own.
         cores: the processor's cores it may use; none for all.
     """
     started = time.monotonic()
-    chosen = set(cores)
+    keeper = [sys.executable, "-I", "-S", str(KEEPER), str(os.getpid()), str(KEEPERS_GRACE), ",".join(map(str, cores))]
     Path(job.log).parent.mkdir(parents=True, exist_ok=True)
     with open(job.log, "ab") as log:  # noqa: PTH123
         try:
             process = subprocess.Popen(
-                job.argv,
+                [*keeper, *job.argv],
                 cwd=job.cwd,
                 env={**os.environ, **job.env, **(more or {})},
                 stdin=subprocess.DEVNULL,
@@ -81,20 +95,21 @@ def carry_out(
             )
         except OSError as error:
             return Event(job.label, "failed", 0.0, None, f"it could not be started: {error}")
-        if chosen and hasattr(os, "sched_setaffinity"):
-            with suppress(OSError):
-                os.sched_setaffinity(process.pid, chosen)
-        if on_start is not None:
-            on_start(process.pid)
-        try:
-            code = process.wait()
-        except BaseException:
-            stop(process.pid)
-            process.wait()
-            raise
+        with noted(job.record, job.label, process.pid) if job.record else nullcontext():
+            if on_start is not None:
+                on_start(process.pid)
+            try:
+                code = process.wait()
+            except BaseException:
+                stop(process.pid)
+                process.wait()
+                raise
     seconds = time.monotonic() - started
     if code == 0:
         return Event(job.label, "done", seconds, 0)
+    said = last_line(job.log)
+    if code == NOT_STARTED and "could not be started" in said:
+        return Event(job.label, "failed", seconds, None, said)
     return Event(job.label, "failed", seconds, code, f"signal {-code} ended it" if code < 0 else f"exit code {code}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from gonogo.engine.running import chosen
-from gonogo.execution.environment import FILES, Environment, Settings, prepare
+from gonogo.execution.environment import Environment, of_experiment
+from gonogo.launch.credentials import has_credentials, uses_wandb
 from gonogo.launch.job import Event, Executor, Job, carry_out, last_line
-from gonogo.launch.results import Folder, content_of, keep_verdict, kept_verdict
+from gonogo.launch.lock import refuse_if_held
+from gonogo.launch.results import Folder, content_of, data_of, keep_verdict, kept_verdict
 from gonogo.launch.table import Board
 from gonogo.model import contract as contracts
 from gonogo.model import experiment as experiments
@@ -74,6 +77,9 @@ def launch(request: Request, pool: Pool) -> int:
     runs = chosen(collect_runs(experiment, contract), request.execution.runs)
     if not runs:
         raise UsageError(f"{request.path} has no runs: give the plan with --plan, or add the run configs.")
+    folder_path = Path(request.results).resolve()
+    refuse_if_held(folder_path)
+    tracked = _tracker_wanted(request, experiment)
     with pool:
         verdict = _gate(request, experiment, pool)
     _say(f"gate: {verdict.outcome}")
@@ -84,12 +90,15 @@ def launch(request: Request, pool: Pool) -> int:
             _say("Nothing was launched: mend that, or launch it all the same with --force.")
             return verdict.outcome.exit_code
     environment = _environment(request, experiment)
-    folder = Folder(Path(request.results).resolve())
-    content = content_of(experiment, *request.overrides)
-    folder.write_provenance(verdict, experiment, environment.interpreter, _configs(experiment, runs), sys.argv[1:])
+    folder = Folder(folder_path)
     try:
-        with _tracking(request, folder) as variables:
-            return _carry(_Launch(request, experiment, contract, runs, environment, folder, content, variables))
+        with folder.held() as left:
+            if left:
+                _say(f"An earlier launch had left these running; they were ended: {', '.join(left)}.")
+            content = content_of(experiment, *request.overrides, results=folder.path)
+            folder.write_provenance(verdict, experiment, environment.interpreter, _configs(experiment, runs), sys.argv[1:])
+            with _tracking(tracked, folder) as variables:
+                return _carry(_Launch(request, experiment, contract, runs, environment, folder, content, variables))
     except KeyboardInterrupt:
         _say("Stopped; the same command goes on from here.")
         return INTERRUPTED
@@ -109,13 +118,13 @@ class _Launch:
     def job(self, label: str, module: str, arguments: list[str], gpus: int = 0) -> Job:
         """A command of the experiment as a job."""
         argv = (str(self.environment.interpreter.python), "-u", "-m", module, *arguments)
-        return Job(label, argv, str(self.experiment.root), self.variables, self.folder.log(label), gpus)
+        return Job(label, argv, str(self.experiment.root), self.variables, self.folder.log(label), gpus, self.folder.record(label))
 
 
 def _carry(launch: _Launch) -> int:
     """The runs that are not finished, then the evaluation of all that are."""
     folder, command = launch.folder, launch.contract.commands["full"]
-    finished = folder.finished(launch.content)
+    finished = folder.finished(launch.content, data_of(launch.experiment.root))
     results = str(folder.path)
     jobs = [
         launch.job(run.id, command.module, [*command.arguments(run.id, results), *launch.request.overrides], _gpus(run))
@@ -133,6 +142,8 @@ def _carry(launch: _Launch) -> int:
             folder.note(event.label, event.state, launch.content, seconds=round(event.seconds, 1), reason=event.reason)
             if event.state == "failed":
                 failed.append(event.label)
+            elif event.state == "done":
+                folder.note_data(data_of(launch.experiment.root))
         if failed or not launch.contract.evaluation.module:
             board.hear(Event(EVALUATION, "skipped", reason="not every run ended well" if failed else "the contract has none"))
         else:
@@ -151,7 +162,8 @@ def _carry(launch: _Launch) -> int:
 
 def _gate(request: Request, experiment: Experiment, pool: Pool) -> Verdict:
     """A verdict through the rehearsal: one of the same content that is kept, else a new one."""
-    content = content_of(experiment, request.execution.model_dump_json())
+    data = json.dumps(data_of(experiment.root), sort_keys=True)
+    content = content_of(experiment, request.execution.model_dump_json(), data, results=Path(request.results).resolve())
     kept = kept_verdict(content)
     if kept is not None:
         _say("gate: a verdict of the same content is kept")
@@ -169,25 +181,39 @@ def _gate(request: Request, experiment: Experiment, pool: Pool) -> Verdict:
 
 
 def _environment(request: Request, experiment: Experiment) -> Environment:
-    python = request.execution.python
-    files = {name: text for name in FILES if (text := experiment.text(name)) is not None}
-    found = prepare(files, Settings(python=Path(python) if python else None))
+    found = of_experiment(experiment, request.execution)
     if not isinstance(found, Environment):
         raise StageError(f"the environment can't be made: {found.reason}")
     return found
 
 
+def _tracker_wanted(request: Request, experiment: Experiment) -> bool:
+    """Whether the runs log to a tracker of gonogo's own: asked for, or since they could not log to W&B.
+
+    Raises:
+        UsageError: they could log nowhere.
+    """
+    if request.tracker or not uses_wandb(experiment) or has_credentials():
+        return request.tracker
+    lacking = "There are no credentials for W&B (WANDB_API_KEY, or what `wandb login` writes)"
+    if not request.executor.is_here:
+        raise UsageError(f"{lacking}, and a tracker on this machine can't be reached from others: set WANDB_API_KEY or WANDB_MODE.")
+    _say(f"{lacking}: the runs log to gonogo's own tracker, as with --tracker.")
+    return True
+
+
 @contextmanager
-def _tracking(request: Request, folder: Folder) -> Iterator[dict[str, str]]:
+def _tracking(wanted: bool, folder: Folder) -> Iterator[dict[str, str]]:
     """The variables that lead the client to a local tracker, where one is wanted; its data stay with the results."""
-    if not request.tracker:
+    if not wanted:
         yield {}
         return
     from gonogo.tracker import running
 
-    client = folder.own / "wandb"
+    client, data = folder.own / "wandb", folder.own / "tracker"
     client.mkdir(exist_ok=True)
-    with running(folder.own / "tracker") as tracker:
+    with running(data) as tracker:
+        _say(f"tracker: {tracker.url}/login?key={tracker.api_key} while this lasts, then: gonogo tracker --data {shlex.quote(str(data))}")
         yield {**tracker.environment(client), "WANDB_SILENT": "true"}
 
 

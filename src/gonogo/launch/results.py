@@ -6,32 +6,89 @@ import hashlib
 import json
 import os
 import platform
+import stat
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from gonogo.execution.environment import cache_folder
 from gonogo.execution.interpreter_folders import Interpreter
+from gonogo.launch.commit import commit_of
+from gonogo.launch.lock import OWN, only_launch
+from gonogo.launch.processes import end_what_is_left
 from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
 from gonogo.model.verdict import Verdict
+from gonogo.report import plain
 from gonogo.system.version import __version__
 
-OWN = ".gonogo"
+RUNNING = "running"
+CACHE = ".cache"
+MOST_READ = 1_000_000  # bytes of a file whose content is looked at
 FRESH_DAYS = 7
 
 
-def content_of(experiment: Experiment, *more: str) -> str:
-    """A short name for the content of an experiment: every file that gonogo reads, the plan, and what else matters."""
+def content_of(experiment: Experiment, *more: str, results: Path | None = None) -> str:
+    """A short name for the content of an experiment: every file of it, the plan, and what else matters.
+
+    What is under version control, installed or written by runs (`SKIPPED_FOLDERS`) is none of it; for data see `data_of`.
+
+    Args:
+        experiment: the experiment.
+        more: what else matters.
+        results: a folder that is not its content, though it may be in its folder.
+    """
     digest = hashlib.sha256(__version__.encode())
     for path in sorted(experiment.files):
-        digest.update(f"\0{path}\0{experiment.text(path) or ''}".encode("utf-8", "surrogatepass"))
+        content = _content(experiment, path, results)
+        if content is not None:
+            digest.update(f"\0{path}\0{content}".encode("utf-8", "surrogatepass"))
     plan = experiment.plan.model_dump_json(exclude={"path"}) if experiment.plan else ""
     digest.update("\0".join([plan, *more]).encode("utf-8", "surrogatepass"))
     return digest.hexdigest()[:24]
+
+
+def _content(experiment: Experiment, path: str, results: Path | None) -> str | None:
+    """What stands for the content of a file; None for a result."""
+    text = experiment.text(path)
+    if experiment.root is None:
+        return text or ""
+    file = experiment.root / path
+    if results is not None and file.is_relative_to(results):
+        return None
+    return text if text is not None else stamp(file)
+
+
+def stamp(path: Path) -> str:
+    """What changes when a file does: its content where it is small, else its size and the time of its last change."""
+    try:
+        if path.is_symlink():
+            return f"link {path.readlink()}"
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            return f"no file {stat.S_IFMT(about.st_mode)}"
+        if about.st_size > MOST_READ:
+            return f"{about.st_size} {about.st_mtime_ns}"
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        return f"unreadable {error.errno}"
+
+
+def data_of(root: Path | None) -> dict[str, str]:
+    """The stamps of the files below `.cache`, where the contract wants data; empty files, which only lock, are left out."""
+    found: dict[str, str] = {}
+    for folder, folders, names in os.walk(root / CACHE, followlinks=False) if root is not None else ():
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder, name)
+            with suppress(OSError):
+                if path.lstat().st_size:
+                    found[path.relative_to(root or path).as_posix()] = stamp(path)
+    return found
 
 
 def kept_verdict(content: str) -> Verdict | None:
@@ -79,23 +136,52 @@ class Folder:
         """The file that gets what a run says."""
         return str(self.own / "logs" / f"{label.replace('/', '_')}.log")
 
-    def finished(self, content: str) -> set[str]:
-        """The runs that have finished with this content."""
+    def record(self, label: str) -> str:
+        """The file that says where a run is at work."""
+        return str(self.own / RUNNING / f"{label.replace('/', '_')}.json")
+
+    @contextmanager
+    def held(self) -> Iterator[list[str]]:
+        """Have the folder for this launch alone; gives the names of what an earlier one had left running, which has been ended.
+
+        Raises:
+            UsageError: another launch has it, or something may still run that can't be ended.
+        """
+        with only_launch(self.path):
+            yield end_what_is_left(self.own / RUNNING)
+
+    def finished(self, content: str, data: Mapping[str, str]) -> set[str]:
+        """The runs that have finished with this content, none if data have changed or gone that were there when one of them had.
+
+        Data that have come since are no matter: runs fetch them.
+        """
+        known = self._read("data.json")
+        if any(data.get(path) != stamped for path, stamped in known.items()):
+            return set()
         return {label for label, entry in self._state().items() if entry.get("content") == content and entry.get("state") == "done"}
+
+    def note_data(self, data: Mapping[str, str]) -> None:
+        """Note what data are there now that a run has finished."""
+        self._write("data.json", dict(data))
 
     def note(self, label: str, state: str, content: str, **more: Any) -> None:
         """Note what became of a run."""
-        entries = self._state() | {label: {"state": state, "content": content, "at": round(time.time(), 1), **more}}
-        part = self.own / f"launch.json.{os.getpid()}.part"
-        part.write_text(json.dumps(entries, indent=1), "utf-8")
-        part.replace(self.own / "launch.json")
+        self._write("launch.json", self._state() | {label: {"state": state, "content": content, "at": round(time.time(), 1), **more}})
 
     def _state(self) -> dict[str, dict[str, Any]]:
+        return {label: entry for label, entry in self._read("launch.json").items() if isinstance(entry, dict)}
+
+    def _read(self, name: str) -> dict[str, Any]:
         try:
-            found = json.loads((self.own / "launch.json").read_text("utf-8"))
+            found = json.loads((self.own / name).read_text("utf-8"))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+    def _write(self, name: str, data: dict[str, Any]) -> None:
+        part = self.own / f"{name}.{os.getpid()}.part"
+        part.write_text(json.dumps(data, indent=1), "utf-8")
+        part.replace(self.own / name)
 
     def write_provenance(
         self, verdict: Verdict, experiment: Experiment, interpreter: Interpreter, configs: dict[str, Any], argv: Sequence[str]
@@ -108,15 +194,15 @@ class Folder:
         configs_folder.mkdir(exist_ok=True)
         for label, config in configs.items():
             name = label.replace("/", "_")
-            (configs_folder / f"{name}.json").write_text(json.dumps(config, indent=1, default=str, ensure_ascii=False), "utf-8")
+            (configs_folder / f"{name}.json").write_text(plain.to_json(config, indent=1), "utf-8")
         lock = experiment.text("uv.lock")
         if lock is not None:
             (self.own / "uv.lock").write_text(lock, "utf-8")
-        (self.own / "environment.txt").write_text(_installed(interpreter), "utf-8")
+        (self.own / "environment.txt").write_text(plain.block(_installed(interpreter)), "utf-8")
         machine = {
             "gonogo": __version__,
             "command": list(argv),
-            "commit": _commit(experiment.root),
+            "commit": commit_of(experiment.root),
             "python": str(interpreter.python),
             "platform": platform.platform(),
             "machine": platform.machine(),
@@ -132,17 +218,3 @@ def _installed(interpreter: Interpreter) -> str:
     code = "import importlib.metadata as m; print('\\n'.join(sorted(f'{d.metadata[\"Name\"]}=={d.version}' for d in m.distributions())))"
     done = subprocess.run([str(interpreter.python), "-I", "-c", code], capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 else f"unknown: {done.stderr.strip()[-200:]}\n"
-
-
-def _commit(root: Path | None) -> str | None:
-    """The commit that the experiment's folder is at, with `-dirty` where files are changed; None where it is under no version control."""
-    if root is None:
-        return None
-    try:
-        found = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-        changed = subprocess.run(["git", "-C", str(root), "status", "--porcelain", "--", "."], capture_output=True, text=True, check=False)
-    except OSError:
-        return None
-    if found.returncode:
-        return None
-    return found.stdout.strip() + ("-dirty" if changed.stdout.strip() else "")

@@ -23,7 +23,7 @@ DEFAULT = "trial-mode"
 GROUP = "gonogo.contracts"
 FEW = 4  # required files that speak for a contract
 HYDRA_PROGRAM = re.compile(
-    r"\bhydra\.(?:main|initialize|compose)\b|^\s*from\s+hydra\s+import\s+.*\b(?:main|compose|initialize)\b", re.MULTILINE
+    r"\bhydra\.(?:main|initialize|compose)\b|^[ \t]*+from[ \t]++hydra[ \t]++import\b.*\b(?:main|compose|initialize)\b", re.MULTILINE
 )
 
 
@@ -250,16 +250,14 @@ def detect(experiment: Experiment) -> tuple[Contract, str]:
 
 def _signs(contract: Contract, experiment: Experiment) -> list[str]:
     """What in the files speaks for a contract with documented runs."""
-    from gonogo.documents.yaml import parse_yaml
-
     found = []
     folder = contract.hydra.run_dirs[0]
     configs = [file for file in experiment.with_suffix(".yaml", ".yml") if file.path.rpartition("/")[0] == folder]
     if configs:
         found.append(f"there are run configs in {folder}/")
-    if any(contract.run_config.identity in parse_yaml(file.text or "").top_level_keys() for file in configs[:FEW]):
+    if any(contract.run_config.identity in experiment.yaml(file.path).top_level_keys() for file in configs[:FEW]):
         found.append(f"they have the key '{contract.run_config.identity}'")
-    shared = parse_yaml(experiment.text(f"{contract.hydra.config_dir}/{contract.hydra.config_name}.yaml") or "")
+    shared = experiment.yaml(f"{contract.hydra.config_dir}/{contract.hydra.config_name}.yaml")
     if contract.trial.key in shared.top_level_keys():
         found.append(f"the shared config has the key '{contract.trial.key}'")
         value = str(shared.get((contract.trial.key,), "")).lower()

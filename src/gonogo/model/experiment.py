@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gonogo.documents.encoding import decode_python
 from gonogo.documents.json import parse_json
+from gonogo.documents.yaml import YamlDocument, YamlError, parse_yaml
 from gonogo.model import plan as plans
 from gonogo.model.errors import UsageError
 from gonogo.model.plan import Plan
 
 MAX_TEXT_BYTES = 2_000_000
-MAX_BUNDLE_BYTES = 64_000_000
+MAX_ALL_BYTES = 32_000_000
+MAX_BUNDLE_BYTES = 32_000_000
 MAX_FILES = 20_000
 # Sources; and what tells how they are meant to be started, and which folders come from elsewhere.
-TEXT_SUFFIXES = (".py", ".pyi", ".yaml", ".yml", ".toml", ".md", ".sh", ".gitmodules")
+TEXT_SUFFIXES = (".py", ".pyi", ".yaml", ".yml", ".toml", ".md", ".rst", ".sh", ".bash", ".sbatch", ".slurm", ".job", ".gitmodules")
+# Build files, requirements, and what starts programs, by name.
+TEXT_NAMES = re.compile(
+    r"(?:^|/)(?:GNUmakefile|[Mm]akefile|[Jj]ustfile|Dockerfile|launch\.json|setup\.cfg|tox\.ini|CMakeLists\.txt|meson\.build|Cargo\.toml"
+    r"|requirements/[\w.-]+\.(?:txt|in)|[\w.-]*requirements?[\w.-]*\.(?:txt|in)|constraints?[\w.-]*\.txt)$"
+)
 # Never part of an experiment, and possibly huge: not even listed.
 SKIPPED_FOLDERS = frozenset(
     {".git", ".venv", "venv", "node_modules", "__pycache__", ".cache", "outputs", "multirun", "wandb", ".mypy_cache", ".ruff_cache"}
@@ -38,11 +47,23 @@ PLAN_NAMES = ("plan.yaml", "plan.yml", "plan.json")
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file. `text` is None where it was not wanted (`problem` None) or could not be read (`problem` says why)."""
+    """One file.
+
+    Attributes:
+        path: relative to the root.
+        text: None where it was not wanted (`problem` None) or could not be read.
+        problem: why it could not be read, a clause without its subject.
+        is_limit: the problem is that gonogo does not read so much.
+        encoding_problem: what is wrong with the encoding that a Python file declares, empty if nothing is, and
+        encoding_line: where it declares it.
+    """
 
     path: str
     text: str | None = None
     problem: str | None = None
+    is_limit: bool = False
+    encoding_problem: str = ""
+    encoding_line: int = 1
 
 
 @dataclass
@@ -69,6 +90,15 @@ class Experiment:
         """The text of a file, None if it is absent or was not read."""
         file = self.files.get(path)
         return file.text if file else None
+
+    def yaml(self, path: str) -> YamlDocument:
+        """A file as YAML: empty if it is absent, with an error if it could not be read."""
+        file = self.files.get(path)
+        if file is None:
+            return YamlDocument()
+        if file.problem is not None:
+            return YamlDocument(error=YamlError(f"the file {file.problem}", 1, 1, file.is_limit))
+        return parse_yaml(file.text or "")
 
     def with_suffix(self, *suffixes: str) -> Iterator[SourceFile]:
         """The readable files with one of these suffixes, by path."""
@@ -120,13 +150,17 @@ def from_folder(root: Path, plan: Plan | None = None) -> Experiment:
     """Read a folder. Symbolic links are not followed out of the tree; a plan in or beside the folder is used when none is given."""
     root = root.resolve()
     experiment = Experiment(name=root.name or str(root), files={}, plan=plan, root=root)
+    size = 0
     for path in _walk(root):
         if len(experiment.files) >= MAX_FILES:
             raise UsageError(f"{root} has more than {MAX_FILES} files: is it the folder of one experiment?")
         relative = path.relative_to(root).as_posix()
         if any(0xDC80 <= ord(character) <= 0xDCFF for character in relative):
             relative = relative.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        experiment.files[relative] = _read(path, relative, root)
+        file = experiment.files[relative] = _read(path, relative, root)
+        size += len(file.text or "")
+        if size > MAX_ALL_BYTES:
+            raise UsageError(f"{root} has more than {MAX_ALL_BYTES // 1_000_000} MB of sources: is it the folder of one experiment?")
     if plan is None:
         _find_plan(root, experiment)
     return experiment
@@ -158,11 +192,11 @@ def from_bundle(data: bytes, name: str, plan: Plan | None = None) -> Experiment:
             continue  # absent: STR101 says so
         if not isinstance(value, str):
             raise UsageError(f"{name}: '{key}' must be a text, not {type(value).__name__}.")
-        experiment.files[path] = _checked(path, value)
+        experiment.files[path] = source_file(path, value)
     for key in BUNDLE_RUN_KEYS:
         for run_id, text in _bundle_runs(bundle.get(key), name, key):
             path = f"config/run/{run_id}.yaml"
-            experiment.files[path] = _checked(path, text)
+            experiment.files[path] = source_file(path, text)
     if plan is None and "plan" in bundle:
         experiment.plan = plans.from_data(bundle["plan"], f"in {name}")
     known = {*BUNDLE_PATHS, *BUNDLE_RUN_KEYS, "plan"}
@@ -188,24 +222,44 @@ def _bundle_runs(value: Any, name: str, key: str) -> Iterator[tuple[str, str]]:
         yield run_id, text
 
 
-def _checked(path: str, text: str) -> SourceFile:
-    size = len(text.encode("utf-8", "surrogatepass"))
-    if size > MAX_TEXT_BYTES:
-        return SourceFile(path, problem=_too_large(size))
-    return SourceFile(path, text.encode("utf-8", "replace").decode("utf-8"))
+def source_file(path: str, text: str) -> SourceFile:
+    """A file whose text is at hand, read as if it had been written to a disk."""
+    data = text.encode("utf-8", "replace")
+    return _too_large(path, len(data)) if len(data) > MAX_TEXT_BYTES else _decoded(path, data)
+
+
+def _decoded(path: str, data: bytes) -> SourceFile:
+    try:
+        if not path.endswith((".py", ".pyi")):
+            return SourceFile(path, data.decode("utf-8-sig"))
+        found = decode_python(data)
+    except UnicodeDecodeError as error:
+        return SourceFile(path, problem=f"is not UTF-8 text (byte {error.start})")
+    problem = found.problem if found.text is None else None
+    return SourceFile(path, found.text, problem, encoding_problem=found.problem, encoding_line=found.line)
 
 
 def _walk(root: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(root, followlinks=False):
         here = Path(folder)
         links = [name for name in folders if (here / name).is_symlink()]
-        folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS and name not in links)
+        wanted = (name for name in folders if name not in SKIPPED_FOLDERS or (name == "wandb" and not _is_of_client(here / name)))
+        folders[:] = sorted(name for name in wanted if name not in links)
         for name in sorted([*names, *links]):
             yield here / name
 
 
+def _is_of_client(folder: Path) -> bool:
+    """Whether W&B's client wrote a folder: a config group or a package may be called `wandb` as well."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except OSError:
+        return True
+    return not any(name.endswith((".py", ".yaml", ".yml")) for name in names)
+
+
 def _read(path: Path, relative: str, root: Path) -> SourceFile:
-    wanted = relative.endswith(TEXT_SUFFIXES)
+    wanted = relative.endswith(TEXT_SUFFIXES) or TEXT_NAMES.search(relative) is not None
     try:
         if path.is_symlink():
             target = path.resolve(strict=True)
@@ -218,11 +272,7 @@ def _read(path: Path, relative: str, root: Path) -> SourceFile:
         if not wanted:
             return SourceFile(relative)
         size = path.stat().st_size
-        if size > MAX_TEXT_BYTES:
-            return SourceFile(relative, problem=_too_large(size))
-        return SourceFile(relative, path.read_bytes().decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        return SourceFile(relative, problem=f"is not UTF-8 text (byte {error.start})")
+        return _too_large(relative, size) if size > MAX_TEXT_BYTES else _decoded(relative, path.read_bytes())
     except (OSError, RuntimeError) as error:  # RuntimeError: a symlink loop, before Python 3.13
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "a loop of symbolic links"
         return SourceFile(relative, problem=f"can't be read: {reason}")
@@ -244,5 +294,6 @@ def _read_capped(stream: Any, name: str) -> bytes:
     return data
 
 
-def _too_large(size: int) -> str:
-    return f"is too large to be source ({size / 1e6:.1f} MB; at most {MAX_TEXT_BYTES / 1e6:.0f} MB is read)"
+def _too_large(path: str, size: int) -> SourceFile:
+    most = f"at most {MAX_TEXT_BYTES / 1e6:.0f} MB of a file is read"
+    return SourceFile(path, problem=f"is too large to be source ({size / 1e6:.1f} MB; {most})", is_limit=True)

@@ -38,12 +38,13 @@ class Stage(StrEnum):
     COMPOSE = "compose"
     TRIAL = "trial"
     REHEARSAL = "rehearsal"
+    CHALLENGE = "challenge"
     ADVISE = "advise"
 
     @property
     def runs_code(self) -> bool:
         """Whether the stage runs the experiment's code."""
-        return self in (Stage.TRIAL, Stage.REHEARSAL)
+        return self in (Stage.TRIAL, Stage.REHEARSAL, Stage.CHALLENGE)
 
 
 class Location(BaseModel):

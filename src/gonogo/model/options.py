@@ -49,6 +49,8 @@ class AiOptions(_Options):
     Attributes:
         key_variable: the environment variable with the key; `keyring_service`: the service under which the keyring has it.
         samples: how often it is asked; a claim counts if most of the answers make it.
+        context_tokens: how much the model holds, prompt and answer together; None to ask the server.
+        timeout: seconds that the whole review may take, whatever has to be tried again.
         budget_usd: what one review may cost at most; `budget_tokens`: how many tokens it may take, both ways together.
         templates: a folder with templates instead of gonogo's own.
     """
@@ -63,7 +65,8 @@ class AiOptions(_Options):
     samples: int = Field(default=1, ge=1, le=9)
     max_output_tokens: int = Field(default=8000, ge=100)
     max_input_characters: int = Field(default=400_000, ge=1000)
-    timeout: float = Field(default=180.0, gt=0)
+    context_tokens: int | None = Field(default=None, ge=512)
+    timeout: float = Field(default=120.0, gt=0)
     retries: int = Field(default=3, ge=0, le=10)
     budget_usd: float | None = Field(default=None, ge=0)
     budget_tokens: int | None = Field(default=None, ge=0)

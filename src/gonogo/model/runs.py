@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gonogo.documents.yaml import YamlDocument, parse_yaml
 from gonogo.model.contract import Contract
@@ -21,6 +21,7 @@ class Run:
         text: the YAML.
         planned: the plan's entry.
         from_plan: the config's text comes from the plan, not from a file of the experiment.
+        unread: the document of a file that could not be read; its error says why.
     """
 
     id: str
@@ -28,11 +29,12 @@ class Run:
     text: str
     planned: PlannedRun | None
     from_plan: bool
+    unread: YamlDocument | None = field(default=None, compare=False)
 
     @property
     def document(self) -> YamlDocument:
         """The run config as YAML."""
-        return parse_yaml(self.text)
+        return self.unread or parse_yaml(self.text)
 
     def section(self, name: str) -> tuple[str, ...]:
         """Where a section stands in this file: at the top, or under the one top-level key that wraps the file (`run:`)."""
@@ -57,19 +59,25 @@ class Run:
 
 def collect_runs(experiment: Experiment, contract: Contract) -> list[Run]:
     """The runs of the plan in its order, then run configs of the tree that it does not list."""
-    files = {run_id: file for file in experiment.with_suffix(".yaml", ".yml") if (run_id := contract.run_id_of(file.path)) is not None}
+    paths = {run_id: path for path in sorted(experiment.files) if (run_id := contract.run_id_of(path)) is not None}
     found = []
     for planned in experiment.plan.runs if experiment.plan else []:
-        file = files.pop(planned.run_id, None)
-        if file is not None:
-            found.append(Run(planned.run_id, file.path, file.text or "", planned, from_plan=False))
+        path = paths.pop(planned.run_id, None)
+        if path is not None:
+            found.append(_run_of(experiment, planned.run_id, path, planned))
         elif planned.config_yaml is not None:
             path = f"{_run_dir(experiment, contract)}/{planned.run_id}.yaml"
             found.append(Run(planned.run_id, path, planned.config_yaml, planned, from_plan=True))
         else:
             found.append(Run(planned.run_id, None, "", planned, from_plan=False))
-    found.extend(Run(run_id, file.path, file.text or "", None, from_plan=False) for run_id, file in files.items())
+    found.extend(_run_of(experiment, run_id, path, None) for run_id, path in paths.items())
     return found
+
+
+def _run_of(experiment: Experiment, run_id: str, path: str, planned: PlannedRun | None) -> Run:
+    """A run with a config of its own in the tree."""
+    text = experiment.text(path)
+    return Run(run_id, path, text or "", planned, from_plan=False, unread=experiment.yaml(path) if text is None else None)
 
 
 def _run_dir(experiment: Experiment, contract: Contract) -> str:

@@ -46,6 +46,29 @@ class StageReport(BaseModel):
     runs: list[RunReport] = Field(default=[], description="Of a stage that runs the experiment: its runs in order, and the evaluation")
 
 
+class CellReport(BaseModel):
+    """What one alteration did to one number."""
+
+    state: str = Field(description="moved, same or not tried")
+    reason: str = Field(default="", description="Why it was not tried, or how it is known")
+
+
+class NumberReport(BaseModel):
+    """A number of a run or of the evaluation, and what each alteration did to it."""
+
+    subject: str = Field(description="The run's id, or evaluation")
+    name: str = Field(description="The key it is logged under, `path: key` in a file, or (losses), (updates), (predictions)")
+    value: float | None = Field(description="The last value in the rehearsal, None if it is not finite")
+    cells: dict[str, CellReport] = Field(description="By alteration: again, seed, labels, inputs, outputs, tracker, missing")
+
+
+class ChallengeReport(BaseModel):
+    """The matrix of a challenge: number by alteration."""
+
+    numbers: list[NumberReport] = []
+    not_tried: dict[str, str] = Field(default={}, description="Alterations that could not be tried at all, and why")
+
+
 class Suppressed(BaseModel):
     """A finding that does not count, who said so, and why."""
 
@@ -80,7 +103,32 @@ class ReviewReport(BaseModel):
     output_tokens: int = 0
     usd: float | None = Field(default=None, description="The price, if the caller said what a token costs")
     seconds: float = 0.0
+    context_tokens: int | None = Field(default=None, description="What the model holds, if that is known")
+    left_out: list[str] = Field(default=[], description="What the prompt had no room for")
     claims: list[ReviewedClaim] = []
+
+
+class NumberSource(BaseModel):
+    """One source of a reported number."""
+
+    origin: str = Field(
+        description="model, labels, inputs, data, loss, runs (of the tracker), files, config, constant, random, clock or unknown"
+    )
+    path: str
+    line: int
+
+
+class Number(BaseModel):
+    """A number that a script reports, and where the data flow of its value begins."""
+
+    key: str = Field(description="Dots between the parts of a nested key, `*` for what is not known of it")
+    how: str = Field(description="logged (to W&B), summary (of the run at W&B) or written (as JSON)")
+    path: str
+    line: int
+    origins: list[str] = Field(description="Kinds of the sources of the value")
+    decided_by: list[str] = Field(default=[], description="Kinds of what decides between several values, beyond the origins")
+    complete: bool = Field(description="Whether there surely are no other sources")
+    sources: list[NumberSource] = Field(default=[], description="Where the sources stand, the first few of each kind")
 
 
 class Verdict(BaseModel):
@@ -99,6 +147,8 @@ class Verdict(BaseModel):
     )
     notes: list[str] = []
     review: ReviewReport | None = None
+    challenge: ChallengeReport | None = None
+    numbers: list[Number] = Field(default=[], description="What the scripts report, and where it comes from as far as the code tells")
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -1,4 +1,7 @@
-"""Many experiments at once: a small pool of processes that judge, each bounded in time, none able to take the others along."""
+"""Many experiments at once: a small pool of processes that judge, each bounded in time, none able to take the others along.
+
+Ours, and not `concurrent.futures` or pebble: a worker that is late is asked for what it has found so far before it is ended.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ class _Worker:
 
     def __init__(self, temporary: str, debug: bool) -> None:
         self.process = subprocess.Popen(
-            command("gonogo.pool.worker"),
+            command("gonogo.pool.worker", ends_with_us=True),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if debug else subprocess.DEVNULL,

@@ -111,8 +111,7 @@ def judged(task: dict[str, Any], options: CheckOptions, composer: Composer, repl
 
 def _listener(options: CheckOptions, replies: TextIO) -> Callable[[str, str, str, str], None]:
     """Passes on what goes on in the stages that run the experiment, and how long it may stay silent until something must be heard again."""
-    asking = options.ai.timeout * (options.ai.retries + 1) * 2 * options.ai.samples
-    silence = {"environment": options.execution.environment_timeout, "advise": asking}
+    silence = {"environment": options.execution.environment_timeout, "advise": options.ai.timeout}
 
     def hear(stage: str, run: str, what: str, text: str) -> None:
         _send(replies, {"progress": [stage, run, what, text], "silence": silence.get(stage, options.execution.run_timeout)})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib import resources
 from typing import Any
 
 from gonogo.model.verdict import Verdict
+from gonogo.report import plain
 
 # What a reader looks for first comes first.
 LEADING = ("is_code_ready", "code_issue", "schema_version", "experiment", "outcome")
@@ -16,18 +16,18 @@ SCHEMA_FILE = "verdict.schema.json"
 
 def as_dict(verdict: Verdict) -> dict[str, Any]:
     """The verdict as JSON data, the contract's two fields first."""
-    return _ordered(verdict.model_dump(mode="json"))
+    return _ordered(plain.data(verdict.model_dump(mode="json")))
 
 
 def document(verdicts: Sequence[Verdict]) -> str:
     """Indented JSON: an object for one verdict, an array for several."""
     data = [as_dict(verdict) for verdict in verdicts]
-    return json.dumps(data[0] if len(data) == 1 else data, indent=2, ensure_ascii=False)
+    return plain.to_json(data[0] if len(data) == 1 else data, indent=2)
 
 
 def line(verdict: Verdict) -> str:
     """The verdict as one line of JSON."""
-    return json.dumps(as_dict(verdict), ensure_ascii=False)
+    return plain.to_json(as_dict(verdict))
 
 
 def make_schema() -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Live:
         if what == "end":
             self._running.pop(key, None)
             if run:
-                self._show(f"{label}: {text or 'ended'}, {seconds:.1f} s")
+                self._show(f"{label}: {plain.line(text) or 'ended'}, {seconds:.1f} s")
         if self._console.is_terminal:
             self._update(f"{label}  {seconds:.0f} s  {plain.line(text)[:WIDTH]}")
 

@@ -51,6 +51,10 @@ class Claim(BaseModel):
     )
     fix: str = Field(default="", description="what to do, one sentence")
 
+    def texts(self) -> list[str]:
+        """Every text of the claim."""
+        return [value for _, value in self if isinstance(value, str)]
+
 
 class Answer(BaseModel):
     """A reviewer's whole answer."""

@@ -9,8 +9,8 @@ from gonogo.model.finding import Finding
 from gonogo.reviewer.claims import Claim
 from gonogo.reviewer.verify import _CHECKS, Known, Standing
 
-_NUMBERED = re.compile(r"(?m)^\s*(?:\(?\d{1,2}[.)]|[-*•])\s+")
-_FILE = re.compile(r"[\w/.-]+\.(?:py|ya?ml|toml|json)\b")
+_NUMBERED = re.compile(r"(?m)^[ \t]*+(?:\(?\d{1,2}[.)]|[-*•])\s+")
+_FILE = re.compile(r"(?<![\w/.-])[\w/.-]+\.(?:py|ya?ml|toml|json)\b")
 _NAMED = re.compile(r"`([^`]+)`|\b((?:cfg|config)(?:\.\w+)+)\b")
 # What a sentence speaks of, by its words; all that fit are looked into.
 _WORDS: tuple[tuple[str, str], ...] = (
@@ -101,5 +101,5 @@ def _bare(name: str) -> str:
 
 def _telling(text: str) -> set[str]:
     """Words that tell one thing from another: names with an underscore, and a few of the trade."""
-    words = set(re.findall(r"[a-z]+_[a-z_]+", text.lower()))
+    words = set(re.findall(r"(?<![a-z])[a-z]+_[a-z_]+", text.lower()))
     return words | {word for word in ("optuna", "cache", "checkpoint", "local", "trial") if word in text.lower()}

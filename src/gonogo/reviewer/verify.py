@@ -12,10 +12,12 @@ from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.modules import Module
 from gonogo.compose.client import Composition
+from gonogo.documents.lines import split_lines
 from gonogo.model.contract import Contract
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Finding
 from gonogo.model.verdict import StageReport
+from gonogo.report import plain
 from gonogo.reviewer.claims import Claim
 
 NEAR = 4  # lines that a quote may be off
@@ -91,7 +93,7 @@ def quoted_at(claim: Claim, experiment: Experiment) -> int | None:
     wanted = [_squeezed(part) for part in claim.quote.splitlines() if _squeezed(part)]
     if text is None or not wanted or sum(map(len, wanted)) < SHORTEST:
         return None
-    lines = [_squeezed(line) for line in text.splitlines()]
+    lines = [_squeezed(plain.line(line)) for line in split_lines(text)]  # as the reviewer was shown them
     for line in sorted(range(1, len(lines) + 1), key=lambda number: (abs(number - claim.line), number)):
         if abs(line - claim.line) > NEAR:
             return None
@@ -109,7 +111,7 @@ def _where_instead(claim: Claim, experiment: Experiment) -> str:
     text = experiment.text(claim.path)
     if text is None:
         return f"there is no {claim.path}"
-    lines = text.splitlines()
+    lines = split_lines(text)
     places = [number for number, line in enumerate(lines, 1) if _squeezed(claim.quote) and _squeezed(claim.quote) in _squeezed(line)]
     if places:
         return f"the quote stands at line {places[0]}, not near line {claim.line}"

@@ -2,8 +2,8 @@
 
 A rule file holds one function under `@rule(...)`, whose parameters name the facts it needs (`gonogo.engine.facts`), whose docstring has the
 headings *What it does*, *Why it matters* and *Instead*, and which yields a `Violation` for each thing it finds. Beside it stand `BAD` and
-`GOOD`: small changes to the golden experiment (`tests/golden`) that make the rule fire once, on the line that ends with the marker, and
-that leave it silent. They are the test and the example.
+`GOOD`: small changes to the golden experiment (`tests/golden`) or, for rules about any program, small programs (`program`). The bad ones
+make the rule fire once, on the line that ends with the marker; the good ones leave it silent. They are the test and the example.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from gonogo.system.plugins import named
 
 GROUP = "gonogo.rules"  # entry points: modules with rules
 MARKER = "  # <- here"
+MOST_CHARACTERS, MOST_EVIDENCE = 2000, 8000  # of a finding's texts, into which an experiment's own may be taken
 HEADINGS = ("What it does", "Why it matters", "Instead")
 
 
@@ -61,17 +62,19 @@ class Edit:
 
 @dataclass(frozen=True)
 class Tree:
-    """A mini-tree: the golden experiment with changes.
+    """A mini-tree: the golden experiment with changes, or a program of its own.
 
     Args:
         changes: by path: edits, a whole new text, or None to delete the file.
         at: the path of the expected finding where no line can carry the marker.
         plan: a text that replaces the golden plan.
+        alone: the changes are all there is: no golden experiment, and no plan unless one is given.
     """
 
     changes: dict[str, tuple[Edit, ...] | Edit | str | None] = field(default_factory=dict)
     at: str | None = None
     plan: str | None = None
+    alone: bool = False
 
     def apply(self, files: dict[str, str]) -> dict[str, str]:
         """The golden files with these changes; markers are kept.
@@ -79,7 +82,7 @@ class Tree:
         Raises:
             ValueError: an edit whose text is not there exactly once.
         """
-        changed = dict(files)
+        changed = {} if self.alone else dict(files)
         for path, change in self.changes.items():
             if change is None:
                 del changed[path]
@@ -92,6 +95,11 @@ class Tree:
                         raise ValueError(f"{path}: the text of an edit stands there {count} times: {edit.old!r}")
                     changed[path] = changed[path].replace(edit.old, edit.new)
         return changed
+
+
+def program(text: str, **others: str) -> Tree:
+    """A mini-tree that is a program of its own: `train.py`, and other files by their names without `.py`."""
+    return Tree({"train.py": text, **{f"{name}.py": other for name, other in others.items()}}, alone=True)
 
 
 @dataclass(frozen=True)
@@ -126,10 +134,7 @@ class Rule:
             violation: what the rule yielded.
             line: the text of its line, which the fingerprint is made of.
         """
-        severity = violation.severity or self.severity
-        certainty = violation.certainty or self.certainty or self._usual_certainty(severity)
-        if certainty is Certainty.LIKELY and severity is Severity.ERROR:
-            severity = Severity.WARNING  # what is only likely never blocks
+        severity, certainty = self.weigh(violation)
         return Finding(
             rule=self.id,
             slug=self.slug,
@@ -137,14 +142,22 @@ class Rule:
             certainty=certainty,
             criterion=self.criterion,
             stage=self.stage,
-            message=violation.message,
-            action=violation.action,
+            message=_cut(violation.message),
+            action=_cut(violation.action),
             location=violation.location,
             related=list(violation.related),
             runs=list(violation.runs),
-            evidence=violation.evidence,
+            evidence=_cut(violation.evidence, MOST_EVIDENCE),
             fingerprint=fingerprint(self.id, violation.location.path, line, violation.message),
         )
+
+    def weigh(self, violation: Violation) -> tuple[Severity, Certainty]:
+        """How much a violation weighs, and how sure it is."""
+        severity = violation.severity or self.severity
+        certainty = violation.certainty or self.certainty or self._usual_certainty(severity)
+        if certainty is Certainty.LIKELY and severity is Severity.ERROR:
+            severity = Severity.WARNING  # what is only likely never blocks
+        return severity, certainty
 
     def _usual_certainty(self, severity: Severity) -> Certainty:
         if self.stage.runs_code:
@@ -170,6 +183,10 @@ class Rule:
         """The mini-trees `BAD` and `GOOD` of the rule's file."""
         module = importlib.import_module(self.module)
         return _trees(module, "BAD"), _trees(module, "GOOD")
+
+
+def _cut(text: str, most: int = MOST_CHARACTERS) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _trees(module: ModuleType, name: str) -> list[Tree]:

@@ -1,11 +1,11 @@
-"""One fault for what is wrong in the same way in several run configs."""
+"""One fault for what is wrong in the same way in several run configs, or comes up again and again at one place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from gonogo.model.finding import Related
+from gonogo.model.finding import Certainty, Related
 from gonogo.rules.base import Violation
 
 MOST_RELATED = 3
@@ -21,3 +21,17 @@ def by_message(faults: Iterable[Violation]) -> Iterator[Violation]:
         runs = tuple(dict.fromkeys(run for fault in (first, *others) for run in fault.runs))
         evidence = "\n".join(dict.fromkeys(fault.evidence for fault in (first, *others[:MOST_RELATED]) if fault.evidence))
         yield replace(first, related=(*first.related, *related), runs=runs, evidence=evidence)
+
+
+def by_place(faults: Iterable[Violation]) -> Iterator[Violation]:
+    """One fault for each place: the most certain, where a function that several programs call was looked at more than once."""
+    best: dict[tuple[str, int | None, int | None], Violation] = {}
+    for fault in faults:
+        place = (fault.location.path, fault.location.line, fault.location.column)
+        if place not in best or _weight(fault) > _weight(best[place]):
+            best[place] = fault
+    yield from best.values()
+
+
+def _weight(fault: Violation) -> int:
+    return {Certainty.LIKELY: 0, Certainty.DERIVED: 1, Certainty.PROVEN: 2}.get(fault.certainty or Certainty.DERIVED, 0)

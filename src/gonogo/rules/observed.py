@@ -13,7 +13,7 @@ from gonogo.model.finding import Location, Related
 from gonogo.rules.base import Violation, at
 from gonogo.rules.places import main_place
 
-_SANDBOX = re.compile(r"/\S*?gonogo-box-\w+/(?:tree|tmp/gonogo/scratch|tmp|home)/?")
+_SANDBOX = re.compile(r"/\S{0,200}?gonogo-box-\w+/(?:tree|tmp/gonogo/scratch|tmp|home)/?")
 MOST_MESSAGE = 300
 MOST_LINES = 12
 
@@ -48,6 +48,18 @@ def trained(run: RunSeen) -> Iterator[Process]:
 def made_up(run: RunSeen) -> bool:
     """Whether a run saw data or weights that the gate made up."""
     return any(process.standins for process in run.processes.values())
+
+
+def logged_at(run: RunSeen, key: str) -> Place | None:
+    """Where a run logs a key."""
+    found = [process.logged[name] for process in run.processes.values() for name in (key, f"summary:{key}") if name in process.logged]
+    return found[0].place if found else None
+
+
+def network_at(run: RunSeen, name: str) -> Place | None:
+    """Where the last network of a class ran first."""
+    ran = [happened for process in run.processes.values() for happened in process.networks if happened.what == name]
+    return ran[-1].place if ran else None
 
 
 def failures(runs: Iterable[RunSeen], modules: Mapping[str, Module], contract: Contract, module: str) -> Iterator[Violation]:

@@ -9,6 +9,6 @@
 Tests get the same as the fixture `wandb_tracker`; `gonogo tracker` is the command.
 """
 
-from gonogo.tracker.beside import Tracker, running
+from gonogo.tracker.beside import Tracker, client_environment, running
 
-__all__ = ["Tracker", "running"]
+__all__ = ["Tracker", "client_environment", "running"]

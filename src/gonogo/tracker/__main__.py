@@ -7,13 +7,15 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 from gonogo.model.errors import UsageError
 from gonogo.tracker.settings import Settings
 
 
-def _main() -> None:
+def main() -> None:
+    """Serve until the standard input ends."""
     folder, port, silence = sys.argv[1:]
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -21,7 +23,7 @@ def _main() -> None:
 
         serve(
             Settings(Path(folder), port=int(port), silence=float(silence)),
-            lambda url, key: print(json.dumps({"url": url, "api_key": key}), flush=True),
+            lambda announcement: print(json.dumps(asdict(announcement)), flush=True),
         )
     except UsageError as error:
         print(error, file=sys.stderr)
@@ -35,4 +37,4 @@ def _end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    main()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import json
 import logging
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -18,11 +20,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from gonogo.tracker.api import engine
-from gonogo.tracker.api.context import Context, Listings
-from gonogo.tracker.credentials import Credentials
+from gonogo.tracker.api.context import Context
 from gonogo.tracker.pages.app import pages
-from gonogo.tracker.settings import Settings
-from gonogo.tracker.store import Store
+from gonogo.tracker.service import Service
+from gonogo.tracker.store import ids
 from gonogo.tracker.store.files import IncompleteError, TooLargeError
 from gonogo.tracker.store.runs import RefusedError
 from gonogo.tracker.stream import receive
@@ -30,37 +31,43 @@ from gonogo.tracker.stream import receive
 log = logging.getLogger("gonogo.tracker")
 Endpoint = Callable[[Request], Awaitable[Response]]
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
+# The header by which processes say that they share a run.
+SHARED = "x-wandb-use-async-filestream"
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class Service:
-    """A tracker's application and what it works with."""
+def application(service: Service) -> Starlette:
+    """The application that answers for a tracker."""
+    calls = _Calls(service)
+    # Pages elsewhere must not reach a tracker by pointing a name of theirs at this machine. Listening on all addresses, a tracker can't
+    # know its names; there only the key protects it.
+    host = service.settings.host
+    hosts = [*LOOPBACK, host] if host not in ("0.0.0.0", "::") else ["*"]
+    return Starlette(
+        routes=[
+            Route("/graphql", _guarded(service, calls.graphql), methods=["POST"]),
+            Route("/files/{entity}/{project}/{run}/file_stream", _guarded(service, calls.file_stream), methods=["POST"]),
+            Route("/files//{project}/{run}/file_stream", _guarded(service, calls.file_stream), methods=["POST"]),
+            Route("/artifacts/{path:path}", _guarded(service, calls.artifact_file), methods=["GET"]),
+            Route("/artifactsV2/{path:path}", _guarded(service, calls.artifact_file), methods=["GET"]),
+            Route("/storage/{token}", _answered(calls.download), methods=["GET"]),
+            Route("/storage/{token}", _answered(calls.upload), methods=["PUT"]),
+            Route("/verdicts/{entity}/{project}", _guarded(service, calls.verdict), methods=["POST"]),
+            Route("/healthz", calls.health, methods=["GET"]),
+            Route("/sdk/otel/{what:path}", calls.telemetry, methods=["POST"]),
+            Mount("/", pages(service)),
+        ],
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
+    )
 
-    def __init__(self, settings: Settings) -> None:
-        """Open the data folder.
 
-        Raises:
-            UsageError: The folder can't be used.
-        """
-        self.settings = settings
-        self.store = Store(settings)
-        self.credentials = Credentials(settings.folder)
-        self.listings = Listings()
-        # Pages elsewhere must not reach a tracker by pointing a name of theirs at this machine. Listening on all addresses, a tracker can't
-        # know its names; there only the key protects it.
-        hosts = [*LOOPBACK, settings.host] if settings.host not in ("0.0.0.0", "::") else ["*"]
-        self.app = Starlette(
-            routes=[
-                Route("/graphql", _guarded(self, self.graphql), methods=["POST"]),
-                Route("/files/{entity}/{project}/{run}/file_stream", _guarded(self, self.file_stream), methods=["POST"]),
-                Route("/storage/{token}", _answered(self.download), methods=["GET"]),
-                Route("/storage/{token}", _answered(self.upload), methods=["PUT"]),
-                Route("/healthz", self.health, methods=["GET"]),
-                Route("/sdk/otel/{what:path}", self.telemetry, methods=["POST"]),
-                Mount("/", pages(self)),
-            ],
-            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts)],
-        )
+class _Calls:
+    """What the client asks a tracker for."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.settings, self.store, self.credentials = service.settings, service.store, service.credentials
 
     async def health(self, request: Request) -> Response:
         """Say that the server is up."""
@@ -76,7 +83,11 @@ class Service:
         text, variables, name = asked.get("query"), asked.get("variables") or {}, asked.get("operationName")
         if not isinstance(text, str) or not isinstance(variables, dict):
             raise RefusedError("graphql: the body must be a JSON object with a text as its query and an object as its variables")
-        context = Context(self.store, self.settings, _Links(self, request), self.listings)
+        shared = request.headers.get("x-wandb-client-id") if request.headers.get(SHARED) == "true" else None
+        links, service = _Links(self._service, request), self._service
+        context = Context(
+            self.store, self.settings, links, service.listings, service.controller, shared, request.headers.get("user-agent", "")
+        )
         status, answer = await run_in_threadpool(engine.run, context, text, variables, name)
         return _Json(answer, status)
 
@@ -84,11 +95,39 @@ class Service:
         """Take what a run logs."""
         names = request.path_params
         asked = _parsed(await _body(request, self.settings.body_limit))
-        run = await run_in_threadpool(self.store.runs.find, names["entity"], names["project"], names["run"])
+        entity = names.get("entity") or self.settings.entity
+        run = await run_in_threadpool(self.store.runs.find, entity, names["project"], names["run"])
         if run is None:
             raise KeyError(names["run"])
-        await run_in_threadpool(receive, self.store, run, asked)
-        return JSONResponse({"limits": {}})
+        writer = request.headers.get("x-wandb-async-client-id") if request.headers.get(SHARED) == "true" else None
+        stopped = await run_in_threadpool(receive, self.store, run, asked, writer)
+        return JSONResponse({"limits": {}, "stopped": True} if stopped else {"limits": {}})
+
+    async def verdict(self, request: Request) -> Response:
+        """Keep a verdict of the gate beside the runs that it is about; `?run=` names more of them."""
+        text = (await _body(request, self.settings.body_limit)).decode(errors="replace")
+        names, runs = request.path_params, request.query_params.getlist("run")
+
+        def keep() -> dict[str, Any]:
+            project = self.store.runs.make_project(names["entity"], names["project"])
+            row = self.store.verdicts.add(project["id"], text, runs)
+            return {"id": row["id"], "outcome": row["outcome"], "runs": self.store.verdicts.runs(row["id"])}
+
+        return JSONResponse(await run_in_threadpool(keep))
+
+    async def artifact_file(self, request: Request) -> Response:
+        """Give a file of an artifact by the digest of its content: `…/ID OF THE ARTIFACT IT CAME WITH/DIGEST[/NAME]`, or `…/DIGEST`."""
+        parts = request.path_params["path"].split("/")
+        place = max((at for at, part in enumerate(parts) if _DIGEST.fullmatch(part)), default=None)
+        if place is None:
+            raise KeyError(parts[-1])
+        birth = parts[place - 1] if place and ids.kind_of(parts[place - 1]) == "Artifact" else None
+        md5 = base64.b64encode(bytes.fromhex(parts[place])).decode()
+        artifact = ids.read("Artifact", birth) if birth else None
+        row = await run_in_threadpool(self.store.artifacts.by_digest, md5, artifact)
+        if row is None:
+            raise KeyError(parts[-1])
+        return self._content(row)
 
     async def upload(self, request: Request) -> Response:
         """Take the content of a file."""
@@ -103,6 +142,9 @@ class Service:
         row = await run_in_threadpool(self.store.files.get, self._signed(request))
         if row is None or row["content"] is None:
             raise KeyError("file")
+        return self._content(row)
+
+    def _content(self, row: sqlite3.Row) -> Response:
         # What runs uploaded is never shown as a page of this server's: it could act for whoever looks at it.
         headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox", "Cache-Control": "private"}
         name = row["name"].rsplit("/", 1)[-1]

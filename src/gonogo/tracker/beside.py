@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gonogo.model.errors import UsageError
+from gonogo.system import children
 
 STOP_SECONDS = 10.0
 
@@ -24,12 +23,14 @@ class Tracker:
     Attributes:
         url: Where it listens.
         api_key: What it lets in.
+        login: An address that lets a browser in, once.
         folder: Where its data are.
         process: The process that serves.
     """
 
     url: str
     api_key: str
+    login: str
     folder: Path
     process: subprocess.Popen[str]
 
@@ -39,15 +40,26 @@ class Tracker:
         Args:
             client: Folder for the files that the client writes; by default it chooses.
         """
-        values = {
-            "WANDB_BASE_URL": self.url,
-            "WANDB_API_KEY": self.api_key,
-            "WANDB_MODE": "online",
-            # The client would send reports about its own errors to the server, which has no use for them.
-            "WANDB_ERROR_REPORTING": "false",
-        }
-        folders = ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR")
-        return values if client is None else values | dict.fromkeys(folders, str(client))
+        return client_environment(self.url, self.api_key, client)
+
+
+def client_environment(url: str, api_key: str, client: Path | None = None) -> dict[str, str]:
+    """The environment with which the client logs to a tracker and to nothing else.
+
+    Args:
+        url: Where the tracker listens.
+        api_key: What it lets in.
+        client: Folder for the files that the client writes; by default it chooses.
+    """
+    values = {
+        "WANDB_BASE_URL": url,
+        "WANDB_API_KEY": api_key,
+        "WANDB_MODE": "online",
+        # The client would send reports about its own errors to the server, which has no use for them.
+        "WANDB_ERROR_REPORTING": "false",
+    }
+    folders = ("WANDB_DIR", "WANDB_CACHE_DIR", "WANDB_CONFIG_DIR", "WANDB_DATA_DIR", "WANDB_ARTIFACT_DIR")
+    return values if client is None else values | dict.fromkeys(folders, str(client))
 
 
 @contextmanager
@@ -65,12 +77,12 @@ def running(folder: Path | None = None, *, port: int = 0, silence: float = 300.0
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gonogo-tracker-")))
-        command = [sys.executable, "-m", "gonogo.tracker", str(folder), str(port), str(silence)]
+        # With neither the caller's working folder nor its PYTHONPATH: a `starlette/` that lies there is not ours.
+        command = [*children.command("gonogo.tracker.__main__"), str(folder.absolute()), str(port), str(silence)]
         with tempfile.TemporaryFile("w+") as errors:
             # It ends when its standard input does: also when this process is killed, it is not left behind.
-            process = stack.enter_context(
-                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=_environment())
-            )
+            pipe, start = subprocess.PIPE, folder.absolute().anchor
+            process = stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, text=True, cwd=start))
             stack.callback(_stop, process)
             assert process.stdout is not None
             line = process.stdout.readline()
@@ -79,12 +91,7 @@ def running(folder: Path | None = None, *, port: int = 0, silence: float = 300.0
                 errors.seek(0)
                 raise UsageError(f"the tracker did not start: {errors.read().strip() or f'exit code {process.returncode}'}")
             ready = json.loads(line)
-            yield Tracker(ready["url"], ready["api_key"], folder, process)
-
-
-def _environment() -> dict[str, str]:
-    """Ours, without what would keep the child from finding this very package."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+            yield Tracker(ready["url"], ready["api_key"], ready["login"], folder, process)
 
 
 def _stop(process: subprocess.Popen[str]) -> None:

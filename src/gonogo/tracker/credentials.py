@@ -1,4 +1,4 @@
-"""Who may talk to a tracker: one API key, and links that are good for a while."""
+"""Who may talk to a tracker: one API key, links to files that are good for a while, and links to the pages that are good once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import hmac
 import os
 import secrets
+import threading
 import time
 from pathlib import Path
 
@@ -34,7 +35,8 @@ class Credentials:
         self._links = URLSafeSerializer(self.key, salt="gonogo.tracker.link")
         # Whose monotonic clock a link's end is told by.
         self._process = secrets.token_hex(4)
-        self._sessions = URLSafeSerializer(self.key, salt="gonogo.tracker.session")
+        self._once: set[str] = set()
+        self._lock = threading.Lock()
 
     def fits(self, key: str) -> bool:
         """Whether somebody knows the key; how long the answer takes says nothing about it."""
@@ -74,17 +76,18 @@ class Credentials:
         good = made_for == method and now <= until <= now + lifetime
         return file if good else None
 
-    def session(self) -> str:
-        """What a browser keeps once it showed the key."""
-        text = self._sessions.dumps("page")
-        return text if isinstance(text, str) else text.decode()
+    def once(self) -> str:
+        """A text that lets a browser in, once: an address that holds it may be remembered and shown anywhere."""
+        token = secrets.token_urlsafe(24)
+        self._once.add(token)
+        return token
 
-    def fits_session(self, token: str | None) -> bool:
-        """Whether a browser has shown the key."""
-        try:
-            return token is not None and self._sessions.loads(token) == "page"
-        except BadSignature:
-            return False
+    def take_once(self, token: str) -> bool:
+        """Whether a text lets a browser in; from then on it does not."""
+        with self._lock:
+            found = next((known for known in self._once if hmac.compare_digest(known.encode(), token.encode("utf-8", "replace"))), None)
+            self._once.discard(found or "")
+        return found is not None
 
 
 def _read(path: Path) -> str:

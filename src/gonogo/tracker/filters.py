@@ -1,135 +1,79 @@
-"""Which runs are meant, and in which order: the filters of `wandb.Api().runs()`, which are those of MongoDB.
+"""Which things are meant, and in which order: the filters of `wandb.Api()`, which are those of MongoDB.
 
-Source: the W&B documentation of `Api.runs` (operators and names of fields), and MongoDB's manual for what the operators mean.
+Source: MongoDB's manual for what the operators mean. Libraries that filter like MongoDB keep the data in a database of their own; these
+filters work on rows of ours.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import sqlite3
-from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import cache
-from typing import Any
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
+import regex
+
+from gonogo.tracker.fields import RUNS, TIMES, Document, Fields
 from gonogo.tracker.store.history import MISSING, lookup
 from gonogo.tracker.store.runs import RefusedError
 
-Test = Callable[["Document"], bool]
 
-LIMIT_OF_PATTERNS = 1000
-# Names of fields as clients write them, and what they are of a run.
-FIELDS = {
-    "name": "name",
-    "displayName": "display_name",
-    "display_name": "display_name",
-    "state": "state",
-    "tags": "tags",
-    "group": "run_group",
-    "jobType": "job_type",
-    "job_type": "job_type",
-    "notes": "notes",
-    "description": "description",
-    "host": "host",
-    "commit": "commit_hash",
-    "program": "program",
-    "createdAt": "created_at",
-    "created_at": "created_at",
-    "heartbeatAt": "heartbeat_at",
-    "heartbeat_at": "heartbeat_at",
-    "updatedAt": "heartbeat_at",
-    "updated_at": "heartbeat_at",
-    "username": "username",
-    "user.username": "username",
-}
-TIMES = ("created_at", "heartbeat_at")
-OBJECTS = {"config": "config", "summary_metrics": "summary", "summaryMetrics": "summary", "summary": "summary"}
-
-
-class Document:
-    """A run as filters see it."""
-
-    def __init__(self, row: sqlite3.Row, state: str, username: str) -> None:
-        self.row = row
-        self._fixed = {"state": state, "username": username}
-        self._objects: dict[str, dict[str, Any]] = {}
+class Thing(Protocol):
+    """What a filter tests."""
 
     def value(self, column: str, path: str) -> Any:
         """The value of a column, or of an entry of a column that is an object; MISSING where there is none."""
-        if column in self._fixed:
-            return self._fixed[column]
-        if column in ("config", "summary"):
-            return self._entry(column, path)
-        value = self.row[column]
-        if value is None and column == "display_name":
-            return self.row["name"]  # as it is shown
-        if value is None:
-            return MISSING
-        if column == "tags":
-            return json.loads(value)
-        return timestamp(value) if column in TIMES else value
-
-    def _entry(self, column: str, path: str) -> Any:
-        if column not in self._objects:
-            self._objects[column] = json.loads(self.row[column])
-        found = lookup(self._objects[column], path)
-        if found is MISSING and column == "config":  # {"optimizer": {"value": {"lr": 1}}} is asked for as optimizer.lr
-            key, _, rest = path.partition(".")
-            entry = self._objects[column].get(key)
-            value = entry.get("value", MISSING) if isinstance(entry, dict) else MISSING
-            found = lookup(value, rest) if rest and isinstance(value, dict) else MISSING if rest else value
-        if column == "config" and isinstance(found, dict) and "value" in found:
-            return found["value"]
-        return found
 
 
-def timestamp(seconds: float) -> str:
-    """A time as W&B writes it, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+Test = Callable[[Thing], bool]
+Check = Callable[[Any], bool]
+
+LIMIT_OF_PATTERNS = 1000
+# Seconds that the regular expressions of one filter may take in all: some need longer than anybody lives.
+LIMIT_OF_SEARCH = 1.0
+# What MongoDB calls the types of values, by name and by number.
+TYPES: dict[str | int, Check] = {
+    "double": lambda found: isinstance(found, float),
+    "string": lambda found: isinstance(found, str),
+    "object": lambda found: isinstance(found, dict),
+    "array": lambda found: isinstance(found, list),
+    "bool": lambda found: isinstance(found, bool),
+    "null": lambda found: found is None,
+    "int": lambda found: _whole(found) and -(1 << 31) <= found < 1 << 31,
+    "long": lambda found: _whole(found) and not -(1 << 31) <= found < 1 << 31,
+    "number": lambda found: isinstance(found, int | float) and not isinstance(found, bool),
+}
+TYPES |= {number: TYPES[name] for name, number in (("double", 1), ("string", 2), ("object", 3), ("array", 4), ("bool", 8), ("null", 10))}
+TYPES |= {16: TYPES["int"], 18: TYPES["long"]}
 
 
-@cache
-def field_of(name: str) -> tuple[str, str]:
-    """The column that a name means, and the path inside it.
-
-    Raises:
-        RefusedError: No run has such a field.
-    """
-    if name in FIELDS:
-        return FIELDS[name], ""
-    head, _, path = name.partition(".")
-    if head in OBJECTS and path:
-        return OBJECTS[head], path
-    raise RefusedError(f"filter: runs have no field {name!r}; there are {', '.join(sorted(FIELDS))}, config.* and summary_metrics.*")
-
-
-def columns_of(names: set[str]) -> set[str]:
+def columns_of(names: set[str], fields: Fields = RUNS) -> set[str]:
     """The columns that must be read for some names of fields."""
-    columns = {field_of(name)[0] for name in names} - {"username"}
+    columns = {fields.find(name)[0] for name in names} - {"username"}
     return columns | {"name"} if "display_name" in columns else columns
 
 
-def parse(text: str | None) -> tuple[Test, set[str]]:
-    """What a filter says, as a test of a run, and the names of the fields that it looks at.
+def parse(text: str | None, fields: Fields = RUNS) -> tuple[Test, set[str]]:
+    """What a filter says, as a test of a thing, and the names of the fields that it looks at.
 
     Raises:
-        RefusedError: It is not JSON, or asks for a field or an operator that is not known here.
+        RefusedError: It is not JSON, or asks for a field or an operator that is not known here. The test raises it when a regular
+            expression takes too long.
     """
     try:
         filters = json.loads(text) if text else {}
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"filter: not JSON ({error})") from error
-    names: set[str] = set()
+    parser = _Parser(fields, _Clock())
     try:
-        return _object(filters or {}, names), names
+        return parser.object(filters or {}), parser.names
     except RecursionError as error:
         raise RefusedError("filter: nested too deeply") from error
 
 
-def order_key(order: str) -> tuple[Callable[[Document], Any], bool]:
-    """How runs are sorted by one field: the key of a run, and whether it goes downward. Numbers come before texts, what lacks it last."""
-    column, path = field_of(order.lstrip("+-"))
+def order_key(order: str, fields: Fields = RUNS) -> tuple[Callable[[Document], Any], bool]:
+    """How things are sorted by one field: the key of one, and whether it goes downward. Numbers come before texts, what lacks it last."""
+    column, path = fields.find(order.lstrip("+-"))
     down = order.startswith("-")
 
     def key(document: Document) -> tuple[int, Any]:
@@ -144,51 +88,135 @@ def order_key(order: str) -> tuple[Callable[[Document], Any], bool]:
     return key, down
 
 
-def _object(filters: Any, names: set[str]) -> Test:
-    if not isinstance(filters, dict):
-        raise RefusedError(f"filter: an object was expected, not {filters!r:.80}")
-    tests = [_entry(name, value, names) for name, value in filters.items()]
-    return lambda document: all(test(document) for test in tests)
+def select(documents: Sequence[Document], text: str | None, order: str | None, fields: Fields) -> list[Document]:
+    """The things that fit a filter, in an order: as they come, if none is given.
+
+    Raises:
+        RefusedError: The filter or the order can't be read.
+    """
+    test, _ = parse(text, fields)
+    found = [document for document in documents if test(document)]
+    if not order:
+        return found
+    key, down = order_key(order, fields)
+    return sorted(found, key=key, reverse=down)
 
 
-def _entry(name: str, value: Any, names: set[str]) -> Test:
-    if name in ("$and", "$or", "$nor"):
-        if not isinstance(value, list):
-            raise RefusedError(f"filter: {name} takes a list")
-        tests = [_object(item, names) for item in value]
-        if name == "$and":
-            return lambda document: all(test(document) for test in tests)
-        wanted = name == "$or"
-        return lambda document: any(test(document) for test in tests) is wanted
-    if name.startswith("$"):
-        raise RefusedError(f"filter: {name} is not supported here; use $and, $or, $nor or a field")
-    column, path = field_of(name)
-    names.add(name)
-    check = _condition(value)
-    return lambda document: check(document.value(column, path))
+class _Parser:
+    """Turns one filter into tests; its regular expressions share a time limit."""
+
+    def __init__(self, fields: Fields, clock: _Clock) -> None:
+        self.names: set[str] = set()
+        self._fields = fields
+        self._clock = clock
+
+    def object(self, filters: Any) -> Test:
+        """What an object says: all of its entries."""
+        if not isinstance(filters, dict):
+            raise RefusedError(f"filter: an object was expected, not {filters!r:.80}")
+        tests = [self._entry(name, value) for name, value in filters.items()]
+        return lambda document: all(test(document) for test in tests)
+
+    def _entry(self, name: str, value: Any) -> Test:
+        if name in ("$and", "$or", "$nor"):
+            if not isinstance(value, list):
+                raise RefusedError(f"filter: {name} takes a list")
+            tests = [self.object(item) for item in value]
+            if name == "$and":
+                return lambda document: all(test(document) for test in tests)
+            wanted = name == "$or"
+            return lambda document: any(test(document) for test in tests) is wanted
+        if name.startswith("$"):
+            raise RefusedError(f"filter: {name} is not supported here; use $and, $or, $nor or a field")
+        column, path = self._fields.find(name)
+        self.names.add(name)
+        check = self._condition(value)
+        return lambda document: check(document.value(column, path))
+
+    def _condition(self, value: Any) -> Check:
+        if not isinstance(value, dict) or not any(key.startswith("$") for key in value):
+            return lambda found: _equal(found, value)
+        if "$regex" in value:
+            search = self._search(value["$regex"], value.get("$options", ""))
+            value = {key: operand for key, operand in value.items() if key not in ("$regex", "$options")}
+            rest = self._condition(value) if value else lambda found: True
+            return lambda found: any(isinstance(item, str) and search(item) for item in _items(found)) and rest(found)
+        checks = [self._operator(name, operand) for name, operand in value.items()]
+        return lambda found: all(check(found) for check in checks)
+
+    def _operator(self, name: str, operand: Any) -> Check:
+        if name == "$not":
+            inner = self._condition(operand)
+            return lambda found: not inner(found)
+        if name == "$elemMatch":
+            return self._element(operand)
+        if name == "$all":
+            parts = [
+                self._element(part["$elemMatch"]) if isinstance(part, dict) and part.keys() == {"$elemMatch"} else self._condition(part)
+                for part in _list(name, operand)
+            ]
+            return lambda found: bool(parts) and found is not MISSING and all(part(found) for part in parts)
+        return _simple(name, operand)
+
+    def _element(self, operand: Any) -> Check:
+        """What an item of a list must be: it fits operators, or, if it is an object, its entries fit."""
+        if not isinstance(operand, dict):
+            raise RefusedError("filter: $elemMatch takes an object")
+        if any(key.startswith("$") and key not in ("$and", "$or", "$nor") for key in operand):
+            check = self._condition(operand)
+            return lambda found: isinstance(found, list) and any(check(item) for item in found)
+        test = _Parser(_ANY, self._clock).object(operand)
+        return lambda found: isinstance(found, list) and any(isinstance(item, dict) and test(_Item(item)) for item in found)
+
+    def _search(self, text: Any, options: Any) -> Callable[[str], bool]:
+        pattern, clock = _pattern(text, options), self._clock
+
+        def search(item: str) -> bool:
+            started = time.monotonic()
+            try:
+                return pattern.search(item, timeout=clock.left, concurrent=True) is not None
+            except TimeoutError:
+                raise RefusedError(f"filter: $regex {text!r} takes longer than {LIMIT_OF_SEARCH:.0f} s; make it simpler") from None
+            finally:
+                clock.left = max(0.001, clock.left - (time.monotonic() - started))
+
+        return search
 
 
-def _condition(value: Any) -> Callable[[Any], bool]:
-    if not isinstance(value, dict) or not any(key.startswith("$") for key in value):
-        return lambda found: _equal(found, value)
-    if "$regex" in value:
-        pattern = _pattern(value["$regex"], value.get("$options", ""))
-        value = {key: operand for key, operand in value.items() if key not in ("$regex", "$options")}
-        rest = _condition(value) if value else lambda found: True
-        return lambda found: any(isinstance(item, str) and pattern.search(item) for item in _items(found)) and rest(found)
-    checks = [_operator(name, operand) for name, operand in value.items()]
-    return lambda found: all(check(found) for check in checks)
+class _Clock:
+    """How many seconds the regular expressions of a filter may still take."""
+
+    def __init__(self) -> None:
+        self.left = LIMIT_OF_SEARCH
 
 
-def _operator(name: str, operand: Any) -> Callable[[Any], bool]:
-    if name in ("$in", "$nin"):
-        if not isinstance(operand, list):
-            raise RefusedError(f"filter: {name} takes a list")
-        return lambda found: any(_equal(found, item) for item in operand) is (name == "$in")
-    if name == "$not":
-        inner = _condition(operand)
-        return lambda found: not inner(found)
+class _Item:
+    """An object in a list, as the filter inside of `$elemMatch` sees it."""
+
+    def __init__(self, item: dict[str, Any]) -> None:
+        self._item = item
+
+    def value(self, column: str, path: str) -> Any:
+        """The value under a path."""
+        return lookup(self._item, path)
+
+
+class _AnyFields(Fields):
+    """The fields of an object of which nothing is known."""
+
+    def find(self, name: str) -> tuple[str, str]:
+        """The name itself is the path."""
+        return "", name
+
+
+_ANY = _AnyFields("items", {})
+
+
+def _simple(name: str, operand: Any) -> Check:
     match name:
+        case "$in" | "$nin":
+            choices = _list(name, operand)
+            return lambda found: any(_equal(found, item) for item in choices) is (name == "$in")
         case "$eq":
             return lambda found: _equal(found, operand)
         case "$ne":
@@ -203,9 +231,63 @@ def _operator(name: str, operand: Any) -> Callable[[Any], bool]:
             return lambda found: _compare(found, operand, lambda one, other: one < other)
         case "$lte":
             return lambda found: _compare(found, operand, lambda one, other: one <= other)
+        case "$size":
+            if not _whole(operand):
+                raise RefusedError("filter: $size takes a whole number")
+            return lambda found: isinstance(found, list) and len(found) == operand
+        case "$mod":
+            divisor, rest = _mod(operand)
+            return lambda found: any(_remainder(item, divisor) == rest for item in _items(found))
+        case "$type":
+            return _type(operand)
     raise RefusedError(
-        f"filter: {name} is not supported here; use $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $not, $exists or $regex with $options"
+        f"filter: {name} is not supported here; use $eq, $ne, $gt, $gte, $lt, $lte, $in, $nin, $not, $exists, $mod, $all, $size, "
+        "$elemMatch, $type or $regex with $options"
     )
+
+
+def _type(operand: Any) -> Check:
+    names = operand if isinstance(operand, list) else [operand]
+    if not names or not all(isinstance(name, str | int) and not isinstance(name, bool) and name in TYPES for name in names):
+        raise RefusedError(f"filter: $type takes {', '.join(str(name) for name in TYPES)}, or a list of these, not {operand!r:.80}")
+    checks = [TYPES[name] for name in names]
+
+    def check(found: Any) -> bool:
+        items = [found, *(found if isinstance(found, list) else [])]
+        return found is not MISSING and any(check(item) for check in checks for item in items)
+
+    return check
+
+
+def _mod(operand: Any) -> tuple[int, int]:
+    if not (isinstance(operand, list) and len(operand) == 2 and all(_number(part) and abs(part) < 1 << 63 for part in operand)):
+        raise RefusedError("filter: $mod takes a list of two numbers, the divisor and the remainder")
+    divisor, rest = (int(part) for part in operand)
+    if divisor == 0:
+        raise RefusedError("filter: $mod takes a divisor that is not 0")
+    return divisor, rest
+
+
+def _remainder(item: Any, divisor: int) -> int | None:
+    """The remainder of a number's whole part, with the sign of the number, as C has it; None for anything else."""
+    if not _number(item) or not abs(item) < 1 << 63:
+        return None
+    whole = int(item)
+    return -(-whole % abs(divisor)) if whole < 0 else whole % abs(divisor)
+
+
+def _list(name: str, operand: Any) -> list[Any]:
+    if not isinstance(operand, list):
+        raise RefusedError(f"filter: {name} takes a list")
+    return operand
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _items(found: Any) -> list[Any]:
@@ -216,8 +298,8 @@ def _items(found: Any) -> list[Any]:
 def _equal(found: Any, value: Any) -> bool:
     if found is MISSING:
         return value is None
-    if isinstance(found, list) and not isinstance(value, list):
-        return any(_same(item, value) for item in found)
+    if isinstance(found, list) and any(_same(item, value) for item in found):
+        return True
     return _same(found, value)
 
 
@@ -227,20 +309,22 @@ def _same(one: Any, other: Any) -> bool:
 
 def _compare(found: Any, operand: Any, holds: Callable[[Any, Any], bool]) -> bool:
     def fits(item: Any) -> bool:
-        both_numbers = all(isinstance(side, int | float) and not isinstance(side, bool) for side in (item, operand))
+        both_numbers = _number(item) and _number(operand)
         return both_numbers or (isinstance(item, str) and isinstance(operand, str))
 
     return any(fits(item) and holds(item, operand) for item in _items(found))
 
 
-def _pattern(text: Any, options: Any) -> re.Pattern[str]:
+def _pattern(text: Any, options: Any) -> regex.Pattern[str]:
     if not isinstance(text, str) or len(text) > LIMIT_OF_PATTERNS:
         raise RefusedError(f"filter: $regex takes a text of at most {LIMIT_OF_PATTERNS} characters")
-    letters = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE}
+    letters = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL, "x": regex.VERBOSE}
     if not isinstance(options, str) or set(options) - letters.keys():
         raise RefusedError(f"filter: $options takes the letters i, m, s and x, not {options!r}")
-    flags = sum(letters[letter] for letter in set(options))
+    flags = regex.VERSION0
+    for letter in set(options):
+        flags |= letters[letter]
     try:
-        return re.compile(text, flags)
-    except re.error as error:
+        return regex.compile(text, flags, cache_pattern=False)
+    except (regex.error, RecursionError, OverflowError) as error:
         raise RefusedError(f"filter: $regex {text!r} is not a regular expression: {error}") from error

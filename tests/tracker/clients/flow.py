@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,10 @@ from typing import Any
 import wandb
 
 ENTITY, PROJECT = "lab", "matrix"
-RUN = "proposed-ResNet-18 (11M)-CIFAR-10-C (severity 5)"
+VERSION = tuple(int(part) for part in wandb.__version__.split(".")[:3] if part.isdecimal())
+# Older clients name artifacts of tables after the run, and allow no spaces in names of artifacts.
+RUN = "proposed-ResNet-18 (11M)-CIFAR-10-C (severity 5)" if VERSION >= (0, 20) else "proposed-ResNet-18-CIFAR-10-C"
+QUIET = "x_disable_stats" if VERSION >= (0, 19) else "_disable_stats"
 PATH = f"{ENTITY}/{PROJECT}"
 outcome: list[tuple[str, str | None]] = []
 
@@ -54,7 +59,7 @@ def same(found: Any, wanted: Any) -> None:
 
 def train(folder: Path) -> None:
     """Log a run, resume it, log another one offline."""
-    common: dict[str, Any] = {"entity": ENTITY, "project": PROJECT, "dir": str(folder), "settings": {"x_disable_stats": True}}
+    common: dict[str, Any] = {"entity": ENTITY, "project": PROJECT, "dir": str(folder), "settings": {QUIET: True}}
     with call("wandb.init"):
         config = {"seed": 1, "model": {"name": "resnet18", "sizes": [1, 2]}, "lr": 1e-3}
         run = wandb.init(id=RUN, name="a title", tags=["a"], notes="why", group="g", job_type="train", config=config, **common)
@@ -146,9 +151,169 @@ def train(folder: Path) -> None:
     for name in ("wandb sync", "wandb sync again"):
         with call(name):
             (offline,) = (folder / "wandb").glob("offline-run-*")
-            command = [sys.executable, "-m", "wandb", "sync", "--include-synced", str(offline)]
+            command = [sys.executable, "-m", "wandb", "sync", *(["--include-synced"] if "again" in name else []), str(offline)]
             done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
+
+
+def process(script: str, rank: int, folder: Path) -> subprocess.Popen[bytes]:
+    """Start one of several processes, which must not use the service of this one."""
+    environment = {name: value for name, value in os.environ.items() if "WANDB_SERVICE" not in name}
+    return subprocess.Popen(
+        [sys.executable, "-c", script, "shared" if script is SHARED else "same", str(rank), str(folder)], env=environment
+    )
+
+
+def branch(folder: Path) -> None:
+    """Fork, rewind and share runs, link artifacts, and search by sweeps."""
+    common: dict[str, Any] = {"entity": ENTITY, "project": BRANCHES, "dir": str(folder), "settings": {QUIET: True}}
+    with wandb.init(id="source", **common) as run:
+        for step in range(10):
+            run.log({"loss": step})
+    if VERSION >= (0, 19):
+        with call("wandb.init(fork_from)"):
+            with wandb.init(id="fork", fork_from="source?_step=4", **common) as run:
+                run.log({"loss": 100})
+            rows = [row["loss"] for row in wandb.Api().run(f"{ENTITY}/{BRANCHES}/fork").scan_history()]
+            same(rows, [0, 1, 2, 3, 4, 100])
+        with call("wandb.init(resume_from)"):
+            with wandb.init(resume_from="source?_step=6", **common) as run:
+                run.log({"loss": 200})
+            rows = [row["loss"] for row in wandb.Api().run(f"{ENTITY}/{BRANCHES}/source").scan_history()]
+            same(rows, [0, 1, 2, 3, 4, 5, 6, 200])
+    if VERSION >= (0, 20):
+        with call("wandb.init(mode='shared')"):
+            processes = [process(SHARED, rank, folder) for rank in range(3)]
+            same([each.wait(SECONDS) for each in processes], [0, 0, 0])
+            run = wandb.Api().run(f"{ENTITY}/{BRANCHES}/shared")
+            rows = list(run.scan_history())
+            same([row["_step"] for row in rows], [*range(30)])
+            same(sorted((row["rank"], row["n"]) for row in rows), [(rank, n) for rank in range(3) for n in range(10)])
+            same(sorted(run.config), ["rank0", "rank1", "rank2"])
+    with call("three processes with one id"):
+        processes = [process(SAME_ID, rank, folder) for rank in range(3)]
+        same([each.wait(SECONDS) for each in processes], [0, 0, 0])
+        rows = list(wandb.Api().run(f"{ENTITY}/{BRANCHES}/same").scan_history())
+        same(sorted((row["rank"], row["n"]) for row in rows), [(rank, n) for rank in range(3) for n in range(10)])
+    with wandb.init(id="linker", **common) as run:
+        artifact = wandb.Artifact("linked", type="model")
+        (folder / "linked.txt").write_text("linked")
+        artifact.add_file(str(folder / "linked.txt"))
+        with call("run.log_artifact(tags)") if VERSION >= (0, 18, 7) else nullcontext():
+            run.log_artifact(artifact, **({"tags": ["good"]} if VERSION >= (0, 18, 7) else {})).wait()
+        with call("run.link_artifact"):
+            run.link_artifact(artifact, f"{ENTITY}/{BRANCHES}/portfolio", aliases=["best"])
+        with call("run.link_artifact to a registry"):
+            run.link_artifact(artifact, "wandb-registry-models/portfolio", aliases=["best"])
+    with call("api.artifact of a link"):
+        found = wandb.Api().artifact(f"{ENTITY}/{BRANCHES}/portfolio:best")
+        same((found.version, found.type), ("v0", "model"))
+        target = Path(found.download(root=str(folder / "linked")))
+        same((target / "linked.txt").read_text(), "linked")
+    with call("artifact.download of references"):
+        (folder / "there.txt").write_text("there")
+        far = wandb.Artifact("far", type="model")
+        far.add_reference((folder / "there.txt").resolve().as_uri())
+        with wandb.init(id="referrer", **common) as run:
+            run.log_artifact(far).wait()
+        target = Path(wandb.Api().artifact(f"{ENTITY}/{BRANCHES}/far:v0").download(root=str(folder / "far")))
+        same((target / "there.txt").read_text(), "there")
+    with call("artifact.file"):
+        same(Path(found.file(root=str(folder / "file"))).read_text(), "linked")
+    with call("artifact.get_entry.download"):
+        same(Path(found.get_entry("linked.txt").download(root=str(folder / "entry2"))).read_text(), "linked")
+    if VERSION >= (0, 18, 7):
+        with call("artifact.tags"):
+            same(wandb.Api().artifact(f"{ENTITY}/{BRANCHES}/linked:v0").tags, ["good"])
+    with call("artifact.ttl"):
+        own = wandb.Api().artifact(f"{ENTITY}/{BRANCHES}/linked:v0")
+        own.ttl = timedelta(days=3)
+        own.save()
+        same(wandb.Api().artifact(f"{ENTITY}/{BRANCHES}/linked:v0").ttl, timedelta(days=3))
+    if hasattr(wandb.Api, "registries"):
+        with call("api.registries"):
+            registries = [*wandb.Api().registries(organization=ENTITY)]
+            same([registry.name.removeprefix("wandb-registry-") for registry in registries], ["models"])
+            same([collection.name for collection in registries[0].collections()], ["portfolio"])
+            same([version.version for version in registries[0].collections().versions()], ["v0"])
+    with call("run.delete(delete_artifacts=True)"):
+        wandb.Api().run(f"{ENTITY}/{BRANCHES}/linker").delete(delete_artifacts=True)
+        assert not wandb.Api().artifact_exists(f"{ENTITY}/{BRANCHES}/linked:v0")
+
+
+def search(folder: Path) -> None:
+    """Search by sweeps."""
+    for method in ("grid", "random"):
+        config = {
+            "method": method,
+            "metric": {"name": "loss", "goal": "minimize"},
+            "parameters": {"lr": {"values": [0.1, 0.2, 0.3]}, "depth": {"value": 2}},
+        } | ({"run_cap": 4} if method == "random" else {})
+        with call(f"wandb.sweep, wandb.agent: {method}"):
+            sweep = wandb.sweep(config, entity=ENTITY, project=SEARCHES)
+
+            def train() -> None:
+                with wandb.init(dir=str(folder), settings=wandb.Settings(**{QUIET: True})) as run:
+                    run.log({"loss": run.config["lr"] * run.config["depth"]})
+
+            wandb.agent(sweep, function=train, entity=ENTITY, project=SEARCHES)
+            found = wandb.Api().sweep(f"{ENTITY}/{SEARCHES}/{sweep}")
+            values = sorted(run.config["lr"] for run in found.runs)
+            assert values == [0.1, 0.2, 0.3] if method == "grid" else len(values) == 4, values
+            same((found.state, found.config["method"]), ("FINISHED", method))
+        with call(f"sweep.best_run: {method}"):
+            same(found.best_run().config["lr"], min(values))
+
+
+def command_line(folder: Path) -> None:
+    """What the client's command line does: lists, pulls, restores, and searches."""
+    place = folder / "shell"
+    place.mkdir()
+
+    def wandb_says(*arguments: str) -> str:
+        environment = {name: value for name, value in os.environ.items() if "WANDB_SERVICE" not in name}
+        environment |= {"WANDB_ENTITY": ENTITY, "WANDB_PROJECT": PROJECT}
+        command = [sys.executable, "-m", "wandb", *arguments]
+        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    if not (0, 30) <= VERSION < (0, 32):  # there it asks for the length of what has none
+        with call("wandb projects"):
+            assert PROJECT in wandb_says("projects", "--entity", ENTITY)
+    with call("wandb pull"):
+        wandb_says("pull", f"{ENTITY}/{PROJECT}/{RUN}")
+        assert (place / "notes.txt").exists() or [*place.rglob("*.txt")], [*place.rglob("*")]
+    with call("wandb restore --no-git"):
+        wandb_says("restore", "--no-git", f"{ENTITY}/{PROJECT}/{RUN}")
+        assert "seed" in (place / "wandb/config.yaml").read_text()
+    with call("wandb sweep, wandb agent"):
+        (place / "train.py").write_text(SHELL)
+        parameters = {"lr": {"values": [0.1, 0.2]}}
+        config = {"program": "train.py", "command": [sys.executable, "${program}", "${args}"], "method": "grid", "parameters": parameters}
+        (place / "sweep.yaml").write_text(json.dumps(config))
+        said = wandb_says("sweep", "sweep.yaml")
+        sweep = next(line for line in said.splitlines() if "wandb agent" in line).split()[-1].rpartition("/")[2]
+        wandb_says("agent", f"{ENTITY}/{PROJECT}/{sweep}")
+        found = wandb.Api().sweep(f"{ENTITY}/{PROJECT}/{sweep}")
+        same(sorted(run.summary["got"] for run in found.runs), [0.1, 0.2])
+
+
+SHELL = "import sys, wandb\nrun = wandb.init()\nrun.log({'got': float(sys.argv[1].partition('=')[2])})\nrun.finish()\n"
+SETTINGS = f"settings=wandb.Settings({QUIET}=True, console='off', silent=True{{more}}), dir=folder"
+BRANCHES, SEARCHES, SECONDS = "branches", "searches", 100
+BODY = """
+open(os.path.join(folder, f'{name}-{rank}'), 'w').close()
+while not all(os.path.exists(os.path.join(folder, f'{name}-{other}')) for other in range(3)):
+    time.sleep(0.05)  # all of them live at once
+for n in range(10):
+    run.log({'rank': int(rank), 'n': n}); time.sleep(0.05)
+run.finish()
+"""
+HEAD = f"import os, sys, time, wandb\n_, name, rank, folder = sys.argv\nrun = wandb.init(entity={ENTITY!r}, project={BRANCHES!r}, "
+MORE = ", mode='shared', x_primary=rank == '0', x_label=f'rank{rank}', x_update_finish_state=rank == '0'"
+SHARED = f"{HEAD}id='shared', config={{f'rank{{rank}}': 1}}, {SETTINGS.format(more=MORE)})\n{BODY}"
+SAME_ID = f"{HEAD}id='same', {SETTINGS.format(more='')})\n{BODY}"
 
 
 def read(folder: Path) -> None:
@@ -193,7 +358,8 @@ def read(folder: Path) -> None:
         assert {"config.yaml", "notes.txt", "output.log", "requirements.txt", "wandb-metadata.json", "wandb-summary.json"} <= {*names}, (
             names
         )
-        same([file.name for file in run.files(pattern="%.txt")], ["notes.txt", "requirements.txt"])
+        if VERSION >= (0, 21):
+            same([file.name for file in run.files(pattern="%.txt")], ["notes.txt", "requirements.txt"])
     with call("run.file.download"), run.file("notes.txt").download(root=str(folder / "files"), replace=True) as file:
         same(file.read(), "notes\n")
     with call("run.file of a table"), run.file(run.summary["table"]["path"]).download(root=str(folder / "files")) as file:
@@ -310,7 +476,7 @@ def read(folder: Path) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
-        for part in (train, read):
+        for part in (train, read, branch, search, command_line):
             try:
                 part(Path(scratch))
             except Exception as error:  # a call that is not listed needs what a failed one would have made

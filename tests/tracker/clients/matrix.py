@@ -20,11 +20,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from operations import Operation, faults, operations
 
-# The newest client that the tracker is made for, and the two minor versions before it.
-VERSIONS = ("0.31.0", "0.30.0", "0.29.0")
+# The newest clients of every minor version that the tracker is made for.
+VERSIONS = (
+    *("0.31.0", "0.30.0", "0.29.0", "0.28.2", "0.27.2", "0.26.1", "0.25.1", "0.24.2", "0.23.1", "0.22.3", "0.21.4", "0.20.1", "0.19.11"),
+    "0.18.7",
+)
+# Clients from this one on have all operations below; older ones have other names, or other ways.
+COMPLETE = (0, 29)
 PACKAGES = ("numpy",)  # histograms and confusion matrices need it
 FLOW = Path(__file__).with_name("flow.py")
-SECONDS = 300
+SECONDS = 500
 
 # What the supported calls send, by where the client has it. A client that lacks one has found another way, which `flow.py` tries.
 NEEDED = {
@@ -136,20 +141,25 @@ def check(version: str) -> Outcome:
     """Try a client version."""
     python = client(version)
     calls, refused = _flow(python)
-    broken, unsupported = static(next((python.parent.parent / "lib").glob("python*/site-packages/wandb")))
+    package = next((python.parent.parent / "lib").glob("python*/site-packages/wandb"))
+    broken, unsupported = static(package, tuple(map(int, version.split(".")[:2])) >= COMPLETE)
     return Outcome(version, calls, refused, broken, unsupported)
 
 
-def static(package: Path) -> tuple[dict[str, str], list[str]]:
-    """Hold the operations of a client against the schema: those needed that do not fit, and the names of the others that do not."""
+def static(package: Path, complete: bool = True) -> tuple[dict[str, str], list[str]]:
+    """Hold the operations of a client against the schema: those needed that do not fit, and the names of the others that do not.
+
+    Args:
+        package: The folder `wandb` of the client.
+        complete: Whether it must have all operations that are needed.
+    """
     found = operations(package)
     broken: dict[str, str] = {}
     for place, names in NEEDED.items():
         for name in names:
             of = [operation for operation in found if operation.name == name and operation.place.startswith(place)]
-            says = (
-                "; ".join(fault for operation in of for fault in faults(operation)) if of else "the client has none of this name any more"
-            )
+            gone = "the client has none of this name any more" if complete else ""
+            says = "; ".join(fault for operation in of if operation.texts for fault in faults(operation)) if of else gone
             if says:
                 broken[f"{place} {name}"] = says
     return broken, sorted({item.name for item in found if not _needed(item) and faults(item)})

@@ -1,4 +1,7 @@
-"""How a run was meant to be selected, where Hydra refuses the documented way: what else is wrong shows only in a config that composes."""
+"""The one other way to select a run that the shared config shows, where Hydra refuses the documented way.
+
+What else is wrong shows only in a config that composes.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 from gonogo.documents.yaml import parse_yaml
 
 
-def meant_selection(
+def shown_selection(
     option: str, run_id: str, folder: str, config_name: str, without_run: dict[str, Any] | None, texts: Callable[[str], str | None]
 ) -> str | None:
     """The override that selects a run in the one other way that the shared config shows; None if it shows none.

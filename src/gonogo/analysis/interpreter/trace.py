@@ -1,94 +1,220 @@
-"""What the interpreter saw while it followed one run."""
+"""What the interpreter saw while it walked one run: the interface to the rules.
+
+Each kind of event is a class; `Trace.of` gives the events of a kind in their order.
+"""
 
 from __future__ import annotations
 
-import ast
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from typing import Any, TypeVar
 
-from gonogo.analysis.interpreter.values import Path
+from gonogo.analysis.interpreter.base import AccessKind, Constant, Value
+from gonogo.analysis.interpreter.sentinels import NotKnown
+from gonogo.analysis.interpreter.state import Event, Path, Setting, Site
 from gonogo.compose.client import Composition
 
-if TYPE_CHECKING:
-    from gonogo.analysis.python.modules import Module
+__all__ = ["AccessKind", "Path", "Site"]  # with what is defined here
+
+E = TypeVar("E", bound=Event)
+
+
+class Status(StrEnum):
+    """What became of a config access: the key is absent, or `???`, or its parent is null, or a plain value."""
+
+    ABSENT = "absent"
+    MISSING = "missing"
+    NONE = "none"
+    SCALAR = "scalar"
+
+
+class How(StrEnum):
+    """How a config was written to."""
+
+    ASSIGNMENT = "assignment"
+    UPDATE = "update"
+    MERGE = "merge"
+    POP = "pop"
+    DELETE = "delete"
+
+
+class Wrong(StrEnum):
+    """Where a DictConfig stands and only a plain dict will do."""
+
+    JSON = "json"
+    ISINSTANCE = "isinstance"
+    SIGNATURE = "signature"
 
 
 @dataclass(frozen=True)
-class Site:
-    """A place in the code."""
-
-    module: Module
-    node: ast.AST
-
-
-@dataclass(frozen=True)
-class Access:
+class Access(Event):
     """A config access that was not plainly present.
 
     Attributes:
-        kind: attribute, item, get, getattr, select, in, override.
         path: what was asked for, as a path in the config it was asked of.
-        status: absent, missing (the value is `???`), none (the parent is null or no mapping).
         guarded: the code survives it: a default, a test, a swallowing `except`.
         siblings: the keys that were there instead.
-        default: what the code goes on with, if that is a known scalar.
+        default: what the code goes on with, if that is a known number, text, boolean or None.
         deferred: in a function that was handed to a library, which calls it when it likes.
         doubtful: it is not known whether this run ever comes here; nothing may be concluded but that the code asks for the key.
     """
 
     site: Site
-    kind: str
+    kind: AccessKind
     path: Path
-    status: str
+    status: Status
     guarded: bool
     siblings: tuple[str, ...]
-    default: object = None
+    default: Constant | NotKnown = None
     doubtful: bool = False
     deferred: bool = False
 
 
 @dataclass(frozen=True)
-class StructWrite:
-    """A write that struct mode refuses: `how` is assignment, update, merge, pop or delete."""
+class Unresolved(Event):
+    """An interpolation was resolved that names nothing, where that surely ends the run; `path` is where it stood in the composed config."""
 
-    site: Site
     path: Path
-    how: str
 
 
 @dataclass(frozen=True)
-class Misuse:
-    """A DictConfig where only a plain dict will do: `what` is json, isinstance, signature or hydra."""
+class Replaced(Event):
+    """A value of the config gives way to one of the code's before anything resolves it; with no path, any may."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class StructWrite(Event):
+    """A write that struct mode refuses."""
 
     site: Site
-    what: str
+    path: Path
+    how: How
+
+
+@dataclass(frozen=True)
+class Misuse(Event):
+    """A DictConfig where only a plain dict will do."""
+
+    site: Site
+    what: Wrong
     detail: str
 
 
 @dataclass(frozen=True)
-class Call:
-    """A call of something outside the experiment whose arguments are worth keeping.
+class Call(Event):
+    """A call of something outside the experiment that rules want to see, with its arguments as they were.
 
     Attributes:
+        open_keywords: there may be other arguments.
+        loops: config paths of the loops around it.
         doubtful: it is not known whether this run ever comes here.
+        searching: the objective of a search makes it.
     """
 
     site: Site
     name: str
-    arguments: tuple[Any, ...]
-    keywords: dict[str, Any]
+    arguments: tuple[Value, ...]
+    keywords: Mapping[str, Value]
     open_keywords: bool
     loops: tuple[Path, ...] = ()
     doubtful: bool = False
+    searching: bool = False
+
+    def argument(self, name: str, place: int | None = None) -> Value | None:
+        """An argument by name, or by place where it has one; None if it is not given."""
+        if name in self.keywords:
+            return self.keywords[name]
+        return self.arguments[place] if place is not None and place < len(self.arguments) else None
+
+    def constant(self, name: str, place: int | None = None) -> Constant | NotKnown:
+        """An argument as a plain value: None if it is not given, NOT_KNOWN if it is none, or not known."""
+        value = self.argument(name, place)
+        return value.constant() if value is not None else None
 
 
 @dataclass(frozen=True)
-class Raised:
-    """An exception raised on a path where every condition was known: by the experiment's own `raise`, or as a dict has not the `key`."""
+class Raised(Event):
+    """An exception raised on a path where every condition was known.
+
+    Attributes:
+        key: what a dict has not; None for another exception.
+        error: the name of an exception that Python itself raises; empty for the experiment's own `raise`.
+    """
 
     site: Site
     loops: tuple[Path, ...]
     key: str | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Exited(Event):
+    """The process ends itself (`sys.exit`), on a path where every condition was known."""
+
+    site: Site
+
+
+@dataclass(frozen=True)
+class MissingChild(Event):
+    """A child process is started with a module or file that the experiment does not have."""
+
+    site: Site
+    name: str
+
+
+@dataclass(frozen=True)
+class Instantiated(Event):
+    """A mapping with a `_target_` that Hydra is told to instantiate, and the keys it has by then; none where there may be others."""
+
+    path: Path
+    keys: frozenset[str]
+
+
+@dataclass(frozen=True)
+class SearchWrite(Event):
+    """The objective of a search wrote to a config.
+
+    Attributes:
+        setting: which key of which node.
+        path: where the node stood in the composed config, with the key.
+        before: what was there; NOT_KNOWN also where nothing was, then it `is_new`.
+        after: what is there now.
+        sampled: the value is what Optuna suggested.
+    """
+
+    site: Site
+    setting: Setting
+    path: Path
+    before: Constant | NotKnown
+    after: Constant | NotKnown
+    is_new: bool
+    sampled: bool
+
+
+@dataclass(frozen=True)
+class ReadAfterSearch(Event):
+    """What the objective of a search had written to was read by other code."""
+
+    site: Site
+    setting: Setting
+    value: Constant | NotKnown
+
+
+@dataclass(frozen=True)
+class Searched(Event):
+    """A search was made.
+
+    Attributes:
+        objective: the function that is called for each trial; None if it is not known.
+        result: what it returns where that is surely one plain value.
+    """
+
+    site: Site
+    objective: Site | None
+    result: Constant | NotKnown
 
 
 @dataclass
@@ -103,6 +229,7 @@ class Process:
         failing: the overrides that Hydra refuses one by one, with its message.
         assumed: it was not seen to be started; its command line is assumed to be the documented one.
         open: it may have been given arguments that are not among `arguments`.
+        rewrites_argv: it sets its own command line.
         run_lost: Hydra refused the override that selects the run.
     """
 
@@ -124,39 +251,73 @@ class Trace:
     Attributes:
         used: config paths whose value was read.
         used_whole: config paths below which anything may have been read.
+        executed: the statements that were walked, by `id`.
+        unanswered: the `if`s of which it was not known at some time which way they go, by `id`.
         written: config paths that the program itself writes.
-        instantiated: paths of mappings with a `_target_` that Hydra is told to instantiate, with the keys they have by then; no keys where
-            there may be others.
         loads_unknown: a YAML file was read whose name is not known.
-        complete: the code that gets the config was reached and followed to its end within the budget.
+        complete: the code that gets the config was reached and walked to its end within the budget; else `reason` says why not.
     """
 
     run_id: str
     command: str
     processes: list[Process] = field(default_factory=list)
-    accesses: list[Access] = field(default_factory=list)
-    struct_writes: list[StructWrite] = field(default_factory=list)
-    misuses: list[Misuse] = field(default_factory=list)
-    calls: list[Call] = field(default_factory=list)
-    raised: list[Raised] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     used: set[Path] = field(default_factory=set)
     used_whole: set[Path] = field(default_factory=set)
     executed: set[int] = field(default_factory=set)
+    unanswered: set[int] = field(default_factory=set)
     written: set[Path] = field(default_factory=set)
-    instantiated: dict[Path, frozenset[str]] = field(default_factory=dict)
     loads_unknown: bool = False
     complete: bool = True
     reason: str = ""
+    _by_kind: dict[type[Event], list[Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def of(self, kind: type[E]) -> list[E]:
+        """The events of a kind, in their order."""
+        if kind not in self._by_kind:
+            self._by_kind[kind] = [event for event in self.events if isinstance(event, kind)]
+        return self._by_kind[kind]
+
+    def keep(self, kind: type[E], wanted: Callable[[E], bool]) -> None:
+        """Forget the events of a kind that are not wanted."""
+        self.events = [event for event in self.events if not isinstance(event, kind) or wanted(event)]
+        self._by_kind.clear()
+
+    @property
+    def accesses(self) -> list[Access]:
+        """Config accesses that were not plainly present."""
+        return self.of(Access)
+
+    @property
+    def struct_writes(self) -> list[StructWrite]:
+        """Writes that struct mode refuses."""
+        return self.of(StructWrite)
+
+    @property
+    def misuses(self) -> list[Misuse]:
+        """DictConfigs where only a plain dict will do."""
+        return self.of(Misuse)
+
+    @property
+    def calls(self) -> list[Call]:
+        """Calls of things outside that rules want to see."""
+        return self.of(Call)
+
+    @property
+    def raised(self) -> list[Raised]:
+        """Exceptions raised whatever the unknowns are."""
+        return self.of(Raised)
+
+    @property
+    def instantiated(self) -> dict[Path, frozenset[str]]:
+        """By path, the keys of what Hydra is told to instantiate, as they were the first time."""
+        return {event.path: event.keys for event in reversed(self.of(Instantiated))}
 
     @property
     def composition(self) -> Composition | None:
         """The last composition that worked: the config the training code holds."""
         found = [composition for process in self.processes for _, composition in process.compositions if composition.ok]
         return found[-1] if found else None
-
-    def forget_deferred(self) -> None:
-        """Drop reads in functions that a library calls later, of keys that the program writes: they may be there by then."""
-        self.accesses = [access for access in self.accesses if not (access.deferred and access.path in self.written)]
 
     def is_used(self, path: Path) -> bool:
         """Whether a key, or anything above it as a whole, or anything below it, was read."""
@@ -165,7 +326,7 @@ class Trace:
         return any(other[: len(path)] == path for other in self.used if len(other) > len(path))
 
 
-def composed_configs(traces: list[Trace], command: str = "full") -> dict[str, dict[str, Any]]:
+def composed_configs(traces: Iterable[Trace], command: str = "full") -> dict[str, dict[str, Any]]:
     """By run, the config that the process which trains composes under a documented command: the last process to compose one."""
     found: dict[str, dict[str, Any]] = {}
     for trace in traces:

@@ -7,9 +7,9 @@ import posixpath
 from collections.abc import Iterator
 from typing import Any
 
-from gonogo.analysis.interpreter.library import FILE_ROOT
+from gonogo.analysis.interpreter.markers import FILE_ROOT
 from gonogo.compose.client import Composition
-from gonogo.documents.yaml import YamlDocument, parse_yaml
+from gonogo.documents.yaml import YamlDocument
 from gonogo.model.contract import Contract
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location
@@ -49,7 +49,7 @@ class ConfigPlaces:
     @property
     def shared(self) -> YamlDocument:
         """The shared config."""
-        return parse_yaml(self._experiment.text(self.shared_path) or "")
+        return self._experiment.yaml(self.shared_path)
 
     def primary(self, composition: Composition | None) -> str:
         """The path of the config that a composition starts from."""
@@ -71,7 +71,7 @@ class ConfigPlaces:
     def locate(self, path: Path, run: Run | None = None, composition: Composition | None = None) -> Location | None:
         """Where a key of the composed config is written, None if in no file of the experiment."""
         if path[:1] == (FILE_ROOT,):
-            return self._in_document(path[1], parse_yaml(self._experiment.text(path[1]) or ""), path[2:])
+            return self._in_document(path[1], self._experiment.yaml(path[1]), path[2:])
         if run is not None and run.path is not None:
             prefix = self.prefix_of(run, composition)
             if prefix is not None and path[: len(prefix)] == prefix:
@@ -84,9 +84,8 @@ class ConfigPlaces:
         for group, choice in composition.choices.items():
             package = tuple(group.split("@")[-1].replace("/", ".").split("."))
             name = f"{self._folder}/{group.split('@')[0]}/{choice}.yaml"
-            text = self._experiment.text(name)
-            if text is not None and path[: len(package)] == package:
-                found = self._in_document(name, parse_yaml(text), path[len(package) :])
+            if path[: len(package)] == package:
+                found = self._in_document(name, self._experiment.yaml(name), path[len(package) :])
                 if found is not None:
                     return found
         return None
@@ -121,7 +120,7 @@ class ProjectPlaces(ConfigPlaces):
             prefix = tuple(package.split(".")) if package not in ("", "_global_") else ()
             name = self.file_of(source)
             if name is not None and path[: len(prefix)] == prefix:
-                found = self._in_document(name, parse_yaml(self._experiment.text(name) or ""), path[len(prefix) :])
+                found = self._in_document(name, self._experiment.yaml(name), path[len(prefix) :])
                 if found is not None:
                     return found
         return None

@@ -24,6 +24,15 @@ def _providers() -> dict[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=1)
+def _import_names() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name, distributions in _providers().items():
+        for distribution in distributions:
+            found.setdefault(distribution, []).append(name)
+    return found
+
+
+@lru_cache(maxsize=1)
 def _plugins() -> frozenset[str]:
     return frozenset(_tables()["plugins"].split())
 
@@ -35,8 +44,8 @@ def providers(import_name: str) -> tuple[str, ...]:
 
 def import_names(distribution: str) -> set[str]:
     """The import names of a distribution as far as the table knows, else its own name with underscores."""
-    known = {name for name, distributions in _providers().items() if distribution in distributions}
-    return known or {distribution.replace("-", "_")}
+    known = _import_names().get(distribution)
+    return set(known) if known else {distribution.replace("-", "_")}
 
 
 def is_known(distribution: str) -> bool:

@@ -11,30 +11,30 @@ from dataclasses import dataclass
 
 from gonogo.analysis.project.hydra_mains import hydra_mains
 from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import calls, origin
+from gonogo.compose.command_line import CommandLine, CommandLineError, parse_command_line
 from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
 
 # Code of these folders is tried out by tests, often on purpose wrongly.
 TESTS = frozenset({"tests", "test", "testing"})
-OLD_HYDRA = re.compile(r"""hydra[-_]core[^"'\n;#]*(?:==|~=|<=|<)\s*(?:0\.\d|1\.0|1\.1(?![\d.]))""")
-SUBMODULE = re.compile(r"^\s*path\s*=\s*(\S+)", re.MULTILINE)
-# Libraries that add configs of their own, so that a config that is not in the project may still be found.
-STORING = frozenset({"hydra_zen", "hydra_plugins", "hydra_configs", "hydra_torch", "nemo", "fairseq", "mmf", "lerobot", "composer"})
+SUBMODULE = re.compile(r"^[ \t]*path[ \t]*=[ \t]*(\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A program: a module, its function under `@hydra.main`, and the overrides it is started with.
+    """A program: a module, its function under `@hydra.main`, and the command line that the caller named.
 
     Attributes:
-        picks: overrides that choose what it asks for, where the caller did not.
+        line: None where the caller named none.
+        is_assumed: it is a script that may compose configs by itself; it is none if it composes nothing.
     """
 
     module: Module
     function: ast.FunctionDef | ast.AsyncFunctionDef | None
-    overrides: tuple[str, ...]
+    line: CommandLine | None
     name: str
-    picks: tuple[str, ...] = ()
+    is_assumed: bool = False
 
 
 def find_entries(modules: dict[str, Module], given: Sequence[str]) -> tuple[list[Entry], int]:
@@ -42,27 +42,32 @@ def find_entries(modules: dict[str, Module], given: Sequence[str]) -> tuple[list
 
     Args:
         modules: every module, by path.
-        given: what the caller named: `path.py`, `package.module`, each with overrides after it; none to detect them.
+        given: what the caller named: `path.py`, `package.module`, each with its command line after it; none to detect them.
 
     Raises:
-        UsageError: a name that is no module of the project.
+        UsageError: a name that is no module of the project, or a command line that Hydra refuses.
     """
     found: list[Entry] = []
     left_out = 0
     for text in given:
         try:
-            name, *overrides = shlex.split(text)
+            name, *words = shlex.split(text)
+            line = parse_command_line(words) if words else None
         except ValueError:
             raise UsageError(f"The entry point '{text}' can't be read: give a path, and overrides after it.") from None
+        except CommandLineError as error:
+            raise UsageError(f"The entry point '{text}' can't be started so, Hydra refuses its command line: {error}.") from None
+        if line is not None and (not line.runs or line.rerun):
+            raise UsageError(f"The entry point '{text}' would not be run so: give overrides, `--config-name`, `--config-path`.")
         path = posixpath.normpath(name)
         module = modules.get(path) or next((module for module in modules.values() if module.name == name), None)
         if module is None:
             raise UsageError(f"The entry point '{name}' is no Python file of the project: give its path relative to the project.")
-        found += _entries(module, tuple(overrides)) or [Entry(module, None, tuple(overrides), module.path)]
+        found += _entries(module, line) or [Entry(module, None, line, module.path)]
     for module in modules.values() if not given else ():
         if "hydra" not in module.text:
             continue
-        entries = _entries(module, ())
+        entries = _entries(module, None) or ([Entry(module, None, None, module.path, True)] if _may_compose(module) else [])
         parts = module.path.split("/")
         if entries and (TESTS & set(parts[:-1]) or parts[-1].startswith("test_") or parts[-1] == "conftest.py"):
             left_out += len(entries)
@@ -71,10 +76,17 @@ def find_entries(modules: dict[str, Module], given: Sequence[str]) -> tuple[list
     return found, left_out
 
 
-def _entries(module: Module, overrides: tuple[str, ...]) -> list[Entry]:
+def _entries(module: Module, line: CommandLine | None) -> list[Entry]:
     functions = [main.function for main in hydra_mains(module) if main.function is not None]
     several = len(functions) > 1
-    return [Entry(module, node, overrides, f"{module.path}:{node.name}" if several else module.path) for node in functions]
+    return [Entry(module, node, line, f"{module.path}:{node.name}" if several else module.path) for node in functions]
+
+
+def _may_compose(module: Module) -> bool:
+    """Whether a module is a script, and uses Hydra's `compose`."""
+    if "compose" not in module.text or "__main__" not in module.text:
+        return False
+    return any(origin(module, call.func).endswith("hydra.compose") for call in calls(module))
 
 
 def import_roots(modules: dict[str, Module]) -> list[str]:
@@ -84,28 +96,6 @@ def import_roots(modules: dict[str, Module]) -> list[str]:
     return sorted(holders - {""}, key=lambda folder: (folder.count("/"), folder))
 
 
-def old_hydra(experiment: Experiment) -> str:
-    """Where the project asks for a Hydra older than 1.1, whose configs behave otherwise; empty if it does not."""
-    for path in ("pyproject.toml", "setup.py"):
-        if OLD_HYDRA.search(experiment.text(path) or ""):
-            return f"{path} asks for a Hydra older than 1.1, and gonogo composes with Hydra 1.3"
-    return ""
-
-
 def submodules(experiment: Experiment) -> list[str]:
     """Folders whose content comes from another repository."""
     return [path.strip("/") for path in SUBMODULE.findall(experiment.text(".gitmodules") or "")]
-
-
-def hydra_doubt(experiment: Experiment, modules: dict[str, Module]) -> str:
-    """Why Hydra 1.3 without plugins may not say what the project's own Hydra says; empty if nothing speaks for that."""
-    old = old_hydra(experiment)
-    if old:
-        return old
-    for module in modules.values():
-        if "SearchPathPlugin" in module.text:
-            return f"{module.path} changes where Hydra looks for configs"
-        used = {name.partition(".")[0] for name in module.imports.values()} & STORING if "hydra" in module.text else set()
-        if used:
-            return f"{sorted(used)[0]}, which {module.path} imports, may bring configs of its own"
-    return ""

@@ -11,7 +11,6 @@ from packaging.version import InvalidVersion, Version
 
 from gonogo.analysis.python.modules import Function, Module
 from gonogo.analysis.python.names import calls, functions, has_open_keywords, origin
-from gonogo.documents.yaml import parse_yaml
 from gonogo.model.experiment import Experiment
 
 PARAMETERS = ("config_path", "config_name", "version_base")
@@ -45,11 +44,22 @@ class HydraMain:
     @property
     def folder(self) -> str | None:
         """The config folder, relative to the experiment's root; None if not known, outside, or not given."""
+        folder = self._relative_folder
+        return None if folder is None or self.leads_out else folder
+
+    @property
+    def leads_out(self) -> bool:
+        """Whether the config folder surely lies outside the experiment."""
+        folder = self._relative_folder
+        return folder is not None and folder.split("/")[0] == ".."
+
+    @property
+    def _relative_folder(self) -> str | None:
+        """The config folder by its path from the experiment's root; None if that is not known, or it is no relative path."""
         value = self.options.get("config_path", UNKNOWN)
         if not isinstance(value, str) or "://" in value or value.startswith(("/", "~")):
             return None
-        folder = posixpath.normpath(posixpath.join(posixpath.dirname(self.module.path), value))
-        return None if folder.startswith("..") else folder
+        return posixpath.normpath(posixpath.join(posixpath.dirname(self.module.path), value))
 
     @property
     def config_file(self) -> str | None:
@@ -66,9 +76,8 @@ class HydraMain:
             return None
         config: object = None
         if "config_name" in self.options:
-            text = experiment.text(self.config_file or "")
-            document = parse_yaml(text) if text is not None else None
-            if document is None or document.error is not None:
+            document = experiment.yaml(self.config_file or "")
+            if self.config_file not in experiment.files or document.error is not None:
                 return None
             config = document.get(("hydra", "job", "chdir"))
             folder = document.get(("hydra", "run", "dir"))
@@ -96,6 +105,12 @@ def hydra_mains(module: Module) -> Iterator[HydraMain]:
             yield HydraMain(module, call, None, _options(module, call))
 
 
+def config_folders(modules: Mapping[str, Module]) -> tuple[str, ...]:
+    """The folders that Hydra reads, as far as the text says, each with a slash at its end."""
+    folders = {main.folder for module in modules.values() if "hydra" in module.text for main in hydra_mains(module)}
+    return tuple(f"{folder}/" for folder in folders if folder not in (None, "."))
+
+
 def _options(module: Module, node: ast.expr) -> dict[str, Option]:
     if not isinstance(node, ast.Call):
         return {}
@@ -108,11 +123,7 @@ def _options(module: Module, node: ast.expr) -> dict[str, Option]:
 
 def _value(module: Module, node: ast.expr) -> Option:
     if isinstance(node, ast.Name):
-        bound = [
-            other.value
-            for other in module.of(ast.Assign)
-            if any(isinstance(target, ast.Name) and target.id == node.id for target in other.targets)
-        ]
+        bound = module.assigned.get(node.id, [])
         node = bound[0] if len(bound) == 1 else node
     if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, str)):
         return node.value

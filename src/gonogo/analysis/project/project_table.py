@@ -1,4 +1,7 @@
-"""What uv and the build backends refuse in `pyproject.toml`, each case seen with uv itself."""
+"""What uv and the build backends refuse in `pyproject.toml`, each case seen with uv itself.
+
+Ours, and not validate-pyproject: that one holds a file against the standard, and uv forgives some of it and refuses more.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,9 +10,11 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from gonogo.documents.toml import TomlError, parse_toml
 from gonogo.model.finding import Location
 
 PATH = "pyproject.toml"
+MOST_FORGIVEN = 500  # characters of a requirement in which an oversight may be forgiven
 OLDEST_MINOR, NEWEST_MINOR = 8, 30
 
 # What uv forgives in a requirement although the standard does not: the pattern, and what uv reads instead.
@@ -26,14 +27,21 @@ _FORGIVEN = (
     (re.compile(r"""['"]([*\d])|([*\d])['"](?=\s*($|,))"""), r"\1\2"),
 )
 
+# Written so that no text can be matched in two ways: the time is in proportion to its length.
+_HEADER = re.compile(r"\s*+\[++([^\]]++)\]++\s*+(?:#.*)?$")
+_PART = r"""(?:[\w-]++|"[^"]*+"|'[^']*+')"""
+_KEY = re.compile(rf"\s*+({_PART}(?:\s*+\.\s*+{_PART})*+)\s*+=")
+_KEY_PART = re.compile(r"""("[^"]*+"|'[^']*+'|[^.\s"']++)""")
+_QUOTED = re.compile(r"""#.*|"(?P<double>(?:[^"\\]++|\\.)*+)(?:"|$)|'(?P<single>[^']*+)(?:'|$)""")
+
 
 @dataclass
 class Pyproject:
-    """The file's table; `fault` is the parser's message and line where it is not TOML."""
+    """The file's table; `fault` says why it is none."""
 
     text: str
     table: dict[str, Any] = field(default_factory=dict)
-    fault: tuple[str, int] | None = None
+    fault: TomlError | None = None
 
     @cached_property
     def lines(self) -> list[str]:
@@ -76,57 +84,71 @@ class Pyproject:
         return Location(path=PATH)
 
     def locate_text(self, text: str, *keys: str) -> Location:
-        """The place of a text at or after a key, in quotes rather than as part of something else; the key itself if it is not found."""
+        """The place of a text in quotes at or after a key; the key itself if it is not found."""
         start = self.locate(*keys)
-        first = (start.line or 1) - 1
-        for pattern in (rf"""(?<=["']){re.escape(text)}(?=["'])""", re.escape(text)):
-            for number, line in enumerate(self.lines[first:], first + 1):
-                found = re.search(pattern, line.split("#")[0] if "#" not in text else line)
-                if found and text:
-                    return Location(path=PATH, line=number, column=found.start() + 1, end_line=number, end_column=found.end() + 1)
-        return start
+        first = start.line or 1
+        found = next((place for place in self._quoted.get(text, ()) if place[0] >= first), None)
+        if found is None:
+            return start
+        line, begin, end = found
+        return Location(path=PATH, line=line, column=begin + 1, end_line=line, end_column=end + 1)
+
+    @cached_property
+    def _quoted(self) -> dict[str, list[tuple[int, int, int]]]:
+        """Every text in quotes, with its line and the columns it stands between, counted from 0."""
+        found: dict[str, list[tuple[int, int, int]]] = {}
+        for number, line in enumerate(self.lines, 1):
+            for quoted in _QUOTED.finditer(line):
+                if quoted.lastgroup:
+                    group = quoted.lastgroup
+                    found.setdefault(quoted[group], []).append((number, quoted.start(group), quoted.end(group)))
+        return found
 
     def _line(self, keys: tuple[str, ...]) -> int | None:
         """The line of a table's header or of a key in it, also where the key is dotted or stands below its own header."""
+        return self._named.get(keys) or self._enclosing.get(keys)
+
+    @cached_property
+    def _lines_of_keys(self) -> tuple[dict[tuple[str, ...], int], dict[tuple[str, ...], int]]:
+        """The line where each table or key stands, and that of the first header below each table."""
+        named: dict[tuple[str, ...], int] = {}
+        enclosing: dict[tuple[str, ...], int] = {}
         current: tuple[str, ...] = ()
-        below = None
         for number, text in enumerate(self.lines, 1):
-            header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]+\s*(#.*)?$", text)
+            header = _HEADER.match(text)
             if header:
-                current = _split_key(header[1])
-                if current == keys:
-                    return number
-                if below is None and current[: len(keys)] == keys:
-                    below = number
+                current = _split_key(header[1].strip())
+                named.setdefault(current, number)
+                for length in range(1, len(current)):
+                    enclosing.setdefault(current[:length], number)
                 continue
-            key = re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", text)
-            if key and (*current, *_split_key(key[1]))[: len(keys)] == keys and len(current) < len(keys):
-                return number
-        return below
+            key = _KEY.match(text)
+            if key:
+                path = (*current, *_split_key(key[1]))
+                for length in range(len(current) + 1, len(path) + 1):
+                    named.setdefault(path[:length], number)
+        return named, enclosing
+
+    @property
+    def _named(self) -> dict[tuple[str, ...], int]:
+        return self._lines_of_keys[0]
+
+    @property
+    def _enclosing(self) -> dict[tuple[str, ...], int]:
+        return self._lines_of_keys[1]
 
 
 def _split_key(text: str) -> tuple[str, ...]:
     """The parts of a dotted TOML key."""
-    return tuple(part.strip().strip("\"'") for part in re.findall(r"""\s*("[^"]*"|'[^']*'|[^.]+)\s*(?:\.|$)""", text))
+    return tuple(part.strip("\"'") for part in _KEY_PART.findall(text))
 
 
 def load_pyproject(text: str | None) -> Pyproject | None:
     """Parse the text of `pyproject.toml`; None for None."""
     if text is None:
         return None
-    try:
-        return Pyproject(text, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        message, line = toml_fault(error, text)
-        return Pyproject(text, fault=(message, line))
-    except (RecursionError, ValueError) as error:  # ValueError: an integer of thousands of digits
-        return Pyproject(text, fault=(str(error) if isinstance(error, ValueError) else "nested too deeply", 1))
-
-
-def toml_fault(error: tomllib.TOMLDecodeError, text: str) -> tuple[str, int]:
-    """The parser's message without the place, and the line."""
-    place = re.search(r"at line (\d+)", str(error))
-    return re.sub(r"\s*\(at .*\)$", "", str(error)), int(place[1]) if place else max(len(text.rstrip().split("\n")), 1)
+    document = parse_toml(text)
+    return Pyproject(text, document.table, document.error)
 
 
 def parse_requirement(text: object) -> Requirement | None:
@@ -136,6 +158,8 @@ def parse_requirement(text: object) -> Requirement | None:
     forgiven = text.strip()
     for attempt in range(len(_FORGIVEN) + 1):
         if attempt:
+            if len(forgiven) > MOST_FORGIVEN:
+                break
             pattern, replacement = _FORGIVEN[attempt - 1]
             forgiven = pattern.sub(replacement, forgiven)
         try:

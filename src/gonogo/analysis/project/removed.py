@@ -1,4 +1,4 @@
-"""What libraries no longer have, or never had, and whether a project gets such a version; the table is in `removed.toml`."""
+"""What libraries no longer have, and whether a project gets such a version; the table is in `removed.toml`."""
 
 from __future__ import annotations
 
@@ -25,17 +25,19 @@ class Removed:
         since: the version from which on it is absent.
         never: no older version is known to have had it either.
         instead: what to write, possibly in words.
+        newest: the newest version that is known, where it is not `since`.
     """
 
     distribution: str
     since: str
     instead: str = ""
     never: bool = False
+    newest: str = ""
 
 
 @lru_cache(maxsize=1)
-def removals() -> tuple[dict[str, Removed], dict[tuple[str, str], Removed], dict[str, tuple[Removed, frozenset[str]]]]:
-    """The table: by dotted name, by function and argument, and what the closed classes and modules have."""
+def removals() -> tuple[dict[str, Removed], dict[tuple[str, str], Removed]]:
+    """The table: by dotted name, and by function and argument."""
     table = tomllib.loads((resources.files("gonogo.analysis.project") / "removed.toml").read_text("utf-8"))
     names: dict[str, Removed] = {}
     keywords: dict[tuple[str, str], Removed] = {}
@@ -44,20 +46,12 @@ def removals() -> tuple[dict[str, Removed], dict[tuple[str, str], Removed], dict
         names |= {name: Removed(distribution, since, instead) for name, instead in library.get("names", {}).items()}
         for function, arguments in library.get("keywords", {}).items():
             keywords |= {(function, keyword): Removed(distribution, since, instead) for keyword, instead in arguments.items()}
-    closed = {
-        owner: (Removed(known["distribution"], known["version"], never=True), frozenset(known["names"].split()))
-        for owner, known in table["closed"].items()
-    }
-    return names, keywords, closed
+    return names, keywords
 
 
 def removed_name(dotted: str) -> Removed | None:
-    """What is known of a dotted name that a library lacks, None where it may be there."""
-    names, _, closed = removals()
-    owner, _, name = dotted.rpartition(".")
-    if owner in closed and name not in closed[owner][1] and not name.startswith("_"):
-        return closed[owner][0]
-    return names.get(dotted)
+    """What is known of a dotted name that a library no longer has, None where it may be there."""
+    return removals()[0].get(dotted)
 
 
 def removed_keyword(function: str, keyword: str) -> Removed | None:
@@ -74,14 +68,17 @@ def lacks(removed: Removed, requirements: Iterable[str], locked: str | None) -> 
         locked: the version in its lock file, None if there is none.
     """
     since = Version(removed.since)
-    if locked is not None:
-        return (f"{removed.distribution} {locked} is locked", True) if _version(locked) >= since else None
     written = list(requirements)
     parsed = [entry for entry in map(parse_requirement, written) if entry is not None and (entry.marker is None or entry.marker.evaluate())]
-    if not written:
-        return ("no version has it", True) if removed.never else None
     specifiers = [specifier for requirement in parsed for specifier in requirement.specifier]
     bounds = [_version(specifier.version) for specifier in specifiers if specifier.operator in (">=", ">", "==", "~=", "===")]
+    newest = Version(removed.newest or removed.since)
+    if removed.never and any(version > newest for version in (*bounds, *([_version(locked)] if locked is not None else []))):
+        return None  # newer than what is known of the library
+    if locked is not None:
+        return (f"{removed.distribution} {locked} is locked", True) if _version(locked) >= since else None
+    if not written:
+        return ("no version has it", True) if removed.never else None
     text = " and ".join(f"`{requirement}`" for requirement in written)
     if any(bound >= since for bound in bounds):
         return f"{text} asks for a version without it", True

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import posixpath
+import ast
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from gonogo.analysis.interpreter.project import MANDATORY, ProjectMachine, ProjectSource
+from gonogo.analysis.interpreter.project import MANDATORY, EntryPoint, ProjectInterpreter, ProjectSource
 from gonogo.analysis.interpreter.trace import Access, Trace
-from gonogo.analysis.project.entries import Entry, find_entries, import_roots, old_hydra
-from gonogo.analysis.python.modules import Module
+from gonogo.analysis.project.config_groups import ConfigFolder
+from gonogo.analysis.project.documented import Start, documented_starts, documents
+from gonogo.analysis.project.entries import Entry, find_entries, import_roots
+from gonogo.analysis.project.hydra_doubts import old_hydra
+from gonogo.analysis.project.ways import Way
+from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.compose.client import Composition
+from gonogo.compose.command_line import CommandLine
 from gonogo.documents.yaml import parse_yaml
 from gonogo.model.contract import Contract
 from gonogo.model.experiment import Experiment
@@ -35,18 +40,22 @@ class Survey:
     undecided: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class _Choice:
-    """One more run of an entry point: an override, or another primary config."""
+@dataclass
+class _Looked:
+    """What looking at a program showed.
 
-    path: str
-    override: str = ""
-    config_name: str | None = None
+    Attributes:
+        way: the first way to start it of which something is known, with what it asked for.
+        walked: what that showed.
+        bare: it was started without a word although no document says so.
+        ways: the ways that were tried.
+    """
 
-    @property
-    def group(self) -> str:
-        """The config group of the override."""
-        return self.override.partition("=")[0]
+    entry: Entry
+    way: Way
+    walked: ProjectInterpreter
+    bare: bool
+    ways: list[Way]
 
 
 class Surveyor:
@@ -64,9 +73,10 @@ class Surveyor:
         self._experiment, self._rules, self._modules, self._configs = experiment, contract.entries, modules, configs
         self._roots = import_roots(modules)
         self._old = old_hydra(experiment)
-        self._commands = "\n".join(file.text or "" for file in experiment.with_suffix(".md", ".sh"))
+        self._commands = "\n".join(documents(experiment))
+        self._written = {path for module in modules.values() for path in _written_paths(module)}
         self._steps = 0
-        self._followed = 0
+        self._walked = 0
         self.survey = Survey()
 
     def run(self, given: Sequence[str]) -> Survey:
@@ -75,108 +85,193 @@ class Surveyor:
         survey = self.survey
         if in_tests:
             survey.notes.append(f"{in_tests} entry points in tests were left out: name one with --entry to look at it.")
-        if not entries:
-            survey.undecided.append("there is no function under `@hydra.main`: name an entry point with --entry")
-        kept = entries[: self._rules.max_runs]
+        kept = sorted(entries, key=lambda entry: entry.is_assumed)[: self._rules.max_runs]
         if len(kept) < len(entries):
             survey.notes.append(f"{len(entries) - len(kept)} of {len(entries)} entry points were left out: name them with --entry.")
-        pending: list[tuple[Entry, ProjectMachine, list[_Choice]]] = []
-        for entry in kept:
-            entry, machine = self._start(entry)
-            choices = self._choices(machine, entry.picks)
-            if any(choice.config_name for choice in choices):
-                survey.runs.pop()
-                survey.traces.pop()  # with no primary config it is not how anybody starts it
-            pending.append((entry, machine, choices))
-        self._follow_choices(self._meant(pending))
-        for entry in kept:
-            self._forgive_bare_start(entry)
+        functions: dict[str, set[str]] = {}
+        for entry in entries:
+            functions.setdefault(entry.module.path, set()).add(getattr(entry.function, "name", ""))
+        shown = documented_starts(self._experiment, self._modules, {path: frozenset(names) for path, names in functions.items()})
+        most = max(2, self._rules.max_runs // max(1, len(kept)))
+        looked = [each for entry in kept if (each := self._look_at(entry, shown.get(entry.module.path, []), most)) is not None]
+        kept = [each.entry for each in looked]
+        if not kept:
+            survey.undecided.append("there is no function under `@hydra.main`: name an entry point with --entry")
+        self._walk_choices(looked)
+        for each in looked:
+            if each.bare:
+                self._forgive_bare_start(each.entry)
         if self._old and survey.runs:
             survey.undecided.append(f"the code was not held against its configs: {self._old}")
-        elif self._followed < len(survey.runs):
-            survey.notes.append(f"The code was followed for {self._followed} of {len(survey.runs)} runs; all were composed.")
+        elif self._walked < len(survey.runs):
+            survey.notes.append(f"The code was followed for {self._walked} of {len(survey.runs)} runs; all were composed.")
         survey.undecided += self._uncomposed(kept)
         return survey
 
-    def _start(self, entry: Entry) -> tuple[Entry, ProjectMachine]:
+    # -- how a program is started -----------------------------------------------------------------------------------------
+
+    def _look_at(self, entry: Entry, starts: list[Start], most: int) -> _Looked | None:
+        """Start a program as the caller or the documents say; bare where nobody does, or where all they say is out of date.
+
+        None for a script that composes nothing.
+        """
+        if entry.line is not None:
+            ways = [Way(line, True) for line in self._single(entry.line)]
+        else:
+            ways = list(dict.fromkeys(Way.of(start, line) for start in starts for line in self._single(start.line)))
+        if len(ways) > most:
+            self.survey.notes.append(f"{len(ways) - most} of {len(ways)} documented starts of {entry.name} were left out.")
+            ways = [ways[index * len(ways) // most] for index in range(most)]
+        first: tuple[Way, ProjectInterpreter] | None = None
+        tried: list[Way] = []
+        pending = ways
+        while pending and len(tried) < most:
+            way, *pending = pending
+            found, walked = self._start(entry, way)
+            tried.append(found)
+            named = ConfigFolder(self._experiment, walked.hydra.named_folder)
+            options = found.untold(named, self._folder(walked))
+            if options:
+                self._take_back()
+                pending = [*options, *pending]
+            elif entry.line is None and (
+                found.is_out_of_date(made := _first_made(walked)) or (found.is_guessed and not (made and made.ok))
+            ):
+                self._take_back()
+            else:
+                first = first or (found, walked)
+        if first is not None:
+            return _Looked(entry, *first, False, tried)
+        way, walked = self._start(entry, Way())
+        looked = _Looked(entry, way, walked, True, [*tried, way])
+        if entry.is_assumed and _first_made(walked) is None:
+            self._take_back()
+            return None
+        unnamed = walked.hydra.where is not None and walked.hydra.where[1] is None and walked.hydra.folder_is_named
+        if unnamed and self._folder(walked).names():
+            self._take_back()  # with no primary config it is not how anybody starts it
+        return looked
+
+    def _single(self, line: CommandLine) -> list[CommandLine]:
+        """The single runs that a command line starts."""
+        return [replace(line, overrides=overrides, places=(), multirun=False) for overrides in self._configs.sweep(line.overrides)]
+
+    def _start(self, entry: Entry, way: Way) -> tuple[Way, ProjectInterpreter]:
         """Follow an entry point; where it asks for a choice, with the first one there is."""
-        machine = self._follow(entry, None)
+        walked = self._walk(entry, way)
         for _ in range(MOST_PICKS):
-            made = machine.trace.processes[0].compositions
-            asked = MANDATORY.search(made[-1][1].message) if made and machine.where is not None else None
-            options = self._options(f"{machine.where[0]}/{asked[1]}") if asked is not None and machine.where is not None else []
+            made = walked.trace.processes[0].compositions
+            asked = MANDATORY.search(made[-1][1].message) if made and walked.hydra.where is not None else None
+            options = self._folder(walked).options(asked[1]) if asked is not None else []
             if asked is None or not options:
                 break
-            self.survey.runs.pop()
-            self.survey.traces.pop()
-            entry = replace(entry, picks=(*entry.picks, f"{asked[1]}={options[0]}"))
-            machine = self._follow(entry, None)
-        return entry, machine
+            self._take_back()
+            way = way.choosing(asked[1], options[0])
+            walked = self._walk(entry, way)
+        return way, walked
 
-    def _options(self, group: str) -> list[str]:
-        """The choices of a config group, by its folder."""
-        prefix = posixpath.normpath(group) + "/"
-        files = [file.path.removeprefix(prefix) for file in self._experiment.with_suffix(".yaml", ".yml") if file.path.startswith(prefix)]
-        return sorted(name.rpartition(".")[0] for name in files if "/" not in name)
+    def _take_back(self) -> None:
+        """Forget the last run."""
+        self.survey.runs.pop()
+        self.survey.traces.pop()
 
-    @staticmethod
-    def _meant(pending: list[tuple[Entry, ProjectMachine, list[_Choice]]]) -> list[tuple[Entry, list[_Choice]]]:
-        """The choices without those of groups that the entry point's defaults list lacks while another's has it: they are for that one."""
-        listed = [(machine.where, machine.trace.composition.choices if machine.trace.composition else {}) for _, machine, _ in pending]
-        taken = {(where[0], group) for where, choices in listed if where is not None for group in choices}
-        found = []
-        for (entry, _, choices), (where, own) in zip(pending, listed, strict=True):
-            folder = where[0] if where is not None else None
-            kept = [choice for choice in choices if not choice.group or choice.group in own or (folder, choice.group) not in taken]
-            found.append((entry, kept))
-        return found
+    def _folder(self, walked: ProjectInterpreter) -> ConfigFolder:
+        """The config folder of a program, once it is known."""
+        folder = walked.hydra.where[0] if walked.hydra.where is not None else None
+        return ConfigFolder(self._experiment, folder)
 
-    def _follow_choices(self, pending: list[tuple[Entry, list[_Choice]]]) -> None:
-        total = sum(len(choices) for _, choices in pending)
+    # -- the other runs of a program ------------------------------------------------------------------------------------------
+
+    def _walk_choices(self, looked: list[_Looked]) -> None:
+        folders = [each.walked.hydra.where[0] if each.walked.hydra.where is not None else None for each in looked]
+        pending = list(zip(looked, self._meant(looked), strict=True))
+        total = sum(len(ways) for _, ways in pending)
         room = max(0, self._rules.max_runs - len(self.survey.runs))
-        for entry, choices in pending:
-            share = len(choices) if total <= room else room * len(choices) // max(1, total)
+        done = 0
+        for (each, ways), folder in zip(pending, folders, strict=True):
+            share = len(ways) if total <= room else room * len(ways) // max(1, total)
             for index in range(share):
-                self._follow(entry, choices[index * len(choices) // share])
-        done = len([run for run in self.survey.runs if run.path])
+                self._walk(each.entry, ways[index * len(ways) // share], is_alone=folders.count(folder) == 1)
+                done += 1
         if total > room:
             left = f"{total - done} of {total} choices of whole runs were left out"
             self.survey.notes.append(f"{left} (at most {self._rules.max_runs} runs).")
 
-    def _follow(self, entry: Entry, choice: _Choice | None) -> ProjectMachine:
-        picks = [text for text in entry.picks if choice is None or not choice.group or not text.startswith(f"{choice.group}=")]
-        extra = [choice.override] if choice is not None and choice.override else []
-        named = [f"--config-name={choice.config_name}"] if choice is not None and choice.config_name else []
-        name = " ".join([entry.name, *picks, *extra, *named])
-        path = choice.path if choice is not None else None
-        text = self._experiment.text(path) or "" if path is not None else ""
-        only_compose = bool(self._old) or self._steps > MOST_STEPS
-        machine = ProjectMachine(
-            self._modules,
-            self._experiment.text,
-            self._configs,
-            name,
-            entry.module,
-            entry.function,
-            (*entry.overrides, *picks, *extra),
-            choice.config_name if choice is not None else None,
-            self._roots,
-            only_compose,
-        )
-        machine.follow()
-        self._steps += machine.steps
-        self._followed += not only_compose
-        machine.trace.accesses = [access for access in machine.trace.accesses if self._is_certain(access, machine.trace)]
-        self.survey.runs.append(Run(name, path, text, None, from_plan=False))
-        self.survey.traces.append(machine.trace)
-        return machine
+    def _meant(self, looked: list[_Looked]) -> list[list[Way]]:
+        """The choices without those of groups that the entry point's defaults list lacks while another's has it: they are for that one."""
+        listed = [(each.walked.hydra.where, each.walked.trace.composition) for each in looked]
+        taken = {(where[0], group) for where, made in listed if where is not None and made is not None for group in made.choices}
+        found = []
+        for each, (where, made) in zip(looked, listed, strict=True):
+            folder = where[0] if where is not None else None
+            own = made.choices if made is not None else {}
+            ways = self._choices(each)
+            found.append([way for group, way in ways if not group or group in own or (folder, group) not in taken])
+        return found
 
-    def _is_certain(self, access: Access, trace: Trace) -> bool:
+    def _choices(self, looked: _Looked) -> list[tuple[str, Way]]:
+        """The further runs of an entry point, each with the group it chooses from.
+
+        Choices of groups of whole runs, the other choices of the one group that it asks for, files that start a sweep, primary configs by
+        name.
+        """
+        walked, way = looked.walked, looked.way.with_choices_only(self._folder(looked.walked))
+        if walked.hydra.where is None or walked.hydra.where[0] is None:
+            return []
+        folder, name = walked.hydra.where
+        prefix = "" if folder in ("", ".") else f"{folder}/"
+        files = [file for file in self._experiment.with_suffix(".yaml", ".yml") if file.path.startswith(prefix)]
+        picked = [text for text in way.line.overrides if not way.is_shown]
+        asked = picked[-1].partition("=")[0] if looked.bare and len(picked) == 1 else None
+        given = {text.partition("=")[0].lstrip("+") for text in looked.entry.line.overrides} if looked.entry.line is not None else set()
+        tried = {text.lstrip("+") for each in looked.ways for text in each.line.overrides}
+        found: list[tuple[str, Way]] = []
+        for file in files:
+            relative, _, _ = file.path.removeprefix(prefix).rpartition(".")
+            group, _, choice = relative.partition("/")
+            if not choice:
+                if name is None and way.line.config_name is None and walked.hydra.folder_is_named:
+                    line = replace(way.line, config_name=relative, places=())
+                    found.append(("", replace(way, line=line, is_shown=False, path=file.path)))
+            elif asked == relative.rpartition("/")[0]:
+                option = relative.rpartition("/")[2]
+                if f"{asked}={option}" not in tried:
+                    found.append((asked, way.choosing(asked, option, file.path)))
+            elif group in given or group == "hydra" or f"{group}={choice}" in tried:
+                continue
+            elif group in self._rules.run_groups or _starts_sweep(file.text or ""):
+                found.append((group, way.choosing(group, choice, file.path)))
+        return found
+
+    # -- one run --------------------------------------------------------------------------------------------------------------
+
+    def _walk(self, entry: Entry, way: Way, is_alone: bool = False) -> ProjectInterpreter:
+        name = way.name(entry)
+        only_compose = bool(self._old) or self._steps > MOST_STEPS
+        start = EntryPoint(name, entry.module, entry.function, way.line, way.is_open, way.is_shown, is_alone, only_compose)
+        walked = ProjectInterpreter(self._modules, self._experiment.text, self._configs, start, self._roots)
+        walked.walk()
+        self._steps += walked.steps
+        self._walked += not only_compose
+        folder = self._folder(walked)
+        walked.trace.keep(Access, lambda access: not way.is_open and self._is_certain(access, walked.trace, way, folder))
+        if way.is_open:
+            _soften(walked.trace.composition, _broken(walked.trace.composition))
+        path = way.path if way.path is not None else folder.file_of_run(way.line.overrides, self._rules.run_groups)
+        text = self._experiment.text(path) or "" if path is not None else ""
+        self.survey.runs.append(Run(name, path, text, None, from_plan=False))
+        self.survey.traces.append(walked.trace)
+        return walked
+
+    def _is_certain(self, access: Access, trace: Trace, way: Way, folder: ConfigFolder) -> bool:
         """Whether an access tells something of every use.
 
-        Mandatory values and empty groups are filled in on the command line, and so are keys that a documented command adds.
+        Mandatory values and empty groups are filled in on the command line, and so are keys that a documented command adds. Where nobody
+        says how the program is started, a group that the defaults list lacks may be added.
         """
-        if access.status == "missing" or re.search(rf"(?<![\w.]){re.escape('.'.join(access.path))}(?:\.[\w.]+)?=", self._commands):
+        if (access.status == "missing" and not way.is_shown) or re.search(
+            rf"(?<![\w.]){re.escape('.'.join(access.path))}(?:\.[\w.]+)?=", self._commands
+        ):
             return False
         composition = trace.composition
         for group, choice in composition.choices.items() if composition is not None else ():
@@ -184,36 +279,9 @@ class Surveyor:
                 package = tuple(group.partition("@")[2].split(".") if "@" in group else group.split("/"))
                 if access.path[: len(package)] == package:
                     return False
-        return True
-
-    def _choices(self, machine: ProjectMachine, picks: tuple[str, ...]) -> list[_Choice]:
-        """The further runs of an entry point.
-
-        Choices of groups of whole runs, the other choices of the one group that it asks for, files that start a sweep, primary configs by
-        name.
-        """
-        if machine.where is None or machine.where[0] is None:
-            return []
-        folder, name = machine.where
-        prefix = "" if folder in ("", ".") else f"{folder}/"
-        files = [file for file in self._experiment.with_suffix(".yaml", ".yml") if file.path.startswith(prefix)]
-        given = {text.partition("=")[0].lstrip("+") for text in machine.overrides}
-        asked = picks[0].partition("=")[0] if len(picks) == 1 else None
-        found = []
-        for file in files:
-            relative, _, _ = file.path.removeprefix(prefix).rpartition(".")
-            group, _, choice = relative.partition("/")
-            if not choice:
-                if name is None and machine.config_name is None and machine.folder_is_named:
-                    found.append(_Choice(file.path, config_name=relative))
-            elif asked == relative.rpartition("/")[0]:
-                override = f"{asked}={relative.rpartition('/')[2]}"
-                found += [_Choice(file.path, override=override)] if override not in picks else []
-            elif group in given or group == "hydra":
-                continue
-            elif group in self._rules.run_groups or _starts_sweep(file.text or ""):
-                found.append(_Choice(file.path, override=f"{group}={choice}"))
-        return found
+        if access.path in self._written:
+            return False  # code that was not followed may write it first
+        return way.is_shown or composition is None or not folder.may_bring(access.path, composition)
 
     def _forgive_bare_start(self, entry: Entry) -> None:
         """Drop what only a start without a choice shows, where a group of whole runs has choices and is empty by default."""
@@ -222,16 +290,9 @@ class Surveyor:
         if not others or composition is None or not any(composition.choices.get(group, "") is None for group in self._rules.run_groups):
             return
         seen = {(access.site, access.path) for trace in others for access in trace.accesses}
-        bare.accesses = [access for access in bare.accesses if (access.site, access.path) in seen]
-        broken = {
-            path
-            for trace in others
-            if trace.composition
-            for path, entry_ in trace.composition.interpolations.items()
-            if entry_.status == "broken"
-        }
-        for path in [path for path, found in composition.interpolations.items() if found.status == "broken" and path not in broken]:
-            composition.interpolations[path] = replace(composition.interpolations[path], status="unknown")
+        bare.keep(Access, lambda access: (access.site, access.path) in seen)
+        broken = {path for trace in others for path in _broken(trace.composition)}
+        _soften(composition, _broken(composition) - broken)
 
     def _uncomposed(self, entries: list[Entry]) -> Iterator[str]:
         for entry in entries:
@@ -246,6 +307,28 @@ class Surveyor:
 def _broken(composition: Composition | None) -> set[tuple[str, ...]]:
     """The paths of interpolations that don't resolve."""
     return {path for path, found in composition.interpolations.items() if found.status == "broken"} if composition is not None else set()
+
+
+def _soften(composition: Composition | None, paths: set[tuple[str, ...]]) -> None:
+    """Take what was found about these interpolations back."""
+    for path in paths if composition is not None else ():
+        assert composition is not None
+        composition.interpolations[path] = replace(composition.interpolations[path], status="unknown")
+
+
+def _first_made(walked: ProjectInterpreter) -> Composition | None:
+    """What the first process composed last."""
+    made = walked.trace.processes[0].compositions
+    return made[-1][1] if made else None
+
+
+def _written_paths(module: Module) -> Iterator[tuple[str, ...]]:
+    """The paths of attributes that a module assigns to, without the name of what has them: `cfg.a.b = 1` writes `a.b`."""
+    for node in module.of(ast.Attribute):
+        if isinstance(node.ctx, ast.Store):
+            root, *path = qualified_name(node).split(".")
+            if path and root not in ("self", "cls"):
+                yield tuple(path)
 
 
 def _belongs(trace: Trace, entry: Entry) -> bool:

@@ -17,7 +17,11 @@ HINT = re.compile(r"#\s*gonogo:\s*ignore\b")
 _COMMENT = re.compile(r"#\s*gonogo:\s*ignore\b(?:\s*\[(?P<rules>[^\]]*)\])?[\s:-]*(?P<reason>.*)")
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Texts of a TOML file, in which a `#` begins no comment.
-_TOML_TEXT = re.compile(r"\"\"\"(?:\\.|[^\\])*?\"\"\"|'''.*?'''|\"(?:\\.|[^\"\\\n])*\"|'[^'\n]*'|(?P<comment>#[^\n]*)", re.DOTALL)
+_TOML_TEXT = re.compile(
+    r"\"\"\"(?:[^\"\\]++|\\.|\"(?!\"\"))*+(?:\"\"\"|\Z)|'''(?:[^']++|'(?!''))*+(?:'''|\Z)"
+    r"|\"(?:[^\"\\\n]++|\\.)*+\"?|'[^'\n]*+'?|(?P<comment>#[^\n]*+)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def is_guarded(module: Module, node: ast.AST) -> bool:
     """
     child, parent = node, module.parents.get(node)
     while parent is not None:
-        if isinstance(parent, ast.Try) and any(_catches_import(handler) for handler in parent.handlers):
+        if isinstance(parent, ast.Try) and any(catches_import(handler) for handler in parent.handlers):
             return True
         if isinstance(parent, ast.With) and any(_suppresses(item.context_expr) for item in parent.items):
             return True
@@ -90,7 +90,8 @@ def is_guarded(module: Module, node: ast.AST) -> bool:
     return False
 
 
-def _catches_import(handler: ast.ExceptHandler) -> bool:
+def catches_import(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler catches a failing import."""
     if handler.type is None:
         return True
     caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]

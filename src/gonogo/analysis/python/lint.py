@@ -6,13 +6,17 @@ import json
 import os
 import re
 import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from gonogo.model.errors import StageError
 
-RULES = "F821,F822,F823,F70,PLE"
+STAR = "F405"  # a name that only `from x import *` may give
+RULES = f"F821,F822,F823,F70,PLE,{STAR}"
 # What Python's compiler refuses although its parser does not: ruff's own codes for it.
 COMPILE_ERRORS = frozenset({"F701", "F702", "F704", "F706", "F707", "PLE0115", "PLE0117", "PLE0118", "PLE1142", "PLE1700"})
 # What surely fails when it runs. The rest of ruff's PLE is style (`__all__` formats), is printed but not raised (logging arguments),
@@ -22,6 +26,7 @@ RUN_TIME_ERRORS = frozenset(
 )
 OLDEST_MINOR, NEWEST_MINOR, DEFAULT_MINOR = 8, 14, 11
 TIMEOUT = 20.0
+MOST_COMPLAINTS = 20_000
 
 
 @dataclass(frozen=True)
@@ -70,24 +75,54 @@ def run_ruff(root: Path, paths: list[str], python: tuple[int, int] | None) -> li
     if not paths:
         return []
     minor = min(max(python[1] if python and python[0] == 3 else DEFAULT_MINOR, OLDEST_MINOR), NEWEST_MINOR)
-    command = [_binary(), "check", "--isolated", "--no-cache", "--quiet", "--exit-zero", "--output-format", "json"]
+    command = [_binary(), "check", "--isolated", "--no-cache", "--quiet", "--exit-zero", "--output-format", "json-lines"]
     command += ["--select", RULES, "--target-version", f"py3{minor}", "--no-respect-gitignore", "--ignore-noqa"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RUFF_")}
     environment["RAYON_NUM_THREADS"] = "1"  # for these few files, starting more threads costs more than they do
-    try:
-        process = subprocess.run([*command, "--", *paths], cwd=root, capture_output=True, timeout=TIMEOUT, env=environment, check=False)
-    except subprocess.TimeoutExpired as error:
-        raise StageError(f"ruff took more than {TIMEOUT:g} s") from error
-    except OSError as error:
-        raise StageError(f"ruff could not be started: {error.strerror or error}") from error
-    if process.returncode != 0:
-        raise StageError(f"ruff failed: {process.stderr.decode(errors='replace').strip()[:300]}")
-    return [_complaint(entry, root) for entry in json.loads(process.stdout or b"[]")]
+    return list(_complaints([*command, "--", *paths], root, environment))
 
 
-def _complaint(entry: dict[str, object], root: Path) -> Complaint:
+def _complaints(command: list[str], root: Path, environment: dict[str, str]) -> Iterator[Complaint]:
+    """What ruff says, as it says it, so that more than is wanted is never held.
+
+    Raises:
+        StageError: ruff failed, took too long, or has too much to say.
+    """
+    with tempfile.TemporaryFile() as errors:
+        try:
+            process = subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=errors, env=environment)
+        except OSError as error:
+            raise StageError(f"ruff could not be started: {error.strerror or error}") from error
+        ended = threading.Timer(TIMEOUT, process.kill)
+        ended.start()
+        paths: dict[str, str] = {}
+        try:
+            assert process.stdout is not None
+            for number, line in enumerate(process.stdout):
+                if number == MOST_COMPLAINTS:
+                    raise StageError(f"ruff has more than {MOST_COMPLAINTS:,} complaints")
+                entry = json.loads(line)
+                name = str(entry["filename"])
+                if name not in paths:
+                    paths[name] = Path(name).resolve().relative_to(root).as_posix()
+                yield _complaint(entry, paths[name])
+            process.wait()
+        except ValueError as error:  # half a line: it was ended
+            raise StageError("ruff came to no end") from error
+        finally:
+            late = not ended.is_alive()
+            ended.cancel()
+            process.kill()
+            process.communicate()
+        if late:
+            raise StageError(f"ruff took more than {TIMEOUT:g} s")
+        if process.returncode != 0:
+            errors.seek(0)
+            raise StageError(f"ruff failed: {errors.read(1000).decode(errors='replace').strip()[:300]}")
+
+
+def _complaint(entry: dict[str, object], path: str) -> Complaint:
     start, end = entry["location"], entry["end_location"]
     assert isinstance(start, dict) and isinstance(end, dict)
     code = None if entry["code"] in (None, "invalid-syntax") else str(entry["code"])
-    path = Path(str(entry["filename"])).resolve().relative_to(root).as_posix()
     return Complaint(code, str(entry["message"]), path, start["row"], start["column"], end["row"], end["column"])

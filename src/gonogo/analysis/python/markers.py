@@ -10,14 +10,17 @@ import re
 _CODE = "(?:code|implementation|logic)"
 _PART = "(?:code|implementation|logic|function|class|method|file|module|script|imports?|body)"
 _BEFORE = "(?:previous|prior|last|earlier|original)"
+_MADE_UP = "(?:random|dummy|fake|mock|hard-?coded|made-?up|simulated?|synthetic|toy|placeholder|stub)"
+# Said before "for a demo", these words judge the code that is there.
+_FITS = "".join(rf"(?<!{word}\x20)" for word in ("fine", "enough", "good", "ok", "suitable", "sufficient", "used", "useful"))
 _END = r"\s*(?:[.;,!)\u2013\u2014-]|$)"
 _LISTS = r"(?<!docs\x20)(?<!documentation\x20)(?<!docstring\x20)(?<!docstrings\x20)(?<!arguments\x20)(?<!proof\x20)(?<!derivation\x20)"
 
 # Code is left out here.
 _MISSING = [
-    rf"\b(?:TODO|FIXME)\b\W{{0,3}}(?:\([^)]*\)\W*)?(?i:implement|write|complete|fill|finish|your|{_CODE})\b",
+    rf"\b(?:TODO|FIXME)\b\W{{0,3}}(?:\([^)]{{0,100}}\)\W{{0,10}})?(?i:implement|write|complete|fill|finish|your|{_CODE})\b",
     rf"(?i:\bplaceholder {_PART}\b)",
-    rf"(?i:\bthis is (?:just |only )?a (?:placeholder|stub|skeleton|mock)(?: for [\w\s]+?)?{_END})",
+    rf"(?i:\bthis is (?:just |only )?a (?:placeholder|stub|skeleton|mock)(?: for [\w\s]{1, 100}?)?{_END})",
     r"(?i:\b(?:dummy|mock|stub|skeleton|incomplete) implementation\b)",
     rf"(?i:{_LISTS}\b(?:omitted|elided|skipped|left out|truncated|abbreviated|removed) for (?:brevity|clarity|conciseness)\b)",
     rf"(?i:(?:\.\.\.|\u2026)\W{{0,3}}(?:the )?(?:rest of|remaining|existing|previous|other) (?:the )?(?:\w+ )?{_PART}s?\b)",
@@ -28,7 +31,7 @@ _MISSING = [
     r"(?i:\A\W*(?:please )?implement (?:me|here|later|this(?: function| method| class| part)?)\W*\Z)",
     r"(?i:\b(?:to|should|must|needs? to) be (?:implemented|filled in|completed) (?:later|here|separately|in (?:a |the )?future)\b)",
     rf"(?i:\breplace (?:this|it|me) with (?:the |your |an? )?(?:actual|real|proper) (?:{_CODE}|model|data\w*|call|method|function)\b)",
-    rf"(?i:\bfor (?:demonstration|demo)(?: purposes?| only)*{_END})",
+    rf"(?i:\b{_MADE_UP}\b[^.;]{{0,60}}[\s(,]for (?:demonstration|demo)(?: purposes?| only)*{_END})",
     r"(?i:\bin (?:an? )?(?:real|actual|full|production)(?:[- ]world)?"
     r" (?:implementation|setting|scenario|system|version|application|experiment)s?,?"
     r" (?:you|we|this|one|it|they)(?:'d| would| should| could| might| will| needs?)\b)",
@@ -41,8 +44,9 @@ _DOUBTFUL = [
     r"(?i:\b(?:retained|kept|copied|left|preserved) verbatim\b)",
     rf"(?i:(?:\A\W*(?:the )?|\bthis ){_PART} (?:is |was |remains? |stays? )?unchanged\b)",
     rf"(?i:\bunchanged (?:from|since|compared to|compared with) (?:the )?{_BEFORE}\b)",
-    rf"(?i:\b{_PART}\W{{0,3}}\(unchanged(?:\s*[\u2013\u2014-][^)]*)?\))",
+    rf"(?i:\b{_PART}\W{{0,3}}\(unchanged(?:\s*[\u2013\u2014-][^)]{{0,200}})?\))",
     r"(?i:\A\W*unchanged\b(?:\W*\Z|\s*(?:[\u2013\u2014-]|but)\s*(?:included|kept|already|provided)\b))",
+    rf"(?i:\b{_FITS}for (?:demonstration|demo)(?: purposes?| only)*{_END})",
     r"(?i:\bnot (?:yet implemented|implemented yet)\b)",
     r"(?i:\bsimplified (?:version|implementation|variant|stand-?in|re-?implementation)\b)",
 ]

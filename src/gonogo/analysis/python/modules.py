@@ -6,11 +6,15 @@ import ast
 import io
 import tokenize
 import warnings
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, TypeVar, overload
 
+from gonogo.documents.limits import LimitError, check_size, symbols
+from gonogo.documents.lines import split_lines
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location
 
@@ -22,6 +26,7 @@ _FIELDS = {
     for kind in vars(ast).values()
     if isinstance(kind, type) and issubclass(kind, ast.AST)
 }
+MAX_ALL_SYMBOLS = 2_000_000  # words and signs of all modules together: a syntax tree takes some 400 bytes for each
 _T = TypeVar("_T")
 _A = TypeVar("_A", bound=ast.AST)
 _B = TypeVar("_B", bound=ast.AST)
@@ -30,11 +35,16 @@ _C = TypeVar("_C", bound=ast.AST)
 
 @dataclass(frozen=True)
 class ParseProblem:
-    """The parser's own words, and the 1-based place."""
+    """The parser's own words, and the 1-based place.
+
+    Attributes:
+        is_limit: the file may be good, but there is too much of it to look.
+    """
 
     message: str
     line: int
     column: int
+    is_limit: bool = False
 
 
 class Module:
@@ -44,23 +54,36 @@ class Module:
         path: relative to the experiment's root.
         name: the dotted name under which `python -m` or an import finds it from the root.
         tree: None where the running Python can't parse the file; then `fault` says why.
+
+    Args:
+        path: of the file.
+        text: what is in it.
+        unread: why it was not read; then `text` is empty.
     """
 
-    def __init__(self, path: str, text: str) -> None:
+    def __init__(self, path: str, text: str, unread: ParseProblem | None = None) -> None:
         self.path = path
         self.text = text
         self.name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
         self.is_package = path.endswith("/__init__.py")
         self.tree: ast.Module | None = None
-        self.fault: ParseProblem | None = None
+        self.fault = unread
         self._answers: dict[tuple[Callable[..., Any], ast.AST], Any] = {}
         self._found: dict[tuple[type[ast.AST], ...], list[ast.AST]] = {}
+        self._offsets: tuple[int, list[int]] = (0, [])
+        if unread is None:
+            self._parse()
+
+    def _parse(self) -> None:
         try:
+            check_size(self.text)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # invalid escapes and the like are the experiment's affair
-                self.tree = ast.parse(text)
+                self.tree = ast.parse(self.text)
         except SyntaxError as error:
             self.fault = ParseProblem(error.msg, error.lineno or 1, error.offset or 1)
+        except LimitError as error:
+            self.fault = ParseProblem(error.message, error.line, error.column, is_limit=True)
         except (ValueError, RecursionError, MemoryError) as error:
             self.fault = ParseProblem(str(error) or "nested too deeply to be parsed", 1, 1)
 
@@ -72,7 +95,7 @@ class Module:
     @cached_property
     def lines(self) -> list[str]:
         """The lines without their ends; line n is `lines[n - 1]`."""
-        return self.text.splitlines()
+        return split_lines(self.text)
 
     @cached_property
     def _index(self) -> tuple[list[ast.AST], dict[ast.AST, ast.AST]]:
@@ -162,6 +185,23 @@ class Module:
         return found
 
     @cached_property
+    def assigned(self) -> dict[str, list[ast.expr]]:
+        """What `=` gives to each plain name, anywhere in the module."""
+        found: dict[str, list[ast.expr]] = {}
+        for node in self.of(ast.Assign):
+            for name in {target.id for target in node.targets if isinstance(target, ast.Name)}:
+                found.setdefault(name, []).append(node.value)
+        return found
+
+    @cached_property
+    def named(self) -> dict[str, list[ast.Name]]:
+        """Every use and binding of each plain name, anywhere in the module."""
+        found: dict[str, list[ast.Name]] = {}
+        for node in self.of(ast.Name):
+            found.setdefault(node.id, []).append(node)
+        return found
+
+    @cached_property
     def has_star_import(self) -> bool:
         """Whether `from x import *` may bind any name."""
         return any(alias.name == "*" for node in self.of(ast.ImportFrom) for alias in node.names)
@@ -184,8 +224,22 @@ class Module:
         )
 
     def _characters(self, line: int, offset: int) -> int:
+        """How many characters of a line its first bytes are."""
         text = self.lines[line - 1] if line <= len(self.lines) else ""
-        return offset if text.isascii() else len(text.encode("utf-8")[:offset].decode("utf-8", "ignore"))
+        return offset if text.isascii() else bisect_left(self._byte_offsets(line), offset)
+
+    def bytes_before(self, line: int, column: int) -> int:
+        """How many bytes the first characters of a line are; the tree counts in bytes."""
+        text = self.lines[line - 1] if line <= len(self.lines) else ""
+        return column if text.isascii() else self._byte_offsets(line)[min(column, len(text))]
+
+    def _byte_offsets(self, line: int) -> list[int]:
+        """The byte that each character of a line begins on, and the end; kept for the last line asked about, since it may be long."""
+        number, offsets = self._offsets
+        if number != line:
+            offsets = [0, *accumulate(len(character.encode("utf-8", "surrogatepass")) for character in self.lines[line - 1])]
+            self._offsets = (line, offsets)
+        return offsets
 
     def resolve_import(self, node: ast.ImportFrom) -> str:
         """The absolute dotted name of the module that `from … import` names."""
@@ -223,8 +277,18 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 
 def load_modules(experiment: Experiment) -> dict[str, Module]:
-    """Parse every Python file of the experiment, by path."""
-    return {file.path: Module(file.path, file.text or "") for file in experiment.with_suffix(".py")}
+    """Parse every Python file of the experiment, by path; those nearest to the root first, until there is too much of them."""
+    modules, left = {}, MAX_ALL_SYMBOLS
+    for path in sorted(experiment.files, key=lambda path: (path.count("/"), path)):
+        file = experiment.files[path]
+        if not path.endswith(".py"):
+            continue
+        unread = ParseProblem(f"the file {file.problem}", file.encoding_line, 1, file.is_limit) if file.problem is not None else None
+        left -= symbols(file.text or "")
+        if left < 0 and unread is None:
+            unread = ParseProblem(f"the modules before it have {MAX_ALL_SYMBOLS:,} words and signs together", 1, 1, is_limit=True)
+        modules[path] = Module(path, file.text or "", unread)
+    return dict(sorted(modules.items()))
 
 
 def qualified_name(node: ast.AST) -> str:

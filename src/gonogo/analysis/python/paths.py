@@ -17,6 +17,7 @@ from gonogo.analysis.python.names import argument, calls, enclosing_function, fu
 RESULTS, WORKING, SOME_TIME, TREE, UNKNOWN_ROOT = "results", "working", "some time", "tree", "?"
 MAX_DEPTH = 12
 MAX_PATHS = 8
+MAX_BINDINGS = 50  # of one name: each may lead to all the others
 
 SAME = frozenset({"expanduser", "as_posix", "strip", "rstrip", "lstrip", "encode", "__fspath__", "copy"})
 FIXED = frozenset({"resolve", "absolute", "os.path.abspath", "os.path.realpath", "to_absolute_path"})
@@ -244,6 +245,8 @@ class PathReader:
         values = self._bindings.get(key)
         if values is None:
             return None
+        if len(values) > MAX_BINDINGS:
+            return UNKNOWN
         return self._guarded(key, lambda: frozenset().union(*(self.read(value, depth) for value in values)))
 
     def _guarded(self, key: Key, compute: Callable[[], Paths]) -> Paths:

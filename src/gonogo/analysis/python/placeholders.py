@@ -123,12 +123,17 @@ class PlaceholderFinder:
             return False
         if _HOOK.fullmatch(node.name) and node.name not in _DUTIES:
             return True
-        return any(
-            isinstance(entry, FUNCTIONS) and entry.name == node.name and not self._placeholder_body(other.module, entry)
-            for other in self.symbols.classes
-            if other.node is not class_node
-            for entry in other.node.body
-        )
+        return any(other.node is not class_node for other in self._complete_methods.get(node.name, ()))
+
+    @cached_property
+    def _complete_methods(self) -> dict[str, list[Definition]]:
+        """The classes in which a method of each name does something."""
+        found: dict[str, list[Definition]] = {}
+        for owner in self.symbols.classes:
+            for entry in owner.node.body:
+                if isinstance(entry, FUNCTIONS) and not self._placeholder_body(owner.module, entry):
+                    found.setdefault(entry.name, []).append(owner)
+        return found
 
     @cached_property
     def _called_names(self) -> set[tuple[str, bool]]:

@@ -41,7 +41,7 @@ def module_remarks(module: Module, hint: re.Pattern[str]) -> Iterator[Remark]:
         if isinstance(node, (ast.Module, ast.ClassDef, *FUNCTIONS)):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-                prose = re.split(r">>>|```|::\s*$|^\s*(?:Examples?|Usage)\b", first.value.value, maxsplit=1, flags=re.MULTILINE)[0]
+                prose = re.split(r">>>|```|::\s*$|^[ \t]*+(?:Examples?|Usage)\b", first.value.value, maxsplit=1, flags=re.MULTILINE)[0]
                 yield Remark(module.path, first.lineno, prose, "docstring")
         elif isinstance(node, ast.Call) and qualified_name(node.func).rpartition(".")[2] in _SHOWING:
             yield from _texts(module, node)

@@ -1,4 +1,7 @@
-"""Who binds a name: Python's scopes, told from the tree alone."""
+"""Who binds a name: Python's scopes, told from the tree alone.
+
+Ours, and not `symtable`: that one parses the text again and says which names a scope has, not which nodes bind them.
+"""
 
 from __future__ import annotations
 
@@ -59,12 +62,13 @@ class Scopes:
         return self._names[scope]
 
     def _add_globals(self, names: Names) -> None:
+        declared: dict[ast.AST, set[str]] = {}
         for node in self.module.of(ast.Global):
-            function = next(iter(self.chain(node)))
+            declared.setdefault(next(iter(self.chain(node))), set()).update(node.names)
+        for function, wanted in declared.items():
             for inner in _own_nodes(function):
-                for name in bound_names(inner):
-                    if name in node.names:
-                        names.add(name, inner)
+                for name in wanted.intersection(bound_names(inner)):
+                    names.add(name, inner)
 
     def chain(self, node: ast.AST) -> Iterator[ast.AST]:
         """The scopes around a node, innermost first, the module last."""

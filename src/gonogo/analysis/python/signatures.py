@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gonogo.analysis.python.modules import Function, Module, qualified_name
@@ -36,14 +37,23 @@ class Signature:
         """Why a call can't bind; None where it can, or where it unpacks `*args` or `**kwargs` and may."""
         if any(isinstance(argument, ast.Starred) for argument in call.args) or any(keyword.arg is None for keyword in call.keywords):
             return None
-        if len(call.args) > len(self.positional) and not self.takes_more:
+        return self.misfit(len(call.args), [keyword.arg or "" for keyword in call.keywords])
+
+    def misfit(self, count: int, keywords: Iterable[str], is_open: bool = False) -> str | None:
+        """Why arguments can't be bound; None where they can.
+
+        Args:
+            count: how many are given by place.
+            keywords: the names of the others.
+            is_open: more may be given.
+        """
+        if count > len(self.positional) and not self.takes_more:
             most = f"at most {len(self.positional)}" if self.positional else "no"
-            are_given = f"{len(call.args)} {'is' if len(call.args) == 1 else 'are'} given"
+            are_given = f"{count} {'is' if count == 1 else 'are'} given"
             return f"it takes {most} positional argument{'' if len(self.positional) == 1 else 's'}, and {are_given}"
-        filled = set(self.positional[: len(call.args)])
+        filled = set(self.positional[:count])
         nameable = {*self.positional[self.positional_only :], *self.keyword_only}
-        for keyword in call.keywords:
-            name = keyword.arg or ""
+        for name in keywords:
             if name in nameable and name in filled:
                 return f"`{name}` is given twice"
             if name not in nameable and not self.takes_any_keyword:
@@ -51,7 +61,7 @@ class Signature:
             if name in nameable:  # any other goes into `**rest`, even under the name of a positional-only parameter
                 filled.add(name)
         missing = [name for name in (*self.positional, *self.keyword_only) if name in self.required and name not in filled]
-        if missing:
+        if missing and not is_open:
             return f"{', '.join(f'`{name}`' for name in missing)} {'is' if len(missing) == 1 else 'are'} missing"
         return None
 

@@ -6,6 +6,7 @@ Everything here is three-valued: an answer is given only where the tree alone se
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -39,6 +40,7 @@ class Symbols:
         self.by_name = {module.name: module for module in modules.values()}
         self._paths = sorted(paths)
         self._scopes: dict[str, Scopes] = {}
+        self._open: dict[str, bool] = {}
         self._packages = {
             ".".join(folder.parts) for path in self._paths if path.endswith(".py") for folder in PurePosixPath(path).parents if folder.parts
         }
@@ -63,7 +65,32 @@ class Symbols:
         if name.partition(".")[0] not in self._packages and name.partition(".")[0] not in self.by_name:
             return None
         stem = name.replace(".", "/")
-        return None if any(path.startswith((stem + ".", stem + "/")) for path in self._paths) else False
+        return None if self._has_path_from(f"{stem}.") or self._has_path_from(f"{stem}/") else False
+
+    def may_be_alias(self, name: str) -> bool:
+        """Whether the code may put a module, or a package above it, into `sys.modules` under this name."""
+        names, folders = self._aliases
+        return any(name == known or name.startswith(f"{known}.") for known in names) or name.partition(".")[0] in folders
+
+    @cached_property
+    def _aliases(self) -> tuple[set[str], set[str]]:
+        """The names that the code puts into `sys.modules`, and the top packages of the modules that put computed names there."""
+        names, tops = set[str](), set[str]()
+        for module in self.modules.values():
+            if "modules" not in module.text:
+                continue
+            for key in _keys_of_sys_modules(module):
+                text = _text_of(key, module.name)
+                if text is not None:
+                    names.add(text)
+                else:
+                    tops.add(module.name.partition(".")[0])
+        return names, tops
+
+    def _has_path_from(self, start: str) -> bool:
+        """Whether some path begins like this."""
+        place = bisect_left(self._paths, start)
+        return place < len(self._paths) and self._paths[place].startswith(start)
 
     def binds(self, module_name: str, name: str) -> bool | None:
         """Whether a module or package of the project binds a name at its top level; None where that can't be told."""
@@ -80,12 +107,9 @@ class Symbols:
 
     def is_open(self, module: Module) -> bool:
         """Whether a module may hold names that no statement of it shows."""
-        if module.tree is None or module.has_star_import or "__getattr__" in module.definitions:
-            return True
-        return any(
-            node.id in _NAMESPACES if isinstance(node, ast.Name) else node.attr == "modules" and qualified_name(node) == "sys.modules"
-            for node in module.of(ast.Name, ast.Attribute)
-        )
+        if module.path not in self._open:
+            self._open[module.path] = _is_open(module)
+        return self._open[module.path]
 
     @cached_property
     def holders(self) -> dict[str, set[tuple[str, ...]]]:
@@ -192,17 +216,31 @@ class Symbols:
 
     def subclasses(self, name: str) -> Iterator[Definition]:
         """Every class of the project that has a class of this name among its ancestors, going by names alone."""
-        known, grown = {name}, True
-        while grown:
-            grown = False
-            for definition in self.classes:
-                assert isinstance(definition.node, ast.ClassDef)
-                written = (base.value if isinstance(base, ast.Subscript) else base for base in definition.node.bases)
-                bases = {qualified_name(base).rpartition(".")[2] for base in written}
-                if bases & known and definition.node.name not in known:
-                    known.add(definition.node.name)
-                    grown = True
-        return (definition for definition in self.classes if definition.node.name in known - {name})
+        pending, known = [name], {name}
+        while pending:
+            for heir in self._heirs.get(pending.pop(), ()):
+                if heir not in known:
+                    known.add(heir)
+                    pending.append(heir)
+                    yield from self._classes_by_name[heir]
+
+    @cached_property
+    def _classes_by_name(self) -> dict[str, list[Definition]]:
+        found: dict[str, list[Definition]] = {}
+        for definition in self.classes:
+            found.setdefault(definition.node.name, []).append(definition)
+        return found
+
+    @cached_property
+    def _heirs(self) -> dict[str, dict[str, None]]:
+        """The names of the classes that have a base of each name, in the order of the classes."""
+        found: dict[str, dict[str, None]] = {}
+        for definition in self.classes:
+            assert isinstance(definition.node, ast.ClassDef)
+            written = (base.value if isinstance(base, ast.Subscript) else base for base in definition.node.bases)
+            for base in written:
+                found.setdefault(qualified_name(base).rpartition(".")[2], {})[definition.node.name] = None
+        return found
 
     def method(self, definition: Definition, name: str, depth: int = 0) -> tuple[Definition, Function] | None:
         """The method that a class surely has under a name, and the class it comes from; only one base is ever followed."""
@@ -215,6 +253,48 @@ class Symbols:
         if len(bases) == 1 and isinstance(bases[0], Definition) and depth < 10:
             return self.method(bases[0], name, depth + 1)
         return None
+
+
+def _keys_of_sys_modules(module: Module) -> Iterator[ast.expr]:
+    """The keys under which a module puts something into `sys.modules`."""
+
+    def is_table(node: ast.AST) -> bool:
+        first, dot, rest = (qualified_name(node) if isinstance(node, (ast.Name, ast.Attribute)) else "").partition(".")
+        return f"{module.imports.get(first, first)}{dot}{rest}" == "sys.modules"
+
+    for place in module.of(ast.Subscript):
+        if isinstance(place.ctx, ast.Store) and is_table(place.value):
+            yield place.slice
+    for call in module.of(ast.Call):
+        if isinstance(call.func, ast.Attribute) and is_table(call.func.value) and call.args:
+            if call.func.attr in ("setdefault", "__setitem__"):
+                yield call.args[0]
+            elif call.func.attr == "update":
+                yield from (key for key in call.args[0].keys if key is not None) if isinstance(call.args[0], ast.Dict) else [call.args[0]]
+
+
+def _text_of(node: ast.expr, name: str) -> str | None:
+    """A text made of literals and `__name__`; None for any other."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.Name):
+        return name if node.id == "__name__" else None
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        parts = [_text_of(node.left, name), _text_of(node.right, name)]
+    elif isinstance(node, ast.JoinedStr):
+        parts = [_text_of(value.value if isinstance(value, ast.FormattedValue) else value, name) for value in node.values]
+    else:
+        return None
+    return None if None in parts else "".join(part for part in parts if part is not None)
+
+
+def _is_open(module: Module) -> bool:
+    if module.tree is None or module.has_star_import or "__getattr__" in module.definitions:
+        return True
+    return any(
+        node.id in _NAMESPACES if isinstance(node, ast.Name) else node.attr == "modules" and qualified_name(node) == "sys.modules"
+        for node in module.of(ast.Name, ast.Attribute)
+    )
 
 
 def method_names(node: ast.ClassDef) -> set[str]:

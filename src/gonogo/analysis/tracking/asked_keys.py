@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gonogo.analysis.python.handlers import ends, takes
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors, argument, calls, enclosing_function, origin
+from gonogo.analysis.python.names import ancestors, argument, calls, enclosing_function, origin, text_of
 from gonogo.analysis.python.sources.origins import Part, Source
 from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.python.sources.texts import ANY, texts
@@ -36,6 +36,7 @@ class AskedKey:
         how: by `keys` (given to the server, which leaves out every row that lacks one), column (of the table of the history) or summary.
         fallback: what evaluation goes on with where the key is missing: nothing (it ends in an error), a number, or something that shows
             that the value is not there (None, NaN).
+        instead_of: keys that are asked for before: this one only counts where they are missing.
     """
 
     module: Module
@@ -44,6 +45,7 @@ class AskedKey:
     key: str
     how: str
     fallback: str = "nothing"
+    instead_of: tuple[str, ...] = ()
 
 
 class AskedKeys:
@@ -67,6 +69,20 @@ class AskedKeys:
             if asked.how == "keys" or (asked.key not in known and not self._is_provided_for(asked)):
                 yield asked
 
+    def keys_of_request(self, call: ast.Call) -> list[str]:
+        """The keys that a call asks the rows of a run's history to hold, all of them at once; none where they are not known for certain."""
+        listed = argument(call, None, "keys")
+        if listed is None or not isinstance(call.func, ast.Attribute) or call.func.attr not in HISTORIES:
+            return []
+        if argument(call, None, "stream") is not None or self.kind(call.func.value) != RUN:
+            return []
+        lists = self.sources.follow(self.module, listed)
+        if not lists.complete or len(lists.sources) != 1 or not isinstance(lists.sources[0].node, (ast.List, ast.Tuple)):
+            return []  # of several lists, each may be asked for by itself
+        written = [text_of(entry) for entry in lists.sources[0].node.elts]
+        keys = [key for key, _ in self._listed(listed, call)]
+        return keys if None not in written and set(keys) == set(written) and not lists.sources[0].path else []
+
     def _every(self) -> Iterator[AskedKey]:
         for call in calls(self.module):
             if isinstance(call.func, ast.Attribute):
@@ -79,7 +95,8 @@ class AskedKeys:
                         yield self._asked(node, written, key, kind)
 
     def _asked(self, node: ast.AST, written: ast.AST, key: str, kind: str, fallback: str = "nothing") -> AskedKey:
-        return AskedKey(self.module, node, written, key, SUMMARY if kind == SUMMARY else "column", fallback)
+        before = tuple(self._asked_before(node, kind))
+        return AskedKey(self.module, node, written, key, SUMMARY if kind == SUMMARY else "column", fallback, before)
 
     def _by_call(self, call: ast.Call, function: ast.Attribute) -> Iterator[AskedKey]:
         if function.attr in HISTORIES and argument(call, None, "keys") is not None and argument(call, None, "stream") is None:
@@ -102,6 +119,31 @@ class AskedKeys:
                 for name in PLOT_COLUMNS:
                     for key, node in self._listed(argument(call, None, name), call):
                         yield self._asked(call, node, key, HISTORY)
+
+    def _asked_before(self, asked: ast.AST, kind: str) -> Iterator[str]:
+        """The keys of the `get` calls for which this request is the default, and those that tests have not found before it."""
+        inner = asked
+        for outer in ancestors(self.module, asked):
+            before: list[ast.AST] = []
+            if isinstance(outer, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                return
+            if isinstance(outer, ast.Call) and inner in outer.args[1:]:
+                before = [outer]
+            elif isinstance(outer, ast.BoolOp) and isinstance(outer.op, ast.Or) and inner in outer.values:
+                before = [node for part in outer.values[: outer.values.index(inner)] for node in ast.walk(part)]
+            elif isinstance(outer, (ast.If, ast.IfExp)) and inner in (outer.orelse if isinstance(outer, ast.If) else [outer.orelse]):
+                before = [outer.test]
+            for node in before:
+                yield from self._keys_of(node, kind)
+            inner = outer
+
+    def _keys_of(self, node: ast.AST, kind: str) -> Iterator[str]:
+        """The keys of `owner.get(key, …)` and of `key in owner`."""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr == "get" and node.args and self.kind(node.func.value) == kind:
+                yield from self._exact(node.args[0])
+        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In) and self.kind(node.comparators[0]) in (kind, RUN):
+            yield from self._exact(node.left)
 
     # -- what is asked ------------------------------------------------------------------------------------------------
 
@@ -158,13 +200,17 @@ class AskedKeys:
         known = texts(self.sources, self.module, node)
         return sorted(known) if known and not any(ANY in text for text in known) else []
 
+    def keys_of_name(self, name: ast.Name) -> list[tuple[str, ast.AST]]:
+        """The texts that a variable is, or takes one after another, each with its place."""
+        return self._listed(name, name) or self._texts_of_loop(name, name)
+
     def _keys_of_subscript(self, node: ast.Subscript) -> list[tuple[str, ast.AST]]:
         key = node.slice
         if isinstance(key, ast.Constant):
             return [(key.value, node)] if isinstance(key.value, str) else []
         if isinstance(key, ast.List):
             return self._listed(key, node)
-        return self._listed(key, node) or self._texts_of_loop(key, node) if isinstance(key, ast.Name) else []
+        return self.keys_of_name(key) if isinstance(key, ast.Name) else []
 
     def _texts_of_loop(self, name: ast.Name, at: ast.AST) -> list[tuple[str, ast.AST]]:
         """The texts that a variable takes one after another: it is bound here, once, and to nothing that leaves some of them out."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.names import argument, calls, origin, text_of
+from gonogo.analysis.python.receivers import called
 from gonogo.analysis.python.sources.origins import Part, Source
 from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.python.sources.texts import ANY, may_be, texts
@@ -156,6 +157,8 @@ class _Finder:
             return
         if name != "wandb.log" and isinstance(call.func, ast.Attribute) and self._is_run(module, call.func.value) is False:
             return
+        if called(self.sources.symbols, module, call) is not None:
+            return  # a method of the project's own: what it logs is found in its body
         if data is None or isinstance(data, ast.Starred):
             yield Logging(module, call, frozenset({ANY}), in_history=True)
             return

@@ -105,5 +105,5 @@ def _is_memory(module: Module, node: ast.expr | None) -> bool:
     """Whether an argument is a buffer: `buffer = io.BytesIO()`, as an image is compressed and read back."""
     if not isinstance(node, ast.Name):
         return False
-    made = [entry.value for entry in module.of(ast.Assign) if any(isinstance(to, ast.Name) and to.id == node.id for to in entry.targets)]
+    made = module.assigned.get(node.id, [])
     return bool(made) and all(isinstance(value, ast.Call) and origin(module, value.func) == "io.BytesIO" for value in made)

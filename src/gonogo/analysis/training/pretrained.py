@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from gonogo.analysis.dataflow.words import words
+from gonogo.analysis.interpreter.base import Constant
+from gonogo.analysis.interpreter.sentinels import NotKnown
 from gonogo.analysis.interpreter.trace import Call, Trace
-from gonogo.analysis.interpreter.values import Unknown
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.names import enclosing_function, origin, statement_of
 
@@ -29,8 +31,10 @@ LEARNS = re.compile(
     r"|linear_probe\w*)$",
     re.IGNORECASE,
 )
-LOADS = frozenset(
-    {"load_state_dict", "load_from_checkpoint", "load_file", "load_model", "load_checkpoint", "safe_open", "load_adapter", "copy_"}
+LOADS = words(
+    """
+    load_state_dict load_from_checkpoint load_file load_model load_checkpoint safe_open load_adapter copy_
+    """
 )
 
 
@@ -81,34 +85,36 @@ def _network(call: Call, run_id: str) -> Built | None:
         return None
     short = call.name.rpartition(".")[2]
     if call.name in ("timm.create_model", "timm.models.create_model"):
-        wanted = call.keywords.get("pretrained", call.arguments[1] if len(call.arguments) > 1 else False)
-        weights = wanted if isinstance(wanted, bool) and not call.open_keywords else None
-        return Built(module, node, run_id, weights, _first(call, "model_name"), _number(call.keywords.get("num_classes")))
+        given = call.argument("pretrained", 1)
+        wanted = given.constant() if given is not None else False
+        weights = wanted if isinstance(wanted, bool) else None
+        name, classes = _text(call.constant("model_name", 0)), _number(call.constant("num_classes"))
+        return Built(module, node, run_id, None if call.open_keywords else weights, name, classes)
     if call.name.startswith("torchvision.models.") and short.islower():
-        return Built(module, node, run_id, _weights_of_torchvision(call), short, _number(call.keywords.get("num_classes")))
+        return Built(module, node, run_id, _weights_of_torchvision(call), short, _number(call.constant("num_classes")))
     if short == "from_pretrained" and re.search(r"For\w*Classification\.from_pretrained$", call.name):
-        classes = None if call.open_keywords else _number(call.keywords.get("num_labels"))
-        return Built(module, node, run_id, True, _first(call, "pretrained_model_name_or_path"), classes)
+        classes = None if call.open_keywords else _number(call.constant("num_labels"))
+        return Built(module, node, run_id, True, _text(call.constant("pretrained_model_name_or_path", 0)), classes)
     return None
 
 
 def _weights_of_torchvision(call: Call) -> bool | None:
     if call.open_keywords:
         return None
-    given = call.keywords.get("weights", call.keywords.get("pretrained", call.arguments[0] if call.arguments else None))
-    if given is None or given is False:
+    given = call.argument("weights") or call.argument("pretrained", 0)
+    value = None if given is None else given.constant()
+    if value is None or value is False:
         return False
-    if isinstance(given, Unknown) and "_Weights." in given.name:
+    if given is not None and "_Weights." in (given.outside_name() or ""):
         return True
-    return True if given is True or isinstance(given, str) else None
+    return True if value is True or isinstance(value, str) else None
 
 
-def _first(call: Call, keyword: str) -> str | None:
-    value = call.keywords.get(keyword, call.arguments[0] if call.arguments else None)
+def _text(value: Constant | NotKnown) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _number(value: object) -> int | None:
+def _number(value: Constant | NotKnown) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

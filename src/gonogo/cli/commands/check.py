@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gonogo.cli.options import (
+    AiContext,
     AiMode,
     AiModel,
+    AiTimeout,
     AiUrl,
     DataRoots,
     Debug,
@@ -42,6 +44,7 @@ class To(StrEnum):
     COMPOSE = "compose"
     TRIAL = "trial"
     REHEARSAL = "rehearsal"
+    CHALLENGE = "challenge"
 
 
 class On(StrEnum):
@@ -88,6 +91,8 @@ def command(
     ai: AiMode = None,
     ai_model: AiModel = None,
     ai_url: AiUrl = None,
+    ai_context: AiContext = None,
+    ai_timeout: AiTimeout = None,
     samples: Samples = None,
     on: Annotated[On, typer.Option("--on", help="Where to judge; the nodes of a Ray cluster see the same folders.")] = On.LOCAL,
     address: RayAddress = None,
@@ -132,7 +137,7 @@ def command(
                 override=override,
                 keep_going=keep_going,
             ),
-            ai=ai_options(policy, ai, ai_model, ai_url, samples),
+            ai=ai_options(policy, ai, ai_model, ai_url, samples, ai_context, ai_timeout),
         )
         request = Request(
             paths=tuple(paths or ()),

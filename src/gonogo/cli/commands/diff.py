@@ -41,7 +41,7 @@ def run(old: str, new: str, format: str) -> int:
     fresh = [finding for finding in after.findings if finding not in known]
     if format == "json":
         shown = {"fixed": fixed, "new": fresh, "still": still}
-        print(json.dumps({name: [each.model_dump(mode="json") for each in findings] for name, findings in shown.items()}, indent=2))
+        print(plain.to_json({name: [each.model_dump(mode="json") for each in findings] for name, findings in shown.items()}, indent=2))
     else:
         print(f"{before.outcome} -> {after.outcome}: {len(fixed)} fixed, {len(fresh)} new, {len(still)} still there")
         for name, findings in (("fixed", fixed), ("new", fresh), ("still there", still)):
@@ -75,7 +75,7 @@ def _load(path: str) -> Verdict:
     if not isinstance(data, dict) or "findings" not in data:
         raise UsageError(f"{path} is not the verdict of one experiment: give the output of `gonogo check PATH --format json`.")
     try:
-        return Verdict.model_validate(data)
+        return plain.verdict(Verdict.model_validate(data))
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"{path} is not a verdict: {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error

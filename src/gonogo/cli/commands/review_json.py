@@ -9,10 +9,25 @@ from typing import Annotated
 
 import typer
 
-from gonogo.cli.options import STDIN, AiMode, AiModel, AiUrl, Debug, PlanFile, PolicyFile, Samples, ai_options, check_paths, policy_of
+from gonogo.cli.options import (
+    STDIN,
+    AiContext,
+    AiMode,
+    AiModel,
+    AiTimeout,
+    AiUrl,
+    Debug,
+    PlanFile,
+    PolicyFile,
+    Samples,
+    ai_options,
+    check_paths,
+    policy_of,
+)
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import StageError, UsageError
 from gonogo.pool.pool import Pool, Task
+from gonogo.report import plain
 
 
 def command(
@@ -26,6 +41,8 @@ def command(
     ai: AiMode = None,
     ai_model: AiModel = None,
     ai_url: AiUrl = None,
+    ai_context: AiContext = None,
+    ai_timeout: AiTimeout = None,
     samples: Samples = None,
     debug: Debug = False,
 ) -> None:
@@ -37,7 +54,7 @@ def command(
             if answer is not None:
                 return look_into(answer, bundle, plan, pool)
             policy = policy_of(config)
-            options = ai_options(policy, ai, ai_model, ai_url, samples)
+            options = ai_options(policy, ai, ai_model, ai_url, samples, ai_context, ai_timeout)
             if ai is None and options.model is not None and options.mode == "off":
                 options = options.model_copy(update={"mode": "block"})  # a model that is configured is meant to be asked
             return answer_from_facts(_task(bundle, plan, pool), CheckOptions(policy=policy, ai=options), pool, debug)
@@ -55,9 +72,9 @@ def answer_from_facts(task: Task, options: CheckOptions, pool: Pool, debug: bool
     if result.usage:
         raise UsageError(result.usage)
     if result.traceback and debug:
-        print(result.traceback, file=sys.stderr)
-    verdict = result.verdict
-    print(json.dumps({"is_code_ready": verdict.is_code_ready, "code_issue": verdict.code_issue}, ensure_ascii=False))
+        print(plain.block(result.traceback), file=sys.stderr)
+    verdict = plain.verdict(result.verdict)
+    print(plain.to_json({"is_code_ready": verdict.is_code_ready, "code_issue": verdict.code_issue}))
     return 0
 
 
@@ -84,7 +101,6 @@ def look_into(answer: str, bundle: str, plan: str | None, pool: Pool) -> int:
     from gonogo.engine.reviewing import known_of
     from gonogo.model import experiment as experiments
     from gonogo.model import plan as plans
-    from gonogo.report import plain
     from gonogo.report.console import ReportConsole
     from gonogo.reviewer.prose import claims_in, settle
 

@@ -20,7 +20,18 @@ _PROVIDERS: dict[str, Callable[..., Any]] = {}
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
-_GIVEN = ("experiment", "contract", "composer", "workspace", "environment", "trial", "rehearsal", "complete_rehearsal", "review")
+_GIVEN = (
+    "experiment",
+    "contract",
+    "composer",
+    "workspace",
+    "environment",
+    "trial",
+    "rehearsal",
+    "complete_rehearsal",
+    "challenge",
+    "review",
+)
 
 
 def fact(function: _F) -> _F:

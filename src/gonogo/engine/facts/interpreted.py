@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from gonogo.analysis.interpreter.interpreter import ConfigSource
+from gonogo.analysis.interpreter.composing import ConfigSource
 from gonogo.analysis.interpreter.project import ProjectSource
-from gonogo.analysis.interpreter.runs import follow
+from gonogo.analysis.interpreter.runs import walk_runs
 from gonogo.analysis.interpreter.trace import Trace
-from gonogo.analysis.project.entries import hydra_doubt, import_roots
+from gonogo.analysis.project.entries import import_roots
+from gonogo.analysis.project.hydra_doubts import hydra_doubts
 from gonogo.analysis.project.survey import Survey, Surveyor
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.training.pretrained import Built, built_networks
@@ -24,7 +25,7 @@ def config_source(
 ) -> ConfigSource:
     """Composes the experiment's configs, each only once."""
     if contract.scope is not Scope.RUNS:
-        return ProjectSource(composer, workspace.root, import_roots(modules), hydra_doubt(experiment, modules))
+        return ProjectSource(composer, workspace.root, import_roots(modules), hydra_doubts(experiment, modules))
     return ConfigSource(composer, workspace.root)
 
 
@@ -41,7 +42,7 @@ def traces(
     experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: list[Run], config_source: ConfigSource
 ) -> list[Trace]:
     """What following each run through the program showed."""
-    return follow(experiment, contract, modules, runs, config_source)
+    return walk_runs(experiment, contract, modules, runs, config_source)
 
 
 @fact

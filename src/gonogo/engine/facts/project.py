@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gonogo.analysis.project.config_places import ConfigPlaces, ProjectPlaces
 from gonogo.analysis.project.pyproject import Pyproject, load_pyproject
-from gonogo.documents.yaml import YamlDocument, parse_yaml
+from gonogo.documents.yaml import YamlDocument
 from gonogo.engine.facts import fact
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
@@ -35,7 +35,7 @@ def runs(experiment: Experiment, contract: Contract) -> list[Run]:
 @fact
 def shared_config(experiment: Experiment, contract: Contract) -> YamlDocument:
     """The primary Hydra config as YAML, empty if absent."""
-    return parse_yaml(experiment.text(f"{contract.hydra.config_dir}/{contract.hydra.config_name}.yaml") or "")
+    return experiment.yaml(f"{contract.hydra.config_dir}/{contract.hydra.config_name}.yaml")
 
 
 @fact

@@ -22,8 +22,9 @@ def modules(experiment: Experiment) -> dict[str, Module]:
 
 @fact
 def lint(workspace: Workspace, pyproject: Pyproject | None, modules: dict[str, Module]) -> list[Complaint]:
-    """What ruff says about undefined names, errors and syntax."""
-    return run_ruff(workspace.root, sorted(modules), pyproject.python if pyproject else None)
+    """What ruff says about undefined names, errors and syntax, in the files that are not beyond what is looked at."""
+    paths = sorted(path for path, module in modules.items() if module.fault is None or not module.fault.is_limit)
+    return run_ruff(workspace.root, paths, pyproject.python if pyproject else None)
 
 
 @fact

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.sources.resolve import Sources
+from gonogo.analysis.tracking import guarded_keys as guards
+from gonogo.analysis.tracking import rows, run_configs, run_files
 from gonogo.analysis.tracking.asked_keys import AskedKey, AskedKeys, unique
 from gonogo.analysis.tracking.logged_keys import LoggedKeys, find_logged_keys
 from gonogo.engine.facts import fact
@@ -17,7 +19,37 @@ def logged_keys(modules: dict[str, Module], sources: Sources) -> LoggedKeys:
 
 
 @fact
-def asked_keys(modules: dict[str, Module], sources: Sources, contract: Contract) -> list[AskedKey]:
-    """Which keys evaluation asks W&B for, each once in each way of asking."""
+def requests(modules: dict[str, Module], sources: Sources, contract: Contract) -> AskedKeys | None:
+    """What evaluation asks W&B; None where there is no evaluation."""
     module = modules.get(module_path(contract.evaluation.module))
-    return unique(AskedKeys(sources, module).find()) if module is not None and module.tree is not None else []
+    return AskedKeys(sources, module) if module is not None and module.tree is not None else None
+
+
+@fact
+def asked_keys(requests: AskedKeys | None) -> list[AskedKey]:
+    """Which keys evaluation asks W&B for, each once in each way of asking."""
+    return unique(requests.find()) if requests is not None else []
+
+
+@fact
+def guarded_keys(requests: AskedKeys | None) -> list[guards.GuardedKey]:
+    """Keys that evaluation looks for before it uses them."""
+    return list(guards.guarded_keys(requests)) if requests is not None else []
+
+
+@fact
+def row_requests(requests: AskedKeys | None) -> list[rows.RowRequest]:
+    """Requests of the evaluation for rows that hold several keys."""
+    return list(rows.row_requests(requests)) if requests is not None else []
+
+
+@fact
+def asked_settings(requests: AskedKeys | None) -> list[run_configs.AskedSetting]:
+    """Settings that evaluation reads of the config of a run at W&B."""
+    return list(run_configs.asked_settings(requests)) if requests is not None else []
+
+
+@fact
+def asked_files(requests: AskedKeys | None) -> list[run_files.AskedFile]:
+    """Files that evaluation asks runs at W&B for."""
+    return list(run_files.asked_files(requests)) if requests is not None else []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Box", "Collected", "Containment", "Limit", "Limits", "Mechanism", "Policy", "RunResult", "Sandbox", "establish"]
 
-_HOMES = {"Box": "box", "Collected": "beneath", "Sandbox": "choice", "establish": "choice"}
+_HOMES = {"Box": "box", "Collected": "safe_files", "Sandbox": "choice", "establish": "choice"}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,17 +13,18 @@ from functools import lru_cache
 from pathlib import Path
 
 from gonogo.execution.interpreter_folders import locate
-from gonogo.execution.sandbox import bubblewrap
+from gonogo.execution.sandbox import bubblewrap, seccomp
 from gonogo.execution.sandbox.box import Box
 from gonogo.execution.sandbox.model import Containment, Limits, Mechanism, Policy, SelfTest
 from gonogo.model.errors import StageError, UsageError
 
 OLDEST_LANDLOCK = 2  # version 1 refuses every move of a file between two folders, so working code would fail
 TEST_SECONDS = 20.0
+MISSING_FILTER = "no system call filter for {machine}"
 # What the code inside tries. It must get none of the forbidden things and all of its own.
 _ATTEMPTS = """
-import json, os, socket, sys
-secret, victim, system, port, outside = json.loads(sys.argv[1])
+import ctypes, errno, json, os, socket, sys, threading
+secret, victim, system, port, outside, calls = json.loads(sys.argv[1])
 said = {}
 def attempt(name, action):
     try:
@@ -35,14 +36,53 @@ def connect(number):
 def loopback():
     with socket.create_server(("127.0.0.1", 0)) as server:
         connect(server.getsockname()[1])
+def move():
+    os.rename("code", "other")
+    os.rename("other", "code")
+libc = ctypes.CDLL(None, use_errno=True)
+def forbidden_calls():
+    open_ones = []
+    for name, number in calls.items():
+        result = libc.syscall(*[ctypes.c_long(value) for value in (number, -1, -1, -1, -1, -1, -1)])  # no call does anything for these
+        if result != -1 or ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS):
+            open_ones.append(name)
+    if not open_ones:
+        raise PermissionError(f"all {len(calls)} of them")
+    return ", ".join(open_ones)
+def odd_sockets():
+    open_ones = []
+    for family, kind, protocol in ((40, 1, 0), (38, 5, 0), (17, 3, 0), (31, 1, 0), (2, 5, 132), (2, 3, 1), (16, 3, 12)):
+        try:
+            socket.socket(family, kind, protocol).close()
+            open_ones.append(f"{family}/{kind}/{protocol}")
+        except OSError as error:
+            if error.errno not in (errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT):
+                open_ones.append(f"{family}/{kind}/{protocol}: {error}")
+    if not open_ones:
+        raise PermissionError("all of them")
+    return ", ".join(open_ones)
+def programs():
+    found = []
+    thread = threading.Thread(target=lambda: found.append(os.spawnv(os.P_WAIT, sys.executable, [sys.executable, "-I", "-S", "-c", ""])))
+    thread.start()
+    thread.join()
+    if found != [0]:
+        raise OSError(f"ended with {found}")
 attempt("read", lambda: open(secret).read())
 attempt("write", lambda: open(victim, "w").write("written"))
 attempt("create", lambda: open(system, "w").write("written"))
 attempt("switch", lambda: os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY)))
 attempt("connect", lambda: connect(port))
 attempt("signal", lambda: os.kill(outside, 0))
+attempt("keeper", lambda: open("/proc/1/mem", "rb").read(1))
+attempt("fixed file", lambda: open("code/main.py", "w").write("changed"))
+attempt("fixed folder", move)
+attempt("calls", forbidden_calls)
+attempt("sockets", odd_sockets)
 attempt("own folder", lambda: open("inside", "w").write("written"))
+attempt("own file beside", lambda: open("code/inside", "w").write("written"))
 attempt("own loopback", loopback)
+attempt("own programs", programs)
 print(json.dumps(said))
 """
 _FORBIDDEN = {
@@ -52,8 +92,17 @@ _FORBIDDEN = {
     "switch": "open a kernel setting to write",
     "connect": "connect to this machine",
     "signal": "reach a process outside",
+    "keeper": "look into the process that holds it",
+    "fixed file": "change the code under review",
+    "fixed folder": "move the code under review",
 }
-_OWN = {"own folder": "write its own folder", "own loopback": "connect to itself"}
+_FILTERED = {"calls": "make a system call that is not for experiments", "sockets": "open a socket that is not for experiments"}
+_OWN = {
+    "own folder": "write its own folder",
+    "own file beside": "write a file beside the code",
+    "own loopback": "connect to itself",
+    "own programs": "start threads and programs",
+}
 
 
 class Sandbox:
@@ -113,7 +162,8 @@ def try_out(mechanism: Mechanism) -> tuple[Containment | None, str]:
         tests = tuple(_self_tests(Containment(mechanism=mechanism, version=version)))
     except StageError as error:
         return None, str(error)
-    containment = Containment(mechanism=mechanism, version=version, tests=tests)
+    missing = () if seccomp.here() else (MISSING_FILTER.format(machine=platform.machine()),)
+    containment = Containment(mechanism=mechanism, version=version, tests=tests, missing=missing)
     failed = [f"{test.name} ({test.detail})" if test.detail else test.name for test in tests if not test.passed]
     return containment, f"failed its self-test: {', '.join(failed)}" if failed else ""
 
@@ -145,18 +195,23 @@ def _self_tests(containment: Containment) -> list[SelfTest]:
     Raises:
         StageError: nothing could be run inside.
     """
-    interpreter = locate(Path(sys.executable))
+    interpreter, architecture = locate(Path(sys.executable)), seccomp.here()
     with tempfile.TemporaryDirectory(prefix="gonogo-outside-") as name, socket.create_server(("127.0.0.1", 0)) as listener:
         outside = Path(name)
-        secret, victim = outside / "secret", outside / "victim"
+        secret, victim, tree = outside / "secret", outside / "victim", outside / "tree"
         token = secrets.token_hex(8)
         secret.write_text(token)
         victim.write_text("untouched")
+        (tree / "code").mkdir(parents=True)
+        (tree / "code" / "main.py").write_text("untouched")
         system = Path("/usr") / f"gonogo-{secrets.token_hex(8)}"
-        task = json.dumps([str(secret), str(victim), str(system), listener.getsockname()[1], os.getpid()])
-        policy = Policy(read_only=interpreter.folders, limits=Limits(seconds=TEST_SECONDS))
+        calls = seccomp.forbidden(architecture) if architecture else {}
+        task = json.dumps([str(secret), str(victim), str(system), listener.getsockname()[1], os.getpid(), calls])
+        policy = Policy(tree=tree, read_only=interpreter.folders, limits=Limits(seconds=TEST_SECONDS))
         with Box(policy, containment) as box:
+            box.fix(lambda _: True)
             result = box.run([interpreter.python, "-I", "-S", "-c", _ATTEMPTS, task])
+            changes = box.changes()
         try:
             said: dict[str, list[object]] = json.loads(result.stdout.text)
         except ValueError as error:
@@ -167,14 +222,16 @@ def _self_tests(containment: Containment) -> list[SelfTest]:
             "write": victim.read_text() != "untouched",
             "create": system.exists(),
             "connect": _reached(listener),
+            "fixed file": bool(changes),
         }
         system.unlink(missing_ok=True)
     tests = []
-    for key, text in _FORBIDDEN.items():
+    for key, text in (_FORBIDDEN | (_FILTERED if architecture else {})).items():
         could, detail = bool(said[key][0]) or happened.get(key, False), str(said[key][1])
-        tests.append(SelfTest(name=text, passed=not could, detail="it could" if could else f"refused: {detail}"))
+        tests.append(SelfTest(name=text, passed=not could, detail=f"it could: {detail}" if could else f"refused: {detail}"))
     for key, text in _OWN.items():
-        tests.append(SelfTest(name=text, passed=bool(said[key][0]), detail="" if said[key][0] else str(said[key][1])))
+        could, detail = bool(said[key][0]), str(said[key][1])
+        tests.append(SelfTest(name=text, passed=could, detail="" if could else detail, forbidden=False))
     return tests
 
 

@@ -6,20 +6,22 @@ import json
 import os
 import selectors
 import signal
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from gonogo.execution.sandbox.model import Limit, Limits, RunResult
 from gonogo.execution.sandbox.output import Stream
-from gonogo.execution.sandbox.watch import Watch
+from gonogo.execution.sandbox.watch import Account, Watch
 from gonogo.model.errors import StageError
-from gonogo.system.children import command
 
+TOKEN = "GONOGO_RUN"  # a variable that marks every process of a run
 INTERVAL, FIRST_INTERVAL = 0.1, 0.02  # a short run should be seen at all
 LAST_WORDS = 1.0  # seconds that a pipe may stay open after the run's end
 CHUNK = 1 << 16
@@ -30,18 +32,22 @@ class Launch:
     """What is to be run and how.
 
     Args:
-        order: makes the launcher's order, given the descriptor that it reports to.
+        argv: the program that starts the first process of the box.
+        order: what that is told; it also learns which descriptor it reports to.
         limits: what is too much.
-        folders: the writable folders.
+        account: of the box.
+        cancelled: set when the box is wanted no more.
         token: a text in the environment of the run and of nothing else.
         namespaced: whether the processes are in a namespace that ends with its first process.
         pass_fds: descriptors that the code inherits.
         events: the reading end of the event channel.
     """
 
-    order: Callable[[int], dict[str, object]]
+    argv: list[str]
+    order: dict[str, object]
     limits: Limits
-    folders: list[Path]
+    account: Account
+    cancelled: threading.Event
     token: str
     namespaced: bool
     pass_fds: tuple[int, ...] = ()
@@ -50,10 +56,17 @@ class Launch:
 
 @dataclass
 class Listeners:
-    """Who wants to hear of what comes, as it comes; they must be quick, since the watching waits for them."""
+    """Who wants to hear of what comes, as it comes; they must be quick, since the watching waits for them.
+
+    Args:
+        line: gets ("stdout" or "stderr", line).
+        event: gets each line of the event channel.
+        socket: gets the socket that listens inside, which is then theirs.
+    """
 
     line: Callable[[str, str], None] | None = None
     event: Callable[[bytes], None] | None = None
+    socket: Callable[[socket.socket], None] | None = None
 
 
 class Run:
@@ -66,6 +79,7 @@ class Run:
 
     def __init__(self, launch: Launch, listeners: Listeners) -> None:
         self.launch = launch
+        self.listeners = listeners
         self.limits = launch.limits
         self.exceeded: tuple[Limit, str] | None = None
         self._status = bytearray()
@@ -80,38 +94,50 @@ class Run:
             StageError: it could not be started.
         """
         begun = time.monotonic()
-        watch = Watch(self.limits, self.launch.folders, namespaced=self.launch.namespaced)
-        reading, writing = os.pipe()
-        try:
-            order = self.launch.order(writing) | {"parent": os.getpid()}
+        watch = Watch(self.limits, self.launch.account, namespaced=self.launch.namespaced)
+        with ExitStack() as held:
+            process, status, inlet = self._start(held)
+            try:
+                watch.begin(process.pid)
+                with selectors.DefaultSelector() as selector:
+                    self._follow(process, watch, selector, status, inlet, begun)
+            finally:
+                self._end(process, watch)
+                survivors = watch.sweep(self.launch.token)
+        return self._result(process, watch, time.monotonic() - begun, survivors)
+
+    def _start(self, held: ExitStack) -> tuple[subprocess.Popen[bytes], int, socket.socket | None]:
+        """Start the first process and give it its order; also where it reports to, and where its socket comes from."""
+        status, writing = os.pipe()
+        held.callback(os.close, status)
+        order = self.launch.order | {"status": writing, "outlet": None, "parent": os.getpid()}
+        inlet, given = None, [writing, *self.launch.pass_fds]
+        with ExitStack() as theirs:
+            theirs.callback(os.close, writing)
+            if self.listeners.socket is not None:
+                inlet, outlet = socket.socketpair()
+                held.enter_context(inlet)
+                theirs.enter_context(outlet)
+                order["outlet"] = outlet.fileno()
+                given.append(outlet.fileno())
             process = subprocess.Popen(
-                command("gonogo.execution.sandbox.launcher"),
+                self.launch.argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                env={"PATH": os.defpath},
+                env={"PATH": os.defpath, TOKEN: self.launch.token},
                 cwd="/",
                 start_new_session=True,
-                pass_fds=(writing, *self.launch.pass_fds),
+                pass_fds=given,
             )
-        except BaseException:
-            os.close(reading)
-            raise
-        finally:
-            os.close(writing)
-        try:
-            watch.begin(process.pid)
-            self._order(process, order)
-            with selectors.DefaultSelector() as selector:
-                self._follow(process, watch, selector, reading, begun)
-        finally:
-            self._end(process, watch)
-            survivors = watch.sweep(self.launch.token)
-            for stream in (process.stdout, process.stderr):
-                assert stream is not None
-                stream.close()
-            os.close(reading)
-        return self._result(process, watch, time.monotonic() - begun, survivors)
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        held.enter_context(process.stdout)
+        held.enter_context(process.stderr)
+        with suppress(BrokenPipeError):  # it died at its start, and has said why
+            process.stdin.write(json.dumps(order).encode())
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        return process, status, inlet
 
     def _end(self, process: subprocess.Popen[bytes], watch: Watch) -> None:
         """Kill everything: a namespace goes with its first process; without one, while there is still somebody who adopts orphans."""
@@ -121,61 +147,54 @@ class Run:
             process.kill()
         process.wait()
 
-    def _order(self, process: subprocess.Popen[bytes], order: dict[str, Any]) -> None:
-        assert process.stdin is not None
-        try:
-            process.stdin.write(json.dumps(order).encode())
-            process.stdin.close()
-        except BrokenPipeError as error:
-            raise StageError("the process that builds the sandbox died at its start") from error
-
-    def _follow(self, process: subprocess.Popen[bytes], watch: Watch, selector: selectors.BaseSelector, status: int, begun: float) -> None:
+    def _follow(
+        self,
+        process: subprocess.Popen[bytes],
+        watch: Watch,
+        selector: selectors.BaseSelector,
+        status: int,
+        inlet: socket.socket | None,
+        begun: float,
+    ) -> None:
         """Read and measure until the run has ended or was ended."""
+        assert process.stdout is not None and process.stderr is not None
         sinks: dict[int, Callable[[bytes], None]] = {status: self._hear}
-        for stream, name in ((process.stdout, "stdout"), (process.stderr, "stderr")):
-            assert stream is not None
-            sinks[stream.fileno()] = self._streams[name].feed
+        sinks |= {stream.fileno(): self._streams[name].feed for stream, name in ((process.stdout, "stdout"), (process.stderr, "stderr"))}
         if self.launch.events is not None:
             sinks[self.launch.events] = self._events.feed
-        for descriptor in sinks:
+        for descriptor, sink in sinks.items():
             os.set_blocking(descriptor, False)
-            selector.register(descriptor, selectors.EVENT_READ)
+            selector.register(descriptor, selectors.EVENT_READ, partial(_feed, descriptor, sink))
+        if inlet is not None:
+            selector.register(inlet, selectors.EVENT_READ, partial(self._receive, inlet))
         next_sample = begun
         while process.poll() is None:
-            self._drain(selector, sinks, max(0.0, min(INTERVAL, next_sample - time.monotonic())))
+            _drain(selector, max(0.0, min(INTERVAL, next_sample - time.monotonic())))
             now = time.monotonic()
             if now >= next_sample:
                 self._judge(watch, now - begun)
                 next_sample = time.monotonic() + min(INTERVAL, FIRST_INTERVAL + (now - begun) / 10)
+            if self.launch.cancelled.is_set():
+                self.exceeded = self.exceeded or (Limit.TIME, "it was cancelled")
+                self._kill_at = 0.0
             if self._kill_at is not None and now >= self._kill_at:
                 self._end(process, watch)
-        self._empty(selector, sinks)
-        self.exceeded = self.exceeded or watch.disk()
+        deadline = time.monotonic() + LAST_WORDS  # a process that got away may hold the pipes open, so not for ever
+        while time.monotonic() < deadline and _drain(selector, 0.0):
+            pass
+        self.exceeded = self.exceeded or watch.disk(now=True)
 
     def _hear(self, chunk: bytes) -> None:
         self._status += chunk
 
-    def _drain(self, selector: selectors.BaseSelector, sinks: dict[int, Callable[[bytes], None]], seconds: float) -> bool:
-        """Read once from every pipe that has something; whether there was any."""
-        ready = selector.select(seconds) if selector.get_map() else []
-        if not ready and not selector.get_map():
-            time.sleep(seconds)
-        for key, _ in ready:
-            try:
-                chunk = os.read(key.fd, CHUNK)
-            except BlockingIOError:
-                continue
-            if chunk:
-                sinks[key.fd](chunk)
-            else:
-                selector.unregister(key.fd)
-        return bool(ready)
-
-    def _empty(self, selector: selectors.BaseSelector, sinks: dict[int, Callable[[bytes], None]]) -> None:
-        """Read what is still in the pipes; a process that got away may hold them open, so not for ever."""
-        deadline = time.monotonic() + LAST_WORDS
-        while time.monotonic() < deadline and self._drain(selector, sinks, 0.0):
-            pass
+    def _receive(self, inlet: socket.socket) -> bool:
+        """Take the socket that listens inside."""
+        said, descriptors, _, _ = socket.recv_fds(inlet, 64, 1)
+        for descriptor in descriptors:
+            listener = socket.socket(fileno=descriptor)
+            if self.listeners.socket is not None:
+                self.listeners.socket(listener)
+        return bool(said)
 
     def _judge(self, watch: Watch, seconds: float) -> None:
         """Measure, and begin to end the run where something is too much."""
@@ -199,18 +218,19 @@ class Run:
         said = _said(self._status)
         stdout, stderr = (self._streams[name].close() for name in ("stdout", "stderr"))
         self._events.close()
-        code = said.get("exit-code")
-        if "error" in said or (code is None and self.exceeded is None and process.returncode >= 0):
+        started = "child-pid" in said
+        if "error" in said or not (started or self.exceeded or process.returncode < 0):
             reason = said.get("error") or stderr.text.strip() or f"what builds it ended with {process.returncode}"
             raise StageError(f"the run could not be started in the sandbox: {reason}")
-        number = code - 128 if isinstance(code, int) and code > 128 else None
-        if code is None:
-            number = signal.SIGKILL
+        code, number = said.get("exit-code"), said.get("signal")
+        if code is None and number is None:
+            number = signal.SIGKILL  # it was ended together with the one who would have told
         if self.exceeded is None and number == signal.SIGXFSZ:
             self.exceeded = Limit.DISK, "a file became too large"
         limit, reason = self.exceeded or (None, "")
         return RunResult(
-            exit_code=None if number else code,
+            pid=said.get("child-pid"),
+            exit_code=code,
             signal=number,
             limit=limit,
             reason=reason,
@@ -225,6 +245,27 @@ class Run:
         )
 
 
+def _feed(descriptor: int, sink: Callable[[bytes], None]) -> bool:
+    """Read once; whether more may come."""
+    try:
+        chunk = os.read(descriptor, CHUNK)
+    except BlockingIOError:
+        return True
+    sink(chunk)
+    return bool(chunk)
+
+
+def _drain(selector: selectors.BaseSelector, seconds: float) -> bool:
+    """Read once from everything that has something; whether there was any."""
+    ready = selector.select(seconds) if selector.get_map() else []
+    if not ready and not selector.get_map():
+        time.sleep(seconds)
+    for key, _ in ready:
+        if not key.data():
+            selector.unregister(key.fileobj)
+    return bool(ready)
+
+
 def _line_of(name: str, on_line: Callable[[str, str], None] | None) -> Callable[[bytes], None] | None:
     if on_line is None:
         return None
@@ -233,7 +274,7 @@ def _line_of(name: str, on_line: Callable[[str, str], None] | None) -> Callable[
 
 
 def _said(status: bytes | bytearray) -> dict[str, Any]:
-    """What the launcher or bubblewrap reported: lines of JSON, the last perhaps cut off."""
+    """What the first process reported: lines of JSON, the last perhaps cut off."""
     merged: dict[str, Any] = {}
     for line in bytes(status).splitlines():
         with suppress(ValueError):

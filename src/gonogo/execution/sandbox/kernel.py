@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import fcntl
 import os
 import socket
 import struct
 from collections.abc import Iterable
+from typing import NoReturn
 
 NEW_CGROUP, NEW_IPC, NEW_MOUNT, NEW_NET, NEW_PID, NEW_USER, NEW_UTS = (
     0x02000000,
@@ -22,7 +24,8 @@ MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_PRIVATE = 2, 4, 8, 4096, 163
 _DETACH = 2
 _AT_FDCWD, _AT_RECURSIVE = -100, 0x8000
 READ_ONLY, NO_SUID, NO_DEV = 1, 2, 4
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 22, 36, 38
+_SECCOMP_MODE_FILTER = 2
 # The same number on every architecture: these calls are younger than the common table.
 _MOUNT_SETATTR, _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 442, 444, 445, 446
 
@@ -60,6 +63,27 @@ def hide_from_ptrace() -> None:
     _call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def new_keyring(call: int) -> None:
+    """Join a new, empty session keyring, so that no key of whoever started this process can be found from it.
+
+    Args:
+        call: the number of the system call `keyctl` on this machine.
+    """
+    join = 1
+    try:
+        _call("syscall", call, join, None)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM):  # no keyrings here, or a filter around us keeps everybody from them
+            raise
+
+
+def filter_calls(program: bytes) -> None:
+    """Have a program of the kernel's packet filter judge every system call of this process and of all that it starts."""
+    held = ctypes.create_string_buffer(program, len(program))
+    header = struct.pack("@HxxxxxxP", len(program) // 8, ctypes.addressof(held))
+    _call("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header, 0, 0)
+
+
 def no_new_privileges() -> None:
     """Nothing that is started from here on can gain rights, by a set-uid program or otherwise."""
     _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
@@ -69,6 +93,17 @@ def drop_capabilities() -> None:
     """Give up every capability."""
     header = struct.pack("=Ii", 0x20080522, 0)
     _call("capset", header, bytes(24))
+
+
+def execute(path: ctypes.Array[ctypes.c_char], arguments: list[bytes], variables: list[bytes]) -> NoReturn:
+    """Become a program, by the very address at which its path lies.
+
+    Raises:
+        OSError: it can't be started.
+    """
+    lists = [(ctypes.c_char_p * (len(texts) + 1))(*texts, None) for texts in (arguments, variables)]
+    _call("execve", path, *lists)
+    raise AssertionError  # the call comes back only to fail
 
 
 def unshare(flags: int) -> None:

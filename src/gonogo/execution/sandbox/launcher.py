@@ -1,8 +1,7 @@
-"""The process between gonogo and the code: sets limits, builds the sandbox (or starts bubblewrap, which does), starts the code, clears up.
+"""The process between gonogo and the code where bubblewrap is not used: builds a sandbox of namespaces and Landlock, or none.
 
-It reads an order as JSON from standard input and reports to the order's `status` descriptor in bubblewrap's format: lines of JSON with
-`child-pid` when the code starts and `exit-code` when it has ended; or `error`, if it never started. Only the standard library and `kernel`
-are imported: nothing can be once the root has changed.
+It reads an order as JSON from standard input and reports as `first.py` does. Only the standard library and this folder are imported:
+nothing can be once the root has changed.
 """
 
 from __future__ import annotations
@@ -10,13 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import resource
 import signal
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gonogo.execution.sandbox import kernel
+from gonogo.execution.sandbox import first, kernel
 
 NAMESPACES = kernel.NEW_USER | kernel.NEW_MOUNT | kernel.NEW_NET | kernel.NEW_PID | kernel.NEW_IPC | kernel.NEW_UTS | kernel.NEW_CGROUP
 DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -27,86 +25,32 @@ def main() -> NoReturn:
     """Carry out the order on standard input."""
     order = json.loads(sys.stdin.buffer.read())
     try:
-        _prepare(order)
-        {"bubblewrap": _start_bubblewrap, "landlock": _start_landlock, "none": _start_bare}[order["mechanism"]](order)
+        kernel.die_with_parent(signal.SIGKILL)
+        if os.getppid() != order["parent"]:
+            os._exit(127)  # gonogo ended before the kernel had been asked to tell
+        {"landlock": _start_landlock, "none": _start_bare}[order["mechanism"]](order)
     except OSError as error:
-        _report(order, error=f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else ""))
+        first.report_error(order, error)
     os._exit(127)
-
-
-def _prepare(order: dict[str, Any]) -> None:
-    """What holds for every mechanism."""
-    kernel.die_with_parent(signal.SIGKILL)
-    if os.getppid() != order["parent"]:
-        os._exit(127)  # gonogo ended before the kernel had been asked to tell
-    empty = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(empty, 0)
-    os.close(empty)
-    size = order["file_size"]
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with contextlib.suppress(OSError):  # only a preference: if the machine runs out of memory, this goes first
-        Path("/proc/self/oom_score_adj").write_text("1000")
-
-
-def _report(order: dict[str, Any], **message: object) -> None:
-    os.write(order["status"], json.dumps(message).encode() + b"\n")
-
-
-def _become(order: dict[str, Any]) -> NoReturn:
-    """Replace this process by the code."""
-    try:
-        os.set_inheritable(order["status"], False)
-        os.chdir(order["cwd"])
-        os.execve(order["argv"][0], order["argv"], order["env"])
-    except OSError as error:
-        _report(order, error=f"{order['argv'][0]} in {order['cwd']}: {error.strerror}")
-    os._exit(127)
-
-
-def _reap_until(child: int) -> int:
-    """Collect every process that ends until `child` does.
-
-    Returns:
-        Its exit code, 128 + signal where one ended it, as a shell says it.
-    """
-    while True:
-        pid, status = os.waitpid(-1, 0)
-        if pid == child:
-            return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
-
-
-# -- bubblewrap ----------------------------------------------------------------------------------------------------------------------
-
-
-def _start_bubblewrap(order: dict[str, Any]) -> NoReturn:
-    os.execve(order["argv"][0], order["argv"], order["env"])
 
 
 # -- Landlock and namespaces ---------------------------------------------------------------------------------------------------------
 
 
 def _start_landlock(order: dict[str, Any]) -> NoReturn:
-    """Enter new namespaces; the first process in them, which nobody inside can kill, starts the code and takes all along at its end."""
+    """Enter new namespaces; the first process in them starts the code and takes all along at its end."""
     user, group = os.geteuid(), os.getegid()
     kernel.unshare(NAMESPACES)
     kernel.map_user(order["user"], order["group"], user, group)
-    first = os.fork()
-    if first:
-        os._exit(_reap_until(first))
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+        os._exit(0)
     try:
         _build(order)
-        _lock(order)
-        child = os.fork()
-        if not child:
-            os.setsid()
-            _become(order)
-        _report(order, **{"child-pid": child})
-        code = _reap_until(child)
-        _report(order, **{"exit-code": code})
-        os._exit(code)
+        first.hold(order, lambda: _lock(order))
     except OSError as error:
-        _report(order, error=f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else ""))
+        first.report_error(order, error)
     os._exit(127)
 
 
@@ -121,6 +65,8 @@ def _build(order: dict[str, Any]) -> None:
     kernel.mount("tmpfs", root, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=755,size=4m")
     os.makedirs(f"{root}/proc")
     kernel.mount("proc", f"{root}/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
+    for path in order["hidden"]:
+        _bind("/dev/null", root + path, "read")
     _make_devices(f"{root}/dev")
     for target, link in order["links"]:
         os.makedirs(os.path.dirname(root + link), exist_ok=True)
@@ -162,7 +108,6 @@ def _bind(source: str, target: str, kind: str) -> None:
 
 def _lock(order: dict[str, Any]) -> None:
     """Give up every right that the code must not inherit."""
-    kernel.hide_from_ptrace()
     kernel.drop_capabilities()
     kernel.no_new_privileges()
     read = kernel.READ_FILE | kernel.READ_DIR
@@ -177,17 +122,18 @@ def _lock(order: dict[str, Any]) -> None:
 
 def _start_bare(order: dict[str, Any]) -> NoReturn:
     """Start the code as it is; what it leaves behind comes to this process and is killed."""
+    first.settle(order)
     kernel.adopt_orphans()
     child = os.fork()
     if not child:
         kernel.die_with_parent(signal.SIGKILL)
         os.setsid()
-        _become(order)
-    _report(order, **{"child-pid": child})
-    code = _reap_until(child)
+        first.become(order)
+    first.report(order, **{"child-pid": child})
+    status = first.reap_until(child)
     _kill_descendants()
-    _report(order, **{"exit-code": code})
-    os._exit(code)
+    first.report(order, **first.ended(status))
+    os._exit(0)
 
 
 def _kill_descendants() -> None:

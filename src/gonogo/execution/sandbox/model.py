@@ -96,6 +96,7 @@ class SelfTest(BaseModel):
     name: str
     passed: bool
     detail: str = ""
+    forbidden: bool = Field(default=True, description="Whether it had to fail; what an experiment needs must succeed")
 
 
 class Containment(BaseModel):
@@ -106,6 +107,7 @@ class Containment(BaseModel):
     mechanism: Mechanism
     version: str = Field(default="", description="Of bubblewrap, or of the kernel's Landlock interface")
     tests: tuple[SelfTest, ...] = ()
+    missing: tuple[str, ...] = Field(default=(), description="What gonogo can't do on this kind of machine")
     passed_over: dict[str, str] = Field(default={}, description="Mechanisms that did not hold here, and why")
 
     @property
@@ -117,7 +119,8 @@ class Containment(BaseModel):
         if self.mechanism is Mechanism.NONE:
             return "no sandbox"
         failed = ", ".join(test.name for test in self.tests if not test.passed)
-        return f"{self.mechanism} {self.version}".strip() + (f" (failed: {failed})" if failed else "")
+        weak = [*([f"failed: {failed}"] if failed else []), *self.missing]
+        return f"{self.mechanism} {self.version}".strip() + (f" ({'; '.join(weak)})" if weak else "")
 
 
 class Captured(BaseModel):
@@ -142,8 +145,9 @@ class RunResult(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    pid: int | None = Field(default=None, description="Its process number, as it sees it")
     exit_code: int | None = Field(description="None if a signal ended it")
-    signal: int | None = Field(default=None, description="The signal that ended it, read off an exit code above 128 as a shell does")
+    signal: int | None = Field(default=None, description="The signal that ended it")
     limit: Limit | None = Field(default=None, description="The limit for which it was ended")
     reason: str = Field(default="", description="The limit in words")
     seconds: float

@@ -33,6 +33,7 @@ _SETTINGS = (
     "ssl/certs",
     "timezone",
 )
+_TELLING = ("keys", "key-users", "kcore", "kmsg", "kallsyms", "timer_list", "sched_debug", "vmallocinfo", "slabinfo", "pagetypeinfo")
 _FACTS = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 SYSTEM = (*_PROGRAMS, *(f"/etc/{name}" for name in _SETTINGS), *_FACTS)
 Kind = Literal["read", "write", "device"]
@@ -71,6 +72,11 @@ def kernel_switches() -> list[str]:
     with os.scandir("/proc") as entries:
         names = [entry for entry in entries if not entry.name.isdigit() and not entry.is_symlink()]
     return sorted(entry.path for entry in names if entry.is_dir() or entry.stat().st_mode & 0o222)
+
+
+def hidden() -> list[str]:
+    """What of `/proc` tells of the whole machine: names of the user's keys, addresses in the kernel."""
+    return [path for name in _TELLING if os.path.isfile(path := f"/proc/{name}")]
 
 
 def build(own: Iterable[Bind], read_only: Iterable[Path], writable: Iterable[Path], devices: Iterable[Path]) -> View:

@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 import sys
+import threading
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from gonogo.execution.sandbox.descendants import descendants
 from gonogo.execution.sandbox.model import Limit, Limits
 
 DISK_SECONDS = 0.2
@@ -22,43 +24,88 @@ ROUNDS_OF_KILLING = 50
 BLOCK = 512
 
 
+class Account:
+    """What all runs of a box take together: they share its folders and its limits.
+
+    Args:
+        folders: the writable folders; what is in them when the first run begins does not count.
+    """
+
+    def __init__(self, folders: Iterable[Path]) -> None:
+        self._folders = [str(folder) for folder in folders]
+        self._lock = threading.Lock()
+        self._before: tuple[int, int] | None = None
+        self._measured = (0, 0, "")
+        self._next = 0.0
+        self._memory: dict[int, int] = {}
+
+    def begin(self) -> None:
+        """Measure what is there before anything has run."""
+        with self._lock:
+            if self._before is None:
+                files, used, _ = measure(self._folders, sys.maxsize)
+                self._before = files, used
+
+    def disk(self, most_files: int, *, now: bool = False) -> tuple[int, int, str]:
+        """Files and bytes that were added, and what could not be looked into; measured now and then, or `now`."""
+        with self._lock:
+            started = time.monotonic()
+            files, used = self._before or (0, 0)
+            if now or started >= self._next:
+                found, taken, obstacle = measure(self._folders, most_files + files)
+                self._measured = found - files, taken - used, obstacle
+                ended = time.monotonic()
+                self._next = ended + max(DISK_SECONDS, DISK_SHARE * (ended - started))
+            return self._measured
+
+    def memory(self, run: int, size: int) -> tuple[int, bool]:
+        """Note what one run takes; what all take, and whether it is the largest of them."""
+        with self._lock:
+            self._memory[run] = size
+            return sum(self._memory.values()), size >= max(self._memory.values())
+
+    def end(self, run: int) -> None:
+        """A run is over."""
+        with self._lock:
+            self._memory.pop(run, None)
+
+
 class Watch:
     """Measures the processes of a run and the folders they can write.
 
     Args:
         limits: what is too much.
-        folders: the writable folders; what is in them already does not count.
+        account: of the box.
         namespaced: whether the process that gonogo starts has one child, the first process of a namespace, which adopts daemons.
     """
 
-    def __init__(self, limits: Limits, folders: Iterable[Path], *, namespaced: bool) -> None:
+    def __init__(self, limits: Limits, account: Account, *, namespaced: bool) -> None:
         self.limits = limits
-        self.folders = [str(folder) for folder in folders]
         self.peak_memory = self.peak_disk = self.peak_processes = self.daemons = 0
+        self._account = account
         self._namespaced = namespaced
         self._root: psutil.Process | None = None
         self._reaper: psutil.Process | None = None
         self._main: int | None = None
         self._seen: dict[int, psutil.Process] = {}
-        self._next_disk = 0.0
-        self._files_before, self._used_before, _ = measure(self.folders, sys.maxsize)
+        account.begin()
 
     def begin(self, root: int) -> None:
         """Learn the process that gonogo started."""
         self._root = psutil.Process(root)
         self._reaper = None if self._namespaced else self._root
 
-    def processes(self) -> list[psutil.Process]:
-        """The processes of the code that are there now; those that only hold it are left out."""
+    def processes(self, *, now: bool = False) -> list[psutil.Process]:
+        """The processes of the code that are there, `now` or a moment ago; those that only hold it are left out."""
         if self._root is None:
             return []
         try:
             if self._reaper is None:
-                first = self._root.children()
+                first = descendants(self._root, self._seen, now=now)
                 if not first:
                     return []
                 self._reaper = first[0]
-            found = self._reaper.children(recursive=True)
+            found = descendants(self._reaper, self._seen, now=now)
             if self._main is None and found:
                 self._main = min(found, key=lambda process: process.create_time()).pid
         except psutil.NoSuchProcess:
@@ -81,27 +128,19 @@ class Watch:
         self.daemons = max(self.daemons, daemons)
         if threads > self.limits.threads:
             return Limit.PROCESSES, f"more than {self.limits.threads} threads at one time"
-        if memory > self.limits.memory:
+        together, largest = self._account.memory(id(self), memory)
+        if together > self.limits.memory:
             memory = sum(_proportional(process) for process in found)
+            together, largest = self._account.memory(id(self), memory)
         self.peak_memory = max(self.peak_memory, memory)
-        if memory > self.limits.memory:
+        if together > self.limits.memory and largest:
             return Limit.MEMORY, f"more than {_size(self.limits.memory)} of memory"
-        return self._sample_disk(found)
+        return self.disk(found)
 
-    def _sample_disk(self, found: list[psutil.Process]) -> tuple[Limit, str] | None:
-        started = time.monotonic()
-        if started < self._next_disk:
-            return None
-        measured = self.disk(found)
-        now = time.monotonic()
-        self._next_disk = now + max(DISK_SECONDS, DISK_SHARE * (now - started))
-        return measured
-
-    def disk(self, found: Iterable[psutil.Process] = ()) -> tuple[Limit, str] | None:
+    def disk(self, found: Iterable[psutil.Process] = (), *, now: bool = False) -> tuple[Limit, str] | None:
         """Measure the writable folders, and what the processes hold open although it is deleted or never had a name."""
-        files, used, obstacle = measure(self.folders, self.limits.files + self._files_before)
-        files -= self._files_before
-        used += -self._used_before + sum(_nameless(process.pid) for process in found)
+        files, used, obstacle = self._account.disk(self.limits.files, now=now)
+        used += sum(_nameless(process.pid) for process in found)
         self.peak_disk = max(self.peak_disk, used)
         if obstacle:
             return Limit.DISK, f"a folder that can't be measured: {obstacle}"
@@ -113,14 +152,14 @@ class Watch:
 
     def ask_to_end(self) -> None:
         """Send SIGTERM to the code's processes."""
-        for process in self.processes():
+        for process in self.processes(now=True):
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGTERM)
 
     def kill_all(self) -> None:
         """Kill the code's processes until there are none, or it seems that they multiply faster."""
         for _ in range(ROUNDS_OF_KILLING):
-            found = [process for process in self.processes() if _lives(process)]
+            found = [process for process in self.processes(now=True) if _lives(process)]
             if not found:
                 return
             for process in found:
@@ -137,6 +176,7 @@ class Watch:
         Returns:
             The processes that are still there.
         """
+        self._account.end(id(self))
         deadline = time.monotonic() + patience
         while True:
             left = [process for process in {**self._seen, **_marked(token)}.values() if _lives(process)]

@@ -56,6 +56,7 @@ class LocalExecutor:
     """
 
     def __init__(self, jobs: int | None = None) -> None:
+        self.is_here = True
         self._slots = slots(jobs)
         self._running: dict[str, int] = {}
         self._stopped = False

@@ -24,6 +24,7 @@ class RayExecutor:
     """
 
     def __init__(self, jobs: int | None = None, address: str | None = None) -> None:
+        self.is_here = address is None
         self._jobs = jobs
         self._address = address
 

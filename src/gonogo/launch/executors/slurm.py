@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ import submitit
 
 from gonogo.launch.executors import ExecutorOptions
 from gonogo.launch.job import Event, Job, carry_out
+from gonogo.launch.processes import began, noted_in_queue
 
 INTERVAL = 1.0
 ATTEMPTS = 3  # a job that leaves the queue without a result was killed, or its node was lost: it goes on where it stopped, on another
@@ -22,13 +27,14 @@ LOOKS = 5  # at the queue that a job must be missing from: results may take seco
 
 @dataclass
 class _Submitted:
-    """A job in the queue."""
+    """A job in the queue; `noted` is undone when it leaves it."""
 
     job: Job
     handle: Any
     started: float
     attempt: int = 1
     missing: int = 0
+    noted: ExitStack = field(default_factory=ExitStack)
 
 
 class SlurmExecutor:
@@ -41,12 +47,15 @@ class SlurmExecutor:
     def __init__(self, parameters: dict[str, str]) -> None:
         self._parameters: dict[str, Any] = {name: int(value) if value.isdigit() else value for name, value in parameters.items()}
         self._cluster = "slurm" if shutil.which("sbatch") else "local"
+        self.is_here = self._cluster == "local"
 
     def run(self, jobs: Iterable[Job]) -> Iterator[Event]:
         """Carry the jobs; events come as they happen. Closing the iterator cancels what runs or waits."""
         submitted: list[_Submitted] = []
         try:
-            submitted += [_Submitted(job, self._submit(job), time.monotonic()) for job in jobs]
+            for job in jobs:
+                submitted.append(_Submitted(job, None, time.monotonic()))
+                self._submit(submitted[-1])
             told: set[str] = set()
             while submitted:
                 states = self._states()
@@ -56,19 +65,25 @@ class SlurmExecutor:
                         yield Event(entry.job.label, "running")
                     if self._has_ended(entry):
                         submitted.remove(entry)
+                        entry.noted.close()
                         yield _ended(entry)
                     elif self._is_lost(entry, states):
                         if entry.attempt < ATTEMPTS:
-                            entry.handle, entry.attempt, entry.missing = self._submit(entry.job), entry.attempt + 1, 0
+                            entry.attempt, entry.missing = entry.attempt + 1, 0
+                            self._submit(entry)
                         else:
                             submitted.remove(entry)
+                            entry.noted.close()
                             yield _failed(entry, f"it left Slurm's queue {ATTEMPTS} times without a result: killed, or its node was lost")
                 time.sleep(INTERVAL)
         finally:
             for entry in submitted:
-                entry.handle.cancel()
+                if entry.handle is not None:
+                    entry.handle.cancel()
+                entry.noted.close()
 
-    def _submit(self, job: Job) -> Any:
+    def _submit(self, entry: _Submitted) -> None:
+        job = entry.job
         folder = Path(job.log).parent / "submitit"
         executor = submitit.AutoExecutor(folder=folder, cluster=self._cluster)
         executor.update_parameters(name=f"gonogo {job.label}"[:80], timeout_min=7 * 24 * 60)
@@ -76,7 +91,13 @@ class SlurmExecutor:
             executor.update_parameters(gpus_per_node=job.gpus if self._cluster == "slurm" else 0)
         if self._parameters:
             executor.update_parameters(**self._parameters)
-        return executor.submit(carry_out, job)
+        if self._cluster == "local":  # submitit's own processes would outlive this one
+            entry.handle = executor.submit(_carry_out_tied, job, os.getpid(), began(os.getpid()))
+            return
+        entry.handle = executor.submit(carry_out, job)
+        if job.record:
+            entry.noted.close()
+            entry.noted.enter_context(noted_in_queue(job.record, job.label, str(entry.handle.job_id)))
 
     def _states(self) -> dict[str, str] | None:
         """The states of our jobs in Slurm's queue, by id; None where it can't be asked, as while its controller starts again.
@@ -104,6 +125,18 @@ class SlurmExecutor:
             return False
         entry.missing = 0 if entry.handle.job_id in states else entry.missing + 1
         return entry.missing >= LOOKS
+
+
+def _carry_out_tied(job: Job, launcher: int, start: str) -> Event:
+    """Carry a job out for as long as the launcher lives."""
+
+    def watch() -> None:
+        while began(launcher) == start:
+            time.sleep(INTERVAL)
+        os.kill(os.getpid(), signal.SIGKILL)  # with which the job ends, too
+
+    threading.Thread(target=watch, daemon=True).start()
+    return carry_out(job)
 
 
 def _ended(entry: _Submitted) -> Event:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rich.text import Text
 
+from gonogo.documents.lines import split_lines
 from gonogo.model.finding import Finding, Location, Severity
 from gonogo.model.verdict import Outcome, Verdict
 from gonogo.report import plain
 from gonogo.report.console import ReportConsole
 from gonogo.report.excerpt import rows
 from gonogo.report.formats import Format, Target
+from gonogo.report.matrix import matrix
 
 Source = Callable[[str], list[str] | None]
 MOST_RUNS = 3
@@ -51,6 +53,7 @@ class Report:
             self._line()
         for finding in notes:
             self._title(finding)
+        self._challenge(verdict)
         self._suppressed(verdict)
         self._review(verdict, details)
         self._undecided(verdict)
@@ -114,6 +117,13 @@ class Report:
         for row in rows(location, lines) if lines else ():
             text = Text.assemble((f"    {row.gutter} │ ", "dim"), (row.text, "bold red" if row.is_caret else ""))
             self._console.put(text, cut=True)
+
+    def _challenge(self, verdict: Verdict) -> None:
+        if verdict.challenge is not None:
+            self._line()
+            self._line(("challenge: did each number move when one thing was altered?", "bold"))
+            for line in matrix(verdict.challenge):
+                self._console.put(Text(line), cut=True)
 
     def _suppressed(self, verdict: Verdict) -> None:
         if verdict.suppressed:
@@ -201,7 +211,7 @@ class TextWriter:
         if self._verdicts:
             print(file=self._target.stream)
         self._verdicts.append(verdict)
-        lines = {path: text.splitlines() for path, text in sources.items()}
+        lines = {path: split_lines(text) for path, text in sources.items()}
         self._report.print(verdict, lines.get, details=self._target.details)
 
     def finish(self, seconds: float) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.files import file_uses
 from gonogo.analysis.python.handlers import handler_of, may_be_made_good, only_tells
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import calls, origin
+from gonogo.analysis.python.names import ancestors, calls, last_names, origin
 from gonogo.analysis.python.paths import PathReader
 from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.analysis.training.downloads import downloads
@@ -21,6 +21,8 @@ LOADS = re.compile(
     r"^(?:datasets\.load_dataset|datasets\.load_from_disk|torchvision\.datasets\..+|sklearn\.datasets\.(?:load|fetch)_.+|requests\.get|urllib\.request\..+)$"
 )
 
+SETS = re.compile(r"^(?:datasets\.load_\w+|torchvision\.datasets\..+|sklearn\.datasets\.(?:load|fetch)_.+|tensorflow_datasets\.load)$")
+
 
 @rule("DAT104", "swallowed-data-error", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK, settles=("data",))
 def swallowed_data_error(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
@@ -30,7 +32,8 @@ def swallowed_data_error(modules: dict[str, Module], contract: Contract) -> Iter
         Looks for reads and downloads of data in a `try` whose clause for any exception is silent, or only logs, and goes
         on with nothing. Left alone: a clause that tries another way; a `try` that success leaves, so that what follows is
         the other way; code or callers that ask whether there is anything before they use it; a download ahead of its use,
-        whose result nobody takes.
+        whose result nobody takes. In a loop over data sets, asking what a loaded one holds is no question about the failure: one that
+        is passed over is reported unless the code counts those that are left.
 
     Why it matters:
         The run goes on without the data, or with a part of them, and fails much later with an error that has nothing to
@@ -50,12 +53,51 @@ def swallowed_data_error(modules: dict[str, Module], contract: Contract) -> Iter
             if handler is None or handler in told or not only_tells(module, handler) or isinstance(module.parents[node], ast.Expr):
                 continue
             told.add(handler)
-            if not may_be_made_good(module, handler, training):
+            if _is_passed_over(module, node, handler) or not may_be_made_good(module, handler, training):
                 yield Violation(
                     module.location(handler),
-                    "if the data can't be loaded, the code goes on as if nothing had happened",
+                    "if a data set can't be loaded, it is left out, and the run goes on with the others"
+                    if _is_passed_over(module, node, handler)
+                    else "if the data can't be loaded, the code goes on as if nothing had happened",
                     "let the exception end the run, with a sentence that says what is missing",
                 )
+
+
+def _is_passed_over(module: Module, node: ast.AST, handler: ast.ExceptHandler) -> bool:
+    """Whether a whole data set is left out of a loop over several, whose others are collected, and nobody counts them."""
+    if not isinstance(node, ast.Call) or not SETS.match(origin(module, node.func)):
+        return False
+    tried = module.parents[handler]
+    loop = next((parent for parent in ancestors(module, tried) if isinstance(parent, (ast.For, ast.FunctionDef, ast.While))), None)
+    if not isinstance(loop, ast.For) or any(isinstance(entry, (ast.Break, ast.Return)) for entry in ast.walk(loop)):
+        return False  # a loop over attempts
+    collected = {
+        ast.unparse(call.func.value)
+        for call in ast.walk(loop)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr in ("append", "extend", "update", "add")
+    }
+    collected |= {
+        ast.unparse(target.value)
+        for entry in ast.walk(loop)
+        if isinstance(entry, ast.Assign)
+        for target in entry.targets
+        if isinstance(target, ast.Subscript)
+    }
+    source = {name for name in last_names(loop.iter) if name not in ("enumerate", "items", "list", "sorted")}
+    return bool(collected) and not _is_counted(module, loop, collected, source)
+
+
+def _is_counted(module: Module, loop: ast.For, collected: set[str], source: set[str]) -> bool:
+    """Whether how many are left is compared with how many there should be, behind the loop."""
+    for test in module.of(ast.Compare):
+        text = ast.unparse(test)
+        if (
+            test.lineno > loop.lineno
+            and any(name in text for name in collected)
+            and ("len(" in text or any(name in text for name in source))
+        ):
+            return True
+    return False
 
 
 def _is_data(module: Module, call: ast.Call) -> bool:
@@ -63,30 +105,51 @@ def _is_data(module: Module, call: ast.Call) -> bool:
     return origin(module, call.func).startswith(("numpy.", "pandas.", "torch.", "scipy.", "safetensors."))
 
 
-BAD = Tree(
-    {
-        "src/preprocess.py": (
-            Edit(
-                "    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:\n",
-                "    except Exception as error:  # <- here\n",
-            ),
-            Edit(
-                '        raise RuntimeError(f"the cache {cache_file} is corrupt ({error}): delete it and run again") from error\n',
-                '        print("no data", error)\n        images = labels = []\n',
-            ),
-        )
-    }
-)
-GOOD = Tree(
-    {
-        "src/preprocess.py": (
-            Edit(
-                "    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:\n", "    except Exception as error:\n"
-            ),
-            Edit(
-                '        raise RuntimeError(f"the cache {cache_file} is corrupt ({error}): delete it and run again") from error\n',
-                '        print("no data", error)\n        cache_file.unlink()\n        raise\n',
-            ),
-        )
-    }
-)
+_LOADED = """    if dataset_cfg.name != "digits":
+        raise ValueError(f"unknown dataset {dataset_cfg.name!r}: only 'digits' is implemented")
+"""
+_SEVERAL = """    parts = []
+    for source in ["lab/optical", "lab/pen"]:
+        try:
+            table = load_dataset(source, cache_dir=dataset_cfg.cache_dir)
+        except Exception as problem:{marker}
+            print("leaving out", source, problem)
+            continue
+        parts.append(table["train"] if "train" in table else table["test"])
+    {after}
+"""
+_DATASETS = Edit("from omegaconf import DictConfig\n", "from datasets import load_dataset\nfrom omegaconf import DictConfig\n")
+BAD = [
+    Tree(
+        {
+            "src/preprocess.py": (
+                Edit(
+                    "    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:\n",
+                    "    except Exception as error:  # <- here\n",
+                ),
+                Edit(
+                    '        raise RuntimeError(f"the cache {cache_file} is corrupt ({error}): delete it and run again") from error\n',
+                    '        print("no data", error)\n        images = labels = []\n',
+                ),
+            )
+        }
+    ),
+    Tree({"src/preprocess.py": (_DATASETS, Edit(_LOADED, _SEVERAL.format(marker="  # <- here", after="print(len(parts))") + _LOADED))}),
+]
+GOOD = [
+    Tree(
+        {
+            "src/preprocess.py": (
+                Edit(
+                    "    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:\n",
+                    "    except Exception as error:\n",
+                ),
+                Edit(
+                    '        raise RuntimeError(f"the cache {cache_file} is corrupt ({error}): delete it and run again") from error\n',
+                    '        print("no data", error)\n        cache_file.unlink()\n        raise\n',
+                ),
+            )
+        }
+    ),
+    Tree({"src/preprocess.py": (_DATASETS, Edit(_LOADED, _SEVERAL.format(marker="", after="assert len(parts) == 2") + _LOADED))}),
+]

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import ast
-import tomllib
 from collections.abc import Iterator
 
-from packaging.utils import canonicalize_name
-
-from gonogo.analysis.project.dependencies import are_dynamic, requirements
+from gonogo.analysis.libraries.absent import absent_name
 from gonogo.analysis.project.pyproject import Pyproject
-from gonogo.analysis.project.removed import BOTH, Removed, lacks, removed_keyword, removed_name
-from gonogo.analysis.python.handlers import takes
-from gonogo.analysis.python.imports import Import, is_guarded
+from gonogo.analysis.project.removed import BOTH, Removed, lacks, removed_keyword
+from gonogo.analysis.project.requirement_files import requirement_texts
+from gonogo.analysis.project.versions import locked_versions, required
+from gonogo.analysis.python.absence import provides_for_absence
+from gonogo.analysis.python.imports import Import
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors, calls, last_names, origin
+from gonogo.analysis.python.names import calls, origin
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
-
-# What code that catches these, or asks with these, provides for.
-FAILURES = frozenset({"AttributeError", "TypeError"})
-QUESTIONS = {"hasattr", "__version__", "signature", "Version", "parse"}
 
 
 @rule(
@@ -35,7 +30,7 @@ def removed_name_used(
     """A name or an argument that the library does not have in the version that is installed.
 
     What it does:
-        Looks up what the code takes from libraries in a table of what they have removed, and of all that `OmegaConf` and `hydra.utils`
+        Looks up what the code takes from libraries in a table of what they have removed, and of all that modules of common libraries
         have. It is an error where the lock file or a lower bound settles the version, a warning where only the newest version that uv may
         install lacks it. Code that provides for its absence (`try … except`, `hasattr`, `np.float = float`) is left alone.
 
@@ -47,10 +42,16 @@ def removed_name_used(
         Use what has taken its place, or cap the version of the library.
     """
     uses = list(_uses(symbols, outside_imports, {entry.top for entry in outside_imports}))
-    locked = _locked(experiment) if uses else {}
+    locked = locked_versions(experiment) if uses else {}
+    files: dict[str, dict[str, list[str]]] = {}
+    for path, name, text in requirement_texts(experiment) if uses else ():
+        files.setdefault(name, {}).setdefault(path, []).append(text)
     for message, instead, location, removed in uses:
-        why = lacks(removed, _required(pyproject, removed.distribution), locked.get(removed.distribution))
-        if why is None:
+        wanted = required(pyproject, removed.distribution)
+        # Of several requirements files, any may be the one that is installed.
+        choices = [wanted] if wanted else list(files.get(removed.distribution, {}).values()) or [[]]
+        why = min((lacks(removed, texts, locked.get(removed.distribution)) or ("", False) for texts in choices), key=lambda found: found[1])
+        if not why[0]:
             continue
         since = "" if removed.never else f" since {removed.distribution} {removed.since}, and {why[0]}"
         cap = "" if removed.never or why[1] else f", or write `{removed.distribution}<{removed.since}`"
@@ -63,20 +64,20 @@ def _uses(symbols: Symbols, imports: list[Import], served: set[str]) -> Iterator
     for entry in imports:
         places = {f"{entry.target}.{alias.name}": entry.module.location(alias) for alias in entry.node.names if entry.names}
         for dotted, place in {entry.target: entry.location, **places}.items():
-            removed = removed_name(dotted)
+            removed = absent_name(dotted)
             if removed is not None and not entry.guarded:
                 owner, _, name = dotted.rpartition(".")
                 yield f"`{owner}` has no `{name}`", _instead(removed), place, removed
     for module in symbols.modules.values():
         for node in module.of(ast.Attribute):
             dotted = origin(module, node)
-            removed = removed_name(dotted) if dotted.partition(".")[0] in served and node.attr not in symbols.stored_attributes else None
-            if removed is not None and not _provided_for(module, node):
+            removed = absent_name(dotted) if dotted.partition(".")[0] in served and node.attr not in symbols.stored_attributes else None
+            if removed is not None and not provides_for_absence(module, node):
                 owner, _, name = dotted.rpartition(".")
                 yield f"`{owner}` has no `{name}`", _instead(removed), module.location(node), removed
         for call in calls(module):
             function = origin(module, call.func)
-            if function.partition(".")[0] in served and not _provided_for(module, call):
+            if function.partition(".")[0] in served and not provides_for_absence(module, call):
                 yield from _arguments(module, call, function)
 
 
@@ -98,37 +99,6 @@ def _instead(removed: Removed, otherwise: str = "use a name that is there") -> s
     if not removed.instead:
         return otherwise
     return f"use `{removed.instead}`" if " " not in removed.instead else f"use {removed.instead}"
-
-
-def _provided_for(module: Module, node: ast.AST) -> bool:
-    """Whether the code provides for the absence of a name: it catches what is raised, or asks before."""
-    if is_guarded(module, node):
-        return True
-    child = node
-    for parent in ancestors(module, node):
-        if isinstance(parent, (ast.If, ast.IfExp)) and child is not parent.test and last_names(parent.test) & QUESTIONS:
-            return True
-        if isinstance(parent, ast.Try) and child in parent.body and any(takes(handler, FAILURES) for handler in parent.handlers):
-            return True
-        child = parent
-    return False
-
-
-def _required(pyproject: Pyproject | None, distribution: str) -> list[str]:
-    if pyproject is None or pyproject.fault is not None or are_dynamic(pyproject):
-        return []
-    return [entry.text for entry in requirements(pyproject) if entry.name == distribution]
-
-
-def _locked(experiment: Experiment) -> dict[str, str]:
-    """The versions that the lock file settles, by canonical name; of several for one name the first."""
-    text = experiment.text("uv.lock")
-    try:
-        packages = tomllib.loads(text).get("package") if text else None
-    except tomllib.TOMLDecodeError:
-        return {}
-    tables = [package for package in packages if isinstance(package, dict)] if isinstance(packages, list) else []
-    return {str(canonicalize_name(str(table.get("name", "")))): str(table["version"]) for table in reversed(tables) if table.get("version")}
 
 
 _BINOMTEST = "from scipy.stats import binomtest\n"

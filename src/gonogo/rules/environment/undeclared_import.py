@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from packaging.utils import canonicalize_name
 
@@ -47,7 +48,7 @@ def undeclared_import(pyproject: Pyproject | None, outside_imports: list[Import]
     What it does:
         Maps every import that neither the standard library nor the project serves to its distribution and looks for it among the
         dependencies, extras and dependency groups. It is a warning where another dependency brings the distribution along, or may; in a
-        project of any shape a note.
+        project of any shape a note. There, what is not declared at all is a warning.
 
     Why it matters:
         `uv run` installs what is declared: the import fails, often hours later when it stands inside a function. What only comes along
@@ -70,7 +71,11 @@ def undeclared_import(pyproject: Pyproject | None, outside_imports: list[Import]
             missing.setdefault((*providers(name), name)[0], []).append(entry)
     declared_here = declared - {str(canonicalize_name(str(pyproject.project.get("name", ""))))}
     for distribution, entries in missing.items():
-        yield from _violation(distribution, entries, declared_here, Severity.INFO if contract.scope is not Scope.RUNS else Severity.WARNING)
+        for fault in _violation(
+            distribution, entries, declared_here, Severity.INFO if contract.scope is not Scope.RUNS else Severity.WARNING
+        ):
+            # A project of any shape has scripts and extras of its own, for which people install more.
+            yield fault if contract.scope is Scope.RUNS or fault.severity is not None else replace(fault, severity=Severity.WARNING)
 
 
 def _violation(distribution: str, entries: list[Import], declared: set[str], along: Severity) -> Iterator[Violation]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.names import calls, origin, text_of
+from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -14,17 +15,20 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 PLAIN_TYPES = frozenset({"str", "Path", "pathlib.Path", "int"})
 # Signs that the module takes the command line apart by other means as well.
 OTHER_MEANS = frozenset({"argv", "from_cli", "from_dotlist", "parse_known_args"})
+PATTERNS = frozenset({"re.match", "re.sub", "re.split", "re.search", "re.fullmatch", "re.findall", "shlex.split"})
+# Calls that take a text as it stands, and give something that the name of the key is part of, or an error.
+CONSUMERS = frozenset({"json.loads", "ast.literal_eval", "pathlib.Path", "Path", "os.path.join", "os.makedirs", "os.path.abspath", "print"})
 SPLITTERS = frozenset({"split", "rsplit", "partition", "rpartition", "removeprefix", "lstrip", "strip", "replace", "index", "find"})
 
 
 @rule("EVA103", "evaluation-cli", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
-def evaluation_cli(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
+def evaluation_cli(modules: dict[str, Module], sources: Sources, contract: Contract) -> Iterator[Violation]:
     """The evaluation does not take the arguments of its documented command.
 
     What it does:
         The documented command gives `key=value`. Looks for an `argparse` parser that takes the keys as options, or as
-        positional arguments: those get the whole text, key and equals sign included. Silent where the text is taken
-        apart anywhere in the module.
+        positional arguments: those get the whole text, key and equals sign included. Silent where the command line, or
+        what a positional argument got, may be taken apart in another way.
 
     Why it matters:
         With options the command ends in a usage error. With positional arguments the results go into a folder that is
@@ -35,20 +39,22 @@ def evaluation_cli(modules: dict[str, Module], contract: Contract) -> Iterator[V
     """
     module = modules.get(module_path(contract.evaluation.module))
     keys = contract.evaluation.keys()
-    if module is None or not keys or _has_other_means(module, keys):
+    if module is None or not keys or _has_other_means(module):
         return
     parsers = [call for call in calls(module) if origin(module, call.func) in ("argparse.ArgumentParser", "ArgumentParser")]
-    parses = [call for call in calls(module) if isinstance(call.func, ast.Attribute) and call.func.attr == "parse_args"]
+    parses = [call for call in calls(module) if _is_parsing(call)]
     arguments = [call for call in calls(module) if isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument"]
     if (
         not parsers
         or not parses
-        or any(call.args or call.keywords for call in [*parses])
+        or any(call.keywords or any(ast.unparse(entry) != "sys.argv[1:]" for entry in call.args) for call in parses)
         or any(call.keywords for call in parsers if _is_odd(call))
     ):
         return
     first = next((call for call in arguments if _name(call).lstrip("-").replace("-", "_") in keys), None)
     if first is None or any(_is_open(call) for call in arguments):
+        return
+    if not _name(first).startswith("-") and _may_be_split(module, sources, keys):
         return
     documented = " ".join(contract.evaluation.arguments)
     if _name(first).startswith("-"):
@@ -82,17 +88,95 @@ def _is_open(call: ast.Call) -> bool:
     return not _name(call).startswith("-") and "nargs" in given
 
 
-def _has_other_means(module: Module, keys: list[str]) -> bool:
-    for node in module.of(ast.Attribute, ast.Call, ast.Constant, ast.Name):
-        if isinstance(node, ast.Attribute) and node.attr in OTHER_MEANS:
-            return True
-        if isinstance(node, ast.Call) and _may_split_at_equals(node):
-            return True
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in [f"{key}=" for key in keys]:
-            return True
-        if isinstance(node, (ast.Name, ast.Attribute)) and origin(module, node) in ("hydra.main", "re.match", "re.sub", "shlex.split"):
-            return True
-    return False
+def _has_other_means(module: Module) -> bool:
+    """Whether the module may take the command line apart without the parser."""
+    return any(
+        (_last(node) in OTHER_MEANS and not _is_harmless(module, node)) or origin(module, node) == "hydra.main"
+        for node in module.of(ast.Name, ast.Attribute)
+    )
+
+
+def _last(node: ast.AST) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_harmless(module: Module, node: ast.AST) -> bool:
+    """Whether nothing is made of the command line here: it is counted, given to the parser as it is, or to a function that leaves it."""
+    if origin(module, node) != "sys.argv":
+        return False
+    parent = module.parents.get(node)
+    if isinstance(parent, ast.Subscript) and ast.unparse(parent.slice) == "1:":
+        node, parent = parent, module.parents.get(parent)
+    if not isinstance(parent, ast.Call) or node not in parent.args:
+        return False
+    if origin(module, parent.func) in ("len", "print") or _is_parsing(parent):
+        return True
+    definition = module.definitions.get(_last(parent.func))
+    if not isinstance(definition, ast.FunctionDef) or definition.args.vararg is not None:
+        return False
+    names = [argument.arg for argument in (*definition.args.posonlyargs, *definition.args.args)]
+    place = parent.args.index(node)
+    return place < len(names) and all(inner.id != names[place] for inner in ast.walk(definition) if isinstance(inner, ast.Name))
+
+
+def _is_parsing(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr == "parse_args"
+
+
+def _may_be_split(module: Module, sources: Sources, keys: list[str]) -> bool:
+    """Whether what a positional argument got may be taken apart at its equals sign."""
+    if any(isinstance(node.value, str) and node.value in [f"{key}=" for key in keys] for node in module.of(ast.Constant)):
+        return True
+    got = [node for node in module.of(ast.Attribute) if node.attr in keys]
+    if got and all(_is_consumed(module, node) for node in got) and not _is_handed_on(module):
+        return False
+    return any(_may_be_got(module, sources, text, keys) for call in calls(module) for text in _taken_apart(module, call))
+
+
+def _is_consumed(module: Module, node: ast.Attribute) -> bool:
+    """Whether an argument's value goes at once to something that takes it as it stands."""
+    parent = module.parents.get(node)
+    return isinstance(node.ctx, ast.Load) and isinstance(parent, ast.Call) and origin(module, parent.func) in CONSUMERS
+
+
+def _is_handed_on(module: Module) -> bool:
+    """Whether the parsed arguments are used as a whole."""
+    names = {
+        target.id
+        for node in module.of(ast.Assign)
+        if isinstance(node.value, ast.Call) and _is_parsing(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    return not names or any(
+        node.id in names and isinstance(node.ctx, ast.Load) and not isinstance(module.parents.get(node), ast.Attribute)
+        for node in module.of(ast.Name)
+    )
+
+
+def _taken_apart(module: Module, call: ast.Call) -> list[ast.expr]:
+    """The texts that a call may take apart at an equals sign."""
+    if _may_split_at_equals(call):
+        assert isinstance(call.func, ast.Attribute)
+        return [call.func.value]
+    return list(call.args) if origin(module, call.func) in PATTERNS else []
+
+
+def _may_be_got(module: Module, sources: Sources, node: ast.expr, keys: list[str]) -> bool:
+    """Whether an expression may be what a positional argument got, or may hold it."""
+    result = sources.follow(module, node)
+    return not result.complete or any(_holds(source.node, keys) for source in result.sources)
+
+
+def _holds(node: ast.expr, keys: list[str]) -> bool:
+    if isinstance(node, ast.Call) and qualified_name(node.func) in CONSUMERS - {"pathlib.Path", "Path"}:
+        return False  # JSON with the key before it is an error
+    return any(
+        (isinstance(inner, ast.Attribute) and inner.attr in (*keys, "parse_args"))
+        or (isinstance(inner, ast.Name) and inner.id == "vars")
+        or (text_of(inner) in keys)
+        for inner in ast.walk(node)
+    )
 
 
 def _may_split_at_equals(call: ast.Call) -> bool:

@@ -12,7 +12,9 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_-][A-Za-z0-9.()%+=,-]+(?: [A-Za-z0-9.()%+=,-]+)*)*\.(?:pdf|png|svg)")
+# Without its suffix; no part can be matched in two ways, or a name of dashes would take for ever.
+STEM = re.compile(r"[A-Za-z][A-Za-z0-9]*+(?:[_-][A-Za-z0-9.()%+=,-]++(?: [A-Za-z0-9.()%+=,-]++)*+)*+")
+SUFFIXES = ("pdf", "png", "svg")
 PICTURES_ONLY = (".png", ".jpg", ".jpeg")
 
 
@@ -40,7 +42,7 @@ def figure_name(rehearsal: SessionSeen, modules: dict[str, Module], contract: Co
         stem, _, suffix = name.rpartition(".")
         if f".{suffix}" in PICTURES_ONLY and f"{folder}/{stem}.pdf" not in names:
             problem = "a figure is saved as a picture only"
-        elif not NAME.fullmatch(name):
+        elif suffix not in SUFFIXES or not STEM.fullmatch(stem):
             problem = "a figure has a name that does not say what it shows"
         else:
             continue

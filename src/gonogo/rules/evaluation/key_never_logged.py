@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import argument, calls, text_of
 from gonogo.analysis.python.sources.texts import ANY
 from gonogo.analysis.tracking.asked_keys import SUMMARY, AskedKey
+from gonogo.analysis.tracking.guarded_keys import GuardedKey
 from gonogo.analysis.tracking.logged_keys import LoggedKeys
-from gonogo.analysis.tracking.wandb_runs import handles, training_modules
-from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
 @rule("EVA109", "key-never-logged", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
-def key_never_logged(
-    modules: dict[str, Module], asked_keys: list[AskedKey], logged_keys: LoggedKeys, contract: Contract
-) -> Iterator[Violation]:
+def key_never_logged(asked_keys: list[AskedKey], guarded_keys: list[GuardedKey], logged_keys: LoggedKeys) -> Iterator[Violation]:
     """Evaluation asks W&B for a key that training never logs.
 
     What it does:
         Follows what training logs (`wandb.log`, `run.summary`) back to the names of the keys, through dictionaries that are
         built elsewhere, functions and f-strings, and holds what evaluation asks of a run's history and summary against
-        them. A key that may be logged in some way that no text shows is left alone, and so is one that evaluation
-        first looks for. Also reports `history(keys=[…])` with keys that are always logged in different steps: no row holds
-        them all. Where evaluation goes on with None or NaN it is a warning.
+        them. A key that may be logged in some way that no text shows is left alone, and so is one that only stands in for
+        one that is logged. Where evaluation goes on with None or NaN, or first looks whether the key is there and has
+        nothing to put in its place, it is a warning.
 
     Why it matters:
         The evaluation ends in a KeyError, draws an empty figure or reports its own default as a result, after all runs are
@@ -37,12 +31,14 @@ def key_never_logged(
     Instead:
         Ask for the keys as they are logged; take rows of `scan_history()` and drop what is missing from each.
     """
-    if not asked_keys or not logged_keys.places:
+    if not logged_keys.places:
         return
     told: set[str] = set()
     for asked in asked_keys:
         in_history = asked.how != SUMMARY
         if asked.key in told or logged_keys.has(asked.key, in_history) is not False:
+            continue
+        if any(logged_keys.has(key, in_history) is True for key in asked.instead_of):
             continue
         told.add(asked.key)
         near = _nearest(asked.key, logged_keys)
@@ -55,9 +51,20 @@ def key_never_logged(
             related=tuple(_logging_places(logged_keys, near)),
             severity=Severity.WARNING if asked.fallback == "shown" else None,
         )
-    module = modules.get(module_path(contract.evaluation.module))
-    if not told and module is not None:
-        yield from _never_together(module, training_modules(modules, contract))
+    lines: set[int] = set()
+    for guarded in guarded_keys:
+        if guarded.node.lineno not in lines and guarded.key not in told and logged_keys.has(guarded.key, guarded.in_history) is False:
+            told.add(guarded.key)
+            lines.add(guarded.node.lineno)  # one fault for one condition
+            near = _nearest(guarded.key, logged_keys)
+            yield Violation(
+                guarded.module.location(guarded.node),
+                f"evaluation looks for `{guarded.key}` in the {'history' if guarded.in_history else 'summary'}, which training never logs: "
+                "what is done with it is never done",
+                _action(near),
+                related=tuple(_logging_places(logged_keys, near)),
+                severity=Severity.WARNING,
+            )
 
 
 def _nearest(key: str, logged: LoggedKeys) -> str | None:
@@ -79,56 +86,14 @@ def _logging_places(logged: LoggedKeys, near: str | None) -> Iterator[Related]:
         yield Related(location=best.module.location(best.node), label="what training logs")
 
 
-def _never_together(module: Module, training: list[Module]) -> Iterator[Violation]:
-    """Requests for keys of which no row can hold all."""
-    rows = _rows(training)
-    if rows is None:
-        return
-    for call in calls(module):
-        if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("history", "scan_history"):
-            continue
-        listed = argument(call, None, "keys")
-        keys = [text for entry in (listed.elts if isinstance(listed, (ast.List, ast.Tuple)) else []) if (text := text_of(entry))]
-        logged = [key for key in keys if any(key in row for row in rows)]
-        if len(logged) == len(keys) > 1 and not any(set(keys) <= row for row in rows):
-            apart = [key for key in keys if not any({keys[0], key} <= row for row in rows)]
-            if apart:
-                yield Violation(
-                    module.location(call),
-                    f"no row of the history holds all of these keys, so the table is empty: `{keys[0]}` and {', '.join(quoted(apart))} are "
-                    "logged in different steps",
-                    "read `scan_history()` without `keys` and drop what is missing, or ask for each key by itself",
-                )
-
-
-def _rows(training: list[Module]) -> list[set[str]] | None:
-    """The keys of every row that is logged; None unless each call logs a literal dictionary and makes a step of its own."""
-    rows = []
-    for module in training:
-        names = handles(module)
-        for call in calls(module):
-            if not (isinstance(call.func, ast.Attribute) and call.func.attr == "log"):
-                continue
-            owner = ast.unparse(call.func.value)
-            if owner not in names:
-                if owner.rpartition(".")[2] in ("logger", "log", "math", "np", "torch"):
-                    continue
-                return None
-            first = call.args[0] if len(call.args) == 1 and not call.keywords else None
-            if not isinstance(first, ast.Dict) or not all(key is not None and text_of(key) is not None for key in first.keys):
-                return None
-            rows.append({text_of(key) or "" for key in first.keys})
-    return rows or None
-
-
 TABLE = "    history = pd.DataFrame(list(run.scan_history()))\n"
 ROW = '{"epoch": epoch, "train_loss": train_loss, "val_accuracy": val_accuracy, "val_loss": val_loss}'
+SAVED = '    save_figure(figure, run_dir / "confusion_matrix.pdf")\n'
 COLUMNS = 'HISTORY_KEYS = ["epoch", "train_loss", "val_accuracy", "val_loss"]\n'
 BAD = [
     Tree({"src/evaluate.py": Edit('float(run.summary["test_accuracy"])', 'float(run.summary["accuracy_on_test"])  # <- here\n        ')}),
     Tree({"src/evaluate.py": Edit('float(run.summary["test_loss"])', 'run.summary.get("final_test_loss", 0.0)  # <- here\n        ')}),
     Tree({"src/evaluate.py": Edit(TABLE, '    history = run.history(keys=["epoch", "valid_loss"])  # <- here\n')}),
-    Tree({"src/evaluate.py": Edit(TABLE, '    history = run.history(keys=["epoch", "test_loss"])  # <- here\n')}),
     Tree(
         {
             "src/train.py": Edit(
@@ -140,6 +105,9 @@ BAD = [
         }
     ),
 ]
+RECORD = '    return {\n        "run_id": run_id,\n'
+DRAWN = '    if "calibration" in run["summary"]:  # <- here\n        print(run["summary"]["calibration"])\n'
+BAD.append(Tree({"src/evaluate.py": (Edit(RECORD, f'{RECORD}        "summary": dict(run.summary),\n'), Edit(SAVED, SAVED + DRAWN))}))
 GOOD = [
     Tree(
         {
@@ -165,5 +133,13 @@ GOOD = [
                 Edit('    sns.lineplot(data=history, x="epoch", y="val_loss", label="validation loss", ax=axes)\n', ""),
             ),
         }
+    ),
+    *(
+        Tree({"src/evaluate.py": Edit('float(run.summary["test_accuracy"])', text)})
+        for text in (
+            'float(run.summary.get("test_accuracy", run.summary.get("best_accuracy", 0.0)))',
+            'float(run.summary.get("test_accuracy") or run.summary.get("best_accuracy", 0.0))',
+            'run.summary.get("test_accuracy", float(run.summary.get("top1", run.summary.get("acc", 0.0))))',
+        )
     ),
 ]

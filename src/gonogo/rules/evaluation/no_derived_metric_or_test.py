@@ -15,8 +15,10 @@ from gonogo.rules.places import main_place
 
 # What any significance test or interval, by whatever library or by hand, cannot do without a word of.
 TEST = re.compile(
-    r"t_?test|wilcoxon|mann_?whitney|mcnemar|kruskal|friedman|anova|oneway|binom|chi2|fisher|permut|bootstrap|resampl|ks_2samp|p_?val|signif"
-    r"|confidence|interval|cohen|z_?test|bayes|statsmodels|pingouin|brunner|stat_test|\bsem\b|\bci\b",
+    r"(?<![a-z])(?:t_?test\w*|wilcoxon|mann_?whitney|mcnemar|kruskal|friedman|anova|oneway|binom\w*|chi2|fisher|permut\w*|boot\w*|resampl\w*"
+    r"|ks_2samp|p_?val(?:ue)?s?|significan\w*|signif|confidence_(?:interval|level|bound)\w*|conf_int|cohen|z_?test|bayes\w*|statsmodels"
+    r"|pingouin|brunner\w*|stat_test|sem|ci|credible)(?![a-z])"
+    r"|(?<!log_)(?<!save_)(?<!eval_)(?<!print_)(?<!tick_)(?<!time_)(?<![a-z])intervals?(?![a-z])",
     re.IGNORECASE,
 )
 # What a comparison of a method with a baseline cannot do without a word of.
@@ -29,9 +31,9 @@ def no_derived_metric_or_test(modules: dict[str, Module], contract: Contract) ->
     """The evaluation compares nothing: no improvement rate, no significance test.
 
     What it does:
-        Looks through the evaluation, and what it imports from the project, for any word that a significance test or an
-        interval cannot do without, and for any word of a difference between a method and its baseline. Only the absence
-        of every such word is reported.
+        Looks through the evaluation, and what it imports from the project, for any word that a significance test or an interval cannot do
+        without (a whole word of a name: `best_prop_value` has none), and for any word of a difference between a method and its baseline.
+        Only the absence of every such word is reported.
 
     Why it matters:
         Two numbers side by side do not say whether one method is better, and the contract asks for both.
@@ -50,7 +52,7 @@ def no_derived_metric_or_test(modules: dict[str, Module], contract: Contract) ->
             ("no improvement over a baseline", DERIVED, "write the improvement of the proposed method over each baseline"),
             ("no significance test", TEST, "test the difference over what is paired: images, folds or seeds"),
         )
-        if not any(sign.search(word) for word in words)
+        if not any(sign.search(_spread(word)) for word in words)
     ]
     if missing:
         yield Violation(
@@ -62,6 +64,11 @@ def no_derived_metric_or_test(modules: dict[str, Module], contract: Contract) ->
 
 def _imports(module: Module) -> set[str]:
     return {name.rpartition(".")[0] for name in module.imports.values()} | set(module.imports.values())
+
+
+def _spread(word: str) -> str:
+    """A name with underscores between its words: `pValue` becomes `p_Value`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word)
 
 
 def _words(module: Module) -> Iterator[str]:
@@ -76,9 +83,11 @@ def _words(module: Module) -> Iterator[str]:
             )
 
 
+_BEST = '    best_prop_value = max(run["test_accuracy"] for run in runs)\n    print("best:", best_prop_value)\n'
 BAD = Tree(
     {
         "src/evaluate.py": (
+            Edit("    table = pd.DataFrame(runs)", f"{_BEST}    table = pd.DataFrame(runs)"),
             Edit("from scipy.stats import binomtest\n", ""),
             Edit("    p_value = float(binomtest(only_proposed, disagreements).pvalue) if disagreements else 1.0\n", ""),
             Edit('        "mcnemar_p_value": p_value,\n', ""),

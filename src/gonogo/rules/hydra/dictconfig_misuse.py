@@ -58,4 +58,15 @@ BAD = [
     ),
     Tree({"src/train.py": Edit("    run.finish()", "    print(cfg.hydra.job.name)  # <- here\n    run.finish()")}),
 ]
-GOOD = Tree({"src/train.py": Edit("    run.finish()", "    print(OmegaConf.to_yaml(cfg.run.training))\n    run.finish()")})
+_EPOCHS = "    epochs = 1 if cfg.trial_mode else cfg.run.training.epochs\n"
+_TOLD_APART = (
+    '    settings = cfg.run.training\n    wanted = settings["epochs"] if isinstance(settings, dict) else settings.epochs\n',
+    '    settings = cfg.run.training\n    if isinstance(settings, dict):\n        wanted = settings["epochs"]\n'
+    "    else:\n        wanted = settings.epochs\n",
+    "    settings = cfg.run.training\n    if not isinstance(settings, dict):\n        settings = dict(settings)\n"
+    '    wanted = settings["epochs"]\n',
+)
+GOOD = [
+    Tree({"src/train.py": Edit("    run.finish()", "    print(OmegaConf.to_yaml(cfg.run.training))\n    run.finish()")}),
+    *(Tree({"src/train.py": Edit(_EPOCHS, f"{text}    epochs = 1 if cfg.trial_mode else wanted\n")}) for text in _TOLD_APART),
+]

@@ -110,6 +110,12 @@ def _wrong_options(main: HydraMain, experiment: Experiment) -> Iterator[Violatio
             severity=Severity.WARNING,
         )
     path, name = options.get("config_path"), options.get("config_name")
+    if isinstance(path, str) and main.leads_out:
+        yield Violation(
+            place,
+            f"`config_path={path!r}` leads out of the experiment: it is relative to the module's file",
+            f"give the folder relative to `{posixpath.dirname(main.module.path) or '.'}`, for example `../config`",
+        )
     if isinstance(path, Unknown) or isinstance(name, Unknown) or (isinstance(path, str) and main.folder is None):
         return
     if name is None:
@@ -133,6 +139,9 @@ HYDRA_MAIN = '@hydra.main(version_base="1.3", config_path="../config", config_na
 BAD = [
     Tree({"src/train.py": Edit(HYDRA_MAIN, '@hydra.main(version_base="1.3", config_path="config", config_name="config")  # <- here')}),
     Tree({"src/train.py": Edit(HYDRA_MAIN, '@hydra.main(version_base="1.3", config_path="../config", config_name="base")  # <- here')}),
+    Tree(
+        {"src/train.py": Edit(HYDRA_MAIN, '@hydra.main(version_base="1.3", config_path="../../config", config_name="config")  # <- here')}
+    ),
     Tree({"src/train.py": Edit(HYDRA_MAIN, '@hydra.main(config_path="../config", config_name="config")  # <- here')}),
     Tree(
         {

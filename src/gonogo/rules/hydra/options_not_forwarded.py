@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.analysis.interpreter.config import FILLER
+from gonogo.analysis.interpreter.markers import FILLER
 from gonogo.analysis.interpreter.trace import Process, Trace
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.analysis.interpreter.interpreter import ConfigSource
+from gonogo.analysis.interpreter.composing import ConfigSource
 from gonogo.analysis.interpreter.trace import Process, Trace
 from gonogo.analysis.project.config_places import ConfigPlaces, nearest
 from gonogo.analysis.python.modules import Module

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.analysis.interpreter.interpreter import ConfigSource
-from gonogo.analysis.interpreter.trace import Process, Trace
+from gonogo.analysis.interpreter.composing import ConfigSource
+from gonogo.analysis.interpreter.trace import Process, Site, Trace
 from gonogo.analysis.project.config_places import ConfigPlaces
 from gonogo.compose.client import Composition
-from gonogo.documents.yaml import parse_yaml
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Certainty, Location, Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
+from gonogo.rules.hydra.override_not_in_config import place_of_override
+
+SEARCH_PATH = "hydra.searchpath"
 
 
 @rule(
@@ -44,7 +47,7 @@ def run_does_not_compose(
     if contract.scope is not Scope.RUNS:
         yield from _of_entry_points(traces, config_places, experiment)
         return
-    if any(parse_yaml(file.text or "").error for file in experiment.with_suffix(".yaml", ".yml")):
+    if _has_unparsable(experiment):
         return  # IMP103 has the cause
     for trace in traces:
         for process in trace.processes:
@@ -71,7 +74,7 @@ def _of_entry_points(traces: list[Trace], places: ConfigPlaces, experiment: Expe
                 if composition.ok or composition.unsure or _has_unparsable(experiment, composition.config_path):
                     continue
                 first, *rest = composition.message.splitlines() or [composition.error]
-                place = _place_in_project(composition, places.runs.get(trace.run_id), experiment)
+                place = _place_of_override(site, composition) or _place_in_project(composition, places.runs.get(trace.run_id), experiment)
                 yield Violation(
                     place or site.module.location(site.node),
                     f"Hydra can't compose this: {first}",
@@ -81,11 +84,25 @@ def _of_entry_points(traces: list[Trace], places: ConfigPlaces, experiment: Expe
                 )
 
 
-def _has_unparsable(experiment: Experiment, folder: str) -> bool:
-    """Whether a YAML file of a config folder does not parse, of which IMP103 speaks."""
+def _place_of_override(site: Site, composition: Composition) -> Location | None:
+    """Where the code that composes by itself writes the override that Hydra stumbles over; None if it stumbles over another thing."""
+    named = re.search(
+        r"Could not (?:find|load|override|append to|delete)[^']*'([^']+)'|Key '([^']+)' is not in struct", composition.message
+    )
+    if named is None or not isinstance(site.node, ast.Call):
+        return None
+    for override in composition.overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        if named[1] in (key, f"{key}/{value}") or named[2] == key.rpartition(".")[2]:
+            words = [each for each in ast.walk(site.node) if isinstance(each, ast.Constant) and each.value == override]
+            return site.module.location(words[0]) if words else place_of_override(site.module, key)
+    return None
+
+
+def _has_unparsable(experiment: Experiment, folder: str = "") -> bool:
+    """Whether a YAML file of a config folder does not parse or was not read, of which IMP103 speaks."""
     prefix = "" if folder in ("", ".") else f"{folder}/"
-    files = (file for file in experiment.with_suffix(".yaml", ".yml") if file.path.startswith(prefix))
-    return any(parse_yaml(file.text or "").error for file in files)
+    return any(experiment.yaml(path).error for path in experiment.files if path.endswith((".yaml", ".yml")) and path.startswith(prefix))
 
 
 def _place_in_project(composition: Composition, run: Run | None, experiment: Experiment) -> Location | None:
@@ -98,13 +115,13 @@ def _place_in_project(composition: Composition, run: Run | None, experiment: Exp
         line = _line_of_default(experiment, candidate, missing[1]) if candidate is not None and missing is not None else None
         if line is not None and candidate is not None:
             return at(candidate, line)
-    place = parse_yaml(experiment.text(path) or "").places.get(("defaults",)) if path is not None else None
+    place = experiment.yaml(path).places.get(("defaults",)) if path is not None else None
     return at(path, place.line if place else None) if path is not None else None
 
 
 def _line_of_default(experiment: Experiment, path: str, name: str) -> int | None:
     """The line where a file's defaults list names a config or a group."""
-    document = parse_yaml(experiment.text(path) or "")
+    document = experiment.yaml(path)
     defaults = document.get(("defaults",), [])
     for index, entry in enumerate(defaults if isinstance(defaults, list) else []):
         pairs = entry.items() if isinstance(entry, dict) else [(str(entry), None)]
@@ -147,12 +164,19 @@ def _place(composition: Composition, places: ConfigPlaces) -> Location:
                 return Location(
                     path=places.shared_path, line=place.line, column=place.column, end_line=place.line, end_column=place.end_column
                 )
-    place = shared.places.get(("defaults",))
+    place = shared.places.get(("hydra", "searchpath") if SEARCH_PATH in composition.message else ("defaults",))
     return at(places.shared_path, place.line if place else None)
 
 
 BAD = [
     Tree({"config/config.yaml": Edit("defaults:\n  - _self_\n  - run: ???", "defaults:  # <- here\n  - _self_")}),
     Tree({"config/config.yaml": Edit("  - run: ???", "  - run: ???\n  - scheduler: cosine  # <- here")}),
+    Tree(
+        {
+            "config/config.yaml": Edit(
+                "trial_mode: false", "hydra:\n  searchpath:  # <- here\n    - file://${hydra:runtime.cwd}/config\n\ntrial_mode: false"
+            )
+        }
+    ),
 ]
 GOOD = Tree({"config/config.yaml": Edit("  - run: ???", "  - run: null")})

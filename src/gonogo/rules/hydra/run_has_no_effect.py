@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from gonogo.analysis.interpreter.library import FILE_ROOT
+from gonogo.analysis.interpreter.markers import FILE_ROOT
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.config_places import NOTHING, ConfigPlaces, paths_of, value_at
 from gonogo.model.contract import Contract
@@ -22,8 +22,8 @@ def run_has_no_effect(traces: list[Trace], runs: list[Run], contract: Contract, 
     """Selecting a run changes nothing.
 
     What it does:
-        Looks for the run config's values in what Hydra composes for this run; code that reads the file itself counts as well. Two run
-        configs that say the same apart from their id are reported too.
+        Looks for the run config's values in what Hydra composes for this run, in any of its processes; code that reads the file
+        itself counts as well. Two run configs that say the same apart from their id are reported too.
 
     Why it matters:
         Every run then trains the same thing under another name, and the comparison compares a method with itself.
@@ -38,13 +38,13 @@ def run_has_no_effect(traces: list[Trace], runs: list[Run], contract: Contract, 
 def _lost(traces: list[Trace], places: ConfigPlaces) -> Iterator[Violation]:
     for trace in traces:
         run = places.runs.get(trace.run_id)
-        composition = next((made for _, made in trace.processes[0].compositions if made.ok), None) if trace.processes else None
-        if run is None or composition is None or composition.config is None or trace.loads_unknown or not trace.complete:
+        composed = [made.config for process in trace.processes for _, made in process.compositions if made.ok and made.config is not None]
+        if run is None or not composed or trace.loads_unknown or not trace.complete:
             continue
         if any(path[:2] == (FILE_ROOT, run.path) for path in trace.used | trace.used_whole):
             continue
         own = {path: value for path, value in _values(run).items() if _distinguishes(path, value, run, list(places.runs.values()))}
-        if not own or any(_arrives(path, value, composition.config) for path, value in own.items()):
+        if not own or any(_arrives(path, value, config) for config in composed for path, value in own.items()):
             continue
         place = places.shared.places.get(("defaults",))
         related = (Related(location=run.locate(next(iter(own))), label="this value, for one, is nowhere in the composed config"),)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gonogo.analysis.interpreter.interpreter import ConfigSource
+from gonogo.analysis.interpreter.composing import ConfigSource
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Certainty, Location, Related, Severity, Stage

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
+from itertools import combinations
 
-from gonogo.analysis.interpreter.library import FILE_ROOT
+from gonogo.analysis.interpreter.markers import FILE_ROOT
 from gonogo.analysis.interpreter.trace import Trace
-from gonogo.analysis.project.config_places import ConfigPlaces, nearest, paths_of, value_at
+from gonogo.analysis.project.config_places import NOTHING, ConfigPlaces, nearest, paths_of, value_at
 from gonogo.analysis.python.modules import Module, children
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
@@ -27,7 +28,8 @@ def unused_config_key(
 
     What it does:
         Asks of every key of a run config whether any run, under any documented command, reads it. Keys that code mentions which was not
-        followed are left alone. It is an error where the contract calls the key or the whole section mandatory.
+        followed are left alone. It is an error where the contract calls the key or the whole section mandatory, and a note where it
+        is a label: what else is read tells the same runs apart.
 
     Why it matters:
         The run is then not what its config says: another checkpoint is loaded, the search never happens, a schedule is silently off.
@@ -49,7 +51,7 @@ def unused_config_key(
                     found.setdefault(path, []).append(run)
     shadowed = {path for path in found if any(path in trace.used for trace in followed)}
     hidden = {tuple(map(str, leaf)) for _, _, _, leaf in hidden_keys(traces, runs, config_places)}
-    yield from _report(found, contract, shadowed, hidden, lambda path, concerned: _has_stand_in(path, concerned, followed, config_places))
+    yield from _report(found, contract, shadowed, hidden, lambda path: _has_stand_in(path, followed, config_places))
 
 
 def _unread(run: Run, own: Trace, traces: list[Trace], places: ConfigPlaces) -> Iterator[Path]:
@@ -118,20 +120,26 @@ def _is_docstring(statement: ast.AST) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
-def _has_stand_in(path: Path, concerned: list[Run], traces: list[Trace], places: ConfigPlaces) -> bool:
-    """Whether an unread text that tells runs apart is only a label: the code reads another text that tells the same runs apart."""
+def _has_stand_in(path: Path, traces: list[Trace], places: ConfigPlaces) -> bool:
+    """Whether an unread text that tells runs apart is only a label: what the code reads beside it tells the same runs apart."""
     runs = list(places.runs.values())
-    own = {run.id: run.document.get(path) for run in runs}
-    if len(set(map(str, own.values()))) < 2 or not all(isinstance(value, str) for value in own.values()):
+    own = [run.document.get(path) for run in runs]
+    if len(set(map(str, own))) < 2 or not all(isinstance(value, str) for value in own):
         return False
-    for other in paths_of(concerned[0].document.value):
-        values = [run.document.get(other) for run in runs]
-        tells_apart = all(isinstance(value, str) for value in values) and len(set(values)) >= len(set(own.values()))
-        if other == path or not tells_apart or other[-1] == "run_id":
-            continue
-        if any(_is_read(other, run, trace, places) for trace in traces for run in concerned if run.id == trace.run_id):
-            return True
-    return False
+    others = {other for run in runs for other in paths_of(run.document.value) if other != path and other[-1] != "run_id"}
+    by_id = {run.id: run for run in runs}
+    read = sorted(
+        other for other in others if any(_is_read(other, by_id[each.run_id], each, places) for each in traces if each.run_id in by_id)
+    )
+    told = [tuple(_choice(value_at(run.document.value, other)) for other in read) for run in runs]
+    return all(told[first] != told[second] for first, second in combinations(range(len(runs)), 2) if own[first] != own[second])
+
+
+def _choice(value: object) -> object:
+    """What a value says about which method it is: a text, a truth value, something or nothing. Of a number: whether it is zero."""
+    if value is NOTHING or value is None or isinstance(value, (bool, str)):
+        return value
+    return bool(value) if isinstance(value, (int, float)) else isinstance(value, (dict, list))
 
 
 def _is_read(path: Path, run: Run, trace: Trace, places: ConfigPlaces) -> bool:
@@ -140,7 +148,7 @@ def _is_read(path: Path, run: Run, trace: Trace, places: ConfigPlaces) -> bool:
 
 
 def _report(
-    found: dict[Path, list[Run]], contract: Contract, shadowed: set[Path], hidden: set[Path], is_label: Callable[[Path, list[Run]], bool]
+    found: dict[Path, list[Run]], contract: Contract, shadowed: set[Path], hidden: set[Path], is_label: Callable[[Path], bool]
 ) -> Iterator[Violation]:
     """One fault for each key, or for a whole section nobody reads; HYD114 speaks of those that a placeholder hides."""
     reported: set[Path] = set()
@@ -157,8 +165,7 @@ def _report(
         run_config = contract.run_config
         is_section = section != path
         mandatory = dotted in run_config.mandatory_keys or (is_section and dotted in run_config.mandatory_sections)
-        if mandatory and not is_section and is_label(path, concerned):
-            mandatory = False
+        only_a_label = mandatory and not is_section and is_label(path)
         first, *others = concerned
         related = tuple(Related(location=run.locate(section), label=f"also in the run config of {run.id}") for run in others[:3])
         instead = ": the code reads the shared config's own value of that name" if path in shadowed else ""
@@ -170,7 +177,7 @@ def _report(
             related,
             tuple(run.id for run in concerned),
             f"unread: {', '.join(keys)}" if is_section else "",
-            Severity.ERROR if mandatory else None,
+            Severity.INFO if only_a_label else Severity.ERROR if mandatory else None,
         )
 
 
@@ -188,6 +195,6 @@ BAD = [
     Tree({"config/run/proposed-mlp-digits.yaml": Edit("  dropout: 0.1", "  dropout: 0.1\n  pretrained_checkpoint: mlp.pt  # <- here")}),
     Tree({"config/run/proposed-mlp-digits.yaml": Edit("  weight_decay: 0.0001", "  weight_decay: 0.0001\n  warmup_epochs: 2  # <- here")}),
 ]
-GOOD = Tree(
-    {"config/run/proposed-mlp-digits.yaml": Edit("run_id: proposed-mlp-digits", "run_id: proposed-mlp-digits\nhardware:\n  gpus: 1")}
-)
+GOOD = [
+    Tree({"config/run/proposed-mlp-digits.yaml": Edit("run_id: proposed-mlp-digits", "run_id: proposed-mlp-digits\nhardware:\n  gpus: 1")}),
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.scopes import FUNCTIONS
@@ -14,6 +14,7 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
+Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 # With one of these in the code, a definition may be reached by a name that is made while it runs.
 _DYNAMIC_NAMES = {"globals", "locals", "getmembers", "import_module", "__import__", "exec", "eval"}
 _DYNAMIC_ATTRIBUTES = {"getmembers", "import_module", "__subclasses__", "__init_subclass__"}
@@ -36,37 +37,45 @@ def dead_definition(modules: dict[str, Module], experiment: Experiment, runs: li
     definitions = [(module, node) for module in modules.values() for node in _definitions(module)]
     if any(module.tree is None or _is_dynamic(module) for module in modules.values()):
         return
-    words = {node: _mentioned(module, node) for module, node in definitions}
+    words = {node: _words(module, *_lines(node)) for module, node in definitions}
     reached = {word for run in runs for word in re.findall(r"\w+", run.text)}
     for file in experiment.with_suffix(".yaml", ".yml", ".toml"):
         reached.update(re.findall(r"\w+", file.text or ""))
     for module in modules.values():
-        own = {node for owner, node in definitions if owner is module}
-        for statement in module.tree.body if module.tree else []:
-            if statement not in own:
-                reached |= _mentioned(module, statement)
-    pending = [(module, node) for module, node in definitions if not _is_registered(node)]
+        statements = [node for node in (module.tree.body if module.tree else []) if node not in words]
+        for start, end in {_lines(node) for node in statements}:  # many may stand on one line
+            reached |= _words(module, start, end)
     for _, node in definitions:
         if _is_registered(node):
             reached |= words[node] | {node.name}
-    grown = True
-    while grown:
-        grown = False
-        for module, node in list(pending):
-            if node.name in reached:
-                pending.remove((module, node))
-                reached |= words[node]
-                grown = True
-    for module, node in pending:
+    alive = _reached_from(reached, words)
+    for module, node in definitions:
+        if node in alive or _is_registered(node):
+            continue
         kind = "class" if isinstance(node, ast.ClassDef) else "function"
         yield Violation(at(module.path, node.lineno), f"nothing reaches the {kind} `{node.name}`", "call it where it belongs, or delete it")
 
 
-def _definitions(module: Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]:
+def _reached_from(names: set[str], words: Mapping[Defined, set[str]]) -> set[Defined]:
+    """The definitions that names lead to, directly or through other definitions."""
+    by_name: dict[str, list[Defined]] = {}
+    for node in words:
+        by_name.setdefault(node.name, []).append(node)
+    found: set[Defined] = set()
+    pending, seen = list(names), set(names)
+    while pending:
+        for node in by_name.get(pending.pop(), ()):
+            found.add(node)
+            pending += words[node] - seen
+            seen |= words[node]
+    return found
+
+
+def _definitions(module: Module) -> list[Defined]:
     return [node for node in (module.tree.body if module.tree else []) if isinstance(node, (*FUNCTIONS, ast.ClassDef))]
 
 
-def _is_registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+def _is_registered(node: Defined) -> bool:
     names = (qualified_name(entry.func if isinstance(entry, ast.Call) else entry).rpartition(".")[2] for entry in node.decorator_list)
     return node.name.startswith("__") or any(name not in TRANSPARENT | {"dataclass"} for name in names)
 
@@ -89,10 +98,15 @@ def _is_dynamic(module: Module) -> bool:
     return False
 
 
-def _mentioned(module: Module, statement: ast.stmt) -> set[str]:
-    """Every word in the lines of a statement, comments and texts too: whatever may name a definition counts as naming it."""
+def _lines(statement: ast.stmt) -> tuple[int, int]:
+    """The first and the last line of a statement, decorators included."""
     start = min([statement.lineno, *(entry.lineno for entry in getattr(statement, "decorator_list", []))])
-    return set(re.findall(r"\w+", "\n".join(module.lines[start - 1 : statement.end_lineno])))
+    return start, statement.end_lineno or statement.lineno
+
+
+def _words(module: Module, start: int, end: int) -> set[str]:
+    """Every word in some lines, comments and texts too: whatever may name a definition counts as naming it."""
+    return set(re.findall(r"\w+", "\n".join(module.lines[start - 1 : end])))
 
 
 _LAST_LINES = "    return accuracy, nn.functional.cross_entropy(logits, labels).item()\n"

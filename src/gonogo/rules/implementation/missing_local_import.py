@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 
+from gonogo.analysis.project.built_modules import built_modules
 from gonogo.analysis.project.distributions import providers
 from gonogo.analysis.project.entries import submodules
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.imports import Import
 from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.reachability import is_never_reached
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
@@ -21,6 +23,12 @@ from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 
 # Modules that a build or a protocol compiler writes.
 GENERATED = re.compile(r"(?:^|\.)(?:_?version|_version_\w+|\w+_pb2(?:_grpc)?)$")
+
+_NAMES_DEPENDENCIES = re.compile(r"(?:pyproject|[^/]*requirements[^/]*|environment[^/]*|setup|pixi)\.\w+$")
+# What a project file says about the project itself.
+_DESCRIBES = re.compile(
+    r"^\s*(?:name|description|keywords|packages|include|py-modules|readme)\s*=.*|#.*|\[tool\.(?!poetry|pdm)[^\]]*\][^\[]*", re.MULTILINE
+)
 
 
 @rule(
@@ -40,7 +48,8 @@ def missing_local_import(
     What it does:
         Resolves imports of the project's modules as `python -m src.main` does from the root: names that the module does not define,
         modules that do not exist, relative imports with too many dots, and `import model` where only `src.model` resolves. Star imports,
-        `__getattr__`, `try … except ImportError` and a `sys.path` that the code changes make it unknown, which is not reported.
+        `__getattr__`, `try … except ImportError`, a `sys.path` or `sys.modules` that the code changes, and modules that a build makes are
+        unknown, which is not reported.
 
     Why it matters:
         The import raises before anything else happens.
@@ -51,6 +60,7 @@ def missing_local_import(
     home = {PurePosixPath(path).parent.as_posix().replace("/", ".") for path in contract.entry_paths()}
     # A folder without `__init__.py` yields to an installed package of its name, so only the entry points' own is surely meant.
     own = {name.partition(".")[0] for name in home} | {name for name in symbols.by_name if "." not in name}
+    built = built_modules(experiment)
     elsewhere = tuple(f"{folder}/" for folder in submodules(experiment))
     if contract.scope is not Scope.RUNS:
         # Where nobody says how the programs are started, any folder may be searched, and an installed package may be meant.
@@ -68,11 +78,15 @@ def missing_local_import(
         exists = symbols.has_module(entry.target) if surely_meant else None
         if exists is False and (GENERATED.search(entry.target) or f"{entry.target.replace('.', '/')}/".startswith(elsewhere)):
             continue
+        if exists is False and (built.may_have(entry.target) or symbols.may_be_alias(entry.target)):
+            continue
+        if exists is False and is_never_reached(entry.module, entry.node):
+            continue
         if exists is False:
             yield _no_module(entry, symbols)
         elif exists:
             yield from _missing_names(entry, symbols)
-        elif bare_are_known and entry.module.name.rpartition(".")[0] in home:
+        elif bare_are_known and entry.module.name.rpartition(".")[0] in home and not _is_asked_for(entry.top, experiment):
             yield from _bare_import(entry, symbols)
 
 
@@ -110,6 +124,16 @@ def _bare_import(entry: Import, symbols: Symbols) -> Iterator[Violation]:
     if folder and not entry.is_relative and wanted in symbols.by_name:
         message = f"there is no module `{entry.target}` where Python looks: started with `python -m`, it is `{wanted}`"
         yield Violation(entry.location, message, f"import it from `{wanted}`")
+
+
+def _is_asked_for(name: str, experiment: Experiment) -> bool:
+    """Whether the project names a library of this name where dependencies are named, in whatever form."""
+    names = "|".join(re.escape(each) for each in {name, name.replace("_", "-"), *providers(name)})
+    named = re.compile(rf"(?<![\w./-])(?:{names})(?![\w./-])", re.IGNORECASE)
+    return any(
+        _NAMES_DEPENDENCIES.match(file.path) and named.search(_DESCRIBES.sub("", file.text or ""))
+        for file in experiment.with_suffix(".toml", ".txt", ".yml", ".yaml", ".cfg", ".py")
+    )
 
 
 def _only_the_root_is_searched(symbols: Symbols, pyproject: Pyproject | None) -> bool:
@@ -150,4 +174,11 @@ GOOD = [
         }
     ),
     Tree({"src/train.py": Edit(_IMPORT, 'import sys\n\nsys.path.append("src")\nfrom preprocess import build_loaders\n')}),
+    Tree(
+        {
+            "src/train.py": Edit(_IMPORT, f"import evaluate\n{_IMPORT}"),
+            "pyproject.toml": Edit('    "torch>=2.4",\n', '    "torch>=2.4",\n    "evaluate>=0.4",\n'),
+        }
+    ),
+    Tree({"src/train.py": Edit(_IMPORT, f"import evaluate\n{_IMPORT}"), "requirements.txt": "evaluate\n"}),
 ]

@@ -64,4 +64,12 @@ GOOD = [
         }
     ),
     Tree({"config/config.yaml": Edit("trial_mode: false", "trial_mode: false  # a placeholder that the command line fills")}),
+    *(
+        Tree({"src/model.py": Edit(_OPTIMIZER, f'    """{text}"""\n')})
+        for text in (
+            "Create the optimiser (fine for demo).",
+            "Create the optimiser: small enough for demonstration purposes.",
+            "Create the optimiser. Suitable for demo only.",
+        )
+    ),
 ]

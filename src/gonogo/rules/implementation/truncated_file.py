@@ -5,19 +5,29 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from gonogo.analysis.project.templates import TEMPLATE
 from gonogo.analysis.python.lint import Complaint
 from gonogo.analysis.python.modules import Module, qualified_name, without_docstring
 from gonogo.analysis.python.scopes import FUNCTIONS
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.analysis.python.truncation import is_truncated, last_line, syntax_fault
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 _LOGGERS = {"log", "logger", "LOG", "LOGGER", "_log", "_logger"}
 
 
-@rule("IMP108", "truncated-file", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK, certainty=Certainty.PROVEN, settles=("syntax",))
+@rule(
+    "IMP108",
+    "truncated-file",
+    criterion=1,
+    severity=Severity.ERROR,
+    stage=Stage.CHECK,
+    scope=Scope.PROGRAM,
+    certainty=Certainty.PROVEN,
+    settles=("syntax",),
+)
 def truncated_file(modules: dict[str, Module], symbols: Symbols, lint: list[Complaint], contract: Contract) -> Iterator[Violation]:
     """A file that ends too early: in the middle of a statement, empty, or an entry point that starts nothing.
 
@@ -35,6 +45,8 @@ def truncated_file(modules: dict[str, Module], symbols: Symbols, lint: list[Comp
     entries = contract.entry_paths()
     for path in sorted(modules):
         module = modules[path]
+        if TEMPLATE in path:
+            continue
         fault = syntax_fault(module, [complaint for complaint in lint if complaint.path == path])
         if fault is not None:
             if is_truncated(module.text, fault):

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from gonogo.analysis.python.lint import RUN_TIME_ERRORS, Complaint
+from gonogo.analysis.libraries.stars import gives_by_star, star_sources
+from gonogo.analysis.python.lint import RUN_TIME_ERRORS, STAR, Complaint
 from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.reachability import is_never_reached
 from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
 from gonogo.analysis.python.symbols import Symbols
+from gonogo.analysis.python.unbound import read_unbound
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # Defined by notebooks, profilers, gettext and checkers rather than by the language.
 _INJECTED = {"get_ipython", "display", "reveal_type", "reveal_locals", "profile", "_", "__path__", "unicode", "xrange", "raw_input"}
+# Files that other programs execute with names of theirs: harnesses in hidden folders, Jupyter's settings.
+_LOADED_BY_OTHERS = re.compile(r"(?:^|/)\.[^/]+/|(?:^|/)(?:jupyter|ipython)\w*_config\.py$")
 _ACTIONS = {
     "F821": "define or import it",
     "F822": "delete it from `__all__`",
@@ -37,7 +43,9 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
 
     What it does:
         Asks ruff for undefined names (F821, F822), local variables read before assignment (F823) and those of its PLE rules that mean an
-        exception at run time. What is never evaluated (postponed annotations), guarded or deleted in a loop is left out.
+        exception at run time. Looks besides for names that are read before any path has bound them, also in comprehensions, and for
+        those that `from x import *` does not give. What is never evaluated (postponed annotations) or never reached (behind a `return`,
+        for Python 2), guarded or deleted in a loop is left out.
 
     Why it matters:
         The line raises `NameError` when it is reached, often only after training has finished.
@@ -45,8 +53,46 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
     Instead:
         Define or import the name, or correct its spelling.
     """
-    faults = _faults(lint, modules, symbols)
-    yield from faults if contract.scope is Scope.RUNS else _each_once(faults)
+    faults = _all_faults(lint, modules, symbols)
+    if contract.scope is Scope.RUNS:
+        yield from faults
+    else:
+        yield from _each_once(fault for fault in faults if not _LOADED_BY_OTHERS.search(fault.location.path))
+
+
+def _all_faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
+    seen: set[tuple[str, int | None]] = set()
+    for fault in (*_faults(lint, modules, symbols), *_unbound(modules, symbols), *_hidden(lint, modules, symbols)):
+        if (fault.location.path, fault.location.line) not in seen or "unbound" not in fault.evidence:
+            seen.add((fault.location.path, fault.location.line))
+            yield fault
+
+
+def _unbound(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
+    """Names that are read before anything is bound to them on any path."""
+    for module in modules.values():
+        for node in read_unbound(module, symbols.scopes(module)):
+            scope = symbols.scopes(module).function(node)
+            if (isinstance(scope, ast.Module) and symbols.is_open(module)) or _is_guarded(module, node) or node.id in _INJECTED:
+                continue
+            message = f"`{node.id}` is read before anything is bound to it"
+            yield Violation(module.location(node), message, "bind it before, or read another name", evidence="unbound local name")
+
+
+def _hidden(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
+    """Names that only `from x import *` may give, where it is known that no such `x` has them."""
+    for complaint in lint:
+        module = modules.get(complaint.path)
+        if complaint.code != STAR or module is None or module.tree is None:
+            continue
+        node = _node_at(module, complaint)
+        if node is None or node.id in _INJECTED or _is_guarded(module, node) or _is_unevaluated(module, symbols.scopes(module), node):
+            continue
+        sources = star_sources(module)
+        if all(gives_by_star(symbols, source, node.id) is False for source in sources):
+            listed = " and ".join(f"`{source}`" for source in dict.fromkeys(sources))
+            message = f"undefined name `{node.id}`: {listed} {'has' if len(set(sources)) == 1 else 'have'} none to give by `import *`"
+            yield Violation(module.location(node), message, "define or import it", evidence=f"ruff {complaint.code}")
 
 
 def _each_once(faults: Iterator[Violation]) -> Iterator[Violation]:
@@ -65,6 +111,8 @@ def _faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols)
         if module is None or module.tree is None or complaint.code not in RUN_TIME_ERRORS or complaint.is_syntax_error:
             continue
         node = _node_at(module, complaint)
+        if node is not None and is_never_reached(module, node):
+            continue
         if "target-version" in complaint.message:
             continue  # a builtin of newer Pythons
         if complaint.code in ("F821", "F823") and (node is None or _may_be_defined(module, node, symbols)):
@@ -82,19 +130,29 @@ def _faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols)
 
 def _node_at(module: Module, complaint: Complaint) -> ast.Name | None:
     """The name that a complaint speaks of; None in a text that is only read as code (a quoted annotation)."""
-    for node in module.of(ast.Name):
-        if node.lineno == complaint.line:
-            place = module.location(node)
-            if place.column == complaint.column:
-                return node
-    return None
+    names = module.once(_names_by_line, module.tree).get(complaint.line, {}) if module.tree is not None else {}
+    return names.get(module.bytes_before(complaint.line, complaint.column - 1))
+
+
+def _names_by_line(tree: ast.Module) -> dict[int, dict[int, ast.Name]]:
+    """Every name by the line and the byte that it begins on."""
+    found: dict[int, dict[int, ast.Name]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            found.setdefault(node.lineno, {}).setdefault(node.col_offset, node)
+    return found
+
+
+def _texts(tree: ast.Module) -> set[str]:
+    """Every text in the code."""
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def _may_be_defined(module: Module, node: ast.Name, symbols: Symbols) -> bool:
     scopes = symbols.scopes(module)
     if node.id in _INJECTED or symbols.is_open(module) or _is_unevaluated(module, scopes, node):
         return True
-    if any(entry.value == node.id for entry in module.of(ast.Constant)):
+    if module.tree is not None and node.id in module.once(_texts, module.tree):
         return True  # `if "name" in locals()`, `setattr(module, "name", …)`
     found = scopes.lookup(node.id, node)
     if found is None:
@@ -143,7 +201,18 @@ def _returns_call(module: Module, complaint: Complaint) -> bool:
 
 
 _LOOP = "    for images, labels in loader:\n        optimizer.zero_grad()\n"
+_HISTORY = '    history = pd.DataFrame(run["history"])\n'
+_COLUMNS = '    for column in [name for name in history.columns if column.startswith("val")]:  # <- here\n        print(column)\n'
 BAD = [
+    Tree({"src/evaluate.py": Edit(_HISTORY, _HISTORY + _COLUMNS)}),
+    Tree(
+        {
+            "src/model.py": (
+                Edit("import torch\nfrom omega", "import torch\nfrom math import *\nfrom omega"),
+                Edit("        hidden_units=model_cfg.hidden_units,", "        hidden_units=hidden_width,  # <- here"),
+            )
+        }
+    ),
     Tree(
         {"src/train.py": Edit("    return total_loss / len(loader.dataset)\n", "    return best_loss / len(loader.dataset)  # <- here\n")}
     ),

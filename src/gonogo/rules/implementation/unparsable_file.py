@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.analysis.project.hydra_mains import hydra_mains
-from gonogo.analysis.project.pyproject import load_pyproject
+from gonogo.analysis.project.hydra_mains import config_folders
+from gonogo.analysis.project.templates import TEMPLATE
 from gonogo.analysis.python.lint import Complaint
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.truncation import is_truncated, syntax_fault
-from gonogo.documents.yaml import parse_yaml
+from gonogo.documents.toml import parse_toml
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Certainty, Location, Severity, Stage
@@ -41,10 +41,12 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
     Instead:
         Correct the line that the parser names; the cause is often a little above it.
     """
-    folders = None if contract.scope is Scope.RUNS else _config_folders(modules)
+    folders = None if contract.scope is Scope.RUNS else config_folders(modules)
     for path in sorted(experiment.files):
         file = experiment.files[path]
-        if file.problem is not None and path.endswith(SUFFIXES):
+        if (file.encoding_problem and file.text is None) or TEMPLATE in path:
+            continue  # IMP109 has it, or it is filled in before anyone reads it
+        if file.problem is not None and path.endswith(SUFFIXES) and not file.is_limit:
             yield Violation(at(path), f"the file {file.problem}", "make it a source file: UTF-8 text, in the tree, of ordinary size")
         elif file.text is None:
             continue
@@ -53,21 +55,15 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
         elif path.endswith((".yaml", ".yml")):
             if folders is not None and not path.startswith(folders):
                 continue  # other tools' YAML has tags, templates and documents of its own
-            error = parse_yaml(file.text).error
-            if error is not None:
+            error = experiment.yaml(path).error
+            if error is not None and not error.is_limit:
                 place = Location(path=path, line=error.line, column=error.column, end_line=error.line)
                 yield Violation(place, f"the file is not valid YAML: {error.message}", "correct the line")
         elif path.endswith(".toml"):
-            document = load_pyproject(file.text)
-            if document is not None and document.fault is not None:
-                message, line = document.fault
-                yield Violation(at(path, line), f"the file is not valid TOML: {message[:1].lower()}{message[1:]}", "correct the line")
-
-
-def _config_folders(modules: dict[str, Module]) -> tuple[str, ...]:
-    """The folders that Hydra reads, each with a slash at its end."""
-    folders = {main.folder for module in modules.values() if "hydra" in module.text for main in hydra_mains(module)}
-    return tuple(f"{folder}/" for folder in folders if folder not in (None, "."))
+            fault = parse_toml(file.text).error
+            if fault is not None and not fault.is_limit:
+                message = f"{fault.message[:1].lower()}{fault.message[1:]}"
+                yield Violation(at(path, fault.line), f"the file is not valid TOML: {message}", "correct the line")
 
 
 def _python(module: Module, complaints: list[Complaint]) -> Iterator[Violation]:

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.observations import SessionSeen, Tracked
+from gonogo.execution.challenge.numbers import PREDICTIONS, UPDATES, is_time, seen
+from gonogo.execution.observations import RunSeen, SessionSeen, Tracked
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
-FEWEST = 6  # numbers that must agree to the last digit
-_TELL_NOTHING = ("_runtime", "_timestamp", "_step", "_wandb")
+FEWEST = 3  # telling numbers that must agree to the last digit, of what was logged and of what the probe saw
+#: Settings by which methods may differ only later than two batches show.
+_LATER = re.compile(r"schedul|warm|ramp|anneal|epoch|milestone|patience|ema|swa|start|after|every|interval|decay|curricul|freq|cycle", re.I)
 
 
 @rule("MOD105", "methods-identical", criterion=4, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("method",))
 def methods_identical(
     rehearsal: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
 ) -> Iterator[Violation]:
-    """Two methods log the same numbers.
+    """Two methods train and log the same numbers.
 
     What it does:
-        Compares what the runs logged to the local tracker in the rehearsal. Two runs of different methods are reported if every number
-        that both logged is the same to its last digit, and among these are several that are no round numbers.
+        Compares what the runs logged to the local tracker in the rehearsal, their losses, what the first steps of their optimizers added to
+        the parameters, and what their networks predict. Two runs of different methods are reported if all of that is the same to its last
+        digit, and several of these numbers are no round ones. A warning where the runs differ in settings that may act later than
+        two batches show: schedules, warm-up, epochs.
 
     Why it matters:
         The methods then are one method under two names: the comparison has no content.
@@ -44,13 +50,15 @@ def methods_identical(
         if not _same_but_for_method(one, other):
             continue
         common = _identical(first, second)
-        if common:
+        trained = _same_training(rehearsal.runs[one.id], rehearsal.runs[other.id])
+        if common is not None and trained is not None and len(common) + len(trained) >= FEWEST:
             yield Violation(
                 located(None, modules, contract),
-                f"the methods `{methods[one.id]}` and `{methods[other.id]}` log the same numbers",
+                f"the methods `{methods[one.id]}` and `{methods[other.id]}` train and log the same numbers",
                 "let the method make a difference: see where its name is read",
                 runs=(one.id, other.id),
-                evidence=f"{len(common)} numbers are the same, such as {', '.join(common[:3])}",
+                severity=Severity.WARNING if _may_differ_later(one, other) else None,
+                evidence=f"{len(common) + len(trained)} numbers are the same, such as {', '.join([*common[:2], *trained[:2]])}",
             )
 
 
@@ -66,24 +74,45 @@ def _same_but_for_method(one: Run, other: Run) -> bool:
     return isinstance(first, dict) and isinstance(second, dict) and first.get("dataset") == second.get("dataset")
 
 
-def _identical(first: Tracked, second: Tracked) -> list[str]:
-    """Names and values of telling numbers, if all that both logged agree; empty otherwise."""
+def _may_differ_later(one: Run, other: Run) -> bool:
+    """Whether the settings in which two runs differ are of a kind that two batches can't show."""
+    mine, theirs = dict(_settings(one.document.value)), dict(_settings(other.document.value))
+    differing = [key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)]
+    return any(_LATER.search(f"{key} {mine.get(key)} {theirs.get(key)}") for key in differing if not key.endswith("run_id"))
+
+
+def _settings(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _settings(entry, f"{path}.{key}")
+    else:
+        yield path, value
+
+
+def _same_training(first: RunSeen, second: RunSeen) -> list[str] | None:
+    """Names and values of telling numbers that the probe saw, if it saw the same of both; None otherwise."""
+    mine, theirs = seen(first), seen(second)
+    if mine != theirs:
+        return None
+    if UPDATES not in mine and PREDICTIONS not in mine:
+        return []  # what they do with their losses was not seen
+    return [f"{name[1:-1]} {value:.8g}" for name, values in mine.items() for value in values if value and math.isfinite(value)]
+
+
+def _identical(first: Tracked, second: Tracked) -> list[str] | None:
+    """Names and values of telling numbers, if all that both logged agree; None otherwise."""
     if len(first.history) != len(second.history):
-        return []
+        return None
     telling = []
     for one, other in zip(first.history, second.history, strict=True):
         for key in one.keys() & other.keys():
-            if key.startswith(_TELL_NOTHING) or _is_time(key) or not isinstance(one[key], float | int):
+            if key.startswith("_") or is_time(key) or not isinstance(one[key], float | int):
                 continue
             if one[key] != other[key]:
-                return []
+                return None
             if isinstance(one[key], float) and math.isfinite(one[key]) and round(one[key], 4) != one[key]:
                 telling.append(f"{key} {one[key]:.8g}")
-    return telling if len(telling) >= FEWEST else []
-
-
-def _is_time(key: str) -> bool:
-    return any(word in key.lower() for word in ("time", "second", "latency", "memory", "speed", "throughput", "per_s", "duration"))
+    return telling
 
 
 _BRANCH = "        return nn.CrossEntropyLoss(label_smoothing=smoothing)\n"
@@ -91,14 +120,7 @@ _BRANCH = "        return nn.CrossEntropyLoss(label_smoothing=smoothing)\n"
 BAD = Tree(
     {
         "src/model.py": Edit(_BRANCH, "        return nn.CrossEntropyLoss()\n"),
-        "src/train.py": (
-            Edit(
-                '            wandb.log({"epoch": epoch, "train_loss": train_loss, "val_accuracy": val_accuracy, "val_loss": val_loss})\n',
-                '            wandb.log({"epoch": epoch, "train_loss": train_loss, "val_accuracy": val_accuracy, "val_loss": val_loss})\n'
-                '            wandb.log({f"weight_{n}": w for n, w in enumerate(model.hidden.weight[0, 1:8].tolist())})\n',
-            ),
-            Edit("def main(cfg: DictConfig) -> None:\n", "def main(cfg: DictConfig) -> None:  # <- here\n"),
-        ),
+        "src/train.py": Edit("def main(cfg: DictConfig) -> None:\n", "def main(cfg: DictConfig) -> None:  # <- here\n"),
     }
 )
 

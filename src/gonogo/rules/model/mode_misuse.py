@@ -24,12 +24,14 @@ def mode_misuse(modules: dict[str, Module], contract: Contract) -> Iterator[Viol
     What it does:
         Looks for a function that puts a model into `train()`, makes a step by the entropy of its predictions, puts it back
         into `eval()` and predicts the same batch again: test-time adaptation whose BatchNorm changes its statistics in
-        between. A loss that takes labels is training, which is left alone; so is a program that takes the running
-        statistics away.
+        between. Looks also for a class or function that puts a model into `eval()`, never into `train()`, and steps by the entropy of its
+        predictions on the parameters of BatchNorm alone: it adapts on the statistics of the source. A loss that takes labels is training,
+        which is left alone; so is a program that takes the running statistics away.
 
     Why it matters:
         Most of what such methods gain comes from the statistics of the batch. Parameters that were fitted to them are
-        then used with others, and the method is not the one that was planned.
+        then used with others, and the method is not the one that was planned (Wang et al., "Tent: Fully Test-Time Adaptation by Entropy
+        Minimization", ICLR 2021, section 3.2).
 
     Instead:
         Let BatchNorm use the statistics of the batch in both (no running statistics), or score the predictions of the
@@ -51,6 +53,14 @@ def mode_misuse(modules: dict[str, Module], contract: Contract) -> Iterator[Viol
                     "keep BatchNorm on the statistics of the batch, or score the logits from before the step",
                     related=(Related(location=module.location(switch), label="the model changes its mode here"),),
                 )
+    for module in training:
+        for place, norms in _adapts_on_source_statistics(module, training):
+            yield Violation(
+                module.location(place),
+                "in eval mode BatchNorm goes by the statistics of the source, and the method adapts on those of the batch",
+                "put the model into `train()`, or take the running statistics of BatchNorm away, before it adapts",
+                related=(Related(location=norms[0].location(norms[1]), label="only BatchNorm is let learn here"),),
+            )
 
 
 def _takes_statistics_away(module: Module) -> bool:
@@ -81,6 +91,68 @@ def _found(module: Module, function: Function) -> tuple[ast.Call, ast.Call] | No
         elif stage == "eval" and switch is not None and qualified_name(call.func) == model and _arguments(call) == batch:
             return (call, switch) if _in_same_loops(module, call, switch) else None
     return None
+
+
+def _adapts_on_source_statistics(module: Module, training: list[Module]) -> Iterator[tuple[ast.Call, tuple[Module, ast.AST]]]:
+    """Where a model is put into eval mode by what steps on BatchNorm's parameters by the entropy of predictions."""
+    norms = [found for other in training for found in _lets_only_norms_learn(other)]
+    if not norms:
+        return
+    for unit in module.of(ast.ClassDef, ast.FunctionDef):
+        if isinstance(unit, ast.FunctionDef) and any(isinstance(parent, ast.ClassDef) for parent in ancestors(module, unit)):
+            continue
+        methods = [unit] if isinstance(unit, ast.FunctionDef) else [entry for entry in unit.body if isinstance(entry, ast.FunctionDef)]
+        called = _calls(unit)
+        switched = [call for call in called if _method(call) in ("eval", "train") and not isinstance(call.func, ast.Name)]
+        named = {_last(call.func) for call in called}
+        own = [found for found in norms if _is_used(found, named, unit)]
+        adapts = any(_is_entropy(method) and not any(_takes_labels(call) for call in _calls(method)) for method in methods)
+        steps = adapts and {"backward", "step"} <= named
+        if own and steps and switched and all(_method(call) == "eval" for call in switched) and not _sets_training(unit):
+            yield switched[0], own[0]
+
+
+def _lets_only_norms_learn(module: Module) -> Iterator[tuple[Module, ast.AST]]:
+    """Where parameters are let learn if they are those of BatchNorm, the function around that never calling `train()`."""
+    for node in module.of(ast.If):
+        if not (isinstance(node.test, ast.Call) and "BatchNorm" in ast.unparse(node.test)):
+            continue
+        function = next((parent for parent in ancestors(module, node) if isinstance(parent, ast.FunctionDef)), None)
+        learns = any(
+            (isinstance(inner, ast.Call) and _method(inner) in ("requires_grad_", "parameters", "append", "extend"))
+            or (isinstance(inner, ast.Attribute) and inner.attr == "requires_grad" and isinstance(inner.ctx, ast.Store))
+            for entry in node.body
+            for inner in ast.walk(entry)
+        )
+        if (
+            function is not None
+            and learns
+            and not any(_method(call) == "train" for call in ast.walk(function) if isinstance(call, ast.Call))
+        ):
+            yield module, node
+
+
+def _is_used(found: tuple[Module, ast.AST], named: set[str], unit: ast.AST) -> bool:
+    """Whether a class or function calls what lets BatchNorm learn, or holds it."""
+    module, node = found
+    function = next((parent for parent in ancestors(module, node) if isinstance(parent, ast.FunctionDef)), None)
+    return function is not None and (function.name in named or any(inner is node for inner in ast.walk(unit)))
+
+
+def _sets_training(unit: ast.AST) -> bool:
+    return any(isinstance(node, ast.Attribute) and node.attr == "training" and isinstance(node.ctx, ast.Store) for node in ast.walk(unit))
+
+
+def _calls(node: ast.AST) -> list[ast.Call]:
+    return [inner for inner in ast.walk(node) if isinstance(inner, ast.Call)]
+
+
+def _method(node: ast.AST) -> str:
+    return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
+
+
+def _last(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _arguments(call: ast.Call) -> str:
@@ -125,7 +197,31 @@ ADAPT = """def adapt(model: nn.Module, optimizer: torch.optim.Optimizer, images:
 
 
 """
-BAD = Tree({"src/model.py": Edit(HEAD, ADAPT.format(last="return model(images)  # <- here") + HEAD)})
+TENT = """def configure(model: nn.Module) -> list:
+    model.requires_grad_(False)
+    for part in model.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.requires_grad_(True)
+    return [value for value in model.parameters() if value.requires_grad]
+
+
+class Tent:
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model.{mode}()
+        self.optimizer = torch.optim.SGD(configure(model), lr=0.001)
+
+    def predict(self, images: torch.Tensor) -> torch.Tensor:
+        logits = self.model(images)
+        (-(logits.softmax(1) * logits.log_softmax(1)).sum(1).mean()).backward()
+        self.optimizer.step()
+        return logits
+
+
+"""
+BAD = [
+    Tree({"src/model.py": Edit(HEAD, ADAPT.format(last="return model(images)  # <- here") + HEAD)}),
+    Tree({"src/model.py": Edit(HEAD, TENT.format(mode="eval").replace("eval()\n", "eval()  # <- here\n") + HEAD)}),
+]
 TRAINED = """def train(model: nn.Module, optimizer: torch.optim.Optimizer, criterion: nn.Module, batches: list, others: list) -> None:
     model.train()
     for images, labels in batches:
@@ -138,6 +234,7 @@ TRAINED = """def train(model: nn.Module, optimizer: torch.optim.Optimizer, crite
 
 """
 GOOD = [
+    Tree({"src/model.py": Edit(HEAD, TENT.format(mode="train") + HEAD)}),
     Tree({"src/model.py": Edit(HEAD, ADAPT.format(last="return logits") + HEAD)}),
     Tree({"src/model.py": Edit(HEAD, TRAINED + HEAD)}),
     Tree(

@@ -10,8 +10,9 @@ from gonogo.analysis.python.handlers import ends, handler_of, inner, may_be_made
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import argument, calls, origin
 from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.analysis.training.optional_weights import optional_weights
 from gonogo.model.contract import Contract
-from gonogo.model.finding import Severity, Stage
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # Words of a training that is taken up again where it was left: a new start is what it then means to make.
@@ -21,13 +22,13 @@ LOADERS = re.compile(r"^(?:torch\.load|safetensors\.torch\.load_file|torch\.hub\
 
 @rule("MOD107", "silent-random-weights", criterion=4, severity=Severity.ERROR, stage=Stage.CHECK, settles=("model",))
 def silent_random_weights(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
-    """A checkpoint that can't be loaded is replaced by random weights.
+    """A checkpoint that can't be loaded, or is not there, is replaced by random weights.
 
     What it does:
         Looks for the loading of weights (`load_state_dict`, `torch.load`, `from_pretrained`, `pretrained=True` …) in a
-        `try` whose clause for any exception is silent or only logs, or builds the model anew without weights. Left alone:
-        an earlier state of the same training that is taken up again, code that asks for the model before it uses it or has
-        another way to load it.
+        `try` whose clause for any exception is silent or only logs, or builds the model anew without weights; and for weights that are
+        loaded only if their file exists, with nothing in their place. Left alone: an earlier state of the same training that is taken up
+        again, a file that the project itself writes, code that asks for the model before it uses it or has another way to load it.
 
     Why it matters:
         A typing error in a path, or a machine without network, then gives a model at chance level, and results that look
@@ -56,6 +57,13 @@ def silent_random_weights(modules: dict[str, Module], contract: Contract) -> Ite
                     "if the checkpoint can't be loaded, the model goes on with random weights",
                     "let the exception end the run, with a sentence that names the checkpoint",
                 )
+    for found in optional_weights({module.path: module for module in training}):
+        yield Violation(
+            found.module.location(found.node),
+            f"where `{ast.unparse(found.test)[:80]}` does not hold, the network goes on with random weights, and nothing stops the run",
+            "raise an error that names the missing file",
+            related=(Related(location=found.module.location(found.test), label="the file is asked for here"),),
+        )
 
 
 def _loads_weights(module: Module, call: ast.Call) -> bool:
@@ -96,5 +104,24 @@ OLD = """    return MultiLayerPerceptron(
         dropout=model_cfg.dropout,
     )
 """
-BAD = Tree({"src/model.py": Edit(OLD, TRIED.format(marker="  # <- here", what='print("starting from scratch")'))})
-GOOD = Tree({"src/model.py": Edit(OLD, TRIED.format(marker="", what="raise"))})
+ASKED = """    model = MultiLayerPerceptron(
+        hidden_units=model_cfg.hidden_units,
+        num_classes=model_cfg.num_classes,
+        dropout=model_cfg.dropout,
+    )
+    pretrained = os.path.join(".cache", "pretrained.pt")
+    if os.path.exists(pretrained):
+        model.load_state_dict(torch.load(pretrained, weights_only=True)){marker}
+    {otherwise}
+    return model
+"""
+OS = Edit("import torch\nfrom omegaconf", "import os\n\nimport torch\nfrom omegaconf")
+BAD = [
+    Tree({"src/model.py": Edit(OLD, TRIED.format(marker="  # <- here", what='print("starting from scratch")'))}),
+    Tree({"src/model.py": (OS, Edit(OLD, ASKED.format(marker="  # <- here", otherwise='print("ready")')))}),
+]
+GOOD = [
+    Tree({"src/model.py": Edit(OLD, TRIED.format(marker="", what="raise"))}),
+    Tree({"src/model.py": (OS, Edit(OLD, ASKED.format(marker="", otherwise="else:\n        raise FileNotFoundError(pretrained)")))}),
+    Tree({"src/model.py": (OS, Edit(OLD, ASKED.format(marker="", otherwise="").replace("pretrained", "last_epoch")))}),
+]

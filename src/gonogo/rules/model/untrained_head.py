@@ -10,6 +10,7 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import all_parsed, ancestors, argument, calls, enclosing_function
 from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.analysis.training.pretrained import Built, learns_from_labels, loads_weights, replaced_heads
+from gonogo.analysis.training.wrapped_heads import frozen_heads
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -25,7 +26,9 @@ def untrained_head(modules: dict[str, Module], contract: Contract, networks: lis
         Follows each run to the networks that it builds. Speaks where one with pretrained weights is given another number of
         classes than its checkpoint has, or a new last layer, in a program that freezes everything, lets only normalisation
         layers learn and loads no other weights. Where the function that builds the network does not freeze it at once,
-        nothing in the program may learn from labels either. A checkpoint whose classes are not known is left alone.
+        nothing in the program may learn from labels either. A checkpoint whose classes are not known is left alone. Speaks also of a
+        classifier of transformers with classes of its own in which every linear layer is wrapped and frozen, or every parameter but those
+        of corrections (LoRA and the like), its new last layer among them.
 
     Why it matters:
         The predictions are at chance level, whatever the method: the comparison is one of noise with noise.
@@ -34,6 +37,8 @@ def untrained_head(modules: dict[str, Module], contract: Contract, networks: lis
         Load a checkpoint that was trained on these classes, or train the head on clean data first.
     """
     training = training_modules(modules, contract)
+    if all_parsed(modules) and not loads_weights(training):
+        yield from _frozen_with_the_rest(training)
     freezing = [(module, node) for module in training for node in _freezes(module)]
     unfrozen = [(module, node) for module in training for node in _unfreezes(module)]
     if not freezing or not unfrozen or not all(_concerns_norms(module, node) for module, node in unfrozen):
@@ -55,6 +60,16 @@ def untrained_head(modules: dict[str, Module], contract: Contract, networks: lis
             related=(Related(location=owner.location(frozen), label="everything but normalisation layers is frozen here"),),
             runs=tuple(dict.fromkeys(network.run_id for network in built)),
             evidence=f"{built[0].name}, {built[0].classes} classes" if built[0].classes is not None else str(built[0].name),
+        )
+
+
+def _frozen_with_the_rest(training: list[Module]) -> Iterator[Violation]:
+    for head in frozen_heads({module.path: module for module in training}):
+        yield Violation(
+            head.module.location(head.node),
+            "the last layer of this pretrained model is new and random, and it is frozen with the layers around it",
+            "let the last layer learn: keep it out of what is wrapped or frozen",
+            related=(Related(location=head.freezer.location(head.frozen), label="it is frozen here"),),
         )
 
 
@@ -138,5 +153,30 @@ OLD = """    return MultiLayerPerceptron(
     )
 """
 TIMM = Edit("import torch\n", "import timm\nimport torch\n")
-BAD = Tree({"src/model.py": (TIMM, Edit(OLD, FROZEN.format(marker="  # <- here", more="")))})
-GOOD = Tree({"src/model.py": (TIMM, Edit(OLD, FROZEN.format(marker="", more="    model.fc.requires_grad_(True)\n")))})
+WRAPPED = """    tagger = AutoModelForTokenClassification.from_pretrained("bert-base-cased", num_labels=17){marker}
+    for path, layer in list(tagger.named_modules()):
+        if isinstance(layer, nn.Linear){unless}:
+            setattr(tagger.get_submodule(path.rpartition(".")[0]), path.rpartition(".")[2], Delta(layer, 4))
+    return tagger
+
+
+class Delta(nn.Module):
+    def __init__(self, base, rank):
+        super().__init__()
+        self.base = base
+        self.base.weight.requires_grad = False
+        self.down = nn.Linear(base.in_features, rank, bias=False)
+        self.up = nn.Linear(rank, base.out_features, bias=False)
+
+    def forward(self, inputs):
+        return self.base(inputs) + self.up(self.down(inputs))
+"""
+TRANSFORMERS = Edit("from torch import nn\n", "from torch import nn\nfrom transformers import AutoModelForTokenClassification\n")
+BAD = [
+    Tree({"src/model.py": (TIMM, Edit(OLD, FROZEN.format(marker="  # <- here", more="")))}),
+    Tree({"src/model.py": (TRANSFORMERS, Edit(OLD, WRAPPED.format(marker="  # <- here", unless="")))}),
+]
+GOOD = [
+    Tree({"src/model.py": (TIMM, Edit(OLD, FROZEN.format(marker="", more="    model.fc.requires_grad_(True)\n")))}),
+    Tree({"src/model.py": (TRANSFORMERS, Edit(OLD, WRAPPED.format(marker="", unless=' and "classifier" not in path')))}),
+]

@@ -17,10 +17,10 @@ from gonogo.rules.grouping import by_message
 NUMBER = r"(\d+(?:\.\d+)?)"
 SEVERITY = re.compile(rf"severity[\s_:=()-]*(?:level\s*)?{NUMBER}", re.IGNORECASE)
 SEVERITY_RANGE = re.compile(r"severit(?:y|ies)\D{0,12}\d\s*(?:-|–|to\b|,|and\b|/)\s*\d", re.IGNORECASE)
-STEPS = re.compile(rf"\b{NUMBER}[\s_-]*(?:inner|gradient|adaptation)?[\s_-]*steps?\b", re.IGNORECASE)
+STEPS = re.compile(rf"\b{NUMBER}[\s_-]*+(?:inner|gradient|adaptation)?[\s_-]*+steps?\b", re.IGNORECASE)
 EPOCHS = re.compile(rf"\b{NUMBER}\s+(?:training\s+)?epochs?\b", re.IGNORECASE)
-BATCH = re.compile(rf"\b(?:mini-?)?batch(?:es)?(?:\s+sizes?)?\s*(?:of|=|:)?\s*{NUMBER}\b", re.IGNORECASE)
-STEM = re.compile(r"([a-z]{3,})[\s_-]*(\d+(?:\.\d+)?)", re.IGNORECASE)
+BATCH = re.compile(rf"\b(?:mini-?)?batch(?:es)?(?:\s++sizes?)?\s*+(?:of|=|:)?\s*+{NUMBER}\b", re.IGNORECASE)
+STEM = re.compile(r"(?<![a-z])([a-z]{3,})[\s_-]*(\d+(?:\.\d+)?)", re.IGNORECASE)
 # A sentence with one of these speaks of something narrower than every run, or of a bound.
 NARROW = re.compile(
     r"pre-?train|warm|first|last|every|patience|after|up to|at most|at least|maxim|minim|early|\bper\b|"

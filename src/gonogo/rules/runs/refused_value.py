@@ -18,8 +18,9 @@ def refused_value(traces: list[Trace], runs: list[Run]) -> Iterator[Violation]:
     """The code refuses a value of the run config.
 
     What it does:
-        Follows each run through the program and reports a `raise` that is reached although every condition on the way there is decided by
-        the run's config alone; and a value of the config looked up in a dict that is written out in the code and does not have it.
+        Follows each run through the program and reports a `raise` or a failing `assert` that is reached although every condition on the
+        way there is decided by the run's config alone; a value of the config looked up in a dict that is written out in the code and does
+        not have it; and a division of one number by zero.
 
     Why it matters:
         The run ends in the experiment's own error message, or in a `KeyError`: a name is spelled one way in the config and another way in
@@ -41,9 +42,11 @@ def refused_value(traces: list[Trace], runs: list[Run]) -> Iterator[Violation]:
             yield Violation(
                 raised.site.module.location(node),
                 f"with the values of the run config, the code ends in its own `{_exception(raised)}`"
-                if raised.key is None
+                if raised.key is None and not raised.error
+                else f"this surely raises `{raised.error}`, and nothing behind it is reached"
+                if raised.error
                 else f"the run config says `{raised.key}`, which is not among the keys that `{shown}` looks it up in: a `KeyError`",
-                "make the run config and the code agree on the value",
+                "make the run config and the code agree on the value" if not raised.error else "take it out, or correct the values",
                 runs=(trace.run_id,),
                 evidence=shown,
             )
@@ -51,6 +54,8 @@ def refused_value(traces: list[Trace], runs: list[Run]) -> Iterator[Violation]:
 
 def _exception(raised: Raised) -> str:
     node = raised.site.node
+    if isinstance(node, ast.Assert):
+        return "AssertionError"
     error = node.exc if isinstance(node, ast.Raise) else None
     return ast.unparse(error.func if isinstance(error, ast.Call) else error) if error is not None else "raise"
 
@@ -74,6 +79,10 @@ _UNCHECKED = Edit(
     '    if name != "sgd":\n        raise ValueError(f"unknown optimizer {name!r}: only \'sgd\' is implemented")\n',
     "",
 )
+_FIRST = Edit(
+    "    run_dir = Path(cfg.results_dir) / cfg.run.run_id\n", "    1 / 0  # <- here\n    run_dir = Path(cfg.results_dir) / cfg.run.run_id\n"
+)
+_ASSERTED = '    assert cfg.run.optuna.n_trials > 1_000, "more trials"  # <- here\n'
 _UPPER = Edit("  optimizer: sgd", "  optimizer: SGD")
 
 BAD = [
@@ -89,8 +98,12 @@ BAD = [
             "src/model.py": (_UNCHECKED, Edit(_SGD.old, _SGD.new.replace("\n", "  # <- here\n"))),
         }
     ),
+    Tree({"src/train.py": _FIRST}),
+    Tree({"src/train.py": Edit(_FIRST.old, _ASSERTED + _FIRST.old)}),
 ]
 GOOD = [
+    Tree({"src/train.py": Edit(_FIRST.old, "    try:\n        1 / 0\n    except ZeroDivisionError:\n        pass\n" + _FIRST.old)}),
+    Tree({"src/train.py": Edit(_FIRST.old, _ASSERTED.replace("> 1_000", "> 0").replace("  # <- here", "") + _FIRST.old)}),
     Tree(
         {
             "config/run/proposed-mlp-digits.yaml": _UPPER,

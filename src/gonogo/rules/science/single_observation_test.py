@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import calls, origin
 from gonogo.analysis.python.sources.resolve import Sources
-from gonogo.analysis.tracking.tablegroups import Groups
+from gonogo.analysis.tracking.tablegroups import Chosen, Groups
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
@@ -28,8 +28,8 @@ def single_observation_test(modules: dict[str, Module], runs: list[Run], sources
 
     What it does:
         Looks at the samples that the tests of `scipy.stats` are given: a list of one entry, `float(…)`, or one cell of a
-        table is a single observation, whatever it holds. So are the rows of one method in a table of one row for each run,
-        where every run of the plan has a method of its own.
+        table is a single observation, whatever it holds. So are the rows of one method in a table or list of one row for
+        each run, where every run of the plan has a method of its own; the other sample may be all other methods at once.
 
     Why it matters:
         A test of one number against one has no spread to go by: the p-value is NaN, or 1 whatever the numbers are.
@@ -43,7 +43,7 @@ def single_observation_test(modules: dict[str, Module], runs: list[Run], sources
                 continue
             samples = [entry for entry in call.args if not isinstance(entry, ast.Starred)][:2]
             groups = Groups(module, call, sources, contract.run_config.identity)
-            if samples and (all(_is_single(entry) for entry in samples) or all(_is_of_one_run(groups, entry, runs) for entry in samples)):
+            if samples and (all(_is_single(entry) for entry in samples) or _are_of_one_run(groups, samples, runs)):
                 yield Violation(
                     module.location(call),
                     f"`{origin(module, call.func).rpartition('.')[2]}` is given a single number for each group",
@@ -51,11 +51,26 @@ def single_observation_test(modules: dict[str, Module], runs: list[Run], sources
                 )
 
 
-def _is_of_one_run(groups: Groups, node: ast.expr, runs: list[Run]) -> bool:
-    """Whether a sample is what one run gave, because no two runs have the same value in the column that the rows are chosen by."""
-    column = groups.column_of(node)
-    values = [run.document.get((column,)) for run in runs] if column is not None else []
-    return len(values) > 1 and all(isinstance(value, str) for value in values) and len(set(map(str, values))) == len(values)
+def _are_of_one_run(groups: Groups, samples: list[ast.expr], runs: list[Run]) -> bool:
+    """Whether the samples are what one run gave each, or one of them is and the other is what all other methods gave."""
+    chosen = [groups.chosen(entry) for entry in samples]
+    counts = [_most_runs(entry, runs) if entry is not None else None for entry in chosen]
+    return (
+        len(runs) > 1
+        and 1 in counts
+        and all(count == 1 or (entry and entry.how == "!=") for entry, count in zip(chosen, counts, strict=True))
+    )
+
+
+def _most_runs(chosen: Chosen, runs: list[Run]) -> int | None:
+    """Of how many runs there may be rows at most; None where that is not told."""
+    values = [run.id if chosen.column == "run_id" else run.document.get((chosen.column,)) for run in runs]
+    if not all(isinstance(value, str) for value in values) or chosen.how == "!=":
+        return None
+    texts = [str(value) for value in values]
+    if chosen.value is None:
+        return max(texts.count(text) for text in texts) if chosen.how == "==" else None
+    return sum(text == chosen.value if chosen.how == "==" else text.startswith(chosen.value) for text in texts)
 
 
 def _is_single(node: ast.expr) -> bool:

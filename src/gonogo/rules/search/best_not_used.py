@@ -84,22 +84,15 @@ def _is_shown(module: Module, node: ast.AST) -> bool:
 
 def _is_study(module: Module, name: ast.Name) -> bool:
     """Whether a name is bound to a new Optuna study, and to nothing else."""
-    values = [
-        node.value
-        for node in module.of(ast.Assign)
-        if any(isinstance(target, ast.Name) and target.id == name.id for target in node.targets)
-    ]
+    values = module.assigned.get(name.id, [])
     return bool(values) and all(isinstance(value, ast.Call) and origin(module, value.func).startswith("optuna.") for value in values)
 
 
 def _escapes(module: Module, study: ast.Name) -> bool:
     """Whether the study is used as a whole anywhere: then its best parameters may be read where we can't see it."""
     return any(
-        node.id == study.id
-        and isinstance(node.ctx, ast.Load)
-        and not isinstance(module.parents.get(node), ast.Attribute)
-        and not _is_shown(module, node)
-        for node in module.of(ast.Name)
+        isinstance(node.ctx, ast.Load) and not isinstance(module.parents.get(node), ast.Attribute) and not _is_shown(module, node)
+        for node in module.named.get(study.id, ())
     )
 
 

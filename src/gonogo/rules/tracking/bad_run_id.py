@@ -34,7 +34,7 @@ def bad_run_id(traces: list[Trace]) -> Iterator[Violation]:
     """
     for trace in traces:
         for call in trace.calls:
-            value = call.keywords.get("id") if call.name == "wandb.init" else None
+            value = call.constant("id") if call.name == "wandb.init" else None
             if not isinstance(value, str):
                 continue
             place = call.site.module.location(call.site.node)

@@ -8,27 +8,33 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.files import FileUse, file_uses
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import calls, origin, reached
+from gonogo.analysis.python.names import calls, enclosing_function, origin, reached
 from gonogo.analysis.python.paths import PathReader
+from gonogo.analysis.python.sources.resolve import Sources
+from gonogo.analysis.tracking.saved_metrics import saved_metrics
 from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Tree, Violation, rule
+from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 
 METRIC = re.compile(
     r"metric|result|score|accura|histor|confusion|stats|statistic|loss(?:es)?\b|summary|rank|prediction|perplex|evaluation", re.I
 )
+MEASURED = re.compile(rf"{METRIC.pattern}|\b(?:acc|f1|auc|auroc|bleu|rouge|mse|rmse|mae|wer|cer|precision|recall)\b", re.I)
+# What a program was told, or what a search found: no metrics.
+SETTING = re.compile(r"param|config|\bcfg\b|setting|hparam|overrid|arguments|\bargs\b|search_space", re.I)
 DATA = re.compile(r"\.(?:json|jsonl|csv|tsv|npy|npz|txt|parquet|pkl|pickle|feather|xlsx)$")
 
 
 @rule("WDB102", "metrics-bypass-wandb", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK, settles=("tracking",))
-def metrics_bypass_wandb(modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
+def metrics_bypass_wandb(modules: dict[str, Module], sources: Sources, contract: Contract) -> Iterator[Violation]:
     """Training leaves its metrics in files of its own, or prints them as JSON.
 
     What it does:
         Looks in everything but the evaluation for files that are written and whose name says results (`metrics.json`,
-        `results.csv`, `confusion_matrix.npy` …), and for `print(json.dumps(…))`. Weights, configs, caches and the best
-        parameters of a search are no metrics.
+        `results.csv`, `confusion_matrix.npy` …) or whose content does (a mapping of scores that `torch.save` or
+        `pickle.dump` writes), and for `print(json.dumps(…))` of what is called a metric. Weights, configs, caches and the
+        best parameters of a search are no metrics.
 
     Why it matters:
         Only what is logged to W&B reaches the evaluation, on whatever machine it runs. Two records of one number differ
@@ -39,6 +45,8 @@ def metrics_bypass_wandb(modules: dict[str, Module], contract: Contract) -> Iter
     """
     for module in training_modules(modules, contract):
         found = [*_written(module, contract), *_printed(module)]
+        named = {id(node) for node, _ in found}
+        found += [entry for entry in _held(module, sources) if id(entry[0]) not in named]
         owned = _evaluation_only(module, modules, contract) if found else set()
         yield from (fault for node, fault in found if not _is_in(module, node, owned))
 
@@ -57,9 +65,22 @@ def _written(module: Module, contract: Contract) -> Iterator[tuple[ast.AST, Viol
             )
 
 
+def _held(module: Module, sources: Sources) -> Iterator[tuple[ast.AST, Violation]]:
+    """Files whose content is metrics, whatever they are called."""
+    for saved in saved_metrics(sources, module):
+        yield (
+            saved.node,
+            Violation(
+                module.location(saved.node),
+                f"training writes {', '.join(quoted(saved.names, 3))} to a file of its own: metrics belong to W&B alone",
+                "log them with `wandb.log` or into `run.summary`, and leave the file out",
+            ),
+        )
+
+
 def _printed(module: Module) -> Iterator[tuple[ast.AST, Violation]]:
     for call in calls(module):
-        if origin(module, call.func) == "print" and any(_is_json(module, entry) for entry in call.args):
+        if origin(module, call.func) == "print" and any(_is_json(module, entry) and _is_measured(module, entry) for entry in call.args):
             yield (
                 call,
                 Violation(
@@ -79,6 +100,39 @@ def _is_cached(use: FileUse) -> bool:
 
 def _is_metric_file(name: str) -> bool:
     return DATA.search(name) is not None and METRIC.search(name) is not None
+
+
+def _is_measured(module: Module, printed: ast.expr) -> bool:
+    """Whether what is printed is called a metric, where it stands or where it was made: by a name, an attribute, or a key."""
+    around: ast.AST = enclosing_function(module, printed) or module.tree or printed
+    seen, waiting = set[str](), [printed]
+    while waiting:
+        entry = waiting.pop()
+        told = " ".join(word.replace("_", " ") for word in _words(entry))
+        if SETTING.search(told) and not re.search(r"metric|accura|loss", told):
+            continue
+        if MEASURED.search(told):
+            return True
+        names = {node.id for node in ast.walk(entry) if isinstance(node, ast.Name)} - seen
+        seen |= names
+        waiting += [
+            node.value
+            for node in ast.walk(around)
+            if isinstance(node, ast.Assign) and any(isinstance(target, ast.Name) and target.id in names for target in node.targets)
+        ]
+    return False
+
+
+def _words(node: ast.AST) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            yield part.id
+        elif isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.keyword) and part.arg:
+            yield part.arg
+        elif isinstance(part, ast.Dict):
+            yield from (key.value for key in part.keys if isinstance(key, ast.Constant) and isinstance(key.value, str))
 
 
 def _is_json(module: Module, node: ast.expr) -> bool:
@@ -128,17 +182,29 @@ BAD = [
     Tree(
         {
             "src/train.py": Edit(
+                "    run.finish()\n", '    torch.save({"scores": test_accuracy}, run_dir / "final.pt")  # <- here\n    run.finish()\n'
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": Edit(
                 "    run.finish()\n",
                 '    with open(run_dir / "results.csv", "w") as file:  # <- here\n        file.write("…")\n    run.finish()\n',
             )
         }
     ),
 ]
-GOOD = Tree(
-    {
-        "src/train.py": (
-            Edit("from pathlib import Path\n", "import json\nfrom pathlib import Path\n"),
-            Edit("    run.finish()\n", '    (run_dir / "best_params.json").write_text(json.dumps(found))\n    run.finish()\n'),
-        )
-    }
-)
+_PARAMETERS = Edit("    run.finish()\n", '    (run_dir / "best_params.json").write_text(json.dumps(found))\n    run.finish()\n')
+GOOD = [
+    Tree({"src/train.py": (Edit("from pathlib import Path\n", "import json\nfrom pathlib import Path\n"), edit)})
+    for edit in (
+        _PARAMETERS,
+        Edit("    return study.best_params\n", "    print(json.dumps(study.best_params))\n    return study.best_params\n"),
+        Edit(
+            "    return study.best_params\n",
+            '    best = dict(study.best_params)\n    print("the best:", json.dumps(best, indent=2))\n    return best\n',
+        ),
+        Edit("    run.finish()\n", "    print(json.dumps(OmegaConf.to_container(cfg.run.training)))\n    run.finish()\n"),
+    )
+]

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import all_parsed, argument, calls, has_open_keywords, text_of
+from gonogo.analysis.python.names import all_parsed, argument, calls, has_open_keywords, last_name, text_of
 from gonogo.analysis.tracking.wandb_runs import begins_elsewhere, is_init, training_modules
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
@@ -22,7 +22,7 @@ def no_wandb_init(modules: dict[str, Module], contract: Contract) -> Iterator[Vi
 
     What it does:
         Looks for `wandb.init` in everything but the evaluation, and for the loggers of libraries that call it. Each
-        `wandb.init` must be given the entity and the project, and neither as a literal text.
+        `wandb.init` must be given the entity and the project, and neither as a literal text, unless it is always disabled.
 
     Why it matters:
         Evaluation finds the runs under the entity and the project of the config, and nowhere else.
@@ -44,6 +44,8 @@ def no_wandb_init(modules: dict[str, Module], contract: Contract) -> Iterator[Vi
         return
     text = "\n".join(module.text for module in modules.values())
     for module, call in found:
+        if _lands_nowhere(module, call):
+            continue
         for place, (name, variable) in enumerate(WHERE.items()):
             given = argument(call, None if name == "project" else place, name)
             if text_of(given) is not None:
@@ -58,6 +60,21 @@ def no_wandb_init(modules: dict[str, Module], contract: Contract) -> Iterator[Vi
                     f"`wandb.init` is given no {name}: the run lands wherever the account's default is",
                     f"give it `{name}=cfg.wandb.{name}`",
                 )
+
+
+def _lands_nowhere(module: Module, call: ast.Call) -> bool:
+    """Whether the mode is always `disabled`."""
+    waiting, found = [argument(call, None, "mode")], list[str | None]()
+    while waiting:
+        mode = waiting.pop()
+        if isinstance(mode, ast.IfExp):
+            waiting += [mode.body, mode.orelse]
+        elif isinstance(mode, ast.Name):
+            told = [node.value for node in module.of(ast.Assign) if any(last_name(target) == mode.id for target in node.targets)]
+            waiting += [each if not isinstance(each, ast.Name) else None for each in told] or [None]
+        else:
+            found.append(text_of(mode))
+    return set(found) == {"disabled"}
 
 
 def _mentions(module: Module) -> bool:
@@ -80,11 +97,16 @@ BAD = [
         }
     ),
 ]
-GOOD = Tree(
-    {
-        "src/train.py": (
-            Edit("        entity=cfg.wandb.entity,\n        project=cfg.wandb.project,\n", "        **cfg.wandb,\n"),
-            Edit('        mode="disabled" if cfg.trial_mode else cfg.wandb.mode,\n', ""),
-        )
-    }
-)
+_ENABLED = "    run = wandb.init(\n"
+GOOD = [
+    Tree(
+        {
+            "src/train.py": (
+                Edit("        entity=cfg.wandb.entity,\n        project=cfg.wandb.project,\n", "        **cfg.wandb,\n"),
+                Edit('        mode="disabled" if cfg.trial_mode else cfg.wandb.mode,\n', ""),
+            )
+        }
+    ),
+    Tree({"src/train.py": Edit(_ENABLED, '    run = wandb.init(mode="disabled") if cfg.trial_mode else wandb.init(\n')}),
+    Tree({"src/train.py": Edit(_ENABLED, '    off = "disabled"\n    run = wandb.init(mode=off) if cfg.trial_mode else wandb.init(\n')}),
+]

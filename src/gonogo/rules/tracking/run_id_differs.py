@@ -6,9 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.analysis.interpreter.config import FILLER
+from gonogo.analysis.interpreter.markers import FILLER
 from gonogo.analysis.interpreter.trace import Call, Trace
-from gonogo.analysis.interpreter.values import Text
+from gonogo.analysis.interpreter.values.text import Text
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import argument
 from gonogo.analysis.python.sources.resolve import Sources
@@ -68,11 +68,11 @@ def _told(call: Call, asked: str) -> str | None:
     """What the id of a run surely is if it surely is not the one that is asked for."""
     if call.open_keywords or call.arguments or "settings" in call.keywords:
         return None
-    value = call.keywords.get("id")
-    if value is None:
+    value, known = call.argument("id"), call.constant("id")
+    if known is None:
         return "an id that W&B draws at random"
-    if isinstance(value, str):
-        return None if value == asked else f"the id {value!r}"
+    if isinstance(known, str):
+        return None if known == asked else f"the id {known!r}"
     if isinstance(value, Text) and not _may_be(value, asked):
         return f"an id like {value.filled('…')!r}"
     return None
@@ -93,7 +93,8 @@ def _reads(call: Call, identity: str) -> bool:
     """Whether the id is the run id of a config whose value is no longer known."""
     node = call.site.node
     written = argument(node, None, "id") if isinstance(node, ast.Call) else None
-    return isinstance(written, ast.Attribute) and written.attr == identity and not isinstance(call.keywords.get("id"), (str, Text))
+    is_known = isinstance(call.constant("id"), str) or isinstance(call.argument("id"), Text)
+    return isinstance(written, ast.Attribute) and written.attr == identity and not is_known
 
 
 def _may_be(text: Text, run_id: str) -> bool:

@@ -55,7 +55,7 @@ def _of_run(trace: Trace, inits: list[tuple[Module, ast.Call]]) -> Iterator[Viol
         return
     reached = [call for call in trace.calls if call.name == "wandb.init"]
     if reached:
-        if all(call.keywords.get("mode") == "disabled" for call in reached):
+        if all(call.constant("mode") == "disabled" for call in reached):
             place = reached[-1].site
             yield Violation(
                 place.module.location(place.node),

@@ -1,109 +1,20 @@
-"""Artifacts, their collections and types, as queries ask for them."""
+"""Versions of artifacts, as queries ask for them and as mutations make them."""
 
 from __future__ import annotations
 
-import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
-from gonogo.tracker.api import ids
-from gonogo.tracker.api.context import Context, connect
-from gonogo.tracker.api.file import FileNode
-from gonogo.tracker.filters import timestamp
+from gonogo.tracker.api.collection import aliases, named, tags
+from gonogo.tracker.api.context import Base, Context, connect, there
+from gonogo.tracker.fields import timestamp
+from gonogo.tracker.store import ids
+from gonogo.tracker.store.artifacts import Draft
 from gonogo.tracker.store.runs import RefusedError
 
-
-def collections(
-    context: Context, project: int, kind: str | None, after: str | None, first: int | None, filters: str | None
-) -> dict[str, Any]:
-    """A page of the collections of a project, of some type if one is given.
-
-    Raises:
-        RefusedError: They are to be filtered, which is not supported.
-    """
-    if filters and filters != "{}":
-        raise RefusedError(f"artifactCollections: filters are not supported here: {filters:.200}")
-    return connect(context.store.artifacts.collections(project, kind), lambda row: CollectionNode(context, row), first, after)
-
-
-class TypeNode:
-    """A type of artifacts."""
-
-    def __init__(self, context: Context, project: sqlite3.Row, name: str) -> None:
-        self._context = context
-        self._project = project
-        self.id = ids.make("ArtifactType", project["id"])
-        self.name = name
-        self.description = ""
-        self.created_at = timestamp(project["created_at"])
-
-    def artifact_collection(self, name: str) -> CollectionNode | None:
-        """A collection of this type, or nothing."""
-        row = self._context.store.artifacts.collection(self._project["id"], name, self.name)
-        return CollectionNode(self._context, row) if row else None
-
-    def artifact_collections(self, after: str | None = None, first: int | None = None, filters: str | None = None) -> dict[str, Any]:
-        """The collections of this type."""
-        return collections(self._context, self._project["id"], self.name, after, first, filters)
-
-
-class CollectionNode:
-    """A collection: the versions of an artifact."""
-
-    def __init__(self, context: Context, row: sqlite3.Row) -> None:
-        self._context = context
-        self._row = row
-        self.id = ids.make("ArtifactSequence", row["id"])
-        self.name = row["name"]
-        self.description = ""
-        self.created_at = timestamp(row["created_at"])
-        self.digest_algorithm = "MANIFEST_MD5"
-        self.tags: dict[str, Any] = {"edges": []}
-
-    def updated_at(self) -> str:
-        """When its newest version was made or changed."""
-        return timestamp(max([row["updated_at"] for row in self._versions()], default=self._row["created_at"]))
-
-    def project(self) -> Any:
-        """The project that it is in."""
-        from gonogo.tracker.api.query import ProjectNode  # the two know each other
-
-        return ProjectNode(self._context, self._context.store.runs.project_of(self._row["project"]))
-
-    def type(self) -> dict[str, Any]:
-        """Its type."""
-        return {"id": ids.make("ArtifactType", self._row["project"]), "name": self._row["kind"]}
-
-    default_artifact_type = type
-
-    def aliases(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
-        """All aliases of its versions."""
-        found = [alias for row in self._versions() for alias in ArtifactNode(self._context, row).aliases()]
-        return connect(found, lambda alias: alias, first, after)
-
-    def latest_artifact(self) -> ArtifactNode | None:
-        """The newest version, or nothing."""
-        rows = self._versions()
-        return ArtifactNode(self._context, rows[0]) if rows else None
-
-    def artifact_membership(self, alias_name: str) -> MembershipNode | None:
-        """The version that an alias names, or nothing."""
-        row = self._context.store.artifacts.version(self._row["id"], alias_name)
-        return MembershipNode(self._context, row, self) if row else None
-
-    def artifacts(
-        self, after: str | None = None, first: int | None = None, order: str | None = None, filters: str | None = None
-    ) -> dict[str, Any]:
-        """Its versions, newest first; all that are listed are committed, so that filter alone changes nothing."""
-        if filters and json.loads(filters) not in ({}, {"state": "COMMITTED"}):
-            raise RefusedError(f"artifacts: filters are not supported here: {filters[:80]}")
-        page = connect(self._versions(), lambda row: ArtifactNode(self._context, row), first, after)
-        for edge in page["edges"]:
-            edge["version"] = f"v{edge['node'].version_index}"
-        return page
-
-    def _versions(self) -> list[sqlite3.Row]:
-        return self._context.store.artifacts.versions(self._row["id"])
+# What clients send instead of seconds to live, for those that never end.
+ENDLESS = -1
 
 
 class ArtifactNode:
@@ -117,70 +28,238 @@ class ArtifactNode:
         self.description, self.metadata, self.history_step = row["description"], row["metadata"], row["history_step"]
         self.state, self.size, self.digest, self.file_count = row["state"], row["size"], row["digest"], row["files"]
         self.created_at, self.updated_at = timestamp(row["created_at"]), timestamp(row["updated_at"])
-        self.ttl_duration_seconds = -1  # nothing here goes away by itself
-        self.ttl_is_inherited = True
-        self.tags: list[Any] = []
+        self.ttl_duration_seconds = ENDLESS if row["ttl"] is None else row["ttl"]
+        self.ttl_is_inherited = row["ttl"] is None
+        self.tags = tags(row)
         self.digest_algorithm = "MANIFEST_MD5"
         self.commit_hash = f"{row['id']:020x}"
 
-    def artifact_sequence(self) -> CollectionNode:
+    def artifact_sequence(self) -> sqlite3.Row | None:
         """The collection that it was made in."""
-        store = self._context.store
-        row = store.database.read().execute("SELECT * FROM collection WHERE id = ?", (self._row["collection"],)).fetchone()
-        return CollectionNode(self._context, row)
+        return self._context.store.artifacts.collections.get(self._row["collection"])
 
     def artifact_type(self) -> dict[str, Any]:
         """Its type."""
         return {"id": ids.make("ArtifactType", self._row["project"]), "name": self._row["kind"]}
 
     def aliases(self) -> list[dict[str, Any]]:
-        """Its aliases."""
-        names = self._context.store.artifacts.aliases(self._row["id"])
-        collection = self.artifact_sequence()
-        return [{"id": f"{self.id}:{name}", "alias": name, "artifact_collection": collection} for name in names]
+        """Its aliases, in whatever collection."""
+        return aliases(self._context, self._row["id"])
+
+    def artifact_memberships(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
+        """The version in every collection that has it."""
+        return connect(self._context.store.artifacts.collections.memberships(self._row["id"]), first, after)
 
     def current_manifest(self) -> dict[str, Any] | None:
         """Its manifest, or nothing while none was uploaded."""
         file = self._context.store.artifacts.manifest(self._row["id"])
-        return {"id": ids.make("ArtifactManifest", file["manifest"]), "file": FileNode(self._context, file)} if file else None
+        return {"id": ids.make("ArtifactManifest", file["manifest"]), "file": file} if file else None
 
-    def created_by(self) -> Any:
+    def created_by(self) -> sqlite3.Row | None:
         """The run that made it, or nothing."""
-        from gonogo.tracker.api.run import RunNode  # the two know each other
-
-        return RunNode.find(self._context, self._row["run"]) if self._row["run"] is not None else None
+        return self._context.store.runs.get(self._row["run"]) if self._row["run"] is not None else None
 
     def used_by(self) -> dict[str, Any]:
         """The runs that read it."""
-        from gonogo.tracker.api.run import RunNode  # the two know each other
+        store = self._context.store
+        return connect([store.runs.get(run) for run in store.artifacts.users(self._row["id"])])
 
-        return connect(self._context.store.artifacts.users(self._row["id"]), lambda run: RunNode.find(self._context, run))
+    def files(self, names: list[str] | None = None, after: str | None = None, first: int | None = None) -> dict[str, Any]:
+        """Its files."""
+        return connect(_files(self._context, self._row["id"], names), first, after)
+
+    def files_by_manifest_entries(
+        self,
+        storage_layout: str,
+        manifest_version: str,
+        entries: list[dict[str, Any]] | None = None,
+        storage_region: str | None = None,
+        after: str | None = None,
+        first: int | None = None,
+    ) -> dict[str, Any]:
+        """The files that entries of its manifest name."""
+        return self.files([entry["name"] for entry in entries] if entries is not None else None, after, first)
 
 
 class MembershipNode:
     """A version as a member of a collection."""
 
-    def __init__(self, context: Context, row: sqlite3.Row, collection: CollectionNode) -> None:
+    def __init__(self, context: Context, row: sqlite3.Row) -> None:
         self._context = context
-        self._row = row
-        self.artifact_collection = collection
-        self.artifact = ArtifactNode(context, row)
+        self._row = self.artifact = row
         self.id = ids.make("ArtifactCollectionMembership", row["id"])
-        self.version_index = row["version"]
-        self.created_at = timestamp(row["created_at"])
+        self.version_index = row["member_version"]
+        self.created_at = timestamp(row["member_since"])
+
+    def artifact_collection(self) -> sqlite3.Row | None:
+        """The collection."""
+        return self._context.store.artifacts.collections.get(self._row["member_of"])
 
     def aliases(self) -> list[dict[str, Any]]:
         """Its aliases there."""
-        return self.artifact.aliases()
+        return aliases(self._context, self._row["id"], self._row["member_of"])
 
     def files(self, names: list[str] | None = None, after: str | None = None, first: int | None = None) -> dict[str, Any]:
-        """The files that its manifest lists and this server holds, some of which came with an earlier version."""
-        store = self._context.store
-        entries = store.artifacts.entries(self._row["id"]) or {}
+        """The files of the version."""
+        return connect(_files(self._context, self._row["id"], names), first, after)
+
+
+def _files(context: Context, artifact: int, names: Sequence[str] | None) -> list[Any]:
+    """The files that a manifest lists: those that this server holds, some of which came with an earlier version, and references."""
+    store = context.store
+    found: list[Any] = []
+    for name, entry in sorted((store.artifacts.entries(artifact) or {}).items()):
+        if names and name not in names:
+            continue
+        if isinstance(entry.get("ref"), str):  # the client downloads what is listed here, wherever it is
+            found.append(_reference(artifact, name, entry))
+            continue
+        birth = entry.get("birthArtifactID")
+        owner = ids.read("Artifact", birth) if isinstance(birth, str) and birth else artifact
+        found += store.files.of_artifact(owner, [name])
+    return found
+
+
+def _reference(artifact: int, name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """A file that is elsewhere, as queries ask for it."""
+    about = {"id": ids.make(f"Reference:{name}", artifact), "name": name, "display_name": name, "size_bytes": entry.get("size")}
+    return about | {"md5": entry.get("digest"), "digest": entry.get("digest"), "direct_url": entry["ref"], "url": entry["ref"]}
+
+
+class ArtifactMutations(Base):
+    """What clients make and change of artifacts."""
+
+    def create_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Begin a version of an artifact."""
+        entity = self.entity(input)
+        project = self.store.runs.make_project(entity, input["projectName"])
+        names = input.get("artifactCollectionNames") or [input.get("artifactCollectionName")]
+        if len(names) != 1 or not names[0]:
+            raise RefusedError("createArtifact: just one collection is supported here")
+        if input.get("storageRegion") not in (None, "", "default"):
+            raise RefusedError(f"createArtifact: there is no storage region {input['storageRegion']} here; leave storage_region out")
+        run = self.store.runs.find(entity, input["projectName"], input["runName"]) if input.get("runName") else None
+        ttl = input.get("ttlDurationSeconds")
+        draft = Draft(
+            kind=input["artifactTypeName"],
+            name=names[0],
+            digest=input["digest"],
+            run=run["id"] if run else None,
+            aliases=[alias["alias"] for alias in input.get("aliases") or ()],
+            client=input.get("clientID"),
+            description=input.get("description"),
+            metadata=input.get("metadata"),
+            history_step=input.get("historyStep"),
+            tags=_tags(input.get("tags")),
+            ttl=None if ttl in (None, ENDLESS) else ttl,
+            reuse=bool(input.get("enableDigestDeduplication")),
+        )
+        return {"artifact": self.store.artifacts.create(project["id"], draft)}
+
+    def create_artifact_manifest(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Begin the manifest of a version and say where it may be sent."""
+        artifact = self._artifact(input["artifactID"])
+        base = ids.read("Artifact", input["baseArtifactID"]) if input.get("baseArtifactID") else None
+        manifest = self.store.artifacts.make_manifest(artifact["id"], input.get("type") or "FULL", input["digest"], base)
+        return self._manifest(manifest, self.store.files.expect(manifest=manifest, name=input["name"], md5=None))
+
+    def update_artifact_manifest(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Change the digest of a manifest and say where it may be sent."""
+        row = self.store.artifacts.update_manifest(ids.read("ArtifactManifest", input["artifactManifestID"]), input.get("digest"))
+        number = there(row, "manifest")["id"]
+        return self._manifest(number, self.store.files.expect(manifest=number, name="wandb_manifest.json", md5=None))
+
+    def create_artifact_files(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Say where some files of artifacts may be sent."""
+        rows = []
+        for asked in input["artifactFiles"]:
+            artifact = self._artifact(asked["artifactID"])
+            file = self.store.files.get(self.store.files.expect(artifact=artifact["id"], name=asked["name"], md5=asked["md5"]))
+            rows.append(there(file, "file"))
+        return {"files": connect(rows)}
+
+    def commit_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Make a version visible."""
+        return {"artifact": self.store.artifacts.commit(ids.read("Artifact", input["artifactID"]))}
+
+    def update_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Change what is said of a version."""
+        artifact = self._artifact(input["artifactID"])
+        given = input.get("aliases")
+        values: dict[str, Any] = {key: input[key] for key in ("description", "metadata") if key in input}
+        if input.get("ttlDurationSeconds") is not None:
+            values["ttl"] = None if input["ttlDurationSeconds"] == ENDLESS else input["ttlDurationSeconds"]
+        self.store.artifacts.update(artifact["id"], values, None if given is None else [alias["alias"] for alias in given])
+        self.store.artifacts.tag(artifact["id"], _tags(input.get("tagsToAdd")), _tags(input.get("tagsToDelete")))
+        return {"artifact": self._artifact(input["artifactID"])}
+
+    def delete_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Remove a version."""
+        artifact = self._artifact(input["artifactID"])
+        self.store.artifacts.delete(artifact["id"], bool(input.get("deleteAliases")))
+        self.store.care.wake()
+        return {"artifact": self._artifact(input["artifactID"])}
+
+    def add_aliases(self, input: dict[str, Any]) -> dict[str, bool]:
+        """Give a version more aliases."""
+        artifact = self._artifact(input["artifactID"])
+        for collection, alias in self._aliased(artifact, input):
+            self.store.artifacts.collections.name(artifact["id"], collection, [alias])
+        return {"success": True}
+
+    def delete_aliases(self, input: dict[str, Any]) -> dict[str, bool]:
+        """Take aliases from a version."""
+        artifact = self._artifact(input["artifactID"])
+        for collection, alias in self._aliased(artifact, input):
+            self.store.artifacts.collections.unname(artifact["id"], collection, [alias])
+        return {"success": True}
+
+    def use_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Note that a run reads an artifact."""
+        entity = self.entity(input)
+        run = self.store.runs.find(entity, input["projectName"], input["runName"])
+        artifact = self._artifact(input["artifactID"])
+        self.store.artifacts.use(there(run, f"run {entity}/{input['projectName']}/{input['runName']}")["id"], artifact["id"])
+        return {"artifact": artifact}
+
+    def link_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Make a version a member of a portfolio."""
+        client, known = input.get("clientID"), self.store.artifacts
+        artifact = known.by_client(client) if client and not input.get("artifactID") else self._artifact(input.get("artifactID") or "")
+        names = [alias["alias"] for alias in input.get("aliases") or ()]
+        if input.get("artifactPortfolioID"):
+            portfolio = there(known.collections.get(ids.read("ArtifactPortfolio", input["artifactPortfolioID"])), "portfolio")
+            project, name = portfolio["project"], portfolio["name"]
+        else:
+            name = there(input.get("artifactPortfolioName") or None, "linkArtifact without a name of the portfolio")
+            project = self.store.runs.make_project(self.entity(input), input.get("projectName") or "uncategorized")["id"]
+        row = known.collections.link(there(artifact, "artifact")["id"], project, name, names)
+        return {"version_index": row["member_version"], "artifact_membership": row}
+
+    def unlink_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Take a version out of a portfolio."""
+        artifact = self._artifact(input["artifactID"])
+        self.store.artifacts.collections.unlink(artifact["id"], ids.read("ArtifactPortfolio", input["artifactPortfolioID"]))
+        return {"artifact_id": input["artifactID"], "success": True}
+
+    def _artifact(self, id: str) -> sqlite3.Row:
+        return there(self.store.artifacts.get(ids.read("Artifact", id)), "artifact")
+
+    def _aliased(self, artifact: sqlite3.Row, input: dict[str, Any]) -> list[tuple[int, str]]:
+        """The collections in which a version has, or gets, aliases, each with one of them."""
+        members = {row["member_of"] for row in self.store.artifacts.collections.memberships(artifact["id"])}
         found = []
-        for name, entry in sorted(entries.items()):
-            birth = entry.get("birthArtifactID")
-            owner = ids.read("Artifact", birth) if isinstance(birth, str) and birth else self._row["id"]
-            rows = store.files.of_artifact(owner, [name]) if not names or name in names else []
-            found += [FileNode(self._context, row) for row in rows]
-        return connect(found, lambda node: node, first, after)
+        for alias in input["aliases"]:
+            row = named(self, self.entity(alias), alias["projectName"], alias["artifactCollectionName"])
+            if row["id"] not in members:
+                raise RefusedError(f"aliases: {artifact['name']} is not linked to {alias['artifactCollectionName']}")
+            found.append((row["id"], alias["alias"]))
+        return found
+
+    def _manifest(self, manifest: int, file: int) -> dict[str, Any]:
+        row = there(self.store.files.get(file), "file")
+        return {"artifact_manifest": {"id": ids.make("ArtifactManifest", manifest), "file": row}}
+
+
+def _tags(given: Any) -> list[str]:
+    return [tag["tagName"] for tag in given or ()]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import mimetypes
 import sqlite3
 
-from gonogo.tracker.api import ids
 from gonogo.tracker.api.context import Context
-from gonogo.tracker.filters import timestamp
+from gonogo.tracker.fields import timestamp
+from gonogo.tracker.store import ids
 
 
 class FileNode:
@@ -22,7 +22,7 @@ class FileNode:
         self.mimetype = mimetypes.guess_type(self.name)[0] or "application/octet-stream"
         self.updated_at = timestamp(row["updated_at"]) if row["updated_at"] is not None else None
         self.md5 = self.digest = row["md5"] or row["expected"]
-        self.storage_path = f"gonogo/{row['id']}"
+        self.storage_path = f"wandb_artifacts/{row['id']}"
         self.upload_headers: list[str] = []
         self.upload_multipart_urls = None  # a file goes up in one piece
 

@@ -1,4 +1,4 @@
-"""The roots of writing: runs, their files, artifacts."""
+"""The roots of writing: projects, runs and their files; artifacts, collections and sweeps are beside."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ import logging
 import sqlite3
 from typing import Any
 
-from gonogo.tracker.api import ids
-from gonogo.tracker.api.artifact import ArtifactNode
-from gonogo.tracker.api.context import Context, connect
-from gonogo.tracker.api.file import FileNode
-from gonogo.tracker.api.query import ProjectNode
-from gonogo.tracker.api.run import RunNode
-from gonogo.tracker.store.artifacts import Draft
+from gonogo.tracker.api.artifact import ArtifactMutations
+from gonogo.tracker.api.collection import CollectionMutations
+from gonogo.tracker.api.context import Base, there
+from gonogo.tracker.api.sweep import SweepMutations
+from gonogo.tracker.store import ids
 from gonogo.tracker.store.runs import RefusedError
 
 log = logging.getLogger("gonogo.tracker")
-# How the client notes in the config that several processes write one run (a field of its telemetry record).
-SHARED_MODE = 67
 # What clients call the columns of a run.
 COLUMNS = {
     "displayName": "display_name",
@@ -32,51 +28,102 @@ COLUMNS = {
     "config": "config",
     "summaryMetrics": "summary",
     "tags": "tags",
+    "createdAt": "created_at",
+    "heartbeatAt": "heartbeat_at",
 }
+UNNAMED = "uncategorized"
+# Which states a client may set, and from which others.
+TRANSITIONS = {"pending": ("running", "failed", "crashed", "preempted"), "failed": ("pending", "running")}
 
 
-class Mutation:
-    """The root of every mutation."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._store = context.store
+class ProjectMutations(Base):
+    """What clients make and change of projects, registries among them."""
 
     def upsert_model(self, input: dict[str, Any]) -> dict[str, Any]:
-        """Make a project, if it is missing."""
-        entity, name = input.get("entityName") or self._context.settings.entity, input.get("name") or ""
-        inserted = self._store.runs.project(entity, name) is None
-        node = ProjectNode(self._context, self._store.runs.make_project(entity, name))
-        return {"project": node, "model": node, "inserted": inserted}
+        """Make a project, if it is missing, and change what is said of it."""
+        entity, name = self.entity(input), input.get("name") or ""
+        inserted = self.store.runs.project(entity, name) is None
+        row = self.store.runs.make_project(entity, name)
+        settings = json.loads(row["settings"])
+        given = {"access": input.get("access"), "allow_all": input.get("allowAllArtifactTypesInRegistry")}
+        types = [kind["name"] for kind in input.get("artifactTypes") or ()]
+        wanted = settings | {key: value for key, value in given.items() if value is not None}
+        wanted |= {"types": sorted({*settings.get("types", ()), *types})} if types else {}
+        changes = {"settings": json.dumps(wanted)} if wanted != settings else {}
+        changes |= {"description": input["description"]} if input.get("description") is not None else {}
+        row = self.store.runs.describe_project(row["id"], changes) if changes else row
+        return {"project": row, "model": row, "inserted": inserted}
+
+    def rename_project(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Give a project another name."""
+        old = self.store.runs.project(self.entity(input), input["oldProjectName"])
+        row = self.store.runs.describe_project(there(old, f"project {input['oldProjectName']}")["id"], {"name": input["newProjectName"]})
+        return {"project": row, "inserted": False}
+
+    def delete_model(self, input: dict[str, Any]) -> dict[str, bool]:
+        """Remove a project with all that it holds."""
+        self.store.deletion.project(ids.read("Project", input["id"]))
+        return {"success": True}
+
+
+class RunMutations(Base):
+    """What clients make and change of runs."""
 
     def upsert_bucket(self, input: dict[str, Any]) -> dict[str, Any]:
         """Make a run or change what is said of it; what is not given stays."""
         values = {COLUMNS[key]: value for key, value in input.items() if key in COLUMNS and value is not None}
-        _refuse_modes(values.get("config"))
         if input.get("id"):
             run, inserted = ids.read("Run", input["id"]), False
-            self._store.runs.update(run, values)
+            found = there(self.store.runs.get(run), "run")
+            self.store.runs.update(run, self._shared(found, values))
         else:
-            entity = input.get("entityName") or self._context.settings.entity
-            project = self._store.runs.make_project(entity, input.get("modelName") or "uncategorized")
-            run, inserted = self._store.runs.upsert(project["id"], input.get("name") or "", values)
-        node = RunNode.find(self._context, run)
-        if node is None:
-            raise RefusedError("run: there is no such one any more")
-        return {"bucket": node, "inserted": inserted}
+            project = self.store.runs.make_project(self.entity(input), input.get("modelName") or UNNAMED)
+            name = input.get("name") or ""
+            forked = self._branch(project["id"], name, values.get("config"))
+            if input.get("sweep"):
+                values["sweep"] = there(self.store.sweeps.find(project["id"], input["sweep"]), f"sweep {input['sweep']}")["id"]
+            known = self.store.runs.find(project["entity"], project["name"], name)
+            values["stop"] = 0  # it was another process that was asked to stop
+            run, inserted = self.store.runs.upsert(project["id"], name, self._shared(known, values))
+            if inserted and forked is not None:
+                self.store.history.fork(forked[0], run, forked[1])
+        return {"bucket": there(self.store.runs.get(run), "run"), "inserted": inserted}
+
+    def rewind_run(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Let a run go on from an earlier step."""
+        if input["metricName"] != "_step":
+            raise RefusedError(f"rewindRun: a run can be rewound to a _step, not to {input['metricName']!r}")
+        run = self._run({**input, "projectName": input.get("projectName") or UNNAMED})
+        self.store.history.rewind(run["id"], int(input["metricValue"]))
+        return {"rewound_run": self.store.runs.get(run["id"])}
 
     def delete_run(self, input: dict[str, Any]) -> dict[str, Any]:
-        """Remove a run."""
-        if input.get("deleteArtifacts"):
-            raise RefusedError("deleteRun: deleteArtifacts is not supported here; artifacts stay")
-        self._store.runs.delete(ids.read("Run", input["id"]))
+        """Remove a run, with the artifacts that it made if they are to go too."""
+        self.store.deletion.run(ids.read("Run", input["id"]), bool(input.get("deleteArtifacts")))
         return {"client_mutation_id": None}
+
+    def stop_run(self, input: dict[str, Any]) -> dict[str, Any]:
+        """Ask a run to stop: its process is told when it next says something."""
+        self.store.runs.update(there(self.store.runs.get(ids.read("Run", input["id"])), "run")["id"], {"stop": 1})
+        return {"client_mutation_id": None, "success": True}
+
+    def update_run_state(self, input: dict[str, Any]) -> dict[str, bool]:
+        """Set the state of a run that no process sets any more."""
+        run = there(self.store.runs.get(ids.read("Run", input["id"])), "run")
+        was, wanted = self.store.runs.state(run), input["state"].lower()
+        if was not in TRANSITIONS.get(wanted, ()):
+            known = "; ".join(f"to {state} from {', '.join(states)}" for state, states in TRANSITIONS.items())
+            raise RefusedError(f"updateRunState: not to {wanted} from {was}, but {known}")
+        if run["sweep"] is not None:
+            raise RefusedError("updateRunState: the state of a run of a sweep is the sweep's to set")
+        self.store.runs.update(run["id"], {"state": wanted})
+        return {"success": True}
 
     def create_run_files(self, input: dict[str, Any]) -> dict[str, Any]:
         """Say where some files of a run may be sent."""
         run = self._run(input)
-        files = [(name, self._store.files.expect(run=run["id"], name=name, md5=None)) for name in input["files"]]
-        uploads = [{"name": name, "upload_url": self._context.links.upload(file)} for name, file in files]
+        files = [(name, self.store.files.expect(run=run["id"], name=name, md5=None)) for name in input["files"]]
+        uploads = [{"name": name, "upload_url": self.context.links.upload(file)} for name, file in files]
         return {"run_id": ids.make("Run", run["id"]), "upload_headers": [], "files": uploads}
 
     def mark_run_files_uploaded(self, input: dict[str, Any]) -> dict[str, bool]:
@@ -86,7 +133,7 @@ class Mutation:
 
     def delete_files(self, input: dict[str, Any]) -> dict[str, bool]:
         """Remove files of runs."""
-        self._store.files.remove([ids.read("File", file) for file in input["files"]])
+        self.store.files.remove([ids.read("File", file) for file in input["files"]])
         return {"success": True}
 
     def notify_scriptable_run_alert(self, input: dict[str, Any]) -> dict[str, bool]:
@@ -95,124 +142,42 @@ class Mutation:
         log.warning("alert of run %s: %s: %s", run["name"], input["title"], input["text"])
         return {"success": True}
 
-    def create_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
-        """Begin a version of an artifact."""
-        project = self._store.runs.make_project(input["entityName"], input["projectName"])
-        names = input.get("artifactCollectionNames") or [input.get("artifactCollectionName")]
-        if len(names) != 1 or not names[0]:
-            raise RefusedError("createArtifact: just one collection is supported here")
-        name = input.get("runName")
-        run = self._store.runs.find(input["entityName"], input["projectName"], name) if name else None
-        draft = Draft(
-            kind=input["artifactTypeName"],
-            name=names[0],
-            digest=input["digest"],
-            run=run["id"] if run else None,
-            aliases=[alias["alias"] for alias in input.get("aliases") or ()],
-            client=input.get("clientID"),
-            description=input.get("description"),
-            metadata=input.get("metadata"),
-            history_step=input.get("historyStep"),
-            reuse=bool(input.get("enableDigestDeduplication")),
-        )
-        return {"artifact": ArtifactNode(self._context, self._store.artifacts.create(project["id"], draft))}
-
-    def create_artifact_manifest(self, input: dict[str, Any]) -> dict[str, Any]:
-        """Begin the manifest of a version and say where it may be sent."""
-        artifact = self._artifact(input["artifactID"])
-        manifest = self._store.artifacts.make_manifest(artifact["id"], input.get("type") or "FULL", input["digest"])
-        file = self._store.files.expect(manifest=manifest, name=input["name"], md5=None)
-        return self._manifest(manifest, file)
-
-    def update_artifact_manifest(self, input: dict[str, Any]) -> dict[str, Any]:
-        """Change the digest of a manifest and say where it may be sent."""
-        row = self._store.artifacts.update_manifest(ids.read("ArtifactManifest", input["artifactManifestID"]), input.get("digest"))
-        if row is None:
-            raise RefusedError("updateArtifactManifest: there is no such manifest")
-        file = self._store.files.expect(manifest=row["id"], name="wandb_manifest.json", md5=None)
-        return self._manifest(row["id"], file)
-
-    def create_artifact_files(self, input: dict[str, Any]) -> dict[str, Any]:
-        """Say where some files of artifacts may be sent."""
-        nodes = []
-        for asked in input["artifactFiles"]:
-            artifact = self._artifact(asked["artifactID"])
-            file = self._store.files.get(self._store.files.expect(artifact=artifact["id"], name=asked["name"], md5=asked["md5"]))
-            nodes.append(FileNode(self._context, _there(file, "file")))
-        return {"files": connect(nodes, lambda node: node)}
-
-    def commit_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
-        """Make a version visible."""
-        row = self._store.artifacts.commit(ids.read("Artifact", input["artifactID"]))
-        return {"artifact": ArtifactNode(self._context, row)}
-
-    def update_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
-        """Change what is said of a version."""
-        if input.get("tagsToAdd") or input.get("tagsToDelete"):
-            raise RefusedError("updateArtifact: tags are not supported here")
-        artifact = self._artifact(input["artifactID"])
-        aliases = input.get("aliases")
-        values: dict[str, Any] = {key: input[key] for key in ("description", "metadata") if key in input}
-        self._store.artifacts.update(artifact["id"], values, None if aliases is None else [alias["alias"] for alias in aliases])
-        return {"artifact": ArtifactNode(self._context, self._artifact(input["artifactID"]))}
-
-    def delete_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
-        """Remove a version."""
-        artifact = self._artifact(input["artifactID"])
-        self._store.artifacts.delete(artifact["id"], input["artifactID"], bool(input.get("deleteAliases")))
-        return {"artifact": ArtifactNode(self._context, self._artifact(input["artifactID"]))}
-
-    def add_aliases(self, input: dict[str, Any]) -> dict[str, bool]:
-        """Give a version more aliases."""
-        artifact, names = self._aliased(input)
-        self._store.artifacts.add_aliases(artifact["id"], names)
-        return {"success": True}
-
-    def delete_aliases(self, input: dict[str, Any]) -> dict[str, bool]:
-        """Take aliases from a version."""
-        artifact, names = self._aliased(input)
-        self._store.artifacts.delete_aliases(artifact["id"], names)
-        return {"success": True}
-
-    def use_artifact(self, input: dict[str, Any]) -> dict[str, Any]:
-        """Note that a run reads an artifact."""
-        run, artifact = self._run(input), self._artifact(input["artifactID"])
-        self._store.artifacts.use(run["id"], artifact["id"])
-        return {"artifact": ArtifactNode(self._context, artifact)}
-
     def _run(self, input: dict[str, Any]) -> sqlite3.Row:
-        found = self._store.runs.find(input["entityName"], input["projectName"], input["runName"])
-        return _there(found, f"run {input['entityName']}/{input['projectName']}/{input['runName']}")
+        entity = self.entity(input)
+        found = self.store.runs.find(entity, input["projectName"], input["runName"])
+        return there(found, f"run {entity}/{input['projectName']}/{input['runName']}")
 
-    def _artifact(self, id: str) -> sqlite3.Row:
-        return _there(self._store.artifacts.get(ids.read("Artifact", id)), "artifact")
+    def _shared(self, run: sqlite3.Row | None, values: dict[str, Any]) -> dict[str, Any]:
+        """What is changed of a run that several processes share: each of them knows only its own part of the config."""
+        if self.context.shared_by is None or run is None:
+            return values
+        row = self.store.runs.get(run["id"], "config, state")
+        if row is not None and "config" in values:
+            values["config"] = json.dumps(_merged(json.loads(row["config"]), json.loads(values["config"])))
+        if row is not None and row["state"] in ("finished", "failed", "crashed"):
+            values["state"] = "running"
+        return values
 
-    def _aliased(self, input: dict[str, Any]) -> tuple[sqlite3.Row, list[str]]:
-        artifact = self._artifact(input["artifactID"])
-        for alias in input["aliases"]:
-            if alias["artifactCollectionName"] != artifact["name"]:
-                raise RefusedError(f"aliases: {artifact['name']} is not linked to {alias['artifactCollectionName']}")
-        return artifact, [alias["alias"] for alias in input["aliases"]]
-
-    def _manifest(self, manifest: int, file: int) -> dict[str, Any]:
-        node = FileNode(self._context, _there(self._store.files.get(file), "file"))
-        return {"artifact_manifest": {"id": ids.make("ArtifactManifest", manifest), "file": node}}
-
-
-def _refuse_modes(config: str | None) -> None:
-    """Say no to modes in which the client leaves to the server what this one doesn't do: rows would be missing, and nobody would know."""
-    try:
-        noted = json.loads(config or "{}")["_wandb"]["value"]
-        forked, shared = "branch_point" in noted, SHARED_MODE in noted["t"]["3"]
-    except (ValueError, RecursionError, LookupError, TypeError):
-        return  # not from a run that begins
-    if forked:
-        raise RefusedError("run: fork_from is not supported here; begin a run of its own")
-    if shared:
-        raise RefusedError("run: mode='shared' is not supported here; let every process log a run of its own, in one group")
+    def _branch(self, project: int, name: str, config: str | None) -> tuple[int, int] | None:
+        """The run, and its last step, of which a new run takes over the beginning: what a client notes that was told `fork_from`."""
+        try:
+            point = json.loads(config or "{}")["_wandb"]["value"]["branch_point"]
+            source, step = str(point["run_id"]), int(point["step"])
+        except (ValueError, RecursionError, LookupError, TypeError):
+            return None
+        if source == name:  # it was rewound
+            return None
+        of = self.store.runs.project_of(project)
+        run = self.store.runs.find(of["entity"], of["name"], source)
+        return there(run, f"run {source}, of which {name} is to be a fork")["id"], step
 
 
-def _there(row: sqlite3.Row | None, what: str) -> sqlite3.Row:
-    if row is None:
-        raise RefusedError(f"{what}: there is no such one")
-    return row
+class Mutation(ProjectMutations, RunMutations, ArtifactMutations, CollectionMutations, SweepMutations):
+    """The root of every mutation."""
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """Two objects as one, with the entries of both at every level."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return other
+    return {**one, **{key: _merged(one[key], value) if key in one else value for key, value in other.items()}}

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import sqlite3
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gonogo.tracker.api import ids
-from gonogo.tracker.api.artifact import ArtifactNode
-from gonogo.tracker.api.context import Context, connect
-from gonogo.tracker.api.file import FileNode
+from gonogo.tracker.api.context import LIMIT_OF_ROWS, Context, connect
+from gonogo.tracker.api.people import viewer
 from gonogo.tracker.console import read_line
-from gonogo.tracker.filters import timestamp
-from gonogo.tracker.store.history import LAST_STEP, finite
+from gonogo.tracker.environment import started_with
+from gonogo.tracker.fields import timestamp
+from gonogo.tracker.store import ids
+from gonogo.tracker.store.history import finite
+from gonogo.tracker.store.intake import LAST_STEP, kind
 from gonogo.tracker.store.runs import RefusedError
 
 DEFAULT_SAMPLES = 500
-LIMIT_OF_ROWS = 1_000_000
 DEFAULT_LINES = 1000
 EVENTS, CONSOLE = "wandb-events.jsonl", "output.log"
 
@@ -32,31 +34,49 @@ class RunNode:
         self.project_id = row["project"]
         self.name = row["name"]
         self.display_name = row["display_name"] or row["name"]
-        self.sweep_name = None
         self.state = context.store.runs.state(row)
         self.group, self.job_type, self.commit, self.host = row["run_group"], row["job_type"], row["commit_hash"], row["host"]
         self.read_only = False
         self.created_at, self.heartbeat_at = timestamp(row["created_at"]), timestamp(row["heartbeat_at"])
         self.description, self.notes = row["description"], row["notes"]
         self.tags = json.loads(row["tags"])
-        self.history_line_count = row["rows"]
+        # Of all lines that ever came, hidden ones too: a process that begins numbers its own from there on, and so differs from the others.
+        self.history_line_count = row["lines"]
+        self.exitcode = row["exit_code"]
+        self.running = self.state == "running"
+        self.failed = self.state in ("failed", "crashed")
 
-    @classmethod
-    def find(cls, context: Context, run: int) -> RunNode | None:
-        """The run with a number, or nothing."""
-        row = context.store.runs.get(run)
-        return cls(context, row) if row else None
+    def sweep_name(self) -> str | None:
+        """The sweep that it belongs to, or nothing."""
+        sweep = self._context.store.sweeps.get(self._row["sweep"]) if self._row["sweep"] is not None else None
+        return sweep["name"] if sweep else None
 
-    def project(self) -> Any:
+    def stopped(self) -> bool:
+        """Whether somebody asked it to stop."""
+        row = self._context.store.runs.get(self._number, "stop")
+        return bool(row and row["stop"])
+
+    should_stop = stopped
+
+    def run_info(self) -> dict[str, Any]:
+        """What the client noted about the process when the run last started."""
+        started = started_with(json.loads(self._text("config")))
+        noted = started.get("git")
+        git: dict[str, Any] = noted if isinstance(noted, dict) else {}
+        known = {name: started.get(name) for name in ("os", "python", "colab", "executable", "cpu_count", "gpu_count", "gpu")}
+        return known | {
+            "program": self._row["program"] or started.get("program"),
+            "args": started.get("args") or [],
+            "code_saved": "codePath" in started,
+            "git": {"remote": git.get("remoteUrl") or git.get("remote"), "commit": git.get("commit") or self.commit},
+        }
+
+    def project(self) -> sqlite3.Row:
         """The project that it is in."""
-        from gonogo.tracker.api.query import ProjectNode  # the two know each other
-
-        return ProjectNode(self._context, self._context.store.runs.project_of(self.project_id))
+        return self._context.store.runs.project_of(self.project_id)
 
     def user(self) -> dict[str, Any]:
         """Whose it is."""
-        from gonogo.tracker.api.query import viewer  # the two know each other
-
         return viewer(self._context)
 
     def config(self) -> str:
@@ -101,18 +121,21 @@ class RunNode:
         """What was logged: every key with the kind and number of its values, and the greatest step."""
         history = self._context.store.history
         last = history.last(self._number)
-        keys = {
-            row["name"]: {"typeCounts": [{"type": row["kind"], "count": row["rows"]}], "monotonic": False, "previousValue": None}
-            for row in history.metrics(self._number)
-        }
+        keys = {}
+        for row in history.metrics(self._number):
+            value = json.loads(row["last"] or "null")
+            for path, each in _leaves(row["name"], value):
+                about = {"type": row["kind"] if each is value else kind(each), "count": row["rows"]}
+                previous = finite(each) if isinstance(each, int | float | str) else None
+                keys[path] = {"typeCounts": [about], "monotonic": False, "previousValue": previous}
         return {"sets": [], "keys": keys, "lastStep": last[0] if last else -1}
 
-    def history(self, samples: int | None = None, min_step: int | None = None, max_step: int | None = None) -> list[str]:
+    def history(self, samples: int | None = None, min_step: int | None = None, max_step: int | None = None) -> Sequence[str]:
         """Rows as JSON texts: with steps, the page of them from `minStep` up to but not including `maxStep`; else a sample of all."""
         history, count = self._context.store.history, _count(samples)
         if min_step is None and max_step is None:
-            return history.sample(self._number, count)
-        return history.page(self._number, min_step or 0, LAST_STEP if max_step is None else max_step, count)
+            return self._context.give(history.sample(self._number, count))
+        return self._context.give(history.page(self._number, min_step or 0, LAST_STEP if max_step is None else max_step, count))
 
     def events(self, samples: int | None = None) -> list[str]:
         """System metrics as JSON texts."""
@@ -149,18 +172,17 @@ class RunNode:
         self, names: list[str] | None = None, pattern: str | None = None, after: str | None = None, first: int | None = None
     ) -> dict[str, Any]:
         """Its files: all, those with some names, or those that fit a pattern with % for anything."""
-        rows = self._context.store.files.of_run(self._number, names or (), pattern)
-        return connect(rows, lambda row: FileNode(self._context, row), first, after)
+        asked = [each for name in names or () for each in (name, posixpath.normpath(name))]  # ./name is what uploads call name
+        rows = self._context.store.files.of_run(self._number, asked, pattern)
+        return connect(rows, first, after)
 
     def output_artifacts(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
         """The artifacts that it made."""
-        rows = self._context.store.artifacts.logged_by(self._number)
-        return connect(rows, lambda row: ArtifactNode(self._context, row), first, after)
+        return connect(self._context.store.artifacts.logged_by(self._number), first, after)
 
     def input_artifacts(self, after: str | None = None, first: int | None = None) -> dict[str, Any]:
         """The artifacts that it read."""
-        rows = self._context.store.artifacts.used_by(self._number)
-        return connect(rows, lambda row: ArtifactNode(self._context, row), first, after)
+        return connect(self._context.store.artifacts.used_by(self._number), first, after)
 
     def _text(self, column: str) -> str:
         row = self._context.store.runs.get(self._number, column)
@@ -174,15 +196,29 @@ class RunNode:
     def _sampled(self, spec: str) -> list[dict[str, Any]]:
         try:
             asked = json.loads(spec)
-            keys, first, last = asked.get("keys"), asked.get("minStep", -LAST_STEP), asked.get("maxStep", LAST_STEP)
+            keys, first, last = asked.get("keys", []), asked.get("minStep", -LAST_STEP), asked.get("maxStep", LAST_STEP)
             count = asked.get("samples", DEFAULT_SAMPLES)
         except (ValueError, RecursionError, AttributeError) as error:
             raise RefusedError(f"sampledHistory: the spec is not a JSON object: {spec[:80]}") from error
         whole = all(isinstance(number, int) for number in (first, last, count))
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys) or not whole:
             raise RefusedError(f"sampledHistory: keys must be texts, steps and samples whole numbers: {spec[:80]}")
-        rows = self._context.store.history.sample_keys(self._number, keys, max(first, -LAST_STEP), min(last, LAST_STEP), _count(count))
-        return [finite(row) for row in rows]
+        if not keys:
+            return []  # the client asks so for the runs of a sweep, and reads nothing of it
+        if self._context.is_older_reader and "maxStep" in asked:
+            last -= 1  # it asks for pages from `minStep` up to but not including `maxStep`, and would get the rows in between twice
+        least, greatest = (max(-LAST_STEP, min(LAST_STEP, step)) for step in (first, last))
+        rows = self._context.store.history.sample_keys(self._number, keys, least, greatest, _count(count))
+        return [finite(row) for row in self._context.give(rows)]
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The values in an object, each with its path; one that is no object, or media, is its own."""
+    if isinstance(value, dict) and value and "_type" not in value:
+        for key, item in value.items():
+            yield from _leaves(f"{path}.{key}", item)
+    else:
+        yield path, value
 
 
 def _count(asked: int | None) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -17,13 +18,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gonogo.tracker.pages import assets
+from gonogo.tracker.pages.actions import Actions
 from gonogo.tracker.pages.data import Data
 from gonogo.tracker.pages.login import Login
 from gonogo.tracker.pages.render import page
 from gonogo.tracker.pages.views import Views
-
-if TYPE_CHECKING:
-    from gonogo.tracker.app import Service
+from gonogo.tracker.service import Service
 
 log = logging.getLogger("gonogo.tracker")
 HEADERS = {
@@ -39,6 +39,7 @@ HEADERS = {
 }
 TITLES = {
     400: "This can't be read",
+    403: "This is not for you",
     404: "Nothing is here",
     405: "This can't be asked for in this way",
     500: "Something went wrong in the tracker",
@@ -47,7 +48,7 @@ TITLES = {
 
 def pages(service: Service) -> Starlette:
     """The application behind `/`."""
-    login, views, data = Login(service.credentials), Views(service), Data(service)
+    login, views, data, actions = Login(service), Views(service), Data(service), Actions(service)
     return Starlette(
         routes=[
             Route("/login", login.form, methods=["GET"]),
@@ -56,12 +57,26 @@ def pages(service: Service) -> Starlette:
             Route("/static/{version}/{name}", assets.static, methods=["GET"]),
             Route("/data/metrics", data.metrics, methods=["GET"]),
             Route("/data/curves", data.curves, methods=["GET"]),
+            Route("/data/histograms", data.histograms, methods=["GET"]),
+            Route("/data/pictures", data.pictures, methods=["GET"]),
+            Route("/data/points", data.points, methods=["GET"]),
+            Route("/data/export", data.export, methods=["GET"]),
             Route("/data/console", data.console, methods=["GET"]),
             Route("/data/image", data.image, methods=["GET"]),
             Route("/data/file", data.file, methods=["GET"]),
+            Route("/do/rename-run", actions.rename_run, methods=["POST"]),
+            Route("/do/stop-run", actions.stop_run, methods=["POST"]),
+            Route("/do/delete-runs", actions.delete_runs, methods=["POST"]),
+            Route("/do/rename-project", actions.rename_project, methods=["POST"]),
+            Route("/do/delete-project", actions.delete_project, methods=["POST"]),
+            Route("/do/delete-artifact", actions.delete_artifact, methods=["POST"]),
             Route("/", views.projects, methods=["GET"]),
             Route("/{entity}/{project}", views.runs, methods=["GET"]),
             Route("/{entity}/{project}/compare", views.compare, methods=["GET"]),
+            Route("/{entity}/{project}/plots", views.plots, methods=["GET"]),
+            Route("/{entity}/{project}/sweeps/{sweep}", views.sweep, methods=["GET"]),
+            Route("/{entity}/{project}/verdicts", views.verdicts, methods=["GET"]),
+            Route("/{entity}/{project}/verdicts/{verdict:int}", views.verdict, methods=["GET"]),
             Route("/{entity}/{project}/runs/{run:path}", views.run, methods=["GET"]),
         ],
         middleware=[
@@ -108,7 +123,7 @@ class _Guard:
             return
         request = Request(scope)
         path = request.url.path
-        if path == "/login" or path.startswith("/static/") or self._login.knows(request):
+        if path == "/login" or path.startswith("/static/") or await run_in_threadpool(self._login.knows, request):
             await self._app(scope, receive, send)
             return
         answer: Response

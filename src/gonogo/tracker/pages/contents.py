@@ -23,7 +23,6 @@ LIMIT_OF_LINES = 4000
 CONSOLE = "output.log"
 _COLOURS = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
 _CONFUSION = ("Actual", "Predicted", "nPredictions")
-PICTURES = ("image-file", "images/separated", "images")
 TABLES = "media/table/"
 # What the client adds to the name of a metric: the step and a part of the digest.
 _LOGGED = re.compile(r"_\d+_[0-9a-f]+\.table\.json$")
@@ -118,14 +117,6 @@ def _media(value: dict[str, Any]) -> str:
     return kind
 
 
-def started_with(config: dict[str, Any]) -> dict[str, Any]:
-    """What the client noted about the process when the run last started."""
-    noted = unwrapped(config.get("_wandb", {}))
-    starts = noted.get("e") if isinstance(noted, dict) else None
-    entries = [entry for entry in starts.values() if isinstance(entry, dict)] if isinstance(starts, dict) else []
-    return max(entries, key=lambda entry: str(entry.get("startedAt")), default={})
-
-
 def command(program: str | None, started: dict[str, Any]) -> str:
     """The program of a run with its arguments."""
     arguments = started.get("args")
@@ -162,8 +153,16 @@ def _peek(store: Store, file: sqlite3.Row) -> bool:
         return False
 
 
-def table(store: Store, file: sqlite3.Row, page: int) -> Table:
-    """One page of a table."""
+def table(store: Store, file: sqlite3.Row, page: int, order: str = "", text: str = "") -> Table:
+    """One page of a table.
+
+    Args:
+        store: Where it is.
+        file: The file that it is in.
+        page: Number of the page, from 1 on.
+        order: Number of the column to sort by, with `-` for downward; empty: as it was logged.
+        text: What a row must hold in one of its cells, whatever the case; empty: anything.
+    """
     name = file["name"]
     if (file["size"] or 0) > LIMIT_OF_TABLES:
         return Table(name, problem="The table is too large to be shown here: download it.")
@@ -176,11 +175,46 @@ def table(store: Store, file: sqlite3.Row, page: int) -> Table:
     if not isinstance(columns, list):
         return Table(name, problem="The table has no columns.")
     headings = [text_of(column) for column in columns]
+    matrix = confusion(headings, rows)
+    if text:
+        rows = [row for row in rows if any(text.lower() in _cell(cell).lower() for cell in row)]
+    place = order.removeprefix("-")
+    if place.isascii() and place.isdecimal() and int(place[:6]) < len(headings):
+        rows = sorted_rows(rows, int(place), order.startswith("-"))
     per_page = max(1, min(100, CELLS_PER_PAGE // max(1, len(columns))))
     pages = max(1, -(-len(rows) // per_page))
     page = min(max(1, page), pages)
     shown = [[_cell(cell) for cell in row] for row in rows[(page - 1) * per_page : page * per_page]]
-    return Table(name, headings, shown, len(rows), page, pages, confusion(headings, rows))
+    return Table(name, headings, shown, len(rows), page, pages, matrix)
+
+
+def sorted_rows(rows: Sequence[list[Any]], place: int, down: bool) -> list[list[Any]]:
+    """Rows sorted by a column: numbers, then texts, and those without a value last, whichever the direction."""
+    having: list[tuple[tuple[int, Any], list[Any]]] = []
+    lacking: list[list[Any]] = []
+    for row in rows:
+        cell = row[place] if place < len(row) else None
+        if isinstance(cell, int | float) and cell == cell:
+            having.append(((0, cell), row))
+        elif cell is None or isinstance(cell, float):
+            lacking.append(row)
+        else:
+            having.append(((1, _cell(cell)), row))
+    having.sort(key=lambda pair: pair[0], reverse=down)
+    return [row for _, row in having] + lacking
+
+
+def findings(verdict: dict[str, Any]) -> list[dict[str, str]]:
+    """The findings of a verdict, as texts, the blocking ones first."""
+    found = []
+    for each in verdict.get("findings", []) if isinstance(verdict.get("findings"), list) else []:
+        if isinstance(each, dict):
+            texts = {key: text_of(each.get(key) or "", 2000) for key in ("rule", "severity", "certainty", "message", "action")}
+            place = each.get("location")
+            where = place if isinstance(place, dict) else {}
+            found.append(texts | {"path": text_of(where.get("path") or ""), "line": text_of(where.get("line") or "")})
+    ranks = {"error": 0, "warning": 1}
+    return sorted(found, key=lambda one: ranks.get(one["severity"], 2))[:LIMIT_OF_ROWS]
 
 
 def _cell(cell: Any) -> str:
@@ -207,20 +241,6 @@ def confusion(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str
         return None
     names = [*labels]
     return {"labels": names, "counts": [[counts.get((actual, predicted), 0) for predicted in names] for actual in names]}
-
-
-def pictures(summary: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The pictures that a summary names: by metric, names of files with captions."""
-    found = []
-    for key, value in sorted(summary.items()):
-        if not isinstance(value, dict) or value.get("_type") not in PICTURES:
-            continue
-        names = value.get("filenames") if value["_type"] != "image-file" else [value.get("path")]
-        captions = value.get("captions") if value["_type"] != "image-file" else [value.get("caption")]
-        texts = captions if isinstance(captions, list) else []
-        files = [name.encode(errors="replace").decode() for name in names if isinstance(name, str)] if isinstance(names, list) else []
-        found.append((key, [(name, text_of(texts[at] or "") if at < len(texts) else "") for at, name in enumerate(files[:100])]))
-    return found
 
 
 def console(store: Store, run: int, before: int | None, after: int | None, limit: int) -> list[dict[str, Any]]:

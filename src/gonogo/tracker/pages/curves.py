@@ -7,7 +7,6 @@ searched for, and the others are looked up in the rows where it was found.
 
 from __future__ import annotations
 
-import json
 import math
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 from gonogo.tracker.pages.listing import parsed
 from gonogo.tracker.store import Store
-from gonogo.tracker.store.history import MISSING, evenly, lookup
+from gonogo.tracker.store.history import MISSING, Place, evenly, lookup
 
 POINTS = 1000
 SYSTEM = "system/"
@@ -26,7 +25,7 @@ LIMIT_OF_SEARCHED = 20
 DEEPEST = 6
 TIMES = ("_step", "_runtime", "_timestamp")
 
-Rows = dict[int, dict[str, Any]]
+Rows = dict[Place, dict[str, Any]]
 
 
 class Curves:
@@ -59,21 +58,21 @@ class Curves:
         What is not a number is None: it is a gap in the curve.
         """
         names = [*dict.fromkeys(names)]
-        grids: dict[tuple[int, ...], dict[str, Any]] = {}
+        grids: dict[tuple[Place, ...], dict[str, Any]] = {}
         for steps, together in self._groups([name for name in names if not name.startswith(SYSTEM)], count):
             rows = self._rows(steps)
             for name in together:
                 _add(grids, rows, name)
         system = [name for name in names if name.startswith(SYSTEM)]
-        beside: dict[tuple[int, ...], dict[str, Any]] = {}
+        beside: dict[tuple[Place, ...], dict[str, Any]] = {}
         if system:
             events = self._events(count)
             for name in system:
                 _add(beside, events, name, name.removeprefix(SYSTEM))
         return [*grids.values(), *beside.values()]
 
-    def _groups(self, names: Sequence[str], count: int) -> Iterable[tuple[Sequence[int], list[str]]]:
-        """Metrics that are sampled at the same steps."""
+    def _groups(self, names: Sequence[str], count: int) -> Iterable[tuple[Sequence[Place], list[str]]]:
+        """Metrics that are sampled at the same rows."""
         (total,) = self._connection.execute("SELECT rows FROM run WHERE id = ?", (self._run,)).fetchone() or (0,)
         logged = {row["name"]: row["rows"] for row in self._store.history.metrics(self._run)}
         alike: dict[int, list[str]] = {}
@@ -83,38 +82,27 @@ class Curves:
                 alike.setdefault(logged[head], []).append(name)
         for rows, together in alike.items():
             if rows >= total:
-                yield evenly(self._store.history.steps(self._run), count), together
+                yield evenly(self._store.history.places(self._run), count), together
                 continue
             while together:
-                steps = evenly(self._steps_with(str(_head(together[0], logged))), count)
-                found = self._rows(steps)
+                head = str(_head(together[0], logged))
+                places = evenly(self._store.history.places_with(self._run, [head]), count)
+                found = self._rows(places)
                 fitting = [
                     name for name in together[1:] if sum(lookup(row, name) is not MISSING for row in found.values()) >= 0.9 * len(found)
                 ]
-                yield steps, [together[0], *fitting]
+                yield places, [together[0], *fitting]
                 together = [name for name in together[1:] if name not in fitting]
 
-    def _steps_with(self, key: str) -> list[int]:
-        # Searching the text is much quicker than parsing it. It may find rows that only look so; these are left out later.
-        marks = {_key(key, ascii_only) for ascii_only in (True, False)} | {_escaped(_key(key, False))}
-        where = " OR ".join("instr(line, ?)" for _ in marks)
-        query = f"SELECT step FROM history WHERE run = ? AND ({where}) ORDER BY step"
-        return [step for (step,) in self._connection.execute(query, (self._run, *marks))]
-
-    def _rows(self, steps: Sequence[int]) -> Rows:
-        query = "SELECT line FROM history WHERE run = ? AND step = ?"
-        found: Rows = {}
-        for step in steps:
-            if step not in self._parsed:
-                row = self._connection.execute(query, (self._run, step)).fetchone()
-                self._parsed[step] = parsed(row[0]) if row else {}
-            found[step] = self._parsed[step]
-        return found
+    def _rows(self, places: Sequence[Place]) -> Rows:
+        lacking = [place for place in places if place not in self._parsed]
+        self._parsed.update(self._store.history.rows_at(self._run, lacking))
+        return {place: self._parsed.get(place, {}) for place in places}
 
     def _inside(self, name: str) -> list[str]:
         """Paths of the numbers in an object that was logged under a name, from the last rows that hold it."""
         found: dict[str, None] = {}
-        for row in self._rows(evenly(self._steps_with(name), 3)).values():
+        for row in self._rows(evenly(self._store.history.places_with(self._run, [name]), 3)).values():
             _numbers(row.get(name), name, found, DEEPEST)
         return [*found]
 
@@ -130,18 +118,18 @@ class Curves:
         gap = max(1, -(-last // max(1, count)))
         found: Rows = {}
         for number, line in self._connection.execute(query, (self._run, EVENTS, gap, last, count + 1)):
-            found[number] = parsed(line)
+            found[number, 0] = parsed(line)
         return found
 
 
-def _add(grids: dict[tuple[int, ...], dict[str, Any]], rows: Rows, name: str, key: str | None = None) -> None:
+def _add(grids: dict[tuple[Place, ...], dict[str, Any]], rows: Rows, name: str, key: str | None = None) -> None:
     """Put a curve on the grid of the rows that have it, which is made when missing."""
-    points = {step: value for step, row in rows.items() if (value := lookup(row, key or name)) is not MISSING}
+    points = {place: value for place, row in rows.items() if (value := lookup(row, key or name)) is not MISSING}
     mark = (*points,)
     if not mark:
         return
     if mark not in grids:
-        chosen = [(step, rows[step]) for step in mark]
+        chosen = [(step, rows[step, attempt]) for step, attempt in mark]
         times = {time: [_value(row.get(time)) for _, row in chosen] for time in TIMES}
         steps = [step if time is None else time for (step, _), time in zip(chosen, times["_step"], strict=True)]
         runtime = [None if time is None else round(time, 2) for time in times["_runtime"]]
@@ -169,12 +157,3 @@ def _head(name: str, logged: dict[str, int]) -> str | None:
     parts = name.split(".")
     heads = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
     return next((head for head in heads if head in logged), None)
-
-
-def _key(key: str, ascii_only: bool) -> str:
-    return f"{json.dumps(key, ensure_ascii=ascii_only)}:".encode("utf-8", "replace").decode()
-
-
-def _escaped(text: str) -> str:
-    """As Go writes JSON, in which the client's core is written."""
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gonogo.tracker import filters
+from gonogo.tracker.fields import Document
 from gonogo.tracker.pages import query
 from gonogo.tracker.store import Store
+from gonogo.tracker.store.intake import NUMBERS
 
 PER_PAGE = 100
 # Longer texts of config or summary are left out of the table; the page of the run shows them.
@@ -55,6 +57,7 @@ class Record:
         self.name: str = row["name"]
         self.label: str = row["display_name"] or row["name"]
         self.group: str | None = row["run_group"]
+        self.sweep: str | None = row["sweep_name"]
         self.tags: list[str] = [str(tag) for tag in json.loads(row["tags"])]
         self.step: int | None = row["last_step"]
         self.created: float = row["created_at"]
@@ -121,16 +124,32 @@ class Tables:
         Raises:
             RefusedError: The filter can't be read.
         """
-        test, _ = filters.parse(json.dumps(query.mongo(text)))
-        everything = [*self._records(project)]
-        found = [record for record in everything if test(filters.Document(record.row, record.state, self._entity))]
+        found = self.fitting(project, text)
         choices, default = _columns(found)
         by_key = {column.key: column for column in choices}
         columns = [by_key[key] for key in chosen if key in by_key] if chosen else default
         pages = max(1, -(-len(found) // PER_PAGE))
         page = min(max(1, page), pages)
         shown = ordered(found, sort)[(page - 1) * PER_PAGE : page * PER_PAGE]
-        return Listing(shown, len(found), len(everything), page, pages, columns, choices[:LIMIT_OF_CHOICES])
+        return Listing(shown, len(found), self._store.runs.count(project), page, pages, columns, choices[:LIMIT_OF_CHOICES])
+
+    def fitting(self, project: int, text: str) -> list[Record]:
+        """The runs of a project that fit what stands in the filter box.
+
+        Raises:
+            RefusedError: The filter can't be read.
+        """
+        test, _ = filters.parse(json.dumps(query.mongo(text)))
+        return [
+            record
+            for record in self._records(project)
+            if test(Document(record.row, state=record.state, username=self._entity, sweep_name=record.sweep))
+        ]
+
+    def columns(self, project: int, text: str) -> tuple[list[Column], list[Column]]:
+        """The columns of config and summary that runs which fit a filter could have, and those among them that tell most."""
+        choices, default = _columns(self.fitting(project, text))
+        return [*dict.fromkeys([*default, *choices])][:LIMIT_OF_CHOICES], default
 
     def _records(self, project: int) -> Iterator[Record]:
         texts = ", ".join(
@@ -138,7 +157,9 @@ class Tables:
         )
         columns = (
             "id, name, display_name, description, notes, run_group, job_type, host, program, commit_hash, tags, state, exit_code, "
-            f"created_at, heartbeat_at, (SELECT MAX(step) FROM history WHERE run = run.id) AS last_step, {texts}"
+            "created_at, heartbeat_at, "
+            "(SELECT name FROM sweep WHERE sweep.id = run.sweep) AS sweep_name, "
+            f"(SELECT step FROM history WHERE run = run.id AND NOT hidden ORDER BY step DESC LIMIT 1) AS last_step, {texts}"
         )
         for row in self._store.runs.scan(project, "id", columns):
             config, summary = (self._leaves(row["id"], column, row[column]) for column in ("config", "summary"))
@@ -222,10 +243,6 @@ def _walk(value: Any, path: str, found: Leaves, depth: int) -> None:
         found[path] = json.dumps(value)[:200]
     else:
         found[path] = NUMBERS.get(value, value[:200]) if isinstance(value, str) else value
-
-
-# How the client writes numbers that JSON can't.
-NUMBERS = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
 
 
 def _columns(records: Sequence[Record]) -> tuple[list[Column], list[Column]]:

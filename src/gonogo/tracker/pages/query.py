@@ -24,6 +24,7 @@ _FIELDS = {
     "tag": ("tags",),
     "tags": ("tags",),
     "group": ("group",),
+    "sweep": ("sweep",),
     "job": ("job_type",),
     "job_type": ("job_type",),
     "host": ("host",),

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from gonogo.tracker.pages import contents, listing
+from gonogo.tracker.environment import started_with
+from gonogo.tracker.pages import contents, listing, logged
 from gonogo.tracker.pages.render import address, number, page
+from gonogo.tracker.service import Service
 from gonogo.tracker.store.runs import LIGHT, RefusedError
-
-if TYPE_CHECKING:
-    from gonogo.tracker.app import Service
 
 TABS = {
     "charts": "Charts",
@@ -34,6 +33,10 @@ LIMIT_OF_DIFFERENCES = 1000
 LINES_AT_FIRST = 500
 FILES_PER_PAGE = 500
 ENTRIES_SHOWN = 200
+GROUPED = 40
+AXES = 8
+# Columns of every run that can be plotted, too.
+PLOTTED = [column for column in listing.FIXED if column.key in ("created", "duration", "step", "state", "group")]
 
 
 class Views:
@@ -77,7 +80,62 @@ class Views:
             shown={column.key for column in table.columns},
             live=any(record.state == "running" for record in table.records),
             base=str(request.base_url).rstrip("/"),
+            verdicts=len(self._store.verdicts.of_project(project["id"])),
+            groups={record.name: _groups(record, table.choices) for record in table.records},
             script=_script(entity, project["name"], []),
+        )
+
+    def sweep(self, request: Request) -> Response:
+        """Lead to the runs of a sweep."""
+        entity, project = self._project(request)
+        filter_of = urlencode({"q": f'sweep:"{request.path_params["sweep"]}"'})
+        return RedirectResponse(f"{address(entity, project['name'])}?{filter_of}", 303)
+
+    def plots(self, request: Request) -> Response:
+        """Runs as points and as lines across their values."""
+        entity, project = self._project(request)
+        asked = request.query_params
+        text, problem = asked.get("q", ""), None
+        try:
+            columns, default = self._tables.columns(project["id"], text)
+        except RefusedError as error:
+            problem, columns, default = str(error), [], []
+        return page(
+            "plots.html",
+            400 if problem else 200,
+            entity=entity,
+            project=project["name"],
+            text=text,
+            problem=problem,
+            columns=[*columns, *PLOTTED],
+            axes={column.key for column in default[:AXES]},
+            script=_script(entity, project["name"], []) | {"query": text},
+        )
+
+    def verdicts(self, request: Request) -> Response:
+        """The verdicts on a project's code."""
+        entity, project = self._project(request)
+        known = self._store.verdicts
+        rows = [{"row": row, "runs": known.runs(row["id"])} for row in known.of_project(project["id"])]
+        return page("verdicts.html", entity=entity, project=project["name"], verdicts=rows)
+
+    def verdict(self, request: Request) -> Response:
+        """One verdict, with links to the runs that it is about."""
+        entity, project = self._project(request)
+        row = self._store.verdicts.get(project["id"], request.path_params["verdict"])
+        if row is None:
+            raise HTTPException(404, f"There is no such verdict in {entity}/{project['name']}.")
+        content = listing.parsed(row["text"])
+        names = self._store.verdicts.runs(row["id"])
+        runs = [(name, self._store.runs.find(entity, project["name"], name)) for name in names]
+        return page(
+            "verdict.html",
+            entity=entity,
+            project=project["name"],
+            row=row,
+            verdict=content,
+            findings=contents.findings(content),
+            runs=[(name, run, self._store.runs.state(run) if run else None) for name, run in runs],
         )
 
     def run(self, request: Request) -> Response:
@@ -91,7 +149,7 @@ class Views:
         if tab not in TABS:
             raise HTTPException(404, f"Runs have no tab “{tab}”.")
         config = listing.parsed(run["config"])
-        own, started = self._runtime(run["id"]), contents.started_with(config)
+        own, started = self._runtime(run["id"]), started_with(config)
         values = {
             "entity": entity,
             "project": project["name"],
@@ -107,6 +165,9 @@ class Views:
             "tabs": TABS,
             "here": address(entity, project["name"], "runs", name),
             "source": urlencode({"entity": entity, "project": project["name"], "run": name}),
+            "verdicts": self._store.verdicts.of_run(project["id"], name),
+            "processes": self._store.history.processes(run["id"]),
+            "sweep": self._store.sweeps.get(run["sweep"]) if run["sweep"] is not None else None,
             "script": _script(entity, project["name"], [_shown(run)]),
         }
         return page(f"run_{tab}.html", **values, **self._tab(tab, run, config, request))
@@ -136,7 +197,7 @@ class Views:
             config=[row for row in _side_by_side(configs) if everything or row[2]][:LIMIT_OF_DIFFERENCES],
             summary=[row for row in _side_by_side(summaries) if not row[0].startswith("_")][:LIMIT_OF_DIFFERENCES],
             live="running" in [self._store.runs.state(run) for run in found],
-            script=_script(entity, project["name"], [_shown(run) for run in found]),
+            script=_script(entity, project["name"], [_shown(run, leaves) for run, leaves in zip(found, configs, strict=True)]),
         )
 
     def _project(self, request: Request) -> tuple[str, sqlite3.Row]:
@@ -157,6 +218,8 @@ class Views:
     def _tab(self, tab: str, run: sqlite3.Row, config: dict[str, Any], request: Request) -> dict[str, Any]:
         own = run["id"]
         match tab:
+            case "charts":
+                return {"histograms": logged.keys(self._store, own)["histogram"]}
             case "config":
                 return dict(zip(("lines", "cut"), contents.config_lines(config), strict=True))
             case "summary":
@@ -179,25 +242,61 @@ class Views:
         return {}
 
     def _logged(self, run: int, request: Request) -> dict[str, Any]:
-        files = contents.tables(self._store, run)
-        asked = request.query_params.get("table")
-        file = next((file for file in files if file["name"] == asked), files[0] if files and asked is None else None)
-        if asked is not None and file is None:
-            raise HTTPException(404, f"The run has no table “{asked}”.")
-        summary = self._summary(run)
-        shown = contents.table(self._store, file, _page(request)) if file else None
-        others = [contents.table(self._store, other, 1) for other in contents.confusions(self._store, files) if other is not file]
+        """Tables and pictures: a table is chosen by its key and step, or, if no row names it, by its file."""
+        asked = request.query_params
+        keys, files = logged.keys(self._store, run), contents.tables(self._store, run)
+        steps = {key: logged.values(self._store, run, key) for key in keys["table"]}
+        named = {str(each.value.get("path")) for values in steps.values() for each in values}
+        others = [file for file in files if file["name"] not in named]
+        key, name = asked.get("key"), asked.get("table")
+        if key is None and name is None and steps:
+            key = next(iter(steps))
+        chosen = None
+        if key is not None:
+            values = steps.get(key) or []
+            chosen = next((each for each in values if str(each.step) == asked.get("step")), values[-1] if values else None)
+            name = str(chosen.value.get("path")) if chosen else ""
+        elif name is None and files:
+            name = files[0]["name"]
+        file = next((file for file in files if file["name"] == name), None)
+        if file is None and (key is not None or asked.get("table") is not None):
+            raise HTTPException(404, f"The run has no table “{key if key is not None else name}”.")
+        order, text = asked.get("order", ""), asked.get("find", "")
+        shown = contents.table(self._store, file, _page(request), order, text) if file else None
+        more = [contents.table(self._store, other, 1) for other in contents.confusions(self._store, files) if other is not file]
         return {
-            "files": files,
+            "steps": {name: [each.step for each in values] for name, values in steps.items()},
+            "key": key,
+            "step": chosen.step if chosen else None,
+            "others": others,
             "shown": shown,
-            "matrices": [table for table in ([shown] if shown else []) + others if table.matrix],
-            "pictures": contents.pictures(summary),
+            "order": order,
+            "find": text,
+            "pairs": asked.multi_items(),
+            "matrices": [table for table in ([shown] if shown else []) + more if table.matrix],
+            "pictures": self._pictures(run, keys["image"]),
         }
+
+    def _pictures(self, run: int, keys: Sequence[str]) -> list[tuple[str, int | None, list[tuple[str, str]], int]]:
+        """The newest pictures of every key, with their step and how many steps have some; those that only the summary names, too."""
+        found: list[tuple[str, int | None, list[tuple[str, str]], int]] = []
+        for key in keys:
+            values = logged.values(self._store, run, key)
+            if values:
+                found.append((key, values[-1].step, logged.pictures(values[-1].value), len(values)))
+        for key, value in sorted(self._summary(run).items()):
+            if key not in keys and isinstance(value, dict) and value.get("_type") in logged.PICTURES:
+                found.append((key, None, logged.pictures(value), 1))
+        return found
 
     def _artifacts(self, rows: Sequence[sqlite3.Row]) -> list[dict[str, Any]]:
         store = self._store
         return [
-            {"row": row, "aliases": store.artifacts.aliases(row["id"]), "files": store.files.of_artifact(row["id"])[:ENTRIES_SHOWN]}
+            {
+                "row": row,
+                "aliases": [alias["name"] for alias in store.artifacts.collections.aliases(row["id"])],
+                "files": store.files.of_artifact(row["id"])[:ENTRIES_SHOWN],
+            }
             for row in rows
         ]
 
@@ -207,8 +306,17 @@ def _page(request: Request) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else 1
 
 
-def _shown(run: sqlite3.Row) -> dict[str, Any]:
-    return {"name": run["name"], "label": run["display_name"] or run["name"], "number": run["id"]}
+def _shown(run: sqlite3.Row, config: listing.Leaves | None = None) -> dict[str, Any]:
+    groups = {"group": run["run_group"]} if run["run_group"] else {}
+    groups |= {f"config.{path}": number(value) for path, value in [*(config or {}).items()][:GROUPED]}
+    return {"name": run["name"], "label": run["display_name"] or run["name"], "number": run["id"], "groups": groups}
+
+
+def _groups(record: listing.Record, columns: Sequence[listing.Column]) -> dict[str, str]:
+    """What runs can be grouped by, for means over the runs that have it in common."""
+    found = {"group": record.group} if record.group else {}
+    chosen = [column.key for column in columns if column.key.startswith("config.")][:GROUPED]
+    return found | {key: number(record.value(key)) for key in chosen if record.value(key) is not None}
 
 
 def _script(entity: str, project: str, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Artifacts: collections of versions, each with a manifest and files."""
+"""Versions of artifacts, each with a manifest and files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gonogo.tracker.store import ids
+from gonogo.tracker.store.collections import LATEST, OWN, Collections, give_aliases, keep_latest
 from gonogo.tracker.store.database import Database
 from gonogo.tracker.store.files import Files
 from gonogo.tracker.store.runs import RefusedError
-
-LATEST = "latest"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Draft:
         description: A text about it.
         metadata: JSON text about it.
         history_step: The step at which it was logged.
+        tags: Words by which it is found.
+        ttl: Seconds after which it goes away by itself, if it does.
         reuse: Whether an earlier version with the same digest may stand for it.
     """
 
@@ -42,6 +44,8 @@ class Draft:
     description: str | None = None
     metadata: str | None = None
     history_step: int | None = None
+    tags: Sequence[str] = ()
+    ttl: int | None = None
     reuse: bool = False
 
 
@@ -51,6 +55,7 @@ class Artifacts:
     def __init__(self, database: Database, files: Files) -> None:
         self._database = database
         self._files = files
+        self.collections = Collections(database)
 
     def create(self, project: int, draft: Draft) -> sqlite3.Row:
         """Begin a version, or return the committed one that has the same content and may stand for it.
@@ -66,12 +71,17 @@ class Artifacts:
             )
             query = "SELECT * FROM collection WHERE project = ? AND name = ?"
             collection = connection.execute(query, (project, draft.name)).fetchone()
+            if collection["portfolio"]:
+                raise RefusedError(f"artifact {draft.name}: versions are linked to this collection, not made in it; choose another name")
             if collection["kind"] != draft.kind:
                 raise RefusedError(f"artifact {draft.name}: it is of type {collection['kind']}, not {draft.kind}")
             query = "SELECT * FROM artifact WHERE collection = ? AND digest = ? AND state = 'COMMITTED' ORDER BY version DESC LIMIT 1"
             same = connection.execute(query, (collection["id"], draft.digest)).fetchone() if draft.reuse else None
             if same is not None:
-                _name(connection, same["id"], collection["id"], [*draft.aliases])
+                give_aliases(connection, same["id"], collection["id"], draft.aliases)
+                _tag(connection, same["id"], draft.tags, ())
+                if draft.run is not None:
+                    connection.execute("INSERT OR IGNORE INTO output (run, artifact) VALUES (?, ?)", (draft.run, same["id"]))
                 return _row(connection, same["id"])
             values = {
                 "collection": collection["id"],
@@ -83,6 +93,8 @@ class Artifacts:
                 "metadata": draft.metadata,
                 "aliases": json.dumps([*draft.aliases]),
                 "history_step": draft.history_step,
+                "tags": json.dumps(sorted(set(draft.tags))),
+                "ttl": draft.ttl,
                 "created_at": now,
                 "updated_at": now,
             }
@@ -101,6 +113,7 @@ class Artifacts:
             raise RefusedError("artifact: there is no such one to commit")
         if row["state"] == "COMMITTED":
             return row
+        self._complete(row)
         entries = self.entries(artifact)
         if entries is None:
             raise RefusedError(f"artifact {row['name']}: its manifest was not uploaded")
@@ -115,55 +128,76 @@ class Artifacts:
                 "UPDATE artifact SET state = 'COMMITTED', version = ?, size = ?, files = ?, updated_at = ? WHERE id = ?",
                 (version, size, len(entries), time.time(), artifact),
             )
-            _name(connection, artifact, row["collection"], [LATEST, *json.loads(row["aliases"])])
+            give_aliases(connection, artifact, row["collection"], [LATEST, *json.loads(row["aliases"])])
             return _row(connection, artifact)
 
-    def update(self, artifact: int, values: dict[str, Any], aliases: Sequence[str] | None) -> None:
-        """Change description or metadata, and, where given, the aliases that a version shall have."""
+    def update(self, artifact: int, values: dict[str, Any], aliases: Sequence[str] | None = None) -> None:
+        """Change `description`, `metadata` or `ttl`, and, where given, the aliases that a version shall have in its own collection."""
         with self._database.write() as connection:
-            for column in ("description", "metadata"):
-                if column in values:
-                    connection.execute(f"UPDATE artifact SET {column} = ? WHERE id = ?", (values[column], artifact))
+            for column in values.keys() & {"description", "metadata", "ttl"}:
+                connection.execute(f"UPDATE artifact SET {column} = ? WHERE id = ?", (values[column], artifact))
             if aliases is not None:
-                (collection,) = connection.execute("SELECT collection FROM artifact WHERE id = ?", (artifact,)).fetchone()
-                connection.execute("DELETE FROM alias WHERE artifact = ?", (artifact,))
-                _name(connection, artifact, collection, aliases)
+                collection = _row(connection, artifact)["collection"]
+                connection.execute("DELETE FROM alias WHERE artifact = ? AND collection = ?", (artifact, collection))
+                give_aliases(connection, artifact, collection, aliases)
             connection.execute("UPDATE artifact SET updated_at = ? WHERE id = ?", (time.time(), artifact))
 
-    def add_aliases(self, artifact: int, names: Sequence[str]) -> None:
-        """Give a version more aliases, which no other of its collection then has."""
+    def tag(self, artifact: int, more: Sequence[str], less: Sequence[str]) -> None:
+        """Give tags to a version, and take others from it."""
         with self._database.write() as connection:
-            _name(connection, artifact, _row(connection, artifact)["collection"], names)
+            _tag(connection, artifact, more, less)
 
-    def delete_aliases(self, artifact: int, names: Sequence[str]) -> None:
-        """Take aliases from a version."""
-        with self._database.write() as connection:
-            connection.executemany("DELETE FROM alias WHERE artifact = ? AND name = ?", [(artifact, name) for name in names])
-
-    def delete(self, artifact: int, known_as: str, with_aliases: bool) -> None:
+    def delete(self, artifact: int, with_aliases: bool = False) -> None:
         """Remove a version with its files, but for those that other versions took over from it. Its number is not used again.
 
         Args:
             artifact: Its number.
-            known_as: What the manifests of other versions call it.
             with_aliases: Whether it may have other aliases than `latest`.
 
         Raises:
             RefusedError: It has other aliases, and may not.
         """
-        names = self.aliases(artifact)
+        names = [row["name"] for row in self.collections.aliases(artifact)]
         if {*names} - {LATEST} and not with_aliases:
             raise RefusedError(f"artifact: it has the aliases {', '.join(names)}; delete(delete_aliases=True) takes them away as well")
-        with self._database.write() as connection:
-            row = _row(connection, artifact)
+        of = {row["member_of"] for row in self.collections.memberships(artifact)}
+        taken = self._taken_from(artifact)
+
+        def remove(connection: sqlite3.Connection) -> list[str]:
             connection.execute("UPDATE artifact SET state = 'DELETED', updated_at = ? WHERE id = ?", (time.time(), artifact))
             connection.execute("DELETE FROM alias WHERE artifact = ?", (artifact,))
-        left = self.versions(row["collection"])
-        if LATEST in names and left:
-            self.add_aliases(left[0]["id"], [LATEST])
-        entries = [(name, entry) for version in left for name, entry in (self.entries(version["id"]) or {}).items()]
-        taken = {name for name, entry in entries if entry.get("birthArtifactID") == known_as}
-        self._files.remove([file["id"] for file in self._files.of_artifact(artifact) if file["name"] not in taken])
+            connection.execute("DELETE FROM link WHERE artifact = ?", (artifact,))
+            for collection in of:
+                keep_latest(connection, collection)
+            files = [file["id"] for file in self._files.of_artifact(artifact) if file["name"] not in taken]
+            return self._files.forget(connection, "id", files)
+
+        self._files.unlink(self._database.free(remove))
+
+    def delete_collection(self, collection: int) -> None:
+        """Remove a collection: a sequence with its versions and their files, a portfolio with its links alone."""
+
+        def remove(connection: sqlite3.Connection) -> list[str]:
+            own = "(SELECT id FROM artifact WHERE collection = ?)"
+            found = connection.execute(
+                f"SELECT content FROM file WHERE artifact IN {own} OR manifest IN (SELECT id FROM manifest WHERE artifact IN {own})",
+                (collection, collection),
+            ).fetchall()
+            connection.execute("DELETE FROM collection WHERE id = ?", (collection,))
+            return [content for (content,) in found if content is not None]
+
+        self._files.unlink(self._database.free(remove))
+
+    def expire(self, now: float) -> int:
+        """Remove the versions whose time is over; how many there were. Those that are linked to a portfolio stay."""
+        query = (
+            "SELECT id FROM artifact WHERE state = 'COMMITTED' AND ttl > 0 AND created_at + ttl < ? "
+            "AND NOT EXISTS (SELECT 1 FROM link WHERE link.artifact = artifact.id)"
+        )
+        over = [artifact for (artifact,) in self._database.read().execute(query, (now,))]
+        for artifact in over:
+            self.delete(artifact, with_aliases=True)
+        return len(over)
 
     def use(self, run: int, artifact: int) -> None:
         """Note that a run read an artifact."""
@@ -179,42 +213,11 @@ class Artifacts:
         row = self._database.read().execute("SELECT id FROM artifact WHERE client = ?", (client,)).fetchone()
         return row and self.get(row["id"])
 
-    def collection(self, project: int, name: str, kind: str | None = None) -> sqlite3.Row | None:
-        """One collection, of some type if one is given."""
-        query = "SELECT * FROM collection WHERE project = ?1 AND name = ?2 AND (?3 IS NULL OR kind = ?3)"
-        row: sqlite3.Row | None = self._database.read().execute(query, (project, name, kind)).fetchone()
-        return row
-
-    def collection_by_number(self, collection: int) -> sqlite3.Row | None:
-        """One collection by its number."""
-        row: sqlite3.Row | None = self._database.read().execute("SELECT * FROM collection WHERE id = ?", (collection,)).fetchone()
-        return row
-
-    def collections(self, project: int, kind: str | None = None) -> list[sqlite3.Row]:
-        """All collections of a project, of some type if one is given."""
-        query = "SELECT * FROM collection WHERE project = ?1 AND (?2 IS NULL OR kind = ?2) ORDER BY name"
-        return self._database.read().execute(query, (project, kind)).fetchall()
-
-    def versions(self, collection: int) -> list[sqlite3.Row]:
-        """The committed versions of a collection, newest first."""
-        query = "SELECT id FROM artifact WHERE collection = ? AND state = 'COMMITTED' ORDER BY version DESC"
-        return self._rows(query, collection)
-
-    def version(self, collection: int, alias: str) -> sqlite3.Row | None:
-        """The version that an alias, `v` with a number, or a digest names."""
-        connection = self._database.read()
-        row = connection.execute("SELECT artifact AS id FROM alias WHERE collection = ? AND name = ?", (collection, alias)).fetchone()
-        if row is None and alias[:1] == "v" and alias[1:].isdecimal() and len(alias) < 18:
-            query = "SELECT id FROM artifact WHERE collection = ? AND version = ? AND state = 'COMMITTED'"
-            row = connection.execute(query, (collection, int(alias[1:]))).fetchone()
-        if row is None:
-            query = "SELECT id FROM artifact WHERE collection = ? AND digest = ? AND state = 'COMMITTED' ORDER BY version DESC"
-            row = connection.execute(query, (collection, alias)).fetchone()
-        return row and _find(connection, row["id"])
-
     def logged_by(self, run: int) -> list[sqlite3.Row]:
-        """The committed versions that a run made."""
-        return self._rows("SELECT id FROM artifact WHERE run = ? AND state = 'COMMITTED' ORDER BY id", run)
+        """The committed versions that a run made, or made again with the same content."""
+        made = "run = ?1 OR id IN (SELECT artifact FROM output WHERE run = ?1)"
+        query = f"SELECT id FROM artifact WHERE ({made}) AND state = 'COMMITTED' ORDER BY id"
+        return self._rows(query, run)
 
     def used_by(self, run: int) -> list[sqlite3.Row]:
         """The versions that a run read."""
@@ -224,18 +227,22 @@ class Artifacts:
         """Numbers of the runs that read a version."""
         return [run for (run,) in self._database.read().execute("SELECT run FROM use WHERE artifact = ? ORDER BY run", (artifact,))]
 
-    def aliases(self, artifact: int) -> list[str]:
-        """The aliases of a version, its number aside."""
-        return [name for (name,) in self._database.read().execute("SELECT name FROM alias WHERE artifact = ? ORDER BY name", (artifact,))]
+    def make_manifest(self, artifact: int, kind: str, digest: str, base: int | None = None) -> int:
+        """Begin a manifest; one of the same kind that was begun before is begun again.
 
-    def make_manifest(self, artifact: int, kind: str, digest: str) -> int:
-        """Begin a manifest; one of the same kind that was begun before is begun again."""
+        Args:
+            artifact: The version.
+            kind: `FULL`, or `INCREMENTAL` or `PATCH` for one that only says what is new.
+            digest: Digest of its text.
+            base: The version to which it is new.
+        """
         with self._database.write() as connection:
             row = connection.execute("SELECT id FROM manifest WHERE artifact = ? AND kind = ?", (artifact, kind)).fetchone()
             if row is not None:
-                connection.execute("UPDATE manifest SET digest = ? WHERE id = ?", (digest, row["id"]))
+                connection.execute("UPDATE manifest SET digest = ?, base = COALESCE(?, base) WHERE id = ?", (digest, base, row["id"]))
                 return int(row["id"])
-            cursor = connection.execute("INSERT INTO manifest (artifact, kind, digest) VALUES (?, ?, ?)", (artifact, kind, digest))
+            query = "INSERT INTO manifest (artifact, kind, digest, base) VALUES (?, ?, ?, ?)"
+            cursor = connection.execute(query, (artifact, kind, digest, base))
             return int(cursor.lastrowid or 0)
 
     def update_manifest(self, manifest: int, digest: str | None) -> sqlite3.Row | None:
@@ -265,6 +272,40 @@ class Artifacts:
             return None
         return contents
 
+    def by_digest(self, md5: str, artifact: int | None) -> sqlite3.Row | None:
+        """The uploaded file of some artifact with a digest of its content, the one of a certain artifact if one is given."""
+        query = (
+            "SELECT * FROM file WHERE md5 = ?1 AND artifact IS NOT NULL AND content IS NOT NULL AND (?2 IS NULL OR artifact = ?2) LIMIT 1"
+        )
+        row: sqlite3.Row | None = self._database.read().execute(query, (md5, artifact)).fetchone()
+        return row
+
+    def _complete(self, row: sqlite3.Row) -> None:
+        """Turn a manifest that only says what is new into a whole one."""
+        file, own = self.manifest(row["id"]), self.entries(row["id"])
+        if file is None or own is None:
+            return
+        of = self._database.read().execute("SELECT kind, base FROM manifest WHERE id = ?", (file["manifest"],)).fetchone()
+        if of["kind"] == "FULL":
+            return
+        before = [member["id"] for member in self.collections.members(row["collection"])]
+        base = of["base"] if of["base"] is not None else next(iter(before), None)
+        older = {} if base is None else self.entries(base) or {}
+        contents = {
+            name: {**entry, "birthArtifactID": entry.get("birthArtifactID") or ids.make("Artifact", base or 0)}
+            for name, entry in older.items()
+        }
+        whole = json.loads(self._files.path(file).read_bytes()) | {"contents": contents | own}
+        number = self.make_manifest(row["id"], "FULL", row["digest"])
+        self._files.put(self._files.expect(manifest=number, name="wandb_manifest.json", md5=None), json.dumps(whole).encode())
+
+    def _taken_from(self, artifact: int) -> set[str]:
+        """Names of the files of a version that others of its collection list, too: a new draft takes over what did not change."""
+        row = self.get(artifact)
+        others = self.collections.members(row["collection"]) if row else []
+        found = ((name, entry) for other in others if other["id"] != artifact for name, entry in (self.entries(other["id"]) or {}).items())
+        return {name for name, entry in found if _number(entry.get("birthArtifactID")) == artifact}
+
     def _rows(self, query: str, owner: int) -> list[sqlite3.Row]:
         connection = self._database.read()
         return [_row(connection, number) for (number,) in connection.execute(query, (owner,)).fetchall()]
@@ -274,12 +315,16 @@ def _is_entry(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("size") or 0, int)
 
 
+def _number(id: Any) -> int | None:
+    """The number in the id of an artifact, as a manifest has it."""
+    try:
+        return ids.read("Artifact", str(id))
+    except RefusedError:
+        return None
+
+
 def _find(connection: sqlite3.Connection, artifact: int) -> sqlite3.Row | None:
-    query = (
-        "SELECT artifact.*, collection.name, collection.kind, collection.project FROM artifact JOIN collection "
-        "ON collection.id = artifact.collection WHERE artifact.id = ?"
-    )
-    row: sqlite3.Row | None = connection.execute(query, (artifact,)).fetchone()
+    row: sqlite3.Row | None = connection.execute(f"{OWN}WHERE artifact.id = ?", (artifact,)).fetchone()
     return row
 
 
@@ -290,8 +335,6 @@ def _row(connection: sqlite3.Connection, artifact: int) -> sqlite3.Row:
     return row
 
 
-def _name(connection: sqlite3.Connection, artifact: int, collection: int, aliases: Sequence[str]) -> None:
-    """Give a version some aliases, which no other of its collection then has."""
-    connection.executemany(
-        "INSERT OR REPLACE INTO alias (collection, name, artifact) VALUES (?, ?, ?)", [(collection, name, artifact) for name in aliases]
-    )
+def _tag(connection: sqlite3.Connection, artifact: int, more: Sequence[str], less: Sequence[str]) -> None:
+    tags = ({*json.loads(_row(connection, artifact)["tags"])} | {*more}) - {*less}
+    connection.execute("UPDATE artifact SET tags = ?, updated_at = ? WHERE id = ?", (json.dumps(sorted(tags)), time.time(), artifact))

@@ -13,6 +13,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Sequence
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ class Files:
         """Take the folder of the content, and remove what uploads left there that never ended."""
         self._database = database
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
         known = {name for (name,) in database.read().execute("SELECT content FROM file WHERE content IS NOT NULL")}
         for path in folder.iterdir():
             if path.name not in known:
@@ -96,7 +98,8 @@ class Files:
         content = secrets.token_hex(16)
         path = self._folder / content
         try:
-            size, md5 = await _write(path, chunks, limit, row["name"])
+            await _write(path, chunks, limit, row["name"])
+            size, md5 = await anyio.to_thread.run_sync(_stored, path)
             if length is not None and size != length:
                 raise IncompleteError(f"{row['name']}: {size} bytes came, {length} were announced")
             if row["expected"] is not None and md5 != row["expected"]:
@@ -106,7 +109,21 @@ class Files:
             path.unlink(missing_ok=True)
             raise
         if row["content"] is not None:
-            (self._folder / row["content"]).unlink(missing_ok=True)
+            self.unlink([row["content"]])
+
+    def put(self, file: int, content: bytes) -> None:
+        """Give a file a content that was made here."""
+        name = secrets.token_hex(16)
+        path = self._folder / name
+        with path.open("xb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        _sync_folder(self._folder)
+        row = self.get(file)
+        self._commit(file, name, *_stored(path))
+        if row is not None and row["content"] is not None:
+            self.unlink([row["content"]])
 
     def get(self, file: int) -> sqlite3.Row | None:
         """One file by its number."""
@@ -139,13 +156,17 @@ class Files:
 
     def remove(self, files: Sequence[int]) -> None:
         """Remove files with their content."""
-        for file in files:
-            row = self.get(file)
-            if row is not None:
-                with self._database.write() as connection:
-                    connection.execute("DELETE FROM file WHERE id = ?", (file,))
-                if row["content"] is not None:
-                    self.path(row).unlink(missing_ok=True)
+        self.unlink(self._database.free(lambda connection: self.forget(connection, "id", files)))
+
+    def forget(self, connection: sqlite3.Connection, column: str, owners: Sequence[int]) -> list[str]:
+        """Remove files from the database by their `id` or their owner; the names of their contents, for `unlink` after the transaction."""
+        query = f"DELETE FROM file WHERE {column} IN (SELECT value FROM json_each(?)) RETURNING content"
+        return [content for (content,) in connection.execute(query, (json.dumps([*owners]),)) if content is not None]
+
+    def unlink(self, contents: Sequence[str]) -> None:
+        """Give back the space of contents that belong to nothing any more."""
+        for content in contents:
+            (self._folder / content).unlink(missing_ok=True)
 
     def _select(self, query: str, values: list[Any], names: Sequence[str], pattern: str | None) -> list[sqlite3.Row]:
         if names:
@@ -167,16 +188,36 @@ class Files:
             raise KeyError(file)
 
 
-async def _write(path: Path, chunks: AsyncIterator[bytes], limit: int, name: str) -> tuple[int, str]:
-    """Write and sync a new file; its size and the base64 of its MD5 digest, which is what the client names content by."""
-    digest = hashlib.md5(usedforsecurity=False)
+async def _write(path: Path, chunks: AsyncIterator[bytes], limit: int, name: str) -> None:
+    """Write a new file and sync it, with its entry in the folder."""
     size = 0
     with path.open("xb", buffering=0) as file:
         async for chunk in chunks:
             size += len(chunk)
             if size > limit:
                 raise TooLargeError(f"{name}: more than the {limit} bytes allowed")
-            digest.update(chunk)
-            await anyio.to_thread.run_sync(file.write, chunk)
+            await anyio.to_thread.run_sync(_write_all, file, chunk)
         await anyio.to_thread.run_sync(os.fsync, file.fileno())
-    return size, base64.b64encode(digest.digest()).decode()
+    await anyio.to_thread.run_sync(_sync_folder, path.parent)
+
+
+def _write_all(file: RawIOBase, chunk: bytes) -> None:
+    """Write all of some bytes: a disk that is nearly full takes a part of them, and says so by the number alone."""
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[file.write(rest) or 0 :]
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _stored(path: Path) -> tuple[int, str]:
+    """What is in a file by now: its size, and the base64 of its MD5 digest, which is what the client names content by."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+        return file.tell(), base64.b64encode(digest.digest()).decode()

@@ -1,35 +1,31 @@
 """What runs log: rows of metrics, system metrics, console lines.
 
-A row is kept as the text that the client sent and given back as that text, so a value can't change on its way. Rows are known by run and
-step: one that is sent twice, after a lost reply or by `wandb sync`, is stored once.
+A row is given back as the text that the client sent, so a value can't change on its way. Rows are known by run, step and attempt: one that
+is sent twice, after a lost reply or by `wandb sync`, is stored once.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import math
 import re
 import sqlite3
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
+from gonogo.tracker.store import intake
 from gonogo.tracker.store.database import Database
-from gonogo.tracker.store.runs import RefusedError
 
-log = logging.getLogger("gonogo.tracker")
 MISSING = object()
-# Keys that stand in a line just as they are, whatever wrote the JSON.
-_PLAIN = re.compile(r"[\w /:@%+~^()\[\]-]+", re.ASCII)
-# Rows that are held parsed at a time: a client that was offline sends tens of thousands at once.
-BATCH = 500
-# Keys for which the text of a row is searched before it is parsed; SQLite takes no condition of any length.
-SEARCHED = 100
-# SQLite's own bounds of a step.
-LAST_STEP = (1 << 63) - 1
+# Keys that every writer of JSON writes just as they are.
+_PLAIN = re.compile(r"[\w .:@%+~^()\[\]|=,;-]*", re.ASCII)
+# Keys for which the text of a row is searched; SQLite takes no condition of any length.
+SEARCHED = 30
+Item = TypeVar("Item")
+# A row by its step and the attempt that logged it.
+Place = tuple[int, int]
 
 
 @dataclass
@@ -37,7 +33,9 @@ class Chunk:
     """What a run sends at once.
 
     Attributes:
-        rows: Lines of history, each a JSON object that has `_step`.
+        rows: Lines of history, each a JSON object that has `_step`, unless several processes share the run.
+        first_row: Number that the process gives to the first of them.
+        writer: What the process calls itself, if several share the run.
         lines: Lines of other streams by stream name, each with the number of its first line.
         summary: The whole summary as JSON text, if it changed.
         complete: Whether the run says that it has ended, and how.
@@ -46,6 +44,8 @@ class Chunk:
     """
 
     rows: Sequence[str] = ()
+    first_row: int = 0
+    writer: str | None = None
     lines: dict[str, tuple[int, Sequence[str]]] = field(default_factory=dict)
     summary: str | None = None
     complete: bool = False
@@ -66,70 +66,120 @@ class History:
             RefusedError: A row is not a JSON object with a whole number as its `_step`.
         """
         with self._database.write() as connection:
-            added = 0
-            for begin in range(0, len(chunk.rows), BATCH):
-                added += _add_rows(connection, run, [_parse(line) for line in chunk.rows[begin : begin + BATCH]])
+            if chunk.writer is None:
+                intake.add(connection, run, chunk.first_row, chunk.rows)
+            else:
+                intake.add_shared(connection, run, chunk.writer, chunk.first_row, chunk.rows)
             for stream, (first, lines) in chunk.lines.items():
-                numbered = [(run, stream, number, line) for number, line in enumerate(lines, first)]
+                numbers = _numbers(connection, run, stream, chunk.writer, first, len(lines))
+                numbered = [(run, stream, number, line) for number, line in zip(numbers, lines, strict=True)]
                 connection.executemany("INSERT OR REPLACE INTO line (run, stream, number, line) VALUES (?, ?, ?, ?)", numbered)
-            state = _state_after(chunk)
+            (state,) = connection.execute("SELECT state FROM run WHERE id = ?", (run,)).fetchone() or ("",)
             connection.execute(
-                "UPDATE run SET rows = rows + ?, heartbeat_at = ?, state = ?, exit_code = ?, summary = COALESCE(?, summary) WHERE id = ?",
-                (added, time.time(), state, chunk.exit_code, chunk.summary, run),
+                "UPDATE run SET heartbeat_at = ?, state = ?, exit_code = ?, summary = COALESCE(?, summary) WHERE id = ?",
+                (time.time(), _state_after(chunk, state), chunk.exit_code, _summary(connection, run, chunk), run),
             )
 
+    def rewind(self, run: int, last: int) -> None:
+        """Hide what a run logged after a step."""
+        with self._database.write() as connection:
+            intake.cut(connection, run, last)
+
+    def fork(self, source: int, run: int, last: int) -> None:
+        """Give a run that has none the rows of another up to a step."""
+        with self._database.write() as connection:
+            intake.copy(connection, source, run, last)
+
+    def processes(self, run: int) -> int:
+        """How many processes logged a run at once, so far as their rows tell."""
+        query = "SELECT COUNT(*) FROM attempt WHERE run = ? AND beside AND hidden_from IS NULL"
+        (count,) = self._database.read().execute(query, (run,)).fetchone()
+        return max(1, int(count))
+
     def page(self, run: int, first: int, end: int, limit: int) -> list[str]:
-        """Lines with steps from `first` up to but not including `end`, `limit` at most, by step."""
-        query = "SELECT line FROM history WHERE run = ? AND step >= ? AND step < ? ORDER BY step LIMIT ?"
-        return [line for (line,) in self._database.read().execute(query, (run, first, end, limit))]
+        """Lines with steps from `first` up to but not including `end`, by step, `limit` at most from each process that logged them."""
+        query = "SELECT line FROM history WHERE run = ? AND step >= ? AND step < ? AND NOT hidden ORDER BY step, attempt LIMIT ?"
+        return [line for (line,) in self._database.read().execute(query, (run, first, end, limit * self.processes(run)))]
 
-    def steps(self, run: int) -> list[int]:
-        """All steps of a run."""
-        return [step for (step,) in self._database.read().execute("SELECT step FROM history WHERE run = ? ORDER BY step", (run,))]
+    def places(self, run: int) -> list[Place]:
+        """All rows of a run."""
+        query = "SELECT step, attempt FROM history WHERE run = ? AND NOT hidden ORDER BY step, attempt"
+        return [(step, attempt) for step, attempt in self._database.read().execute(query, (run,))]
 
-    def ends(self, run: int) -> tuple[int, int] | None:
-        """The least and the greatest step, without reading those between."""
-        # Apart, each is one look at an end of the index; in one SELECT, SQLite would go through all rows.
-        query = "SELECT (SELECT MIN(step) FROM history WHERE run = ?1), (SELECT MAX(step) FROM history WHERE run = ?1)"
-        first, last = self._database.read().execute(query, (run,)).fetchone()
-        return None if first is None else (first, last)
-
-    def last(self, run: int) -> tuple[int, str] | None:
-        """The last row: its step and its line."""
-        query = "SELECT step, line FROM history WHERE run = ? ORDER BY step DESC LIMIT 1"
-        row = self._database.read().execute(query, (run,)).fetchone()
-        return row and (row["step"], row["line"])
-
-    def sample(self, run: int, count: int) -> list[str]:
-        """At most `count` lines, spread evenly over all rows, the first and the last among them."""
-        return self._lines(run, evenly(self.steps(run), count))
-
-    def sample_keys(self, run: int, keys: Sequence[str], first: int, last: int, count: int) -> list[dict[str, Any]]:
-        """At most `count` rows that hold every one of some keys, spread evenly over those that do; each row has just these keys.
+    def places_with(self, run: int, keys: Sequence[str], first: int = -intake.LAST_STEP, last: int = intake.LAST_STEP) -> list[Place]:
+        """Rows that hold every one of some keys, all of them and no other.
 
         Args:
             run: Number of the run.
             keys: Names of metrics; `a.b` is also the entry `b` of an object that was logged as `a`.
             first: The least step.
             last: The greatest step.
-            count: How many rows at most.
         """
-        query = "SELECT step FROM history WHERE run = ? AND step BETWEEN ? AND ?"
-        values: list[Any] = [run, first, last]
-        # The text is searched first, which is much quicker than parsing; it may let rows through that lack a key.
-        for key in keys[:SEARCHED]:
-            head = key.split(".", 1)[0]
-            if _PLAIN.fullmatch(head):
-                query += " AND (instr(line, ?) OR instr(line, ?))"
-                values += [f'"{key}":', f'"{head}":']
-        steps = [step for (step,) in self._database.read().execute(f"{query} ORDER BY step", values)]
-        rows = (json.loads(line) for line in self._lines(run, evenly(steps, count)))
-        chosen = ({key: lookup(row, key) for key in keys} for row in rows)
-        return [row for row in chosen if MISSING not in row.values()]
+        with self._database.snapshot() as connection:
+            logged = {row["name"]: row["rows"] for row in self.metrics(run)}
+            (total,) = connection.execute("SELECT rows FROM run WHERE id = ?", (run,)).fetchone() or (0,)
+            heads = {key: [name for name in dict.fromkeys((key, key.partition(".")[0])) if name in logged] for key in keys}
+            if not all(heads.values()):
+                return []
+            rare = {key: names for key, names in heads.items() if logged.get(key, 0) < total}
+            query = "SELECT step, attempt FROM history WHERE run = ? AND step BETWEEN ? AND ? AND NOT hidden"
+            values: list[Any] = [run, first, last]
+            # The text is searched first, which is much quicker than parsing. It may find rows that only look so.
+            for names in [*rare.values()][:SEARCHED]:
+                condition, marks = _stands_in_line(connection, run, {name: logged[name] for name in names})
+                query, values = query + condition, values + marks
+            found = [(step, attempt) for step, attempt in connection.execute(f"{query} ORDER BY step, attempt", values)]
+            if not rare:
+                return found
+            (key, names), *others = rare.items()
+            if not others and names == [key] and len(found) == logged[key] and (first, last) == (-intake.LAST_STEP, intake.LAST_STEP):
+                return found  # just as many as hold it: these do
+            return [place for place, row in self.rows_at(run, found) if all(lookup(row, key) is not MISSING for key in rare)]
+
+    def rows_at(self, run: int, places: Sequence[Place]) -> Iterator[tuple[Place, dict[str, Any]]]:
+        """What rows say, one after the other; one that is gone meanwhile is left out."""
+        connection = self._database.read()
+        query = "SELECT line FROM history WHERE run = ? AND step = ? AND attempt = ?"
+        for place in places:
+            row = connection.execute(query, (run, *place)).fetchone()
+            if row is not None:
+                yield place, json.loads(row["line"])
+
+    def ends(self, run: int) -> tuple[int, int] | None:
+        """The least and the greatest step, without reading those between."""
+        query = "SELECT step FROM history WHERE run = ? AND NOT hidden ORDER BY step {} LIMIT 1"
+        found = [self._database.read().execute(query.format(order), (run,)).fetchone() for order in ("ASC", "DESC")]
+        return None if None in found else (found[0]["step"], found[1]["step"])
+
+    def last(self, run: int) -> tuple[int, str] | None:
+        """The last row: its step and its line."""
+        query = "SELECT step, line FROM history WHERE run = ? AND NOT hidden ORDER BY step DESC, attempt DESC LIMIT 1"
+        row = self._database.read().execute(query, (run,)).fetchone()
+        return row and (row["step"], row["line"])
+
+    def sample(self, run: int, count: int) -> list[str]:
+        """At most `count` lines, spread evenly over all rows, the first and the last among them."""
+        connection = self._database.read()
+        query = "SELECT line FROM history WHERE run = ? AND step = ? AND attempt = ?"
+        found = (connection.execute(query, (run, *place)).fetchone() for place in evenly(self.places(run), count))
+        return [row["line"] for row in found if row is not None]
+
+    def sample_keys(self, run: int, keys: Sequence[str], first: int, last: int, count: int) -> list[dict[str, Any]]:
+        """At most `count` of the rows that hold every one of some keys, spread evenly; each row has just these keys.
+
+        Args:
+            run: Number of the run.
+            keys: Names of metrics; `a.b` is also the entry `b` of an object that was logged as `a`.
+            first: The least step.
+            last: The greatest step.
+            count: How many rows at most, from each process that logged the run.
+        """
+        found = evenly(self.places_with(run, keys, first, last), count * self.processes(run))
+        return [{key: lookup(row, key) for key in keys} for _, row in self.rows_at(run, found)]
 
     def metrics(self, run: int) -> list[sqlite3.Row]:
-        """What was logged, by name: the kind of its values (`number`, `string`, … or a media type) and the number of rows that hold it."""
-        return self._database.read().execute("SELECT name, kind, rows FROM metric WHERE run = ? ORDER BY name", (run,)).fetchall()
+        """What was logged, by name: kind of its values (`number`, `string`, … or a media type), number of rows, last value if short."""
+        return self._database.read().execute("SELECT name, kind, rows, last FROM metric WHERE run = ? ORDER BY name", (run,)).fetchall()
 
     def lines(self, run: int, stream: str, first: int, limit: int) -> list[tuple[int, str]]:
         """Numbers and lines of another stream from the number `first` on."""
@@ -142,14 +192,8 @@ class History:
         (number,) = self._database.read().execute(query, (run, stream)).fetchone()
         return int(number)
 
-    def _lines(self, run: int, steps: Sequence[int]) -> list[str]:
-        connection = self._database.read()
-        query = "SELECT line FROM history WHERE run = ? AND step = ?"
-        found = (connection.execute(query, (run, step)).fetchone() for step in steps)
-        return [row[0] for row in found if row is not None]  # one may be gone since its step was read
 
-
-def evenly(items: Sequence[int], count: int) -> Sequence[int]:
+def evenly(items: Sequence[Item], count: int) -> Sequence[Item]:
     """At most `count` of some items, spread evenly, the first and the last among them."""
     if count <= 0:
         return []
@@ -184,93 +228,59 @@ def finite(value: Any) -> Any:
     return value
 
 
-class Row(NamedTuple):
-    """A row of history: its step, its text, and what the text says."""
+def _stands_in_line(connection: sqlite3.Connection, run: int, logged: dict[str, int]) -> tuple[str, list[str]]:
+    """A condition, with its values, that every line holds in which one of some keys stands; each key with the number of these lines.
 
-    step: int
-    line: str
-    values: dict[str, Any]
-
-
-def _parse(line: str) -> Row:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise RefusedError(f"history: a line is not JSON ({error}): {line[:80]}") from error
-    step = row.get("_step") if isinstance(row, dict) else None
-    if not isinstance(step, int) or isinstance(step, bool) or not -LAST_STEP <= step <= LAST_STEP:
-        raise RefusedError(f"history: a line has no whole number as its _step: {line[:80]}")
-    if not isinstance(row.get("_timestamp", 0), int | float):
-        raise RefusedError(f"history: a line has something else than a number as its _timestamp: {line[:80]}")
-    return Row(step, line, row)
-
-
-def _add_rows(connection: sqlite3.Connection, run: int, rows: Sequence[Row]) -> int:
-    """Store rows; by how many the run has more then.
-
-    A step that is there already came twice if its time is the same: once is enough. With a later time the run was begun anew at that step,
-    under its old id: what the earlier attempt logged from there on goes. With an earlier time it is from an attempt that was superseded,
-    say of a crashed process whose folder is synced after another resumed its run: it is left out.
+    JSON can be written in many ways. A key with letters that some writers escape is looked for in the ways of those that are known, and
+    these are trusted only if they find enough.
     """
-    by_step = {row.step: row for row in rows}
-    if not by_step:
-        return 0
-    gone = 0
-    query = "SELECT step FROM history WHERE run = ? AND step BETWEEN ? AND ?"
-    stored = [step for (step,) in connection.execute(query, (run, min(by_step), max(by_step))) if step in by_step]
-    anew = None
-    for step in stored:
-        (line,) = connection.execute("SELECT line FROM history WHERE run = ? AND step = ?", (run, step)).fetchone()
-        was, now = (row.get("_timestamp", 0) for row in (json.loads(line), by_step[step].values))
-        if now > was:
-            anew = step
-            break
-        if now < was:
-            log.warning("run %s: step %s of an earlier attempt is left out", run, step)
-        del by_step[step]
-    if anew is not None:
-        log.warning("run %s: begun anew at step %s; what was logged there before is gone", run, anew)
-        gone = connection.execute("DELETE FROM history WHERE run = ? AND step >= ?", (run, anew)).rowcount
-        connection.execute("DELETE FROM metric WHERE run = ?", (run,))
-        left = connection.execute("SELECT line FROM history WHERE run = ?", (run,))
-        _count_metrics(connection, run, [_parse(line) for (line,) in left])
+    marks: list[str] = []
+    for key, rows in logged.items():
+        own = [*_marks(key)]
+        either = " OR ".join("instr(line, ?)" for _ in own)
+        if not _PLAIN.fullmatch(key):
+            query = f"SELECT COUNT(*) FROM history WHERE run = ? AND NOT hidden AND ({either})"
+            if connection.execute(query, (run, *own)).fetchone()[0] < rows:
+                return "", []
+        marks += own
+    return f" AND ({' OR '.join('instr(line, ?)' for _ in marks)})", marks
+
+
+def _marks(key: str) -> set[str]:
+    """How a key may stand in the text of a row: as Python writes it, with or without escapes, or as Go does, like the client."""
+    texts = {json.dumps(key, ensure_ascii=only).encode("utf-8", "replace").decode() for only in (True, False)}
+    return texts | {text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e") for text in texts}
+
+
+def _numbers(connection: sqlite3.Connection, run: int, stream: str, writer: str | None, first: int, count: int) -> Sequence[int]:
+    """Under which numbers lines are kept: those that their process gives them, or, where several share a run, the next free ones."""
+    sent = range(first, first + count)
+    if writer is None:
+        return sent
+    query = "SELECT sent, number FROM sent_line WHERE run = ? AND stream = ? AND writer = ? AND sent BETWEEN ? AND ?"
+    known = dict(connection.execute(query, (run, stream, writer, first, first + count - 1)).fetchall())
+    (following,) = connection.execute(
+        "SELECT COALESCE(MAX(number) + 1, 0) FROM line WHERE run = ? AND stream = ?", (run, stream)
+    ).fetchone()
+    fresh = {number: following + at for at, number in enumerate(number for number in sent if number not in known)}
     connection.executemany(
-        "INSERT INTO history (run, step, line) VALUES (?, ?, ?)", [(run, row.step, row.line) for row in by_step.values()]
+        "INSERT INTO sent_line (run, stream, writer, sent, number) VALUES (?, ?, ?, ?, ?)",
+        [(run, stream, writer, number, kept) for number, kept in fresh.items()],
     )
-    _count_metrics(connection, run, by_step.values())
-    return len(by_step) - gone
+    return [(known | fresh)[number] for number in sent]
 
 
-def _count_metrics(connection: sqlite3.Connection, run: int, rows: Iterable[Row]) -> None:
-    kinds: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-    for row in rows:
-        counts.update(row.values.keys())
-        if len(kinds) < len(counts):
-            kinds |= {name: _kind(value) for name, value in row.values.items() if name not in kinds}
-    connection.executemany(
-        "INSERT INTO metric (run, name, kind, rows) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET rows = rows + excluded.rows",
-        [(run, name, kinds[name], count) for name, count in counts.items()],
-    )
+def _summary(connection: sqlite3.Connection, run: int, chunk: Chunk) -> str | None:
+    """The summary that a run has then: processes that share it know only what they logged themselves."""
+    if chunk.writer is None or chunk.summary is None:
+        return chunk.summary
+    found = connection.execute("SELECT summary FROM run WHERE id = ?", (run,)).fetchone()
+    return json.dumps(json.loads(found["summary"]) | json.loads(chunk.summary)) if found else None
 
 
-def _kind(value: Any) -> str:
-    match value:
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str():
-            return "string"
-        case {"_type": str(kind)}:
-            return kind
-        case None:
-            return "null"
-        case _:
-            return "object"
-
-
-def _state_after(chunk: Chunk) -> str:
+def _state_after(chunk: Chunk, before: str) -> str:
     if chunk.complete:
-        return "finished" if chunk.exit_code == 0 else "failed"
+        return "finished" if chunk.exit_code == 0 else "preempted" if before == "preempting" else "failed"
+    if chunk.writer is not None and before in ("finished", "failed"):
+        return before  # the one of them that decides has said so
     return "preempting" if chunk.preempting else "running"

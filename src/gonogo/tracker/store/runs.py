@@ -12,7 +12,7 @@ from gonogo.tracker.store.database import Database
 # All of a run but its config and summary, which can be megabytes.
 LIGHT = (
     "id, project, name, display_name, description, notes, run_group, job_type, host, program, commit_hash, tags, state, exit_code, "
-    "created_at, heartbeat_at, rows"
+    "created_at, heartbeat_at, rows, lines, sweep, stop"
 )
 # What a caller may set of a run, by column.
 SETTABLE = frozenset(
@@ -29,13 +29,27 @@ SETTABLE = frozenset(
         "state",
         "config",
         "summary",
+        "sweep",
+        "stop",
+        "created_at",
+        "heartbeat_at",
     ]
 )
 LIMIT_OF_NAMES = 512
+# What a run is that says nothing any more.
+SILENT = {"running": "crashed", "preempting": "preempted"}
 
 
 class RefusedError(ValueError):
-    """What was asked for can't be; the text says why, for whoever asked."""
+    """What was asked for can't be; the text says why, for whoever asked.
+
+    Attributes:
+        gone: Whether what it was asked of is there no more, and asking again makes no sense.
+    """
+
+    def __init__(self, text: str, *, gone: bool = False) -> None:
+        super().__init__(text)
+        self.gone = gone
 
 
 def check_object(text: str, what: str) -> None:
@@ -68,7 +82,8 @@ class Runs:
         return (
             self._database.read()
             .execute(
-                "SELECT project.*, COUNT(run.id) AS runs, MAX(run.heartbeat_at) AS active_at FROM project LEFT JOIN run "
+                "SELECT project.*, COUNT(run.id) AS runs, MAX(run.heartbeat_at) AS active_at, "
+                "COALESCE(MAX(run.heartbeat_at), project.created_at) AS updated_at FROM project LEFT JOIN run "
                 "ON run.project = project.id WHERE ?1 IS NULL OR entity = ?1 GROUP BY project.id ORDER BY entity, project.name",
                 (entity,),
             )
@@ -99,6 +114,21 @@ class Runs:
         with self._database.write() as connection:
             connection.execute("INSERT OR IGNORE INTO project (entity, name, created_at) VALUES (?, ?, ?)", (entity, name, time.time()))
             row: sqlite3.Row = connection.execute("SELECT * FROM project WHERE entity = ? AND name = ?", (entity, name)).fetchone()
+        return row
+
+    def describe_project(self, project: int, values: dict[str, Any]) -> sqlite3.Row:
+        """Change the `name`, `description` or `settings` (JSON) of a project.
+
+        Raises:
+            RefusedError: The entity has another project of the name.
+        """
+        with self._database.write() as connection:
+            for column in values.keys() & {"name", "description", "settings"}:
+                try:
+                    connection.execute(f"UPDATE project SET {column} = ? WHERE id = ?", (values[column], project))
+                except sqlite3.IntegrityError:
+                    raise RefusedError(f"project: there is another one of the name {values[column]!r}") from None
+            row: sqlite3.Row = connection.execute("SELECT * FROM project WHERE id = ?", (project,)).fetchone()
         return row
 
     def find(self, entity: str, project: str, name: str, columns: str = LIGHT) -> sqlite3.Row | None:
@@ -146,19 +176,13 @@ class Runs:
         """Take note of a sign of life."""
         self._heard[run] = time.monotonic()
 
-    def delete(self, run: int) -> None:
-        """Remove a run with all it logged; artifacts stay."""
-        with self._database.write() as connection:
-            connection.execute("DELETE FROM run WHERE id = ?", (run,))
-
     def state(self, row: sqlite3.Row) -> str:
         """The state of a run as of now: one that was silent for too long has crashed.
 
         Silence is counted from this server's start at the earliest: while it was down nobody could be heard.
         """
-        if row["state"] == "running" and time.monotonic() - self._heard.get(row["id"], self._opened) > self._silence:
-            return "crashed"
-        return str(row["state"])
+        silent = time.monotonic() - self._heard.get(row["id"], self._opened) > self._silence
+        return SILENT.get(row["state"], row["state"]) if silent else str(row["state"])
 
     def scan(self, project: int, order: str, columns: str) -> sqlite3.Cursor:
         """All runs of a project, read while they are asked for; `order` is SQL."""

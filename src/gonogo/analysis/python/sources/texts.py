@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable
-from functools import lru_cache
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.sources.origins import Part, Source
@@ -30,13 +29,20 @@ def texts(sources: Sources, module: Module, node: ast.expr, *path: str | int | P
 
 
 def may_be(pattern: str, text: str) -> bool:
-    """Whether a pattern may stand for a text."""
-    return pattern == text if ANY not in pattern else _compiled(pattern).fullmatch(text) is not None
-
-
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in pattern.split(ANY)), re.DOTALL)
+    """Whether a pattern may stand for a text. Not a regular expression: one with many `.*` can take for ever."""
+    first, *middle = pattern.split(ANY)
+    if not middle:
+        return pattern == text
+    last = middle.pop()
+    place, end = len(first), len(text) - len(last)
+    if place > end or not text.startswith(first) or not text.endswith(last):
+        return False
+    for part in middle:  # each as far to the left as it goes: that leaves the most to the others
+        place = text.find(part, place, end)
+        if place < 0:
+            return False
+        place += len(part)
+    return True
 
 
 def _of(sources: Sources, source: Source, depth: int) -> set[str]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import CodeType
 from typing import Any
 
-from gonogo_probe import channel, hooks, settings
+from gonogo_probe import channel, handlers, hooks, settings
 from gonogo_probe.places import relative
 
 NAME = "__gonogo_over__"
@@ -35,6 +35,7 @@ def start() -> None:
     if settings.mode == "evaluation":
         return
     setattr(builtins, NAME, over)
+    handlers.start()
     hooks.transform = instrument
     channel.on_flush(_report)
 
@@ -51,6 +52,7 @@ def instrument(source: bytes, path: str) -> CodeType:
         if isinstance(node, ast.For):
             arguments = [node.iter, ast.Constant(shown), ast.Constant(node.lineno), ast.Constant(_role(node))]
             node.iter = ast.copy_location(ast.Call(ast.Name(NAME, ast.Load()), arguments, []), node.iter)
+    handlers.instrument(tree, shown)
     return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
 
 

@@ -24,6 +24,8 @@ scratch = ""
 standins: tuple[str, ...] = ()
 #: A folder of the caller's own stand-ins, empty for none.
 plugins = ""
+#: What a challenge alters: `outputs` and `seed` with true, `labels` with the numbers of the loaders of each run.
+alter: dict[str, Any] = {}
 
 
 def load() -> None:
@@ -39,4 +41,5 @@ def load() -> None:
     for name in ("tree", "mode", "bounds", "caps", "scratch", "plugins"):
         here[name] = given[name]
     here["standins"] = tuple(given["standins"])
+    here["alter"] = given.get("alter", {})
     here["run"] = os.environ.get("GONOGO_LABEL", "")

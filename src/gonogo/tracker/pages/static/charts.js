@@ -1,5 +1,8 @@
 // The charts: which metrics there are, which of them are in sight, and how their curves are drawn.
+import { aggregate } from "./aggregate.js";
 import { assign, colour, dash, isDark, paint, release } from "./colours.js";
+
+export { isDark };
 
 const BATCH = 24;
 // Plotly offers to send charts to a cloud of its maker's: what is logged here stays here.
@@ -47,7 +50,7 @@ export class Charts {
     this.visible = new Set();
     this.figures = new Map();
     this.asked = 0;
-    this.settings = { smoothing: 0, axis: "step", log: false, filter: "" };
+    this.settings = { smoothing: 0, axis: "step", log: false, filter: "", aggregate: "" };
     this.observer = new IntersectionObserver((entries) => this.seen(entries), { rootMargin: "300px" });
     this.bind();
     document.addEventListener("themechange", () => this.redraw());
@@ -62,6 +65,7 @@ export class Charts {
     });
     listen("axis", "change", (select) => { this.settings.axis = select.value; this.redraw(); });
     listen("log", "change", (box) => { this.settings.log = box.checked; this.redraw(); });
+    listen("aggregate", "change", (select) => { this.settings.aggregate = select.value; this.hidden.clear(); this.colour(); this.redraw(); });
     listen("metric-filter", "input", (input) => { this.settings.filter = input.value.toLowerCase(); this.layOut(); });
     // Browsers fill in what was chosen before a reload.
     this.settings.smoothing = Number(byId("smoothing").value);
@@ -72,12 +76,46 @@ export class Charts {
   }
 
   async show(runs) {
-    const kept = new Set(runs.map((run) => run.name));
-    release(this.runs.map((run) => run.name).filter((name) => !kept.has(name)));
     this.runs = runs;
-    assign(runs);
+    this.offer();
+    this.colour();
     this.swatches();
     await this.loadMetrics();
+  }
+
+  // What the runs can be grouped by: what some of them have in common.
+  offer() {
+    const select = byId("aggregate");
+    const keys = [...new Set(this.runs.flatMap((run) => Object.keys(run.groups ?? {})))];
+    const shared = keys.filter((key) => new Set(this.runs.map((run) => run.groups?.[key])).size < this.runs.length);
+    const wanted = this.runs.length > 1 ? ["", "*", ...shared] : [""];
+    if (!wanted.includes(this.settings.aggregate)) this.settings.aggregate = "";
+    const name = (key) => (key === "" ? "each run" : key === "*" ? "mean ± sd of all" : `mean ± sd by ${key}`);
+    select.replaceChildren(...wanted.map((key) => new Option(name(key), key, false, key === this.settings.aggregate)));
+    byId("aggregate-choice").hidden = this.runs.length < 2;
+  }
+
+  // What is drawn as one curve: a run, or the runs of a group.
+  series() {
+    const by = this.settings.aggregate;
+    if (!by) return this.runs.map((run) => ({ name: run.name, label: run.label, number: run.number, members: [run] }));
+    const groups = new Map();
+    for (const run of this.runs) {
+      const value = by === "*" ? "all" : run.groups?.[by] ?? "–";
+      if (!groups.has(value)) groups.set(value, []);
+      groups.get(value).push(run);
+    }
+    return [...groups].map(([value, members], number) => ({
+      name: `${by} ${value}`, label: `${by === "*" ? "" : `${by.replace(/^config\./, "")} = `}${value} (n = ${members.length})`, number, members,
+    }));
+  }
+
+  colour() {
+    const series = this.series();
+    const kept = new Set(series.map(({ name }) => name));
+    release((this.coloured ?? []).filter((name) => !kept.has(name)));
+    this.coloured = [...kept];
+    assign(series);
   }
 
   pairs(runs) {
@@ -114,6 +152,12 @@ export class Charts {
       const group = at > 0 ? name.slice(0, at) : "";
       if (!groups.has(group)) groups.set(group, []);
       groups.get(group).push(name);
+    }
+    // Groups of a single metric stand together: each in a row of its own would leave most of the page empty.
+    for (const [group, names] of [...groups]) {
+      if (!group || group === "system" || names.length > 1) continue;
+      groups.delete(group);
+      groups.set("", [...(groups.get("") ?? []), ...names]);
     }
     const rank = (group) => (group === "system" ? 2 : group ? 1 : 0);
     const order = [...groups.keys()].sort((one, other) => rank(one) - rank(other) || one.localeCompare(other));
@@ -236,12 +280,14 @@ export class Charts {
     const plot = this.figures.get(name)?.querySelector(".plot");
     if (!plot || !plot.isConnected || !plot.clientWidth || !window.Plotly) return;
     const axis = this.settings.axis === "step" && name.startsWith("system/") ? "runtime" : this.settings.axis;
-    const drawn = this.runs
-      .filter((run) => !this.hidden.has(run.name))
-      .map((run) => ({ run, curve: this.curves.get(run.name)?.get(name) }))
-      .filter(({ curve }) => curve);
-    const unit = axis === "runtime" ? timeUnit(drawn.map(({ curve }) => curve.grid.runtime.at(-1) ?? 0)) : null;
-    const traces = drawn.flatMap(({ run, curve }) => this.traces(run, curve, positions(curve.grid, axis, unit)));
+    const drawn = this.series()
+      .filter((series) => !this.hidden.has(series.name))
+      .map((series) => ({ series, curves: series.members.map((run) => this.curves.get(run.name)?.get(name)).filter(Boolean) }))
+      .filter(({ curves }) => curves.length);
+    const unit = axis === "runtime" ? timeUnit(drawn.flatMap(({ curves }) => curves.map((curve) => curve.grid.runtime.at(-1) ?? 0))) : null;
+    const traces = drawn.flatMap(({ series, curves }) => (this.settings.aggregate
+      ? this.band(series, aggregate(curves.map((curve) => [positions(curve.grid, axis, unit), curve.values])))
+      : this.traces(series, curves[0], positions(curves[0].grid, axis, unit))));
     Plotly.react(plot, traces, this.layout(name, axis, unit), CONFIG);
   }
 
@@ -259,9 +305,38 @@ export class Charts {
     return [raw, { ...base, y: smoothed(curve.values, weight), mode: "lines" }];
   }
 
+  // The range around a value that never changes: plotly would show everything from -1 to 1 more.
+  flat(name) {
+    if (this.settings.log) return {};
+    const values = this.runs.flatMap((run) => this.curves.get(run.name)?.get(name)?.values ?? []).filter((value) => value !== null);
+    const [first] = values;
+    if (first === undefined || !first || values.some((value) => value !== first)) return {};
+    return { range: [first - Math.abs(first) / 2, first + Math.abs(first) / 2] };
+  }
+
+  // A mean with what lies within a standard deviation around it.
+  band(series, { x, mean, low, high, count }) {
+    const weight = this.settings.smoothing;
+    const smooth = (values) => (weight ? smoothed(values, weight) : values);
+    const tint = colour(series.name);
+    const edge = { x, type: "scatter", mode: "lines", line: { width: 0, color: tint }, hoverinfo: "skip", showlegend: false };
+    const fill = `${tint}33`;
+    return [
+      { ...edge, y: smooth(low) },
+      { ...edge, y: smooth(high), fill: "tonexty", fillcolor: fill },
+      {
+        x, y: smooth(mean), type: "scatter", mode: x.length <= 30 ? "lines+markers" : "lines", marker: { size: 5, color: tint },
+        line: { color: tint, width: 1.8, dash: dash(series.name) }, name: plain(cut(series.label, 60)),
+        customdata: count.map((number, at) => [number, (high[at] - low[at]) / 2]),
+        hovertemplate: "%{fullData.name}<br>%{x}: <b>%{y:.5~g}</b> ± %{customdata[1]:.3~g} (of %{customdata[0]})<extra></extra>",
+      },
+    ];
+  }
+
   layout(name, axis, unit) {
     const look = style();
     const title = { step: "step", runtime: `time (${unit?.name})`, wall: "" }[axis];
+    const flat = this.flat(name);
     const lines = { gridcolor: look.grid, zerolinecolor: look.grid, linecolor: look.grid, automargin: true };
     return {
       margin: { l: 44, r: 10, t: 6, b: 34 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false,
@@ -270,18 +345,19 @@ export class Charts {
       hoverlabel: { bgcolor: look.surface, bordercolor: look.grid, font: { family: look.font, size: 12, color: look.text }, align: "left" },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: look.quiet, activecolor: look.text },
       xaxis: { ...lines, type: axis === "wall" ? "date" : "linear", title: { text: title, standoff: 4, font: { size: 11 } }, nticks: 7 },
-      yaxis: { ...lines, type: this.settings.log ? "log" : "linear", exponentformat: "power", nticks: 6 },
+      yaxis: { ...lines, ...flat, type: this.settings.log ? "log" : "linear", exponentformat: "power", nticks: 6 },
       uirevision: `${name} ${axis} ${this.settings.log}`,
     };
   }
 
   swatches() {
-    const shown = new Set(this.runs.map((run) => run.name));
-    for (const swatch of document.querySelectorAll(".swatch")) paint(swatch, swatch.dataset.run, shown.has(swatch.dataset.run));
+    const all = this.series();
+    const of = new Map(all.flatMap((series) => series.members.map((run) => [run.name, series.name])));
+    for (const swatch of document.querySelectorAll(".swatch")) paint(swatch, of.get(swatch.dataset.run), of.has(swatch.dataset.run));
     const legend = byId("legend");
     legend.replaceChildren();
     if (this.runs.length < 2) return;
-    for (const run of this.runs) {
+    for (const run of all) {
       const item = document.createElement("li");
       const button = document.createElement("button");
       const swatch = document.createElement("span");

@@ -1,5 +1,8 @@
 // What the pages do beyond their HTML. Every part looks for its own elements and does nothing where there are none.
 import { CONFIG, Charts, getJson, plain, style } from "./charts.js";
+import { drawHistograms } from "./histograms.js";
+import { slides } from "./pictures.js";
+import { drawPlots } from "./plots.js";
 
 const PERIOD = 10_000;
 const MOST_RUNS = 40;
@@ -100,7 +103,7 @@ function drawMatrix(element) {
 }
 
 function picks() {
-  return all(".pick-run:checked").map((box) => ({ name: box.value, label: box.dataset.label, number: Number(box.dataset.number) }));
+  return all(".pick-run:checked").map((box) => ({ name: box.value, label: box.dataset.label, number: Number(box.dataset.number), groups: JSON.parse(box.dataset.groups) }));
 }
 
 function watchPicks(charts) {
@@ -108,6 +111,7 @@ function watchPicks(charts) {
   let soon;
   const changed = () => {
     const chosen = picks();
+    byId("delete-button").disabled = !chosen.length;
     byId("compare-button").disabled = !chosen.length || chosen.length > MOST_RUNS;
     byId("picked-count").textContent = `${chosen.length} picked${chosen.length > MOST_RUNS ? `: at most ${MOST_RUNS} can be compared` : ""}`;
     clearTimeout(soon);
@@ -164,6 +168,9 @@ async function start() {
   const append = watchConsole();
   if (append) tasks.push(append);
   all("[data-matrix]").forEach(drawMatrix);
+  drawHistograms();
+  slides();
+  if (page) drawPlots(page);
   const charts = page && byId("charts") ? new Charts(page) : null;
   if (charts) tasks.push(async () => { await charts.refresh(); charts.swatches(); });
   watchPicks(charts);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gonogo_probe import loops, standins
+from gonogo_probe import alterations, loops, standins
 from gonogo_probe.watchers import config, figures, frameworks, lazy, loaders, process, search, tracking, training
 
 
@@ -11,5 +11,6 @@ def start() -> None:
     process.start()
     loops.start()
     standins.start()
+    alterations.start()
     for watcher in (lazy, config, loaders, training, search, tracking, figures, frameworks):
         watcher.start()

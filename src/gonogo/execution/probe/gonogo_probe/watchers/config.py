@@ -7,7 +7,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import channel, hooks, places, settings
+from gonogo_probe import alterations, channel, hooks, places, settings
+from gonogo_probe.alterations import seeds
 from gonogo_probe.watchers import lazy
 from gonogo_probe.watchers.process import say_exception
 
@@ -146,6 +147,11 @@ def _bound(cfg: Any) -> None:
             if isinstance(value, (DictConfig, ListConfig)):
                 walk(value, where)
                 continue
+            name = where.rstrip("0123456789.").rpartition(".")[2]  # an item of a list is called as the list is
+            seed = seeds.of_config(value) if alterations.wants(alterations.SEED) and seeds.is_seed(name) else None
+            if seed is not None:
+                node[key] = seed
+                continue
             cap = settings.caps.get(shown.lower())
             if cap is not None and isinstance(value, int) and not isinstance(value, bool) and value > cap:
                 node[key] = cap
@@ -153,7 +159,7 @@ def _bound(cfg: Any) -> None:
 
     if isinstance(cfg, DictConfig) and not cfg._is_none() and not cfg._is_missing():
         with flag_override(cfg, ["struct", "readonly"], [False, False]):
-            if settings.caps:
+            if settings.caps or alterations.wants(alterations.SEED):
                 walk(cfg, "")
             _redirect(cfg, changed)
     if changed:

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import channel, hooks, places, settings
+from gonogo_probe import alterations, channel, hooks, places, settings
+from gonogo_probe.alterations import batches as labelled
+from gonogo_probe.watchers import training
 
 _loaders: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 _seen: dict[int, dict[str, Any]] = {}
@@ -40,6 +42,8 @@ def _watch(module: ModuleType) -> None:
                 "batch_size": getattr(self, "batch_size", None),
                 "passes": [],
                 "used": [],
+                "forwards": 0,
+                "backwards": 0,
             }
 
     def __iter__(self: Any) -> Iterator[Any]:
@@ -61,11 +65,23 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
     most, index = limit(), len(entry["passes"])
     entry["passes"].append(0)
     entry["used"].append(place)
+    is_altered = number in settings.alter.get(alterations.LABELS, {}).get(settings.run, {}).get("loaders", ())
     for batch in batches:
         if index < 1000:
             entry["passes"][index] += 1
             _changed.add(number)  # type: ignore[arg-type]
-        yield batch
+        if settings.alter:
+            batch = labelled.permuted(batch) if is_altered else batch
+            labelled.remember(batch)
+        before = training.counted()
+        labelled.begin(number, index)
+        try:
+            yield batch
+        finally:  # also where the loop is left by `break`
+            labelled.begin(None, 0)
+            forwards, backwards = training.counted()
+            entry["forwards"] += forwards - before[0]
+            entry["backwards"] += backwards - before[1]
         if most is not None and entry["passes"][index] >= most:
             return
 
@@ -81,5 +97,7 @@ def _report() -> None:
             batch_size=entry["batch_size"],
             passes=len(entry["passes"]),
             batches=entry["passes"][:50],
+            forwards=entry["forwards"],
+            backwards=entry["backwards"],
             used=[list(place) for place in dict.fromkeys(entry["used"][:50]) if place is not None][:8],
         )

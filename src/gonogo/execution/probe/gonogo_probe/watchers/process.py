@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import functools
 import os
 import resource
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -35,14 +37,7 @@ def _watch_children() -> None:
     original = subprocess.Popen.__init__
 
     def __init__(self: Any, args: Any, *more: Any, **named: Any) -> None:
-        environment = dict(os.environ if named.get("env") is None else named["env"])
-        # A child that is given an environment of its own is watched all the same.
-        environment.update({name: os.environ[name] for name in _PROBE if name in os.environ and name != "PYTHONPATH"})
-        ours, theirs = os.environ.get("PYTHONPATH", ""), environment.get("PYTHONPATH", "")
-        probe = ours.partition(os.pathsep)[0]
-        if probe and probe not in theirs.split(os.pathsep):
-            environment["PYTHONPATH"] = os.pathsep.join(part for part in (probe, theirs) if part)
-        environment[channel.KEY] = channel.key()
+        environment = _watched(os.environ if named.get("env") is None else named["env"])
         if len(more) < 10:  # `env` by position, which nobody does
             named["env"] = environment
         shown = [str(part)[:300] for part in args[:40]] if isinstance(args, (list, tuple)) else str(args)[:1000]
@@ -51,6 +46,45 @@ def _watch_children() -> None:
 
     subprocess.Popen.__init__ = __init__  # type: ignore[method-assign]
     hooks.when_imported("multiprocessing.util", _watch_spawned)
+    for name in ("system", "execv"):
+        setattr(os, name, _with_key(getattr(os, name)))
+    for name in ("execve", "posix_spawn", "posix_spawnp"):
+        setattr(os, name, _with_environment(getattr(os, name)))
+
+
+def _watched(given: Mapping[Any, Any]) -> dict[Any, Any]:
+    """An environment in which a Python is watched, also where it is none of ours."""
+    environment = dict(given)
+    environment.update({name: os.environ[name] for name in _PROBE if name in os.environ and name != "PYTHONPATH"})
+    ours, theirs = os.environ.get("PYTHONPATH", ""), environment.get("PYTHONPATH", "")
+    probe = ours.partition(os.pathsep)[0]
+    if probe and probe not in theirs.split(os.pathsep):
+        environment["PYTHONPATH"] = os.pathsep.join(part for part in (probe, theirs) if part)
+    environment[channel.KEY] = channel.key()
+    return environment
+
+
+def _with_key(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the key to what takes the environment as it is: a program in this one's place, a shell."""
+
+    @functools.wraps(original)
+    def call(*arguments: Any) -> Any:
+        channel.flush()
+        with channel.key_in_environment():
+            return original(*arguments)
+
+    return call
+
+
+def _with_environment(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Have what is started with an environment of its own (the third argument) watched."""
+
+    @functools.wraps(original)
+    def call(path: Any, argv: Any, env: Any, **named: Any) -> Any:
+        channel.flush()
+        return original(path, argv, _watched(env), **named)
+
+    return call
 
 
 def _watch_spawned(module: Any) -> None:

@@ -1,0 +1,1 @@
+"""What the gate says of public projects that work."""

@@ -1,0 +1,26 @@
+"""Names that a module or class of a library does not have: those known to be removed, and those that no version in the table has."""
+
+from __future__ import annotations
+
+from gonogo.analysis.libraries.table import library_table
+from gonogo.analysis.project.removed import Removed, removed_name
+
+
+def absent_name(dotted: str) -> Removed | None:
+    """What is known of a dotted name that a library lacks, None where it may be there."""
+    removed = removed_name(dotted)
+    owner, _, name = dotted.rpartition(".")
+    if removed is not None or not owner or name.startswith("_") or owner.partition(".")[0] == "torch":
+        return removed  # backends from elsewhere add modules to torch (`torch.hpu`)
+    table = library_table()
+    module, kind = table.names_of(owner), table.kind(owner)
+    if module is not None:
+        distribution, names = module
+    elif kind is not None and not kind.is_open:
+        distribution, names = kind.distribution, kind.names
+    else:
+        return None
+    versions, having = table.versions[distribution], names.get(name, 0)
+    if having.bit_length() == len(versions):
+        return None
+    return Removed(distribution, versions[having.bit_length()], never=not having, newest=versions[-1])

@@ -1,0 +1,41 @@
+"""The values that a number is, but for its form: through conversions, choices and what functions return, not through what is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.values import Call, Choice, Operation, Returned, Value, constant
+from gonogo.analysis.dataflow.words import words
+from gonogo.analysis.numbers.same import stripped
+
+MOST = 200
+#: What gives the same number in another form, or bounded.
+_SAME = words("float int round abs min max numpy.clip numpy.round torch.clamp numpy.float64 numpy.float32 str format")
+_METHODS = words("item round clamp clip mean cpu detach numpy float")
+UNITS = (1, 100, 0.01, 1000, 0.001, 100.0, 1.0, 1000.0)
+
+
+def spine(value: Value) -> Iterator[Value]:
+    """Every value that a number may be, itself first."""
+    seen: set[Value] = set()
+    pending = [value]
+    while pending and len(seen) < MOST:
+        entry = pending.pop(0)
+        if entry in seen:
+            continue
+        seen.add(entry)
+        yield entry
+        inner = stripped(entry)
+        if inner is not entry:
+            pending.append(inner)
+        if isinstance(entry, Choice):
+            pending += entry.options
+        elif isinstance(entry, Returned):
+            pending.append(entry.value)
+        elif isinstance(entry, Call) and (entry.name in _SAME or entry.method in _METHODS):
+            pending += [entry.receiver] if entry.receiver is not None else []
+            pending += entry.arguments
+        elif (
+            isinstance(entry, Operation) and entry.operator in ("*", "/") and any(constant(part) in UNITS for part in entry.operands)
+        ) or (isinstance(entry, Operation) and entry.operator in ("+", "-")):
+            pending += entry.operands

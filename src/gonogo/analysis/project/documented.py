@@ -1,0 +1,218 @@
+"""How the documents and scripts of a project start its programs.
+
+Read are README and docs, shell and batch scripts, Makefile, CI, what editors launch, and the docstrings and comments of the programs.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gonogo.analysis.interpreter.markers import FILLER
+from gonogo.analysis.project.console_scripts import console_scripts
+from gonogo.analysis.project.shell import logical_lines, split_commands
+from gonogo.analysis.python.modules import Module
+from gonogo.compose.command_line import CommandLine, CommandLineError, parse_command_line, takes_next_word
+from gonogo.model.experiment import Experiment
+
+PROSE = (".md", ".rst")
+SCRIPTS = (".sh", ".bash", ".sbatch", ".slurm", ".job", "Makefile", "GNUmakefile", "justfile", "Justfile", "Dockerfile", "tox.ini")
+WORKFLOWS = re.compile(r"(?:^|/)(?:\.github/workflows/|\.circleci/|\.gitlab-ci|azure-pipelines|\.travis)[^/]*\.?ya?ml$")
+_LAUNCHER = re.compile(
+    r"[@!$-]*(?:.*/)?(?:i?python[\d.]*w?|torchrun|accelerate|deepspeed|composer|horovodrun|mpirun|srun|uv|poetry|pipenv|pdm|hatch)"
+)
+# Modules that start another program.
+_WRAPPERS = re.compile(
+    r"torch\.distributed\.(?:launch|run)|torch_xla\..*|accelerate\..*|debugpy|pdb|i?pdb|cProfile|coverage|memory_profiler|kernprof|scalene|viztracer"
+)
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_OVERRIDE = re.compile(r"(?:\+{0,2}|~)[\w$.@/:-]+(?:\[[^\]]*\])?=|~[\w.@/]+$|-")
+_GLOB = re.compile(r"=glob\(.*\)$")  # of the options of a group, as a reader's choice
+_ELLIPSIS = re.compile(r"\[.*|\.\.\.|…|\.\.\..*")
+MOST_DOCUMENT = 400_000  # signs
+
+
+@dataclass(frozen=True)
+class Start:
+    """One way to start a program that a document shows.
+
+    Attributes:
+        line: its command line; what is unknown of a word is the filler.
+        is_open: there may be other words.
+        path: the document.
+        number: the line in it.
+    """
+
+    line: CommandLine
+    is_open: bool
+    path: str
+    number: int
+
+
+def documented_starts(
+    experiment: Experiment, modules: Mapping[str, Module], programs: Mapping[str, frozenset[str]]
+) -> dict[str, list[Start]]:
+    """The starts that documents show, each kind once, by the path of the program's module.
+
+    Args:
+        experiment: the project.
+        modules: every module, by path.
+        programs: by the path of a module with a function under `@hydra.main`, the names of these functions.
+    """
+    finder = _Finder(experiment, modules, programs)
+    found: dict[str, dict[tuple[CommandLine, bool], Start]] = {}
+    for path, number, words in _command_lines(experiment, [modules[name] for name in programs]):
+        program = finder.program(words, path)
+        start = _start(program[1], path, number) if program is not None else None
+        if program is not None and start is not None:
+            found.setdefault(program[0], {}).setdefault((replace(start.line, places=()), start.is_open), start)
+    return {path: list(starts.values()) for path, starts in found.items()}
+
+
+def documents(experiment: Experiment) -> Iterator[str]:
+    """The texts that may say how programs are started, source files aside."""
+    for path, file in sorted(experiment.files.items()):
+        if file.text and (path.endswith((*PROSE, *SCRIPTS, "launch.json")) or WORKFLOWS.search(path)):
+            yield file.text
+
+
+def _start(words: Sequence[str], path: str, number: int) -> Start | None:
+    """What is behind a program's name, None where Hydra would not run the program with it."""
+    kept: list[str] = []
+    is_open = False
+    for word in words:
+        is_value = bool(kept) and takes_next_word(kept[-1])
+        if _ELLIPSIS.fullmatch(word) or (not is_value and FILLER in word.partition("=")[0]):
+            is_open = True
+        elif is_value or _OVERRIDE.match(word):
+            kept.append(_GLOB.sub(f"={FILLER}", word))
+        else:
+            break  # the sentence goes on
+    try:
+        line = parse_command_line(kept)
+    except CommandLineError:
+        return None
+    return Start(line, is_open, path, number) if line.runs and not line.rerun else None
+
+
+class _Finder:
+    """Knows which program a command line starts."""
+
+    def __init__(self, experiment: Experiment, modules: Mapping[str, Module], programs: Mapping[str, frozenset[str]]) -> None:
+        self._modules = modules
+        self._programs = programs
+        self._scripts = console_scripts(experiment, modules)
+
+    def program(self, words: Sequence[str], document: str) -> tuple[str, list[str]] | None:
+        """The path of the program's module, and the words behind its name."""
+        launched = False
+        for index, word in enumerate(words):
+            if word == "-m" and launched and index + 1 < len(words):
+                if _WRAPPERS.fullmatch(words[index + 1]):
+                    continue
+                return self._found(words[index + 1].replace(".", "/") + ".py", document, words[index + 2 :])
+            if word.endswith(".py") and (launched or index == 0 or word.startswith("./")):
+                return self._found(word, document, words[index + 1 :])
+            if word in self._scripts and all(
+                launched or _ASSIGNMENT.match(each) or _LAUNCHER.fullmatch(each) or each in "$>%" for each in words[:index]
+            ):
+                path = self._scripts[word]
+                return (path, list(words[index + 1 :])) if path in self._programs else None
+            launched = launched or _LAUNCHER.fullmatch(word) is not None
+        return None
+
+    def _found(self, name: str, document: str, rest: Sequence[str]) -> tuple[str, list[str]] | None:
+        module = self._module(name.rpartition(FILLER + "/")[2], posixpath.dirname(document))
+        if module is None:
+            return None
+        path = module if module in self._programs else self._imported_by(self._modules[module])
+        return (path, list(rest)) if path is not None else None
+
+    def _module(self, name: str, folder: str) -> str | None:
+        """The file that a path in a document means: from the document's folder, from the root, or the only one that ends so."""
+        name = posixpath.normpath(name)
+        for path in (posixpath.normpath(posixpath.join(folder, name)), name):
+            if path in self._modules:
+                return path
+        tail = "/" + name.lstrip("./")
+        found = [path for path in self._modules if path.endswith(tail)]
+        programs = [path for path in found if path in self._programs]
+        return (programs or found)[0] if len(programs or found) == 1 else None
+
+    def _imported_by(self, module: Module) -> str | None:
+        """The one program whose function under `@hydra.main` a module imports."""
+        names = set(module.imports.values())
+        found = [
+            path
+            for path, functions in self._programs.items()
+            for name in [self._modules[path].name]
+            if any(
+                f"{name}.{function}".endswith(f".{imported}") or f"{name}.{function}" == imported
+                for function in functions
+                for imported in names
+            )
+            or name in names
+        ]
+        return found[0] if len(found) == 1 else None
+
+
+def _command_lines(experiment: Experiment, programs: Iterable[Module]) -> Iterator[tuple[str, int, list[str]]]:
+    """Every command of every document: its path, the line, the words."""
+    for path in sorted(experiment.files):
+        text = experiment.text(path)
+        if not text or len(text) > MOST_DOCUMENT:
+            continue
+        if path.endswith((*PROSE, *SCRIPTS)) or WORKFLOWS.search(path):
+            for number, line in logical_lines(text):
+                yield from ((path, number, words) for words in _of_line(line, path.endswith(PROSE)))
+        elif path.endswith("launch.json"):
+            yield from ((path, 1, words) for words in _of_editor(text))
+    for module in programs:
+        for number, line in _remarks(module):
+            yield from ((module.path, number, words) for words in _of_line(line, True))
+
+
+def _of_line(line: str, is_prose: bool) -> Iterator[list[str]]:
+    """The commands of a line; in prose, those that stand in backticks are by themselves."""
+    if "python" not in line and ".py" not in line and "=" not in line and " " not in line.strip():
+        return
+    parts = [part for part in line.split("`") if part.strip()] if is_prose else [line]
+    for part in parts:
+        yield from (words for words in split_commands(part) if words)
+
+
+def _remarks(module: Module) -> Iterator[tuple[int, str]]:
+    """The lines of a module's docstrings and comments, continued ones joined."""
+    for node in ast.walk(module.tree) if module.tree is not None else ():
+        text = ast.get_docstring(node, clean=False) if isinstance(node, (ast.Module, ast.FunctionDef)) else None
+        if text is not None and isinstance(node, (ast.Module, ast.FunctionDef)):
+            yield from ((node.body[0].lineno + number - 1, line) for number, line in logical_lines(text))
+    comments = [line.strip().lstrip("#") if line.lstrip().startswith("#") else "" for line in module.lines]
+    yield from logical_lines("\n".join(comments))
+
+
+def _of_editor(text: str) -> Iterator[list[str]]:
+    """The programs that a `launch.json` starts."""
+    plain = re.sub(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', lambda found: found[1] or "", text, flags=re.DOTALL)
+    try:
+        document: Any = json.loads(re.sub(r",(\s*[}\]])", r"\1", plain))
+    except (ValueError, RecursionError):
+        return
+    entries = document.get("configurations") if isinstance(document, dict) else None
+    for entry in entries if isinstance(entries, list) else ():
+        if not isinstance(entry, dict):
+            continue
+        program, name, given = entry.get("program"), entry.get("module"), entry.get("args", [])
+        words = given.split() if isinstance(given, str) else given
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            continue
+        words = [re.sub(r"\$\{[^.}]*\}", FILLER, word) for word in words]
+        if isinstance(name, str):
+            yield ["python", "-m", name, *words]
+        elif isinstance(program, str):
+            yield ["python", re.sub(r"\$\{workspace\w*\}/|\$\{[^}]*\}/", "", program), *words]

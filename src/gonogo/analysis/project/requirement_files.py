@@ -1,0 +1,51 @@
+"""What a project asks for outside `pyproject.toml`: requirements files, conda environments, `setup.py`, `setup.cfg`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from packaging.utils import canonicalize_name
+
+from gonogo.analysis.project.pyproject import parse_requirement
+from gonogo.documents.yaml import parse_yaml
+from gonogo.model.experiment import Experiment
+
+_FILE = re.compile(r"(?:^|/)(?:[\w.-]*requirements?[\w.-]*\.(?:txt|in)|requirements/[\w.-]+\.(?:txt|in)|constraints?[\w.-]*\.txt)$")
+_CONDA = re.compile(r"(?:^|/)(?:[\w.-]*env[\w.-]*|conda[\w.-]*)\.ya?ml$", re.IGNORECASE)
+_SETUP = re.compile(r"(?:^|/)setup\.(?:py|cfg)$")
+_QUOTED = re.compile(r"[\"']([A-Za-z][\w.-]*(?:\[[\w, -]*\])?\s*(?:[=~!<>]=?=?[^\"';]*))[\"']")
+# `numpy=1.26=build`, as conda has it.
+_CONDA_PIN = re.compile(r"^([\w.-]+)\s*=\s*([\d.]+\*?)(?:=.*)?$")
+
+
+def requirement_texts(experiment: Experiment) -> Iterator[tuple[str, str, str]]:
+    """Each requirement: the file, the distribution's canonical name, the requirement as PEP 508 has it."""
+    for path in sorted(experiment.files):
+        text = experiment.text(path)
+        if not text:
+            continue
+        if _FILE.search(path):
+            entries = [line.partition(" #")[0].strip() for line in text.splitlines()]
+        elif _SETUP.search(path):
+            entries = [*_QUOTED.findall(text), *(line.strip() for line in text.splitlines() if path.endswith(".cfg"))]
+        elif _CONDA.search(path) and "dependencies" in text:
+            entries = list(_of_conda(parse_yaml(text).get(("dependencies",), [])))
+        else:
+            continue
+        for entry in entries:
+            parsed = parse_requirement(entry) if entry and entry[0].isalpha() else None
+            if parsed is not None:
+                yield path, str(canonicalize_name(parsed.name)), entry
+
+
+def _of_conda(entries: object) -> Iterator[str]:
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict):
+            pip = entry.get("pip")
+            yield from (str(line) for line in (pip if isinstance(pip, list) else ()))
+        elif isinstance(entry, str):
+            found = _CONDA_PIN.match(entry.rpartition("::")[2])
+            yield (
+                f"{found[1]}=={found[2] if found[2].count('.') > 1 else found[2].removesuffix('*').rstrip('.') + '.*'}" if found else entry
+            )

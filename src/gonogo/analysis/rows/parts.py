@@ -1,0 +1,361 @@
+"""Which part of the data a value holds: what is learned from, what is chosen by, what is scored on."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from gonogo.analysis.dataflow.definitions import Class, Function, Instance
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import (
+    Attribute,
+    Call,
+    Const,
+    Display,
+    Element,
+    Item,
+    Operation,
+    Parameter,
+    Ref,
+    Span,
+    Value,
+    constant,
+    number,
+    plain,
+    text,
+)
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.rows.flow import MAX_VALUES, assigned_name, name_of, row_inputs
+
+
+class Role(Enum):
+    """What a part is for."""
+
+    TRAIN = "train"
+    VALID = "valid"
+    TEST = "test"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of some data.
+
+    Attributes:
+        role: what it is for.
+        split: the call that parted the data; the value itself where it was loaded as a part.
+        sure: it follows from the code, not from names alone.
+        at: the value that is the part.
+    """
+
+    role: Role
+    split: Value
+    sure: bool
+    at: Value = field(compare=False)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a value holds.
+
+    Attributes:
+        parts: the parts that its rows come from.
+        whole: values all of whose rows it has, itself among them: what is before any split or selection.
+        seen: every value that any of its rows come from.
+        cuts: each part with the value that it was taken from.
+    """
+
+    parts: frozenset[Part]
+    whole: frozenset[Value]
+    seen: frozenset[Value]
+    cuts: frozenset[tuple[Part, Value]]
+
+    def roles(self) -> set[Role]:
+        """What its parts are for."""
+        return {part.role for part in self.parts}
+
+    @property
+    def held_out(self) -> bool:
+        """Whether it surely has rows that were held out, and none that were not."""
+        return bool(self.parts) and Role.TRAIN not in self.roles()
+
+    @property
+    def sure(self) -> bool:
+        """Whether all its parts are sure."""
+        return all(part.sure for part in self.parts)
+
+
+_NOTHING = Held(frozenset(), frozenset(), frozenset(), frozenset())
+TRAIN = re.compile(
+    r"(?:^|_|\b)(?:x|y|df|ds|data|dataset|idx|loader)?_?tr(?:ain|n)?(?:ing)?(?:$|_|\b|\d)|^(?:x|y)tr(?:ain)?$|(?<!s)train", re.IGNORECASE
+)
+TEST = re.compile(
+    r"(?:^|_|\b)(?:x|y)?te?st(?:ing)?(?:$|_|\b|\d|s?et|data|loader|x|y|df|dl)|^(?:x|y)te(?:st)?$|(?:^|_)te(?:_|$)|hold_?out|^(?:X|y)test",
+    re.IGNORECASE,
+)
+VALID = re.compile(
+    r"(?:^|_|\b)(?:x|y)?(?:val(?:id(?:ation)?)?|dev|eval)(?:$|_|\b|\d|s?et|data|loader|x|y|df|dl)|^(?:x|y)v(?:al(?:id)?)?$|(?:^|_)cal(?:ib)?(?:$|_)",
+    re.IGNORECASE,
+)
+SPLITTERS = re.compile(
+    r"(?:^|\.)(?:(?:Repeated)?(?:Stratified)?(?:Group)?(?:KFold|ShuffleSplit)|TimeSeriesSplit|LeaveOneOut|LeavePOut|LeaveOneGroupOut|LeavePGroupsOut|"
+    r"RepeatedKFold|RepeatedStratifiedKFold|PredefinedSplit|GroupKFold|StratifiedGroupKFold|IterativeStratification|MultilabelStratifiedKFold|"
+    r"MultilabelStratifiedShuffleSplit|PurgedGroupTimeSeriesSplit|check_cv)$"
+)
+LOADS = re.compile(
+    r"(?:^|\.)(?:load_dataset|read_csv|read_parquet|read_json|read_table|load|loadtxt|ImageFolder|load_from_disk|imread|CSVDataset|genfromtxt|read_excel|read_feather|read_pickle)$"
+)
+TORCH_DATASETS = re.compile(r"^(?:torchvision|torchaudio|torchtext|torch_geometric)\.datasets\.(?:\w+\.)*\w+$")
+RANDOM_SPLITS = frozenset({"random_split"})
+_PATH = re.compile(r"(?:^|[/\\_.-])(train|test|val|valid|validation|dev)(?:ing)?(?:[/\\_.-]|$|\d|ing)", re.IGNORECASE)
+
+
+def role_of_name(name: str) -> Role | None:
+    """What a part is for, by what it is called; None where the name says nothing, or two things."""
+    if VALID.search(name):
+        return Role.VALID
+    if TEST.search(name):
+        return Role.TEST if not re.search(r"train", name, re.IGNORECASE) else None
+    return Role.TRAIN if TRAIN.search(name) else None
+
+
+def role_of_word(word: str | None) -> Role | None:
+    """What a part is for, by the word that it is asked for with: `train[:80%]`, `data/test.csv`."""
+    found = {match.lower() for match in _PATH.findall(word or "")}
+    roles = {Role.TRAIN if entry == "train" else Role.TEST if entry == "test" else Role.VALID for entry in found}
+    return roles.pop() if len(roles) == 1 else None
+
+
+def is_split_call(call: Call) -> bool:
+    """Whether a call parts data in two or more, at random or in order."""
+    return call.short == "train_test_split" or call.short in RANDOM_SPLITS
+
+
+def splitter_of(value: Value) -> Call | None:
+    """The `split()` of a cross-validator that an index comes from, as one entry of it."""
+    value = plain(value)
+    if isinstance(value, Element):
+        call = plain(value.owner)
+        if isinstance(call, Call) and call.method == "split" and call.receiver is not None:
+            maker = base(call.receiver)
+            if isinstance(maker, Call) and SPLITTERS.search(maker.name):
+                return call
+    return None
+
+
+def part_of(value: Value) -> Part | None:
+    """The part that a value is, as it comes out of a split or is loaded; None where it is neither."""
+    value = plain(value)
+    if isinstance(value, Item):
+        return _of_item(value)
+    if isinstance(value, Call):
+        return _of_call(value)
+    if isinstance(value, Parameter):
+        role = role_of_name(value.name)
+        return (
+            Part(role, value, False, value)
+            if role is not None and not value.name.lower().startswith(("train_", "test_size", "val_"))
+            else None
+        )
+    return None
+
+
+def _of_item(item: Item) -> Part | None:
+    owner, key = plain(item.owner), constant(item.key)
+    if isinstance(owner, Call) and isinstance(key, int) and not isinstance(key, bool):
+        if owner.short == "train_test_split" and owner.arguments and not owner.is_open and 0 <= key < 2 * len(owner.arguments):
+            return Part(_first(item) if key % 2 == 0 else _held_out(item), owner, True, item)
+        if owner.short in RANDOM_SPLITS:
+            return Part(_first(item) if key == 0 else _held_out(item), owner, True, item)
+    if isinstance(owner, Element) and isinstance(key, int):
+        splitter = splitter_of(owner)
+        if splitter is not None:
+            return Part(Role.TRAIN if key == 0 else _held_out(item), splitter, True, item)
+    if isinstance(owner, Item) and isinstance(key, int):  # (x_train, y_train), (x_test, y_test) = load_data()
+        load, place = plain(owner.owner), constant(owner.key)
+        if isinstance(load, Call) and load.short == "load_data" and load.name and place in (0, 1):
+            return Part(Role.TRAIN if place == 0 else Role.TEST, load, True, item)
+    if isinstance(owner, Call) and isinstance(key, str):
+        role = _of_split_name(key)
+        if owner.method == "train_test_split" and role is Role.TEST:
+            role = _held_out(item)
+        if role is not None and (owner.method == "train_test_split" or owner.short in ("load_dataset", "load_from_disk")):
+            return Part(role, owner, True, item)
+    role = role_of_name(name_of(item) or _name_of_holder(item))
+    if role is not None and _takes_some(item.key):
+        return Part(role, owner, isinstance(plain(item.key), Span), item)
+    return None
+
+
+def _name_of_holder(item: Item) -> str:
+    """What the object is called that a slice is put into: `train = Data(rows[:80])`."""
+    parent = item.module.parents.get(item.node)
+    return assigned_name(item.module, parent) if isinstance(parent, ast.Call) else ""
+
+
+def _takes_some(key: Value) -> bool:
+    """Whether a subscript takes some of the rows."""
+    key = plain(key)
+    if isinstance(key, Display) and key.kind == "tuple" and key.items:
+        key = plain(key.items[0])
+    if isinstance(key, Span):
+        return key.start is not None or key.stop is not None
+    return isinstance(key, Operation) and key.operator in ("==", "!=", "<", ">", "<=", ">=", "~", "&", "|")
+
+
+def _of_split_name(word: str) -> Role | None:
+    return {
+        "train": Role.TRAIN,
+        "test": Role.TEST,
+        "validation": Role.VALID,
+        "val": Role.VALID,
+        "valid": Role.VALID,
+        "dev": Role.VALID,
+    }.get(word)
+
+
+def _first(item: Item) -> Role:
+    """The first part of a split is learned from, unless it is called otherwise: a test part that is split once more."""
+    return Role.VALID if role_of_name(name_of(item)) is Role.VALID else Role.TRAIN
+
+
+def _held_out(item: Item) -> Role:
+    role = role_of_name(name_of(item))
+    return role if role in (Role.VALID, Role.TEST) else Role.TEST
+
+
+def _of_call(call: Call) -> Part | None:
+    if TORCH_DATASETS.match(call.name):
+        given = constant(
+            call.argument(1 if call.short in ("MNIST", "FashionMNIST", "CIFAR10", "CIFAR100", "KMNIST", "QMNIST") else None, "train")
+        )
+        if isinstance(given, bool):
+            return Part(Role.TRAIN if given else Role.TEST, call, True, call)
+        role = _of_split_name(text(call.argument(None, "split", "image_set")) or "")
+        return Part(role, call, True, call) if role is not None else None
+    if LOADS.search(call.name):
+        asked = text(call.argument(None, "split"))
+        role = _of_split_name((asked or "").partition("[")[0])
+        if role is None:
+            role = role_of_word(asked or text(call.argument(0, "filepath_or_buffer", "path", "root", "data_files", "file", "io")))
+            return Part(role, call, False, call) if role is not None else None
+        return Part(role, call, True, call)
+    if call.method in ("sample", "drop") and call.receiver is not None:
+        role = role_of_name(name_of(call))
+        chosen = call.argument(0, "index", "labels") if call.method == "drop" else None
+        by_index = isinstance(plain(chosen), Attribute) and plain(chosen).name == "index" if chosen is not None else False  # type: ignore[attr-defined]
+        if role is not None and (by_index or (call.method == "sample" and number(call.argument(1, "frac")) not in (None, 1))):
+            return Part(role, call.receiver, True, call)
+    return None
+
+
+class Parts:
+    """Answers for the values of one program."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._held: dict[Value, Held] = {}
+
+    def held(self, value: Value) -> Held:
+        """What a value holds."""
+        if value not in self._held:
+            self._held[value] = _NOTHING  # what is asked for while it is followed
+            self._held[value] = self._follow(value)
+        return self._held[value]
+
+    def part_of(self, value: Value) -> Part | None:
+        """The part that a value is; what is held out of a training part is for validation."""
+        part = part_of(value)
+        if part is None or part.role is not Role.TEST or not isinstance(part.split, Call) or not is_split_call(part.split):
+            return part
+        return replace(part, role=Role.VALID) if Role.TRAIN in {outer.role for outer in self._before(part)} else part
+
+    def _follow(self, value: Value) -> Held:
+        parts: set[Part] = set()
+        whole: set[Value] = set()
+        seen: dict[Value, bool] = {}
+        cuts: set[tuple[Part, Value]] = set()
+        pending: list[tuple[Value, bool]] = [(value, True)]
+        while pending and len(seen) < MAX_VALUES:
+            entry, is_whole = pending.pop()
+            entry = base(entry)
+            if seen.get(entry) in (True, is_whole) or isinstance(entry, (Const, Ref, Function, Class)):
+                continue
+            seen[entry] = is_whole
+            part = self.part_of(entry)
+            if part is not None:
+                parts.add(part)
+                cuts |= {(part, source) for source in _sources(entry)}
+                if part.role is Role.TRAIN and isinstance(entry, Item) and isinstance(part.split, Call) and is_split_call(part.split):
+                    parts |= {outer for outer in self._before(part) if outer.role is not Role.TRAIN}
+                continue
+            by_index = self._by_index(entry)
+            if by_index:
+                parts |= by_index
+                cuts |= {(found, source) for found in by_index for source in _sources(entry)}
+                continue
+            if is_whole and not isinstance(entry, Instance):
+                whole.add(entry)
+            if isinstance(entry, Instance):
+                pending += [(inner, False) for inner in self._of_object(entry)]
+                continue
+            pending += [(step.value, is_whole and step.whole) for step in row_inputs(entry)]
+        return Held(frozenset(parts), frozenset(whole), frozenset(seen), frozenset(cuts))
+
+    def _before(self, part: Part) -> frozenset[Part]:
+        """The parts of what a split was given."""
+        call = part.split
+        assert isinstance(call, Call)
+        return frozenset().union(*(self.held(entry).parts for entry in call.arguments[:1]))
+
+    def _by_index(self, entry: Value) -> set[Part]:
+        """Parts of `X[train_index]`, `X.iloc[train_index]`, `Subset(data, train_index)`."""
+        key: Value | None = None
+        if isinstance(entry, Item) and constant(entry.key) is ...:
+            key = plain(entry.key)
+            if isinstance(key, Display) and key.kind == "tuple" and key.items:
+                key = plain(key.items[0])
+        elif isinstance(entry, Call) and entry.short == "Subset":
+            key = entry.argument(1, "indices")
+        elif isinstance(entry, Call) and entry.short == "DataLoader":
+            sampler = base(sampler) if (sampler := entry.argument(None, "sampler")) is not None else None
+            key = sampler.argument(0, "indices") if isinstance(sampler, Call) and sampler.short == "SubsetRandomSampler" else None
+        elif isinstance(entry, Call) and entry.method in ("take", "select") and entry.arguments:
+            key = entry.arguments[0]
+        if key is None or isinstance(key, (Span, Const, Operation)):
+            return set()
+        if isinstance(key, Display) and any(text(inner) is not None for inner in key.items):
+            return set()
+        return set(self.held(key).parts)
+
+    def _of_object(self, made: Instance) -> Iterator[Value]:
+        """What an object of the project was made with: a dataset is its tables."""
+        if made.made is not None:
+            yield from made.made.given()
+
+
+def _sources(entry: Value) -> Iterator[Value]:
+    """What a part was taken from."""
+    if isinstance(entry, Item):
+        owner, key = plain(entry.owner), constant(entry.key)
+        if isinstance(owner, Call) and owner.short == "train_test_split" and isinstance(key, int):
+            yield from owner.arguments[key // 2 : key // 2 + 1]
+            if owner.method and owner.receiver is not None:
+                yield owner.receiver
+        elif isinstance(owner, Call) and is_split_call(owner):
+            yield from owner.arguments[:1]
+            if owner.method == "train_test_split" and owner.receiver is not None:
+                yield owner.receiver
+        elif not isinstance(owner, Call) or owner.short not in ("load_data", "load_dataset", "load_from_disk"):
+            yield entry.owner
+    elif isinstance(entry, Call) and entry.method in ("sample", "drop", "take", "select") and entry.receiver is not None:
+        yield entry.receiver
+    elif isinstance(entry, Call) and entry.short in ("Subset", "DataLoader"):
+        yield from entry.arguments[:1]
+
+
+def parts_in(program: Program) -> Parts:
+    """The parts of a program's data, asked once for all rules."""
+    return program.known(Parts)

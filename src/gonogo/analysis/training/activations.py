@@ -1,0 +1,177 @@
+"""What the output of a network is: logits, probabilities, log-probabilities, decisions; and which losses want which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gonogo.analysis.dataflow.definitions import Instance
+from gonogo.analysis.dataflow.values import Attribute, Call, Choice, Const, Item, Operation, Returned, Span, Value, is_none, number, options
+from gonogo.analysis.dataflow.words import words
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.ops import Op, op_of
+
+
+class Gives(Enum):
+    """What numbers an output holds."""
+
+    LOGITS = "logits"
+    SOFTMAX = "probabilities by softmax"
+    SIGMOID = "probabilities by sigmoid"
+    LOG = "log-probabilities"
+    DECISION = "decisions"
+
+
+# Functions that leave numbers as they are: shapes, devices, types, choices of rows and columns.
+NEUTRAL = words(
+    """
+    view reshape squeeze unsqueeze flatten to cuda cpu float double contiguous transpose clone t type type_as detach numpy half expand
+    view_as reshape_as squeeze_ ravel tolist item bfloat16 identity movedim moveaxis rearrange stack cat dropout index_select
+    unflatten tensor array asarray
+    """
+)
+_ACTIVATIONS = {
+    "softmax": Gives.SOFTMAX, "softmin": Gives.SOFTMAX, "gumbel_softmax": Gives.SOFTMAX, "sigmoid": Gives.SIGMOID,
+    "log_softmax": Gives.LOG, "logsigmoid": Gives.LOG, "argmax": Gives.DECISION,
+}  # fmt: skip
+_LINEAR = ("linear", "conv", "bilinear", "dense")
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What a loss works on.
+
+    Attributes:
+        index: place of the predictions among its operands; `names` their keywords.
+        wrong: what they must not be, each with what then happens.
+        instead: what to do.
+    """
+
+    index: int
+    names: tuple[str, ...]
+    wrong: tuple[Gives, ...]
+    instead: str
+
+
+_PROBABILITIES = (Gives.SOFTMAX, Gives.SIGMOID, Gives.DECISION)
+_LOGITS = "give the loss the logits; it applies the {0} itself"
+LOSSES: dict[str, Wants] = {
+    **{name: Wants(0, ("input",), _PROBABILITIES, _LOGITS.format("softmax")) for name in ("cross_entropy",)},
+    **{
+        name: Wants(0, ("logits",), (*_PROBABILITIES, Gives.LOG), _LOGITS.format("softmax"))
+        for name in ("softmax_cross_entropy", "softmax_cross_entropy_with_integer_labels")
+    },
+    **{
+        f"{name}softmax_cross_entropy_with_logits": Wants(1, ("logits",), (*_PROBABILITIES, Gives.LOG), _LOGITS.format("softmax"))
+        for name in ("", "sparse_")
+    },
+    "binary_cross_entropy_with_logits": Wants(0, ("input",), (*_PROBABILITIES, Gives.LOG), _LOGITS.format("sigmoid")),
+    "sigmoid_focal_loss": Wants(0, ("inputs",), (*_PROBABILITIES, Gives.LOG), _LOGITS.format("sigmoid")),
+    "sigmoid_binary_cross_entropy": Wants(0, ("logits",), (*_PROBABILITIES, Gives.LOG), _LOGITS.format("sigmoid")),
+    "sigmoid_cross_entropy_with_logits": Wants(1, ("logits",), (*_PROBABILITIES, Gives.LOG), _LOGITS.format("sigmoid")),
+    "binary_cross_entropy": Wants(
+        0, ("input",), (Gives.LOGITS, Gives.LOG, Gives.DECISION), "apply a sigmoid first, or take `binary_cross_entropy_with_logits`"
+    ),
+    "nll_loss": Wants(
+        0, ("input",), (Gives.LOGITS, *_PROBABILITIES), "apply `log_softmax` first, or take `cross_entropy` on the logits"
+    ),
+    "kl_div": Wants(0, ("input",), (*_PROBABILITIES, Gives.LOGITS), "give `kl_div` log-probabilities first, by `log_softmax`"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Output:
+    """What an output is, and where it was made so.
+
+    Attributes:
+        gives: what numbers it holds; None where that is not known.
+        by: the value that made them so; the application of a network where no more is known.
+    """
+
+    gives: Gives | None
+    by: Value
+
+
+def output_of(value: Value) -> Output:
+    """What a value holds, through functions that leave numbers as they are. Where it may be several things, nothing is known of it."""
+    for _ in range(40):
+        if isinstance(value, Returned):
+            value = value.value
+            continue
+        if isinstance(value, Choice):
+            return _of_choice(value)
+        if isinstance(value, Item) and _is_choice_of_numbers(value):
+            value = value.owner
+            continue
+        if isinstance(value, Attribute) and value.name in ("data", "T", "logits"):
+            if value.name == "logits":
+                return Output(Gives.LOGITS, value)
+            value = value.owner
+            continue
+        op = op_of(value)
+        if op is None:
+            return Output(None, value)
+        if op.name in NEUTRAL and op.operands and (op.maker is None or op.name in ("flatten", "identity", "dropout", "unflatten")):
+            value = op.operands[0]
+            continue
+        return Output(_gives(op), value)
+    return Output(None, value)
+
+
+def _of_choice(value: Choice) -> Output:
+    found = [output_of(option) for option in options(value) if not is_none(option) and not isinstance(option, Choice)]
+    kinds = {output.gives for output in found}
+    return found[0] if len(kinds) == 1 and found else Output(None, value)
+
+
+def _is_choice_of_numbers(value: Item) -> bool:
+    """Whether a subscript takes some of the numbers as they are, not a part of a tuple that may be anything."""
+    if isinstance(value.key, (Span, Operation)) or is_none(value.key):
+        return True
+    inner = base(value.key)
+    return not isinstance(inner, Const) and kind_of(value.owner) is None and op_of(value.owner) is not None
+
+
+def _gives(op: Op) -> Gives | None:
+    if op.name in _ACTIVATIONS:
+        return _ACTIVATIONS[op.name]
+    if op.name == "log" and op.operands:
+        inner = output_of(op.operands[0]).gives
+        return Gives.LOG if inner in (Gives.SOFTMAX, Gives.SIGMOID) else None
+    if op.maker is not None and op.maker.name.startswith("torch.nn.") and op.name.startswith(_LINEAR):
+        return Gives.LOGITS
+    if op.name in ("linear",) and op.library == "torch":
+        return Gives.LOGITS
+    return None
+
+
+def network_behind(value: Value) -> Value | None:
+    """The network whose output a value is, as it came out."""
+    for _ in range(40):
+        if isinstance(value, Returned):
+            return base(value.call.callee)
+        if isinstance(value, Item) and _is_choice_of_numbers(value):
+            value = value.owner
+            continue
+        if isinstance(value, Choice):
+            found = [network_behind(option) for option in value.options]
+            return found[0] if found and all(entry is found[0] for entry in found) else None
+        op = op_of(value)
+        if op is None:
+            return None
+        if op.maker is None and op.name in NEUTRAL and op.operands:
+            value = op.operands[0]
+            continue
+        callee = base(op.call.callee)
+        return callee if kind_of(callee) is Kind.MODEL and isinstance(callee, (Call, Instance)) else None
+    return None
+
+
+def width_of(value: Value) -> float | None:
+    """How many numbers the last layer gives for each example, where that is written out."""
+    by = output_of(value).by
+    op = op_of(by)
+    if op is not None and op.maker is not None and op.maker.short in ("Linear", "LazyLinear"):
+        return number(op.maker.argument(0 if op.maker.short == "LazyLinear" else 1, "out_features"))
+    return None

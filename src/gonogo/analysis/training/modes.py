@@ -1,0 +1,159 @@
+"""Train and eval mode: which one a network is in where it is applied."""
+
+from __future__ import annotations
+
+import ast
+import re
+from enum import Enum
+
+from gonogo.analysis.dataflow.blocks import Happening
+from gonogo.analysis.dataflow.definitions import Instance
+from gonogo.analysis.dataflow.flow import Flow
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call, Value, number
+from gonogo.analysis.python.names import last_name
+from gonogo.analysis.training.acts import Act, Does, act_of
+from gonogo.analysis.training.gradients import computed_by
+from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.loops import acts
+from gonogo.analysis.training.objects import each, parts_of
+
+
+class In(Enum):
+    """The mode of a network, and whether it learned in it."""
+
+    TRAIN = "train"
+    TRAINED = "train, and it has learned"
+    EVAL = "eval"
+    UNKNOWN = "unknown"
+
+
+Fact = tuple[Value, In]
+_SENSITIVE = re.compile(r"dropout|droppath|drop_path|batchnorm|batch_norm|syncbn|stochastic_?depth|instancenorm", re.IGNORECASE)
+_PRETRAINED = re.compile(r"^(?:torchvision\.models\.|timm\.|transformers\.|segmentation_models_pytorch\.|efficientnet_pytorch\.)")
+# Library layers and losses that compute the same in both modes, by the beginning of their name.
+_STABLE = re.compile(
+    r"^torch\.nn\.(?:\w+\.)*(?:Linear|Conv|Embedding|LayerNorm|GroupNorm|ReLU|GELU|SiLU|Tanh|Sigmoid|Softmax|LogSoftmax|MaxPool|AvgPool|"
+    r"Adaptive|Flatten|Identity|Sequential|Module|Parameter|Upsample|\w+Loss|LeakyReLU|ELU|PReLU|Unflatten|ZeroPad|PixelShuffle|Bilinear|LSTMCell|GRUCell|RNNCell|Hard|CosineSimilarity|Fold|Unfold|Reflection)"
+)
+_RECURRENT = frozenset({"LSTM", "GRU", "RNN", "MultiheadAttention"})  # drop only if they are told to
+_TRANSFORMER = re.compile(r"^Transformer(?:En|De)?coderLayer$|^Transformer$")  # drop unless they are told not to
+
+
+class ModeFlow(Flow[Fact]):
+    """Follows the mode of every network of a program that is switched or applied.
+
+    Attributes:
+        networks: that are followed.
+    """
+
+    def __init__(self, program: Program) -> None:
+        super().__init__()
+        self.program = program
+        switched = [entry.act for entry in program.known(acts) if entry.act.does in (Does.TRAIN, Does.EVAL, Does.MODE)]
+        self.networks = {one for act in switched for one in each(act.on) if kind_of(one) is Kind.MODEL}
+        learning = [entry.act.on for entry in program.known(acts) if entry.act.does is Does.COMPUTES]
+        self.learned = {loss: set(computed_by(loss)) for loss in learning}
+        self.networks |= {one for used in self.learned.values() for one in used if isinstance(one, Instance) or _is_whole(one)}
+
+    def follow(self) -> None:
+        """Go through the program."""
+        if self.networks:
+            self.run(self.program.body, frozenset((network, _begins_in(network)) for network in self.networks))
+
+    def modes_at(self, entry: Happening, network: Value) -> list[set[In]]:
+        """The modes that a network may be in each time an event is come by: in the first turn of a loop, in the second."""
+        return [{mode for other, mode in state if other is network} for state in self.visits.get(entry, ())]
+
+    def step(self, entry: Happening, state: frozenset[Fact]) -> frozenset[Fact]:
+        """The modes after an event."""
+        act = act_of(entry)
+        if act is None:
+            return state
+        if act.does is Does.APPLIES:
+            if self.networks & each(act.on):
+                self.note(entry, state)
+        elif act.does in (Does.TRAIN, Does.EVAL, Does.MODE):
+            return self._switched(act, state)
+        elif act.does is Does.COMPUTES:
+            used = self.learned.get(act.on, set())
+            return frozenset((one, In.TRAINED if mode is In.TRAIN and one in used else mode) for one, mode in state)
+        return state
+
+    def _switched(self, act: Act, state: frozenset[Fact]) -> frozenset[Fact]:
+        mode = {Does.TRAIN: In.TRAIN, Does.EVAL: In.EVAL}.get(act.does, In.UNKNOWN)
+        targets = each(act.on)
+        sure = act.sure and len(targets) == 1
+        whole = {part for one in targets for part in parts_of(self.program, one)}
+        changed: set[Fact] = set()
+        for network, before in state:
+            if network in whole:
+                changed.add((network, mode))
+                if not sure:
+                    changed.add((network, before))
+            else:
+                changed.add((network, before))
+                if targets & parts_of(self.program, network):
+                    changed.add((network, In.UNKNOWN))  # only a part of it was switched
+        return frozenset(changed)
+
+
+def mode_flow(program: Program) -> ModeFlow:
+    """The modes of a program's networks, followed once."""
+    flow = ModeFlow(program)
+    flow.follow()
+    return flow
+
+
+def _is_whole(value: Value) -> bool:
+    """Whether a library's object is a network of its own rather than one layer."""
+    return isinstance(value, Call) and (value.short == "Sequential" or _PRETRAINED.match(value.name) is not None)
+
+
+def _begins_in(network: Value) -> In:
+    """The mode that a network is made in."""
+    if isinstance(network, Instance):
+        return In.UNKNOWN if network.cls.has_unknown_base() else In.TRAIN
+    if isinstance(network, Call) and "from_pretrained" not in network.name and (_is_whole(network) or network.name.startswith("torch.nn.")):
+        return In.TRAIN
+    return In.EVAL if isinstance(network, Call) and network.short == "from_pretrained" else In.UNKNOWN
+
+
+def is_sensitive(program: Program, network: Value) -> bool | None:
+    """Whether a network has layers that compute otherwise in train than in eval mode; None where its layers are not all known."""
+    known: bool | None = False
+    for part in parts_of(program, network):
+        found = _is_sensitive(part)
+        if found:
+            return True
+        known = None if found is None else known
+    return known
+
+
+def _is_sensitive(part: Value) -> bool | None:
+    if isinstance(part, Instance):
+        if any(_mentions(entry.definition) for entry in part.cls.ancestors()):
+            return True
+        return None if part.shallow or part.cls.has_unknown_base() or part.cls.library_bases() - {"torch.nn.Module", "object"} else False
+    if isinstance(part, Call):
+        if _SENSITIVE.search(part.name) or _PRETRAINED.match(part.name):
+            return True
+        if part.name.startswith("torch.nn.") and part.short in _RECURRENT:
+            return _drops(part, 0.0)
+        if part.name.startswith("torch.nn.") and _TRANSFORMER.match(part.short):
+            return _drops(part, 0.1)
+        return False if _STABLE.match(part.name) else None
+    return None
+
+
+def _drops(layer: Call, default: float) -> bool | None:
+    """Whether a layer with an option `dropout` drops anything."""
+    given = layer.keywords.get("dropout")
+    if given is None:
+        return default > 0 if not layer.is_open else None
+    rate = number(given)
+    return rate > 0 if rate is not None else None
+
+
+def _mentions(definition: ast.AST) -> bool:
+    return any(_SENSITIVE.search(last_name(node)) for node in ast.walk(definition) if isinstance(node, (ast.Name, ast.Attribute)))

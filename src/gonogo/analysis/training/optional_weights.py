@@ -1,0 +1,191 @@
+"""Weights that are loaded only if a file happens to be there, with nothing in their place where it is not."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from gonogo.analysis.dataflow.words import words
+from gonogo.analysis.python.handlers import is_logging
+from gonogo.analysis.python.modules import Function, Module, qualified_name
+from gonogo.analysis.python.names import ancestors, calls, enclosing_function, last_names, origin, statement_of
+from gonogo.analysis.python.spelled import spelled
+
+EXISTS = re.compile(r"(?:^|\.)(?:exists|is_file|isfile|isdir|is_dir|lexists|access)$")
+LOADS = frozenset(
+    {"load_state_dict", "load_weights", "load_checkpoint", "load_model", "load_pretrained", "load_from_checkpoint", "load_params"}
+)
+_NO_NETWORK = re.compile(r"optim|sched|scaler|token|processor|config|ema|buffer|study|sampler|rng", re.IGNORECASE)
+# Words of a training that is taken up where it was left, or of a file that the program itself wrote before.
+_OWN = re.compile(r"resum|last|latest|optim|sched|epoch|previous|restore|best|final|snapshot|output|result|run_dir|save", re.IGNORECASE)
+# Words of weights that come from somewhere else.
+_GIVEN = re.compile(
+    r"pretrain|checkpoint|ckpt|weight|teacher|source|init|prior|backbone|\.pth?\b|\.bin\b|\.safetensors\b|model_path", re.IGNORECASE
+)
+_SAVES = re.compile(
+    r"(?:^|\.)(?:save|save_pretrained|save_model|save_file|save_checkpoint|save_weights|dump|copy|copyfile|move|urlretrieve|download\w*"
+    r"|snapshot_download|hf_hub_download)$"
+)
+
+
+@dataclass(frozen=True)
+class Optional:
+    """A loading of weights that a missing file leaves out.
+
+    Attributes:
+        node: the loading.
+        test: what asks for the file.
+    """
+
+    module: Module
+    node: ast.Call
+    test: ast.expr
+
+
+def optional_weights(modules: Mapping[str, Module]) -> Iterator[Optional]:
+    """Every place that loads a network's weights only if a file is there, and goes on without a word that stops it where it is not."""
+    written = _written(modules)
+    for module in modules.values():
+        for call in calls(module):
+            if not _loads(module, call):
+                continue
+            guard = _guard(module, call)
+            if guard is not None and _is_given(module, call, guard, written):
+                yield Optional(module, call, guard)
+
+
+def _loads(module: Module, call: ast.Call) -> bool:
+    """Whether a call loads a network's weights."""
+    name = qualified_name(call.func).rpartition(".")[2] or (call.func.attr if isinstance(call.func, ast.Attribute) else "")
+    owner = ast.unparse(call.func.value) if isinstance(call.func, ast.Attribute) else ""
+    if name in LOADS:
+        return not _NO_NETWORK.search(owner)
+    if origin(module, call.func) == "torch.load":
+        statement = statement_of(module, call)
+        return (
+            isinstance(statement, ast.Assign)
+            and statement.value is call
+            and any(
+                re.search(r"(?:^|\.)(?:model|net|network|backbone|encoder|teacher)$", ast.unparse(target)) for target in statement.targets
+            )
+        )
+    return False
+
+
+def _guard(module: Module, call: ast.Call) -> ast.expr | None:
+    """The question for a file that a loading depends on, where the other answer does nothing about it."""
+    inside: ast.AST = call
+    for parent in ancestors(module, call):
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            break
+        if isinstance(parent, ast.If) and inside in parent.body and _asks(module, parent.test):
+            return parent.test if all(_only_tells(module, entry) for entry in parent.orelse) and not _is_behind(module, parent) else None
+        inside = parent
+    function = enclosing_function(module, call)
+    return _early_return(module, call, function) if function is not None else None
+
+
+def _asks(module: Module, test: ast.expr) -> bool:
+    """Whether a condition asks that a file is there, directly or by a name that stands for the answer."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        return any(_asks(module, part) for part in test.values)
+    if isinstance(test, ast.Call):
+        name = qualified_name(test.func) or (test.func.attr if isinstance(test.func, ast.Attribute) else "")
+        return EXISTS.search(name.rpartition(".")[2]) is not None or EXISTS.search(name) is not None
+    if isinstance(test, ast.Name):
+        bound = [
+            node.value
+            for node in module.of(ast.Assign)
+            if any(isinstance(target, ast.Name) and target.id == test.id for target in node.targets)
+            and enclosing_function(module, node) is enclosing_function(module, test)
+        ]
+        return len(bound) == 1 and isinstance(bound[0], ast.Call) and _asks(module, bound[0])
+    return False
+
+
+def _early_return(module: Module, call: ast.Call, function: Function) -> ast.expr | None:
+    """`if not path.exists(): return`, before the loading."""
+    for statement in function.body:
+        if statement.lineno >= call.lineno:
+            break
+        if (
+            isinstance(statement, ast.If)
+            and isinstance(statement.test, ast.UnaryOp)
+            and isinstance(statement.test.op, ast.Not)
+            and _asks(module, statement.test.operand)
+            and isinstance(statement.body[-1], ast.Return)
+            and all(_only_tells(module, entry) for entry in statement.body[:-1])
+            and isinstance(statement.body[-1].value, (ast.Name, ast.Constant, type(None)))
+            and not (isinstance(statement.body[-1].value, ast.Constant) and statement.body[-1].value.value is not None)
+        ):
+            return statement.test.operand
+    return None
+
+
+def _is_behind(module: Module, node: ast.If) -> bool:
+    """Whether code right behind a branch deals with the missing file after all, or the branch ends the function."""
+    if any(isinstance(entry, ast.Return) for entry in node.body):
+        function = enclosing_function(module, node)
+        following = [entry for entry in (function.body if function is not None else []) if entry.lineno > node.lineno]
+        return not all(_only_tells(module, entry) or _gives_name(entry) for entry in following)
+    return False
+
+
+def _gives_name(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Return) and isinstance(statement.value, ast.Name)
+
+
+def _only_tells(module: Module, statement: ast.stmt) -> bool:
+    if isinstance(statement, ast.Pass):
+        return True
+    return isinstance(statement, ast.Expr) and (isinstance(statement.value, ast.Constant) or is_logging(module, statement.value))
+
+
+def _is_given(module: Module, call: ast.Call, test: ast.expr, written: set[str]) -> bool:
+    """Whether the file is one that comes from elsewhere: no name of it is among those that the project writes to."""
+    asked = test.values[-1] if isinstance(test, ast.BoolOp) else test
+    texts = [ast.unparse(asked), ast.unparse(call)]
+    named = _words(module, asked) | _words(module, call)
+    function = enclosing_function(module, call)
+    if function is not None:
+        for node in ast.walk(function):
+            if isinstance(node, ast.Assign) and {name for target in node.targets for name in last_names(target)} & named:
+                texts.append(ast.unparse(node.value))
+                named |= _words(module, node.value)
+    around = " ".join(texts)
+    name = function.name if function is not None else ""
+    if re.search(_OWN, f"{around} {name}") or named & written:
+        return False
+    return _GIVEN.search(around) is not None
+
+
+def _words(module: Module, node: ast.AST) -> set[str]:
+    """What tells one file from another in an expression: names, attributes, the last parts of paths."""
+    found = {name for name in last_names(node) if name not in _COMMON}
+    for part in ast.walk(node):
+        text = spelled(module, part) if isinstance(part, (ast.Constant, ast.BinOp, ast.JoinedStr)) else None
+        if text and "." in text:
+            found.add(text.replace("\\", "/").rpartition("/")[2])
+    return found
+
+
+_COMMON = words(
+    """
+    os path Path exists is_file isfile isdir torch load self model net network load_state_dict cfg config args map_location device cpu
+    weights_only state state_dict str pathlib get is_dir join run
+    """
+)
+
+
+def _written(modules: Mapping[str, Module]) -> set[str]:
+    """Words of the files that the project writes, copies or downloads."""
+    found: set[str] = set()
+    for module in modules.values():
+        for call in calls(module):
+            name = qualified_name(call.func) or (call.func.attr if isinstance(call.func, ast.Attribute) else "")
+            if _SAVES.search(name):
+                for given in (*call.args, *(keyword.value for keyword in call.keywords)):
+                    found |= _words(module, given)
+    return found

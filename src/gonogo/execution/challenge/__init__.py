@@ -1,0 +1,1 @@
+"""The challenge: the rehearsal once more with one thing altered, and which numbers moved; metamorphic tests (`docs/challenge.md`)."""

@@ -1,0 +1,49 @@
+"""What a challenge alters: the labels of evaluation, what networks put out, what they are given, and seeds.
+
+Nothing is altered unless the gate's settings ask for it (`settings.alter`). What was altered is counted; what could not be is said.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gonogo_probe import channel, settings
+
+LABELS, OUTPUTS, SEED = "labels", "outputs", "seed"
+_counts: dict[str, int] = {}
+_left: dict[str, str] = {}
+_told: dict[str, Any] = {}
+
+
+def start() -> None:
+    """Say from time to time what was altered."""
+    if settings.alter:
+        channel.on_flush(_report)
+
+
+def wants(what: str) -> bool:
+    """Whether the gate asks for an alteration."""
+    return what in settings.alter
+
+
+def count(what: str, times: int = 1) -> None:
+    """Something was altered."""
+    _counts[what] = _counts.get(what, 0) + times
+
+
+def made(what: str) -> int:
+    """How often something was altered so far."""
+    return _counts.get(what, 0)
+
+
+def leave(what: str, reason: str) -> None:
+    """Something could not be altered; the first reason is kept."""
+    _left.setdefault(what, reason[:300])
+
+
+def _report() -> None:
+    global _told
+    now = {"counts": dict(_counts), "left": dict(_left)}
+    if now != _told and (_counts or _left):
+        channel.emit("altered", **now)
+        _told = now

@@ -1,0 +1,270 @@
+"""Optimizers of torch: what they hold, whether it has gradients, what their steps change, and when gradients are cleared."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import math
+import sys
+import weakref
+from typing import Any
+
+from gonogo_probe import channel, hooks, places
+
+MOST_STEPS = 8
+MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
+MOST_NAMES = 8
+SAMPLED = 3  # tensors by whose gradients it is told whether they were cleared
+
+_torch: Any = None
+_counts: dict[str, int] = {}
+_networks: weakref.WeakSet[Any] = weakref.WeakSet()
+_names: dict[int, str] = {}
+_optimizers: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+_records: list[dict[str, Any]] = []
+_INNER = ("changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made")
+
+
+def watch(torch: Any, counts: dict[str, int]) -> None:
+    """Watch every optimizer.
+
+    Args:
+        torch: the module.
+        counts: `steps` in it is counted.
+    """
+    global _torch, _counts
+    _torch, _counts = torch, counts
+    optimizers = importlib.import_module("torch.optim.optimizer")  # torch.optim hides its own submodule
+    _watch_making(torch.optim.Optimizer)
+    _watch_steps(optimizers)
+    _watch_clearing(torch)
+    hooks.when_imported("torch.optim.lr_scheduler", _watch_schedulers)
+    hooks.when_imported("torch.amp.grad_scaler", _watch_scaler)
+    channel.on_flush(_report)
+
+
+def learn(network: Any) -> None:
+    """A network ran for the first time: its parameters have names from now on."""
+    _networks.add(network)
+    for prefix, part in network.named_modules():
+        for name, parameter in part.named_parameters(recurse=False):
+            kind = f"{type(part).__name__}.{name}"
+            _names.setdefault(id(parameter), f"{prefix}.{name}|{kind}" if prefix else f"{name}|{kind}")
+
+
+def _watch_making(base: Any) -> None:
+    original = base.__init__
+
+    @functools.wraps(original)
+    def __init__(self: Any, *arguments: Any, **named: Any) -> None:
+        original(self, *arguments, **named)
+        if self in _optimizers:
+            return
+        held = _held(self)
+        record = {"number": len(_records), "place": places.caller(sys._getframe(1)), "name": type(self).__name__, "parameters": len(held)}
+        record |= {"trainable": sum(bool(p.requires_grad) for p in held), "steps": 0, "without": 0, "zero": 0, "still": 0}
+        record |= {"made_with": _rates(self), "rates": [], "scheduled": False, "scaled": False, "uncleared": 0, "thrown": 0}
+        record |= {"start": None, "updates": [], "stale": [], "unheld": [], "graded": False, "moved": False}
+        record |= {
+            "changed": {},
+            "told": 0,
+            "new": True,
+            "graded_ids": set(),
+            "looks": 0,
+            "at_step": [],
+            "dirty": False,
+            "cleared": False,
+            "fresh": False,
+        }
+        record["sum_made"] = _sum(held) if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS else None
+        _optimizers[self] = record
+        _records.append(record)
+
+    base.__init__ = __init__
+
+
+def _held(optimizer: Any) -> list[Any]:
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def _rates(optimizer: Any) -> list[float]:
+    return [float(group["lr"]) for group in optimizer.param_groups if isinstance(group.get("lr"), (int, float))][:4]
+
+
+def _watch_steps(optimizers: Any) -> None:
+    before: weakref.WeakKeyDictionary[Any, list[tuple[Any, Any]]] = weakref.WeakKeyDictionary()
+
+    def before_step(optimizer: Any, *_: Any) -> None:
+        _counts["steps"] += 1
+        record = _optimizers.get(optimizer)
+        if record is None:
+            return
+        record["steps"] += 1
+        record["new"] = True
+        held = _held(optimizer)
+        _look_at_clearing(record, held)
+        if record["steps"] <= MOST_STEPS:
+            _look_at_gradients(optimizer, record, held)
+            if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS:
+                before[optimizer] = [(parameter, parameter.detach().clone()) for parameter in held]
+                if record["start"] is None:
+                    record["start"] = _sum(held)
+
+    def after_step(optimizer: Any, *_: Any) -> None:
+        record, kept = _optimizers.get(optimizer), before.pop(optimizer, None)
+        if record is not None and kept is not None:
+            changed = [parameter for parameter, old in kept if not _torch.equal(parameter.detach(), old)]
+            record["still"] += not changed
+            record["updates"].append(_sum(parameter.detach() - old for parameter, old in kept))
+            for parameter in changed:
+                record["changed"].setdefault(_names.get(id(parameter), "?"), None)
+        channel.tick()
+
+    optimizers.register_optimizer_step_pre_hook(before_step)
+    optimizers.register_optimizer_step_post_hook(after_step)
+
+
+def _sum(tensors: Any) -> float | str:
+    """One number for many tensors, by which two runs are compared."""
+    total = 0.0
+    for index, tensor in enumerate(tensors):
+        numbers = tensor.detach().flatten().double()
+        if len(numbers):
+            total += float((numbers * (1 + index % 7)).sum() + numbers[: len(numbers) // 2].sum())
+    return float(f"{total:.9g}") if math.isfinite(total) else str(total)
+
+
+def _look_at_gradients(optimizer: Any, record: dict[str, Any], held: list[Any]) -> None:
+    there = [parameter for parameter in held if parameter.grad is not None]
+    record["without"] += not there
+    record["zero"] += bool(there) and not any(bool(parameter.grad.any()) for parameter in there)
+    record["rates"] = _rates(optimizer)
+    record["graded_ids"].update(map(id, there))
+    alive = {id(parameter) for network in list(_networks) for parameter in network.parameters()}
+    lost = [each for each in held if id(each) not in alive and id(each) not in record["graded_ids"]]
+    if len(lost) < len(held):  # else its networks are none of those that were seen
+        record["stale"] = [f"{_names.get(id(each), '').partition('|')[0]} {tuple(each.shape)}".strip() for each in lost[:MOST_NAMES]]
+    own = {id(parameter) for other in list(_optimizers) for parameter in _held(other)}
+    for network in list(_networks):
+        for name, parameter in network.named_parameters():
+            is_new = id(parameter) not in own and name not in record["unheld"]
+            if is_new and parameter.grad is not None and len(record["unheld"]) < MOST_NAMES and bool(parameter.grad.any()):
+                record["unheld"].append(name[:120])
+
+
+# -- clearing ------------------------------------------------------------------------------------------------------------------------------
+
+
+def backward_begins() -> None:
+    """A backward pass begins: gradients that are there are those of an earlier one."""
+    for optimizer, record in list(_optimizers.items()):
+        record["fresh"] = True
+        if record["steps"] > MOST_STEPS:
+            continue
+        now = _sampled(_held(optimizer))
+        if not record["steps"]:
+            _look_at_idle(optimizer, record, now)
+            continue
+        if not any(now):
+            record["cleared"] = True
+        elif now == record["at_step"]:
+            record["dirty"] = True
+
+
+def _look_at_idle(optimizer: Any, record: dict[str, Any], gradients: list[float]) -> None:
+    """Of an optimizer that has not stepped so far: whether its parameters have gradients, and whether they changed all the same."""
+    if not any(gradients) or record["looks"] >= MOST_STEPS:
+        return
+    record["looks"] += 1
+    record["graded"] = record["new"] = True
+    record["moved"] = record["moved"] or (record["sum_made"] is not None and _sum(_held(optimizer)) != record["sum_made"])
+
+
+def _sampled(held: list[Any]) -> list[float]:
+    """Sums over the first gradients that are there."""
+    there = [parameter.grad for parameter in held if parameter.grad is not None][:SAMPLED]
+    return [float(gradient.detach().abs().sum()) for gradient in there]
+
+
+def _look_at_clearing(record: dict[str, Any], held: list[Any]) -> None:
+    """At a step: whether its gradients are on top of those of the step before."""
+    if record["steps"] > MOST_STEPS:
+        return
+    record["uncleared"] += record["dirty"] and not record["cleared"]
+    record["at_step"], record["dirty"], record["cleared"], record["fresh"] = _sampled(held), False, False, False
+
+
+def _watch_clearing(torch: Any) -> None:
+    for owner in (torch.optim.Optimizer, torch.nn.Module):
+        _watch_clearing_method(owner)
+
+
+def _watch_clearing_method(owner: Any) -> None:
+    original = owner.zero_grad
+
+    @functools.wraps(original)
+    def zero_grad(self: Any, *arguments: Any, **named: Any) -> Any:
+        own = set() if self in _optimizers or not _is_early() else {id(parameter) for parameter in self.parameters()}
+        for optimizer, record in list(_optimizers.items()):
+            if optimizer is self or (own and any(id(parameter) in own for parameter in _held(optimizer))):
+                _look_at_cleared(optimizer, record)
+        return original(self, *arguments, **named)
+
+    owner.zero_grad = zero_grad
+
+
+def _is_early() -> bool:
+    """Whether any optimizer is still looked at."""
+    return any(record["steps"] <= MOST_STEPS for record in _optimizers.values())
+
+
+def _look_at_cleared(optimizer: Any, record: dict[str, Any]) -> None:
+    """Gradients are about to be cleared; those of a backward pass that no step followed are thrown away."""
+    record["cleared"] = True
+    if record["fresh"] and record["thrown"] < MOST_STEPS:
+        gradients = _sampled(_held(optimizer))
+        if any(gradients):
+            record["thrown"] += 1
+            record["new"] = True
+            if not record["steps"]:
+                _look_at_idle(optimizer, record, gradients)
+    record["fresh"] = False
+
+
+# -- schedulers, scalers -------------------------------------------------------------------------------------------------------------------
+
+
+def _watch_schedulers(module: Any) -> None:
+    base = getattr(module, "LRScheduler", None) or module._LRScheduler
+    for owner in (base, module.ReduceLROnPlateau):
+        _mark(owner, "__init__", "scheduled")
+
+
+def _watch_scaler(module: Any) -> None:
+    _mark(module.GradScaler, "step", "scaled")
+
+
+def _mark(owner: Any, name: str, mark: str) -> None:
+    """Note of the optimizer that is the first argument of a method that the method was called."""
+    original = owner.__dict__.get(name)
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def marked(self: Any, optimizer: Any, *more: Any, **named: Any) -> Any:
+        record = _optimizers.get(optimizer) if optimizer.__hash__ is not None else None
+        if record is not None:
+            record[mark] = record["new"] = True
+        return original(self, optimizer, *more, **named)
+
+    setattr(owner, name, marked)
+
+
+def _report() -> None:
+    for record in _records:
+        if record["new"]:
+            record["new"] = False
+            names = list(record["changed"])
+            channel.emit("optimizer", **{name: value for name, value in record.items() if name not in _INNER}, changed_count=len(names))
+            channel.emit_items("changed", "names", names[record["told"] :], number=record["number"])
+            record["told"] = len(names)

@@ -1,0 +1,49 @@
+"""What the runs left in their folder of results: names and sizes of all of it, and the texts of its JSON files, read when asked for."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gonogo.execution.sandbox import Box
+
+MOST_JSON = 4 << 20  # of one file
+MOST_TEXTS = 256 << 20  # of all together, on disk: one at a time is in memory
+MOST_FILES = 10_000
+
+
+class Texts(Mapping[str, str]):
+    """The texts of files that were copied out of a sandbox, by path; the copies are there as long as this is.
+
+    Args:
+        folder: where the copies are; removed in the end.
+        paths: of the files, relative to it.
+    """
+
+    def __init__(self, folder: Path, paths: list[str]) -> None:
+        self._folder = folder
+        self._paths = dict.fromkeys(paths)
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+
+    def __getitem__(self, path: str) -> str:
+        if path not in self._paths:
+            raise KeyError(path)
+        return (self._folder / path).read_text("utf-8", "replace")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+
+def collect(box: Box, relative: str) -> tuple[dict[str, int], Texts, str]:
+    """Sizes by path of the files in a folder of the tree, the texts of its JSON, and what was too much to look at (empty if nothing)."""
+    folder = Path(tempfile.mkdtemp(prefix="gonogo-results-"))
+    found = box.collect(relative, folder, MOST_TEXTS, MOST_FILES, lambda path: path.endswith(".json"))
+    texts = Texts(folder, [path for path in found.files if found.sizes[path] <= MOST_JSON])
+    too_much = next((reason for reason in found.skipped.values() if "more than" in reason), "")
+    return found.sizes, texts, too_much

@@ -1,0 +1,110 @@
+"""ENV107."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.libraries.misuses import Misuse, misuses
+from gonogo.analysis.libraries.objects import Objects
+from gonogo.analysis.libraries.table import library_table
+from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.analysis.project.versions import locked_versions, required
+from gonogo.analysis.python.absence import provides_for_absence
+from gonogo.analysis.python.handlers import handler_of
+from gonogo.analysis.python.symbols import Symbols
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Certainty, Severity, Stage
+from gonogo.rules.base import Edit, Tree, Violation, rule
+
+
+@rule(
+    "ENV107",
+    "library-misused",
+    criterion=1,
+    severity=Severity.ERROR,
+    stage=Stage.CHECK,
+    settles=("signature", "crash", "undefined-name"),
+)
+def library_misused(
+    programs: list[Program],
+    library_objects: Objects,
+    symbols: Symbols,
+    pyproject: Pyproject | None,
+    experiment: Experiment,
+) -> Iterator[Violation]:
+    """A library's object is asked for what it does not have, or a library is called in a way that it does not take.
+
+    What it does:
+        Follows objects of W&B, Optuna, OmegaConf and scikit-learn from what made them to their uses, through assignments, attributes,
+        parameters and `with`, and looks up attributes, methods and arguments in a table of what several versions of these libraries have;
+        of PyTorch, the arguments of classes and functions. Also finds results of functions that return None (`OmegaConf.set_struct`,
+        `list.sort`) where a value is needed.
+        It is a warning where the experiment gets a version beyond the table, or where only an annotation says what an object is.
+
+    Why it matters:
+        The line raises `AttributeError` or `TypeError` when it is reached, often in the full run only: a trial skips tracking and search.
+
+    Instead:
+        Use a name that is there, and the arguments that the function takes.
+    """
+    locked: dict[str, str] | None = None
+    for found in misuses(programs, library_objects):
+        if _is_provided_for(found, symbols):
+            continue
+        locked = locked_versions(experiment) if locked is None else locked
+        settled = _settled(found, required(pyproject, found.distribution), locked.get(found.distribution))
+        if settled is None:
+            continue
+        sure = found.sure and settled and handler_of(found.module, found.node) is None
+        certainty = Certainty.DERIVED if sure else Certainty.LIKELY
+        yield Violation(found.module.location(found.node), found.message, found.action, certainty=certainty)
+
+
+def _settled(found: Misuse, requirements: list[str], locked: str | None) -> bool | None:
+    """Whether the experiment surely gets a version in which it raises; None where it gets, or may well have, one in which it does not.
+
+    Where no lock file says otherwise, the documented commands of a run install the newest version.
+    """
+    if not found.distribution:
+        return True
+    possible, covered = library_table().possible(found.distribution, requirements, locked)
+    if not possible & ~found.versions:
+        return covered
+    newest = 1 << (possible.bit_length() - 1)
+    if locked is not None or not found.versions & newest:
+        return None
+    return covered
+
+
+def _is_provided_for(found: Misuse, symbols: Symbols) -> bool:
+    """Whether the code asks before, catches what is raised, or gives objects such an attribute itself."""
+    name = getattr(found.node, "attr", "")
+    return name in symbols.stored_attributes or provides_for_absence(found.module, found.node)
+
+
+_FINISH = "    run.finish()"
+BAD = [
+    Tree({"src/train.py": Edit(_FINISH, "    print(run.get_url())  # <- here\n    run.finish()")}),
+    Tree({"src/train.py": Edit(_FINISH, "    wandb.run.sumary['done'] = True  # <- here\n    run.finish()")}),
+    Tree(
+        {
+            "src/model.py": (
+                Edit("    return torch.optim.SGD(\n", "    return torch.optim.SGD(  # <- here\n"),
+                Edit('        lr=settings["learning_rate"],\n', '        learning_rate=settings["learning_rate"],\n'),
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": Edit(
+                _FINISH, "    frozen = OmegaConf.set_readonly(cfg, True)\n    print(frozen.run)  # <- here\n    run.finish()"
+            )
+        }
+    ),
+]
+GOOD = [
+    Tree({"src/train.py": Edit(_FINISH, "    print(run.get_url() if hasattr(run, 'get_url') else run.url)\n    run.finish()")}),
+    Tree({"src/train.py": Edit(_FINISH, "    run.summary['done'] = True\n    print(run.id, run.url)\n    run.finish()")}),
+    Tree({"src/train.py": Edit(_FINISH, "    OmegaConf.set_readonly(cfg, True)\n    print(cfg.run)\n    run.finish()")}),
+]

@@ -1,0 +1,1 @@
+"""Rules about leakage: what the model should not know, for any training program."""

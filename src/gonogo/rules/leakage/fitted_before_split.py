@@ -1,0 +1,170 @@
+"""LEK101."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call, Value
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.rows.cuts import Cut, all_fits, cuts, uses
+from gonogo.analysis.rows.learners import Fit, Learns, learner_of
+from gonogo.analysis.rows.origins import Origins
+from gonogo.analysis.rows.parts import Role, parts_in
+from gonogo.analysis.training.order import Order
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+
+@rule("LEK101", "fitted-before-split", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def fitted_before_split(programs: list[Program]) -> Iterator[Violation]:
+    """A preprocessing step is fitted to all rows, those among them that the result is scored on.
+
+    What it does:
+        Follows rows from where they are read to where they are split: `train_test_split`, cross-validators and `cross_val_score`,
+        `random_split`, slices. Speaks where a scaler, imputer, selector, projection or vectoriser is fitted to rows of which a part
+        is held out afterwards, and its output is used. An encoder of categories is a warning: what it keeps is only which there are.
+        A label encoder of the targets is left alone, and so is a pipeline that is fitted in each fold.
+
+    Why it matters:
+        What was fitted knows the test rows: their mean, their gaps, with a selector even their targets. The score is too good, with
+        feature selection so much that noise looks predictable (scikit-learn, "Common pitfalls and recommended practices"; Kapoor and
+        Narayanan, Leakage and the reproducibility crisis in machine-learning-based science, 2023; Ambroise and McLachlan, 2002).
+
+    Instead:
+        Split first, fit on the training part, and only apply to the others; or put the step into a `Pipeline`.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    for fit in walked.known(all_fits):
+        if fit.learns in (Learns.MODEL, Learns.ROWS):
+            continue
+        held = parts_in(walked).held(fit.data)
+        cut = _cut_of(walked, fit) if not held.parts else None
+        if cut is not None:
+            yield violation(
+                fit.event,
+                f"`{fit.name}` is fitted to all rows before they are split: {fit.learns.value} of the held-out rows goes into training",
+                "fit it on the training part only, or in a pipeline",
+                sure=cut.sure and fit.learns is not Learns.CATEGORIES,
+                related=((cut.split, "the rows are split here"),),
+            )
+        elif held.parts and {Role.TRAIN, Role.TEST} <= held.roles() and _is_used(walked, fit, None):
+            yield violation(
+                fit.event,
+                f"`{fit.name}` is fitted to the training and the test part together",
+                "fit it on the training part only",
+                sure=held.sure and fit.learns is not Learns.CATEGORIES,
+            )
+
+
+def _cut_of(walked: Program, fit: Fit) -> Cut | None:
+    """The split that parts rows which something was fitted to before."""
+    rows = parts_in(walked).held(fit.data).whole | {base(fit.event.call)}
+    found = None
+    for cut in walked.known(cuts):
+        held = parts_in(walked).held(cut.data)
+        if not held.parts and rows & held.whole and not _refits(cut, fit) and _is_used(walked, fit, cut):
+            if cut.sure:
+                return cut
+            found = found or cut
+    return found
+
+
+def _refits(cut: Cut, fit: Fit) -> bool:
+    """Whether it is the cross-validation itself that fits."""
+    return cut.learner is not None and learner_of(cut.learner) is fit.learner
+
+
+def _is_used(walked: Program, fit: Fit, cut: Cut | None) -> bool:
+    """Whether what the fitted step gives is split, or it is applied to a part."""
+    if cut is not None and _is_in(walked, fit, cut.data, cut.at):
+        return True
+    order, parts = walked.known(Order), parts_in(walked)
+    return any(
+        bool(parts.held(value).parts) and _is_in(walked, fit, value, order.place(event))
+        for event, value in walked.known(uses)
+        if base(value) is not fit.learner
+    )
+
+
+def _is_in(walked: Program, fit: Fit, value: Value, before: int | None) -> bool:
+    call = fit.event.call
+    if base(value) is base(fit.data):
+        return False
+    for entry in walked.known(Origins).of(value, before):
+        if entry is call and call.short != "fit":
+            return True
+        if (
+            isinstance(entry, Call)
+            and entry.method in ("transform", "texts_to_sequences", "texts_to_matrix")
+            and entry.receiver is not None
+        ) and learner_of(entry.receiver) is fit.learner:
+            return True
+    return False
+
+
+HEAD = """import pandas as pd
+from sklearn.feature_selection import SelectKBest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+table = pd.read_csv("patients.csv")
+X, y = table.drop(columns="sick"), table["sick"]
+"""
+BAD = [
+    program(
+        HEAD
+        + """X = StandardScaler().fit_transform(X)  # <- here
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+print(LogisticRegression().fit(X_train, y_train).score(X_test, y_test))
+"""
+    ),
+    program(
+        HEAD
+        + """chosen = SelectKBest(k=10).fit_transform(X, y)  # <- here
+print(cross_val_score(LogisticRegression(), chosen, y).mean())
+"""
+    ),
+    program(
+        HEAD
+        + """columns = ["age", "weight"]
+scaler = StandardScaler()
+scaler.fit(table[columns])  # <- here
+train, test = train_test_split(table, random_state=0)
+model = LogisticRegression().fit(scaler.transform(train[columns]), train["sick"])
+print(model.score(scaler.transform(test[columns]), test["sick"]))
+"""
+    ),
+]
+GOOD = [
+    program(
+        HEAD
+        + """X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+scaler = StandardScaler().fit(X_train)
+print(LogisticRegression().fit(scaler.transform(X_train), y_train).score(scaler.transform(X_test), y_test))
+"""
+    ),
+    program(
+        HEAD
+        + """model = make_pipeline(StandardScaler(), SelectKBest(k=10), LogisticRegression())
+print(cross_val_score(model, X, y).mean())
+model.fit(X, y)
+"""
+    ),
+    program(
+        HEAD
+        + """picture = StandardScaler().fit_transform(X)
+print(picture[:5])
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+print(LogisticRegression().fit(X_train, y_train).score(X_test, y_test))
+"""
+    ),
+]

@@ -1,0 +1,141 @@
+"""LEK102."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.rows.cuts import all_fits, scored_on
+from gonogo.analysis.rows.learners import SEARCHES, Fit, Learns
+from gonogo.analysis.rows.parts import Held, Role, parts_in
+from gonogo.analysis.training.order import Order
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+PREPARES = (Learns.SCALE, Learns.FILL, Learns.CHOICE, Learns.AXES, Learns.WORDS, Learns.CATEGORIES, Learns.TARGETS)
+
+
+@rule("LEK102", "fitted-on-test", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def fitted_on_test(programs: list[Program]) -> Iterator[Violation]:
+    """A preprocessing step, a resampler, a search or a model is fitted to rows that were held out.
+
+    What it does:
+        Follows rows to the split that they come from. Speaks where a scaler, imputer, selector, projection, vectoriser or encoder is
+        fitted (again) to the validation or test part, where the test part is resampled, where hyper-parameters are searched on the
+        test part, and where a model is fitted to the part that it is scored on.
+
+    Why it matters:
+        The test rows are then prepared in another way than the training rows: each is scaled by the others' statistics, columns may
+        mean something else than the model learned, and the score says nothing of new rows, which come one at a time (scikit-learn,
+        "Common pitfalls and recommended practices": never call `fit` on the test data).
+
+    Instead:
+        Call `transform` on held-out rows, never `fit` or `fit_transform`; leave their classes as unbalanced as they are.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    for fit in walked.known(all_fits):
+        held = parts_in(walked).held(fit.data)
+        if not held.held_out:
+            continue
+        part = "test" if Role.TEST in held.roles() else "validation"
+        related = [(entry.split, "the rows are split here") for entry in held.parts][:1]
+        if fit.learns is Learns.ROWS:
+            yield violation(
+                fit.event,
+                f"`{fit.name}` resamples the {part} part: the score is that of other rows than there are",
+                "resample the training part only",
+                sure=held.sure,
+                related=related,
+            )
+        elif fit.learns in PREPARES and _is_of_the_same(walked, fit):
+            yield violation(
+                fit.event,
+                f"`{fit.name}` is fitted to the {part} part: it keeps {fit.learns.value} of held-out rows",
+                "fit it on the training part, and only call `transform` here",
+                sure=held.sure and (fit.learns is not Learns.AXES or Role.TEST in held.roles()),
+                related=related,
+            )
+        elif fit.learns is Learns.MODEL and Role.TEST in held.roles() and _is_scored_later(walked, fit, held):
+            what = "hyper-parameters are searched" if fit.name in SEARCHES else f"`{fit.name}` is fitted"
+            yield violation(
+                fit.event,
+                f"{what} on the test part, on which the score is reported",
+                "use the training part, with an inner cross-validation for a search",
+                sure=held.sure,
+                related=related,
+            )
+
+
+def _is_of_the_same(walked: Program, fit: Fit) -> bool:
+    """Whether the training part is prepared by a step of the same class: then the fit is no study of the test rows by themselves."""
+    parts = parts_in(walked)
+    return any(
+        other.name == fit.name and (Role.TRAIN in parts.held(other.data).roles() or other.learner is fit.learner)
+        for other in walked.known(all_fits)
+        if other is not fit
+    ) or any(
+        event.call.method == "transform" and event.call.receiver is not None and event.call.receiver is fit.event.call.receiver
+        for event in walked.calls("transform")
+    )
+
+
+def _is_scored_later(walked: Program, fit: Fit, held: Held) -> bool:
+    """Whether a model is scored on rows of the same part afterwards."""
+    order = walked.known(Order)
+    splits = {part.split for part in held.parts}
+    return any(
+        event.call.receiver is not None and {part.split for part in other.parts} & splits
+        for event, other in walked.known(scored_on)
+        if order.place(event) > order.place(fit.event)
+    )
+
+
+HEAD = """from sklearn.datasets import load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.preprocessing import MinMaxScaler
+
+X, y = load_wine(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+scaler = MinMaxScaler()
+X_train = scaler.fit_transform(X_train)
+"""
+BAD = [
+    program(
+        HEAD
+        + """X_test = scaler.fit_transform(X_test)  # <- here
+print(LogisticRegression().fit(X_train, y_train).score(X_test, y_test))
+"""
+    ),
+    program(
+        HEAD
+        + """X_test = scaler.transform(X_test)
+search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]})
+search.fit(X_test, y_test)  # <- here
+print(search.best_estimator_.score(X_test, y_test))
+"""
+    ),
+]
+GOOD = [
+    program(
+        HEAD
+        + """X_test = scaler.transform(X_test)
+search = GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}).fit(X_train, y_train)
+print(search.score(X_test, y_test))
+"""
+    ),
+    program(
+        HEAD.replace("X_train = scaler.fit_transform(X_train)\n", "")
+        + """X_a, X_b, y_a, y_b = train_test_split(X_train, y_train, random_state=1)
+scaler.fit(X_a)
+model = LogisticRegression().fit(scaler.transform(X_a), y_a)
+print(model.score(scaler.transform(X_b), y_b), model.score(scaler.transform(X_test), y_test))
+"""
+    ),
+]

@@ -1,0 +1,234 @@
+"""LEK108."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Event
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call, Item, Span, Value, constant, number, plain
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.python.names import ancestors
+from gonogo.analysis.rows.cuts import INNER, cuts, model_fits, scored_on
+from gonogo.analysis.rows.flow import name_of
+from gonogo.analysis.rows.learners import SEARCHES, Fit, learner_of
+from gonogo.analysis.rows.parts import Role, parts_in, role_of_name
+from gonogo.analysis.training.made import loaders_made
+from gonogo.analysis.training.order import Order
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+METRICS = ("accuracy_score", "f1_score", "r2_score", "mean_squared_error", "mean_absolute_error", "classification_report", "roc_auc_score")
+
+
+@rule("LEK108", "same-rows-scored", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def same_rows_scored(programs: list[Program]) -> Iterator[Violation]:
+    """The rows that a model is scored on are among those that it was fitted to.
+
+    What it does:
+        Speaks where a model is fitted to all rows, or to both parts together, and is then scored on the test part; where the loader
+        that is called the test loader is made of the training set itself; where two slices that are called train and test overlap. Where a
+        script holds nothing out, its score on the training rows is a warning, unless it says that it is one.
+        A last fit to all rows after the score is right, and so is a score on the training part beside one on the test part.
+
+    Why it matters:
+        The score says how well the model remembers, not how well it predicts (Kapoor and Narayanan, Leakage and the reproducibility
+        crisis in machine-learning-based science, 2023: no test set, duplicates in both parts).
+
+    Instead:
+        Fit on the training part; keep the parts apart.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    yield from _fitted_to_all(walked)
+    yield from _loaders(walked)
+    yield from _slices(walked)
+    yield from _never_held_out(walked)
+
+
+def _fitted_to_all(walked: Program) -> Iterator[Violation]:
+    order, parts = walked.known(Order), parts_in(walked)
+    listed = walked.known(model_fits)
+    for event, held in walked.known(scored_on):
+        receiver = event.call.receiver
+        fit = _last_fit(listed, learner_of(receiver), order.place(event), order) if receiver is not None else None
+        if fit is None or fit.event is event:
+            continue
+        given = parts.held(fit.data)
+        splits = {part.split for part in held.parts if part.role is Role.TEST}
+        both = {part.split for part in given.parts if part.role is Role.TEST} & splits
+        cut = next(
+            (cut for cut in walked.known(cuts) if cut.split in splits and not given.parts and given.whole & parts.held(cut.data).whole),
+            None,
+        )
+        if (both and Role.TRAIN in given.roles()) or (cut is not None and cut.sure and not parts.held(cut.data).parts):
+            yield violation(
+                event,
+                "the model is scored on rows that it was fitted to",
+                "fit it on the training part only",
+                sure=held.sure and (cut is not None or given.sure),
+                related=((fit.event, "it is fitted to them here"),),
+            )
+
+
+def _never_held_out(walked: Program) -> Iterator[Violation]:
+    """A classifier or regressor whose only score is the one on the rows that it was fitted to."""
+    if bool(walked.known(cuts)) or bool(walked.known(scored_on)) or not walked.is_script or walked.has(*INNER, "load_dataset", "split"):
+        return
+    order, parts = walked.known(Order), parts_in(walked)
+    for event in walked.calls("score", *METRICS):
+        call = event.call
+        if call.short == "score":
+            receiver, data = call.receiver, call.argument(0, "X")
+        else:
+            receiver, data = _predicted(call.argument(1, "y_pred"))
+        fit = _last_fit(walked.known(model_fits), learner_of(receiver), order.place(event), order) if receiver is not None else None
+        if fit is None or data is None or fit.name in SEARCHES or "train" in _said(event).lower():
+            continue
+        given = parts.held(data)
+        if base(data) is base(fit.data) and not given.parts and isinstance(base(data), (Call, Item)):
+            yield violation(
+                event,
+                "the only score is the one on the rows that the model was fitted to",
+                "hold out a test part, or cross-validate",
+                sure=False,
+                related=((fit.event, "it is fitted to them here"),),
+            )
+
+
+def _predicted(value: Value | None) -> tuple[Value | None, Value | None]:
+    """The model and the rows that predictions are of."""
+    made = base(value) if value is not None else None
+    if isinstance(made, Call) and made.method in ("predict", "predict_proba"):
+        return made.receiver, made.argument(0, "X")
+    return None, None
+
+
+def _said(event: Event) -> str:
+    """The statement that a call stands in."""
+    for parent in ancestors(event.module, event.node):
+        if isinstance(parent, ast.stmt):
+            return ast.unparse(parent) if not isinstance(parent, (ast.FunctionDef, ast.ClassDef)) else ""
+    return ""
+
+
+def _last_fit(listed: list[Fit], learner: Value, place: int, order: Order) -> Fit | None:
+    """The fit of a model that holds at some place."""
+    before = [fit for fit in listed if fit.learner is learner and order.place(fit.event) < place]
+    return before[-1] if before else None
+
+
+def _loaders(walked: Program) -> Iterator[Violation]:
+    made = list(walked.gather(loaders_made))
+    named = [(role_of_name(name_of(loader)), loader) for loader in made if not _selects(loader)]
+    for role, loader in named:
+        dataset = loader.argument(0, "dataset")
+        if role not in (Role.TEST, Role.VALID) or dataset is None or "train" in name_of(loader).lower():
+            continue
+        twin = next((other for kind, other in named if kind is Role.TRAIN and _same(other.argument(0, "dataset"), dataset)), None)
+        inner = parts_in(walked).held(dataset)
+        if twin is not None:
+            yield violation(
+                loader,
+                f"`{name_of(loader)}` is made of the training set itself",
+                "make it of rows that are held out",
+                related=((twin, "the training loader"),),
+            )
+        elif (
+            role is Role.TEST
+            and inner.parts
+            and inner.roles() == {Role.TRAIN}
+            and inner.sure
+            and all(part.at is base(dataset) for part in inner.parts)
+        ) and any(kind is Role.TRAIN and parts_in(walked).held(other).parts == inner.parts for kind, other in named):
+            yield violation(loader, f"`{name_of(loader)}` holds the training part", "make it of rows that are held out")
+
+
+def _selects(loader: Call) -> bool:
+    return any(loader.argument(None, name) is not None for name in ("sampler", "batch_sampler")) or loader.is_open
+
+
+def _same(one: Value | None, other: Value) -> bool:
+    return (one is not None and base(one) is base(other) and isinstance(base(one), (Call, Item))) or (
+        one is not None and base(one) is base(other) and bool(name_of(base(one)))
+    )
+
+
+def _slices(walked: Program) -> Iterator[Violation]:
+    """`train = X[:800]` and `test = X[700:]`."""
+    found: dict[Value, list[tuple[Role, Item, float | None, float | None]]] = {}
+    parts = parts_in(walked)
+    for event, _ in walked.known(scored_on):
+        for given in event.call.arguments[:1]:
+            _collect(found, parts.held(given).parts)
+    for fit in walked.known(model_fits):
+        _collect(found, parts.held(fit.data).parts)
+    for listed in found.values():
+        for role, item, start, _ in listed:
+            for other, before, begin, stop in listed:
+                if (
+                    role is Role.TEST
+                    and other is Role.TRAIN
+                    and start is not None
+                    and stop is not None
+                    and 0 <= (begin or 0) <= start < stop
+                ):
+                    yield violation(
+                        item,
+                        "the test slice overlaps the training slice",
+                        "begin it where the training slice ends",
+                        related=((before, "the training slice"),),
+                    )
+
+
+def _collect(found: dict[Value, list[tuple[Role, Item, float | None, float | None]]], parts: frozenset[object]) -> None:
+    for part in parts:
+        at = getattr(part, "at", None)
+        key = plain(at.key) if isinstance(at, Item) else None
+        if isinstance(at, Item) and isinstance(key, Span) and key.step is None:
+            start, stop = _bound(key.start), _bound(key.stop)
+            listed = found.setdefault(base(at.owner), [])
+            if all(at is not item for _, item, _, _ in listed):
+                listed.append((part.role, at, start if key.start is not None else 0, stop))  # type: ignore[attr-defined]
+
+
+def _bound(value: Value | None) -> float | None:
+    known = number(value) if value is not None and constant(value) is not None else None
+    return known if known is not None and known >= 0 else None
+
+
+HEAD = """from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from sklearn.svm import SVC
+
+X, y = load_digits(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+model = SVC()
+"""
+LOADERS = """import torch
+from torch.utils.data import DataLoader, TensorDataset, random_split
+
+data = TensorDataset(torch.randn(100, 4), torch.randint(2, (100,)))
+{split}
+train_loader = DataLoader({train}, batch_size=8, shuffle=True)
+test_loader = DataLoader({test}, batch_size=8){marker}
+print(len(train_loader), len(test_loader))
+"""
+BAD = [
+    program(HEAD + "model.fit(X, y)\nprint(model.score(X_test, y_test))  # <- here\n"),
+    program(LOADERS.format(split="torch.manual_seed(0)", train="data", test="data", marker="  # <- here")),
+    program(
+        HEAD + "X_train, X_test = X[:1000], X[900:]  # <- here\nmodel.fit(X_train, y[:1000])\nprint(model.score(X_test, y[900:]))\n",
+    ),
+]
+GOOD = [
+    program(HEAD + "model.fit(X_train, y_train)\nprint(model.score(X_test, y_test))\nmodel.fit(X, y)\n"),
+    program(LOADERS.format(split="train, test = random_split(data, [80, 20])", train="train", test="test", marker="")),
+    program(HEAD + "X_train, X_test = X[:1000], X[1000:]\nmodel.fit(X_train, y[:1000])\nprint(model.score(X_test, y[1000:]))\n"),
+]

@@ -1,0 +1,337 @@
+"""LEK109."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Branch, Event, Loop
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call, Display, Operation, Repeated, Returned, Turn, Value, constant, options, plain
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.rows.cuts import scored_on
+from gonogo.analysis.rows.flow import name_of
+from gonogo.analysis.rows.origins import Origins
+from gonogo.analysis.rows.parts import LOADS, Part, Role, is_split_call, parts_in, role_of_name
+from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.made import loaders_made
+from gonogo.analysis.training.uses import SCORES
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import Placed, violation
+
+STOPS = re.compile(r"EarlyStopping|early_stopping")
+GIVEN = ("eval_set", "validation_data", "valid_sets", "evals", "eval_dataset", "val_dataloaders", "val_dataloader", "eval_data")
+SCORING = SCORES | {"predict", "predict_proba", "score", "evaluate", "decision_function", "test", "eq"}
+SELECTS = frozenset({"Subset", "filter", "select", "take", "query", "SubsetRandomSampler"})
+BEST = re.compile(r"best|max_?acc|min_?loss|top_|lowest|highest", re.IGNORECASE)
+
+
+@rule("LEK109", "selected-on-test", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def selected_on_test(programs: list[Program]) -> Iterator[Violation]:
+    """What is kept is chosen by the score on the test part: the epoch, the checkpoint, a hyper-parameter, a threshold.
+
+    What it does:
+        Speaks where a fit with early stopping, or one that keeps the best checkpoint, goes by the test part, on which the model is
+        scored afterwards; and where a loop compares its score on the test part with the best one so far. That a part is called
+        validation is taken at its word. A loop that compares is a warning: it may keep the best only for a later look.
+
+    Why it matters:
+        The best of many scores on the test part is too good: chance is chosen, too. The more is tried, the worse (Cawley and Talbot,
+        On over-fitting in model selection and subsequent selection bias, 2010; Hastie et al., The Elements of Statistical Learning,
+        section 7.10).
+
+    Instead:
+        Hold out a validation part and choose by it; score the chosen model once on the test part.
+    """
+    stops = any(
+        _keeps_best(event.call) for walked in programs for event in walked.calls()
+    )  # a framework's loaders are a program of their own
+    yield from by_place(found for walked in programs for found in (*_found(walked), *(_validated_on_test(walked) if stops else ())))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    yield from _early_stopping(walked)
+    yield from _loops(walked)
+    yield from _objectives(walked)
+
+
+def _early_stopping(walked: Program) -> Iterator[Violation]:
+    parts = parts_in(walked)
+    scored = {part.split for _, held in walked.known(scored_on) for part in held.parts if part.role is Role.TEST}
+    scored |= _tested(walked)
+    for event in walked.calls("fit", "train", "Trainer", "SFTTrainer", "Seq2SeqTrainer"):
+        call = event.call
+        given = next((call.keywords[name] for name in GIVEN if name in call.keywords), None)
+        if given is None and call.method == "fit" and len(call.arguments) == 3 and _is_lightning(call):
+            given = call.arguments[2]
+        held = parts.held(given) if given is not None else None
+        if held is None or Role.TEST not in held.roles() or not _chooses(event):
+            continue
+        tested = [part for part in held.parts if part.role is Role.TEST and part.split in scored]
+        if tested:
+            yield violation(
+                event,
+                "training stops, or keeps its best state, by the test part, on which the result is reported",
+                "hold out a validation part for it",
+                sure=held.sure,
+                related=[(part.split, "the test part comes from here") for part in tested[:1]],
+            )
+
+
+def _validated_on_test(walked: Program) -> Iterator[Violation]:
+    """A loader that is called the validation loader, and is made of the test part, where training is stopped by it."""
+    made = list(walked.gather(loaders_made))
+    parts = parts_in(walked)
+    tests = [loader for loader in made if role_of_name(name_of(loader)) is Role.TEST]
+    for loader in made:
+        dataset = loader.argument(0, "dataset")
+        if dataset is None or role_of_name(name_of(loader)) is not Role.VALID:
+            continue
+        held = parts.held(dataset)
+        given = [other.argument(0, "dataset") for other in tests]
+        if held.roles() == {Role.TEST} and any(other is not None and parts.held(other).parts == held.parts for other in given):
+            yield violation(
+                loader,
+                "training stops, or keeps its best state, by the test part, on which the result is reported",
+                "hold out a validation part for it",
+                sure=held.sure,
+                related=((tests[0], "the test loader"),),
+            )
+
+
+def _is_lightning(call: Call) -> bool:
+    made = base(call.receiver) if call.receiver is not None else None
+    return isinstance(made, Call) and made.short == "Trainer"
+
+
+def _chooses(event: Event) -> bool:
+    """Whether a fit goes by what it is evaluated on: early stopping, the best checkpoint."""
+    call = event.call
+    pending, depth = [*call.given(), *([call.receiver] if call.receiver is not None else [])], 0
+    while pending and depth < 200:
+        depth += 1
+        for entry in options(base(pending.pop())):
+            made = base(entry)
+            if not isinstance(made, (Call, Display)):
+                continue
+            if isinstance(made, Call):
+                if _keeps_best(made) or constant(made.argument(None, "load_best_model_at_end")) is True:
+                    return True
+                if any(
+                    name in made.keywords and constant(made.keywords[name]) is not None for name in ("early_stopping_rounds", "od_wait")
+                ):
+                    return True
+                if constant(made.argument(None, "use_best_model")) is True:
+                    return True
+                if made.method or made.short in ("train_test_split", "read_csv"):
+                    continue
+            pending += list(made.inputs())
+    return any(name in call.keywords and constant(call.keywords[name]) is not None for name in ("early_stopping_rounds", "od_wait"))
+
+
+def _keeps_best(made: Call) -> bool:
+    """Whether a callback stops early, or keeps the best checkpoint only."""
+    if STOPS.search(made.short):
+        return True
+    if "ModelCheckpoint" not in made.short:
+        return False
+    if "lightning" in made.name:
+        return made.argument(None, "monitor") is not None and constant(made.argument(None, "save_top_k")) != -1
+    return constant(made.argument(None, "save_best_only")) is True
+
+
+def _tested(walked: Program) -> set[Value]:
+    """Splits on whose test part a framework's own `test()`, `evaluate()` or `predict()` is run."""
+    parts, found = parts_in(walked), set()
+    for event in walked.calls("test", "evaluate", "predict", "score"):
+        for given in (*event.call.arguments, *event.call.keywords.values()):
+            found |= {part.split for part in parts.held(given).parts if part.role is Role.TEST}
+        receiver = base(event.call.receiver) if event.call.receiver is not None else None
+        if isinstance(receiver, Call) and "eval_dataset" in receiver.keywords:
+            found |= {part.split for part in parts.held(receiver.keywords["eval_dataset"]).parts if part.role is Role.TEST}
+    return found
+
+
+# -- loops that keep the best ---------------------------------------------------------------------------------------------
+
+
+def _loops(walked: Program) -> Iterator[Violation]:
+    for branch in walked.all(Branch):
+        test = plain(branch.test) if branch.test is not None else None
+        if not isinstance(test, Operation) or test.operator not in ("<", ">", "<=", ">="):
+            continue
+        if not any(isinstance(around, Loop) for around in branch.around()):
+            continue
+        for score, best in (test.operands, test.operands[::-1]):
+            if _is_best(best) and not _is_best(score):
+                part = _test_part(walked, score)
+                if part is not None and not _has_validation(walked):
+                    yield _kept(branch, part, "the best so far is kept by the score on the test part")
+                    break
+    for event in walked.calls("max", "argmax", "min", "argmin"):
+        if event.call.name in ("max", "min", "numpy.argmax", "numpy.argmin") and event.call.arguments:
+            listed = base(event.call.arguments[0])
+            if isinstance(listed, (Display, Repeated)):
+                entries = listed.added if isinstance(listed, Display) else [listed.element]
+                part = next((found for entry in entries if (found := _test_part(walked, entry)) is not None), None)
+                if part is not None and not _has_validation(walked):
+                    yield _kept(event, part, "the best of several scores on the test part is taken")
+
+
+def _kept(at: Placed, part: Part, message: str) -> Violation:
+    return violation(
+        at,
+        message,
+        "choose by a validation part, and score the chosen one once on the test part",
+        sure=False,
+        severity=Severity.WARNING,
+        related=((part.at, "the test part"),),
+    )
+
+
+def _is_best(value: Value) -> bool:
+    value = value if isinstance(value, Turn) else plain(value)
+    node = value.node
+    names = {name_of(value)}
+    if isinstance(value, Turn):
+        return True
+    return any(BEST.search(name) for name in names if name) or (constant(value) is not ... and node is not None and False)
+
+
+def _test_part(walked: Program, score: Value) -> Part | None:
+    """The test part that a score is of: it is made of predictions for its rows; None where other parts play in."""
+    found: list[Part] = []
+    parts, is_score = parts_in(walked), False
+    if not any(isinstance(plain(entry), (Call, Operation)) for entry in options(score)):
+        return None
+    for value in walked.known(Origins).of(score):
+        if isinstance(value, Call) and value.short in SELECTS and Role.TEST in parts.held(value).roles():
+            return None  # some of the test rows, which may be kept for choosing
+        part = parts.part_of(value)
+        if part is not None and part.sure:
+            found.append(part)
+        is_score = (
+            is_score
+            or isinstance(value, Returned)
+            or (isinstance(value, Call) and (value.short in SCORING or kind_of(base(value.callee)) is Kind.MODEL))
+        )
+    tests = [part for part in found if part.role is Role.TEST and _is_called_test(part)]
+    return tests[0] if tests and is_score and not any(part.role is Role.VALID for part in found) else None
+
+
+def _is_called_test(part: Part) -> bool:
+    """Whether the code itself calls a part the test part; one of two parts of a split may be either."""
+    if isinstance(part.split, Call) and is_split_call(part.split):
+        return role_of_name(name_of(part.at)) is Role.TEST
+    return True
+
+
+def _has_validation(walked: Program) -> bool:
+    """Whether there is a validation part besides."""
+    parts = parts_in(walked)
+    return any(
+        Role.VALID in parts.held(given).roles()
+        for event in walked.calls("DataLoader", "predict", "score", "evaluate")
+        for given in event.call.arguments[:1]
+    )
+
+
+# -- searches -------------------------------------------------------------------------------------------------------------
+
+
+def _objectives(walked: Program) -> Iterator[Violation]:
+    """A function that Optuna optimises and that returns the score on the test part."""
+    for loop in walked.all(Loop):
+        call = plain(loop.iterated) if loop.kind == "callback" and loop.iterated is not None else None
+        if not isinstance(call, Call) or call.short not in ("optimize", "fmin", "minimize", "gp_minimize"):
+            continue
+        for turn in loop.turns:
+            for entry in turn.items:
+                result = getattr(entry, "result", None)
+                part = _test_part(walked, result) if isinstance(result, Value) else None
+                if part is not None:
+                    yield violation(
+                        entry,
+                        "the search goes by the score on the test part",
+                        "score its trials on a validation part, or by cross-validation on the training part",
+                        sure=not isinstance(part.split, Call)
+                        or not LOADS.search(part.split.name),  # what is loaded may be chosen from by settings
+                        related=((part.at, "the test part"),),
+                    )
+
+
+HEAD = """from sklearn.datasets import load_breast_cancer
+from sklearn.metrics import f1_score
+from sklearn.model_selection import train_test_split
+from sklearn.neighbors import KNeighborsClassifier
+from xgboost import XGBClassifier
+
+X, y = load_breast_cancer(return_X_y=True)
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+"""
+BAD = [
+    program(
+        HEAD
+        + """model = XGBClassifier(n_estimators=1000, early_stopping_rounds=20)
+model.fit(X_train, y_train, eval_set=[(X_test, y_test)])  # <- here
+print(model.score(X_test, y_test))
+"""
+    ),
+    program(
+        HEAD
+        + """best, best_k = 0, None
+for k in range(1, 30):
+    score = f1_score(y_test, KNeighborsClassifier(k).fit(X_train, y_train).predict(X_test))
+    if score > best:  # <- here
+        best, best_k = score, k
+print(best_k, best)
+"""
+    ),
+]
+STREAM = """import optuna
+import torch
+import torchvision
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+
+images = torchvision.datasets.CIFAR10("data", train=False)
+model = nn.Linear(4, 2)
+
+
+def score(part, rate):
+    rows = {"val": range(5000), "test": range(5000, 10000)}[part]
+    right = 0
+    for inputs, labels in DataLoader(Subset(images, rows), batch_size=64):
+        right += (model(inputs * rate).argmax(1) == labels).sum().item()
+    return right
+
+
+def objective(trial):
+    return score("val", trial.suggest_float("rate", 0.1, 1.0))
+
+
+study = optuna.create_study()
+study.optimize(objective, n_trials=20)
+print(score("test", study.best_params["rate"]))
+"""
+GOOD = [
+    program(STREAM),
+    program(
+        HEAD
+        + """X_train, X_val, y_train, y_val = train_test_split(X_train, y_train, random_state=0)
+model = XGBClassifier(n_estimators=1000, early_stopping_rounds=20)
+model.fit(X_train, y_train, eval_set=[(X_val, y_val)])
+print(model.score(X_test, y_test))
+"""
+    ),
+    program(
+        HEAD
+        + """model = XGBClassifier(n_estimators=100)
+model.fit(X_train, y_train, eval_set=[(X_test, y_test)])
+print(model.score(X_test, y_test))
+"""
+    ),
+]

@@ -1,0 +1,120 @@
+"""NUM101."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call, Operation, Ref, Value, constant, plain
+from gonogo.analysis.dataflow.words import words
+from gonogo.analysis.training.ops import op_of
+from gonogo.analysis.training.uses import operations
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+# What gives a number that is rounded.
+ROUNDED = words(
+    """
+    mean std var sqrt exp log log2 log10 log1p softmax sigmoid tanh norm cross_entropy mse_loss nll_loss l1_loss item accuracy_score
+    f1_score roc_auc_score average_precision_score log_loss cos sin dot matmul nanmean linspace
+    """
+)
+NANS = frozenset({"numpy.nan", "numpy.NaN", "math.nan", "torch.nan", "numpy.NAN"})
+
+
+@rule("NUM101", "float-equality", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def float_equality(programs: list[Program]) -> Iterator[Violation]:
+    """A computed floating-point number is compared with `==`, or anything is compared with NaN.
+
+    What it does:
+        Speaks where one side of `==` or `!=` is computed with rounding (a quotient, a mean, a root, a loss) and the other is a
+        fraction such as 0.1, or computed with rounding in another way; and where something is compared with NaN, which is never
+        equal to anything (an error). A comparison with exactly 0 or 1, which guards a division, and one with a setting are left alone.
+
+    Why it matters:
+        `0.1 + 0.2 == 0.3` is false: the branch is not taken, the check never holds (Goldberg, What every computer scientist should
+        know about floating-point arithmetic, 1991; Python tutorial, "Floating-point arithmetic: issues and limitations").
+
+    Instead:
+        Write `math.isclose`, `np.isclose` or `torch.isclose` with a tolerance; `np.isnan` for NaN.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    for operation in walked.known(operations):
+        if operation.operator not in ("==", "!=") or len(operation.operands) != 2:
+            continue
+        one, other = operation.operands
+        if _is_nan(one) or _is_nan(other):
+            held = "always holds" if operation.operator == "!=" else "never holds"
+            yield violation(
+                operation, f"a comparison with NaN {held}: NaN equals nothing", "write `np.isnan` or `math.isnan`", severity=Severity.ERROR
+            )
+        elif (_is_rounded(one) and _is_fraction(other)) or (_is_rounded(other) and _is_fraction(one)):
+            yield violation(operation, "a number that is computed with rounding is compared for equality", "compare with a tolerance")
+        elif _is_quotient(one) and _is_quotient(other) and one is not other and not (_is_share(one) and _is_share(other)):
+            yield violation(operation, "two numbers that are computed with rounding are compared for equality", "compare with a tolerance")
+
+
+def _is_nan(value: Value) -> bool:
+    value = plain(value)
+    if isinstance(value, Ref):
+        return value.name in NANS
+    return (
+        isinstance(value, Call) and value.name == "float" and bool(value.arguments) and str(constant(value.arguments[0])).lower() == "nan"
+    )
+
+
+def _is_fraction(value: Value) -> bool:
+    known = constant(value)
+    return (
+        isinstance(known, float) and known != int(known) if known is not ... and isinstance(known, float) and abs(known) < 1e18 else False
+    )
+
+
+def _is_rounded(value: Value, depth: int = 0) -> bool:
+    """Whether a number surely comes out of an operation that rounds."""
+    value = plain(value)
+    if depth > 6:
+        return False
+    if isinstance(value, Operation):
+        if value.operator == "/":
+            return True
+        return value.operator in ("+", "-", "*", "**") and any(
+            _is_rounded(entry, depth + 1) or _is_fraction(entry) for entry in value.operands
+        )
+    op = op_of(value)
+    return op is not None and op.name in ROUNDED
+
+
+def _is_quotient(value: Value) -> bool:
+    """Whether a number is computed by an operator that rounds, not by a call whose result may be an exact one."""
+    value = plain(value)
+    return isinstance(value, Operation) and _is_rounded(value)
+
+
+def _is_share(value: Value) -> bool:
+    """Whether a number is one quotient and nothing else: two shares of counts may be compared."""
+    value = plain(value)
+    return isinstance(value, Operation) and value.operator == "/"
+
+
+PROGRAM = """import numpy as np
+
+shares = np.loadtxt("shares.txt")
+total = shares.sum() / 3
+if {test}
+    print("as expected")
+"""
+BAD = [
+    program(PROGRAM.format(test="total == 0.1:  # <- here")),
+    program(PROGRAM.format(test="total * 2 == shares[0] / 7:  # <- here")),
+]
+GOOD = [
+    program(PROGRAM.format(test="np.isclose(total, 0.1):")),
+    program(PROGRAM.format(test="total == 0:")),
+]

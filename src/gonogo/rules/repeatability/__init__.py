@@ -1,0 +1,1 @@
+"""Rules about repeatability: the same program, the same numbers, for any training program."""

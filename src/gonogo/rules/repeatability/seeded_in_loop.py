@@ -1,0 +1,102 @@
+"""REP103."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Branch, Called, Happening, Loop
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.training.generators import Seed, draws, is_fixed, seeds
+from gonogo.analysis.training.repeats import goes_on_training
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+
+@rule("REP103", "seeded-in-loop", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def seeded_in_loop(programs: list[Program]) -> Iterator[Violation]:
+    """A generator is seeded with the same number in every turn of a loop: every turn draws the same numbers.
+
+    What it does:
+        Speaks where a loop that goes on training one network seeds a generator with a fixed number, where a dataset does so for each
+        sample, and where a loop seeds and draws numbers that it collects. A loop over settings, each of which is trained anew, is
+        right to seed each of them alike.
+
+    Why it matters:
+        Each epoch then sees the same order, the same augmentation and the same dropout masks, and repetitions are no repetitions.
+
+    Instead:
+        Seed once before the loop, or with a number that the turn goes into.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    for seed in walked.gather(seeds):
+        if not is_fixed(seed.value) or any(isinstance(around, Branch) for around in seed.at.around()):
+            continue
+        problem = _problem(walked, seed)
+        if problem:
+            yield violation(seed.at, f"the generator is seeded with the same number {problem}", "seed once, before the loop")
+
+
+def _problem(walked: Program, seed: Seed) -> str:
+    loops = [entry for entry in seed.at.around() if isinstance(entry, Loop) and entry.kind in ("for", "while") and len(entry.turns) == 1]
+    for loop in loops[:1]:
+        if goes_on_training(walked, loop):
+            return "in every turn of the training loop"
+        if any(draw.library in seed.libraries and _directly(draw.at, loop) for draw in walked.gather(draws)) and _is_counted(loop):
+            return "in every turn of the loop that draws"
+    for around in seed.at.around():
+        if isinstance(around, Called) and around.worker and getattr(around.definition, "name", "") == "__getitem__":
+            return "for every sample"
+    return ""
+
+
+def _directly(entry: Happening, loop: Loop) -> bool:
+    return next((around for around in entry.around() if isinstance(around, Loop)), None) is loop
+
+
+def _is_counted(loop: Loop) -> bool:
+    """Whether a loop repeats something, `for _ in range(n)`, so that its turns should differ."""
+    target = loop.node.target if isinstance(loop.node, ast.For) else None
+    return isinstance(target, ast.Name) and target.id in ("_", "i", "rep", "repetition", "trial", "run", "epoch", "step", "bootstrap", "b")
+
+
+PROGRAM = """import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+inputs, labels = torch.load("data.pt")
+for epoch in range(10):
+    {first}
+    order = torch.randperm(len(inputs))
+    for index in order.split(32):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(inputs[index]), labels[index]).backward()
+        optimizer.step()
+"""
+BAD = program(PROGRAM.format(first="torch.manual_seed(0)  # <- here"))
+GOOD = [
+    program(PROGRAM.format(first="torch.manual_seed(epoch)")),
+    program(
+        """import torch
+from torch import nn
+
+inputs, labels = torch.load("data.pt")
+for rate in (0.1, 0.01, 0.001, 0.3):
+    torch.manual_seed(0)
+    model = nn.Linear(4, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
+    for _ in range(100):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(inputs), labels).backward()
+        optimizer.step()
+"""
+    ),
+]

@@ -1,0 +1,91 @@
+"""SCI116."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.challenge.carry_out import EVALUATION_SUBJECT
+from gonogo.execution.challenge.matrix import Alteration, ChallengeSeen, State
+from gonogo.execution.observations import Tracked
+from gonogo.model.contract import Contract, module_path
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
+from gonogo.rules.places import main_place
+from gonogo.rules.scores import is_score
+
+MOST_TEXT = 24  # characters of a text that is a name; a longer one may hold what scores are made of, and stays as it is
+_P_VALUE = re.compile(r"p_?val", re.IGNORECASE)
+
+
+@rule("SCI116", "evaluation-ignores-runs", criterion=8, severity=Severity.ERROR, stage=Stage.CHALLENGE, settles=("evaluation",))
+def evaluation_ignores_runs(challenge: ChallengeSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
+    """A number of the evaluation stays the same whatever the runs logged.
+
+    What it does:
+        Gives every number that the tracker has of a run another value, each run's by another factor, and starts the evaluation on that.
+        Scores and p-values in its JSON files that are the same as before are reported. Those that are whole numbers are a warning: they
+        may be so for both. Silent where runs log long texts, from which scores may be computed and which are not altered.
+
+    Why it matters:
+        The number comes from somewhere else: it is written into the code, or compares a run with itself.
+
+    Instead:
+        Compute it from what `wandb.Api()` returns for the runs that it is about.
+    """
+    if _has_texts(challenge):
+        return
+    found = []
+    for number in challenge.of(EVALUATION_SUBJECT):
+        is_p = bool(_P_VALUE.search(number.name))
+        if number.state(Alteration.TRACKER) is State.SAME and (is_score(number.name) or (is_p and all(0 < p < 1 for p in number.values))):
+            found.append(number)
+    sure = [number.name for number in found if not all(value.is_integer() for value in number.values)]
+    if found:
+        yield Violation(
+            main_place(modules, module_path(contract.evaluation.module)),
+            f"{', '.join(quoted(sure or [number.name for number in found], 4))} stay the same whatever the runs logged",
+            "compute them from what the tracker returns for the runs",
+            severity=None if sure else Severity.WARNING,
+            evidence="; ".join(f"{number.name} {number.values[0]:.6g}" for number in found[:6]),
+        )
+
+
+def _has_texts(challenge: ChallengeSeen) -> bool:
+    session = challenge.sessions.get(Alteration.LABELS)
+    return any(_is_long(value) for tracked in (session.tracked or () if session else ()) for value in _values(tracked))
+
+
+def _values(tracked: Tracked) -> Iterator[object]:
+    for row in (tracked.summary, *tracked.history):
+        for key, value in row.items():
+            if not key.startswith("_"):
+                yield from _flat(value)
+
+
+def _flat(value: object, depth: int = 0) -> Iterator[object]:
+    if isinstance(value, dict) and depth < 6:
+        for entry in value.values():
+            yield from _flat(entry, depth + 1)
+    elif isinstance(value, list) and depth < 6:
+        for entry in value:
+            yield from _flat(entry, depth + 1)
+    else:
+        yield value
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, str) and len(value) > MOST_TEXT and bool(value.strip("01"))
+
+
+BAD = Tree(
+    {
+        "src/evaluate.py": (
+            Edit('float(run.summary["test_accuracy"])', "0.9 + len(run_id) / 1000 + 0.0137"),
+            Edit("def main() -> None:\n", "def main() -> None:  # <- here\n"),
+        )
+    }
+)
+
+GOOD = Tree()

@@ -1,0 +1,55 @@
+"""Which numbers claim, by their names, to measure how good something is; and how much a number that did not move tells."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+_SCORE = re.compile(
+    r"acc|accuracy|loss|err|error|f1|auc|auroc|ap|map|precision|recall|specificity|sensitivity|perplexity|ppl|mse|mae|rmse|r2|iou|dice|bleu|"
+    r"rouge|meteor|cider|nll|ece|brier|score|reward|psnr|ssim|fid|mcc|kappa|wer|cer|improvement|gain|gap|difference|delta",
+)
+#: Words of names whose number is set, counted or quoted, not measured.
+_SET = re.compile(
+    r"weights?|coef|coefficient|lambda|beta|alpha|gamma|scale|threshold|target|chance|reference|published|paper|goal|min|required|learning|lr|"
+    r"margin|smoothing|temperature|step|steps|epoch|epochs|count|num|n|size|patience|tolerance|dim|level|classes|majority|baseline|random|prior|"
+    r"naive|dummy|constant|noise|images|samples|budget|interval|clip|clipping|max|bound|correct|tests?"
+)
+_SETTINGS = {
+    "config",
+    "settings",
+    "hyperparameters",
+    "hparams",
+    "dataset",
+    "model",
+    "training",
+    "optimizer",
+    "args",
+    "params",
+    "optuna",
+    "search",
+}
+_SETTINGS |= {"optimizer_settings", "best_params", "search_space", "thresholds"}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+\d*|\d+")
+MOST_DENOMINATOR = 128  # of a share of the samples of two batches
+
+
+def is_score(name: str) -> bool:
+    """Whether a number claims to measure how good something is: `val_accuracy` and `a.json: improvement.f1` do, `loss_weight` does not."""
+    parts = re.split(r"[./: ]+", name)
+    if any(part.lower() in _SETTINGS for part in parts[:-1]):
+        return False
+    words = [word.lower() for word in _WORD.findall(parts[-1])]
+    if words[:1] == ["test"]:
+        words = words[1:]  # the split, not a count of tests
+    is_set = any(_SET.fullmatch(word) for word in words)
+    return not is_set and any(_SCORE.fullmatch(word) for word in words)
+
+
+def is_share(value: float) -> bool:
+    """Whether a number may be a share of few samples, or a whole number: two of these are often the same by chance."""
+    for scale in (1, 100):
+        share = value / scale
+        if abs(share - Fraction(share).limit_denominator(MOST_DENOMINATOR)) <= 1.2e-7 * abs(share):  # single precision
+            return True
+    return False

@@ -1,0 +1,1 @@
+"""Rules about training loops, for any training program."""

@@ -1,0 +1,116 @@
+"""TRN107."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.training.activations import LOSSES, Gives, Output, Wants, output_of, width_of
+from gonogo.analysis.training.keras import compiled
+from gonogo.analysis.training.ops import Op, op_of
+from gonogo.analysis.training.uses import ops
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+NAMES = {
+    Gives.SOFTMAX: "a softmax",
+    Gives.SIGMOID: "a sigmoid",
+    Gives.LOG: "a log-softmax",
+    Gives.DECISION: "an argmax",
+    Gives.LOGITS: "a plain linear layer",
+}
+
+
+@rule("TRN107", "activation-before-loss", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def activation_before_loss(programs: list[Program]) -> Iterator[Violation]:
+    """A loss is given probabilities where it wants logits, or logits where it wants probabilities.
+
+    What it does:
+        Follows the predictions that each loss is given back through the network to its last layer. Speaks where a softmax or
+        sigmoid comes before a loss that applies its own (`cross_entropy`, `binary_cross_entropy_with_logits`, the softmax losses of
+        optax and TensorFlow, Keras losses with `from_logits=True`), where plain outputs go into one that applies none
+        (`binary_cross_entropy`, `nll_loss`, Keras losses without `from_logits`), where `kl_div` gets probabilities instead of their
+        logarithms, and where a softmax is taken over a single output. Log-probabilities into `cross_entropy` change nothing.
+
+    Why it matters:
+        A second softmax squeezes the logits into [0, 1]: the loss can't fall below a floor far from zero, gradients are small, and
+        the network still learns a little, so that nothing shows it. Without the logarithm `nll_loss` is not a likelihood and goes to
+        minus infinity (PyTorch, `torch.nn.CrossEntropyLoss`, `NLLLoss`, `BCELoss`, `KLDivLoss`). Karpathy counts it among the most
+        common mistakes (A Recipe for Training Neural Networks, 2019).
+
+    Instead:
+        Give each loss what its documentation says it wants.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    for op in walked.gather(ops):
+        wants = LOSSES.get(op.name) if op.library or op.maker is not None else None
+        if wants is None:
+            continue
+        given = op.operand(wants.index, *wants.names)
+        output = output_of(given) if given is not None else None
+        if output is not None and output.gives in wants.wrong:
+            yield _violation(op, wants, output)
+        elif output is not None and output.gives is Gives.SOFTMAX and _is_of_one(output):
+            yield violation(output.by, "the softmax over a single output is always 1", "apply a sigmoid to a single output")
+    for model in compiled(walked):
+        if model.problem:
+            yield violation(model.event, model.problem, model.action, related=((model.last, "the last layer is made here"),))
+
+
+def _is_of_one(output: Output) -> bool:
+    op = op_of(output.by)
+    return op is not None and bool(op.operands) and width_of(op.operands[0]) == 1
+
+
+def _violation(op: Op, wants: Wants, output: Output) -> Violation:
+    assert output.gives is not None
+    said = f"`{op.name}` is given the output of {NAMES[output.gives]}"
+    wanted = (
+        "log-probabilities" if op.name in ("nll_loss", "kl_div") else "probabilities" if op.name == "binary_cross_entropy" else "logits"
+    )
+    return violation(op.call, f"{said}, but it wants {wanted}", wants.instead, related=((output.by, "it is made here"),))
+
+
+NET = """import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, {classes}))
+
+    def forward(self, inputs):
+        return {out}
+
+
+def step(model, criterion, inputs, labels):
+    outputs = model(inputs)
+    return criterion(outputs, labels){marker}
+
+
+print(step(Net(), {loss}, torch.randn(8, 4), torch.randint(2, (8,))))
+"""
+
+
+def _net(out: str, loss: str, marker: str = "", classes: int = 2) -> str:
+    return NET.format(out=out, loss=loss, marker=marker, classes=classes)
+
+
+BAD = [
+    program(_net("F.softmax(self.layers(inputs), dim=1)", "nn.CrossEntropyLoss()", "  # <- here")),
+    program(_net("self.layers(inputs)", "nn.NLLLoss()", "  # <- here")),
+    program(_net("torch.sigmoid(self.layers(inputs)).squeeze(1)", "nn.BCEWithLogitsLoss()", "  # <- here", 1)),
+]
+GOOD = [
+    program(_net("self.layers(inputs)", "nn.CrossEntropyLoss(label_smoothing=0.1)")),
+    program(_net("self.layers(inputs).log_softmax(1)", "nn.NLLLoss()")),
+    program(_net("self.layers(inputs).sigmoid().squeeze(1)", "nn.BCELoss()", classes=1)),
+]

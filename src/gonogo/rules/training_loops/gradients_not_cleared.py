@@ -1,0 +1,88 @@
+"""TRN101."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.training.escapes import escapes
+from gonogo.analysis.training.gradients import computed_by
+from gonogo.analysis.training.loops import TrainingLoop, clears_for, events_in, training_loops
+from gonogo.analysis.training.objects import each, holdings, is_one, parts_of
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+
+@rule("TRN101", "gradients-not-cleared", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def gradients_not_cleared(programs: list[Program]) -> Iterator[Violation]:
+    """A training loop steps its optimizer again and again and never clears the gradients.
+
+    What it does:
+        Follows the program to each loop that computes gradients and steps an optimizer, through the functions and objects that it
+        calls. Speaks where nothing within that loop clears gradients: no `zero_grad` of the optimizer or of a network, no
+        `grad = None`, no `grad.zero_()`, and nothing unknown that is handed the optimizer. Accumulation that clears once in a while
+        is left alone.
+
+    Why it matters:
+        `backward()` adds to the gradients that are there (PyTorch, "Autograd mechanics"; `torch.optim.Optimizer.zero_grad`). Every
+        step then goes by the sum of all batches so far: the effective learning rate grows without bound, and the loss diverges or
+        stalls, without a message.
+
+    Instead:
+        Call `optimizer.zero_grad()` once for each step, before `backward()`.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    for loop in walked.known(training_loops):
+        if clears_for(loop) or not _concerns(loop) or _may_be_cleared_elsewhere(loop):
+            continue
+        yield violation(
+            loop.steps[0].at,
+            "the gradients are never cleared in this loop: each step goes by the sum of all batches so far",
+            "call `zero_grad()` of the optimizer before each `backward()`",
+            sure=loop.sure and is_one(loop.optimizer),
+            related=((loop.computes[0].at, "gradients are added here"),),
+        )
+
+
+def _concerns(loop: TrainingLoop) -> bool:
+    """Whether the gradients that are computed may be those of the optimizer's own parameters."""
+    held = holdings(loop.optimizer)
+    if not held.complete:
+        return True
+    parts = {part for network in held.networks for part in parts_of(loop.program, network)}
+    used = {network for done in loop.computes for network in computed_by(done.act.on)}
+    return not used or bool(parts & used) or any(parts_of(loop.program, network) & parts for network in used)
+
+
+def _may_be_cleared_elsewhere(loop: TrainingLoop) -> bool:
+    objects = each(loop.optimizer)
+    return any(escapes(event, objects) or "zero_grad" in event.call.keywords for event in events_in(loop))
+
+
+LOOP = """import torch
+from torch import nn
+
+model = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.randn(64, 4), torch.randn(64, 1)), batch_size=8)
+for epoch in range(10):
+    {before}
+    for inputs, targets in data:
+        {first}
+        nn.functional.mse_loss(model(inputs), targets).backward()
+        optimizer.step(){marker}
+"""
+BAD = [
+    program(LOOP.format(before="model.train()", first="inputs = inputs.float()", marker="  # <- here")),
+    program(LOOP.format(before="optimizer.zero_grad()", first="inputs = inputs.float()", marker="  # <- here")),
+]
+GOOD = [
+    program(LOOP.format(before="model.train()", first="optimizer.zero_grad(set_to_none=True)", marker="")),
+    program(LOOP.format(before="model.train()", first="model.zero_grad()", marker="")),
+]

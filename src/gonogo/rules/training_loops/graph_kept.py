@@ -1,0 +1,95 @@
+"""TRN110."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Change, Happening, Loop
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Display, Mode, Value, plain
+from gonogo.analysis.training.acts import Does
+from gonogo.analysis.training.gradients import Gradients
+from gonogo.analysis.training.loops import acts
+from gonogo.analysis.training.uses import ancestry
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+
+@rule("TRN110", "graph-kept", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def graph_kept(programs: list[Program]) -> Iterator[Violation]:
+    """Losses are summed up or collected as tensors that still hold the graph they were computed by.
+
+    What it does:
+        Looks at what a loop adds to a total or appends to a list. Speaks where that is a loss whose gradients have been computed,
+        so that it is only for reporting, and it still belongs to its graph. A total that `backward()` is called on is left alone.
+
+    Why it matters:
+        The graph of every batch stays in memory until the total goes: memory grows from step to step (PyTorch, "Frequently asked
+        questions: my model reports out of memory").
+
+    Instead:
+        Add `loss.item()`, or `loss.detach()`.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    computed = [done for done in walked.known(acts) if done.act.does is Does.COMPUTES]
+    if not computed:
+        return
+    gradients = walked.known(Gradients)
+    learned = {id(value) for done in computed for value in ancestry(done.act.on)}
+    for at, operand, result in _gathered(walked):
+        used = [done for done in computed if done.loops and done.loops[0] in at.around() and _is_its_loss(operand, done.act.on)]
+        if used and id(result) not in learned and gradients.reaches(operand) is True:
+            yield violation(
+                at,
+                "each loss that is added here keeps the graph of its batch in memory",
+                "add `loss.item()` or `loss.detach()`",
+                related=((used[0].at, "its gradients are computed here"),),
+            )
+
+
+def _gathered(walked: Program) -> Iterator[tuple[Happening, Value, Value]]:
+    """What is added to a total or a list in a loop: where, what, and the total."""
+    for change in walked.all(Change):
+        if change.operator == "+" and change.context.grad is Mode.ON and any(isinstance(entry, Loop) for entry in change.around()):
+            yield change, change.operand, change.result
+    for event in walked.calls("append"):
+        receiver = plain(event.call.receiver) if event.call.receiver is not None else None
+        if isinstance(receiver, Display) and event.call.arguments and any(isinstance(entry, Loop) for entry in event.around()):
+            yield event, event.call.arguments[0], receiver
+
+
+def _is_its_loss(operand: Value, loss: Value) -> bool:
+    """Whether what is added is the loss, or made of it by nothing but arithmetic."""
+    mine, others = plain(operand), plain(loss)
+    if mine is others:
+        return True
+    inside = [plain(value) for value in mine.inputs()] if type(mine).__name__ == "Operation" else []
+    return any(value is others for value in inside)
+
+
+LOOP = """import torch
+from torch import nn
+
+model = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+total, history = 0.0, []
+for inputs, targets in [(torch.randn(8, 4), torch.randn(8, 1))] * 8:
+    optimizer.zero_grad()
+    loss = nn.functional.mse_loss(model(inputs), targets)
+    loss.backward()
+    optimizer.step()
+    {gather}
+print(total, len(history))
+"""
+BAD = [
+    program(LOOP.format(gather="total += loss  # <- here")),
+    program(LOOP.format(gather="total += loss * len(inputs)  # <- here")),
+    program(LOOP.format(gather="history.append(loss)  # <- here")),
+]
+GOOD = [program(LOOP.format(gather="total += loss.item()")), program(LOOP.format(gather="history.append(loss.detach())"))]

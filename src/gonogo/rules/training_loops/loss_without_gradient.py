@@ -1,0 +1,116 @@
+"""TRN104."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Branch
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Mode
+from gonogo.analysis.training.acts import Does
+from gonogo.analysis.training.gradients import Gradients
+from gonogo.analysis.training.loops import Done, acts
+from gonogo.analysis.training.uses import call_of
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+
+@rule("TRN104", "loss-without-gradient", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def loss_without_gradient(programs: list[Program]) -> Iterator[Violation]:
+    """The gradients are computed of a loss that no parameter can be reached from.
+
+    What it does:
+        Follows what each loss is made of, back to the networks it was computed by. Speaks where `backward()` is called on a value
+        that is cut off from all of them: by `item()`, `detach()`, `.data`, NumPy, `torch.tensor(…)`, `argmax`, a comparison, or
+        because the network ran under `no_grad`. A loss that is then marked by `requires_grad` is cut off all the same.
+
+    Why it matters:
+        Without `requires_grad`, `backward()` raises an error. With it, there is none: the gradient stops at the mark, no parameter
+        gets any, and the network never learns (PyTorch, "Autograd mechanics").
+
+    Instead:
+        Call `backward()` on the loss itself, and take numbers out of it for printing only.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    gradients = walked.known(Gradients)
+    for done in walked.known(acts):
+        if done.act.does is not Does.COMPUTES or _is_for_training_only(done):
+            continue
+        loss = done.act.on
+        if gradients.reaches(loss) is False:
+            yield violation(
+                done.at,
+                "no gradient of this loss reaches a parameter: it is cut off from the network it was computed by",
+                "call `backward()` on the loss as the network gives it, without `item()`, `detach()`, NumPy or `no_grad`",
+                related=((loss, "the loss is made here"),),
+            )
+        elif gradients.is_cut_leaf(loss):
+            yield violation(
+                done.at,
+                "this loss is marked by `requires_grad` after it was cut off from the network: no parameter gets a gradient",
+                "call `backward()` on the loss as the network gives it; a mark does not bring the graph back",
+                related=((loss, "the loss is made here"),),
+            )
+
+
+def _is_for_training_only(done: Done) -> bool:
+    """Whether `backward()` stands under a condition in a step that an evaluation shares, here walked under `no_grad`."""
+    call = call_of(done.at)
+    return call is not None and call.context.grad is not Mode.ON and any(isinstance(around, Branch) for around in done.at.around())
+
+
+LOOP = """import torch
+from torch import nn
+
+network = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+for _ in range(10):
+    inputs, targets = torch.randn(8, 4), torch.randint(2, (8,))
+    optimizer.zero_grad()
+    {loss}
+    loss.backward(){marker}
+    optimizer.step()
+"""
+LOST = [
+    "loss = nn.functional.cross_entropy(network(inputs).detach(), targets)",
+    "loss = torch.tensor(nn.functional.cross_entropy(network(inputs), targets).item(), requires_grad=True)",
+    "loss = (network(inputs).argmax(1) != targets).float().mean().requires_grad_()",
+]
+BAD = [program(LOOP.format(loss=loss, marker="  # <- here")) for loss in LOST]
+GOOD = [
+    program(LOOP.format(loss="loss = nn.functional.cross_entropy(network(inputs), targets); print(loss.item())", marker="")),
+    program(LOOP.format(loss="inputs.requires_grad_(); loss = (inputs.detach() * inputs).sum()", marker="")),
+    program(
+        """import torch
+from torch import nn
+
+
+class Solver:
+    def __init__(self, network, mode):
+        self.network, self.mode = network, mode
+        self.optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+
+    def step(self, inputs, targets):
+        loss = nn.functional.cross_entropy(self.network(inputs), targets)
+        if self.mode == "train":
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+        return loss.item()
+
+    @torch.no_grad()
+    def evaluate(self, batches):
+        return [self.step(inputs, targets) for inputs, targets in batches]
+
+
+solver = Solver(nn.Linear(4, 2), input())
+print(solver.step(torch.randn(8, 4), torch.randint(2, (8,))), solver.evaluate(torch.load("batches.pt")))
+"""
+    ),
+]

@@ -1,0 +1,89 @@
+"""TRN103."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Loop
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Value
+from gonogo.analysis.training.acts import Does
+from gonogo.analysis.training.gradients import computed_by
+from gonogo.analysis.training.loops import Done, acts
+from gonogo.analysis.training.made import optimizers_made
+from gonogo.analysis.training.objects import holdings, may_be_same, parts_of
+from gonogo.analysis.training.unclear import is_unclear
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+
+@rule("TRN103", "no-step", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def no_step(programs: list[Program]) -> Iterator[Violation]:
+    """Gradients are computed in a loop, and the optimizer that was made for them is never stepped.
+
+    What it does:
+        Looks at each optimizer that a program makes. Speaks where gradients of its parameters are computed in a loop, nothing ever
+        calls its `step()`, and it is handed to nothing unknown, kept nowhere and returned to nobody. `optimizer.step` without
+        parentheses is no call.
+
+    Why it matters:
+        Nothing is learned: the network that is evaluated is the one that was made at random, and every number is that of chance.
+
+    Instead:
+        Call `optimizer.step()` after `backward()`.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    done = walked.known(acts)
+    computes = [entry for entry in done if entry.act.does is Does.COMPUTES and any(isinstance(loop, Loop) for loop in entry.loops)]
+    if not computes:
+        return
+    steps = [entry for entry in done if entry.act.does is Does.STEPS]
+    for optimizer in walked.gather(optimizers_made):
+        if any(may_be_same(entry.act.on, optimizer) for entry in steps):
+            continue
+        mine = [entry for entry in computes if _concerns(walked, optimizer, entry)]
+        if mine and not is_unclear(walked, optimizer):
+            yield violation(
+                mine[0].at,
+                "gradients are computed here, and nothing ever steps the optimizer that was made for them",
+                "call `step()` of the optimizer after `backward()`",
+                related=((optimizer, "the optimizer is made here"),),
+            )
+
+
+def _concerns(walked: Program, optimizer: Value, done: Done) -> bool:
+    """Whether gradients are those of the optimizer's own parameters, for sure."""
+    used = {part for network in computed_by(done.act.on) for part in parts_of(walked, network)}
+    own = {part for network in holdings(optimizer).networks for part in parts_of(walked, network)}
+    return bool(used & own)
+
+
+LOOP = """import torch
+from torch import nn
+
+class Trainer:
+    def __init__(self, model):
+        self.model = model
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def fit(self, loader):
+        for inputs, targets in loader:
+            self.optimizer.zero_grad()
+            loss = nn.functional.mse_loss(self.model(inputs), targets)
+            loss.backward(){marker}
+            {last}
+
+
+Trainer(nn.Linear(4, 1)).fit([(torch.randn(8, 4), torch.randn(8, 1))] * 8)
+"""
+BAD = [
+    program(LOOP.format(marker="  # <- here", last="print(loss.item())")),
+    program(LOOP.format(marker="  # <- here", last="self.optimizer.step")),
+]
+GOOD = program(LOOP.format(marker="", last="self.optimizer.step()"))

@@ -1,0 +1,106 @@
+"""TRN116."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Called, Write
+from gonogo.analysis.dataflow.definitions import Class
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call, Const, Operation, Value, number, plain, text
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.training.escapes import is_unknown_call
+from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.made import made_by_kind
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+RATES = {"lr", "learning_rate"}
+LEARNERS = frozenset({"SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "LBFGS", "Rprop", "ASGD"})
+
+
+@rule("TRN116", "nothing-changes", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def nothing_changes(programs: list[Program]) -> Iterator[Violation]:
+    """The learning rate is zero, or a setting is multiplied by zero.
+
+    What it does:
+        Looks at what optimizers are made with, and at the settings of optimizers, losses, layers and schedulers. Speaks where the
+        learning rate is the literal zero, and where a setting is a product with the literal zero. Parameter groups with a rate of
+        zero beside others are left alone, and so is a term of a loss with weight zero.
+
+    Why it matters:
+        With a learning rate of zero nothing is learned; a setting times zero has no effect, so that two methods that differ by it are
+        one and the same.
+
+    Instead:
+        Give the setting itself.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    for kind, call in walked.gather(made_by_kind):
+        if kind not in (Kind.OPTIMIZER, Kind.LOSS, Kind.MODEL, Kind.SCHEDULER):
+            continue
+        for name, value in _settings(call, kind):
+            if name in RATES and kind is Kind.OPTIMIZER and number(value) == 0 and not _is_set_later(walked, call):
+                yield violation(call, "the learning rate is zero: no step changes anything", "give a learning rate above zero")
+            elif _is_annulled(value):
+                yield violation(
+                    value,
+                    f"`{name}` is multiplied by zero: the setting has no effect",
+                    "give the setting itself, or leave it out in so many words",
+                    related=((call, "it is given here"),),
+                )
+
+
+def _is_set_later(walked: Program, optimizer: Call) -> bool:
+    """Whether something else may set the learning rate: an object that wraps the optimizer, a write to `lr`."""
+    if any(text(write.key) == "lr" for write in walked.all(Write) if isinstance(write.key, Value)):
+        return True
+    wraps = (called.call for called in walked.all(Called) if isinstance(called.call.callee, Class))
+    others = (event.call for event in walked.calls() if kind_of(event.call) is None and is_unknown_call(event.call))
+    return any(base(given) is optimizer for call in (*wraps, *others) for given in call.given())
+
+
+def _settings(call: Call, kind: Kind) -> Iterator[tuple[str, Value]]:
+    for name, value in call.keywords.items():
+        if name != "**":
+            yield name, value
+    if kind is Kind.OPTIMIZER and call.short in LEARNERS and len(call.arguments) > 1:
+        yield "lr", call.arguments[1]
+
+
+def _is_annulled(value: Value) -> bool:
+    """`setting * 0.0`: a product of something that is no literal with zero."""
+    value = plain(value)
+    if not isinstance(value, Operation) or value.operator != "*" or len(value.operands) != 2:
+        return False
+    one, other = value.operands
+    return (number(one) == 0) != (number(other) == 0) and not (isinstance(plain(one), Const) and isinstance(plain(other), Const))
+
+
+PROGRAM = """import argparse
+
+import torch
+from torch import nn
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--rate", type=float, default=0.1)
+options = parser.parse_args()
+model = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), {rate})
+criterion = nn.CrossEntropyLoss({smoothing})
+for inputs, labels in [(torch.randn(8, 4), torch.randint(2, (8,)))] * 8:
+    optimizer.zero_grad()
+    criterion(model(inputs), labels).backward()
+    optimizer.step()
+"""
+BAD = [
+    program(PROGRAM.format(rate="lr=options.rate * 0.0", smoothing="").replace("* 0.0)", "* 0.0)  # <- here")),
+    program(PROGRAM.format(rate="0.0", smoothing="").replace("(), 0.0)", "(), 0.0)  # <- here")),
+]
+GOOD = program(PROGRAM.format(rate="lr=options.rate * 0.1", smoothing="label_smoothing=0.0"))

@@ -1,0 +1,155 @@
+"""TRN113."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Write
+from gonogo.analysis.dataflow.definitions import Instance
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call, Value, constant
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.training.gradients import computed_by, is_fully_known
+from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.loops import TrainingLoop, training_loops
+from gonogo.analysis.training.made import optimizers_made
+from gonogo.analysis.training.objects import each, has_parameters, holdings, is_one, parts_of
+from gonogo.analysis.training.order import Order
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+
+@rule("TRN113", "stale-optimizer", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def stale_optimizer(programs: list[Program]) -> Iterator[Violation]:
+    """The optimizer has parameters that are no longer, or never were, those of the network that learns.
+
+    What it does:
+        Compares the networks whose parameters an optimizer was made with to those that the losses are computed by. Speaks where a
+        part of the network is replaced after the optimizer was made (a new head), and where the losses of a training loop are
+        computed by other networks altogether: a network made anew for each fold with an optimizer from before, a copy. Parameters
+        that are added by `add_param_group`, or an optimizer made again, are seen.
+
+    Why it matters:
+        The new parameters get gradients and are never changed: a new head stays random, a new network untrained, and nothing says so
+        (PyTorch, `torch.optim`, "Constructing it").
+
+    Instead:
+        Make the optimizer after the last change of the network.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    loops = [loop for loop in walked.known(training_loops) if loop.sure and is_one(loop.optimizer)]
+    for loop in loops:
+        if any(
+            each(event.call.receiver) & each(loop.optimizer) for event in walked.calls("add_param_group") if event.call.receiver is not None
+        ):
+            continue
+        yield from _replaced(walked, loop)
+        yield from _foreign(walked, loop)
+
+
+def _replaced(walked: Program, loop: TrainingLoop) -> Iterator[Violation]:
+    """Parts that are put into the network after the optimizer was made."""
+    order = walked.known(Order)
+    optimizer = next(iter(each(loop.optimizer)))
+    held = holdings(loop.optimizer)
+    made = order.made(optimizer)
+    used = {part for done in loop.computes for network in computed_by(done.act.on) for part in parts_of(walked, network)}
+    own = {part for network in held.networks for part in parts_of(walked, network)}
+    if made is None:
+        return
+    for write in walked.all(Write):
+        part = base(write.value)
+        if not isinstance(write.key, str) or kind_of(part) is not Kind.MODEL or not has_parameters(walked, part):
+            continue
+        if not made < order.place(write) < order.place(loop.steps[0].at) or not isinstance(part, (Call, Instance)):
+            continue
+        begun = order.made(part.made if isinstance(part, Instance) and part.made is not None else part)
+        if begun is not None and begun < made:
+            continue  # it was there before, and may have been a part all along
+        if each(write.owner) & own and part in used and not _has_another(walked, part, optimizer):
+            yield violation(
+                write,
+                "this part of the network is made after the optimizer, which does not have its parameters: it never learns",
+                "make the optimizer after the last change of the network, or add its parameters by `add_param_group`",
+                related=((optimizer, "the optimizer is made here"),),
+            )
+
+
+def _has_another(walked: Program, part: Value, optimizer: Value) -> bool:
+    """Whether another optimizer has a part, made after it became one."""
+    order = walked.known(Order)
+    for other in walked.gather(optimizers_made):
+        if other is not optimizer and (order.made(other) or 0) > (order.made(optimizer) or 0):
+            held = holdings(other)
+            if not held.complete or any(part in parts_of(walked, network) for network in held.networks):
+                return True
+    return False
+
+
+def _foreign(walked: Program, loop: TrainingLoop) -> Iterator[Violation]:
+    """No loss of the loop is computed by a network whose parameters the optimizer has."""
+    held = holdings(loop.optimizer)
+    if not held.complete or any(kind_of(network) is not Kind.MODEL for network in held.networks):
+        return
+    own = {part for network in held.networks for part in parts_of(walked, network)}
+    used: set[Value] = set()
+    for done in loop.computes:
+        if not is_fully_known(done.act.on):
+            return
+        used |= {part for network in computed_by(done.act.on) for part in parts_of(walked, network)}
+    if used and not used & own and any(has_parameters(walked, part) for part in used) and not _is_twin(used, own):
+        yield violation(
+            loop.steps[0].at,
+            "the optimizer has the parameters of another network than the one the losses are computed by",
+            "make the optimizer with the parameters of the network that learns, after that network is made",
+            related=(
+                (next(iter(each(loop.optimizer))), "the optimizer is made here"),
+                (loop.computes[0].at, "gradients are computed here"),
+            ),
+        )
+
+
+def _is_twin(used: set[Value], own: set[Value]) -> bool:
+    """Whether the walk may have lost track: a network that is looked up anew each time, not made."""
+    return any(not isinstance(part, (Call, Instance)) for part in (*used, *own)) or any(constant(part) is not ... for part in (*used, *own))
+
+
+PROGRAM = """import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.body = nn.Linear(4, 8)
+        self.head = nn.Linear(8, classes)
+
+    def forward(self, inputs):
+        return self.head(torch.relu(self.body(inputs)))
+
+
+model = Net(2)
+{early}
+{change}
+{late}
+for inputs, labels in [(torch.randn(8, 4), torch.randint(3, (8,)))] * 8:
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(inputs), labels).backward()
+    optimizer.step(){marker}
+"""
+OPTIMIZER = "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)"
+HEAD = "model.head = nn.Linear(8, 3)"
+BAD = [
+    program(PROGRAM.format(early=OPTIMIZER, change=HEAD + "  # <- here", late="", marker="")),
+    program(PROGRAM.format(early=OPTIMIZER, change="model = Net(3)", late="", marker="  # <- here")),
+]
+GOOD = [
+    program(PROGRAM.format(early="", change=HEAD, late=OPTIMIZER, marker="")),
+    program(PROGRAM.format(early=OPTIMIZER, change=HEAD, late="optimizer.add_param_group({'params': model.head.parameters()})", marker="")),
+]

@@ -1,0 +1,62 @@
+"""TRN132."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import Optimizer, SessionSeen
+from gonogo.model.contract import Contract
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Edit, Tree, Violation, rule
+from gonogo.rules.observed import located
+from gonogo.rules.watched import LOOKED_AT, optimizers, unless
+
+
+@rule("TRN132", "steps-change-nothing", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL)
+def steps_change_nothing(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
+    """In the trial, an optimizer steps on gradients and no parameter changes.
+
+    What it does:
+        Compares every parameter before and after the first steps of each optimizer in the trial. Reported is one whose parameters had
+        gradients that are not nought and which changed none of them. An error where its learning rates are nought from the time it is made;
+        a warning where a scheduler or the code may have lowered them for the first steps, or the rates are only too small to tell.
+
+    Why it matters:
+        Training runs to its end and learns nothing.
+
+    Instead:
+        Give the optimizer a learning rate above nought; look at what multiplies it.
+    """
+    for run, _, optimizer in optimizers(trial):
+        looked = min(optimizer.steps, LOOKED_AT)
+        with_gradients = looked - optimizer.zero - optimizer.without
+        if optimizer.updates and optimizer.still == looked and not optimizer.changed and with_gradients:
+            yield Violation(
+                located(optimizer.place, modules, contract),
+                f"the steps of `{optimizer.name}` change nothing{_rates(optimizer)}",
+                "give it a learning rate above nought",
+                runs=(run.label,),
+                severity=unless(not _is_sure(optimizer)),
+                evidence=f"steps with gradients: {with_gradients}; learning rates: {optimizer.rates}",
+            )
+
+
+def _rates(optimizer: Optimizer) -> str:
+    return ": its learning rate is 0" if optimizer.rates and not any(optimizer.rates) else ""
+
+
+def _is_sure(optimizer: Optimizer) -> bool:
+    return bool(optimizer.rates) and not any(optimizer.rates) and not any(optimizer.made_with) and not optimizer.scheduled
+
+
+BAD = Tree(
+    {
+        "src/train.py": Edit(
+            '        "learning_rate": cfg.run.training.learning_rate,\n', '        "learning_rate": cfg.run.training.learning_rate // 1,\n'
+        ),
+        "src/model.py": Edit("    return torch.optim.SGD(\n", "    return torch.optim.SGD(  # <- here\n"),
+    }
+)
+
+GOOD = Tree()

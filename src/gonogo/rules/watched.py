@@ -1,0 +1,46 @@
+"""What rules on watched training share: whether a bounded run may rightly not step, and how evidence is told."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+
+from gonogo.analysis.python.modules import Module
+from gonogo.execution.observations import Optimizer, Process, RunSeen, SessionSeen
+from gonogo.model.finding import Severity
+from gonogo.model.runs import Run
+from gonogo.rules.observed import judged
+
+LOOKED_AT = 8  # steps of each optimizer that the probe compares
+_ACCUMULATES = re.compile(r"accum|grad_acc|update_(every|freq|interval)|virtual_batch|micro_?batch", re.IGNORECASE)
+
+
+def optimizers(session: SessionSeen) -> Iterator[tuple[RunSeen, Process, Optimizer]]:
+    """The optimizers of runs that ended well."""
+    for run in judged(session):
+        for process in run.processes.values():
+            for optimizer in process.optimizers.values():
+                yield run, process, optimizer
+
+
+def may_accumulate(modules: Mapping[str, Module], runs: list[Run]) -> bool:
+    """Whether the code or a config says that gradients are gathered over several batches, of which a bounded run has two."""
+    if any(_ACCUMULATES.search(run.text) for run in runs) or any(_ACCUMULATES.search(module.text) for module in modules.values()):
+        return True
+    return any(_steps_now_and_then(module.tree) for module in modules.values() if module.tree is not None)
+
+
+def _steps_now_and_then(tree: ast.AST) -> bool:
+    """Whether a step stands under a condition with a remainder in it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and any(isinstance(part, ast.Mod) for part in ast.walk(node.test)):
+            calls = (part for statement in node.body for part in ast.walk(statement) if isinstance(part, ast.Call))
+            if any(isinstance(call.func, ast.Attribute) and call.func.attr == "step" for call in calls):
+                return True
+    return False
+
+
+def unless(doubtful: bool) -> Severity | None:
+    """A warning where a bounded run can't prove it, else the rule's own severity."""
+    return Severity.WARNING if doubtful else None

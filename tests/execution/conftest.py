@@ -1,0 +1,37 @@
+"""A machine whose only network is a package index of the test's own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from wheels import DEAD, Index, served
+
+from gonogo.execution import uv
+from gonogo.execution.environment import Settings
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
+    """An index, and a machine whose only network is that index."""
+    made = Index(tmp_path / "index")
+    with served(made) as url:
+        for name in [name for name in os.environ if name.startswith("UV_") or name.lower().endswith("_proxy")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("UV_DEFAULT_INDEX", url)
+        monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+        monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+        monkeypatch.setenv("UV_NO_CONFIG", "1")
+        monkeypatch.setenv("HTTPS_PROXY", DEAD)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        # A Python that uv finds at once, whatever else is installed here.
+        monkeypatch.setenv("PATH", f"{Path(sys.base_prefix) / 'bin'}:{Path(uv.find()).parent}:/usr/bin:/bin")
+        yield made
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(cache=tmp_path / "cache", seconds=60)
