@@ -70,7 +70,8 @@ class Adapter:
     def reset(self) -> None:
         """Go back to the source model, as at the start of each corruption."""
         self.network.load_state_dict(self.source_state)
-        self.optimizer = self.settings.make_optimizer([parameter.requires_grad_() for parameter in self.adapted.values()])
+        if self.settings.steps:
+            self.optimizer = self.settings.make_optimizer([parameter.requires_grad_() for parameter in self.adapted.values()])
 
     def predict(self, images: Tensor, update: bool = True) -> Tensor:
         """Logits (N, C) of normalised images (N, 3, H, W); where `update` is false, without learning from them."""
