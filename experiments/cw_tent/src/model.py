@@ -111,6 +111,8 @@ class Adapter:
     @property
     def drift(self) -> float:
         """How far the adapted parameters have gone from the source model's: ||Δθ|| / ||θ||."""
+        if not self.adapted:
+            return 0.0
         now, before = self.adapted.values(), [self.source_state[name] for name in self.adapted]
         moved = sum(float((new.detach() - old).square().sum()) for new, old in zip(now, before, strict=True))
         return math.sqrt(moved / sum(float(old.square().sum()) for old in before))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import json
 import os
 import resource
@@ -122,9 +123,7 @@ def train_source(cfg: DictConfig, network: nn.Module, data: Images, device: torc
     halved = cfg.run.hardware.mixed_precision and has_fast_bf16(device)
     with tqdm(total=len(epochs) * batches, desc="source model", unit="batch", mininterval=1) as bar:
         for size in epochs:
-            for number, (images, labels) in enumerate(loader):
-                if number == batches:
-                    break
+            for images, labels in itertools.islice(loader, batches):
                 images = v2.functional.resize(normalise(images.to(device), normal.mean, normal.std), [size, size], antialias=True)
                 with torch.autocast(device.type, torch.bfloat16, enabled=halved):
                     logits = network(images.contiguous(memory_format=torch.channels_last))
@@ -351,7 +350,7 @@ def accuracy_after(cfg: DictConfig, adapter: Adapter, data: Images, device: torc
     """
     size, steps = cfg.run.dataset.batch_size, max(1, adapter.settings.steps)
     found = {}
-    for count in FIRST_STEPS:
+    for count in FIRST_STEPS[: 1 if cfg.trial_mode else None]:
         used = -(-count // steps)
         stop = min(len(data), used * size + (FIRST_STEPS_IMAGES if not cfg.trial_mode else size))
         if stop < (used + 1) * size:
