@@ -21,6 +21,7 @@ from pathlib import Path
 from gonogo.tracker import running
 
 EXPERIMENT = Path(__file__).resolve().parent / "cw_tent"
+IMAGES = 512  # of 797 in each corruption: eight batches
 RUNS = ["digits-source", "digits-tent-10", "digits-cw-tent", "digits-tent-1", "digits-bn"]
 
 
@@ -45,8 +46,14 @@ def main() -> int:
             return done.stdout
 
         def run(name: str) -> None:
-            paths = [f"results_dir={results}", f"cache_dir='{folder / 'cache'}'", f"hydra.run.dir='{folder / 'hydra' / name}'"]
-            print(python("src.main", f"run={name}", "threads=1", *paths).strip().splitlines()[-1], flush=True)
+            paths = [
+                f"stream.images={IMAGES}",
+                f"results_dir={results}",
+                f"cache_dir='{folder / 'cache'}'",
+                f"hydra.run.dir='{folder / 'hydra' / name}'",
+            ]
+            said = python("src.main", f"run={name}", "threads=1", f"stream.images={IMAGES}", *paths)
+            print(said.strip().splitlines()[-1], flush=True)
 
         print(f"{len(RUNS)} runs on Digits-C; the first one trains the source model", flush=True)
         run(RUNS[0])

@@ -127,7 +127,7 @@ def test_a_source_model_is_trained_once_for_each_seed_and_setting(tmp_path: Path
 
 
 def test_training_makes_a_better_model(tmp_path: Path) -> None:
-    cfg = config("source.digitsc.schedule=[[16,2]]", "source.digitsc.min_accuracy=0.5", "threads=1", cache=tmp_path)
+    cfg = config("source.digitsc.schedule=[[32,3]]", "source.digitsc.min_accuracy=0.5", "threads=1", cache=tmp_path)
     assert (train.clean_accuracy(cfg, train.source_model(cfg, 0, CPU), CPU) or 0) > 0.6
     with pytest.raises(train.TrainError, match=r"gets \d+\.\d % of the clean test images right, less than"):
         train.clean_accuracy(cfg, network(), CPU)
@@ -144,8 +144,8 @@ def test_a_training_that_diverges_is_told(tmp_path: Path) -> None:
 
 def searching(cache: Path, trials: int, *more: str) -> DictConfig:
     return config(
-        "run.optuna.enabled=true", f"run.optuna.n_trials={trials}", f"++run.optuna.search_space={SPACE}", "search.images_per_corruption=32",
-        "run.dataset.batch_size=16", *more, cache=cache,
+        "run.optuna.enabled=true", f"run.optuna.n_trials={trials}", f"++run.optuna.search_space={SPACE}", "search.images_per_corruption=16",
+        "run.dataset.batch_size=8", *more, cache=cache,
     )  # fmt: skip
 
 
@@ -180,6 +180,7 @@ def test_a_search_that_was_stopped_goes_on_with_the_same_points(tmp_path: Path, 
     assert whole[0].keys() == {"learning_rate", "inner_steps"} and 0 <= whole[1] <= 1
 
 
+@pytest.mark.slow
 def test_threads_find_what_one_finds(tmp_path: Path) -> None:
     one = train.search(searching(tmp_path / "one", 4), network(), CPU)
     two = train.search(searching(tmp_path / "two", 4, "search.n_jobs=2"), network(), CPU)

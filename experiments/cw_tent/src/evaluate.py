@@ -50,6 +50,7 @@ PROTOCOLS = {"reset": "reset per corruption", "continual": "continual", "episodi
 # The palette of Okabe and Ito (2008), told apart by the colour-blind; markers differ as well, for print in grey.
 COLOURS = {"source": "#6e6e6e", "bn": "#e69f00", "tent": "#0072b2", "cw-tent": "#d55e00", "eata": "#009e73", "sar": "#cc79a7"}
 MARKERS = {"source": "s", "bn": "D", "tent": "o", "cw-tent": "^", "eata": "v", "sar": "P"}
+DASHES = ("-", "--")  # one step, several steps
 STYLE = {"figure.constrained_layout.use": True, "axes.spines.top": False, "axes.spines.right": False, "savefig.dpi": 200}
 
 NUMBERS = ("top1_accuracy", "forwards", "backwards", "updates", "batches", "images_per_second", "latency_p50_ms", "latency_p95_ms")
@@ -120,31 +121,40 @@ class Run:
 
 
 def read_run(api: wandb.Api, project: str, run_id: str) -> Run:
-    """Ask W&B for a run, and hold what it has against itself.
-
-    Raises:
-        RunError: It isn't there, isn't finished, lacks something, or contradicts itself; the text says what.
-    """
+    """Ask W&B for a run. Raises RunError where it isn't there, isn't finished, or is refused by `checked`."""
     try:
         found = api.run(f"{project}/{run_id}")
         if found.state != "finished":
             raise RunError(f"is {found.state}, not finished, so it has no result yet")
-        config, summary = plain(found.config), plain(found.summary)
-        history = pd.DataFrame(list(found.scan_history()))
+        return checked(run_id, plain(found.config), plain(found.summary), list(found.scan_history()))
     except (wandb.Error, ValueError, OSError) as error:
         raise RunError(f"can't be read from the W&B project {project}: {' '.join(str(error).split())[:300]}") from None
+
+
+def checked(run_id: str, config: dict[str, Any], summary: dict[str, Any], rows: list[dict[str, Any]]) -> Run:
+    """A run, held against itself. Raises RunError where it lacks something or contradicts itself; the text says what."""
+    history = pd.DataFrame(rows)
     missing = [name for name in (*NUMBERS, *OTHERS) if summary.get(name) is None] + [name for name in ROWS if name not in history]
     if missing:
         raise RunError(f"lacks {', '.join(missing)} in what it logged")
     try:
         run = Run(run_id, OmegaConf.create(config), summary, history.dropna(subset=list(ROWS)), unpack(summary))
         known = run.method in METHODS and bool(run.conditions) and bool(run.settings)
+        numbers = {name: float(summary[name]) for name in NUMBERS}
+        counts = np.array(summary["confusion_matrix"], float).shape
     except (OmegaConfBaseException, KeyError, ValueError, TypeError) as error:
         raise RunError(f"has a config or a summary that can't be read: {' '.join(str(error).split())[:300]}") from None
     if not known:
         raise RunError(f"has the unknown method {run.method!r}; known are {', '.join(METHODS)}")
-    if abs(run.accuracy - summary["top1_accuracy"]) > 1e-5:
-        raise RunError(f"contradicts itself: top1_accuracy is {summary['top1_accuracy']:.5f}, but its images say {run.accuracy:.5f}")
+    said = numbers["top1_accuracy"]
+    for right, problem in (
+        (abs(run.accuracy - said) <= 1e-5, f"top1_accuracy is {said:.5f}, but its images say {run.accuracy:.5f}"),
+        (len(run.correct) == len(summary["seeds"]), f"it has {len(summary['seeds'])} seeds, but images of {len(run.correct)}"),
+        (counts == (len(summary["class_names"]),) * 2, f"it has {len(summary['class_names'])} classes, but counts {counts} of them"),
+        (numbers["batches"] > 0, "it has no batch"),
+    ):
+        if not right:
+            raise RunError(f"contradicts itself: {problem}")
     return run
 
 
@@ -332,8 +342,8 @@ def better_verdict(group: Group, test: dict[str, Any]) -> dict[str, Any]:
     """Is the proposed method better than another one?"""
     size = Estimate(**test["difference_points"])
     sure = test["p_value_holm"] <= ALPHA
-    status = "undecided" if not sure else "supported" if size.mean > 0 else "refuted"
-    text = {"undecided": "no difference shown", "supported": "better", "refuted": "worse"}[status]
+    status, text = ("supported", "better") if size.mean > 0 else ("refuted", "worse")
+    status, text = (status, text) if sure else ("undecided", "no difference shown")
     names = group.labels[test["first"]], group.labels[test["second"]]
     sentence = f"{group.title}: {names[0]} against {names[1]}: {size}, {text} (p = {test['p_value_holm']:.2g} after Holm)."
     return {"group": group.name, "claim": f"{names[0]} is better than {names[1]}", "status": status, "sentence": sentence}
@@ -373,10 +383,8 @@ def save_table(table: pd.DataFrame, folder: Path, name: str) -> None:
 
 def write_run(run: Run, group: Group, folder: Path) -> None:
     """metrics.json and the figures of one run."""
-    gain = group.gain(run)
-    corruptions = run.summary["corruptions"]
+    gain, label, corruptions = group.gain(run), group.labels[run.run_id], run.summary["corruptions"]
     history = run.history.astype(object).where(run.history.notna(), None)
-    label = group.labels[run.run_id]
     metrics = {
         "run_id": run.run_id,
         "label": label,
@@ -405,8 +413,7 @@ def results_table(groups: Sequence[Group]) -> pd.DataFrame:
             row = {"conditions": group.title, "method": group.labels[run.run_id], "learning rate": run.settings["learning_rate"]}
             row |= {"accuracy": own.mean, "from": own.low, "to": own.high}
             row |= {"gain over BN": gain.mean, "gain from": gain.low, "gain to": gain.high} if gain else {}
-            row |= {"backward / batch": facts["backwards"] / facts["batches"], "ms / batch": facts["latency_p50_ms"]}
-            rows.append(row)
+            rows.append(row | {"backward / batch": facts["backwards"] / facts["batches"], "ms / batch": facts["latency_p50_ms"]})
     return pd.DataFrame(rows)
 
 
@@ -416,8 +423,7 @@ def tests_table(groups: Sequence[Group], tests: dict[str, list[dict[str, Any]]])
     for group in groups:
         for test in tests[group.name]:
             row = {"conditions": group.title, "pair": f"{group.labels[test['first']]} − {group.labels[test['second']]}"}
-            size = test["difference_points"]
-            row |= {"points": size["mean"], "from": size["low"], "to": size["high"]}
+            row |= dict(zip(("points", "from", "to"), test["difference_points"].values(), strict=False))
             rows.append(row | {"p": test["p_value_holm"], "p (Wilcoxon)": test.get("wilcoxon_p_value_holm")})
     return pd.DataFrame(rows)
 
@@ -476,7 +482,7 @@ def draw_learning_curve(run: Run, title: str) -> Figure:
         sns.lineplot(x=places.index, y=places["loss"], ax=axes[1, 0], color=COLOURS[run.method], lw=0.8)
     middles = [part.index.to_numpy().mean() for _, part in places.groupby("corruption_index")]
     axes[-1, 0].set_xticks(middles, [name.replace("_", " ") for name in run.summary["corruptions"]], rotation=45, ha="right", fontsize=7)
-    axes[-1, 0].set_xlabel("logged batches of the stream")
+    axes[-1, 0].set(xlabel="logged batches of the stream")
     return figure
 
 
@@ -488,8 +494,8 @@ def draw_confusion(run: Run, title: str) -> Figure:
     names = run.summary["class_names"]
     shares = pd.DataFrame(100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), names, names)
     sns.heatmap(shares, ax=axis, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, square=True, annot_kws={"size": 6})
-    axis.set(xlabel="predicted class", ylabel="true class (%)", title=title)
-    axis.title.set_size(8)
+    axis.set(xlabel="predicted class", ylabel="true class (%)")
+    axis.set_title(title, fontsize=8)
     return figure
 
 
@@ -556,7 +562,7 @@ def gain_along_stream(axis: Axes, group: Group) -> None:
     for label, run in sorted(best.items()):
         gain = 100 * (curves[run.run_id] - curves[group.baseline.run_id])["running_accuracy"].dropna()
         seen = curves[run.run_id]["images_seen"][gain.index]
-        axis.plot(seen, gain, color=COLOURS[run.method], ls=dashes(run), label=label)
+        axis.plot(seen, gain, color=COLOURS[run.method], ls=DASHES[run.settings["inner_steps"] > 1], label=label)
     axis.set(xlabel="images of the corruption seen so far")
 
 
@@ -570,7 +576,7 @@ def gain_by(axis: Axes, groups: Sequence[Group], title: str, setting: Callable[[
             line = [point for point, rate in zip(line, rates, strict=True) if rate == max(rates, key=rates.count)]
         reach = [[gain.mean - gain.low for *_, gain in line], [gain.high - gain.mean for *_, gain in line]]
         run, xs, means = line[0][1], [x for x, *_ in line], [gain.mean for *_, gain in line]
-        look = {"color": COLOURS[run.method], "marker": MARKERS[run.method], "ls": dashes(run)}
+        look = {"color": COLOURS[run.method], "marker": MARKERS[run.method], "ls": DASHES[run.settings["inner_steps"] > 1]}
         axis.errorbar(xs, means, yerr=reach, ms=4, capsize=2, lw=1.2, label=label, **look)
     axis.set(xscale="log", xlabel=title)
 
@@ -580,11 +586,6 @@ def learning(runs: Sequence[Run]) -> list[Run]:
     return [run for run in runs if run.method not in ("source", "bn")]
 
 
-def dashes(run: Run) -> str:
-    """Dashed for methods of more than one step."""
-    return "-" if run.settings["inner_steps"] == 1 else "--"
-
-
 # ------------------------------------------------------------------------------------------------------------------------ main
 
 
@@ -592,7 +593,7 @@ def parse_command(arguments: Sequence[str]) -> DictConfig:
     """Read `key=value` arguments; raises UsageError for anything but the four that there are."""
     try:
         given = OmegaConf.from_cli(list(arguments))
-    except OmegaConfBaseException as error:
+    except Exception as error:  # of OmegaConf, or of the YAML parser that it asks
         raise UsageError(f"the arguments can't be read ({error}); {USAGE}") from None
     ids = given.get("run_ids")
     if set(given) - {"results_dir", "run_ids", "wandb"} or not given.get("results_dir") or not OmegaConf.is_list(ids) or not ids:
@@ -626,8 +627,7 @@ def evaluate(given: DictConfig) -> int:
             problems[run_id] = f"run {run_id!r} {problem}"
             print(f"error: {problems[run_id]}", file=sys.stderr)
     if not runs:
-        print(f"error: none of the {len(problems)} runs can be evaluated; nothing was written", file=sys.stderr)
-        return 1
+        return 1  # nothing was written
     groups = group_runs(runs)
     for group in groups:
         for run in group.runs:
@@ -640,12 +640,9 @@ def main() -> int:
     """Run the command; an error that a user can cause is one sentence."""
     try:
         return evaluate(parse_command(sys.argv[1:]))
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (wandb.Error, OSError) as error:
+    except (UsageError, wandb.Error, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
 
 
 if __name__ == "__main__":

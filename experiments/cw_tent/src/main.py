@@ -40,10 +40,11 @@ def safe(argument: str) -> str:
 @hydra.main(version_base="1.3", config_path="../config", config_name="config")
 def main(cfg: DictConfig) -> None:
     """Train in a child process with the overrides that were given, and end with its exit code."""
-    overrides = [safe(override) for override in HydraConfig.get().overrides.task]
+    given = HydraConfig.get().overrides
+    overrides = [safe(override) for override in given.task]
     print(f"{cfg.run.run_id}: {'trial' if cfg.trial_mode else 'run'} with {' '.join(overrides)}", flush=True)
     environment = {**SURROUNDINGS, **os.environ}
-    child = subprocess.Popen([sys.executable, "-u", "-m", "src.train", *overrides], env=environment)
+    child = subprocess.Popen([sys.executable, "-u", "-m", "src.train", *given.hydra, *overrides], env=environment)
     try:
         code = child.wait()
     except KeyboardInterrupt:  # the terminal sent it to the child as well, which ends by itself

@@ -52,8 +52,7 @@ SEVERITIES = 5
 OFFICIAL, REGENERATED, COPY, DIGITS = "official", "regenerated", "copy", "digits"
 
 CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-SIZE = 32  # pixels, of both data sets
-DIGITS_TRAIN = 1000  # of 1,797
+SIZE, DIGITS_TRAIN = 32, 1000  # pixels of both data sets; of 1,797 digits
 # Each digit fills the middle of its image, and ink and paper are greys: with black and white at full size, noise and blurs are harmless.
 DIGITS_INNER, DIGITS_PAPER, DIGITS_INK = 24, 48, 208
 
@@ -522,8 +521,8 @@ def read_array(path: Path) -> np.ndarray:
 def load_cifar10c(cfg: DictConfig, name: str, severity: int) -> Images:
     """One corruption of CIFAR-10-C: the rows of its severity, or all where the folder holds one severity alone."""
     folder = cifar10c_folder(cfg)
-    file, labels = folder / f"{name}.npy", read_array(folder / "labels.npy")
-    images = read_array(file)
+    file = folder / f"{name}.npy"
+    images, labels = read_array(file), read_array(folder / "labels.npy")
     if images.dtype != np.uint8 or images.shape[1:] != (SIZE, SIZE, 3) or len(images) != len(labels) or not len(labels):
         raise DataError(
             f"{file} holds {images.dtype} {images.shape}, and labels.npy {labels.shape}; wanted are uint8 images ({SIZE}, {SIZE}, 3) and "
