@@ -45,18 +45,18 @@ def main() -> int:
                 raise SystemExit(f"{' '.join(command[2:5])} ended with exit code {done.returncode}:\n{done.stdout[-3000:]}")
             return done.stdout
 
-        def run(name: str) -> None:
+        def run(name: str, threads: int = 1) -> None:
             paths = [
                 f"stream.images={IMAGES}",
                 f"results_dir={results}",
                 f"cache_dir='{folder / 'cache'}'",
                 f"hydra.run.dir='{folder / 'hydra' / name}'",
             ]
-            said = python("src.main", f"run={name}", "threads=1", f"stream.images={IMAGES}", *paths)
+            said = python("src.main", f"run={name}", f"threads={threads}", f"stream.images={IMAGES}", *paths)
             print(said.strip().splitlines()[-1], flush=True)
 
         print(f"{len(RUNS)} runs on Digits-C; the first one trains the source model", flush=True)
-        run(RUNS[0])
+        run(RUNS[0], threads=2)
         with ThreadPoolExecutor(2) as pool:  # two processes of one thread each are faster than one of two
             list(pool.map(run, RUNS[1:]))
         said = python("src.evaluate", f"results_dir={results}", f"run_ids={json.dumps(RUNS)}").splitlines()

@@ -72,14 +72,9 @@ def source_model(cfg: DictConfig, seed: int, device: torch.device) -> nn.Module:
     if complete:
         return network.to(device)
     data, settings = load_clean(cfg, "train"), cfg.source[cfg.run.dataset.name]
-    facts = [cfg.run.model, cfg.run.dataset.preprocessing, settings, cfg.run.hardware.mixed_precision]
-    plain = [
-        seed,
-        cfg.trial_mode,
-        zlib.crc32(data.images.numpy()),
-        *(OmegaConf.to_container(fact, resolve=True) for fact in facts[:3]),
-        facts[3],
-    ]
+    model, normal = cfg.run.model, OmegaConf.to_container(cfg.run.dataset.preprocessing, resolve=True)
+    plain = [model.name, model.pretrained_checkpoint, model.num_classes, normal, OmegaConf.to_container(settings, resolve=True)]
+    plain += [seed, cfg.trial_mode, cfg.run.hardware.mixed_precision, zlib.crc32(data.images.numpy())]
     key = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
     path = Path(cfg.cache_dir) / "source" / f"{key}.safetensors"
     if path.exists():
