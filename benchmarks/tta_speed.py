@@ -10,8 +10,8 @@ The plain loop is official TENT as its code stands: train mode, gradients for Ba
 in two processes, because `src.main` starts the experiment with an allocator that keeps memory, which the plain loop does not have; with
 `--same-allocator` it has it too. All are warmed, take turns batch by batch so that whatever else the machine does meets them alike, and
 their medians are compared; the ratio is the median of the ratios of each turn. `--tent FOLDER` adds the public code of DequanWang/tent,
-from a folder with its tent.py. With a checkpoint and data (a folder of <corruption>.npy and labels.npy) the errors of TENT in fp32 and bf16 are
-compared too; without, weights and images are random. On a machine with other work take `--threads 1 --clock cpu`: what others do then
+from a folder with its tent.py. With a checkpoint and data (a folder of <corruption>.npy and labels.npy) the errors of TENT in fp32 and bf16
+are compared too; without, weights and images are random. On a machine with other work take `--threads 1 --clock cpu`: what others do then
 counts far less.
 """
 
