@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -366,3 +367,21 @@ def test_results_that_cannot_be_written_are_a_sentence(server: Server, tmp_path:
     done = run_command(server.environment, f"results_dir={tmp_path / 'file'}", 'run_ids=["one"]')
     assert done.returncode == 1
     assert "Traceback" not in done.stderr and done.stderr.startswith("error: ")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("listens", [False, True])
+def test_a_server_that_is_away_or_silent_is_a_sentence(listens: bool, tmp_path: Path) -> None:
+    """Said by W&B's service: where its client gives up first (`did not respond in time`), both may wait for each other at exit."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        address = f"http://127.0.0.1:{door.getsockname()[1]}"
+        if not listens:
+            door.close()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+        environment |= {"WANDB_BASE_URL": address, "WANDB_API_KEY": "0" * 40, "WANDB_DIR": str(tmp_path)}
+        program = "import sys; from src import evaluate; evaluate.REQUEST_SECONDS = 1; sys.exit(evaluate.main())"
+        command = [sys.executable, "-c", program, f"results_dir={tmp_path / 'r'}", 'run_ids=["a"]']
+        done = subprocess.run(command, cwd=EXPERIMENT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert "giving up after 4 attempt(s)" in done.stderr
+    assert not (tmp_path / "r").exists()

@@ -4,8 +4,7 @@ First each run by itself: what it logged is read from W&B, held against itself, 
 saw the same images under the same conditions are compared: gains over BatchNorm statistics, differences, verdicts, tables, figures.
 Nothing is read from the disk and nothing is made up: a run that is missing or incomplete is named, and the others are still evaluated.
 
-The methods see the same images and start from the same source models, so everything is paired. The sampling units are images and source
-models: an image recurs in all corruptions, which are fifteen measurements of it, not fifteen images.
+Everything is paired. Sampling units are images and source models: an image recurs in all corruptions, as fifteen measurements of one.
 """
 
 from __future__ import annotations
@@ -51,14 +50,15 @@ PROTOCOLS = {"reset": "reset per corruption", "continual": "continual", "episodi
 COLOURS = {"source": "#6e6e6e", "bn": "#e69f00", "tent": "#0072b2", "cw-tent": "#d55e00", "eata": "#009e73", "sar": "#cc79a7"}
 MARKERS = {"source": "s", "bn": "D", "tent": "o", "cw-tent": "^", "eata": "v", "sar": "P"}
 DASHES = ("-", "--")  # one step, several steps
-STYLE = {"figure.constrained_layout.use": True, "axes.spines.top": False, "axes.spines.right": False, "savefig.dpi": 200}
+STYLE = {"figure.constrained_layout.use": True, "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 8}
 
 NUMBERS = ("top1_accuracy", "forwards", "backwards", "updates", "batches", "images_per_second", "latency_p50_ms", "latency_p95_ms")
 # These may be null: nothing was searched or adapted, the stream was too short, or the clean images were not there.
 MAYBE = ("average_accuracy_after_first_adaptation_step", "accuracy_after_3", "clean_accuracy", "peak_memory_mb", "bn_drift", "search_value")
-OTHERS = (
+PARTS = (
     "correct", "images_per_corruption", "corruptions", "seeds", "confusion_matrix", "class_names", "data_origin", "protocol", "precision",
 )  # fmt: skip
+REQUEST_SECONDS = 20
 ROWS = ("seed", "corruption_index", "batch", "images_seen", "batch_accuracy", "running_accuracy")
 
 
@@ -134,7 +134,7 @@ def read_run(api: wandb.Api, project: str, run_id: str) -> Run:
 def checked(run_id: str, config: dict[str, Any], summary: dict[str, Any], rows: list[dict[str, Any]]) -> Run:
     """A run, held against itself. Raises RunError where it lacks something or contradicts itself; the text says what."""
     history = pd.DataFrame(rows)
-    missing = [name for name in (*NUMBERS, *OTHERS) if summary.get(name) is None] + [name for name in ROWS if name not in history]
+    missing = [name for name in (*NUMBERS, *PARTS) if summary.get(name) is None] + [name for name in ROWS if name not in history]
     if missing:
         raise RunError(f"lacks {', '.join(missing)} in what it logged")
     try:
@@ -368,7 +368,7 @@ def save_figure(figure: Figure, folder: Path, name: str) -> None:
     """Write a figure as PDF for the paper and as PNG to look at; the same numbers give the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
-    figure.savefig(folder / f"{name}.png")
+    figure.savefig(folder / f"{name}.png", dpi=200)
     print(folder / f"{name}.pdf")
 
 
@@ -384,7 +384,6 @@ def save_table(table: pd.DataFrame, folder: Path, name: str) -> None:
 def write_run(run: Run, group: Group, folder: Path) -> None:
     """metrics.json and the figures of one run."""
     gain, label, corruptions = group.gain(run), group.labels[run.run_id], run.summary["corruptions"]
-    history = run.history.astype(object).where(run.history.notna(), None)
     metrics = {
         "run_id": run.run_id,
         "label": label,
@@ -394,9 +393,9 @@ def write_run(run: Run, group: Group, folder: Path) -> None:
         "accuracy_percent": vars(estimate(scores(run))),
         "gain_over_bn_points": vars(gain) if gain else None,
         "per_corruption": dict(zip(corruptions, run.correct.mean(axis=(0, 1)).tolist(), strict=True)),
-        **{name: run.summary.get(name) for name in (*NUMBERS, *MAYBE, *OTHERS[3:], "best_parameters")},
+        **{name: run.summary.get(name) for name in (*NUMBERS, *MAYBE, *PARTS[3:], "best_parameters")},
         "config": OmegaConf.to_container(run.config),
-        "history": history.to_dict(orient="list"),
+        "history": run.history.astype(object).where(run.history.notna(), None).to_dict(orient="list"),
     }
     save_json(folder / "metrics.json", metrics)
     title, name = f"{label}: {group.title}", safe_name(run.run_id)
@@ -494,8 +493,7 @@ def draw_confusion(run: Run, title: str) -> Figure:
     names = run.summary["class_names"]
     shares = pd.DataFrame(100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), names, names)
     sns.heatmap(shares, ax=axis, annot=True, fmt=".0f", cmap="Blues", vmin=0, vmax=100, square=True, annot_kws={"size": 6})
-    axis.set(xlabel="predicted class", ylabel="true class (%)")
-    axis.set_title(title, fontsize=8)
+    axis.set(xlabel="predicted class", ylabel="true class (%)", title=title)
     return figure
 
 
@@ -607,8 +605,8 @@ def parse_command(arguments: Sequence[str]) -> DictConfig:
 def project_path(given: DictConfig) -> str:
     """`entity/project`: those of the command line, else of config.yaml, else of the environment."""
     section = OmegaConf.load(Path(__file__).resolve().parents[1] / "config" / "config.yaml").wandb
-    entity = given.get("wandb", {}).get("entity") or section.entity or os.environ.get("WANDB_ENTITY")
-    project = given.get("wandb", {}).get("project") or section.project or os.environ.get("WANDB_PROJECT")
+    entity = OmegaConf.select(given, "wandb.entity") or section.entity or os.environ.get("WANDB_ENTITY")
+    project = OmegaConf.select(given, "wandb.project") or section.project or os.environ.get("WANDB_PROJECT")
     if not entity or not project:
         raise UsageError("neither config.yaml nor WANDB_ENTITY and WANDB_PROJECT say which W&B entity and project the runs are in")
     return f"{entity}/{project}"
@@ -618,7 +616,9 @@ def evaluate(given: DictConfig) -> int:
     """Evaluate runs; the exit code is 1 where one of them could not be evaluated."""
     project, folder = project_path(given), Path(given.results_dir)
     sns.set_theme("paper", "ticks", rc=STYLE)
-    api = wandb.Api(timeout=60)
+    # W&B's service must give up before its client does: it then tells the reason, and they do not wait for each other at exit (wandb 0.31).
+    wandb.setup(wandb.Settings(x_graphql_retry_max=3, x_graphql_timeout_seconds=REQUEST_SECONDS))
+    api = wandb.Api(timeout=120)  # four requests and the pauses between them
     runs, problems = [], {}
     for run_id in given.run_ids:
         try:
@@ -629,9 +629,9 @@ def evaluate(given: DictConfig) -> int:
     if not runs:
         return 1  # nothing was written
     groups = group_runs(runs)
-    for group in groups:
-        for run in group.runs:
-            write_run(run, group, folder / run.run_id)
+    for members in groups:
+        for run in members.runs:
+            write_run(run, members, folder / run.run_id)
     write_comparison(groups, problems, folder / "comparison")
     return 1 if problems else 0
 
