@@ -6,24 +6,27 @@ Prints images a second and the ratio to the plain loop for TENT, CW-TENT, BatchN
 has it, bf16; FLOP per image by torch's own counter, of the plain arithmetic; and the share of the machine's matrix-product rate that each
 reaches at that count, which may be above one.
 
-The plain loop is official TENT as its code stands: train mode, gradients for BatchNorm alone, NCHW, fp32, torch.optim.SGD. It runs in a
-process of its own, because the experiment tells the memory allocator of its process to keep memory, which the plain loop does not; with
-`--same-allocator` it is told so too. All contenders are warmed, take turns batch by batch so that whatever else the machine does meets
-them alike, and their medians are compared; the ratio is the median of the ratios of each turn. With a checkpoint
-and data (a folder of <corruption>.npy and labels.npy) the errors of TENT in fp32 and bf16 are compared too; without, weights and images are
-random. On a machine with other work take `--threads 1 --clock cpu`: what others do then counts far less.
+The plain loop is official TENT as its code stands: train mode, gradients for BatchNorm alone, NCHW, fp32, torch.optim.SGD. Contenders run
+in two processes, because `src.main` starts the experiment with an allocator that keeps memory, which the plain loop does not have; with
+`--same-allocator` it has it too. All are warmed, take turns batch by batch so that whatever else the machine does meets them alike, and
+their medians are compared; the ratio is the median of the ratios of each turn. `--tent FOLDER` adds the public code of DequanWang/tent,
+from a folder with its tent.py. With a checkpoint and data (a folder of <corruption>.npy and labels.npy) the errors of TENT in fp32 and bf16
+are compared too; without, weights and images are random. On a machine with other work take `--threads 1 --clock cpu`: what others do then
+counts far less.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import importlib
 import multiprocessing
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -35,9 +38,11 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "experiments/cw_tent"))
+from src.main import SURROUNDINGS
+
 from src import model as experiment
 
-PLAIN = "plain TENT"
+PLAIN, PUBLIC = "plain TENT", "tent.py"
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
@@ -64,50 +69,62 @@ class PlainTent:
         return logits
 
 
+class PublicTent:
+    """The public code as it stands, with the optimizer of the others."""
+
+    def __init__(self, network: nn.Module, folder: Path) -> None:
+        sys.path.insert(0, str(folder))
+        public = importlib.import_module("tent")
+        configured = public.configure_model(copy.deepcopy(network))
+        parameters, _ = public.collect_params(configured)
+        self.predict = public.Tent(configured, torch.optim.SGD(parameters, lr=1e-3, momentum=0.9))
+
+
 def network(checkpoint: Path | None) -> nn.Module:
     torch.manual_seed(0)
-    built = experiment.build_network(OmegaConf.create({"name": "resnet18", "num_parameters_m": 11.17, "num_classes": 10}))
-    if checkpoint is not None:
-        experiment.load_weights(built, experiment.read_checkpoint(str(checkpoint), ".cache"), str(checkpoint))
-    return built
+    model = {"name": "resnet18", "num_classes": 10, "pretrained_checkpoint": None if checkpoint is None else str(checkpoint)}
+    return experiment.build_network(OmegaConf.create({"run": {"model": model}, "cache_dir": ".cache"}))[0]
 
 
-def settings(method: str, precision: str) -> experiment.Settings:
-    objective = experiment.METHODS[method]
-    return experiment.Settings(
-        method=method,
-        objective=objective,
-        adaptation=method != "source",
-        inner_steps=0 if objective == "none" else 1,
-        optimizer="sgd",
-        learning_rate=1e-3,
-        momentum=0.9,
-        weight_decay=0.0,
-        scheduler="none",
-        gradient_clip=None,
-        freeze_except=("BatchNorm.weight", "BatchNorm.bias"),
-        predict="before",
-        precision=precision,
-    )
+def settings(method: str, steps: int = 1) -> experiment.Settings:
+    """A method at the settings of the benchmark."""
+    steps = steps if method in experiment.WEIGHTS else 0
+    return experiment.Settings(method, experiment.OBJECTIVES[method], steps, learning_rate=1e-3)
 
 
-def contenders(checkpoint: Path | None, names: list[str]) -> dict[str, Any]:
-    built = network(checkpoint)
-    return {name: PlainTent(built) if name == PLAIN else experiment.adapter(built, settings(*name.split(" "))) for name in names}
+def adapter(built: nn.Module, method: str, precision: str) -> experiment.Adapter:
+    """A method on the network made fast, as a run has it."""
+    return experiment.Adapter(experiment.fast(built, precision), settings(method))
 
 
-def work(connection: Connection, options: argparse.Namespace, names: list[str], keep: bool) -> None:
+def contenders(options: argparse.Namespace, names: list[str]) -> dict[str, Any]:
+    built = network(options.checkpoint)
+    others = {PLAIN: lambda: PlainTent(built), PUBLIC: lambda: PublicTent(built, options.tent)}
+    return {name: others[name]() if name in others else adapter(built, *name.split(" ")) for name in names}
+
+
+def work(connection: Connection, options: argparse.Namespace, names: list[str]) -> None:
     """A process: run whichever contender is asked for on one batch, and answer with its seconds."""
-    if keep:
-        experiment.keep_memory()
     torch.set_num_threads(options.threads)
-    runners = contenders(options.checkpoint, names)
+    runners = contenders(options, names)
     images = load(options)[0][: options.batch]
     clock = CLOCKS[options.clock]
     while (name := connection.recv()) is not None:
         started = clock()
         runners[name].predict(images)
         connection.send(clock() - started)
+
+
+@contextmanager
+def surroundings(kept: bool) -> Iterator[None]:
+    """The environment in which processes start: that which `src.main` gives, or the same with the usual allocator."""
+    before = dict(os.environ)
+    for name, value in SURROUNDINGS.items():
+        if kept or "MALLOC" not in name:  # threads that spin would count against the plain loop wherever something else runs
+            os.environ[name] = value
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def load(options: argparse.Namespace) -> tuple[Tensor, Tensor | None]:
@@ -125,10 +142,11 @@ def take_turns(options: argparse.Namespace, names: list[str]) -> dict[str, list[
     context = multiprocessing.get_context("spawn")
     connections: dict[str, Connection] = {}
     processes = []
-    for members, keep in (([PLAIN], options.same_allocator), (names, True)):
+    for members, keep in (([PLAIN, *[PUBLIC] * (options.tent is not None)], options.same_allocator), (names, True)):
         ours, theirs = context.Pipe()
-        processes.append(context.Process(target=work, args=(theirs, options, members, keep), daemon=True))
-        processes[-1].start()
+        processes.append(context.Process(target=work, args=(theirs, options, members), daemon=True))
+        with surroundings(keep):
+            processes[-1].start()
         theirs.close()  # so that a process that died is an EOFError, not silence
         connections |= dict.fromkeys(members, ours)
     seconds: dict[str, list[float]] = {name: [] for name in connections}
@@ -158,23 +176,20 @@ def matmul_rate(dtype: torch.dtype, clock: Callable[[], float]) -> float:
 
 
 def flop_per_image(method: str) -> float:
-    """FLOP (a multiplication and an addition are two) of the plain arithmetic by torch's counter, on a batch of 2.
-
-    In fp64, since in fp32 some convolutions save multiplications (Winograd): rates can then be above the machine's.
-    """
-    adapter = experiment.adapter(network(None), settings(method, "fp64"))
+    """FLOP (a multiplication and an addition are two) of the plain arithmetic by torch's counter, on a batch of 2."""
+    counted = experiment.Adapter(network(None), settings(method))
     with FlopCounterMode(display=False) as counter:
-        adapter.predict(torch.randn(2, 3, 32, 32))
+        counted.predict(torch.randn(2, 3, 32, 32))
     return counter.get_total_flops() / 2
 
 
 def error(options: argparse.Namespace, precision: str) -> float:
     """TENT's error (%) on the images of the corruption, whole batches."""
     images, labels = load(options)
-    adapter = experiment.adapter(network(options.checkpoint), settings("tent", precision))
+    tent = adapter(network(options.checkpoint), "tent", precision)
     count = len(images) // options.batch * options.batch
     wrong = sum(
-        int((adapter.predict(images[start : start + options.batch]).logits.argmax(1) != labels[start : start + options.batch]).sum())
+        int((tent.predict(images[start : start + options.batch]).argmax(1) != labels[start : start + options.batch]).sum())
         for start in range(0, count, options.batch)
     )
     return 100 * wrong / count
@@ -191,7 +206,7 @@ def report(options: argparse.Namespace, precisions: list[str]) -> None:
     print(f"matrix product: {', '.join(f'{precision} {rate / 1e9:.0f} GFLOP/s' for precision, rate in rates.items())}\n")
     print(f"{'':14} {'ms/batch':>9} {'images/s':>9} {'x plain':>8} {'GFLOP/image':>12} {'GFLOP/s':>8} {'of matmul':>10}")
     for name, taken in seconds.items():
-        method, precision = ("tent", "fp32") if name == PLAIN else name.split(" ")
+        method, precision = ("tent", "fp32") if name in (PLAIN, PUBLIC) else name.split(" ")
         median = statistics.median(taken)
         ratio = statistics.median(plain / own for plain, own in zip(seconds[PLAIN], taken, strict=True))
         speed = flop[method] * options.batch / median
@@ -211,9 +226,10 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1000, help="how many of its images for the errors")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu, with --threads 1: for a machine that has other work")
     parser.add_argument("--same-allocator", action="store_true", help="the plain loop's allocator keeps memory as well")
+    parser.add_argument("--tent", type=Path, help="folder of DequanWang/tent, to run its own code as well")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    precisions = ["fp32", "bf16"] if experiment.has_fast_bf16("cpu") else ["fp32"]
+    precisions = ["fp32", "bf16"] if experiment.has_fast_bf16(torch.device("cpu")) else ["fp32"]
     report(options, precisions)
     if options.data is not None and options.checkpoint is not None:
         errors = {precision: error(options, precision) for precision in precisions}

@@ -14,6 +14,9 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+# Threads that wait for others would otherwise spin: on cores that something else uses too, that made a step forty times as long.
+# glibc's malloc would give large tensors back to the system after each step, and every step would pay for the page faults.
+SURROUNDINGS = {"OMP_WAIT_POLICY": "PASSIVE", "MALLOC_TRIM_THRESHOLD_": "-1", "MALLOC_MMAP_MAX_": "0"}
 # Overrides whose value is a text that may hold anything: an id or a path.
 TEXTS = ("run", "results_dir")
 
@@ -37,11 +40,11 @@ def safe(argument: str) -> str:
 @hydra.main(version_base="1.3", config_path="../config", config_name="config")
 def main(cfg: DictConfig) -> None:
     """Train in a child process with the overrides that were given, and end with its exit code."""
-    overrides = [safe(override) for override in HydraConfig.get().overrides.task]
+    given = HydraConfig.get().overrides
+    overrides = [safe(override) for override in given.task]
     print(f"{cfg.run.run_id}: {'trial' if cfg.trial_mode else 'run'} with {' '.join(overrides)}", flush=True)
-    # Threads that wait for others would otherwise spin: on cores that something else uses too, that made a step forty times as long.
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
-    child = subprocess.Popen([sys.executable, "-u", "-m", "src.train", *overrides], env=environment)
+    environment = {**SURROUNDINGS, **os.environ}
+    child = subprocess.Popen([sys.executable, "-u", "-m", "src.train", *given.hydra, *overrides], env=environment)
     try:
         code = child.wait()
     except KeyboardInterrupt:  # the terminal sent it to the child as well, which ends by itself
