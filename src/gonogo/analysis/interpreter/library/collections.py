@@ -24,6 +24,19 @@ def default_dict(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     return Mapping(content_of(walk, given, given.positional[1:2], open=True))
 
 
+class Chain(Mapping):
+    """A ChainMap, which is no dict."""
+
+    @property
+    def is_dict(self) -> bool:
+        """It is none."""
+        return False
+
+    def is_instance(self, walk: Walk, names: frozenset[str], at: ast.AST) -> bool | None:
+        """Of a dict it is not; of the abstract mappings it is."""
+        return False if names == {"dict"} else True if "ChainMap" in names else None
+
+
 @LIBRARY.call("collections.ChainMap")
 def chain_map(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     """`ChainMap(first, …)`: the first that has a key gives it; only the first is written to."""
@@ -36,4 +49,4 @@ def chain_map(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     if isinstance(first, Mapping):  # what is written to the chain goes there
         walk.memory.set(first, "open", True)
         walk.memory.set(first, "written", None)
-    return Mapping(content)
+    return Chain(content)

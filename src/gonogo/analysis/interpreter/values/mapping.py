@@ -239,10 +239,10 @@ class Mapping(Value):
         return value
 
     def take_out(self, walk: Walk, key: Constant) -> None:
-        """Take a key out, or only perhaps where the code may not run."""
+        """Take a key out, or only perhaps where the code may not run, or an error before it is handled."""
         if self.items.look(key) is ABSENT:
             return
-        if walk.state.uncertain:
+        if walk.state.uncertain or walk.state.guarded:
             walk.memory.set(self, "maybe", self.maybe | {key})
         else:
             walk.memory.drop(self.items, key)
