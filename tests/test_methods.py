@@ -46,6 +46,31 @@ if __name__ == "__main__":
     main()
 """
 
+# A value of a loop that is made of itself, by several ways.
+MADE_OF_ITSELF = """import torch
+from torch import nn
+model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))
+head = nn.Linear(4, 1)
+def step(x, n):
+    y = head(x) if n % 2 else x
+    for i in range(n):
+        if i % 3 == 0:
+            y = torch.relu(y)
+        elif i % 3 == 1:
+            y = y.detach()
+        if i > 4:
+            y = (y if i else torch.abs(y)).clone()
+    return y if n < 3 else step(y, n - 1)
+target = torch.zeros(8)
+x = torch.randn(8, 4)
+for n in range(10):
+    x = step(x, n)
+    if n == 3:
+        x = torch.log(x)
+    loss = (x - target).abs().mean()
+    loss.backward()
+"""
+
 
 def rules_found(files: dict[str, str], contract: str, composer: Composer, plan: str | None = None) -> set[str]:
     return {entry.rule for entry in check(experiment_of(files, plan), CheckOptions(contract=contract), composer).findings}
@@ -100,3 +125,8 @@ def test_a_plant_is_found_and_its_base_is_silent(shape: str, composer: Composer)
 def test_the_benchmark_holds_what_it_promises() -> None:
     done = subprocess.run([sys.executable, "-m", "benchmarks.methods"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
+def test_a_value_that_is_made_of_itself_ends_every_rule(composer: Composer) -> None:
+    verdict = check(experiment_of({"train.py": MADE_OF_ITSELF}), CheckOptions(contract="program"), composer)
+    assert verdict.undecided == []

@@ -93,14 +93,22 @@ class Output:
     by: Value
 
 
-def output_of(value: Value) -> Output:
-    """What a value holds, through functions that leave numbers as they are. Where it may be several things, nothing is known of it."""
+MOST_CHOICES = 3  # within each other: a value of a loop is made of itself
+
+
+def output_of(value: Value, choices: int = 0) -> Output:
+    """What a value holds, through functions that leave numbers as they are. Where it may be several things, nothing is known of it.
+
+    Args:
+        value: the value.
+        choices: of how many alternatives within each other it is one.
+    """
     for _ in range(40):
         if isinstance(value, Returned):
             value = value.value
             continue
         if isinstance(value, Choice):
-            return _of_choice(value)
+            return _of_choice(value, choices + 1)
         if isinstance(value, Item) and _is_choice_of_numbers(value):
             value = value.owner
             continue
@@ -115,12 +123,14 @@ def output_of(value: Value) -> Output:
         if op.name in NEUTRAL and op.operands and (op.maker is None or op.name in ("flatten", "identity", "dropout", "unflatten")):
             value = op.operands[0]
             continue
-        return Output(_gives(op), value)
+        return Output(_gives(op, choices), value)
     return Output(None, value)
 
 
-def _of_choice(value: Choice) -> Output:
-    found = [output_of(option) for option in options(value) if not is_none(option) and not isinstance(option, Choice)]
+def _of_choice(value: Choice, choices: int) -> Output:
+    if choices > MOST_CHOICES:
+        return Output(None, value)
+    found = [output_of(option, choices) for option in options(value) if not is_none(option) and not isinstance(option, Choice)]
     kinds = {output.gives for output in found}
     return found[0] if len(kinds) == 1 and found else Output(None, value)
 
@@ -133,11 +143,11 @@ def _is_choice_of_numbers(value: Item) -> bool:
     return not isinstance(inner, Const) and kind_of(value.owner) is None and op_of(value.owner) is not None
 
 
-def _gives(op: Op) -> Gives | None:
+def _gives(op: Op, choices: int) -> Gives | None:
     if op.name in _ACTIVATIONS:
         return _ACTIVATIONS[op.name]
     if op.name == "log" and op.operands:
-        inner = output_of(op.operands[0]).gives
+        inner = output_of(op.operands[0], choices + 1).gives if choices < MOST_CHOICES else None
         return Gives.LOG if inner in (Gives.SOFTMAX, Gives.SIGMOID) else None
     if op.maker is not None and op.maker.name.startswith("torch.nn.") and op.name.startswith(_LINEAR):
         return Gives.LOGITS
@@ -146,8 +156,8 @@ def _gives(op: Op) -> Gives | None:
     return None
 
 
-def network_behind(value: Value) -> Value | None:
-    """The network whose output a value is, as it came out."""
+def network_behind(value: Value, choices: int = 0) -> Value | None:
+    """The network whose output a value is, as it came out; `choices` as for `output_of`."""
     for _ in range(40):
         if isinstance(value, Returned):
             return base(value.call.callee)
@@ -155,7 +165,9 @@ def network_behind(value: Value) -> Value | None:
             value = value.owner
             continue
         if isinstance(value, Choice):
-            found = [network_behind(option) for option in value.options]
+            if choices >= MOST_CHOICES:
+                return None
+            found = [network_behind(option, choices + 1) for option in value.options]
             return found[0] if found and all(entry is found[0] for entry in found) else None
         op = op_of(value)
         if op is None:
