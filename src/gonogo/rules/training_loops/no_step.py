@@ -25,7 +25,7 @@ def no_step(programs: list[Program]) -> Iterator[Violation]:
     """Gradients are computed in a loop, and the optimizer that was made for them is never stepped.
 
     What it does:
-        Looks at each optimizer that a program makes. Speaks where gradients of its parameters are computed in a loop, nothing ever
+        Looks at each line that makes optimizers. Speaks where gradients of its parameters are computed in a loop, nothing ever
         calls its `step()`, and it is handed to nothing unknown, kept nowhere and returned to nobody. `optimizer.step` without
         parentheses is no call.
 
@@ -44,8 +44,11 @@ def _found(walked: Program) -> Iterator[Violation]:
     if not computes:
         return
     steps = [entry for entry in done if entry.act.does is Does.STEPS]
-    for optimizer in walked.gather(optimizers_made):
-        if any(may_be_same(entry.act.on, optimizer) for entry in steps):
+    made = list(walked.gather(optimizers_made))
+    # One line may make several: the optimizer of a control that takes no steps is made like all others.
+    stepped = {optimizer.node for optimizer in made if any(may_be_same(entry.act.on, optimizer) for entry in steps)}
+    for optimizer in made:
+        if optimizer.node in stepped:
             continue
         mine = [entry for entry in computes if _concerns(walked, optimizer, entry)]
         if mine and not is_unclear(walked, optimizer):

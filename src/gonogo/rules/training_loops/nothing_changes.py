@@ -28,8 +28,8 @@ def nothing_changes(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Looks at what optimizers are made with, and at the settings of optimizers, losses, layers and schedulers. Speaks where the
-        learning rate is the literal zero, and where a setting is a product with the literal zero. Parameter groups with a rate of
-        zero beside others are left alone, and so is a term of a loss with weight zero.
+        learning rate is the literal zero for all that one line makes, and where a setting is a product with the literal zero.
+        Parameter groups with a rate of zero beside others are left alone, and so is a term of a loss with weight zero.
 
     Why it matters:
         With a learning rate of zero nothing is learned; a setting times zero has no effect, so that two methods that differ by it are
@@ -46,7 +46,7 @@ def _found(walked: Program) -> Iterator[Violation]:
         if kind not in (Kind.OPTIMIZER, Kind.LOSS, Kind.MODEL, Kind.SCHEDULER):
             continue
         for name, value in _settings(call, kind):
-            if name in RATES and kind is Kind.OPTIMIZER and number(value) == 0 and not _is_set_later(walked, call):
+            if name in RATES and kind is Kind.OPTIMIZER and _is_zero_wherever_made(walked, call) and not _is_set_later(walked, call):
                 yield violation(call, "the learning rate is zero: no step changes anything", "give a learning rate above zero")
             elif _is_annulled(value):
                 yield violation(
@@ -55,6 +55,12 @@ def _found(walked: Program) -> Iterator[Violation]:
                     "give the setting itself, or leave it out in so many words",
                     related=((call, "it is given here"),),
                 )
+
+
+def _is_zero_wherever_made(walked: Program, optimizer: Call) -> bool:
+    """Whether all optimizers that this place of the code makes have a rate of zero: a control that never steps may have one."""
+    made = [call for kind, call in walked.gather(made_by_kind) if kind is Kind.OPTIMIZER and call.node is optimizer.node]
+    return all(any(name in RATES and number(value) == 0 for name, value in _settings(call, Kind.OPTIMIZER)) for call in made)
 
 
 def _is_set_later(walked: Program, optimizer: Call) -> bool:
@@ -103,4 +109,28 @@ BAD = [
     program(PROGRAM.format(rate="lr=options.rate * 0.0", smoothing="").replace("* 0.0)", "* 0.0)  # <- here")),
     program(PROGRAM.format(rate="0.0", smoothing="").replace("(), 0.0)", "(), 0.0)  # <- here")),
 ]
-GOOD = program(PROGRAM.format(rate="lr=options.rate * 0.1", smoothing="label_smoothing=0.0"))
+CONTROL = """import torch
+from torch import nn
+
+
+class Adapter:
+    def __init__(self, steps, rate):
+        self.steps = steps
+        self.model = nn.Linear(4, 2)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=rate)
+
+    def predict(self, inputs):
+        for _ in range(self.steps):
+            self.optimizer.zero_grad()
+            self.model(inputs).softmax(1).amax(1).neg().mean().backward()
+            self.optimizer.step()
+        return self.model(inputs)
+
+
+for adapter in (Adapter(0, 0.0), Adapter(1, 0.1)):
+    print(adapter.predict(torch.randn(8, 4)))
+"""
+GOOD = [
+    program(PROGRAM.format(rate="lr=options.rate * 0.1", smoothing="label_smoothing=0.0")),
+    program(CONTROL),
+]
