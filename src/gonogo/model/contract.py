@@ -251,8 +251,9 @@ def detect(experiment: Experiment) -> tuple[Contract, str]:
 def _signs(contract: Contract, experiment: Experiment) -> list[str]:
     """What in the files speaks for a contract with documented runs."""
     found = []
-    folder = contract.hydra.run_dirs[0]
-    configs = [file for file in experiment.with_suffix(".yaml", ".yml") if file.path.rpartition("/")[0] == folder]
+    yamls = [*experiment.with_suffix(".yaml", ".yml")]
+    folders = ((folder, [file for file in yamls if file.path.rpartition("/")[0] == folder]) for folder in contract.hydra.run_dirs)
+    folder, configs = next((each for each in folders if each[1]), ("", []))
     if configs:
         found.append(f"there are run configs in {folder}/")
     if any(contract.run_config.identity in experiment.yaml(file.path).top_level_keys() for file in configs[:FEW]):
@@ -263,6 +264,9 @@ def _signs(contract: Contract, experiment: Experiment) -> list[str]:
         value = str(shared.get((contract.trial.key,), "")).lower()
         if value in {"false", *contract.values_of(contract.trial.key)}:
             found.append(f"its value is '{value}'")
+    asked = re.compile(rf"\b(?:cfg|conf|config)\.{re.escape(contract.trial.key)}\b")
+    if any(asked.search(file.text or "") for file in experiment.with_suffix(".py")):
+        found.append(f"the code asks for '{contract.trial.key}'")
     there = [path for path in contract.files.required if path in experiment.files]
     if len(there) >= FEW:
         found.append(f"{len(there)} of its {len(contract.files.required)} files are there")
