@@ -49,6 +49,22 @@ def test_division_by_a_number_of_two_batches_is_no_fault() -> None:
     assert "ZeroDivisionError at src/train.py:7" in excuse(raised("ZeroDivisionError", "float division by zero", line=7), run(), MODULES)
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "x and y must have length at least 2.",
+        "Need at least two observations",
+        "Cannot have number of splits n_splits=5 greater than the number of samples: n_samples=2 should be more",
+        "Only one class present in y_true. ROC AUC score is not defined in that case.",
+        "The least populated class in y has only 1 member, which is too few.",
+    ],
+)
+def test_a_library_that_wants_more_values_is_no_fault(message: str) -> None:
+    assert "so few values" in excuse(raised("ValueError", message, own=False, line=7), run(), MODULES)
+    assert excuse(raised("ValueError", message, own=True, line=5), run(), MODULES) == ""
+    assert excuse(raised("ValueError", "x and y must have the same length", own=False, line=7), run(), MODULES) == ""
+
+
 def test_refusal_is_told_from_a_crash() -> None:
     assert refuses(raised("RuntimeError", "too weak"), MODULES)
     assert not refuses(raised("KeyError", "accuracy", line=7), MODULES)

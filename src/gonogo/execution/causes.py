@@ -40,6 +40,13 @@ _SIGNATURE = re.compile(r"\(\) (?:got an unexpected keyword|missing \d+ required
 _MISSING = ("KeyError", "AttributeError", "IndexError")
 _COLUMN = re.compile(r"\b(column|feature|split|config)s?\b", re.IGNORECASE)
 _ARITHMETIC = ("ZeroDivisionError", "FloatingPointError", "LinAlgError")
+# What SciPy, scikit-learn, statsmodels and NumPy say of too few values, classes or folds.
+_TOO_FEW = re.compile(
+    r"\bat least (?:two|three|four|\d+) (?:sample|value|observation|point|element|row|data|class|group|non-)|length at least \d|"
+    r"not enough (?:data|values|samples|observations)|too few|sample size|more than one (?:sample|observation|class)|degrees of freedom|"
+    r"n_(?:splits|samples|neighbors|components)=\d+ (?:cannot|should|must)|least populated class|only one class present",
+    re.IGNORECASE,
+)
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
 
 
@@ -162,6 +169,9 @@ def _numbers(chain: list[Raised], modules: Mapping[str, Module]) -> str:
         if raised.type in _ARITHMETIC and raised.place is not None:
             where = f"{raised.place[0]}:{raised.place[1]}"
             return f"its arithmetic has no result ({raised.type} at {where}), which may be for the numbers of a bounded run"
+        if not raised.own and raised.type == "ValueError" and raised.place is not None and _TOO_FEW.search(raised.message):
+            where = f"{raised.place[0]}:{raised.place[1]}"
+            return f"a library refuses so few values ({where}: {raised.message[:120]}), and a bounded run has hardly any"
         if raised.own and raised.place is not None and (test := _guard(modules.get(raised.place[0]), raised.place[1])) is not None:
             return f"its own check `{test}` ({raised.place[0]}:{raised.place[1]}) did not hold, which no bounded run may be able to fulfil"
     return ""
