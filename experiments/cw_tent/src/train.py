@@ -248,12 +248,22 @@ def search(cfg: DictConfig, source: nn.Module, device: torch.device) -> tuple[di
     folder.mkdir(parents=True, exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(folder / "journal.log")))
     study = optuna.create_study(storage=storage, study_name=study_name(cfg, source), direction=settings.direction, load_if_exists=True)
-    for _ in range(settings.n_trials):
-        study.enqueue_trial(suggest(drawn.ask(), settings.search_space), skip_if_exists=True)
-    waiting = len(study.get_trials(states=(TrialState.WAITING,)))
-    study.optimize(objective, n_trials=waiting, n_jobs=cfg.search.n_jobs, show_progress_bar=True)
-    print(f"search: {len(study.trials)} trials, best accuracy {study.best_value:.4f} with {study.best_params}")
-    return study.best_params, study.best_value
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):  # of a process that was killed
+        study.tell(trial.number, state=TrialState.FAIL)
+    points = [suggest(drawn.ask(), settings.search_space) for _ in range(settings.n_trials)]
+    waiting = [trial.system_attrs["fixed_params"] for trial in study.get_trials(states=(TrialState.WAITING,))]
+    there = waiting + [trial.params for trial in study.get_trials(states=(TrialState.COMPLETE,))]
+    for point in points:
+        if point not in there:
+            study.enqueue_trial(point)
+            waiting.append(point)
+            there.append(point)
+    study.optimize(objective, n_trials=len(waiting), n_jobs=cfg.search.n_jobs, show_progress_bar=True)
+    trials = study.get_trials(states=(TrialState.COMPLETE,))
+    # Of equals the one drawn first, in whatever order they were tried.
+    best = max(trials, key=lambda trial: (trial.value, -points.index(trial.params)))
+    print(f"search: {len(trials)} trials, best accuracy {best.value:.4f} with {best.params}")
+    return best.params, float(best.value or 0.0)
 
 
 def study_name(cfg: DictConfig, source: nn.Module) -> str:
