@@ -175,16 +175,13 @@ def test_one_that_was_killed_leaves_nothing_half_made(index: Index, tmp_path: Pa
     index.sdist("slow", "1.0", SLOW.replace("30", "2"))
     killed = _prepare_elsewhere(project("slow"), tmp_path / "cache")
     assert killed.stdout is not None
-    while "Building" not in (line := killed.stdout.readline()):
+    while "in the sandbox" not in (line := killed.stdout.readline()):
         assert line, "it ended before it was killed"
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     shutil.rmtree(index.folder / "slow")
     index.wheel("slow", "1.0")
-    started = time.monotonic()
-    # The uv that was left alone holds the lock until its build (which is of no use) is over: nobody writes where it still does.
     assert version_of(prepare(project("slow"), Settings(cache=tmp_path / "cache", seconds=30)), "slow") == "1.0"
-    assert time.monotonic() - started > 0.5
     assert left_over(Settings(cache=tmp_path / "cache")) == []
 
 

@@ -31,7 +31,7 @@ from packaging.version import InvalidVersion, Version
 from gonogo.execution import project_file, safe_build
 from gonogo.execution.interpreter_folders import Interpreter, locate
 from gonogo.execution.sandbox import Box, Containment, Limits, Policy, RunResult
-from gonogo.execution.sandbox.model import GIBIBYTE
+from gonogo.execution.sandbox.model import GIBIBYTE, Limit
 from gonogo.execution.uv import Refusal, Uv, words
 from gonogo.model.errors import StageError
 
@@ -164,7 +164,12 @@ class Builder:
     def _run(self, box: Box, python: Interpreter, task: dict[str, Any]) -> RunResult:
         script = box.give("build.py", Path(safe_build.__file__).read_text("utf-8"))
         given = box.give("task.json", json.dumps(task))
-        return box.run([python.python, "-I", script, given])
+        result = box.run([python.python, "-I", script, given])
+        if result.limit is Limit.TIME:
+            raise StageError(
+                f"it took more than {self._uv.seconds:g} s, and a package that the index has as sources alone was still being built"
+            )
+        return result
 
 
 def _left(box: Box, name: str, kind: type[Any]) -> Any:

@@ -82,7 +82,7 @@ class Uv:
         self._may_build = may_build
         self._on_line = on_line
         self._deadline = time.monotonic() + seconds
-        self._seconds = seconds
+        self.seconds = seconds
         self._held = held
 
     @property
@@ -145,7 +145,7 @@ class Uv:
             while True:
                 if not selector.select(max(0.0, self._deadline - time.monotonic())):
                     raise StageError(
-                        f"uv took more than {self._seconds:g} s to make the environment; its last words: {' / '.join(lines[-3:])}"
+                        f"uv took more than {self.seconds:g} s to make the environment; its last words: {' / '.join(lines[-3:])}"
                     )
                 chunk = os.read(process.stdout.fileno(), 1 << 16)
                 *complete, rest = (rest + chunk).split(b"\n")
