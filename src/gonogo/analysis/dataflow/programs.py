@@ -28,8 +28,8 @@ ALL_STEPS = 120_000  # statements walked in a whole project
 MOST_STEPS = 12_000  # in one program
 # Libraries of which a program must use one, directly or through its own modules, for there to be anything to look at.
 SUBJECTS = re.compile(
-    r"^\s*(?:import|from)\s+(?:torch|numpy|pandas|sklearn|scipy|tensorflow|keras|jax|flax|optax|xgboost|lightgbm|catboost|transformers|"
-    r"lightning|pytorch_lightning|accelerate|datasets|imblearn|polars|timm|cv2|PIL|random|statsmodels|evaluate|torchmetrics|mxnet|paddle|"
+    r"^[ \t]*(?:import|from)[ \t]+(?:torch|numpy|pandas|sklearn|scipy|tensorflow|keras|jax|flax|optax|xgboost|lightgbm|catboost|"
+    r"transformers|lightning|pytorch_lightning|accelerate|datasets|imblearn|polars|timm|cv2|PIL|random|statsmodels|evaluate|torchmetrics|mxnet|paddle|"
     r"wandb|optuna|omegaconf|hydra)\b",
     re.MULTILINE,
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from gonogo.compose.client import Composition
 from gonogo.model.experiment import Experiment
 
-_PACKAGE = re.compile(r"^\s*#\s*@package\s+([\w.]+)", re.MULTILINE)
+_PACKAGE = re.compile(r"^[ \t]*#[ \t]*@package[ \t]+([\w.]+)", re.MULTILINE)
 
 
 class ConfigFolder:

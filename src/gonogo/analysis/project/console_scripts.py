@@ -9,7 +9,7 @@ from gonogo.analysis.python.modules import Module
 from gonogo.documents.toml import parse_toml
 from gonogo.model.experiment import Experiment
 
-_ENTRY = re.compile(r"""["']?([\w.-]+)\s*=\s*([\w.]+):(\w+)""")
+_ENTRY = re.compile(r"""(?<![\w.-])([\w.-]+)[ \t]*=[ \t]*([\w.]+):(\w+)""")
 
 
 def console_scripts(experiment: Experiment, modules: Mapping[str, Module]) -> dict[str, str]:

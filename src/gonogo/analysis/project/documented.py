@@ -198,7 +198,7 @@ def _remarks(module: Module) -> Iterator[tuple[int, str]]:
 
 def _of_editor(text: str) -> Iterator[list[str]]:
     """The programs that a `launch.json` starts."""
-    plain = re.sub(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', lambda found: found[1] or "", text, flags=re.DOTALL)
+    plain = re.sub(r'("(?:\\.|[^"\\])*(?:"|\\?\Z))|//[^\n]*|/\*.*?(?:\*/|\Z)', lambda found: found[1] or "", text, flags=re.DOTALL)
     try:
         document: Any = json.loads(re.sub(r",(\s*[}\]])", r"\1", plain))
     except (ValueError, RecursionError):
@@ -211,7 +211,7 @@ def _of_editor(text: str) -> Iterator[list[str]]:
         words = given.split() if isinstance(given, str) else given
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             continue
-        words = [re.sub(r"\$\{[^.}]*\}", FILLER, word) for word in words]
+        words = [re.sub(r"\$\{[^.{}]*\}", FILLER, word) for word in words]
         if isinstance(name, str):
             yield ["python", "-m", name, *words]
         elif isinstance(program, str):

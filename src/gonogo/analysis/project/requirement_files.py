@@ -12,7 +12,7 @@ from gonogo.documents.yaml import parse_yaml
 from gonogo.model.experiment import Experiment
 
 _FILE = re.compile(r"(?:^|/)(?:[\w.-]*requirements?[\w.-]*\.(?:txt|in)|requirements/[\w.-]+\.(?:txt|in)|constraints?[\w.-]*\.txt)$")
-_CONDA = re.compile(r"(?:^|/)(?:[\w.-]*env[\w.-]*|conda[\w.-]*)\.ya?ml$", re.IGNORECASE)
+_CONDA = re.compile(r"(?:^|/)(?=[\w.-]*env|conda)[\w.-]*\.ya?ml$", re.IGNORECASE)
 _SETUP = re.compile(r"(?:^|/)setup\.(?:py|cfg)$")
 _QUOTED = re.compile(r"[\"']([A-Za-z][\w.-]*(?:\[[\w, -]*\])?\s*(?:[=~!<>]=?=?[^\"';]*))[\"']")
 # `numpy=1.26=build`, as conda has it.

@@ -27,7 +27,9 @@ GENERATED = re.compile(r"(?:^|\.)(?:_?version|_version_\w+|\w+_pb2(?:_grpc)?)$")
 _NAMES_DEPENDENCIES = re.compile(r"(?:pyproject|[^/]*requirements[^/]*|environment[^/]*|setup|pixi)\.\w+$")
 # What a project file says about the project itself.
 _DESCRIBES = re.compile(
-    r"^\s*(?:name|description|keywords|packages|include|py-modules|readme)\s*=.*|#.*|\[tool\.(?!poetry|pdm)[^\]]*\][^\[]*", re.MULTILINE
+    r"^[ \t]*(?:name|description|keywords|packages|include|py-modules|readme)[ \t]*=.*|#.*|"
+    r"\[tool\.(?!poetry|pdm)[^\]]*\][^\[]*",
+    re.MULTILINE,
 )
 
 

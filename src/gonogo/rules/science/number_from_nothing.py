@@ -20,8 +20,8 @@ from gonogo.rules.happened import violation
 
 _GIVEN = (Origin.CONSTANT, Origin.CONFIG, Origin.CLOCK)
 _MODELS = re.compile(
-    r"^\s*(?:import|from)\s+(?:torch|sklearn|tensorflow|keras|jax|flax|xgboost|lightgbm|catboost|transformers|lightning|pytorch_lightning|timm|vllm"
-    r"|openai|anthropic|gym|gymnasium|mxnet|paddle|src)\b",
+    r"^[ \t]*(?:import|from)[ \t]+(?:torch|sklearn|tensorflow|keras|jax|flax|xgboost|lightgbm|catboost|transformers|lightning"
+    r"|pytorch_lightning|timm|vllm|openai|anthropic|gym|gymnasium|mxnet|paddle|src)\b",
     re.MULTILINE,
 )
 _MAJORITY = re.compile(r"majority|most_common|most_frequent|bincount|chance|baseline", re.IGNORECASE)
