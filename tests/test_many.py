@@ -106,11 +106,12 @@ def test_ray_judges_as_this_machine_does(trees: list[Path], tmp_path: Path) -> N
 def test_nothing_is_lost_with_a_process_of_the_cluster(trees: list[Path], tmp_path: Path) -> None:
     paths, out = listed(tmp_path, trees, times=20), tmp_path / "out.jsonl"
     command = [*GONOGO, "check", "--paths-from", str(paths), "--on", "ray", "--jobs", "2", "--format", "jsonl", "--output", str(out)]
+    part = out.with_name(f".{out.name}.part")  # what is written while it runs
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         killed = False
         while process.poll() is None and not killed:
             time.sleep(0.05)
-            if out.exists() and len(out.read_text().splitlines()) >= 5:
+            if part.exists() and len(part.read_text().splitlines()) >= 5:
                 actors = [child for child in psutil.Process(process.pid).children(recursive=True) if "_Judge" in " ".join(child.cmdline())]
                 os.kill(actors[0].pid, signal.SIGKILL)
                 killed = True
