@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import ray
-
 from gonogo.model.check_options import CheckOptions
 from gonogo.pool.pool import Pool, Result, Task, failed
-from gonogo.system.ray import connected
+from gonogo.system.ray import connected, ray
 
 RETRIES = 2  # an actor that dies with its machine begins anew on another, and with it the experiment at hand
 AHEAD = 2  # experiments that wait at each actor

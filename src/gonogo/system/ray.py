@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+# Ray would start every worker by the `uv run` that started this program, in a copy of the folder: that may take minutes, or hang.
+# It reads the variable when it is imported, so all modules take `ray` from here.
+os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 import ray
+
+__all__ = ["connected", "ray"]
 
 
 @contextmanager

@@ -6,11 +6,9 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import ray
-
 from gonogo.launch.executors import ExecutorOptions
 from gonogo.launch.job import Event, Job, carry_out
-from gonogo.system.ray import connected
+from gonogo.system.ray import connected, ray
 
 ATTEMPTS = 3  # a worker that dies takes its job with it: the job goes on where it stopped, on another
 
