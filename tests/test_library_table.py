@@ -9,7 +9,7 @@ import json
 import pkgutil
 import warnings
 from importlib import resources
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 import pytest
@@ -48,7 +48,10 @@ def class_of(dotted: str) -> type | None:
 
 @pytest.mark.parametrize("distribution", sorted(TABLE))
 def test_nothing_that_a_module_has_is_said_to_be_absent(distribution: str) -> None:
-    assert version(distribution)
+    try:
+        assert version(distribution)
+    except PackageNotFoundError:
+        pytest.skip(f"{distribution} is not installed: `uv sync --all-packages` installs it")
     wrong, looked = [], 0
     for name in TABLE[distribution]["modules"]:
         module = loaded(name)

@@ -9,9 +9,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
+
+pytest.importorskip("torch", reason="torch is not installed: `uv sync --all-packages` installs it")
+import torch
 from torch.utils.data import DataLoader
 
 INJECTED = Path(__file__).parents[2] / "src" / "gonogo" / "execution" / "probe"
