@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.real.__main__ import read_labels
 from benchmarks.real.matching import is_about
 
 STAGES = ("trial", "rehearsal")
@@ -113,11 +114,7 @@ def main() -> None:
     parser.add_argument("--python", type=Path, default=Path(sys.prefix), help="one environment for all")
     parser.add_argument("--readings", type=Path, help="what somebody who read the findings says of them")
     options = parser.parse_args()
-    try:
-        cases = [json.loads(line) for line in options.labels.read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        sys.exit(f"The labels can't be read: {error}")
-    for line in table(measure(cases, options)):
+    for line in table(measure(read_labels(options.labels), options)):
         print(line, flush=True)
 
 

@@ -117,6 +117,14 @@ def sample(verdicts: dict[str, dict[str, Any]], trees: Path, count: int, seed: i
             yield f"      {path.read_text('utf-8', 'replace').splitlines()[place['line'] - 1].strip()[:160]}"
 
 
+def read_labels(path: Path) -> list[dict[str, Any]]:
+    """The labelled cases of a file with one JSON object a line; ends the program where there are none to read."""
+    try:
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        sys.exit(f"{path} can't be read as labels, one JSON object a line ({error}).")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("trees", type=Path, help="a folder with one folder for each labelled version")
@@ -127,10 +135,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="write the report there instead of printing it")
     options = parser.parse_args()
-    try:
-        cases = [json.loads(line) for line in options.labels.read_text("utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        sys.exit(f"{options.labels} can't be read as labels, one JSON object a line ({error}).")
+    cases = read_labels(options.labels)
     verdicts = judge(options.trees, cases, options.jobs)
     blocks = {name for name in options.blocks.split(",") if name}
     lines = [f"{len(verdicts)} of {len(cases)} labelled versions judged.", *table(score(cases, verdicts, blocks, options.trees))]

@@ -34,6 +34,11 @@ def line(text: str) -> str:
     return "".join(character if is_plain(character) else _escaped(character) for character in text)
 
 
+def flat(text: str) -> str:
+    """A text on one line, with one space between its words."""
+    return " ".join(text.split())
+
+
 def lines(text: str) -> list[str]:
     """The printable lines of a text, without empty ones."""
     return [line(part) for part in text.splitlines() if part.strip()]

@@ -76,6 +76,19 @@ class Target:
     rules: Callable[[], Mapping[str, RuleHelp]] = no_help
 
 
+class Collector:
+    """The part that writers have in common which write when all verdicts are there."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._stream = target.stream
+        self._verdicts: list[Verdict] = []
+
+    def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
+        """Take a verdict."""
+        self._verdicts.append(verdict)
+
+
 @dataclass(frozen=True)
 class Format:
     """A format.

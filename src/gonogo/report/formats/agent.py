@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from gonogo.model.causes import Shared, by_cause
 from gonogo.model.finding import Severity
 from gonogo.model.verdict import Verdict
-from gonogo.report.formats import Format, Target
+from gonogo.report.formats import Collector, Format
+from gonogo.report.plain import flat
 
 _NAMES = {Severity.ERROR: "must", Severity.WARNING: "should", Severity.INFO: "may"}
 
@@ -20,12 +19,12 @@ def text(verdict: Verdict) -> str:
     causes = by_cause(verdict.findings)
     ranked = sorted(causes, key=lambda shared: (shared.first.severity.rank, shared.location.path))
     for path in dict.fromkeys(shared.location.path for shared in ranked):
-        lines += [f"## {_flat(path)}", ""]
+        lines += [f"## {flat(path)}", ""]
         own = [shared for shared in causes if shared.location.path == path]
         lines += [_entry(shared) for shared in sorted(own, key=_order)]
         lines.append("")
     if verdict.undecided:
-        lines += ["## Not decided", "", *(f"- {_flat(reason)}" for reason in verdict.undecided), ""]
+        lines += ["## Not decided", "", *(f"- {flat(reason)}" for reason in verdict.undecided), ""]
     return "\n".join(lines).rstrip()
 
 
@@ -37,32 +36,20 @@ def _entry(shared: Shared) -> str:
     finding = shared.first
     line = f"line {shared.location.line}: " if shared.location.line is not None else ""
     if not shared.is_one:
-        told = f"{line}{_flat(shared.message)} ({finding.certainty}). {_flat(shared.action)}; seen at {_flat(shared.seen_at)}."
+        told = f"{line}{flat(shared.message)} ({finding.certainty}). {flat(shared.action)}; seen at {flat(shared.seen_at)}."
         return f"- {_NAMES[finding.severity]}, {told} [{shared.rules} {' '.join(each.fingerprint for each in shared.findings)}]"
     others = "".join(f"; see {other.location}" for other in finding.related[:2])
-    runs = f" (runs: {', '.join(map(_flat, finding.runs[:3]))}{' …' if len(finding.runs) > 3 else ''})" if finding.runs else ""
-    told = f"{line}{_flat(finding.message)} ({finding.certainty}). {_flat(shared.action)}{others}.{runs}"
+    runs = f" (runs: {', '.join(map(flat, finding.runs[:3]))}{' …' if len(finding.runs) > 3 else ''})" if finding.runs else ""
+    told = f"{line}{flat(finding.message)} ({finding.certainty}). {flat(shared.action)}{others}.{runs}"
     return f"- {_NAMES[finding.severity]}, {told} [{finding.rule} {finding.fingerprint}]"
 
 
-def _flat(value: str) -> str:
-    return " ".join(value.split())
-
-
-class AgentWriter:
+class AgentWriter(Collector):
     """Writes one document with the list of each experiment."""
-
-    def __init__(self, target: Target) -> None:
-        self._stream = target.stream
-        self._texts: list[str] = []
-
-    def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
-        """Take a verdict."""
-        self._texts.append(text(verdict))
 
     def finish(self, seconds: float) -> None:
         """Write the lists."""
-        print("\n\n".join(self._texts), file=self._stream)
+        print("\n\n".join(map(text, self._verdicts)), file=self._stream)
 
 
 FORMAT = Format("what to change, by file, for programs that write code", AgentWriter)

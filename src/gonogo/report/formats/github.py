@@ -8,13 +8,12 @@ worst findings become annotations; with more than that, the summary serves a rea
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 
 from gonogo.model.errors import UsageError
 from gonogo.model.finding import Finding, Severity
 from gonogo.model.verdict import Verdict
 from gonogo.report import plain
-from gonogo.report.formats import Format, Target, markdown
+from gonogo.report.formats import Collector, Format, Target, markdown
 from gonogo.report.formats.full import summary
 from gonogo.report.places import path_from_here
 
@@ -23,7 +22,7 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
 
-class GithubWriter:
+class GithubWriter(Collector):
     """Writes when all verdicts are there: errors come first, whosever they are.
 
     Raises:
@@ -31,15 +30,10 @@ class GithubWriter:
     """
 
     def __init__(self, target: Target) -> None:
-        self._stream = target.stream
-        self._verdicts: list[Verdict] = []
+        super().__init__(target)
         self._summary = os.environ.get(SUMMARY)
         if self._summary:
             self._append("")
-
-    def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
-        """Take a verdict."""
-        self._verdicts.append(verdict)
 
     def finish(self, seconds: float) -> None:
         """Write the annotations, a line for each verdict, and the summary of the step."""

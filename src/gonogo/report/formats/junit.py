@@ -5,26 +5,17 @@ The element names are those of the schema that Jenkins publishes for its xUnit p
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
 from gonogo.model.finding import Finding
 from gonogo.model.verdict import Verdict
 from gonogo.report import plain
-from gonogo.report.formats import Format, Target
+from gonogo.report.formats import Collector, Format
 from gonogo.report.formats.full import place, summary
 
 
-class JunitWriter:
+class JunitWriter(Collector):
     """Writes when all verdicts are there."""
-
-    def __init__(self, target: Target) -> None:
-        self._stream = target.stream
-        self._verdicts: list[Verdict] = []
-
-    def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
-        """Take a verdict."""
-        self._verdicts.append(verdict)
 
     def finish(self, seconds: float) -> None:
         """Write the document."""

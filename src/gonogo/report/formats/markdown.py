@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 
 from gonogo.model.causes import by_cause
 from gonogo.model.finding import Finding, Severity
 from gonogo.model.verdict import Outcome, Verdict
-from gonogo.report.formats import Format, Target
+from gonogo.report.formats import Collector, Format
 from gonogo.report.formats.full import SEVERITY_NAMES, place, summary
+from gonogo.report.plain import flat
 
 _MARKS = {Outcome.GO: "✅", Outcome.NO_GO: "❌", Outcome.UNDECIDED: "❔"}
 _SPECIAL = re.compile(r"([\\*_{}\[\]<>()#+!|~@&$])")
@@ -27,17 +27,17 @@ def text(verdict: Verdict) -> str:
         count = f"{len(notes)} note{'' if len(notes) == 1 else 's'}"
         lines += ["", f"<details><summary>{count}</summary>", "", *_table(notes), "", "</details>"]
     if verdict.undecided:
-        lines += ["", "**Could not decide**", "", *(f"- {escaped(_flat(reason))}" for reason in verdict.undecided)]
+        lines += ["", "**Could not decide**", "", *(f"- {escaped(flat(reason))}" for reason in verdict.undecided)]
     if verdict.notes:
-        lines += ["", *(f"> {escaped(_flat(note))}  " for note in verdict.notes)]
+        lines += ["", *(f"> {escaped(flat(note))}  " for note in verdict.notes)]
     return "\n".join(lines)
 
 
 def _table(findings: list[Finding]) -> list[str]:
     rows = [
         f"| {SEVERITY_NAMES[shared.first.severity]} | {shared.rules} | {escaped(place(shared.location))} "
-        f"| {escaped(_flat(shared.message))}{'' if shared.is_one else f' (seen at {escaped(shared.seen_at)})'} "
-        f"| {escaped(_flat(shared.action))} |"
+        f"| {escaped(flat(shared.message))}{'' if shared.is_one else f' (seen at {escaped(shared.seen_at)})'} "
+        f"| {escaped(flat(shared.action))} |"
         for shared in by_cause(findings)
     ]
     return ["| | rule | place | what is wrong | what to do |", "|---|---|---|---|---|", *rows]
@@ -56,24 +56,12 @@ def _escape(value: str) -> str:
     return _SPECIAL.sub(r"\\\1", value).replace("`", "\\`")
 
 
-def _flat(value: str) -> str:
-    return " ".join(value.split())
-
-
-class MarkdownWriter:
+class MarkdownWriter(Collector):
     """Writes one document with the verdict of each experiment."""
-
-    def __init__(self, target: Target) -> None:
-        self._stream = target.stream
-        self._texts: list[str] = []
-
-    def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
-        """Take a verdict."""
-        self._texts.append(text(verdict))
 
     def finish(self, seconds: float) -> None:
         """Write the document."""
-        print("\n\n".join(self._texts), file=self._stream)
+        print("\n\n".join(map(text, self._verdicts)), file=self._stream)
 
 
 FORMAT = Format("tables in Markdown", MarkdownWriter)

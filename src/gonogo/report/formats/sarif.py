@@ -8,7 +8,7 @@ from typing import Any
 from gonogo.model.finding import Certainty, Finding, Location, Severity
 from gonogo.model.verdict import Outcome, Verdict
 from gonogo.report import plain
-from gonogo.report.formats import Format, RuleHelp, Target
+from gonogo.report.formats import Collector, Format, RuleHelp
 from gonogo.report.places import unique_fingerprints, uri_from_here
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -17,22 +17,14 @@ _RANKS = {Certainty.PROVEN: 100.0, Certainty.DERIVED: 90.0, Certainty.LIKELY: 50
 _Json = dict[str, Any]
 
 
-class SarifWriter:
+class SarifWriter(Collector):
     """Writes when all verdicts are there."""
-
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._verdicts: list[Verdict] = []
-
-    def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
-        """Take a verdict."""
-        self._verdicts.append(verdict)
 
     def finish(self, seconds: float) -> None:
         """Write the document."""
         helps = self._target.rules()
         runs = [_run(verdict, helps) for verdict in self._verdicts]
-        print(plain.to_json({"$schema": SCHEMA, "version": "2.1.0", "runs": runs}, indent=2), file=self._target.stream)
+        print(plain.to_json({"$schema": SCHEMA, "version": "2.1.0", "runs": runs}, indent=2), file=self._stream)
 
 
 def _run(verdict: Verdict, helps: Mapping[str, RuleHelp]) -> _Json:

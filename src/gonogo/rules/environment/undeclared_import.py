@@ -81,9 +81,7 @@ def undeclared_import(
         for fault in _violation(
             distribution, entries, declared_here, Severity.INFO if contract.scope is not Scope.RUNS else Severity.WARNING
         ):
-            fault = replace(
-                fault, fix=_fix(pyproject.text, distribution) if providers(NEEDS.get(entries[0].target, entries[0].top)) else None
-            )
+            fault = replace(fault, fix=_fix(pyproject.text, distribution) if _served_by(entries[0]) else None)
             # A project of any shape has scripts and extras of its own, for which people install more.
             yield fault if contract.scope is Scope.RUNS or fault.severity is not None else replace(fault, severity=Severity.WARNING)
     yield from _implied(pyproject, outside_imports, modules)

@@ -46,7 +46,8 @@ def _found(walked: Program) -> Iterator[Violation]:
         if kind not in (Kind.OPTIMIZER, Kind.LOSS, Kind.MODEL, Kind.SCHEDULER):
             continue
         for name, value in _settings(call, kind):
-            if name in RATES and kind is Kind.OPTIMIZER and _is_zero_wherever_made(walked, call) and not _is_set_later(walked, call):
+            is_zero = name in RATES and kind is Kind.OPTIMIZER and number(value) == 0
+            if is_zero and _is_zero_wherever_made(walked, call) and not _is_set_later(walked, call):
                 yield violation(call, "the learning rate is zero: no step changes anything", "give a learning rate above zero")
             elif _is_annulled(value):
                 yield violation(
