@@ -16,7 +16,7 @@ from gonogo.analysis.project.dependencies import dependency_faults
 from gonogo.analysis.project.distributions import mistaken_for
 from gonogo.analysis.project.pyproject import load_pyproject
 
-_POETRY = re.compile(r"^\s*([\w.-]+)\s*(\[[\w,\s.-]*\])?\s*((?:[\^~]|[<>=!]=?)?\s*[\d*].*)?")
+_POETRY = re.compile(r"^\s*+([\w.-]++)\s*+(\[[\w,\s.-]*+\])?\s*+((?:[\^~]|[<>=!]=?)?\s*+[\d*].*)?")
 
 
 def with_requirement(text: str, requirement: str) -> str | None:
