@@ -485,16 +485,10 @@ with init(id="media") as run:
 @pytest.mark.parametrize(
     ("name", "call", "says"),
     [
-        ("link", "run.link_artifact(made, 'wandb-registry-model/best')", "not supported by gonogo's tracker"),
-        ("collection", "run.link_artifact(made, 'lab/tta/best')", "Cannot query field 'linkArtifact'"),
-        ("fork", "run.finish(); init(id='fork', fork_from='unsupported-fork?_step=1')", "fork_from is not supported here"),
-        ("rewind", "run.finish(); init(resume_from='unsupported-rewind?_step=1')", "rewindRun"),
-        ("sweep", "wandb.sweep({'method': 'grid', 'parameters': {'a': {'values': [1]}}}, project='tta', entity='lab')", "upsertSweep"),
-        (
-            "shared",
-            "run.finish(); init(id='shared', settings={'mode': 'shared', 'x_primary': True})",
-            "mode='shared' is not supported here",
-        ),
+        ("queue", "wandb.Api().create_run_queue(name='q', type='local-container', entity='lab')", "not supported by gonogo's tracker"),
+        ("team", "wandb.Api().create_team('team')", "not supported by gonogo's tracker"),
+        ("near", "len(wandb.Api().runs('lab/tta', {'config.x': {'$near': 1}}))", "$near is not supported here"),
+        ("user", "wandb.Api().create_user('a@b.example')", "not supported by gonogo's tracker"),
     ],
 )
 def test_what_is_not_supported_is_said_and_costs_nothing_that_was_logged(

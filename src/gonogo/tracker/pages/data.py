@@ -60,10 +60,10 @@ class Data:
     def histograms(self, request: Request) -> Response:
         """The histograms of one key of a run, on one grid."""
         run, key = self._run(request)["id"], request.query_params.get("key", "")
-        found = logged.histograms(logged.values(self._store, run, key))
-        if found is None:
+        found = logged.values(self._store, run, key)
+        if not found:
             raise HTTPException(404, f"The run logged no histogram as {key!r}.")
-        return _json(found)
+        return _json(logged.histograms(found))
 
     def pictures(self, request: Request) -> Response:
         """The pictures of one key of a run, step by step."""
@@ -71,7 +71,7 @@ class Data:
         found = logged.values(self._store, run, key)
         if not found:
             raise HTTPException(404, f"The run logged no picture as {key!r}.")
-        return _json({"steps": [{"step": each.step, "files": logged.pictures(each.value)} for each in found]})
+        return _json({"steps": [{"step": each.step, "files": logged.pictures(self._store, run, each.value)} for each in found]})
 
     def points(self, request: Request) -> Response:
         """Runs that fit a filter with their values in some columns, for plots of runs."""

@@ -72,11 +72,11 @@ def values(store: Store, run: int, key: str, limit: int = LIMIT_OF_STEPS) -> lis
     return [Logged(step, value) for step, value in found if value is not MISSING and isinstance(value, dict)]
 
 
-def histograms(logged: Sequence[Logged]) -> dict[str, Any] | None:
-    """Histograms on one grid: `edges`, and for each of `steps` its `counts`; None if none of them can be read."""
+def histograms(logged: Sequence[Logged]) -> dict[str, Any]:
+    """Histograms on one grid: `edges`, and for each of `steps` its `counts`; no steps if none of them can be read."""
     read = [(each.step, found) for each in logged if (found := _bins(each.value)) is not None]
     if not read:
-        return None
+        return {"edges": [], "steps": [], "counts": []}
     low = min(edges[0] for _, (edges, _) in read)
     high = max(edges[-1] for _, (edges, _) in read)
     if low == high:
@@ -117,12 +117,14 @@ def _rebinned(edges: Sequence[float], counts: Sequence[float], low: float, high:
     return [round(count, 6) for count in found]
 
 
-def pictures(value: dict[str, Any]) -> list[tuple[str, str]]:
-    """Names of the files of a logged picture, or of several, each with its caption."""
+def pictures(store: Store, run: int, value: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Names of the files of a logged picture, or of several, each with its caption and whether the file was uploaded."""
     single = value.get("_type") == "image-file"
     names = [value.get("path")] if single else value.get("filenames")
     captions = [value.get("caption")] if single else value.get("captions")
     texts = captions if isinstance(captions, list) else []
     files = [name.encode(errors="replace").decode() for name in names if isinstance(name, str)] if isinstance(names, list) else []
     labels = [texts[at] if at < len(texts) and isinstance(texts[at], str) else "" for at in range(len(files))]
-    return [*zip(files, labels, strict=True)][:LIMIT_OF_PICTURES]
+    shown = [*zip(files, labels, strict=True)][:LIMIT_OF_PICTURES]
+    uploaded = {row["name"] for row in store.files.of_run(run, [name for name, _ in shown])} if shown else set()
+    return [(name, label, name in uploaded) for name, label in shown]

@@ -277,16 +277,16 @@ class Views:
             "pictures": self._pictures(run, keys["image"]),
         }
 
-    def _pictures(self, run: int, keys: Sequence[str]) -> list[tuple[str, int | None, list[tuple[str, str]], int]]:
+    def _pictures(self, run: int, keys: Sequence[str]) -> list[tuple[str, int | None, list[tuple[str, str, bool]], int]]:
         """The newest pictures of every key, with their step and how many steps have some; those that only the summary names, too."""
-        found: list[tuple[str, int | None, list[tuple[str, str]], int]] = []
+        found: list[tuple[str, int | None, list[tuple[str, str, bool]], int]] = []
         for key in keys:
             values = logged.values(self._store, run, key)
             if values:
-                found.append((key, values[-1].step, logged.pictures(values[-1].value), len(values)))
+                found.append((key, values[-1].step, logged.pictures(self._store, run, values[-1].value), len(values)))
         for key, value in sorted(self._summary(run).items()):
             if key not in keys and isinstance(value, dict) and value.get("_type") in logged.PICTURES:
-                found.append((key, None, logged.pictures(value), 1))
+                found.append((key, None, logged.pictures(self._store, run, value), 1))
         return found
 
     def _artifacts(self, rows: Sequence[sqlite3.Row]) -> list[dict[str, Any]]:

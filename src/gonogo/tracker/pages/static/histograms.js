@@ -22,6 +22,10 @@ async function load(figure) {
     plot.textContent = error.message;
     return;
   }
+  if (!found.steps.length) {
+    plot.textContent = "None of what was logged here can be drawn.";
+    return;
+  }
   for (const step of found.steps) select.add(new Option(`step ${step}`, String(step)));
   if (found.steps.length === 1) select.value = String(found.steps[0]);
   const draw = () => Plotly.react(plot, [trace(found, select.value)], layout(found, select.value), CONFIG);

@@ -36,20 +36,23 @@ async function slide(section) {
     section.querySelector(".slide-step").textContent = step;
     count.textContent = `${Number(range.value) + 1} of ${steps.length}`;
     range.setAttribute("aria-valuetext", `step ${step}`);
-    holder.replaceChildren(...files.map(([name, caption]) => picture(source, name, caption)));
+    holder.replaceChildren(...files.map(([name, caption, isThere]) => picture(source, name, caption, isThere)));
   };
   range.addEventListener("input", show);
   show();
 }
 
-function picture(source, name, caption) {
+function picture(source, name, caption, isThere) {
   const figure = document.createElement("figure");
   figure.className = "card";
-  const image = document.createElement("img");
-  image.src = `/data/image?${source}&${new URLSearchParams({ name })}`;
-  image.alt = caption || name;
   const text = document.createElement("figcaption");
-  text.textContent = caption || name;
-  figure.append(image, text);
+  text.textContent = (caption || name) + (isThere ? "" : " (not uploaded)");
+  if (isThere) {
+    const image = document.createElement("img");
+    image.src = `/data/image?${source}&${new URLSearchParams({ name })}`;
+    image.alt = caption || name;
+    figure.append(image);
+  }
+  figure.append(text);
   return figure;
 }
