@@ -22,7 +22,7 @@ from gonogo.model.experiment import Experiment, SourceFile
 from gonogo.model.runs import collect_runs
 
 SHARED = "defaults:\n  - _self_\n  - run: ???\ntrial_mode: false\nresults_dir: results\nwandb: {entity: e, project: p}\n"
-COUNT = int(os.environ.get("GONOGO_PROGRAMS", "0"))
+COUNT = int(os.environ.get("GONOGO_PROGRAMS", "3000"))
 
 
 def interpreted(program: Program, composer: Composer) -> tuple[Trace, ast.Module]:
@@ -140,7 +140,7 @@ def test_nothing_is_said_that_reality_disproves(composer: Composer, program: Pro
 @pytest.mark.slow
 @given(programs())
 @settings(
-    max_examples=COUNT or 20_000,
+    max_examples=COUNT,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

@@ -134,3 +134,32 @@ def test_what_is_lost_on_the_way_counts_as_read(composer, body):
     assert trace.is_used(("run", "training", "lr"))
     assert trace.raised == []
     assert [path for path in absent(trace) if path.startswith("run.training")] == []
+
+
+# Each perhaps puts another config under `lr`, which is then read: both may be what is there.
+PERHAPS_WRITTEN = {
+    "a copy": "cfg.run.training.lr = copy.deepcopy(cfg.run.training)",
+    "a section": "cfg.run.training.lr = cfg.run.model",
+    "all of it": "cfg.run.training.lr = cfg.run",
+    "by setattr": "setattr(cfg.run.training, 'lr', cfg.run.model)",
+    "by an item": "cfg.run.training['lr'] = cfg.run.model",
+    "by update": "cfg.run.training.update({'lr': cfg.run.model})",
+    "by OmegaConf": "OmegaConf.update(cfg.run.training, 'lr', cfg.run.model)",
+    "by merging": "cfg.run.training.merge_with({'lr': cfg.run.model})",
+    "a section, then a number": "cfg.run.training.lr = cfg.run.model\n    cfg.run.training.lr = 3",
+    "a dict": "cfg.run.training.lr = dict(cfg.run.model)",
+}
+
+
+@pytest.mark.parametrize("write", PERHAPS_WRITTEN.values(), ids=list(PERHAPS_WRITTEN))
+@pytest.mark.parametrize("read", ["print(cfg.run.training.lr)", "print(OmegaConf.to_container(cfg.run.training)['lr'])"])
+def test_what_is_perhaps_still_there_is_read(composer, write, read):
+    text = f"import copy, time\nif time.time() < 0:\n    {write}\n{read}"
+    assert trace_of(composer, text, before=BEFORE).is_used(("run", "training", "lr"))
+
+
+def test_what_is_written_for_certain_is_not(composer):
+    trace = trace_of(composer, "cfg.run.training.lr = cfg.run.model\nprint(cfg.run.training.lr)", before=BEFORE)
+    assert not trace.is_used(("run", "training", "lr"))
+    trace = trace_of(composer, "import time\nif time.time() < 0:\n    cfg.run.training.lr = cfg.run.model", before=BEFORE)
+    assert trace.is_used(("run", "training", "lr"))  # it can't be told apart any more: nothing is said

@@ -338,10 +338,11 @@ class ConfigNode(Mapping):
         if checked and self.items.look(key) is ABSENT and not self.open and self.is_struct() and state.is_certain:
             state.record(StructWrite(state.site(at), path, how))
         value = settled(value)
-        if isinstance(value, ConfigNode):
-            walk.memory.put(self.origins, key, value.path)
-        elif _is_plain(value):
-            walk.memory.drop(self.origins, key)
+        if isinstance(value, ConfigNode) or _is_plain(value):
+            origin = value.path if isinstance(value, ConfigNode) else path
+            if state.uncertain and self.items.look(key) is not ABSENT and self.origin(key) != origin:
+                state.use(self.origin(key))  # only one origin is kept: what is perhaps still there counts as read now
+            walk.memory.put(self.origins, key, origin)
         self.store(walk, key, adopt(walk, value, path, self))
 
     def _note_search(self, walk: Walk, key: str, before: Value | Absent, value: Value, at: ast.AST) -> None:
