@@ -171,10 +171,11 @@ def _loops(walked: Program) -> Iterator[Violation]:
                 if part is not None and not _has_validation(walked):
                     yield _kept(branch, part, "the best so far is kept by the score on the test part")
                     break
+    averaged = {base(given) for event in walked.calls("mean", "std", "fmean", "stdev", "median") for given in event.call.arguments[:1]}
     for event in walked.calls("max", "argmax", "min", "argmin"):
         if event.call.name in ("max", "min", "numpy.argmax", "numpy.argmin") and event.call.arguments:
             listed = base(event.call.arguments[0])
-            if isinstance(listed, (Display, Repeated)):
+            if isinstance(listed, (Display, Repeated)) and listed not in averaged:
                 entries = listed.added if isinstance(listed, Display) else [listed.element]
                 part = next((found for entry in entries if (found := _test_part(walked, entry)) is not None), None)
                 if part is not None and not _has_validation(walked):

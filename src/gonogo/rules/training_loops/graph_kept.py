@@ -44,13 +44,19 @@ def _found(walked: Program) -> Iterator[Violation]:
     learned = {id(value) for done in computed for value in ancestry(done.act.on)}
     for at, operand, result in _gathered(walked):
         used = [done for done in computed if done.loops and done.loops[0] in at.around() and _is_its_loss(operand, done.act.on)]
-        if used and id(result) not in learned and gradients.reaches(operand) is True:
+        if used and id(result) not in learned and _has_graph(gradients, operand, used[0].act.on):
             yield violation(
                 at,
                 "each loss that is added here keeps the graph of its batch in memory",
                 "add `loss.item()` or `loss.detach()`",
                 related=((used[0].at, "its gradients are computed here"),),
             )
+
+
+def _has_graph(gradients: Gradients, operand: Value, loss: Value) -> bool:
+    """Whether a value surely belongs to a graph: its gradient reaches a parameter, or it is what `backward()` is called on."""
+    known = gradients.reaches(operand)
+    return known is True or (known is None and plain(operand) is plain(loss))
 
 
 def _gathered(walked: Program) -> Iterator[tuple[Happening, Value, Value]]:
