@@ -213,7 +213,8 @@ class Running:
     def _trial(self, runs: Sequence[Run], environment: Environment) -> SessionSeen:
         contract: Contract = self.facts.get("contract")
         bounds = Bounds(batches=contract.trial.max_batches + BEYOND, epochs=1 + BEYOND, trials=1, loops=True)
-        return self._carry_out(Session("trial", contract.commands["trial"], bounds), runs, environment)
+        tracked = contract.tracking.in_trial
+        return self._carry_out(Session("trial", contract.commands["trial"], bounds, tracker=tracked, evaluate=False), runs, environment)
 
     def _rehearse(self, runs: Sequence[Run], environment: Environment) -> SessionSeen:
         """The rehearsal. A run that fails is run once more with its config as it is: what only fails in a lowered config is no fault."""

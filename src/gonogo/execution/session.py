@@ -65,7 +65,7 @@ def carry_out(
         StageError: no sandbox holds here, or the session could not be started.
     """
     if stage.tracker and find_spec("starlette") is None:
-        raise StageError("the rehearsal needs the local tracker: install gonogo[tracker]")
+        raise StageError(f"{stage.name} needs the local tracker: install gonogo[tracker]")
     session = SessionSeen(stage.name)
     started = time.monotonic()
     policy = _policy(experiment.root, interpreter, options)
