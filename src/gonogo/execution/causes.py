@@ -10,7 +10,7 @@ from pathlib import Path
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import last_name
 from gonogo.execution import accelerators
-from gonogo.execution.observations import Raised, RunSeen
+from gonogo.execution.observations import Logged, Raised, RunSeen
 
 _CONNECTION = re.compile(
     r"connection|connect|urlerror|httperror|timeout|gaierror|maxretry|newconnection|nameresolution|offline|localentrynotfound|sslerror|"
@@ -63,6 +63,22 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
     if not chain:
         return ""
     return _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules)
+
+
+def no_number(run: RunSeen) -> str:
+    """Why NaN in what a run computes does not show that the experiment is at fault; empty where there is none, or it does show it."""
+    seen = list(run.processes.values())
+    losses = [f"its loss is {value} ({path}:{line})" for process in seen for value, path, line in process.losses if isinstance(value, str)]
+    metrics = [_as_nan(entry) for process in seen for entry in process.logged.values() if entry.is_no_number]
+    if run.made_up and (losses or metrics):
+        return f"{[*losses, *metrics][0]}, which may be for the made-up data or weights"
+    if metrics and not losses and not any(process.puts_out_no_numbers for process in seen):
+        return f"{metrics[0]}, which may be for the few rows of a bounded run"
+    return ""
+
+
+def _as_nan(entry: Logged) -> str:
+    return f"it logs `{entry.key}` as NaN{f' ({entry.place[0]}:{entry.place[1]})' if entry.place else ''}"
 
 
 def may_be_for_bounds(run: RunSeen) -> bool:

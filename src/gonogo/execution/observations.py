@@ -119,6 +119,7 @@ class Logged:
     Attributes:
         last: the last finite number.
         turn: number of the last call that logged it, counted over all keys.
+        nan: how often it was NaN, but for NaNs that the code put there.
     """
 
     key: str
@@ -127,6 +128,12 @@ class Logged:
     not_finite: int
     place: Place | None
     turn: int
+    nan: int = 0
+
+    @property
+    def is_no_number(self) -> bool:
+        """Whether it was NaN and never a number."""
+        return self.nan > 0 and self.last is None
 
 
 @dataclass
@@ -201,6 +208,11 @@ class Process:
     peak_memory: int = 0
     cpu: float = 0.0
 
+    @property
+    def puts_out_no_numbers(self) -> bool:
+        """Whether a network put out values that are not finite."""
+        return any(answers.data.get("broken") for answers in self.answers.values())
+
 
 @dataclass
 class RunSeen:
@@ -233,6 +245,11 @@ class RunSeen:
     def ok(self) -> bool:
         """Whether it ended by itself and with code 0."""
         return self.ended and self.code == 0 and not self.late
+
+    @property
+    def made_up(self) -> bool:
+        """Whether it saw data or weights that the gate made up."""
+        return any(process.standins for process in self.processes.values())
 
     def children(self) -> list[Happened]:
         """The programs that its processes started."""
@@ -313,6 +330,11 @@ class SessionSeen:
     def tracked_as(self, run_id: str) -> Tracked | None:
         """What the tracker has under a run id."""
         return next((run for run in self.tracked or () if run.id == run_id), None)
+
+    @property
+    def made_up(self) -> bool:
+        """Whether a run saw data or weights that the gate made up."""
+        return any(run.made_up for run in self.runs.values())
 
     def standins(self) -> list[str]:
         """The stand-ins that runs used, each once."""

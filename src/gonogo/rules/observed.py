@@ -50,11 +50,6 @@ def trained(run: RunSeen) -> Iterator[Process]:
     return (process for process in run.processes.values() if process.counts.get("forwards", 0))
 
 
-def made_up(run: RunSeen) -> bool:
-    """Whether a run saw data or weights that the gate made up."""
-    return any(process.standins for process in run.processes.values())
-
-
 def logged_at(run: RunSeen, key: str) -> Place | None:
     """Where a run logs a key."""
     found = [process.logged[name] for process in run.processes.values() for name in (key, f"summary:{key}") if name in process.logged]
