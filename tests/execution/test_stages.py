@@ -125,6 +125,28 @@ class TestTrial:
         assert finding["location"]["path"] == "src/train.py"
         assert "TypeError: {} of the child" in finding["message"]
 
+    @pytest.mark.parametrize(
+        "load",
+        [
+            "list(torch.utils.data.DataLoader(Broken(), num_workers=1))",
+            "__import__('concurrent.futures').futures.ProcessPoolExecutor(1).submit(Broken().__getitem__, 0).result()",
+            "__import__('multiprocessing').Pool(1).map(Broken().__getitem__, [0])",
+        ],
+    )
+    def test_error_of_a_worker_is_found_at_its_own_line(self, tree: Path, load: str) -> None:
+        path = tree / "src" / "train.py"
+        broken = (
+            "class Broken:\n    def __len__(self):\n        return 3\n\n    def __getitem__(self, index):\n        return {}['img']\n\n\n"
+        )
+        text = path.read_text().replace("@hydra.main", f"{broken}@hydra.main", 1)
+        path.write_text(text.replace("    run = wandb.init(\n", f"    {load}\n    run = wandb.init(\n"))
+        code, verdict = checked(tree, "--runs", RUN)
+        assert code == 1
+        (finding,) = [finding for finding in verdict["findings"] if finding["rule"] == "TRI101"]  # type: ignore[attr-defined]
+        lines = path.read_text().split("\n")
+        assert (finding["location"]["path"], lines[finding["location"]["line"] - 1].strip()) == ("src/train.py", "return {}['img']")
+        assert finding["message"] == "it ends with KeyError: 'img'"
+
     def test_helpers_of_multiprocessing_are_watched_and_no_forgers(self, tree: Path) -> None:
         edit(
             tree,
