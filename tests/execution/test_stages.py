@@ -172,6 +172,26 @@ class TestTrial:
         assert [finding["rule"] for finding in verdict["findings"]] == ["TRI104"]  # type: ignore[attr-defined]
         assert "its time was up" in str(verdict["undecided"])
 
+    @pytest.mark.parametrize(
+        ("mechanism", "call", "inside"),
+        [
+            ("bubblewrap", "__import__('multiprocessing').Pool(1).map(__import__('time').sleep, [600])", ", inside `"),
+            ("bubblewrap", "sum(range(10**12))", ""),
+            ("landlock", "__import__('subprocess').run(['sleep', '600'])", ", inside `"),
+        ],
+    )
+    def test_run_whose_time_is_up_tells_where_it_was(self, tree: Path, mechanism: str, call: str, inside: str) -> None:
+        """Also in a child of its own, in a library, and in a call that lets no Python run."""
+        containment_of(Mechanism(mechanism))
+        path = tree / "src" / "main.py"
+        path.write_text(path.read_text().replace("import subprocess\n", f"import subprocess\n\nif True:\n    {call}\n", 1))
+        line = path.read_text().split("\n").index(f"    {call}") + 1
+        code, verdict = checked(tree, "--runs", RUN, "--run-timeout", "20", "--sandbox", mechanism, "--keep-going")
+        assert code in (1, 3)  # some rules of order do not like where that stands
+        (finding,) = [finding for finding in verdict["findings"] if finding["rule"] == "TRI104"]  # type: ignore[attr-defined]
+        assert (finding["location"]["path"], finding["location"]["line"]) == ("src/main.py", line)
+        assert f"its time was up at src/main.py:{line} in `<module>`{inside}" in str(verdict["undecided"])
+
     def test_process_that_kills_itself_is_a_finding(self, tree: Path) -> None:
         edit(tree, "src/main.py", '    print(f"starting the', '    import os\n\n    os.kill(os.getpid(), 9)\n    print(f"starting the')
         code, verdict = checked(tree, "--runs", RUN)

@@ -59,10 +59,21 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
         modules: the experiment's modules by path.
     """
     if run.late or run.unsettled:
-        return run.unsettled or "its time was up"
+        return run.unsettled or f"its time was up{_where(run)}"
     if not chain:
         return ""
     return _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules)
+
+
+def _where(run: RunSeen) -> str:
+    """Where a run was when its time was up, in words; empty where nobody knows."""
+    frames, place = run.was_at(), run.last_place()
+    if place is None:
+        return ""
+    function = next(frame[2] for frame in frames if frame[:2] == place)
+    path, _, inner = frames[0]
+    inside = "" if frames[0][:2] == place else f", inside `{inner}` of {'/'.join(Path(path).parts[-2:])}"
+    return f" at {place[0]}:{place[1]} in `{function}`{inside}"
 
 
 def no_number(run: RunSeen) -> str:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Place = tuple[str, int]
+Frame = tuple[str, int, str]  # path, line and function
+# Functions in which a process waits for one that it started.
+_WAITS = {"wait", "_wait", "_try_wait", "communicate", "_communicate", "poll", "select", "waitpid", "join"}
 
 
 @dataclass
@@ -225,6 +228,7 @@ class RunSeen:
         unsettled: why a failure says nothing, empty if it does.
         lent: whether the environment was the caller's, and not made from what the experiment declares.
         output: the last lines, as (stream, text).
+        stacks: of one whose time was up, by process: its frames at that time, the innermost first.
     """
 
     label: str
@@ -240,6 +244,7 @@ class RunSeen:
     started: float = 0.0
     processes: dict[int, Process] = field(default_factory=dict)
     output: list[tuple[str, str]] = field(default_factory=list)
+    stacks: dict[int, list[Frame]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -265,10 +270,25 @@ class RunSeen:
         deepest = max(found, key=lambda entry: entry[0], default=None)
         return deepest[1] if deepest else None
 
+    def was_at(self) -> list[Frame]:
+        """Where it was when its time was up: the stack of the process that was started last of those that wait for no other."""
+        own = {pid: frames for pid, frames in self.stacks.items() if any(_is_own(frame) for frame in frames)}
+        working = {pid: frames for pid, frames in own.items() if frames[0][2] not in _WAITS}
+        started = {pid: self.processes[pid].started if pid in self.processes else 0.0 for pid in own}
+        return max((working or own).items(), key=lambda entry: started[entry[0]], default=(0, []))[1]
+
+    def last_place(self) -> Place | None:
+        """The experiment's own line that it was at when its time was up."""
+        return next((frame[:2] for frame in self.was_at() if _is_own(frame)), None)
+
     def last_lines(self, count: int = 12) -> str:
         """The end of its output: standard error if there is any."""
         errors = [text for stream, text in self.output if stream == "stderr"]
         return "\n".join((errors or [text for _, text in self.output])[-count:])
+
+
+def _is_own(frame: Frame) -> bool:
+    return not frame[0].startswith(("/", "<"))
 
 
 @dataclass

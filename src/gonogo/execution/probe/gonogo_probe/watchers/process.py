@@ -15,9 +15,10 @@ from types import TracebackType
 from typing import Any
 
 from gonogo_probe import channel, hooks, places, settings
+from gonogo_probe.watchers import stacks
 
 MOST_FILES, MOST_HOSTS, CHAIN = 300, 50, 4
-_PROBE = ("PYTHONPATH", settings.VARIABLE, channel.PIPE, "GONOGO_LABEL")
+_PROBE = ("PYTHONPATH", settings.VARIABLE, channel.PIPE, "GONOGO_LABEL", stacks.FOLDER)
 _ORIGINAL = "Original Traceback (most recent call last):"  # torch, of what a loader's worker raised
 _REMOTE = ("RemoteTraceback", "_RemoteTraceback")  # multiprocessing, concurrent.futures and joblib, of what theirs raised
 _FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+), in (\S+)', re.MULTILINE)
