@@ -288,7 +288,7 @@ class RunSeen:
 
 
 def _is_own(frame: Frame) -> bool:
-    return not frame[0].startswith(("/", "<"))
+    return not frame[0].startswith("/")
 
 
 @dataclass

@@ -35,7 +35,8 @@ def read(box: Box, folder: Path) -> dict[int, list[Frame]]:
         for name in names[-MOST_PROCESSES:]:
             with suppress(OSError, safe_files.TooLargeError):  # else it is not what a probe writes
                 text = (safe_files.read(box.folder, f"{inside}/{name}", MOST_BYTES) or b"").decode("utf-8", "replace")
-                frames = [(path.removeprefix(f"{box.tree}/"), int(line), function.strip()) for path, line, function in _FRAME.findall(text)]
+                told = [frame for frame in _FRAME.findall(text) if not frame[0].startswith("<")]  # imports and such
+                frames = [(path.removeprefix(f"{box.tree}/"), int(line), function.strip()) for path, line, function in told]
                 found |= {int(name): frames} if frames else {}
     return found
 

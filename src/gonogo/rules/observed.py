@@ -47,6 +47,13 @@ def processes(run: RunSeen) -> list[Process]:
     return list(run.processes.values())
 
 
+def all_watched(run: RunSeen) -> bool:
+    """Whether every Python that was started was watched to its end."""
+    seen = list(run.processes.values())
+    started = sum("python" in str(child.what).lower() for process in seen for child in process.children)
+    return bool(seen) and len(seen) >= started + 1 and all(process.ended is not None for process in seen)
+
+
 def trained(run: RunSeen) -> Iterator[Process]:
     """The processes in which a network ran."""
     return (process for process in run.processes.values() if process.counts.get("forwards", 0))
