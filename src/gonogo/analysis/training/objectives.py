@@ -208,7 +208,7 @@ class _Scope:
         if isinstance(node, ast.IfExp):
             one, other = whole(self.made(node.body)), whole(self.made(node.orelse))
             return one if other else None
-        if isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
+        if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             return whole(self.made(node.generators[0].iter))
         return self._any(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
 
