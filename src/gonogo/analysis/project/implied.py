@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gonogo.analysis.python.modules import Module, qualified_name
-from gonogo.analysis.python.names import calls, enclosing_function, origin, text_of
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import calls, origin
+from gonogo.analysis.python.options import keyword_arguments
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def implied(module: Module) -> Iterator[Implied]:
         library, _, rest = origin(module, call.args[0] if is_partial else call.func).partition(".")
         if library not in _LIBRARIES:
             continue
-        given = _given(module, call)
+        given = keyword_arguments(module, call)
         spoken: set[tuple[str, ...]] = set()
         for name, pattern, argument, needs in _TABLE:
             if library != name or needs in spoken or re.fullmatch(pattern, rest) is None or (argument and argument not in given):
@@ -68,50 +69,3 @@ def implied(module: Module) -> Iterator[Implied]:
             if not (isinstance(value, ast.Constant) and value.value in _FALSY):
                 spoken.add(needs)
                 yield Implied(call, library, needs, f"`{argument}=`" if argument else f"`{rest.rpartition('.')[2]}`")
-
-
-def _given(module: Module, call: ast.Call) -> dict[str, ast.expr]:
-    """The keyword arguments of a call, those of `**options` among them, where the function that makes the call writes them out."""
-    given: dict[str, ast.expr] = {}
-    for keyword in call.keywords:
-        if keyword.arg is not None:
-            given[keyword.arg] = keyword.value
-        else:
-            given |= _entries(module, keyword.value)
-    return given
-
-
-def _entries(module: Module, node: ast.expr) -> dict[str, ast.expr]:
-    """The entries of a dict by their keys, of a variable all that its function gives it."""
-    if isinstance(node, ast.Dict):
-        found: dict[str, ast.expr] = {}
-        for key, value in zip(node.keys, node.values, strict=True):
-            if key is None:
-                found |= _entries(module, value)
-            elif isinstance(key, ast.Constant) and isinstance(key.value, str):
-                found[key.value] = value
-        return found
-    if isinstance(node, ast.Call) and origin(module, node.func) == "dict":
-        return {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
-    if not isinstance(node, ast.Name):
-        return {}
-    scope = enclosing_function(module, node) or module.tree
-    found = {}
-    for inner in ast.walk(scope) if scope is not None else ():
-        if isinstance(inner, (ast.Assign, ast.AnnAssign)) and inner.value is not None:
-            for target in inner.targets if isinstance(inner, ast.Assign) else [inner.target]:
-                found |= _assigned(module, target, inner.value, node.id)
-        elif isinstance(inner, ast.Call) and qualified_name(inner.func) == f"{node.id}.update":
-            found |= {keyword.arg: keyword.value for keyword in inner.keywords if keyword.arg}
-            found |= _entries(module, inner.args[0]) if inner.args and not isinstance(inner.args[0], ast.Name) else {}
-    return found
-
-
-def _assigned(module: Module, target: ast.expr, value: ast.expr, name: str) -> dict[str, ast.expr]:
-    """The entries that an assignment gives the dict of a name."""
-    if isinstance(target, ast.Name) and target.id == name and not isinstance(value, ast.Name):
-        return _entries(module, value)
-    if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name) and target.value.id == name:
-        key = text_of(target.slice)
-        return {key: value} if key is not None else {}
-    return {}
