@@ -179,6 +179,32 @@ BAD: list[Case] = [
     ),
     (
         "MOD107",
+        "a missing file is only told of",
+        model(
+            f"{PLAIN}    try:\n        model.load_state_dict(torch.load(model_cfg.checkpoint))\n    except FileNotFoundError:{HERE}\n"
+            '        print("no checkpoint")\n    return model\n'
+        ),
+    ),
+    (
+        "MOD107",
+        "a helper function that may do nothing",
+        model(
+            f"{PLAIN}    return with_weights(model, model_cfg.checkpoint)\n\n\ndef with_weights(net, path):\n"
+            "    if not path or not Path(path).exists():\n        return net\n"
+            f"    net.load_state_dict(torch.load(path)){HERE}\n    return net\n"
+        ),
+    ),
+    (
+        "MOD107",
+        "a class that asks once",
+        model(
+            f"{PLAIN}    return Source(model_cfg).filled(model)\n\n\nclass Source:\n    def __init__(self, settings):\n"
+            "        self.path = settings.checkpoint\n        self.there = os.path.exists(self.path)\n\n    def filled(self, net):\n"
+            f"        if self.there:\n            net.load_state_dict(torch.load(self.path)){HERE}\n        return net\n"
+        ),
+    ),
+    (
+        "MOD107",
         "another model without weights",
         model(
             f'    try:\n        return timm.create_model("resnet18", pretrained=True)\n    except Exception:{HERE}\n'
@@ -376,6 +402,22 @@ GOOD: list[Case] = [
             '        print("again", error)\n        model = None\n    if model is None:\n        model = timm.create_model("resnet18", pretrained=True)\n'
             "    return model\n",
             TIMM,
+        ),
+    ),
+    (
+        "MOD107",
+        "a file that the training may have written",
+        model(
+            f'{PLAIN}    try:\n        model.load_state_dict(torch.load("results/best.pt"))\n    except FileNotFoundError:\n'
+            '        print("no best state")\n    return model\n'
+        ),
+    ),
+    (
+        "MOD107",
+        "a missing file that another clause raises anew",
+        model(
+            f"{PLAIN}    try:\n        model.load_state_dict(torch.load(model_cfg.checkpoint))\n    except FileNotFoundError as error:\n"
+            '        raise RuntimeError("no checkpoint") from error\n    return model\n'
         ),
     ),
     (

@@ -72,8 +72,21 @@ ONE_EACH = {
         "rows = []", "for run in runs:", '    rows.append({"run_id": run["run_id"], "method": run["method"], "score": run["test_accuracy"]})',
         "frame = pd.DataFrame(rows)", 'ours, theirs = frame[frame["method"] == "label-smoothing"]["score"], frame[frame["method"] == "cross-entropy"]["score"]', TEST,
     ),
+    "lists of a defaultdict": comparing(
+        "groups = defaultdict(list)", "for run in runs:",
+        '    groups["ours" if run["run_id"].startswith("proposed") else "theirs"].append(run["test_accuracy"])',
+        "ours, theirs = groups['ours'], groups['theirs']", TEST, definition="from collections import defaultdict",
+    ),
+    "lists that a loop fills": comparing(
+        "ours, theirs = [], []", "for run in runs:", '    (ours if "proposed" in run["run_id"] else theirs).append(run["test_loss"])', TEST,
+    ),
 }  # fmt: skip
 MANY = {
+    "lists that are long enough": comparing(
+        'ours = [run["test_accuracy"] for run in runs if run["run_id"].startswith("proposed")]',
+        'theirs = [run["test_accuracy"] for run in runs if "comparative" in run["run_id"]]',
+        "if min(len(ours), len(theirs)) > 1:", "    ttest_ind(ours, theirs)",
+    ),
     "every epoch": comparing(
         'rows = [{"run_id": run["run_id"], "method": run["method"], "score": row["val_loss"]} for run in runs for row in run["history"]]',
         "frame = pd.DataFrame(rows)", 'ours, theirs = frame[frame["method"] == "label-smoothing"]["score"], frame[frame["method"] == "cross-entropy"]["score"]',

@@ -266,6 +266,20 @@ class Searched(Event):
     result: Constant | NotKnown
 
 
+@dataclass(frozen=True)
+class Unsuggested(Event):
+    """The best parameters of a search are asked for a name that it never suggests, which ends the run.
+
+    Attributes:
+        name: what is asked for.
+        suggested: the names that there are.
+    """
+
+    site: Site
+    name: str
+    suggested: tuple[str, ...]
+
+
 @dataclass
 class Process:
     """One Python process of a run.

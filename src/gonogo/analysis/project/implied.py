@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import calls, origin
+from gonogo.analysis.python.options import keyword_arguments
 
 
 @dataclass(frozen=True)
@@ -17,17 +18,20 @@ class Implied:
 
     Attributes:
         call: where.
+        library: what the call is of, as it is imported.
         needs: the distributions of which one must be there, the usual one first.
         because: what of the call needs it.
     """
 
     call: ast.Call
+    library: str
     needs: tuple[str, ...]
     because: str
 
 
 # The library, a pattern for the rest of the dotted name, an argument that must be given (empty: none), and what is needed.
 # From the libraries' own checks when the call is made: transformers 4.46 to 4.57, diffusers 0.30, pandas 2.2, optuna 4.
+_LIBRARIES = frozenset({"transformers", "diffusers", "pandas", "optuna"})
 _FALSY = (None, False)
 _TABLE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("transformers", r".*\.from_pretrained", "device_map", ("accelerate",)),
@@ -35,6 +39,8 @@ _TABLE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
     ("transformers", r".*\.from_pretrained", "load_in_8bit", ("bitsandbytes",)),
     ("transformers", r".*\.from_pretrained", "load_in_4bit", ("bitsandbytes",)),
     ("transformers", r"pipeline", "device_map", ("accelerate",)),
+    ("transformers", r"BitsAndBytesConfig", "", ("bitsandbytes",)),
+    ("transformers", r"BitsAndBytesConfig", "", ("accelerate",)),
     ("transformers", r"(?:Seq2Seq)?TrainingArguments|(?:Seq2Seq)?Trainer", "", ("accelerate",)),
     ("diffusers", r".*\.from_pretrained", "device_map", ("accelerate",)),
     ("pandas", r"read_parquet", "", ("pyarrow", "fastparquet")),
@@ -46,16 +52,20 @@ _TABLE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 
 
 def implied(module: Module) -> Iterator[Implied]:
-    """The calls of a module that need more than the library they are of."""
+    """The calls of a module that need more than the library they are of; what `functools.partial` will call is among them."""
     if not any(library in module.text for library, *_ in _TABLE):
         return
     for call in calls(module):
-        library, _, rest = origin(module, call.func).partition(".")
-        given = {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
+        is_partial = origin(module, call.func) == "functools.partial" and bool(call.args)
+        library, _, rest = origin(module, call.args[0] if is_partial else call.func).partition(".")
+        if library not in _LIBRARIES:
+            continue
+        given = keyword_arguments(module, call)
+        spoken: set[tuple[str, ...]] = set()
         for name, pattern, argument, needs in _TABLE:
-            if library != name or re.fullmatch(pattern, rest) is None or (argument and argument not in given):
+            if library != name or needs in spoken or re.fullmatch(pattern, rest) is None or (argument and argument not in given):
                 continue
             value = given.get(argument)
             if not (isinstance(value, ast.Constant) and value.value in _FALSY):
-                yield Implied(call, needs, f"`{argument}=`" if argument else f"`{rest.rpartition('.')[2]}`")
-                break
+                spoken.add(needs)
+                yield Implied(call, library, needs, f"`{argument}=`" if argument else f"`{rest.rpartition('.')[2]}`")

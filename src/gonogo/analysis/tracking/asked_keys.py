@@ -37,6 +37,7 @@ class AskedKey:
         fallback: what evaluation goes on with where the key is missing: nothing (it ends in an error), a number, or something that shows
             that the value is not there (None, NaN).
         instead_of: keys that are asked for before: this one only counts where they are missing.
+        otherwise: keys that are asked for where this one is missing.
     """
 
     module: Module
@@ -46,6 +47,7 @@ class AskedKey:
     how: str
     fallback: str = "nothing"
     instead_of: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
 
 
 class AskedKeys:
@@ -96,7 +98,8 @@ class AskedKeys:
 
     def _asked(self, node: ast.AST, written: ast.AST, key: str, kind: str, fallback: str = "nothing") -> AskedKey:
         before = tuple(self._asked_before(node, kind))
-        return AskedKey(self.module, node, written, key, SUMMARY if kind == SUMMARY else "column", fallback, before)
+        after = tuple(self._asked_after(node, kind))
+        return AskedKey(self.module, node, written, key, SUMMARY if kind == SUMMARY else "column", fallback, before, after)
 
     def _by_call(self, call: ast.Call, function: ast.Attribute) -> Iterator[AskedKey]:
         if function.attr in HISTORIES and argument(call, None, "keys") is not None and argument(call, None, "stream") is None:
@@ -136,6 +139,19 @@ class AskedKeys:
             for node in before:
                 yield from self._keys_of(node, kind)
             inner = outer
+
+    def _asked_after(self, asked: ast.AST, kind: str) -> Iterator[str]:
+        """The keys of the `get` calls that are the default of this one, or stand behind it in `… or …`."""
+        behind = [*asked.args[1:], *(entry.value for entry in asked.keywords)] if isinstance(asked, ast.Call) else []
+        parent = self.module.parents.get(asked)
+        if isinstance(parent, ast.BoolOp) and isinstance(parent.op, ast.Or) and isinstance(asked, ast.expr):
+            behind += parent.values[parent.values.index(asked) + 1 :]
+        for entry in behind:
+            for node in ast.walk(entry):
+                if isinstance(node, ast.Call):
+                    yield from self._keys_of(node, kind)
+                elif isinstance(node, ast.Subscript) and self.kind(node.value) == kind:
+                    yield from self._exact(node.slice)
 
     def _keys_of(self, node: ast.AST, kind: str) -> Iterator[str]:
         """The keys of `owner.get(key, …)` and of `key in owner`."""

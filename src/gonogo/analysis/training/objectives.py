@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gonogo.analysis.python.modules import Function, Module
@@ -152,6 +152,7 @@ class _Scope:
         parameters = {entry.arg for entry in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}
         self.names: dict[str, Made] = {name: given.get(name) for name in parameters}
         self.own = set(parameters)  # names of which it is known what they are: their spelling says nothing more
+        self.split: set[str] = set()  # names of what the function splits for itself
         self.statements = sorted(_statements(function), key=lambda node: (node.lineno, node.col_offset))
         for _ in range(2):  # what a loop gathers may be used above the line that gathers it
             for statement in self.statements:
@@ -182,6 +183,8 @@ class _Scope:
                 return  # the name says it, and where it is used is the place to point at
             self.names[target.id] = made
             self.own.add(target.id)
+            if isinstance(value, ast.Call) and SPLITTERS.search(source):
+                self.split.add(target.id)
         elif isinstance(target, (ast.Tuple, ast.List)):
             for index, entry in enumerate(target.elts):
                 self._bind(entry, made.get(index) if isinstance(made, dict) else made, value)
@@ -208,7 +211,7 @@ class _Scope:
         if isinstance(node, ast.IfExp):
             one, other = whole(self.made(node.body)), whole(self.made(node.orelse))
             return one if other else None
-        if isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp)):
+        if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
             return whole(self.made(node.generators[0].iter))
         return self._any(child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr))
 
@@ -219,12 +222,21 @@ class _Scope:
         key = node.slice.value if isinstance(node.slice, ast.Constant) else None
         made = self.made(node.value)
         if not isinstance(made, dict) or (key is not None and key not in made):
-            named = Place(self.module, node) if isinstance(key, str) and key.lower() == "test" else None
+            is_test = isinstance(key, str) and key.lower() == "test" and not self._is_split_off(node.value)
+            named = Place(self.module, node) if is_test else None
             return named if isinstance(made, dict) else made or named
         if key is not None:
             return made[key]
         wanted = self.reader.metrics if self.reader.metrics and all(name in made for name in self.reader.metrics) else list(made)
         return whole({name: made[name] for name in wanted})
+
+    def _is_split_off(self, owner: ast.expr) -> bool:
+        """Whether a mapping of parts is what the function splits for itself: its `test` is held out of other data."""
+        while isinstance(owner, ast.Subscript):
+            owner = owner.value
+        if isinstance(owner, ast.Name):
+            return owner.id in self.split
+        return isinstance(owner, ast.Call) and SPLITTERS.search(ast.unparse(owner.func)) is not None
 
     def _called(self, call: ast.Call) -> Made:
         definition = self.reader.symbols.resolve(self.module, call.func)
@@ -235,12 +247,16 @@ class _Scope:
                 found = self.reader.returned(definition.module, definition.node, made)
                 return found if found is not None else self._split(call)
         entries = [*call.args, *(keyword.value for keyword in call.keywords)]
-        if any(_mentions_validation(entry) for entry in entries) or definition is not None:
+        if any(_mentions_validation(entry, self._of_test_data()) for entry in entries) or definition is not None:
             return None
         place = self._split(call) or self._any(entries)
         if place is None and isinstance(call.func, ast.Attribute) and call.func.attr not in OF_A_MODEL:
             return whole(self.made(call.func.value))
         return place
+
+    def _of_test_data(self) -> set[str]:
+        """Own names that are surely made of the test data, whatever they are called."""
+        return {name for name in self.own if whole(self.names.get(name)) is not None}
 
     def _split(self, call: ast.Call) -> Place | None:
         """`split="test"` among the arguments."""
@@ -258,8 +274,11 @@ def _given(function: Function, call: ast.Call) -> dict[str, ast.expr] | None:
     return dict(zip(names, call.args, strict=False)) | {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
 
 
-def _mentions_validation(node: ast.AST) -> bool:
+def _mentions_validation(node: ast.AST, known: Container[str] = ()) -> bool:
+    """Whether something is called validation data, but for variables of which it is known what they are."""
     for inner in ast.walk(node):
+        if isinstance(inner, ast.Name) and inner.id in known:
+            continue
         name = inner.id if isinstance(inner, ast.Name) else inner.attr if isinstance(inner, ast.Attribute) else text_of(inner)
         if name is not None and VALIDATION.search(name):
             return True

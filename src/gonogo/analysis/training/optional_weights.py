@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.python.handlers import is_logging
 from gonogo.analysis.python.modules import Function, Module, qualified_name
-from gonogo.analysis.python.names import ancestors, calls, enclosing_function, last_names, origin, statement_of
+from gonogo.analysis.python.names import ancestors, calls, enclosing_function, last_name, last_names, origin, statement_of
 from gonogo.analysis.python.spelled import spelled
 
 EXISTS = re.compile(r"(?:^|\.)(?:exists|is_file|isfile|isdir|is_dir|lexists|access)$")
@@ -46,13 +46,13 @@ class Optional:
 
 def optional_weights(modules: Mapping[str, Module]) -> Iterator[Optional]:
     """Every place that loads a network's weights only if a file is there, and goes on without a word that stops it where it is not."""
-    written = _written(modules)
+    written = written_files(modules)
     for module in modules.values():
         for call in calls(module):
             if not _loads(module, call):
                 continue
             guard = _guard(module, call)
-            if guard is not None and _is_given(module, call, guard, written):
+            if guard is not None and is_given(modules, module, call, guard, written):
                 yield Optional(module, call, guard)
 
 
@@ -94,6 +94,9 @@ def _asks(module: Module, test: ast.expr) -> bool:
     if isinstance(test, ast.Call):
         name = qualified_name(test.func) or (test.func.attr if isinstance(test.func, ast.Attribute) else "")
         return EXISTS.search(name.rpartition(".")[2]) is not None or EXISTS.search(name) is not None
+    if isinstance(test, ast.Attribute):
+        kept = _kept(module, test)
+        return len(kept) == 1 and isinstance(kept[0], ast.Call) and _asks(module, kept[0])
     if isinstance(test, ast.Name):
         bound = [
             node.value
@@ -112,16 +115,47 @@ def _early_return(module: Module, call: ast.Call, function: Function) -> ast.exp
             break
         if (
             isinstance(statement, ast.If)
-            and isinstance(statement.test, ast.UnaryOp)
-            and isinstance(statement.test.op, ast.Not)
-            and _asks(module, statement.test.operand)
+            and (asked := _asked_in_vain(module, statement.test)) is not None
             and isinstance(statement.body[-1], ast.Return)
             and all(_only_tells(module, entry) for entry in statement.body[:-1])
             and isinstance(statement.body[-1].value, (ast.Name, ast.Constant, type(None)))
             and not (isinstance(statement.body[-1].value, ast.Constant) and statement.body[-1].value.value is not None)
         ):
-            return statement.test.operand
+            return asked
     return None
+
+
+def _asked_in_vain(module: Module, test: ast.expr) -> ast.expr | None:
+    """The question for a file in `not path.exists()`, perhaps one of several conditions of which any will do."""
+    parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or) else [test]
+    denied = [part.operand for part in parts if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.Not)]
+    return next((part for part in denied if _asks(module, part)), None)
+
+
+def _kept(module: Module, node: ast.AST) -> list[ast.expr]:
+    """What the class assigns to the attributes of `self` that an expression names."""
+    names = {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute) and qualified_name(inner.value) == "self"}
+    owner = next((parent for parent in ancestors(module, node) if isinstance(parent, ast.ClassDef)), None)
+    return [
+        statement.value
+        for statement in (ast.walk(owner) if owner is not None and names else ())
+        if isinstance(statement, ast.Assign)
+        and any(
+            isinstance(target, ast.Attribute) and qualified_name(target.value) == "self" and target.attr in names
+            for target in statement.targets
+        )
+    ]
+
+
+def _handed(modules: Mapping[str, Module], function: Function, *nodes: ast.AST) -> Iterator[str]:
+    """What the callers of a function give for the parameters that some expressions name."""
+    parameters = [entry.arg for entry in (*function.args.posonlyargs, *function.args.args)]
+    named = {inner.id for node in nodes for inner in ast.walk(node) if isinstance(inner, ast.Name)} & set(parameters)
+    for module in modules.values() if named else ():
+        for call in calls(module):
+            if last_name(call.func) == function.name:
+                given = dict(zip(parameters, call.args, strict=False)) | {entry.arg: entry.value for entry in call.keywords if entry.arg}
+                yield from (ast.unparse(given[name]) for name in named if name in given)
 
 
 def _is_behind(module: Module, node: ast.If) -> bool:
@@ -143,7 +177,7 @@ def _only_tells(module: Module, statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and (isinstance(statement.value, ast.Constant) or is_logging(module, statement.value))
 
 
-def _is_given(module: Module, call: ast.Call, test: ast.expr, written: set[str]) -> bool:
+def is_given(modules: Mapping[str, Module], module: Module, call: ast.Call, test: ast.expr, written: set[str]) -> bool:
     """Whether the file is one that comes from elsewhere: no name of it is among those that the project writes to."""
     asked = test.values[-1] if isinstance(test, ast.BoolOp) else test
     texts = [ast.unparse(asked), ast.unparse(call)]
@@ -154,6 +188,9 @@ def _is_given(module: Module, call: ast.Call, test: ast.expr, written: set[str])
             if isinstance(node, ast.Assign) and {name for target in node.targets for name in last_names(target)} & named:
                 texts.append(ast.unparse(node.value))
                 named |= _words(module, node.value)
+        texts += _handed(modules, function, test, call)
+    kept = [value for node in (asked, call) for value in _kept(module, node)]
+    texts += [ast.unparse(value) for value in (*kept, *(deeper for value in kept for deeper in _kept(module, value)))]
     around = " ".join(texts)
     name = function.name if function is not None else ""
     if re.search(_OWN, f"{around} {name}") or named & written:
@@ -179,7 +216,7 @@ _COMMON = words(
 )
 
 
-def _written(modules: Mapping[str, Module]) -> set[str]:
+def written_files(modules: Mapping[str, Module]) -> set[str]:
     """Words of the files that the project writes, copies or downloads."""
     found: set[str] = set()
     for module in modules.values():

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gonogo.analysis.python.modules import Function, Module, qualified_name
-from gonogo.analysis.python.names import ancestors, argument, calls, enclosing_function, functions, last_name, origin
+from gonogo.analysis.python.names import ancestors, argument, calls, enclosing_function, functions, last_name, origin, text_of
+from gonogo.analysis.python.options import keyword_arguments
 from gonogo.analysis.training.pretrained import BARE
 
 _CLASSIFIERS = re.compile(r"For(?:Sequence|Token|Image|Audio|Video)\w*Classification\.from_pretrained$|ForMultipleChoice\.from_pretrained$")
@@ -48,6 +49,53 @@ def frozen_heads(modules: Mapping[str, Module]) -> Iterator[FrozenHead]:
                 yield FrozenHead(module, call, *found)
 
 
+def heads_beside_lora(modules: Mapping[str, Module]) -> Iterator[FrozenHead]:
+    """Every network that is made with a new head and handed to `get_peft_model` with a config that freezes it with the rest.
+
+    peft lets the head of a classifier learn where `task_type` says that it is one, or `modules_to_save` or `target_modules` name it.
+    """
+    listed = list(modules.values())
+    if any(_lets_head_learn(module, peft=False) for module in listed):
+        return
+    for module in listed:
+        heads = [call for call in calls(module) if _has_new_head(listed, module, call)]
+        for call in calls(module) if heads else ():
+            if origin(module, call.func) in ("peft.get_peft_model", "get_peft_model") and len(heads) == 1:
+                config = _config_of(module, call)
+                if config is not None and _leaves_out_head(module, config):
+                    yield FrozenHead(module, heads[0], module, config)
+
+
+def _config_of(module: Module, call: ast.Call) -> ast.Call | None:
+    """The call that makes the config of `get_peft_model(model, config)`."""
+    given = argument(call, 1, "peft_config")
+    function = enclosing_function(module, call)
+    if isinstance(given, ast.Name):
+        bound = [
+            node.value
+            for node in module.of(ast.Assign)
+            if enclosing_function(module, node) is function and any(last_name(target) == given.id for target in node.targets)
+        ]
+        given = bound[0] if len(bound) == 1 else None
+    is_lora = isinstance(given, ast.Call) and origin(module, given.func) in ("peft.LoraConfig", "LoraConfig")
+    return given if isinstance(given, ast.Call) and is_lora else None
+
+
+def _leaves_out_head(module: Module, config: ast.Call) -> bool:
+    """Whether all that a config is given is known, and none of it is about the head."""
+    given = keyword_arguments(module, config)
+    stars = [keyword.value for keyword in config.keywords if keyword.arg is None]
+    if config.args or any(not keyword_arguments(module, ast.Call(config.func, [], [ast.keyword(None, star)])) for star in stars):
+        return False
+    task, targets = given.get("task_type"), given.get("target_modules")
+    is_no_classifier = task is None or ast.unparse(task).strip("'\"").rpartition(".")[2] in ("None", "FEATURE_EXTRACTION")
+    names = (
+        [text_of(entry) for entry in targets.elts] if isinstance(targets, (ast.List, ast.Tuple)) else [text_of(targets)] if targets else []
+    )
+    is_known = all(name is not None and not HEAD.search(name) and "linear" not in name.lower() for name in names)
+    return is_no_classifier and is_known and "modules_to_save" not in given
+
+
 def _has_new_head(modules: list[Module], module: Module, call: ast.Call) -> bool:
     """Whether a call makes a pretrained classifier with a number of classes of its own."""
     if not _CLASSIFIERS.search(origin(module, call.func)):
@@ -61,7 +109,7 @@ def _has_new_head(modules: list[Module], module: Module, call: ast.Call) -> bool
     return any(BARE.match(text) for text in texts) or not any("/" in text and "-finetuned" in text for text in texts)
 
 
-def _lets_head_learn(module: Module) -> bool:
+def _lets_head_learn(module: Module, peft: bool = True) -> bool:
     """Whether a module may let a head learn: it says so, replaces it, or sets what learns in a way that is not followed."""
     for node in module.of(ast.Assign):
         if any(isinstance(target, ast.Attribute) and target.attr == "requires_grad" for target in node.targets):
@@ -78,6 +126,8 @@ def _lets_head_learn(module: Module) -> bool:
             given = argument(call, 0, "requires_grad")
             if not (isinstance(given, ast.Constant) and given.value is False) and not _is_of_corrections(module, call, given):
                 return True
+    if not peft:
+        return False
     names = {name.rpartition(".")[2] for name in module.imports.values()}
     return bool(names & {"get_peft_model", "LoraConfig", "PeftModel"}) or any(
         keyword.arg == "modules_to_save" for keyword in module.of(ast.keyword)

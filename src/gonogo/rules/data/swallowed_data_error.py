@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.files import file_uses
-from gonogo.analysis.python.handlers import handler_of, may_be_made_good, only_tells
+from gonogo.analysis.python.handlers import EVERYTHING, handler_of, may_be_made_good, only_tells
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, calls, last_names, origin
 from gonogo.analysis.python.paths import PathReader
@@ -22,6 +22,8 @@ LOADS = re.compile(
 )
 
 SETS = re.compile(r"^(?:datasets\.load_\w+|torchvision\.datasets\..+|sklearn\.datasets\.(?:load|fetch)_.+|tensorflow_datasets\.load)$")
+# What a data set that can't be had ends in.
+FAILURES = EVERYTHING | {"OSError", "IOError", "FileNotFoundError", "ConnectionError", "ValueError", "RuntimeError", "TimeoutError"}
 
 
 @rule("DAT104", "swallowed-data-error", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK, settles=("data",))
@@ -49,7 +51,7 @@ def swallowed_data_error(modules: dict[str, Module], contract: Contract) -> Iter
         nodes += [call for call in calls(module) if LOADS.match(origin(module, call.func))]
         told: set[ast.AST] = set()
         for node in nodes:
-            handler = handler_of(module, node)
+            handler = handler_of(module, node, FAILURES if _is_set(module, node) else EVERYTHING)
             if handler is None or handler in told or not only_tells(module, handler) or isinstance(module.parents[node], ast.Expr):
                 continue
             told.add(handler)
@@ -63,9 +65,14 @@ def swallowed_data_error(modules: dict[str, Module], contract: Contract) -> Iter
                 )
 
 
+def _is_set(module: Module, node: ast.AST) -> bool:
+    """Whether a call loads a whole data set."""
+    return isinstance(node, ast.Call) and SETS.match(origin(module, node.func)) is not None
+
+
 def _is_passed_over(module: Module, node: ast.AST, handler: ast.ExceptHandler) -> bool:
     """Whether a whole data set is left out of a loop over several, whose others are collected, and nobody counts them."""
-    if not isinstance(node, ast.Call) or not SETS.match(origin(module, node.func)):
+    if not _is_set(module, node):
         return False
     tried = module.parents[handler]
     loop = next((parent for parent in ancestors(module, tried) if isinstance(parent, (ast.For, ast.FunctionDef, ast.While))), None)
@@ -118,6 +125,7 @@ _SEVERAL = """    parts = []
         parts.append(table["train"] if "train" in table else table["test"])
     {after}
 """
+_NAMED = _SEVERAL.replace("Exception as", "(OSError, ValueError) as").format(marker="  # <- here", after="print(parts)")
 _DATASETS = Edit("from omegaconf import DictConfig\n", "from datasets import load_dataset\nfrom omegaconf import DictConfig\n")
 BAD = [
     Tree(
@@ -135,6 +143,17 @@ BAD = [
         }
     ),
     Tree({"src/preprocess.py": (_DATASETS, Edit(_LOADED, _SEVERAL.format(marker="  # <- here", after="print(len(parts))") + _LOADED))}),
+    Tree(
+        {
+            "src/preprocess.py": (
+                _DATASETS,
+                Edit(
+                    _LOADED,
+                    _NAMED + _LOADED,
+                ),
+            )
+        }
+    ),
 ]
 GOOD = [
     Tree(
@@ -152,4 +171,16 @@ GOOD = [
         }
     ),
     Tree({"src/preprocess.py": (_DATASETS, Edit(_LOADED, _SEVERAL.format(marker="", after="assert len(parts) == 2") + _LOADED))}),
+    Tree(
+        {
+            "src/preprocess.py": (
+                _DATASETS,
+                Edit(
+                    _LOADED,
+                    "    try:\n        table = load_dataset(dataset_cfg.name)\n    except ValueError:\n        table = None\n"
+                    "    if table is None:\n        table = load_dataset('lab/digits')\n    print(table)\n" + _LOADED,
+                ),
+            )
+        }
+    ),
 ]

@@ -13,7 +13,6 @@ from gonogo.analysis.project.implied import Implied, implied
 from gonogo.analysis.project.pyproject import PATH, Pyproject
 from gonogo.analysis.python.imports import Import
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import origin
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.edits import change_between
 from gonogo.model.finding import Fix, Related, Severity, Stage
@@ -95,7 +94,7 @@ def _implied(pyproject: Pyproject, imports: list[Import], modules: dict[str, Mod
     found: dict[str, tuple[Module, Implied]] = {}
     for module in modules.values():
         for use in implied(module):
-            library = providers(origin(module, use.call.func).partition(".")[0])
+            library = providers(use.library)
             # `transformers[torch]` may bring it along, and so may what the table does not know.
             may_bring = any("[" in entry.text or not is_known(entry.name) for entry in written)
             if library and library[0] in declared and not may_bring and not there & set(use.needs):

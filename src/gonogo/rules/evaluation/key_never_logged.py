@@ -38,7 +38,7 @@ def key_never_logged(asked_keys: list[AskedKey], guarded_keys: list[GuardedKey],
         in_history = asked.how != SUMMARY
         if asked.key in told or logged_keys.has(asked.key, in_history) is not False:
             continue
-        if any(logged_keys.has(key, in_history) is True for key in asked.instead_of):
+        if any(logged_keys.has(key, in_history) is True for key in (*asked.instead_of, *asked.otherwise)):
             continue
         told.add(asked.key)
         near = _nearest(asked.key, logged_keys)
@@ -107,6 +107,8 @@ BAD = [
 ]
 RECORD = '    return {\n        "run_id": run_id,\n'
 DRAWN = '    if "calibration" in run["summary"]:  # <- here\n        print(run["summary"]["calibration"])\n'
+_EITHER = 'float(run.summary.get("final_accuracy", run.summary.get("test_accuracy")))'
+_OR = 'float(run.summary.get("final_accuracy") or run.summary["test_accuracy"])'
 BAD.append(Tree({"src/evaluate.py": (Edit(RECORD, f'{RECORD}        "summary": dict(run.summary),\n'), Edit(SAVED, SAVED + DRAWN))}))
 GOOD = [
     Tree(
@@ -140,6 +142,8 @@ GOOD = [
             'float(run.summary.get("test_accuracy", run.summary.get("best_accuracy", 0.0)))',
             'float(run.summary.get("test_accuracy") or run.summary.get("best_accuracy", 0.0))',
             'run.summary.get("test_accuracy", float(run.summary.get("top1", run.summary.get("acc", 0.0))))',
+            _EITHER,
+            _OR,
         )
     ),
 ]

@@ -10,13 +10,14 @@ from gonogo.analysis.python.handlers import ends, handler_of, inner, may_be_made
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import argument, calls, origin
 from gonogo.analysis.tracking.wandb_runs import training_modules
-from gonogo.analysis.training.optional_weights import optional_weights
+from gonogo.analysis.training.optional_weights import is_given, optional_weights, written_files
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # Words of a training that is taken up again where it was left: a new start is what it then means to make.
 TAKEN_UP = re.compile(r"resum|last|latest|optim|sched|epoch|previous|restore", re.IGNORECASE)
+ABSENCE = frozenset({"FileNotFoundError", "OSError", "IOError", "EnvironmentError"})
 LOADERS = re.compile(r"^(?:torch\.load|safetensors\.torch\.load_file|torch\.hub\.load.*|huggingface_hub\.hf_hub_download)$")
 
 
@@ -38,12 +39,14 @@ def silent_random_weights(modules: dict[str, Module], contract: Contract) -> Ite
         Let the exception end the run, with a sentence that names the checkpoint.
     """
     training = training_modules(modules, contract)
+    by_path = {module.path: module for module in training}
+    written = written_files(by_path)
     for module in training:
         told: set[ast.AST] = set()
         for call in calls(module):
             if not _loads_weights(module, call):
                 continue
-            handler = handler_of(module, call)
+            handler = handler_of(module, call) or _handler_of_absence(by_path, module, call, written)
             if handler is None or handler in told or ends(module, handler):
                 continue
             told.add(handler)
@@ -57,13 +60,19 @@ def silent_random_weights(modules: dict[str, Module], contract: Contract) -> Ite
                     "if the checkpoint can't be loaded, the model goes on with random weights",
                     "let the exception end the run, with a sentence that names the checkpoint",
                 )
-    for found in optional_weights({module.path: module for module in training}):
+    for found in optional_weights(by_path):
         yield Violation(
             found.module.location(found.node),
             f"where `{ast.unparse(found.test)[:80]}` does not hold, the network goes on with random weights, and nothing stops the run",
             "raise an error that names the missing file",
             related=(Related(location=found.module.location(found.test), label="the file is asked for here"),),
         )
+
+
+def _handler_of_absence(modules: dict[str, Module], module: Module, call: ast.Call, written: set[str]) -> ast.ExceptHandler | None:
+    """The clause that takes a missing file, where that is one that comes from elsewhere."""
+    handler = handler_of(module, call, ABSENCE)
+    return handler if handler is not None and is_given(modules, module, call, call, written) else None
 
 
 def _loads_weights(module: Module, call: ast.Call) -> bool:

@@ -10,7 +10,7 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import all_parsed, ancestors, argument, calls, enclosing_function
 from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.analysis.training.pretrained import Built, learns_from_labels, loads_weights, replaced_heads
-from gonogo.analysis.training.wrapped_heads import frozen_heads
+from gonogo.analysis.training.wrapped_heads import frozen_heads, heads_beside_lora
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -28,7 +28,8 @@ def untrained_head(modules: dict[str, Module], contract: Contract, networks: lis
         layers learn and loads no other weights. Where the function that builds the network does not freeze it at once,
         nothing in the program may learn from labels either. A checkpoint whose classes are not known is left alone. Speaks also of a
         classifier of transformers with classes of its own in which every linear layer is wrapped and frozen, or every parameter but those
-        of corrections (LoRA and the like), its new last layer among them.
+        of corrections (LoRA and the like), its new last layer among them: by hand, or by `get_peft_model` with a config that does not say
+        that this is a classifier.
 
     Why it matters:
         The predictions are at chance level, whatever the method: the comparison is one of noise with noise.
@@ -64,7 +65,8 @@ def untrained_head(modules: dict[str, Module], contract: Contract, networks: lis
 
 
 def _frozen_with_the_rest(training: list[Module]) -> Iterator[Violation]:
-    for head in frozen_heads({module.path: module for module in training}):
+    by_path = {module.path: module for module in training}
+    for head in (*frozen_heads(by_path), *heads_beside_lora(by_path)):
         yield Violation(
             head.module.location(head.node),
             "the last layer of this pretrained model is new and random, and it is frozen with the layers around it",
@@ -172,11 +174,30 @@ class Delta(nn.Module):
         return self.base(inputs) + self.up(self.down(inputs))
 """
 TRANSFORMERS = Edit("from torch import nn\n", "from torch import nn\nfrom transformers import AutoModelForTokenClassification\n")
+LORA = """    from peft import LoraConfig, get_peft_model
+
+    model = AutoModelForSequenceClassification.from_pretrained("bert-base-uncased", num_labels=10, cache_dir=".cache"){marker}
+    options = {options}
+    return get_peft_model(model, LoraConfig(r=8, **options))
+"""
 BAD = [
     Tree({"src/model.py": (TIMM, Edit(OLD, FROZEN.format(marker="  # <- here", more="")))}),
     Tree({"src/model.py": (TRANSFORMERS, Edit(OLD, WRAPPED.format(marker="  # <- here", unless="")))}),
+    *(
+        Tree({"src/model.py": (TRANSFORMERS, Edit(OLD, LORA.format(marker="  # <- here", options=options)))})
+        for options in ('{"lora_alpha": 16}', '{"target_modules": ["query", "value"]}', 'dict(task_type="FEATURE_EXTRACTION")')
+    ),
 ]
 GOOD = [
     Tree({"src/model.py": (TIMM, Edit(OLD, FROZEN.format(marker="", more="    model.fc.requires_grad_(True)\n")))}),
     Tree({"src/model.py": (TRANSFORMERS, Edit(OLD, WRAPPED.format(marker="", unless=' and "classifier" not in path')))}),
+    *(
+        Tree({"src/model.py": (TRANSFORMERS, Edit(OLD, LORA.format(marker="", options=options)))})
+        for options in (
+            '{"task_type": "SEQ_CLS"}',
+            'dict(modules_to_save=["classifier"])',
+            '{"target_modules": ["query", "classifier"]}',
+            "cfg",
+        )
+    ),
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import calls, origin
 from gonogo.analysis.python.sources.resolve import Sources
@@ -23,13 +25,16 @@ CELLS = frozenset({"loc", "iloc", "at", "iat"})
 
 
 @rule("SCI105", "single-observation-test", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK)
-def single_observation_test(modules: dict[str, Module], runs: list[Run], sources: Sources, contract: Contract) -> Iterator[Violation]:
+def single_observation_test(
+    modules: dict[str, Module], runs: list[Run], sources: Sources, contract: Contract, evaluation_trace: Trace | None
+) -> Iterator[Violation]:
     """A significance test is given one number for each method.
 
     What it does:
         Looks at the samples that the tests of `scipy.stats` are given: a list of one entry, `float(…)`, or one cell of a
         table is a single observation, whatever it holds. So are the rows of one method in a table or list of one row for
-        each run, where every run of the plan has a method of its own; the other sample may be all other methods at once.
+        each run, where every run of the plan has a method of its own; the other sample may be all other methods at once. Follows the
+        evaluation of all runs, too, to samples that are surely lists of one entry.
 
     Why it matters:
         A test of one number against one has no spread to go by: the p-value is NaN, or 1 whatever the numbers are.
@@ -37,18 +42,30 @@ def single_observation_test(modules: dict[str, Module], runs: list[Run], sources
     Instead:
         Test over what was observed many times under both methods: images, folds, corruptions, seeds.
     """
+    followed = _of_one_entry(evaluation_trace)
     for module in modules.values():
         for call in calls(module):
             if origin(module, call.func) not in TESTS:
                 continue
             samples = [entry for entry in call.args if not isinstance(entry, ast.Starred)][:2]
             groups = Groups(module, call, sources, contract.run_config.identity)
-            if samples and (all(_is_single(entry) for entry in samples) or _are_of_one_run(groups, samples, runs)):
+            if samples and (call in followed or all(_is_single(entry) for entry in samples) or _are_of_one_run(groups, samples, runs)):
                 yield Violation(
                     module.location(call),
                     f"`{origin(module, call.func).rpartition('.')[2]}` is given a single number for each group",
                     "test over paired observations (images, folds, seeds), or leave the test out",
                 )
+
+
+def _of_one_entry(trace: Trace | None) -> set[ast.AST]:
+    """The tests whose samples are lists of one entry whenever the evaluation comes to them."""
+    counts: dict[ast.AST, set[int | None]] = {}
+    for event in trace.calls if trace is not None else ():
+        if event.name in TESTS:
+            samples = [entry for entry in event.arguments[:2] if isinstance(entry, Sequence)]
+            known = [len(entry.values) if not entry.open else None for entry in samples]
+            counts.setdefault(event.site.node, set()).update(known if len(known) == 2 else [None])
+    return {node for node, lengths in counts.items() if lengths == {1}}
 
 
 def _are_of_one_run(groups: Groups, samples: list[ast.expr], runs: list[Run]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from gonogo.analysis.interpreter.library.optuna import STUDIES
 from gonogo.analysis.interpreter.state import Site
 from gonogo.analysis.interpreter.trace import Searched, SearchWrite, Trace
 from gonogo.model.contract import Contract
@@ -12,26 +13,32 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.grouping import by_message
 
+OPTIMIZES = frozenset(f"{study}.optimize" for study in STUDIES)
+
 
 @rule("OPT122", "search-in-trial-mode", criterion=7, severity=Severity.WARNING, stage=Stage.COMPOSE, settles=("search",))
 def search_in_trial_mode(traces: list[Trace], contract: Contract) -> Iterator[Violation]:
-    """The search of a full run is made in trial mode.
+    """The search of a full run is made in trial mode, or a trial makes a search.
 
     What it does:
         Follows what the objective of a full run's search writes to configs, copies among them, and what it gives to the functions it calls:
-        reported where that switches the trial flag on.
+        reported where that switches the trial flag on. Follows each run's trial, too: reported where it surely comes to a search of at
+        least one trial.
 
     Why it matters:
-        Each trial of the search then sees the two batches of a trial: its value is noise, and so is what the search finds.
+        Each trial of the search then sees the two batches of a trial: its value is noise, and so is what the search finds. A trial that
+        searches takes as long as the search does.
 
     Instead:
-        Give the objective fewer epochs or a part of the training data where the search is too expensive, by settings of its own.
+        Give the objective fewer epochs or a part of the training data where the search is too expensive, by settings of its own. Leave the
+        search out of a trial.
     """
     key = contract.trial.key
     value = _trial_value(contract)
     if not key or value is None:
         return
     yield from by_message(fault for trace in traces if trace.command == "full" for fault in _of_run(trace, key, value))
+    yield from by_message(fault for trace in traces if trace.command == "trial" for fault in _of_trial(trace))
 
 
 def _trial_value(contract: Contract) -> str | None:
@@ -56,6 +63,19 @@ def _of_run(trace: Trace, key: str, value: str) -> Iterator[Violation]:
             "leave the flag as it is, and bound the search by settings of its own",
             runs=(trace.run_id,),
         )
+
+
+def _of_trial(trace: Trace) -> Iterator[Violation]:
+    """Searches that a trial surely makes."""
+    for call in trace.calls:
+        trials = call.constant("n_trials", 1)
+        if call.name in OPTIMIZES and not call.doubtful and isinstance(trials, int) and trials > 0:
+            yield Violation(
+                call.site.module.location(call.site.node),
+                "a trial comes to this search, too, which is for full runs",
+                "leave the search out where the trial flag is on",
+                runs=(trace.run_id,),
+            )
 
 
 def _given(objective: Site, key: str, value: str) -> Iterator[ast.AST]:
@@ -83,4 +103,9 @@ BAD = [
         }
     ),
 ]
+_CHOICE = "search(cfg) if cfg.run.optuna.enabled and not cfg.trial_mode else {}"
+_OPTIMIZE = "    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)"
+BAD.append(
+    Tree({"src/train.py": (Edit(_CHOICE, "search(cfg) if cfg.run.optuna.enabled else {}"), Edit(_OPTIMIZE, f"{_OPTIMIZE}  # <- here"))})
+)
 GOOD = Tree({"src/train.py": Edit(_OBJECTIVE, f"{_COPY}        quick.run.training.epochs = 5\n{_FIT}")})

@@ -92,6 +92,8 @@ class Parser(Value):
         words = self._words(walk, given)
         if words is None or self.arguments is None or given.keywords or given.open:
             return UNKNOWN
+        if walk.process.site is not None:
+            return UNKNOWN  # a child may be handed files that its parent has written, of which nothing is known
         reader, shown = argparse.ArgumentParser(prog="evaluate", add_help=False), io.StringIO()
         try:
             actions = [(reader.add_argument(*argument.names, **argument.options), argument) for argument in self.arguments]  # type: ignore[arg-type]

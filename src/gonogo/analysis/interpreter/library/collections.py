@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 
-from gonogo.analysis.interpreter.base import Arguments, Value, Walk
+from gonogo.analysis.interpreter.base import Arguments, Spread, Value, Walk
 from gonogo.analysis.interpreter.library.builtins import content_of
 from gonogo.analysis.interpreter.library.registry import LIBRARY
+from gonogo.analysis.interpreter.sentinels import NOT_KNOWN
 from gonogo.analysis.interpreter.values.choice import join
 from gonogo.analysis.interpreter.values.mapping import Mapping
+from gonogo.analysis.interpreter.values.scalar import NONE
 from gonogo.analysis.interpreter.values.varied import settled
 
 
@@ -18,10 +20,40 @@ def ordered_dict(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     return Mapping(content_of(walk, given, given.positional[:1], open=True))
 
 
+class DefaultDict(Mapping):
+    """A dict that makes what is asked for; `factory` makes it."""
+
+    __slots__ = ("factory",)
+
+    def __init__(self, content: Spread, factory: Value) -> None:
+        super().__init__(content)
+        self.factory = factory
+
+    def item(self, walk: Walk, key: Value, at: ast.AST) -> Value:
+        """What is under a key, new where nothing was."""
+        if self.key_of(key) is NOT_KNOWN:
+            walk.memory.set(self, "open", True)
+        if self.contains(walk, key, at) is not False or self.factory.is_none() is not False:
+            return super().item(walk, key, at)
+        self.set_item(walk, key, self.factory.call(walk, Arguments(), at), at)
+        return super().item(walk, key, at)
+
+    def shallow(self, walk: Walk) -> Mapping:
+        """`mapping.copy()`."""
+        return DefaultDict(self.content(), self.factory)
+
+    def copied(self, walk: Walk, config: bool | None = None, parent: Value | None = None) -> Value:
+        """A deep copy, in which any key may be there."""
+        found = super().copied(walk, config)
+        walk.memory.set(found, "open", True)
+        return found
+
+
 @LIBRARY.call("collections.defaultdict")
 def default_dict(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     """`defaultdict(factory, value, key=…)`: any key is there once it is asked for."""
-    return Mapping(content_of(walk, given, given.positional[1:2], open=True))
+    content = content_of(walk, given, given.positional[1:2])
+    return DefaultDict(content, settled(given.get(0, "default_factory", NONE)))
 
 
 class Chain(Mapping):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Reach, Spread, Value, Walk
 from gonogo.analysis.interpreter.endings import ends_the_run
@@ -14,20 +14,37 @@ from gonogo.analysis.interpreter.trace import Misuse, Unreadable, Wrong
 from gonogo.analysis.interpreter.values.config_node import ConfigNode
 from gonogo.analysis.interpreter.values.mapping import Mapping
 from gonogo.analysis.interpreter.values.scalar import Scalar
-from gonogo.analysis.interpreter.values.sequence import Sequence
+from gonogo.analysis.interpreter.values.sequence import LIST_CONFIG, Sequence
 from gonogo.analysis.interpreter.values.varied import settled
 
+MAX_DEPTH = 4
 MAX_READ = 5_000  # characters
 
 
 @LIBRARY.call("json.dumps", "json.dump")
 def dumps(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     """`json.dumps(value)`: what is written is seen, not used."""
-    value, state = settled(given.get(0, "obj")), walk.state
+    state = walk.state
     helped = {"default", "cls"} & set(given.keywords)
-    if isinstance(value, ConfigNode) and value.config and not helped and state.is_certain:
-        state.record(Misuse(state.site(at), Wrong.JSON, "`json` can't write a DictConfig"))
+    kind = _config_in(given.get(0, "obj"))
+    if kind is not None and not given.open and not helped and state.is_certain:
+        state.record(Misuse(state.site(at), Wrong.JSON, f"`json` can't write a {kind}"))
     return UNKNOWN
+
+
+def _config_in(value: Value, depth: int = 0) -> str | None:
+    """The kind of OmegaConf container that a value is or surely holds, None where it may hold none."""
+    value = settled(value)
+    if isinstance(value, ConfigNode):
+        return "DictConfig" if value.config else None
+    if isinstance(value, Sequence) and value.kind == LIST_CONFIG:
+        return "ListConfig"
+    inside: Iterable[Value] = ()
+    if isinstance(value, Sequence):
+        inside = value.values
+    elif isinstance(value, Mapping):
+        inside = [entry for key, entry in value.items.pairs() if key not in value.maybe]
+    return next((kind for entry in inside if (kind := _config_in(entry, depth + 1))), None) if depth < MAX_DEPTH else None
 
 
 def _reads(name: str, what: str, parameter: str, read: Callable[[str], object]) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Known, Spread, Value, Walk
+from gonogo.analysis.interpreter.endings import ends_the_run
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.memory import Diverged
 from gonogo.analysis.interpreter.sentinels import NOT_KNOWN
 from gonogo.analysis.interpreter.state import Site
-from gonogo.analysis.interpreter.trace import Call, Searched
+from gonogo.analysis.interpreter.trace import Call, Searched, Unsuggested
 from gonogo.analysis.interpreter.values.config_node import SUGGESTS
 from gonogo.analysis.interpreter.values.function import Function
 from gonogo.analysis.interpreter.values.mapping import Mapping
@@ -34,6 +35,24 @@ class Trial(Outside):
 
     __slots__ = ()
     never_none = True
+
+
+class BestParameters(Mapping):
+    """The parameters of the best trial: they have the names that were suggested, and no others."""
+
+    __slots__ = ()
+
+    def item(self, walk: Walk, key: Value, at: ast.AST) -> Value:
+        """What is under a name; one that was never suggested ends the run."""
+        wanted, state = self.key_of(key), walk.state
+        if (
+            isinstance(wanted, str)
+            and self.contains(walk, key, at) is False
+            and ends_the_run(state, "KeyError", "LookupError", "Exception")
+        ):
+            state.record(Unsuggested(state.site(at), str(wanted), tuple(map(str, self.items.there()))))
+            return UNKNOWN
+        return super().item(walk, key, at)
 
 
 @LIBRARY.call(*(f"{study}.optimize" for study in STUDIES))
@@ -92,7 +111,7 @@ def _is_best(name: str) -> None:
         names = _suggested(walk)
         if names is None:
             return Outside(name, Known(watched=True))
-        return Mapping(Spread({key: walk.outside(f"{name}[]") for key in sorted(names)}))
+        return BestParameters(Spread({key: walk.outside(f"{name}[]") for key in sorted(names)}))
 
 
 for _study in STUDIES:
