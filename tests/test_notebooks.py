@@ -78,6 +78,14 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert {(entry["location"]["cell"], entry["location"]["line"]) for entry in listed if entry["rule"] == "LEK101"} == {(4, 2)}
 
 
+@pytest.mark.parametrize("kind", ["github", "gitlab", "sarif", "agent", "concise", "html", "markdown"])
+def test_no_format_takes_a_line_of_a_cell_for_one_of_the_file(kind: str, tmp_path: Path) -> None:
+    nbformat.write(patients(scaled=True, size=True), tmp_path / "analysis.ipynb")
+    said = gonogo("check", tmp_path, "--format", kind).stdout
+    assert "cell 4" in said
+    assert "line=2" not in said and '"startLine"' not in said
+
+
 @pytest.mark.parametrize(
     ("source", "wanted"),
     [

@@ -85,7 +85,8 @@ def read_notebook(text: str) -> Notebook:
     kernel = str(found.metadata.get("kernelspec", {}).get("language", "python")).lower()
     if str(language.get("name", kernel)).lower() not in ("python", "ipython"):
         raise NotebookError(f"is a notebook of {language.get('name', kernel)}")
-    if str(language.get("version", "3")).startswith("2"):
+    # Some services write the version of a template: the kernel's name counts, too.
+    if str(language.get("version", "3")).startswith("2") and "3" not in str(found.metadata.get("kernelspec", {}).get("name", "")):
         raise NotebookError("is a notebook of Python 2")
     return _joined([(number, cell) for number, cell in enumerate(found.cells, 1) if cell.cell_type == "code"][:MAX_CELLS])
 

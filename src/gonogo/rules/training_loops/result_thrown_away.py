@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Event, Loop
@@ -30,6 +31,9 @@ READS = frozenset(
 MAKES = frozenset(
     {"tensor", "randn", "rand", "zeros", "ones", "from_numpy", "as_tensor", "arange", "stack", "cat", "FloatTensor", "LongTensor"}
 )  # fmt: skip
+
+# Marks of cells in scripts, and the first line of those that nbconvert writes.
+CELLS = re.compile(r"^# (?:%%|In ?\[)|\A(?:#!.*\n)?# coding: utf-8\n\n", re.MULTILINE)
 
 
 @rule("TRN140", "result-thrown-away", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -63,7 +67,8 @@ def _found(walked: Program) -> Iterator[Violation]:
             name in TABLES and constant(event.call.argument(None, "inplace")) is not True and not event.call.is_open and _is_table(receiver)
         )
         if tensor is not None or table:
-            text = ast.unparse(receiver.node)
+            function = event.node.func if isinstance(event.node, ast.Call) else None
+            text = ast.unparse(function.value) if isinstance(function, ast.Attribute) else name
             yield violation(
                 event,
                 f"`{name}` gives a changed {'table' if table else 'tensor'} back, which is thrown away here: `{text}` stays as it is",
@@ -73,8 +78,15 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_shown(event: Event) -> bool:
-    """Whether a statement is the last of a notebook's cell, which shows its value."""
-    return event.module.path.endswith(".ipynb")
+    """Whether a statement may be the last of a notebook's cell, which shows its value; scripts made from notebooks have such, too."""
+    module, last = event.module, event.node.end_lineno  # type: ignore[attr-defined]
+    rest = module.lines[last:]
+    if module.path.endswith(".ipynb"):
+        return not rest or not rest[0].strip()
+    if not CELLS.search(module.text):
+        return False
+    following = next((line for line in rest if line.strip()), "#")
+    return following.startswith("#")
 
 
 def _is_tensor(value: Value, loaders: set[Value]) -> bool | None:
