@@ -12,7 +12,27 @@ from gonogo.compose.client import Composer
 from gonogo.model.finding import Finding, Severity, Stage
 from gonogo.rules.base import HEADINGS, MARKER, Rule, all_rules
 
-FAMILIES = {"IMP", "ENV", "HYD", "DAT", "MOD", "STR", "WDB", "RUN", "OPT", "EVA", "TRI", "SCI", "AIR", "POL", "TRN", "LEK", "REP", "NUM"}
+FAMILIES = {
+    "IMP",
+    "ENV",
+    "HYD",
+    "DAT",
+    "MOD",
+    "STR",
+    "WDB",
+    "RUN",
+    "OPT",
+    "EVA",
+    "TRI",
+    "SCI",
+    "AIR",
+    "POL",
+    "TRN",
+    "LEK",
+    "REP",
+    "NUM",
+    "NTB",
+}
 RULES = list(all_rules().values())
 # The others' examples are run in tests/execution/test_run_rules.py and tests/reviewer.
 STATIC = [rule for rule in RULES if rule.stage in (Stage.CHECK, Stage.COMPOSE)]

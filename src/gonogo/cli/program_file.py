@@ -31,8 +31,8 @@ class Program:
 
 
 def is_program(path: str) -> bool:
-    """Whether a path is a Python file."""
-    return path.endswith(".py") and Path(path).is_file()
+    """Whether a path is a Python file or a notebook."""
+    return path.endswith((".py", ".ipynb")) and Path(path).is_file()
 
 
 def program_of(path: str, contract: str | None) -> Program:

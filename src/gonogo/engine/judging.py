@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from gonogo.documents.lines import split_lines
+from gonogo.documents.notebook import Notebook
 from gonogo.engine.facts import Facts
 from gonogo.model.errors import StageError
 from gonogo.model.finding import Location, Severity, Stage
@@ -26,6 +27,7 @@ class Judging:
         rules: those that run.
         ran: the ids of the rules of the stages that are wanted.
         texts: of the experiment's files, by path.
+        notebooks: those among them, by path.
         facts: None until the experiment has been read.
         left_out: findings beyond `MOST_FINDINGS`, by rule and severity.
     """
@@ -34,6 +36,7 @@ class Judging:
     rules: list[Rule] = field(default_factory=list)
     ran: set[str] = field(default_factory=set)
     texts: dict[str, str] = field(default_factory=dict)
+    notebooks: dict[str, Notebook] = field(default_factory=dict)
     facts: Facts | None = None
     left_out: dict[str, Counter[Severity]] = field(default_factory=dict)
 

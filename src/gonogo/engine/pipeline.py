@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gonogo.analysis.project.entries import find_entries
 from gonogo.compose.client import Composer
+from gonogo.engine.cells import by_cell, cell_texts
 from gonogo.engine.facts import Facts, ProjectFacts
 from gonogo.engine.judging import Judging
 from gonogo.engine.policy import Application, describe, mentions_itself, repository_policy
@@ -92,8 +93,10 @@ def judge(
     application.apply(verdict, judging.texts, judging.ran)
     if judging.facts is not None:
         unanswered(verdict, judging, application.may_block)
-    places = [place.path for finding in verdict.findings for place in (finding.location, *(other.location for other in finding.related))]
-    return Judgement(verdict, {path: judging.texts[path] for path in dict.fromkeys(places) if path in judging.texts})
+    by_cell(verdict, judging.notebooks)
+    places = [place for finding in verdict.findings for place in (finding.location, *(other.location for other in finding.related))]
+    sources = {path: judging.texts[path] for path in dict.fromkeys(place.path for place in places) if path in judging.texts}
+    return Judgement(verdict, sources | cell_texts(places, judging.notebooks))
 
 
 @contextmanager
@@ -232,6 +235,7 @@ class _Pipeline:
         verdict.runs = [run.id for run in runs]
         judging.texts.update((run.path, run.text) for run in runs if run.path is not None)
         judging.texts.update((path, file.text) for path, file in experiment.files.items() if file.text is not None)
+        judging.notebooks.update((path, file.notebook) for path, file in experiment.files.items() if file.notebook is not None)
         known = {"experiment": experiment, "contract": contract, "composer": self.composer, "workspace": workspace}
         if contract.scope is Scope.HYDRA:
             judging.facts = ProjectFacts(**known, entries=options.entries)

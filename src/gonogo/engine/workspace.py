@@ -11,6 +11,8 @@ from typing import Self
 from gonogo.model.experiment import Experiment
 from gonogo.model.runs import Run
 
+NOTEBOOK = ".py"  # comes after the name of a notebook, whose code is written as one file
+
 
 class Workspace:
     """A temporary folder with the readable source files and the run configs that only the plan has; removed at the end."""
@@ -20,6 +22,8 @@ class Workspace:
         self.root = Path(self._folder).resolve()
         for file in experiment.with_suffix(".py", ".yaml", ".yml", ".toml"):
             self._write(file.path, file.text or "")
+        for file in experiment.with_suffix(".ipynb"):
+            self._write(file.path + NOTEBOOK, file.text or "")
         for run in runs:
             if run.from_plan and run.path is not None:
                 self._write(run.path, run.text)

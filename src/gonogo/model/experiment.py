@@ -12,6 +12,7 @@ from typing import Any
 
 from gonogo.documents.encoding import decode_python
 from gonogo.documents.json import parse_json
+from gonogo.documents.notebook import Notebook, NotebookError, read_notebook
 from gonogo.documents.yaml import YamlDocument, YamlError, parse_yaml
 from gonogo.model import plan as plans
 from gonogo.model.errors import UsageError
@@ -19,10 +20,26 @@ from gonogo.model.plan import Plan
 
 MAX_TEXT_BYTES = 2_000_000
 MAX_ALL_BYTES = 32_000_000
+MAX_NOTEBOOK_BYTES = 32_000_000  # with what its cells showed, which is not kept
 MAX_BUNDLE_BYTES = 32_000_000
 MAX_FILES = 20_000
 # Sources; and what tells how they are meant to be started, and which folders come from elsewhere.
-TEXT_SUFFIXES = (".py", ".pyi", ".yaml", ".yml", ".toml", ".md", ".rst", ".sh", ".bash", ".sbatch", ".slurm", ".job", ".gitmodules")
+TEXT_SUFFIXES = (
+    ".py",
+    ".pyi",
+    ".yaml",
+    ".yml",
+    ".toml",
+    ".md",
+    ".rst",
+    ".sh",
+    ".bash",
+    ".sbatch",
+    ".slurm",
+    ".job",
+    ".gitmodules",
+    ".ipynb",
+)
 # Build files, requirements, and what starts programs, by name.
 TEXT_NAMES = re.compile(
     r"(?:^|/)(?:GNUmakefile|[Mm]akefile|[Jj]ustfile|Dockerfile|launch\.json|setup\.cfg|tox\.ini|CMakeLists\.txt|meson\.build|Cargo\.toml"
@@ -56,6 +73,7 @@ class SourceFile:
         is_limit: the problem is that gonogo does not read so much.
         encoding_problem: what is wrong with the encoding that a Python file declares, empty if nothing is, and
         encoding_line: where it declares it.
+        notebook: the cells, where it is a notebook; then `text` is their code.
     """
 
     path: str
@@ -64,6 +82,7 @@ class SourceFile:
     is_limit: bool = False
     encoding_problem: str = ""
     encoding_line: int = 1
+    notebook: Notebook | None = None
 
 
 @dataclass
@@ -225,16 +244,26 @@ def _bundle_runs(value: Any, name: str, key: str) -> Iterator[tuple[str, str]]:
 def source_file(path: str, text: str) -> SourceFile:
     """A file whose text is at hand, read as if it had been written to a disk."""
     data = text.encode("utf-8", "replace")
-    return _too_large(path, len(data)) if len(data) > MAX_TEXT_BYTES else _decoded(path, data)
+    return _too_large(path, len(data)) if len(data) > _most(path) else _decoded(path, data)
+
+
+def _most(path: str) -> int:
+    """How many bytes of a file are read."""
+    return MAX_NOTEBOOK_BYTES if path.endswith(".ipynb") else MAX_TEXT_BYTES
 
 
 def _decoded(path: str, data: bytes) -> SourceFile:
     try:
+        if path.endswith(".ipynb"):
+            notebook = read_notebook(data.decode("utf-8-sig"))
+            return SourceFile(path, notebook.text, notebook=notebook)
         if not path.endswith((".py", ".pyi")):
             return SourceFile(path, data.decode("utf-8-sig"))
         found = decode_python(data)
     except UnicodeDecodeError as error:
         return SourceFile(path, problem=f"is not UTF-8 text (byte {error.start})")
+    except NotebookError as error:
+        return SourceFile(path, problem=str(error))
     problem = found.problem if found.text is None else None
     return SourceFile(path, found.text, problem, encoding_problem=found.problem, encoding_line=found.line)
 
@@ -272,7 +301,7 @@ def _read(path: Path, relative: str, root: Path) -> SourceFile:
         if not wanted:
             return SourceFile(relative)
         size = path.stat().st_size
-        return _too_large(relative, size) if size > MAX_TEXT_BYTES else _decoded(relative, path.read_bytes())
+        return _too_large(relative, size) if size > _most(relative) else _decoded(relative, path.read_bytes())
     except (OSError, RuntimeError) as error:  # RuntimeError: a symlink loop, before Python 3.13
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "a loop of symbolic links"
         return SourceFile(relative, problem=f"can't be read: {reason}")
@@ -295,5 +324,5 @@ def _read_capped(stream: Any, name: str) -> bytes:
 
 
 def _too_large(path: str, size: int) -> SourceFile:
-    most = f"at most {MAX_TEXT_BYTES / 1e6:.0f} MB of a file is read"
+    most = f"at most {_most(path) / 1e6:.0f} MB of such a file is read"
     return SourceFile(path, problem=f"is too large to be source ({size / 1e6:.1f} MB; {most})", is_limit=True)

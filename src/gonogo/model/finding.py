@@ -48,7 +48,11 @@ class Stage(StrEnum):
 
 
 class Location(BaseModel):
-    """A place in the experiment: a path relative to its root and a 1-based range (None: the whole file)."""
+    """A place in the experiment: a path relative to its root and a 1-based range (None: the whole file).
+
+    Attributes:
+        cell: of a notebook, its place among all cells, from 1; then lines are those of the cell.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -57,9 +61,15 @@ class Location(BaseModel):
     column: int | None = None
     end_line: int | None = None
     end_column: int | None = None
+    cell: int | None = Field(default=None, description="Of a notebook: its place among all cells, from 1; lines are those of the cell")
+
+    @property
+    def source(self) -> str:
+        """What holds the lines: the file, or the cell of a notebook."""
+        return self.path if self.cell is None else f"{self.path}:cell {self.cell}"
 
     def __str__(self) -> str:
-        return self.path if self.line is None else f"{self.path}:{self.line}"
+        return self.source if self.line is None else f"{self.source}:{self.line}"
 
 
 class Related(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from gonogo.model.finding import Finding
+from gonogo.model.finding import Finding, Location
 from gonogo.model.verdict import Verdict
 
 
@@ -29,6 +29,16 @@ def path_from_here(verdict: Verdict, path: str) -> str:
 def uri_from_here(verdict: Verdict, path: str) -> str:
     """The same as a relative reference of RFC 3986."""
     return quote(path_from_here(verdict, path))
+
+
+def of_file(place: Location) -> Location:
+    """A place in a file: of a notebook, whose lines are those of a cell and not of the file, only the file."""
+    return place if place.cell is None else Location(path=place.path)
+
+
+def with_cell(place: Location, text: str) -> str:
+    """What is said of a place, with its cell and line before it where it is one in a notebook."""
+    return text if place.cell is None else f"cell {place.cell}, line {place.line}: {text}"
 
 
 def unique_fingerprints(verdict: Verdict) -> list[tuple[Finding, str]]:

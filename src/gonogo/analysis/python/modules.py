@@ -277,11 +277,11 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 
 def load_modules(experiment: Experiment) -> dict[str, Module]:
-    """Parse every Python file of the experiment, by path; those nearest to the root first, until there is too much of them."""
+    """Parse every Python file and notebook of the experiment, by path; those nearest to the root first, until there is too much of them."""
     modules, left = {}, MAX_ALL_SYMBOLS
     for path in sorted(experiment.files, key=lambda path: (path.count("/"), path)):
         file = experiment.files[path]
-        if not path.endswith(".py"):
+        if not path.endswith(".py") and file.notebook is None:
             continue
         unread = ParseProblem(f"the file {file.problem}", file.encoding_line, 1, file.is_limit) if file.problem is not None else None
         left -= symbols(file.text or "")

@@ -20,10 +20,18 @@ _BUILTINS = frozenset({*dir(builtins), "__file__", "__doc__", "__name__", "__pat
 _LEAVES = (ast.Continue, ast.Break, ast.Return)
 
 
+def read_before(module: Module, scopes: Scopes) -> Iterator[ast.Name]:
+    """Every read at the top level of a name of the module that nothing can have bound before, each name once; notebooks included."""
+    if module.tree is not None:
+        elsewhere = {name for node in module.of(ast.Global, ast.Nonlocal) for name in node.names}
+        own = scopes.names(module.tree).bound.keys() - elsewhere
+        yield from _Walk(frozenset(own - _BUILTINS), module.tree).found()
+
+
 def read_unbound(module: Module, scopes: Scopes) -> Iterator[ast.Name]:
     """Every read of a name of its own scope that nothing can have bound before, each name once in its scope."""
     if module.tree is None or module.path.endswith(".ipynb"):
-        return  # cells may run in any order
+        return  # cells may run in any order; NTB102 looks at them
     elsewhere = {name for node in module.of(ast.Global, ast.Nonlocal) for name in node.names}
     for scope in (module.tree, *module.of(*FUNCTIONS)):
         own = scopes.names(scope).bound.keys() - elsewhere

@@ -81,6 +81,8 @@ def _step(value: Value) -> Taken | None:
     if value.method == "drop" and value.receiver is not None:
         return _of_drop(value)
     if value.method in _OF_THE_ARGUMENT and value.arguments:
+        if value.receiver is not None and has_chain(value.receiver):
+            return value.arguments[0], None, _NONE, False  # it takes the columns that it is told to
         return value.arguments[0], None, _NONE, True
     if value.short in _SAME:
         inner = value.receiver if value.receiver is not None and not value.name else value.arguments[0] if value.arguments else None
@@ -212,7 +214,7 @@ class Tables:
         for event in self.program.calls(*INNER):
             data, target = event.call.argument(1, "X"), event.call.argument(2, "y")
             learner = event.call.argument(0, "estimator")
-            if data is not None and target is not None and (learner is None or not _has_chain(learner)):
+            if data is not None and target is not None and (learner is None or not has_chain(learner)):
                 yield event.call, data, target
 
     def _taken_out(self, table: Value, name: str) -> bool:
@@ -245,10 +247,10 @@ def _written(write: Write) -> str | None:
 
 
 def _chooses_columns(fit: Fit) -> bool:
-    return _has_chain(fit.learner)
+    return has_chain(fit.learner)
 
 
-def _has_chain(learner: Value) -> bool:
+def has_chain(learner: Value) -> bool:
     """Whether a model chooses among the columns itself."""
     pending, depth = [learner], 0
     while pending and depth < 60:

@@ -77,6 +77,7 @@ class Gradients:
         self._leaves = {base(write.owner) for write in program.all(Write) if write.key == "requires_grad"}
         self._leaves |= {base(event.call.receiver) for event in program.calls("requires_grad_") if event.call.receiver is not None}
         self._known: dict[Value, bool | None] = {}
+        self._given_are_data = False  # what callers give holds no gradient
         self._active: dict[Value, int] = {}  # what is being looked at, with its depth
         self._lowest = MAX_DEPTH  # the outermost of these that was come by again
 
@@ -118,9 +119,25 @@ class Gradients:
             return False
         kept, known = self._leaves, self._known
         self._leaves, self._known = self._leaves - {value, base(value)}, {}
+        self._given_are_data = self._has_cut(value)
         cut = self.reaches(value) is False
-        self._leaves, self._known = kept, known
+        self._leaves, self._known, self._given_are_data = kept, known, False
         return cut
+
+    def _has_cut(self, value: Value) -> bool:
+        """Whether what a network computed was cut off on the way to a value: then what a caller gives beside it is data, such as labels."""
+        pending = [value]
+        seen: set[Value] = set()
+        while pending and len(seen) < MAX_DEPTH:
+            entry = plain(pending.pop())
+            if entry in seen or isinstance(entry, (Function, Class, Instance, Ref)):
+                continue
+            seen.add(entry)
+            op = op_of(entry)
+            if op is not None and op.name in CUTS and any(_is_applied(plain(given)) for given in op.operands):
+                return True
+            pending += entry.inputs()
+        return False
 
     def _read(self, value: Value) -> bool | None:
         if isinstance(value, Const) and value.value is None:
@@ -148,6 +165,8 @@ class Gradients:
                 return False
             owner = self.reaches(value.owner)
             return owner if owner is True or isinstance(plain(value.owner), (Call, Item, Element)) else None
+        if isinstance(value, Parameter) and self._given_are_data:
+            return False
         if isinstance(value, Element):
             return self._of_element(value)
         return self._of_call(value) if isinstance(value, Call) else None
@@ -213,6 +232,11 @@ class Gradients:
         if name in ("sum", "max", "min", "abs", "Variable", "checkpoint"):
             return self._any(call.given())
         return None
+
+
+def _is_applied(value: Value) -> bool:
+    """Whether a value is what a network, or an object that a caller gives, computed."""
+    return isinstance(value, Returned) or (isinstance(value, Call) and isinstance(plain(value.callee), (Parameter, Call)))
 
 
 def _is_bare(maker: Call, name: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.imports import Import, find_imports, third_party
 from gonogo.analysis.python.lint import Complaint, run_ruff
@@ -10,7 +12,7 @@ from gonogo.analysis.python.placeholders import Placeholder, PlaceholderFinder
 from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.engine.facts import fact
-from gonogo.engine.workspace import Workspace
+from gonogo.engine.workspace import NOTEBOOK, Workspace
 from gonogo.model.experiment import Experiment
 
 
@@ -24,7 +26,19 @@ def modules(experiment: Experiment) -> dict[str, Module]:
 def lint(workspace: Workspace, pyproject: Pyproject | None, modules: dict[str, Module]) -> list[Complaint]:
     """What ruff says about undefined names, errors and syntax, in the files that are not beyond what is looked at."""
     paths = sorted(path for path, module in modules.items() if module.fault is None or not module.fault.is_limit)
-    return run_ruff(workspace.root, paths, pyproject.python if pyproject else None)
+    written = [path + NOTEBOOK if path.endswith(".ipynb") else path for path in paths]
+    return [_of_notebook(entry) for entry in run_ruff(workspace.root, written, pyproject.python if pyproject else None) if _concerns(entry)]
+
+
+def _of_notebook(complaint: Complaint) -> Complaint:
+    """A complaint about the written code of a notebook, as one about the notebook."""
+    path = complaint.path.removesuffix(NOTEBOOK)
+    return replace(complaint, path=path) if path.endswith(".ipynb") else complaint
+
+
+def _concerns(complaint: Complaint) -> bool:
+    """Whether a complaint is none about `await` outside functions, which cells may have."""
+    return not complaint.path.endswith(f".ipynb{NOTEBOOK}") or complaint.code not in ("F704", "PLE1142")
 
 
 @fact

@@ -34,7 +34,8 @@ def _order(shared: Shared) -> tuple[int, int, str, str]:
 
 def _entry(shared: Shared) -> str:
     finding = shared.first
-    line = f"line {shared.location.line}: " if shared.location.line is not None else ""
+    cell = f"cell {shared.location.cell}, " if shared.location.cell is not None else ""
+    line = f"{cell}line {shared.location.line}: " if shared.location.line is not None else ""
     if not shared.is_one:
         told = f"{line}{flat(shared.message)} ({finding.certainty}). {flat(shared.action)}; seen at {flat(shared.seen_at)}."
         return f"- {_NAMES[finding.severity]}, {told} [{shared.rules} {' '.join(each.fingerprint for each in shared.findings)}]"

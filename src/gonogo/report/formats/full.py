@@ -148,7 +148,7 @@ class Report:
         self._line(("  → ", "green"), plain.line(shared.action))
 
     def _excerpt(self, location: Location, source: Source) -> None:
-        lines = source(location.path)
+        lines = source(location.source)
         for row in rows(location, lines) if lines else ():
             text = Text.assemble((f"    {row.gutter} │ ", "dim"), (row.text, "bold red" if row.is_caret else ""))
             self._console.put(text, cut=True)
@@ -205,7 +205,7 @@ class Report:
 
 def place(location: Location) -> str:
     """A place as `path:line:column`, as far as it is known."""
-    parts = [plain.line(location.path), location.line, location.column if location.line is not None else None]
+    parts = [plain.line(location.source), location.line, location.column if location.line is not None else None]
     return ":".join(str(part) for part in parts if part is not None)
 
 

@@ -15,7 +15,7 @@ from gonogo.model.verdict import Verdict
 from gonogo.report import plain
 from gonogo.report.formats import Collector, Format, Target, markdown
 from gonogo.report.formats.full import summary
-from gonogo.report.places import path_from_here
+from gonogo.report.places import of_file, path_from_here, with_cell
 
 MOST_ANNOTATIONS = 10
 SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -60,7 +60,7 @@ class GithubWriter(Collector):
 
 
 def _annotation(finding: Finding, verdict: Verdict) -> str:
-    place = finding.location
+    place = of_file(finding.location)
     same_line = place.end_line in (None, place.line)
     properties = {
         "file": path_from_here(verdict, place.path),
@@ -71,7 +71,7 @@ def _annotation(finding: Finding, verdict: Verdict) -> str:
         "title": f"{finding.rule} {finding.slug}",
     }
     listed = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items() if value is not None)
-    return f"::{_COMMANDS[finding.severity]} {listed}::{_data(f'{finding.message}; {finding.action}')}"
+    return f"::{_COMMANDS[finding.severity]} {listed}::{_data(with_cell(finding.location, f'{finding.message}; {finding.action}'))}"
 
 
 def _data(text: str) -> str:

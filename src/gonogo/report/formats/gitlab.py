@@ -10,7 +10,7 @@ from gonogo.model.finding import Finding, Severity
 from gonogo.model.verdict import Verdict
 from gonogo.report import plain
 from gonogo.report.formats import Format, Target
-from gonogo.report.places import path_from_here, unique_fingerprints
+from gonogo.report.places import of_file, path_from_here, unique_fingerprints, with_cell
 
 # GitLab's own words; what blocks a run is its highest but one, as `blocker` is for what must stop a merge whatever the policy.
 _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "minor", Severity.INFO: "info"}
@@ -35,8 +35,8 @@ class GitlabWriter:
 
 
 def _entry(verdict: Verdict, finding: Finding, fingerprint: str) -> dict[str, Any]:
-    place = finding.location
-    told = f"{finding.message}; {finding.action}"
+    place = of_file(finding.location)
+    told = with_cell(finding.location, f"{finding.message}; {finding.action}")
     return _raw(verdict, told, f"{finding.rule} {finding.slug}", _SEVERITIES[finding.severity], fingerprint, place.path, place.line)
 
 

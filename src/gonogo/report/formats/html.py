@@ -87,7 +87,7 @@ def _page(verdict: Verdict, sources: Mapping[str, str], helps: Mapping[str, Rule
     lines = {path: split_lines(text) for path, text in sources.items()}
 
     def excerpt(location: Location) -> list[Row]:
-        found = lines.get(location.path)
+        found = lines.get(location.source)
         return list(rows(location, found)) if found else []
 
     return {

@@ -87,6 +87,8 @@ def _result(verdict: Verdict, finding: Finding, own: str, rules: list[str]) -> _
 
 def _location(verdict: Verdict, location: Location) -> _Json:
     physical: _Json = {"artifactLocation": {"uri": uri_from_here(verdict, location.path), "uriBaseId": "%SRCROOT%"}}
+    if location.cell is not None:
+        return {"physicalLocation": physical, "logicalLocations": [{"fullyQualifiedName": f"cell {location.cell}, line {location.line}"}]}
     if location.line is not None:
         region = {
             "startLine": location.line,

@@ -20,6 +20,8 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # Defined by notebooks, profilers, gettext and checkers rather than by the language.
 _INJECTED = {"get_ipython", "display", "reveal_type", "reveal_locals", "profile", "_", "__path__", "unicode", "xrange", "raw_input"}
+# Names that IPython's shell gives: inputs and outputs of cells.
+_SHELL = re.compile(r"^(?:_+|_i+|_i?\d+|_dh|_ih|_oh|In|Out|exit|quit|ipython|sc|spark|sqlContext|dbutils)$")
 # Files that other programs execute with names of theirs: harnesses in hidden folders, Jupyter's settings.
 _LOADED_BY_OTHERS = re.compile(r"(?:^|/)\.[^/]+/|(?:^|/)(?:jupyter|ipython)\w*_config\.py$")
 _ACTIONS = {
@@ -63,9 +65,20 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
 def _all_faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     seen: set[tuple[str, int | None]] = set()
     for fault in (*_faults(lint, modules, symbols), *_unbound(modules, symbols), *_hidden(lint, modules, symbols)):
+        if _is_bound_in_a_cell(fault, modules):
+            continue
         if (fault.location.path, fault.location.line) not in seen or "unbound" not in fault.evidence:
             seen.add((fault.location.path, fault.location.line))
             yield fault
+
+
+def _is_bound_in_a_cell(fault: Violation, modules: dict[str, Module]) -> bool:
+    """Whether a notebook's name is bound by another of its cells: in which order they run, is a matter of NTB102; or by IPython."""
+    module = modules.get(fault.location.path)
+    name = re.search(r"`(\w+)`", fault.message)
+    if module is None or name is None or not module.path.endswith(".ipynb"):
+        return False
+    return name[1] in module.definitions or _SHELL.match(name[1]) is not None
 
 
 def _unbound(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:

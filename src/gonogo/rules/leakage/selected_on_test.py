@@ -59,10 +59,17 @@ def selected_on_test(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Hold out a validation part and choose by it; score the chosen model once on the test part.
     """
-    stops = any(
-        _keeps_best(event.call) for walked in programs for event in walked.calls()
-    )  # a framework's loaders are a program of their own
-    yield from by_place(found for walked in programs for found in (*_found(walked), *(_validated_on_test(walked) if stops else ())))
+    yield from by_place(_in_all(programs))
+
+
+def _in_all(programs: list[Program]) -> Iterator[Violation]:
+    # A framework's loaders are a program of their own; a notebook has all it needs in itself.
+    stops = {walked.module.path for walked in programs if any(_keeps_best(event.call) for event in walked.calls())}
+    elsewhere = any(not path.endswith(".ipynb") for path in stops)
+    for walked in programs:
+        yield from _found(walked)
+        if walked.module.path in stops if walked.module.path.endswith(".ipynb") else elsewhere:
+            yield from _validated_on_test(walked)
 
 
 def _found(walked: Program) -> Iterator[Violation]:

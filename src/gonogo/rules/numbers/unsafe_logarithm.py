@@ -114,7 +114,7 @@ def _is_count(value: Value) -> bool:
 def _is_mean_square(value: Value) -> bool:
     value = plain(value)
     if isinstance(value, Operation) and value.operator == "/":
-        total = value.operands[0].node
+        total = value.node.left if isinstance(value.node, ast.BinOp) else value.operands[0].node
         return isinstance(total, ast.expr) and SQUARES.search(last_name(total)) is not None  # a sum of squares over their number
     op = op_of(value)
     return op is not None and op.name == "mean" and bool(op.operands) and _is_squared(op.operands[0])
@@ -197,13 +197,34 @@ logits = torch.load("logits.pt")
 {line}
 print(value)
 """
+SPREAD = """class Spread:
+    def __init__(self):
+        self.number, self.total, self.squares = 0, 0.0, 0.0
+
+    def add(self, value):
+        self.number, self.total, self.squares = self.number + 1, self.total + value, self.squares + value * value
+
+    def std(self):
+        mean = self.total / self.number
+        return {std}
+
+
+import numpy as np
+
+spread = Spread()
+spread.add(np.float64(3.0))
+print(spread.std())
+"""
+
 BAD = [
     program(PROGRAM.format(line="value = -torch.log(torch.softmax(logits, dim=1)).mean()  # <- here")),
     program(PROGRAM.format(line="value = logits.exp() / logits.exp().sum(1, keepdim=True)  # <- here")),
     program(PROGRAM.format(line="value = torch.sqrt((logits**2).mean(0) - logits.mean(0) ** 2)  # <- here")),
+    program(SPREAD.format(std="(self.squares / self.number - mean**2) ** 0.5  # <- here")),
 ]
 GOOD = [
     program(PROGRAM.format(line="value = -torch.log_softmax(logits, dim=1).mean()")),
     program(PROGRAM.format(line="value = torch.log(torch.softmax(logits, dim=1) + 1e-9).mean()")),
     program(PROGRAM.format(line="shifted = (logits - logits.amax(1, keepdim=True)).exp()\nvalue = shifted / shifted.sum(1, keepdim=True)")),
+    program(SPREAD.format(std="np.sqrt(max(self.squares / self.number - mean**2, 0.0))")),
 ]

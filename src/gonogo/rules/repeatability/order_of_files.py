@@ -83,10 +83,11 @@ def _uses(walked: Program) -> Iterator[tuple[Value, str]]:
         by_seed = (name.startswith("random.") and PYTHON in seeded) or (name.startswith("numpy.random.") and NUMPY in seeded)
         if event.call.arguments and (by_seed or _is_generator(event.call.receiver)):
             yield event.call.arguments[0], "shuffled"
+    lists = {base(event.call) for event in walked.calls(*LISTS) if _lists_files(event.call)}
     for event in walked.calls("zip"):
-        if event.call.name == "zip" and len(event.call.arguments) == 2 and not event.call.is_open:
-            for given in event.call.arguments:
-                yield given, "paired with others"
+        sources = [{base(source) for source in _entries_of(given)} & lists for given in event.call.arguments]
+        if event.call.name == "zip" and len(sources) == 2 and all(sources) and not sources[0] & sources[1]:
+            yield from ((given, "paired with others") for given in event.call.arguments)
     slices: dict[Value, list[Item]] = {}
     for value in walked.known(sliced):
         slices.setdefault(base(value.owner), []).append(value)

@@ -59,6 +59,7 @@ def _has_mode(call: ast.Call) -> bool:
         len(call.args) > 2
         or any(isinstance(entry, ast.Starred) for entry in call.args)
         or any(keyword.arg in ("training", None) for keyword in call.keywords)
+        or "training" in ast.unparse(call)  # `self.rate if self.training else 0.0`
     )
 
 

@@ -101,7 +101,21 @@ LOST = [
     "loss = (network(inputs).argmax(1) != targets).float().mean().requires_grad_()",
 ]
 BAD = [program(LOOP.format(loss=loss, marker="  # <- here")) for loss in LOST]
+STEP = """import torch
+from torch import nn
+
+
+def step(network, inputs, targets, optimizer):
+    optimizer.zero_grad()
+    guess = {guess}
+    loss = nn.functional.mse_loss(guess, targets.float())
+    loss.requires_grad = True
+    loss.backward(){marker}
+    optimizer.step()
+"""
+BAD.append(program(STEP.format(guess="network(inputs).argmax(1).float()", marker="  # <- here")))
 GOOD = [
+    program(STEP.format(guess="network(inputs).squeeze(1)", marker="")),
     program(LOOP.format(loss="loss = nn.functional.cross_entropy(network(inputs), targets); print(loss.item())", marker="")),
     program(LOOP.format(loss="inputs.requires_grad_(); loss = (inputs.detach() * inputs).sum()", marker="")),
     program(

@@ -45,7 +45,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     learning = {loop for done in walked.known(acts) if done.act.does is Does.COMPUTES for loop in done.loops[:1]}
     for loop in walked.all(Loop):
         loader = loader_of(loop) if loop in learning else None
-        if not isinstance(loader, Call) or loader.is_open or not loader.name.startswith("torch.utils.data."):
+        if not isinstance(loader, Call) or _may_be_told(loader) or not loader.name.startswith("torch.utils.data."):
             continue
         given = loader.argument(2, "shuffle")
         dataset = loader.argument(0, "dataset")
@@ -61,6 +61,11 @@ def _found(walked: Program) -> Iterator[Violation]:
                 sure=False,
                 related=((loop, "the network learns in this loop"),),
             )
+
+
+def _may_be_told(loader: Call) -> bool:
+    """Whether options come from elsewhere, `**options`, which other lines may add to."""
+    return loader.is_open or any(keyword.arg is None for keyword in getattr(loader.node, "keywords", ()))
 
 
 def _is_test(made: Call) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Event, Loop
@@ -31,6 +32,9 @@ MAKES = frozenset(
     {"tensor", "randn", "rand", "zeros", "ones", "from_numpy", "as_tensor", "arange", "stack", "cat", "FloatTensor", "LongTensor"}
 )  # fmt: skip
 
+# Marks of cells in scripts, and the first line of those that nbconvert writes.
+CELLS = re.compile(r"^# (?:%%|In ?\[)|\A(?:#!.*\n)?# coding: utf-8\n\n", re.MULTILINE)
+
 
 @rule("TRN140", "result-thrown-away", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def result_thrown_away(programs: list[Program]) -> Iterator[Violation]:
@@ -39,7 +43,7 @@ def result_thrown_away(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Looks at statements that only call a method such as `to`, `cuda`, `float`, `squeeze` of a tensor that comes from a loader or is
         made by a function of PyTorch, or `dropna`, `fillna`, `drop`, `sort_values` of a pandas table without `inplace=True`. Networks
-        are left alone: their `to` changes them.
+        are left alone: their `to` changes them, as that of a whole batch may. What is unpacked from a batch is a warning.
 
     Why it matters:
         The batch stays on the CPU, the rows with gaps stay in the table, without a message (PyTorch, `torch.Tensor.to`: returns a
@@ -58,35 +62,51 @@ def _found(walked: Program) -> Iterator[Violation]:
         if receiver is None or not isinstance(event.module.parents.get(event.node), ast.Expr) or _is_shown(event):
             continue
         name = event.call.method
-        tensor = name in TENSORS and _is_tensor(receiver, loaders)
+        tensor = _is_tensor(receiver, loaders) if name in TENSORS else None
         table = (
             name in TABLES and constant(event.call.argument(None, "inplace")) is not True and not event.call.is_open and _is_table(receiver)
         )
-        if tensor or table:
-            text = ast.unparse(receiver.node)
+        if tensor is not None or table:
+            function = event.node.func if isinstance(event.node, ast.Call) else None
+            text = ast.unparse(function.value) if isinstance(function, ast.Attribute) else name
             yield violation(
                 event,
-                f"`{name}` gives a changed {'tensor' if tensor else 'table'} back, which is thrown away here: `{text}` stays as it is",
+                f"`{name}` gives a changed {'table' if table else 'tensor'} back, which is thrown away here: `{text}` stays as it is",
                 f"write `{text} = {text}.{name}(…)`",
+                sure=table or tensor is True,
             )
 
 
 def _is_shown(event: Event) -> bool:
-    """Whether a statement is the last of a notebook's cell, which shows its value."""
-    return event.module.path.endswith(".ipynb")
+    """Whether a statement may be the last of a notebook's cell, which shows its value; scripts made from notebooks have such, too."""
+    module, last = event.module, event.node.end_lineno  # type: ignore[attr-defined]
+    rest = module.lines[last:]
+    if module.path.endswith(".ipynb"):
+        return not rest or not rest[0].strip()
+    if not CELLS.search(module.text):
+        return False
+    following = next((line for line in rest if line.strip()), "#")
+    return following.startswith("#")
 
 
-def _is_tensor(value: Value, loaders: set[Value]) -> bool:
-    made = base(value)
+def _is_tensor(value: Value, loaders: set[Value]) -> bool | None:
+    """Whether a value surely is a tensor (True), likely is one (False), or may be anything (None).
+
+    A whole batch may be an object whose `to` changes it, as those of Transformers and PyTorch Geometric do; what is unpacked
+    from one likely is a tensor.
+    """
+    made, unpacked = base(value), False
     for _ in range(6):
         if isinstance(made, Element):
             owner = base(made.owner)
-            if owner in loaders or kind_of(owner) is Kind.LOADER or (isinstance(owner, Call) and owner.short == "TensorDataset"):
+            if isinstance(owner, Call) and owner.short == "TensorDataset":
                 return True
+            if owner in loaders or kind_of(owner) is Kind.LOADER:
+                return False if unpacked else None
             made = owner
         elif isinstance(made, Item):
-            made = base(made.owner)
-    return isinstance(made, Call) and made.name.startswith("torch.") and made.short in MAKES
+            made, unpacked = base(made.owner), True
+    return True if isinstance(made, Call) and made.name.startswith("torch.") and made.short in MAKES else None
 
 
 def _is_table(value: Value) -> bool:

@@ -1,0 +1,1 @@
+"""Notebooks: whether their cells, run from the top, do what they show."""

@@ -1,0 +1,42 @@
+"""NTB103."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.model.contract import Scope
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Location, Severity, Stage
+from gonogo.rules.base import Tree, Violation, rule
+from gonogo.rules.notebooks.run_out_of_order import notebook
+
+
+@rule("NTB103", "unparsable-cell", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def unparsable_cell(experiment: Experiment) -> Iterator[Violation]:
+    """A cell of a notebook that is neither Python nor a magic.
+
+    What it does:
+        Parses each code cell without its magics, shell lines and questions for help. Names the line where a cell does not parse; its
+        code is then left out of everything else.
+
+    Why it matters:
+        *Run all* stops at this cell, and none of the cells below it are run.
+
+    Instead:
+        Correct the cell, or make it a text cell.
+    """
+    for path, file in sorted(experiment.files.items()):
+        for cell in file.notebook.cells if file.notebook is not None else ():
+            if cell.fault:
+                place = Location(path=path, line=cell.first + cell.fault_line - 1)
+                yield Violation(place, f"this cell is no valid Python: {cell.fault}", "correct it, or make it a text cell")
+
+
+def _tree(*sources: str) -> Tree:
+    return Tree({"analysis.ipynb": notebook(*((source, None) for source in sources))}, at="analysis.ipynb", alone=True)
+
+
+BAD = _tree("rate = 0.1", "print(rate", "print(2 * rate)")
+GOOD = _tree(
+    "%matplotlib inline\nrate = 0.1", "!pip install torch\nprint(rate)", "%%bash\nls | wc", "files = !ls\nprint?\n%time print(rate)"
+)
