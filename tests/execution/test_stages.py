@@ -290,6 +290,15 @@ class TestRehearsal:
         (note,) = (note for note in verdict["notes"] if "Run twice" in note)
         assert RUN in note and note.count("-digits") == 2
 
+    def test_loop_without_an_end_of_its_own_is_bounded(self, tree: Path) -> None:
+        loop = (
+            "    batches, step = iter(loader), 0\n    while step < 1_000_000:\n        try:\n            images, labels = next(batches)\n"
+            "        except StopIteration:\n            batches = iter(loader)\n            continue\n        step += 1\n"
+        )
+        edit(tree, "src/train.py", "    for images, labels in loader:\n        optimizer", loop + "        optimizer")
+        code, verdict = checked(tree, "--runs", RUN, to="rehearsal")
+        assert code == 0, (verdict["findings"], verdict["undecided"])
+
     def test_evaluation_that_fails_repeats_no_run(self, tree: Path) -> None:
         edit(tree, "src/evaluate.py", 'float(run.summary["test_loss"])', 'float(str(run.summary["test_loss"]) + " of 1")')
         code, verdict = checked(tree, to="rehearsal")
