@@ -73,7 +73,7 @@ class TestBadInput:
         assert "is not a Python that can be started" in done.stdout
 
 
-def test_stage_that_blocks_stops_the_dearer_ones(tree: Path) -> None:
+def test_stage_that_blocks_stops_the_more_expensive_ones(tree: Path) -> None:
     edit(tree, "src/train.py", "cfg.run.training.seed)\n    loaders", "cfg.run.training.sead)\n    loaders")
     code, verdict = checked(tree, to="rehearsal")
     assert code == 1
