@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.causes import excuse, may_be_for_bounds, refuses
+from gonogo.execution.causes import excuse, fails_for_any_runs, may_be_for_bounds, refuses
 from gonogo.execution.observations import Happened, Process, Raised, RunSeen
 from gonogo.model.contract import Contract, load
 from gonogo.rules.observed import cleaned, failures
@@ -310,3 +310,23 @@ def test_error_of_a_child_that_said_nothing() -> None:
     parent.output = [("stderr", "CalledProcessError: 1")]
     (violation,) = failures([parent], MODULES, CONTRACT, "src.main")
     assert violation.evidence == "CalledProcessError: 1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "always"),
+    [
+        ("ImportError", "cannot import name 'x' from 'scipy'", True),
+        ("NameError", "name 'np' is not defined", True),
+        ("SystemExit", "2", True),
+        ("SystemExit", "1", False),
+        ("AttributeError", "module 'scipy.stats' has no attribute 'ttest'", True),
+        ("AttributeError", "'NoneType' object has no attribute 'summary'", False),
+        ("TypeError", "plot() got an unexpected keyword argument 'runs'", True),
+        ("TypeError", "unsupported operand type(s) for -: 'NoneType' and 'float'", False),
+        ("KeyError", "'baseline'", False),
+        ("ValueError", "need two runs", False),
+    ],
+)
+def test_evaluation_that_fails_whatever_runs_there_are(kind: str, message: str, always: bool) -> None:
+    assert fails_for_any_runs(raised(kind, message, line=7)) is always
+    assert not fails_for_any_runs(None)

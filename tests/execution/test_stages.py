@@ -290,6 +290,30 @@ class TestRehearsal:
         (note,) = (note for note in verdict["notes"] if "Run twice" in note)
         assert RUN in note and note.count("-digits") == 2
 
+    @pytest.mark.parametrize(
+        ("old", "new", "rule"),
+        [
+            ("    api = wandb.Api()\n", '    api = getattr(wandb, "Ap" + "is")()\n', "TRI107"),
+            ('    write_json(run_dir / "metrics.json", run)\n', '    write_json(run_dir.parent / "metrics.json", run)\n', "EVA114"),
+        ],
+    )
+    def test_evaluation_of_some_runs_is_judged_by_what_does_not_need_the_others(self, tree: Path, old: str, new: str, rule: str) -> None:
+        edit(tree, "src/evaluate.py", old, new)
+        alone = '        comparison_dir.mkdir(parents=True)\n        write_json(comparison_dir / "aggregated_metrics.json", {"runs": len(runs)})\n        return\n'
+        edit(tree, "src/evaluate.py", '        raise ValueError("a comparison needs a proposed run and a comparative run")\n', alone)
+        code, verdict = checked(tree, "--runs", RUN, "--keep-going", to="rehearsal")
+        assert code == 1, verdict["undecided"]
+        assert rule in [finding["rule"] for finding in verdict["findings"] if finding["stage"] == "rehearsal"]
+
+    def test_loop_without_an_end_of_its_own_is_bounded(self, tree: Path) -> None:
+        loop = (
+            "    batches, step = iter(loader), 0\n    while step < 1_000_000:\n        try:\n            images, labels = next(batches)\n"
+            "        except StopIteration:\n            batches = iter(loader)\n            continue\n        step += 1\n"
+        )
+        edit(tree, "src/train.py", "    for images, labels in loader:\n        optimizer", loop + "        optimizer")
+        code, verdict = checked(tree, "--runs", RUN, to="rehearsal")
+        assert code == 0, (verdict["findings"], verdict["undecided"])
+
     def test_evaluation_that_fails_repeats_no_run(self, tree: Path) -> None:
         edit(tree, "src/evaluate.py", 'float(run.summary["test_loss"])', 'float(str(run.summary["test_loss"]) + " of 1")')
         code, verdict = checked(tree, to="rehearsal")

@@ -177,10 +177,10 @@ class Running:
         self.judge(Stage.CHALLENGE)
 
     def _set_evaluation_aside(self, session: SessionSeen) -> bool:
-        """Whether all runs were rehearsed well; if not, a failed evaluation is set aside: what it makes of some runs alone says nothing."""
+        """Whether all runs were rehearsed well; if not, an evaluation is set aside that fails where it might not with all of them."""
         whole = len(session.runs) == len(self.facts.get("runs")) and all(run.ok for run in session.runs.values()) and not session.problem
         evaluation = session.evaluation
-        if not whole and evaluation is not None and not evaluation.ok:
+        if not whole and evaluation is not None and not evaluation.ok and not causes.fails_for_any_runs(evaluation.failure()):
             last = " ".join(evaluation.last_lines(1).split())[-200:]
             if causes.refuses(evaluation.failure(), self.facts.get("modules")):
                 session.notes.append(f"The evaluation refused some of the runs alone, which is not held against it: {last}")

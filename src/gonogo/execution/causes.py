@@ -30,9 +30,10 @@ _FIXED = re.compile(r"(?:Read-only file system|Device or resource busy): ['\"]([
 _REFUSED = re.compile(
     r"\[Errno \d+\] (Operation not permitted|Function not implemented|Address family not supported[\w ]*|Protocol not supported)(?!: )"
 )
-# No number of a config leads to these.
+# No data lead to these, and no number of a config.
+_WHATEVER_THE_DATA = {"ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "NameError"}
 _WHATEVER_THE_NUMBERS = {
-    *("ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "NameError"),
+    *_WHATEVER_THE_DATA,
     *("ConfigAttributeError", "ConfigKeyError", "ConfigCompositionException", "MissingMandatoryValue", "InterpolationKeyError"),
 }
 _ABSENT = re.compile(r"No module named '([\w.]+)'")
@@ -106,6 +107,16 @@ def _lacking(chain: list[Raised], run: RunSeen) -> str:
     """What is not in the sandbox and made a run fail; empty if nothing says so."""
     wants = accelerators.missing(chain) or _network(chain, run) or _own_code(chain, run)
     return wants or _filtered(chain) or _data(chain, run) or _assumed(chain, run)
+
+
+def fails_for_any_runs(chain: list[Raised] | None) -> bool:
+    """Whether an evaluation fails alike for whatever runs it is given: a name, module or argument that is not there, wrong usage."""
+    if not chain:
+        return False
+    raised = chain[0]
+    usage = raised.type == "SystemExit" and raised.message == "2"
+    missing = raised.type == "AttributeError" and raised.message.startswith("module '")
+    return usage or missing or raised.type in _WHATEVER_THE_DATA or (raised.type == "TypeError" and bool(_SIGNATURE.search(raised.message)))
 
 
 def refuses(chain: list[Raised] | None, modules: Mapping[str, Module]) -> bool:

@@ -23,7 +23,8 @@ def output_not_written(
 
     What it does:
         Looks into the folder of results after the rehearsal's evaluation: the contract's files, a figure for each run, figures of the
-        comparison. EVA104 says the same of code that never names such a file; this rule saw what was written.
+        comparison. Where a run failed, or not all runs were rehearsed, it looks for what belongs to a single run alone. EVA104 says the
+        same of code that never names such a file; this rule saw what was written.
 
     Why it matters:
         Whoever reads the results, person or program, looks for these files under these names.
@@ -32,10 +33,10 @@ def output_not_written(
         Write them below `results_dir`, at the places the contract names.
     """
     evaluation = rehearsal.evaluation
-    if evaluation is None or not evaluation.ok or not complete_rehearsal or not contract.evaluation.outputs:
+    if evaluation is None or not evaluation.ok or not contract.evaluation.outputs:
         return
     place = main_place(modules, module_path(contract.evaluation.module))
-    missing = _missing(rehearsal, contract)
+    missing = _missing(rehearsal, contract, complete_rehearsal)
     if missing:
         there = ", ".join(quoted(sorted(rehearsal.results), 6)) or "nothing"
         yield Violation(
@@ -46,15 +47,20 @@ def output_not_written(
         )
 
 
-def _missing(rehearsal: SessionSeen, contract: Contract) -> list[str]:
-    """What is not there, the same for every run said once."""
+def _missing(rehearsal: SessionSeen, contract: Contract, is_whole: bool) -> list[str]:
+    """What is not there, the same for every run said once; of some runs alone, what belongs to one, where a comparison was written too."""
     written, found = rehearsal.results, []
-    for pattern in contract.evaluation.outputs:
-        paths = [pattern.replace("{run_id}", label) for label in rehearsal.runs] if "{run_id}" in pattern else [pattern]
+    if not is_whole and not any(path.startswith("comparison/") for path in written):
+        return []  # with so few runs it may have ended early
+    labels = [run.label for run in rehearsal.runs.values() if run.ok]
+    for pattern in (
+        contract.evaluation.outputs if is_whole else [pattern for pattern in contract.evaluation.outputs if "{run_id}" in pattern]
+    ):
+        paths = [pattern.replace("{run_id}", label) for label in labels] if "{run_id}" in pattern else [pattern]
         if not all(path in written for path in paths):
             found.append(pattern.replace("{run_id}", "<run_id>"))
-    folders = [*rehearsal.runs, "comparison"]
-    for folder, shown in zip(folders, [*["<run_id>"] * len(rehearsal.runs), "comparison"], strict=True):
+    folders = {**dict.fromkeys(labels, "<run_id>"), **({"comparison": "comparison"} if is_whole else {})}
+    for folder, shown in folders.items():
         has_figure = any(path.startswith(f"{folder}/") and path.endswith(FIGURES) for path in written)
         if not has_figure and f"{shown}/*.pdf" not in found:
             found.append(f"{shown}/*.pdf")

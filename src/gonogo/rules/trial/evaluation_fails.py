@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
+from gonogo.execution.causes import fails_for_any_runs
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
@@ -21,7 +22,8 @@ def evaluation_fails(
 
     What it does:
         Starts the documented evaluation on the rehearsed runs, which the local tracker has, and reports it where it does not end
-        with exit code 0. Silent where a run failed, or not all runs were rehearsed.
+        with exit code 0. Where a run failed, or not all runs were rehearsed, it speaks of failures alone that do not depend on the runs:
+        a name, module or argument that is not there, wrong usage.
 
     Why it matters:
         The evaluation comes last: what it stumbles over is found when all the computing is done.
@@ -30,7 +32,9 @@ def evaluation_fails(
         Mend the line named: ask for what the runs log, under the names under which they log it.
     """
     # A missing file is another rule's.
-    if rehearsal.evaluation is not None and complete_rehearsal and missing_file(rehearsal.evaluation.failure()) is None:
+    chain = rehearsal.evaluation.failure() if rehearsal.evaluation is not None else None
+    says = complete_rehearsal or fails_for_any_runs(chain)
+    if rehearsal.evaluation is not None and says and missing_file(chain) is None:
         for fault in failures([rehearsal.evaluation], modules, contract, contract.evaluation.module):
             yield Violation(fault.location, f"the evaluation fails: {fault.message}", fault.action, fault.related, (), fault.evidence)
 

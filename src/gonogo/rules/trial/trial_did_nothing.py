@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import RunSeen, SessionSeen
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Edit, Tree, Violation, rule
+from gonogo.rules.base import Edit, Tree, Violation, at, rule
 from gonogo.rules.observed import all_watched, judged, located
 
 _TORCH = ("import torch", "from torch", "import lightning", "import pytorch_lightning")
@@ -22,8 +22,8 @@ def trial_did_nothing(trial: SessionSeen, modules: dict[str, Module], contract: 
 
     What it does:
         Reports a trial that ends with exit code 0 although no PyTorch network was called, no gradient taken and no data loader gone through
-        in any process that the probe watched. Silent where a run has processes that the probe could not watch, or the experiment does not
-        use PyTorch, or something else beside it that could compute.
+        in any process that the probe watched, or whose file has no code at all. Silent where a run has processes that the probe could not
+        watch, or the experiment does not use PyTorch, or something else beside it that could compute.
 
     Why it matters:
         Exit code 0 of a trial that skips the training says nothing about the run.
@@ -31,6 +31,12 @@ def trial_did_nothing(trial: SessionSeen, modules: dict[str, Module], contract: 
     Instead:
         Let a trial do what a run does, with less data: load, predict, learn, log.
     """
+    main = modules.get(module_path(contract.commands["trial"].module))
+    if main is not None and main.tree is not None and not main.tree.body:
+        for run in judged(trial):
+            what = "the trial ends with exit code 0, but the file that it starts has no code"
+            yield Violation(at(main.path), what, "write what starts the training", runs=(run.label,))
+        return
     texts = [module.text for module in modules.values()]
     if not any(marker in text for text in texts for marker in _TORCH) or any(other in text for text in texts for other in _OTHERS):
         return
@@ -54,13 +60,16 @@ def _computed(run: RunSeen) -> bool:
 
 _FIRST = "    run_dir = Path(cfg.results_dir) / cfg.run.run_id\n"
 
-BAD = Tree(
-    {
-        "src/train.py": (
-            Edit(_FIRST, '    if cfg.trial_mode:\n        print("trial passed")\n        return\n' + _FIRST),
-            Edit("def main(cfg: DictConfig) -> None:\n", "def main(cfg: DictConfig) -> None:  # <- here\n"),
-        )
-    }
-)
+BAD = [
+    Tree(
+        {
+            "src/train.py": (
+                Edit(_FIRST, '    if cfg.trial_mode:\n        print("trial passed")\n        return\n' + _FIRST),
+                Edit("def main(cfg: DictConfig) -> None:\n", "def main(cfg: DictConfig) -> None:  # <- here\n"),
+            )
+        }
+    ),
+    Tree({"src/main.py": ""}, at="src/main.py"),
+]
 
 GOOD = Tree()

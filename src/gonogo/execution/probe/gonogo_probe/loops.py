@@ -13,7 +13,7 @@ import builtins
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import CodeType
 from typing import Any
 
@@ -26,6 +26,8 @@ ITEMS, SLICES, COUNTER, EPOCHS = "items", "slices", "counter", "epochs"
 PATIENCE = 2.0  # seconds for which items are passed over to find the last one
 _WRAPPERS = {"tqdm", "enumerate", "track", "progress_bar", "reversed"}
 _RANGES = {"range", "trange"}
+#: What else changes the tree of a module, given the module's path.
+changes: list[Callable[[ast.Module, str], object]] = []
 _here = threading.local()
 _seen: dict[tuple[str, int], list[Any]] = {}  # place -> [role, times, most batches in one go, changed]
 
@@ -52,6 +54,8 @@ def instrument(source: bytes, path: str) -> CodeType:
         if isinstance(node, ast.For):
             arguments = [node.iter, ast.Constant(shown), ast.Constant(node.lineno), ast.Constant(_role(node))]
             node.iter = ast.copy_location(ast.Call(ast.Name(NAME, ast.Load()), arguments, []), node.iter)
+    for change in changes:
+        change(tree, shown)
     handlers.instrument(tree, shown)
     return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
 
@@ -83,11 +87,18 @@ class _Loop:
     or the last.
     """
 
-    __slots__ = ("batches", "ever", "inner", "ran", "within")
+    __slots__ = ("all", "batches", "ever", "inner", "ran", "within")
 
     def __init__(self) -> None:
         self.batches = 0
         self.ran = self.inner = self.within = self.ever = False
+        self.all = (False, False, False)
+
+    def next_round(self) -> None:
+        """Forget the round at hand, but for what it adds to all rounds."""
+        ran, inner, within = self.all
+        self.all = ran or self.ran, inner or self.inner, within or self.within
+        self.ran = self.inner = self.within = False
 
 
 def _stack() -> list[_Loop]:
@@ -112,6 +123,7 @@ def over(iterable: Iterable[Any], path: str, line: int, role: str) -> Iterator[A
         items = iter(iterable)
         for item in items:
             loop.ran = loop.inner = loop.within = False
+            come_to_top(loop)
             yield item
             loop.ever |= loop.ran or loop.within
             if not _is_round(loop, item, role):
@@ -127,13 +139,13 @@ def over(iterable: Iterable[Any], path: str, line: int, role: str) -> Iterator[A
 
 
 def _last(items: Iterator[Any]) -> list[Any]:
-    """The last item there is, if it can be got at quickly."""
+    """The last item there is, if it can be got at quickly; else another one."""
     found: list[Any] = []
     until = time.monotonic() + PATIENCE
     for item in items:
         found = [item]
         if time.monotonic() > until:
-            return []
+            break
     return found
 
 
@@ -145,11 +157,50 @@ def _is_round(loop: _Loop, item: Any, role: str) -> bool:
     return (loop.ran or loop.within) and (role == SLICES or _is_data(item))
 
 
-def _leave(stack: list[_Loop], loop: _Loop, place: tuple[str, int], role: str) -> None:
+def come_to_top(loop: _Loop) -> None:
+    """A round of a loop begins: it is the innermost one now, and not that of a generator from which its items come."""
+    stack = _stack()
+    if stack and stack[-1] is not loop:
+        _take(stack, loop)
+        stack.append(loop)
+
+
+def enter() -> _Loop:
+    """A loop begins that is no `for` loop."""
+    loop = _Loop()
+    _stack().append(loop)
+    return loop
+
+
+def leave_transparent(loop: _Loop) -> None:
+    """A loop is left: what its rounds did, the loop around it did too."""
+    stack = _stack()
+    _take(stack, loop)
+    loop.next_round()
+    if stack:
+        ran, inner, within = loop.all
+        stack[-1].ran |= ran
+        stack[-1].inner |= inner
+        stack[-1].within |= within
+
+
+def note(place: tuple[str, int], role: str, rounds: int) -> None:
+    """Count a loop that was left, and its rounds."""
+    entry = _seen.setdefault(place, [role, 0, 0, True])
+    entry[1] += 1
+    entry[2] = max(entry[2], rounds)
+    entry[3] = True
+
+
+def _take(stack: list[_Loop], loop: _Loop) -> None:
     for index in range(len(stack) - 1, -1, -1):
         if stack[index] is loop:
             del stack[index]
             break
+
+
+def _leave(stack: list[_Loop], loop: _Loop, place: tuple[str, int], role: str) -> None:
+    _take(stack, loop)
     loop.ever |= loop.ran or loop.within  # of a round that was left by `break`
     if not loop.batches and not loop.ever:
         return
@@ -158,10 +209,7 @@ def _leave(stack: list[_Loop], loop: _Loop, place: tuple[str, int], role: str) -
         stack[-1].ran |= role == COUNTER  # steps within one batch: the loop around them goes through the batches
         stack[-1].within |= not loop.batches
     if loop.batches:
-        entry = _seen.setdefault(place, [role, 0, 0, True])
-        entry[1] += 1
-        entry[2] = max(entry[2], loop.batches)
-        entry[3] = True
+        note(place, role, loop.batches)
 
 
 def _is_data(item: Any, depth: int = 0) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gonogo_probe import alterations, loops, standins
+from gonogo_probe import alterations, loops, standins, whiles
 from gonogo_probe.watchers import config, figures, frameworks, lazy, loaders, process, search, stacks, tracking, training
 
 
@@ -11,6 +11,7 @@ def start() -> None:
     stacks.start()
     process.start()
     loops.start()
+    whiles.start()
     standins.start()
     alterations.start()
     for watcher in (lazy, config, loaders, training, search, tracking, figures, frameworks):
