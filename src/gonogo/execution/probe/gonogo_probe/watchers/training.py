@@ -114,6 +114,7 @@ def _saw_call(torch: Any, module: Any, out: Any) -> None:
         _saw_answers(torch, answers.detach(), bool(module.training))
     if not (module.training and torch.is_grad_enabled()):
         _saw_prediction(torch, answers)
+        optimizers.predicts(module)
     channel.tick()
 
 
