@@ -180,7 +180,8 @@ class RunRecorder:
 
     def _probe_counts(self, event: dict[str, Any]) -> None:
         process = self._of(event)
-        process.counts = {name: int(event[name]) for name in ("forwards", "forwards_training", "backwards", "steps")}
+        names = ("forwards", "forwards_training", "backwards", "steps", "answers", "answers_alike")
+        process.counts = {name: int(event[name]) for name in names}
         process.marks.setdefault("counts", event["at"])
 
     def _probe_answers(self, event: dict[str, Any]) -> None:
