@@ -16,12 +16,12 @@ FEWEST = 2  # batches
 
 @rule("SCI126", "same-answer-for-all", criterion=4, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("model",))
 def same_answer_for_all(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
-    """After training, a network gives all rows of a batch, or all classes, the very same numbers.
+    """After training, a network gives the very same answer for every row of a batch.
 
     What it does:
         Compares, in the rehearsal, the rows of what networks put out where they are not trained, one row of two numbers or more for each
         row of a batch. Reported is a run whose training changed parameters and in which, in two batches or more whose rows differ, all
-        rows of the answer, or all classes in each row, are bit for bit the same in every batch. A network that only prefers one class has
+        rows of the answer are bit for bit the same in every batch. A network that only prefers one class has
         answers that differ in their digits.
 
     Why it matters:
@@ -36,10 +36,10 @@ def same_answer_for_all(rehearsal: SessionSeen, modules: dict[str, Module], cont
         if seen >= FEWEST and alike == seen and _learned(run):
             yield Violation(
                 located(_place(run), modules, contract),
-                "the network tells no rows, or no classes, apart: in every batch all of them get the very same numbers",
-                "see where in `forward` they become the same, and what sets the weights",
+                "the network gives the very same answer for every row of every batch: it does not depend on what it is given",
+                "see where in `forward` the rows become the same",
                 runs=(run.label,),
-                evidence=f"batches compared: {seen}, with the same numbers throughout: {alike}",
+                evidence=f"batches compared: {seen}, with one answer for all rows: {alike}",
             )
 
 
@@ -57,18 +57,9 @@ _HIDDEN = "        activations = torch.relu(self.hidden(images))\n"
 _CALL = "    batches = [(model(images), labels) for images, labels in loader]"
 _MARKED = Edit(f"{_CALL}\n", f"{_CALL}  # <- here\n")
 _MEAN = "        images = images.mean(dim=0, keepdim=True).expand_as(images)\n"
-_STEP = "        optimizer.step()\n"
 BAD = [
     Tree({"src/model.py": Edit(_HIDDEN, _MEAN + _HIDDEN), "src/train.py": _MARKED}),
     Tree({"src/model.py": Edit(_HIDDEN, _HIDDEN.replace("(images))", "(images) - 1e4)")), "src/train.py": _MARKED}),
-    Tree(
-        {
-            "src/train.py": (
-                _MARKED,
-                Edit(_STEP, f"{_STEP}        for parameter in model.parameters():\n            parameter.data.fill_(0.01)\n"),
-            )
-        }
-    ),
 ]
 _ZEROS = "        self.output = nn.Linear(hidden_units, num_classes)\n"
 GOOD = [Tree(), Tree({"src/model.py": Edit(_ZEROS, f"{_ZEROS}        nn.init.zeros_(self.output.weight)\n")})]
