@@ -78,6 +78,11 @@ def test_unknown_keys_are_refused(tmp_path):
         ({"config__run__a.yaml": "run_id: a", "config__config.yaml": "mode: full"}, "mode-trial", "config/run/"),
         ({"config__run__a.yaml": "run_id: a", "config__config.yaml": "trial_mode: false"}, "trial-mode", "config/run/"),
         ({"config__run__a.yaml": "run_id: a", "src__main.py": "if cfg.mode == 'trial': ..."}, "mode-trial", "config/run/"),
+        (
+            {"config__run__a.yaml": "", "config__config.yaml": "mode: main", "src__main.py": "if cfg.mode == 'sanity_check': ..."},
+            "mode-sanity",
+            "run",
+        ),
         ({f"src__{name}.py": "pass" for name in ("main", "train", "model", "preprocess", "evaluate")}, "program", "nothing"),
         ({"config__config.yaml": "- 1"}, "program", "nothing"),
         ({"config__config.yaml": "a: ["}, "program", "nothing"),

@@ -56,8 +56,40 @@ TAKEN_LITERALLY = {
     "options whose values are split": parsing(
         OPTIONS + GIVEN + '    return Path(given.results_dir.split("=")[-1]), json.loads(given.run_ids)\n'
     ),
+    "one of two is split": parsing(
+        PARSER.replace(HERE, "") + GIVEN + f'    return Path(given.results_dir.removeprefix("results_dir=")), json.loads(given.run_ids){HERE}\n'
+    ),
+    "arguments of a loop": parsing(
+        "    parser = argparse.ArgumentParser()\n    for name in ('results_dir', 'run_ids'):\n        parser.add_argument(name)\n"
+        + GIVEN + f"    return Path(given.results_dir), json.loads(given.run_ids){HERE}\n"
+    ),
+    "by place": parsing(f"    return Path(sys.argv[1]), json.loads(sys.argv[2]){HERE}\n"),
+    "split at commas": Tree({EVALUATE: (
+        Edit(OLD, "    given = dict(word.split('=', 1) for word in arguments)\n    return Path(given['results_dir']), given['run_ids'].split(',')\n"),
+        Edit('run = api.run(f"{project_path}/{run_id}")', f'run = api.run(f"{{project_path}}/{{run_id}}"){HERE}'),
+    )}),
+    "other keys": parsing(
+        "    given = dict(word.split('=', 1) for word in sys.argv[1:])\n"
+        f"    return Path(given['output']), json.loads(given['runs']){HERE}\n"
+    ),
+    "an error that is raised anew": parsing(
+        "    try:\n" f"        ids = json.loads(sys.argv[2]){HERE}\n" "    except json.JSONDecodeError as error:\n"
+        "        raise ValueError('run_ids must be JSON') from error\n    return Path(sys.argv[1]), ids\n"
+    ),
 }  # fmt: skip
 TAKEN_APART = {
+    "a helper function that looks for the key": parsing(
+        PARSER.replace(HERE, "") + GIVEN + "    return Path(value_of(given.results_dir, 'results_dir')), json.loads(value_of(given.run_ids, 'run_ids'))\n",
+        definition='def value_of(text, name):\n    start = f"{name}="\n    return text[len(start):] if text.startswith(start) else text',
+    ),
+    "an error that is survived": parsing(
+        "    try:\n        ids = json.loads(sys.argv[2])\n    except ValueError:\n        ids = json.loads(sys.argv[2].split('=', 1)[1])\n"
+        "    return Path(sys.argv[1].split('=', 1)[1]), ids\n"
+    ),
+    "runs of several seeds": parsing(
+        "    given = dict(word.split('=', 1) for word in sys.argv[1:])\n"
+        "    return Path(given['results_dir']), [f'{name}-seed1' for name in json.loads(given['run_ids'])]\n"
+    ),
     "split": parsing(
         PARSER.replace(HERE, "") + GIVEN
         + '    return Path(given.results_dir.split("=", 1)[1]), json.loads(given.run_ids.split("=", 1)[1])\n'

@@ -54,7 +54,7 @@ def test_a_comment_counts_only_where_the_repository_is_trusted(wrong):
     edit(wrong / "src/train.py", WRONG, f"{WRONG}  # gonogo: ignore[HYD104] {REASON}")
     verdict = judged(wrong, code=1)
     assert (ids(verdict["findings"]), verdict["suppressed"]) == (["HYD104"], [])
-    assert any("not heeded: 1" in note for note in verdict["notes"])
+    assert any("not followed: 1" in note for note in verdict["notes"])
 
     verdict = judged(wrong, "--trust-repo", code=0)
     assert verdict["findings"] == []
@@ -216,7 +216,7 @@ def test_the_repositorys_policy_counts_only_where_it_is_trusted(wrong):
     pyproject = wrong / "pyproject.toml"
     pyproject.write_text(pyproject.read_text() + f'\n[[tool.gonogo.ignore]]\nrules = ["HYD104"]\nreason = "{REASON}"\n')
     verdict = judged(wrong, code=1)
-    assert any("[tool.gonogo] was not heeded" in note for note in verdict["notes"])
+    assert any("[tool.gonogo] was not followed" in note for note in verdict["notes"])
     (entry,) = judged(wrong, "--trust-repo", code=0)["suppressed"]
     assert (entry["by"], entry["where"], entry["reason"]) == ("repository", "pyproject.toml", REASON)
 

@@ -155,6 +155,7 @@ def trials_of(cache: Path) -> list[optuna.trial.FrozenTrial]:
     return optuna.load_study(study_name=name, storage=storage).get_trials(states=(optuna.trial.TrialState.COMPLETE,))
 
 
+@pytest.mark.slow
 def test_a_search_that_was_stopped_goes_on_with_the_same_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = train.search(searching(tmp_path / "whole", 4), network(), CPU)
     measured, calls = train.accuracy_on, 0

@@ -131,7 +131,7 @@ def examine(program: Program, composer: Composer) -> None:
 
 @given(programs())
 @settings(
-    max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
 )
 def test_nothing_is_said_that_reality_disproves(composer: Composer, program: Program) -> None:
     examine(program, composer)

@@ -20,6 +20,7 @@ def check(accuracy, name, known):
     return open("labels.json")
 """
 MODULES = {"src/train.py": Module("src/train.py", CODE)}
+CONTRACT = load("trial-mode")
 
 
 def run(*, hosts: list[str] | None = None, unreachable: list[str] | None = None, late: bool = False) -> RunSeen:
@@ -275,3 +276,37 @@ def test_exit_for_a_child_that_failed_tells_what_the_child_said(trial_contract: 
 @pytest.fixture
 def trial_contract() -> Contract:
     return load("trial-mode")
+
+
+@pytest.mark.parametrize(
+    ("raised_by_parent", "last"),
+    [
+        (
+            "CalledProcessError",
+            'Error executing job with overrides: []\nTraceback (most recent call last):\n  File "src/main.py"\nCalledProcessError: x',
+        ),
+        ("CalledProcessError", 'Traceback (most recent call last):\n  File "src/main.py"\nCalledProcessError: x'),
+        ("SystemExit", ""),
+    ],
+)
+def test_evidence_is_what_the_child_said(raised_by_parent: str, last: str) -> None:
+    theirs = "Traceback (most recent call last):\n  File \"src/train.py\"\nKeyError: 'loss'"
+    advice = "\nSet the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace."
+    parent = run()
+    parent.processes[1].children = [Happened("python -m src.train", None)]
+    parent.processes[1].failures = [raised(raised_by_parent, "1", line=7)]
+    parent.output = [("stderr", line) for line in f"{theirs}{advice}\n{last}{advice}".split("\n")]
+    (violation,) = failures([parent], MODULES, CONTRACT, "src.main")
+    assert violation.evidence == theirs
+    assert violation.message.endswith("after a program that it started had said: KeyError: 'loss'")
+    parent.processes[2] = Process(2, 1, [], failures=[raised("KeyError", "'loss'", line=7)], started=9.0)
+    (violation,) = failures([parent], MODULES, CONTRACT, "src.main")
+    assert violation.evidence == theirs and violation.message == "it ends with KeyError: 'loss'"
+
+
+def test_error_of_a_child_that_said_nothing() -> None:
+    parent = run()
+    parent.processes[1].failures = [raised("CalledProcessError", "1", line=7)]
+    parent.output = [("stderr", "CalledProcessError: 1")]
+    (violation,) = failures([parent], MODULES, CONTRACT, "src.main")
+    assert violation.evidence == "CalledProcessError: 1"

@@ -284,6 +284,7 @@ def test_what_a_package_puts_into_an_environment_is_not_run_when_it_is_made(inde
     assert not mark.exists()
 
 
+@pytest.mark.slow
 def test_the_key_is_of_what_is_asked_for(index: Index, settings: Settings) -> None:
     index.wheel("low", "1.0")
     index.wheel("high", "1.0")

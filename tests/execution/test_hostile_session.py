@@ -304,6 +304,7 @@ print(found, places)
             assert told == [] and "the tracker" in problem, text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mechanism", [Mechanism.BUBBLEWRAP, Mechanism.LANDLOCK], ids=str)
 def test_many_large_results_do_not_fill_the_memory(mechanism: Mechanism) -> None:
     code = "import os; os.mkdir('results')\nfor n in range(250): open(f'results/{n}.json', 'w').write('[' + '1,' * 2_000_000 + '1]')"

@@ -73,7 +73,7 @@ class TestBadInput:
         assert "is not a Python that can be started" in done.stdout
 
 
-def test_stage_that_blocks_stops_the_dearer_ones(tree: Path) -> None:
+def test_stage_that_blocks_stops_the_more_expensive_ones(tree: Path) -> None:
     edit(tree, "src/train.py", "cfg.run.training.seed)\n    loaders", "cfg.run.training.sead)\n    loaders")
     code, verdict = checked(tree, to="rehearsal")
     assert code == 1
@@ -125,6 +125,28 @@ class TestTrial:
         assert finding["location"]["path"] == "src/train.py"
         assert "TypeError: {} of the child" in finding["message"]
 
+    @pytest.mark.parametrize(
+        "load",
+        [
+            "list(torch.utils.data.DataLoader(Broken(), num_workers=1))",
+            "__import__('concurrent.futures').futures.ProcessPoolExecutor(1).submit(Broken().__getitem__, 0).result()",
+            "__import__('multiprocessing').Pool(1).map(Broken().__getitem__, [0])",
+        ],
+    )
+    def test_error_of_a_worker_is_found_at_its_own_line(self, tree: Path, load: str) -> None:
+        path = tree / "src" / "train.py"
+        broken = (
+            "class Broken:\n    def __len__(self):\n        return 3\n\n    def __getitem__(self, index):\n        return {}['img']\n\n\n"
+        )
+        text = path.read_text().replace("@hydra.main", f"{broken}@hydra.main", 1)
+        path.write_text(text.replace("    run = wandb.init(\n", f"    {load}\n    run = wandb.init(\n"))
+        code, verdict = checked(tree, "--runs", RUN)
+        assert code == 1
+        (finding,) = [finding for finding in verdict["findings"] if finding["rule"] == "TRI101"]  # type: ignore[attr-defined]
+        lines = path.read_text().split("\n")
+        assert (finding["location"]["path"], lines[finding["location"]["line"] - 1].strip()) == ("src/train.py", "return {}['img']")
+        assert finding["message"] == "it ends with KeyError: 'img'"
+
     def test_helpers_of_multiprocessing_are_watched_and_no_forgers(self, tree: Path) -> None:
         edit(
             tree,
@@ -149,6 +171,26 @@ class TestTrial:
         assert code == 3
         assert [finding["rule"] for finding in verdict["findings"]] == ["TRI104"]  # type: ignore[attr-defined]
         assert "its time was up" in str(verdict["undecided"])
+
+    @pytest.mark.parametrize(
+        ("mechanism", "call", "inside"),
+        [
+            ("bubblewrap", "__import__('multiprocessing').Pool(1).map(__import__('time').sleep, [600])", ", inside `"),
+            ("bubblewrap", "sum(range(10**12))", ""),
+            ("landlock", "__import__('subprocess').run(['sleep', '600'])", ", inside `"),
+        ],
+    )
+    def test_run_whose_time_is_up_tells_where_it_was(self, tree: Path, mechanism: str, call: str, inside: str) -> None:
+        """Also in a child of its own, in a library, and in a call that lets no Python run."""
+        containment_of(Mechanism(mechanism))
+        path = tree / "src" / "main.py"
+        path.write_text(path.read_text().replace("import subprocess\n", f"import subprocess\n\nif True:\n    {call}\n", 1))
+        line = path.read_text().split("\n").index(f"    {call}") + 1
+        code, verdict = checked(tree, "--runs", RUN, "--run-timeout", "20", "--sandbox", mechanism, "--keep-going")
+        assert code in (1, 3)  # some rules of order do not like where that stands
+        (finding,) = [finding for finding in verdict["findings"] if finding["rule"] == "TRI104"]  # type: ignore[attr-defined]
+        assert (finding["location"]["path"], finding["location"]["line"]) == ("src/main.py", line)
+        assert f"its time was up at src/main.py:{line} in `<module>`{inside}" in str(verdict["undecided"])
 
     def test_process_that_kills_itself_is_a_finding(self, tree: Path) -> None:
         edit(tree, "src/main.py", '    print(f"starting the', '    import os\n\n    os.kill(os.getpid(), 9)\n    print(f"starting the')

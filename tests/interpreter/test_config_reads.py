@@ -151,6 +151,23 @@ def test_struct_mode_refuses_what_omegaconf_refuses(composer, body):
     assert written(trace_of(composer, "OmegaConf.set_struct(cfg, False)\n" + body)) == []
 
 
+@pytest.mark.parametrize(
+    ("made", "missing"),
+    [
+        ("cfg", True),
+        ("copy.deepcopy(cfg)", True),
+        ("OmegaConf.create(OmegaConf.to_container(cfg))", True),
+        ("OmegaConf.to_container(cfg)", False),
+        ("copy.deepcopy(OmegaConf.to_container(cfg))", False),
+        ("dict(OmegaConf.to_container(cfg))", False),
+    ],
+)
+def test_only_a_config_refuses_what_is_mandatory(composer, made, missing):
+    """A plain dict gives the text `???`."""
+    trace = trace_of(composer, f"d = {made}\nprint(d['must'])")
+    assert [(access.path, str(access.status)) for access in trace.accesses] == ([(("must",), "missing")] if missing else [])
+
+
 def test_what_is_read_is_used_and_what_is_shown_is_not(composer):
     body = "import wandb\nwandb.init(config=OmegaConf.to_container(cfg))\nprint(OmegaConf.to_yaml(cfg))\nx = cfg.run.training.lr"
     trace = trace_of(composer, body)

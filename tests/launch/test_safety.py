@@ -122,6 +122,7 @@ class TestLock:
 
 
 class TestEnd:
+    @pytest.mark.slow
     def test_nothing_outlives_a_launcher_that_is_killed(self, tmp_path: Path, carrier: subprocess.Popen[str]) -> None:
         pids = [number(tmp_path / "near"), number(tmp_path / "far")]
         record = json.loads((tmp_path / "running/a_b.json").read_text())
@@ -153,6 +154,7 @@ class TestEnd:
         events.close()  # type: ignore[attr-defined]
         assert "saved" in (tmp_path / "log").read_text()
 
+    @pytest.mark.slow
     def test_what_is_left_is_ended_at_the_next_start(self, tmp_path: Path, carrier: subprocess.Popen[str]) -> None:
         pids = [number(tmp_path / "near"), number(tmp_path / "far")]
         record = tmp_path / "running/a_b.json"

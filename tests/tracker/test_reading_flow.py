@@ -237,6 +237,7 @@ def test_files(long: Any, tmp_path: Path) -> None:
         assert opened.read() == '{"accuracy": 0.9}'
 
 
+@pytest.mark.slow
 def test_artifacts(long: Any, tmp_path: Path) -> None:
     logged = {artifact.type: artifact for artifact in long.logged_artifacts() if artifact.type != "data"}
     assert {*logged} == {"model", "run_table"}

@@ -241,6 +241,7 @@ def gonogo(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_from_the_command_line(tmp_path: Path) -> None:
     mlflow_store(tmp_path)
     done = gonogo("import", "mlruns", "--project", "team/digits", "--data", "data", cwd=tmp_path)

@@ -100,7 +100,7 @@ def plugins_taken_for_granted() -> Iterator[None]:
 
 
 def parser() -> OverridesParser:
-    """The parser of overrides; making one is dear."""
+    """The parser of overrides; making one is expensive."""
     return _one_parser()
 
 
@@ -123,7 +123,7 @@ def _load(file: Any) -> Any:
 
 
 def _interpolation_map(overrides: Overrides, defaults_list: list[InputDefault], self_added: bool) -> Any:
-    """What interpolations in a defaults list are looked up in; most lists have none, and making it is dear."""
+    """What interpolations in a defaults list are looked up in; most lists have none, and making it is expensive."""
     if any(not entry.is_self() and entry.is_interpolation() for entry in defaults_list):
         return _create_interpolation_map(overrides, defaults_list, self_added)
     return None

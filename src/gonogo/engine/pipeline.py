@@ -145,7 +145,7 @@ def _chosen(options: CheckOptions, policies: list[tuple[str, Policy]], experimen
     """The options with what the policies choose and the command line leaves open; noted, for a GO from some rules is none from all."""
     notes = [note for by, policy in policies for note in describe(policy, by)]
     if mentions_itself(experiment) and not options.trust_repo:
-        notes.append("The experiment's own [tool.gonogo] was not heeded (--trust-repo).")
+        notes.append("The experiment's own [tool.gonogo] was not followed (--trust-repo).")
     select = options.select or next((tuple(policy.select) for _, policy in policies if policy.select), ())
     contract = options.contract or next((policy.contract for _, policy in policies if policy.contract), None)
     notes += [f"Only these rules ran: {', '.join(select)}."] if select else []

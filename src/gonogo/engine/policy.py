@@ -123,7 +123,7 @@ class Application:
     Args:
         policies: the caller's, then the repository's own where it is trusted; the first that speaks of a finding counts.
         baseline: the caller's.
-        trusted: heed comments of the experiment.
+        trusted: follow comments of the experiment.
     """
 
     def __init__(self, policies: Iterable[tuple[str, Policy]], baseline: Baseline | None, trusted: bool) -> None:
@@ -156,7 +156,7 @@ class Application:
         left.subtract(entry.finding.fingerprint for entry in verdict.suppressed if entry.by != "baseline")
         verdict.notes += self._without_use(usable, used, left, ran, complete=not verdict.undecided)
         if comments and not self._trusted:
-            verdict.notes.append(f"Comments that ask to ignore findings were not heeded: {len(comments)} (--trust-repo).")
+            verdict.notes.append(f"Comments that ask to ignore findings were not followed: {len(comments)} (--trust-repo).")
 
     def may_block(self, rule_id: str, severity: Severity) -> bool:
         """Whether a finding of a rule that was not kept could have blocked: nothing weighs it less or overlooks it wherever it is."""

@@ -13,6 +13,7 @@ from gonogo.execution import causes, evidence
 from gonogo.execution.challenge.carry_out import challenge
 from gonogo.execution.environment import Environment, of_experiment
 from gonogo.execution.observations import RunSeen, SessionSeen
+from gonogo.execution.results import BROKEN, json_problem
 from gonogo.execution.session import carry_out
 from gonogo.execution.session_plan import EVALUATION, Bounds, Session
 from gonogo.execution.uv import Refusal
@@ -213,7 +214,8 @@ class Running:
     def _trial(self, runs: Sequence[Run], environment: Environment) -> SessionSeen:
         contract: Contract = self.facts.get("contract")
         bounds = Bounds(batches=contract.trial.max_batches + BEYOND, epochs=1 + BEYOND, trials=1, loops=True)
-        return self._carry_out(Session("trial", contract.commands["trial"], bounds), runs, environment)
+        tracked = contract.tracking.in_trial
+        return self._carry_out(Session("trial", contract.commands["trial"], bounds, tracker=tracked, evaluate=False), runs, environment)
 
     def _rehearse(self, runs: Sequence[Run], environment: Environment) -> SessionSeen:
         """The rehearsal. A run that fails is run once more with its config as it is: what only fails in a lowered config is no fault."""
@@ -265,24 +267,34 @@ def notes(session: SessionSeen) -> list[str]:
 def doubts(session: SessionSeen, facts: Facts) -> list[str]:
     """Failures that may not be the experiment's, and runs that were not seen to their end."""
     modules = facts.get("modules")
-    found: dict[str, list[str]] = {}
+    failed: dict[str, list[str]] = {}
+    well: dict[str, list[str]] = {}
     paths = facts.get("experiment").files
     for run in every_run(session):
         if run.ok:
             if gap := evidence.gap(run, paths):
-                found.setdefault(f"{UNSEEN}: {gap}", []).append(run.label)
+                well.setdefault(f"{UNSEEN}: {gap}", []).append(run.label)
+            if run is not session.evaluation and (reason := causes.no_number(run)):
+                well.setdefault(reason, []).append(run.label)
             continue
         chain = run.failure()
         reason = causes.excuse(chain, run, modules)
         if reason:
             said = f" ({chain[0]})" if chain and not run.late else ""
-            found.setdefault(f"{reason}{said}", []).append(run.label)
+            failed.setdefault(f"{reason}{said}", []).append(run.label)
     stage = "trial" if session.stage == "trial" else "rehearsal"
-    told = []
-    for reason, labels in found.items():
-        how = "ended well" if reason.startswith(UNSEEN) else "failed"
-        told.append(f"{stage} of {', '.join(labels)} {how}, but {reason}")
-    return told
+    told = [f"{stage} of {', '.join(labels)} failed, but {reason}" for reason, labels in failed.items()]
+    told += [f"{stage} of {', '.join(labels)} ended well, but {reason}" for reason, labels in well.items()]
+    return told + _made_up_json(session)
+
+
+def _made_up_json(session: SessionSeen) -> list[str]:
+    """Files of the evaluation with numbers that JSON does not have, which come of made-up data or weights perhaps."""
+    if session.evaluation is None or not session.evaluation.ok or not session.made_up:
+        return []
+    problems = {path: json_problem(text) for path, text in session.texts.items()}
+    found = [path for path, problem in problems.items() if problem not in ("", BROKEN)]
+    return [f"the evaluation writes {problems[found[0]]} into {', '.join(found[:3])}, which may be for the made-up data"] if found else []
 
 
 def every_run(session: SessionSeen) -> list[RunSeen]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import last_name
 from gonogo.execution import accelerators
-from gonogo.execution.observations import Raised, RunSeen
+from gonogo.execution.observations import Logged, Raised, RunSeen
 
 _CONNECTION = re.compile(
     r"connection|connect|urlerror|httperror|timeout|gaierror|maxretry|newconnection|nameresolution|offline|localentrynotfound|sslerror|"
@@ -59,10 +59,37 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
         modules: the experiment's modules by path.
     """
     if run.late or run.unsettled:
-        return run.unsettled or "its time was up"
+        return run.unsettled or f"its time was up{_where(run)}"
     if not chain:
         return ""
     return _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules)
+
+
+def _where(run: RunSeen) -> str:
+    """Where a run was when its time was up, in words; empty where nobody knows."""
+    frames, place = run.was_at(), run.last_place()
+    if place is None:
+        return ""
+    function = next(frame[2] for frame in frames if frame[:2] == place)
+    path, _, inner = frames[0]
+    inside = "" if frames[0][:2] == place else f", inside `{inner}` of {'/'.join(Path(path).parts[-2:])}"
+    return f" at {place[0]}:{place[1]} in `{function}`{inside}"
+
+
+def no_number(run: RunSeen) -> str:
+    """Why NaN in what a run computes does not show that the experiment is at fault; empty where there is none, or it does show it."""
+    seen = list(run.processes.values())
+    losses = [f"its loss is {value} ({path}:{line})" for process in seen for value, path, line in process.losses if isinstance(value, str)]
+    metrics = [_as_nan(entry) for process in seen for entry in process.logged.values() if entry.is_no_number]
+    if run.made_up and (losses or metrics):
+        return f"{[*losses, *metrics][0]}, which may be for the made-up data or weights"
+    if metrics and not losses and not any(process.puts_out_no_numbers for process in seen):
+        return f"{metrics[0]}, which may be for the few rows of a bounded run"
+    return ""
+
+
+def _as_nan(entry: Logged) -> str:
+    return f"it logs `{entry.key}` as NaN{f' ({entry.place[0]}:{entry.place[1]})' if entry.place else ''}"
 
 
 def may_be_for_bounds(run: RunSeen) -> bool:

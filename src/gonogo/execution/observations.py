@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Place = tuple[str, int]
+Frame = tuple[str, int, str]  # path, line and function
+# Functions in which a process waits for one that it started.
+_WAITS = {"wait", "_wait", "_try_wait", "communicate", "_communicate", "poll", "select", "waitpid", "join"}
 
 
 @dataclass
@@ -123,6 +126,7 @@ class Logged:
     Attributes:
         last: the last finite number.
         turn: number of the last call that logged it, counted over all keys.
+        nan: how often it was NaN, but for NaNs that the code put there.
     """
 
     key: str
@@ -131,6 +135,12 @@ class Logged:
     not_finite: int
     place: Place | None
     turn: int
+    nan: int = 0
+
+    @property
+    def is_no_number(self) -> bool:
+        """Whether it was NaN and never a number."""
+        return self.nan > 0 and self.last is None
 
 
 @dataclass
@@ -205,6 +215,11 @@ class Process:
     peak_memory: int = 0
     cpu: float = 0.0
 
+    @property
+    def puts_out_no_numbers(self) -> bool:
+        """Whether a network put out values that are not finite."""
+        return any(answers.data.get("broken") for answers in self.answers.values())
+
 
 @dataclass
 class RunSeen:
@@ -217,6 +232,7 @@ class RunSeen:
         unsettled: why a failure says nothing, empty if it does.
         lent: whether the environment was the caller's, and not made from what the experiment declares.
         output: the last lines, as (stream, text).
+        stacks: of one whose time was up, by process: its frames at that time, the innermost first.
     """
 
     label: str
@@ -232,11 +248,17 @@ class RunSeen:
     started: float = 0.0
     processes: dict[int, Process] = field(default_factory=dict)
     output: list[tuple[str, str]] = field(default_factory=list)
+    stacks: dict[int, list[Frame]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
         """Whether it ended by itself and with code 0."""
         return self.ended and self.code == 0 and not self.late
+
+    @property
+    def made_up(self) -> bool:
+        """Whether it saw data or weights that the gate made up."""
+        return any(process.standins for process in self.processes.values())
 
     def children(self) -> list[Happened]:
         """The programs that its processes started."""
@@ -252,10 +274,25 @@ class RunSeen:
         deepest = max(found, key=lambda entry: entry[0], default=None)
         return deepest[1] if deepest else None
 
+    def was_at(self) -> list[Frame]:
+        """Where it was when its time was up: the stack of the process that was started last of those that wait for no other."""
+        own = {pid: frames for pid, frames in self.stacks.items() if any(_is_own(frame) for frame in frames)}
+        working = {pid: frames for pid, frames in own.items() if frames[0][2] not in _WAITS}
+        started = {pid: self.processes[pid].started if pid in self.processes else 0.0 for pid in own}
+        return max((working or own).items(), key=lambda entry: started[entry[0]], default=(0, []))[1]
+
+    def last_place(self) -> Place | None:
+        """The experiment's own line that it was at when its time was up."""
+        return next((frame[:2] for frame in self.was_at() if _is_own(frame)), None)
+
     def last_lines(self, count: int = 12) -> str:
         """The end of its output: standard error if there is any."""
         errors = [text for stream, text in self.output if stream == "stderr"]
         return "\n".join((errors or [text for _, text in self.output])[-count:])
+
+
+def _is_own(frame: Frame) -> bool:
+    return not frame[0].startswith("/")
 
 
 @dataclass
@@ -317,6 +354,11 @@ class SessionSeen:
     def tracked_as(self, run_id: str) -> Tracked | None:
         """What the tracker has under a run id."""
         return next((run for run in self.tracked or () if run.id == run_id), None)
+
+    @property
+    def made_up(self) -> bool:
+        """Whether a run saw data or weights that the gate made up."""
+        return any(run.made_up for run in self.runs.values())
 
     def standins(self) -> list[str]:
         """The stand-ins that runs used, each once."""

@@ -183,7 +183,7 @@ def _tool(own: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         elif name in _INDEXES:
             _check_indexes(name, value)
         elif name not in _OF_NO_USE:
-            raise StageError(f"tool.uv.{name} of pyproject.toml is not heeded, since it could lead anywhere: {ADVICE}")
+            raise StageError(f"tool.uv.{name} of pyproject.toml is not followed, since it could lead anywhere: {ADVICE}")
     return kept, any(name in own for name in _INDEXES)
 
 

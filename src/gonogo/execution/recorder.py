@@ -238,8 +238,8 @@ class RunRecorder:
         self._keep(process.tracking, event["what"], event)
 
     def _probe_logged(self, event: dict[str, Any]) -> None:
-        for key, rows, last, not_finite, place, turn in event["keys"]:
-            self._of(event).logged[key] = Logged(key, rows, last, not_finite, _place(place), turn)
+        for key, rows, last, not_finite, place, turn, nan in event["keys"]:
+            self._of(event).logged[key] = Logged(key, rows, last, not_finite, _place(place), turn, int(nan))
 
     def _probe_figure(self, event: dict[str, Any]) -> None:
         self._keep(self._of(event).figures, event["path"], event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import weakref
@@ -13,6 +14,7 @@ from gonogo.execution.sandbox import Box
 MOST_JSON = 4 << 20  # of one file
 MOST_TEXTS = 256 << 20  # of all together, on disk: one at a time is in memory
 MOST_FILES = 10_000
+BROKEN = "an error"
 
 
 class Texts(Mapping[str, str]):
@@ -47,3 +49,13 @@ def collect(box: Box, relative: str) -> tuple[dict[str, int], Texts, str]:
     texts = Texts(folder, [path for path in found.files if found.sizes[path] <= MOST_JSON])
     too_much = next((reason for reason in found.skipped.values() if "more than" in reason), "")
     return found.sizes, texts, too_much
+
+
+def json_problem(text: str) -> str:
+    """What keeps a text from being JSON: the number that JSON does not have (`NaN`, `Infinity`), else `BROKEN`; empty for JSON."""
+    found: list[str] = []
+    try:
+        json.loads(text, parse_constant=found.append)
+    except (ValueError, RecursionError):
+        return BROKEN
+    return found[0].lstrip("-") if found else ""

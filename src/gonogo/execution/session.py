@@ -14,7 +14,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from gonogo.execution import results
+from gonogo.execution import results, stacks
 from gonogo.execution.interpreter_folders import Interpreter
 from gonogo.execution.observations import SessionSeen
 from gonogo.execution.recorder import Progress, Recorder
@@ -65,7 +65,7 @@ def carry_out(
         StageError: no sandbox holds here, or the session could not be started.
     """
     if stage.tracker and find_spec("starlette") is None:
-        raise StageError("the rehearsal needs the local tracker: install gonogo[tracker]")
+        raise StageError(f"{stage.name} needs the local tracker: install gonogo[tracker]")
     session = SessionSeen(stage.name)
     started = time.monotonic()
     policy = _policy(experiment.root, interpreter, options)
@@ -258,6 +258,8 @@ class _Runs:
         environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "GONOGO_PROBE_KEY": key}
         recorder.run.lent = self._plan.options.python is not None
         environment["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait would otherwise take the other runs' time
+        folder = stacks.make_folder(self._box, secrets.token_hex(8))
+        environment |= {"GONOGO_STACKS": str(folder)} if folder else {}
         attend, port = None, None
         if self._tracker is not None:
             attend, port = self._tracker.attend, self._tracker.port()
@@ -273,6 +275,7 @@ class _Runs:
             on_socket=attend,
             port=port,
         )
+        recorder.run.stacks = stacks.read(self._box, folder) if folder and result.limit is Limit.TIME else {}
         recorder.end(result)
         self._session.peak_memory = max(self._session.peak_memory, result.peak_memory)
         if result.limit not in (None, Limit.TIME):

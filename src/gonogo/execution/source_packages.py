@@ -70,7 +70,7 @@ class Builder:
             work: an empty folder.
 
         Raises:
-            StageError: its sources can't be had, or say something that is not heeded.
+            StageError: its sources can't be had, or say something that is not followed.
         """
         sources, digest = self._fetch(name, version, work)
         kept = self._kept / canonicalize_name(name) / version / digest[:16]

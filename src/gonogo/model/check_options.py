@@ -23,7 +23,7 @@ class CheckOptions(BaseModel):
     timeout: float = Field(default=60.0, description="Seconds that the stages may take which run nothing")
     policy: Policy | None = Field(default=None, description="What the caller lets pass, and why")
     baseline: Baseline | None = Field(default=None, description="Findings that are known and don't block")
-    trust_repo: bool = Field(default=False, description="Heed the experiment's own policy and its comments")
+    trust_repo: bool = Field(default=False, description="Follow the experiment's own policy and its comments")
     to: Stage = Field(default=Stage.COMPOSE, description="The last stage")
     execution: ExecutionOptions = ExecutionOptions()
     ai: AiOptions = AiOptions()

@@ -116,9 +116,10 @@ class RunConfigRules(_Part):
 
 
 class TrackingRules(_Part):
-    """Keys of the shared config that tracking needs."""
+    """Keys of the shared config that tracking needs, and whether trials are tracked too."""
 
     config_keys: list[str]
+    in_trial: bool = False
 
 
 class EntryRules(_Part):
@@ -237,7 +238,7 @@ def detect(experiment: Experiment) -> tuple[Contract, str]:
     """
     shaped = [load(name) for name in names() if load(name).scope is Scope.RUNS]
     signs = {contract.name: _signs(contract, experiment) for contract in shaped}
-    best = max(shaped, key=lambda contract: (len(signs[contract.name]), contract.name == DEFAULT))
+    best = max(shaped, key=lambda contract: (len(signs[contract.name]), contract.name == DEFAULT, not contract.tracking.in_trial))
     given = "a plan is given" if experiment.plan is not None else "it is a bundle of generated files" if experiment.is_bundle else ""
     if given or len(signs[best.name]) > 1:
         return best, " and ".join([*([given] if given else []), *signs[best.name]][:2])
@@ -264,8 +265,7 @@ def _signs(contract: Contract, experiment: Experiment) -> list[str]:
         value = str(shared.get((contract.trial.key,), "")).lower()
         if value in {"false", *contract.values_of(contract.trial.key)}:
             found.append(f"its value is '{value}'")
-    asked = re.compile(rf"\b(?:cfg|conf|config)\.{re.escape(contract.trial.key)}\b")
-    if any(asked.search(file.text or "") for file in experiment.with_suffix(".py")):
+    if _asks(contract, experiment):
         found.append(f"the code asks for '{contract.trial.key}'")
     there = [path for path in contract.files.required if path in experiment.files]
     if len(there) >= FEW:
@@ -273,3 +273,12 @@ def _signs(contract: Contract, experiment: Experiment) -> list[str]:
     if len(there) >= len(contract.files.required) - 1:
         found.append("hardly one of its files is missing")
     return found
+
+
+def _asks(contract: Contract, experiment: Experiment) -> bool:
+    """Whether code asks for the key that says 'trial', and, where that has several values, knows one that the trial's command gives."""
+    texts = [file.text or "" for file in experiment.with_suffix(".py")]
+    asked = re.compile(rf"\b(?:cfg|conf|config)\.{re.escape(contract.trial.key)}\b")
+    given = [text.partition("=")[2] for text in contract.commands["trial"].overrides if text.partition("=")[0] == contract.trial.key]
+    known = re.compile("|".join(rf"""["']{re.escape(value)}["']""" for value in given if value != "true") or "")
+    return any(map(asked.search, texts)) and any(map(known.search, texts))

@@ -31,7 +31,7 @@ class Certainty(StrEnum):
 
 
 class Stage(StrEnum):
-    """The stages of the pipeline, cheap to dear."""
+    """The stages of the pipeline, cheap to expensive."""
 
     READ = "read"
     CHECK = "check"

@@ -19,7 +19,7 @@ from gonogo.reviewer.deadline import Deadline, OutageError
 from gonogo.reviewer.prompt import Prompt
 
 LAYOUT = 1  # of the cache; part of the key
-CHARACTERS_A_TOKEN = 3  # fewer than models take for code: an estimate that errs on the dear side
+CHARACTERS_A_TOKEN = 3  # fewer than models take for code: an estimate that errs on the expensive side
 CHARACTERS_OF_CONTEXT = 2.5  # still fewer: small models split numbers and blanks
 ANSWERS_SHARE = 4  # an answer gets at most a fourth of a context
 SURROUNDINGS = 400  # characters around what the prompt says: roles, a request to repair
@@ -172,7 +172,7 @@ class Asker:
             return reply
 
     def _check_budget(self, messages: list[dict[str, str]], spent: Spent) -> None:
-        """Make sure that the dearest answer would still be within the budget.
+        """Make sure that the most expensive answer would still be within the budget.
 
         Raises:
             BudgetError: it would not.

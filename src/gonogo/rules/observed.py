@@ -19,7 +19,9 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)
 _PROBE_FRAME = re.compile(r'^[ \t]*File "[^"\n]*/gonogo_probe/[^\n]*\n(?:    [ \t]*(?!File ")[^\n]*\n?)*', re.MULTILINE)
 _PROBE_WARNS = re.compile(r"^\S*/gonogo_probe/\S+:\d+: (?=\w+Warning)", re.MULTILINE)
 _OF_A_CHILD = ("SystemExit", "CalledProcessError", "ChildFailedError")  # what a program raises where one that it started has failed
+_ADVICE = "Set the environment variable HYDRA_FULL_ERROR"
 MOST_MESSAGE = 300
+MOST_SAID = 200  # lines
 MOST_LINES = 12
 
 
@@ -45,14 +47,16 @@ def processes(run: RunSeen) -> list[Process]:
     return list(run.processes.values())
 
 
+def all_watched(run: RunSeen) -> bool:
+    """Whether every Python that was started was watched to its end."""
+    seen = list(run.processes.values())
+    started = sum("python" in str(child.what).lower() for process in seen for child in process.children)
+    return bool(seen) and len(seen) >= started + 1 and all(process.ended is not None for process in seen)
+
+
 def trained(run: RunSeen) -> Iterator[Process]:
     """The processes in which a network ran."""
     return (process for process in run.processes.values() if process.counts.get("forwards", 0))
-
-
-def made_up(run: RunSeen) -> bool:
-    """Whether a run saw data or weights that the gate made up."""
-    return any(process.standins for process in run.processes.values())
 
 
 def logged_at(run: RunSeen, key: str) -> Place | None:
@@ -113,16 +117,32 @@ def _failed_at(run: RunSeen, chain: list[Raised], modules: Mapping[str, Module],
     )
     other = first if shown is not first else None
     cause = f", from {_told(other)}" if other is not None and _told(other) not in _told(shown) else ""
-    if not cause and shown.type in _OF_A_CHILD and run.children() and (last_line := cleaned(run.last_lines(1)).strip()):
-        cause = f", after a program that it started had said: {' '.join(last_line.split())[:MOST_MESSAGE]}"
+    said = _of_children(run)
+    if said and not cause and shown.type in _OF_A_CHILD:
+        cause = f", after a program that it started had said: {' '.join(said[-1].split())[:MOST_MESSAGE]}"
     return Violation(
         located(shown.place, modules, contract),
         f"it ends with {_told(shown)}{cause}",
         "mend this line, or what leads to it",
         related=related,
         runs=(run.label,),
-        evidence=cleaned(run.last_lines(MOST_LINES)),
+        evidence="\n".join(said[-MOST_LINES:]) or cleaned(run.last_lines(MOST_LINES)),
     )
+
+
+def _of_children(run: RunSeen) -> list[str]:
+    """The lines of what the programs that a run started said, where the process that started them failed for one; none where it did not."""
+    starters = (process for process in run.processes.values() if process.children and process.failures)
+    raised = [kind for process in starters if (kind := process.failures[-1][0].type) in _OF_A_CHILD]
+    if not raised:
+        return []
+    ends_quietly = raised[0] == "SystemExit"  # else its own traceback comes last
+    lines = [line for line in cleaned(run.last_lines(MOST_SAID)).splitlines() if line.strip() and not line.startswith(_ADVICE)]
+    own = [] if ends_quietly else [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    if not own:
+        return lines
+    before = lines[: own[-1]]
+    return before[:-1] if before and before[-1].startswith("Error executing job") else before
 
 
 def _told(raised: Raised) -> str:

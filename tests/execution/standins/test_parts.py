@@ -40,6 +40,21 @@ def found(name: str) -> families.Model:
 
 
 @pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        *(
+            (name, True)
+            for name in ("distilbert-base-66M", "bert-base", "roberta-small", "gpt2-small", "t5-xl", "DeBERTa-base-v9", "bart-base")
+        ),
+        *((name, False) for name in ("bert-base-uncased", "Bert-Base-Uncased", "xlnet-base-cased", "t5-small", "xlm-roberta-base", "ctrl")),
+        *((name, False) for name in ("google/bert-base", "./bert-base", "bert-base-finetuned", "my-folder", "bert", "resnet18", "results")),
+    ],
+)
+def test_name_without_an_owner_that_the_hub_can_not_have(name: str, expected: bool) -> None:
+    assert families.cannot_be(name) is expected
+
+
+@pytest.mark.parametrize(
     ("name", "kind", "width", "layers"),
     [
         ("bert-base-uncased", "bert", 768, 12),

@@ -94,6 +94,7 @@ class State:
         executed: statements by `id`, and functions `entered` by that of their node, with the runs in which; `unanswered` are the `if`s
             whose condition was not known at some time.
         searched: the settings that the objective of a search wrote, by the `id` of the node and the key.
+        tries: the `try` statements whose bodies are being walked, the innermost last.
     """
 
     left = Field[bool]()
@@ -114,6 +115,7 @@ class State:
         self.entered: dict[int, int] = {}
         self.unanswered: dict[int, int] = {}
         self.searched: dict[tuple[int, str], Setting] = {}
+        self.tries: tuple[ast.Try, ...] = ()
         self._doubts_branches = doubts_branches
         self._reset()
 
@@ -165,9 +167,9 @@ class State:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """Another process: nothing that holds for the code that starts it holds there."""
-        kept = (self._maybe, self._doubt, self._guards, self._deferred, self._search, self.loops)
+        kept = (self._maybe, self._doubt, self._guards, self._deferred, self._search, self.loops, self.tries)
         self._reset()
-        self.loops, left, over = (), self._left, self._over
+        self.loops, self.tries, left, over = (), (), self._left, self._over
         try:
             self.memory.set(self, "left", False)
             self.memory.set(self, "over", False)
@@ -175,7 +177,7 @@ class State:
         finally:
             self.leave(left)
             self.memory.set(self, "over", over)
-            self._maybe, self._doubt, self._guards, self._deferred, self._search, self.loops = kept
+            self._maybe, self._doubt, self._guards, self._deferred, self._search, self.loops, self.tries = kept
 
     def kept_left(self) -> object:
         """What `left` is for all runs where a function begins, to be given to `leave`."""

@@ -166,6 +166,38 @@ class Exited(Event):
 
 
 @dataclass(frozen=True)
+class Unreadable(Event):
+    """A text that is fully known can't be read as what it is taken for, and that surely ends the process.
+
+    Attributes:
+        what: what it is read as.
+        text: the text.
+        message: what Python says about it.
+    """
+
+    site: Site
+    what: str
+    text: str
+    message: str
+
+
+@dataclass(frozen=True)
+class LacksKey(Event):
+    """A key is asked of a dict that was not seen to get it."""
+
+    site: Site
+    key: str
+
+
+@dataclass(frozen=True)
+class MadeFolder(Event):
+    """A folder is made, by its absolute path."""
+
+    site: Site
+    path: str
+
+
+@dataclass(frozen=True)
 class MissingChild(Event):
     """A child process is started with a module or file that the experiment does not have."""
 

@@ -10,7 +10,7 @@ from enum import Enum
 from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.contents import Contents
 from gonogo.analysis.dataflow.definitions import Instance
-from gonogo.analysis.dataflow.values import Call, Display, Item, Mapping, Value, options, plain
+from gonogo.analysis.dataflow.values import Attribute, Call, Display, Item, Mapping, Value, options, plain
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 
@@ -136,9 +136,13 @@ def _steps(chain: Call) -> Iterator[Value]:
 def learner_of(value: Value) -> Value:
     """The object that is fitted, behind calls that give it back."""
     made = base(value)
-    while isinstance(made, Call) and made.method in ("fit", "set_params", "set_output") and made.receiver is not None:
-        made = base(made.receiver)
-    return made
+    while True:
+        if isinstance(made, Call) and made.method in ("fit", "set_params", "set_output") and made.receiver is not None:
+            made = base(made.receiver)
+        elif isinstance(made, Attribute) and made.name == "best_estimator_":
+            made = base(made.owner)
+        else:
+            return made
 
 
 def fits(contents: Contents) -> Iterator[Fit]:

@@ -191,8 +191,13 @@ def _of_item(item: Item) -> Part | None:
 
 def _name_of_holder(item: Item) -> str:
     """What the object is called that a slice is put into: `train = Data(rows[:80])`."""
-    parent = item.module.parents.get(item.node)
-    return assigned_name(item.module, parent) if isinstance(parent, ast.Call) else ""
+    parents = item.module.parents
+    holder = parents.get(item.node)
+    if not isinstance(holder, ast.Call):
+        return ""
+    while isinstance(chained := parents.get(holder), ast.Attribute) and isinstance(outer := parents.get(chained), ast.Call):
+        holder = outer  # `torch.tensor(rows[:80]).float()`
+    return assigned_name(item.module, holder)
 
 
 def _takes_some(key: Value) -> bool:

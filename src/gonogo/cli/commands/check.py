@@ -81,7 +81,7 @@ def command(
     baseline: Annotated[str | None, typer.Option(metavar="FILE", help="Findings listed there don't block.")] = None,
     write_baseline: Annotated[str | None, typer.Option(metavar="FILE", help="List the findings there.")] = None,
     trust_repo: Annotated[
-        bool, typer.Option("--trust-repo", help="Heed the experiment's own [tool.gonogo] and its `# gonogo: ignore[…]` comments.")
+        bool, typer.Option("--trust-repo", help="Follow the experiment's own [tool.gonogo] and its `# gonogo: ignore[…]` comments.")
     ] = False,
     format: Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="How to write the verdict (default: full).")] = None,
     min_severity: Annotated[MinSeverity, typer.Option(help="Show nothing of less weight; the verdict stays.")] = MinSeverity.INFO,
@@ -103,7 +103,7 @@ def command(
     stand_ins: StandIns = True,
     stand_in_plugins: StandInPlugins = None,
     override: Overrides = None,
-    keep_going: Annotated[bool, typer.Option("--keep-going", help="Go on to the dearer stages whatever was found.")] = False,
+    keep_going: Annotated[bool, typer.Option("--keep-going", help="Go on to the more expensive stages whatever was found.")] = False,
     ai: AiMode = None,
     ai_model: AiModel = None,
     ai_url: AiUrl = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gonogo.analysis.interpreter.composing import ConfigSource
+from gonogo.analysis.interpreter.evaluation import walk_evaluation
 from gonogo.analysis.interpreter.project import ProjectSource
 from gonogo.analysis.interpreter.runs import walk_runs
 from gonogo.analysis.interpreter.trace import Trace
@@ -49,3 +50,9 @@ def traces(
 def networks(traces: list[Trace]) -> list[Built]:
     """The networks that the runs build from libraries of models."""
     return built_networks(traces)
+
+
+@fact
+def evaluation_trace(experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: list[Run]) -> Trace | None:
+    """What the evaluation does when its documented command starts it; None where it can't be walked."""
+    return walk_evaluation(experiment, contract, modules, [run.id for run in runs])

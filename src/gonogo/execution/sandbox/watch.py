@@ -22,6 +22,7 @@ DISK_SHARE = 10  # looking at the disk takes at most one part in so many of the 
 LONGEST_PATH = 3500
 ROUNDS_OF_KILLING = 50
 BLOCK = 512
+LAST_LINES = 0.2  # seconds in which processes that are asked to end can say where they are
 
 
 class Account:
@@ -151,8 +152,13 @@ class Watch:
         return None
 
     def ask_to_end(self) -> None:
-        """Send SIGTERM to the code's processes."""
-        for process in self.processes(now=True):
+        """Send SIGTERM to the code's processes; to the first of them a moment later, since all that is left ends with it."""
+        found = self.processes(now=True)
+        for process in [process for process in found if process.pid != self._main]:
+            with suppress(psutil.Error):
+                process.send_signal(signal.SIGTERM)
+        time.sleep(LAST_LINES if len(found) > 1 else 0.0)
+        for process in [process for process in found if process.pid == self._main]:
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGTERM)
 

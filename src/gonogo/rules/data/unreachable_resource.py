@@ -18,7 +18,8 @@ def unreachable_resource(trial: SessionSeen, modules: dict[str, Module], contrac
 
     What it does:
         Reports what the code asked a library to download in the trial, where neither a cache, nor `--data-root`, nor a stand-in has it. A
-        well-known data set under another owner is taken for a copy, and reported too.
+        well-known data set under another owner is taken for a copy, and reported too. It is an error where the Hugging Face hub has no
+        such model: of names without an owner it has only those of its first years (`bert-base-uncased`, `gpt2`).
 
     Why it matters:
         The name may be wrong, or right: the gate could not see what the code does with it.
@@ -30,6 +31,15 @@ def unreachable_resource(trial: SessionSeen, modules: dict[str, Module], contrac
         for process in run.processes.values():
             for happened in process.unreachable:
                 name, assumed = happened.data.get("name") or happened.what, happened.data.get("assumed")
+                if happened.data.get("nowhere"):
+                    yield Violation(
+                        located(happened.place, modules, contract),
+                        f"the Hugging Face hub has no `{name}`: it has models without an owner in their name only from its first years",
+                        "name a model that is there, as `owner/model`",
+                        runs=(run.label,),
+                        severity=Severity.ERROR,
+                    )
+                    continue
                 stands_in = f"made-up rows like those of `{assumed}` stand in for it" if assumed else "nothing stands in for it"
                 yield Violation(
                     located(happened.place, modules, contract),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.names import calls, origin, text_of
 from gonogo.analysis.python.sources.resolve import Sources
+from gonogo.analysis.tracking.evaluation_start import evaluation_start
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 PLAIN_TYPES = frozenset({"str", "Path", "pathlib.Path", "int"})
@@ -18,17 +21,21 @@ OTHER_MEANS = frozenset({"argv", "from_cli", "from_dotlist", "parse_known_args"}
 PATTERNS = frozenset({"re.match", "re.sub", "re.split", "re.search", "re.fullmatch", "re.findall", "shlex.split"})
 # Calls that take a text as it stands, and give something that the name of the key is part of, or an error.
 CONSUMERS = frozenset({"json.loads", "ast.literal_eval", "pathlib.Path", "Path", "os.path.join", "os.makedirs", "os.path.abspath", "print"})
+ACTION = "read `key=value` arguments: split each at its first `=`"
 SPLITTERS = frozenset({"split", "rsplit", "partition", "rpartition", "removeprefix", "lstrip", "strip", "replace", "index", "find"})
 
 
 @rule("EVA103", "evaluation-cli", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
-def evaluation_cli(modules: dict[str, Module], sources: Sources, contract: Contract) -> Iterator[Violation]:
+def evaluation_cli(
+    modules: dict[str, Module], sources: Sources, contract: Contract, evaluation_trace: Trace | None, runs: list[Run]
+) -> Iterator[Violation]:
     """The evaluation does not take the arguments of its documented command.
 
     What it does:
-        The documented command gives `key=value`. Looks for an `argparse` parser that takes the keys as options, or as
-        positional arguments: those get the whole text, key and equals sign included. Silent where the command line, or
-        what a positional argument got, may be taken apart in another way.
+        The documented command gives `key=value`. Follows the evaluation with just these arguments, up to what it asks W&B for: they
+        can't be read, a key is looked for that is not among them, a run is asked for that has no such id. Where this can't be followed,
+        looks for an `argparse` parser that takes the keys as options, or as positional arguments, which get the whole text, key and
+        equals sign included. Silent where the command line may be taken apart in another way.
 
     Why it matters:
         With options the command ends in a usage error. With positional arguments the results go into a folder that is
@@ -39,8 +46,25 @@ def evaluation_cli(modules: dict[str, Module], sources: Sources, contract: Contr
     """
     module = modules.get(module_path(contract.evaluation.module))
     keys = contract.evaluation.keys()
-    if module is None or not keys or _has_other_means(module):
+    if module is None or not keys:
         return
+    followed = evaluation_start(evaluation_trace, keys, [run.id for run in runs]) if evaluation_trace is not None else None
+    if followed is not None and followed.is_well:
+        return
+    found = _written(module, sources, contract)
+    if found is not None:
+        yield found
+    elif followed is not None and followed.site is not None:
+        location = followed.site.module.location(followed.site.node)
+        documented = " ".join(contract.evaluation.arguments)
+        yield Violation(location, f"the documented command gives `{documented}`: {followed.problem}", ACTION)
+
+
+def _written(module: Module, sources: Sources, contract: Contract) -> Violation | None:
+    """A parser that surely does not take the documented arguments, as it is written."""
+    keys = contract.evaluation.keys()
+    if _has_other_means(module):
+        return None
     parsers = [call for call in calls(module) if origin(module, call.func) in ("argparse.ArgumentParser", "ArgumentParser")]
     parses = [call for call in calls(module) if _is_parsing(call)]
     arguments = [call for call in calls(module) if isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument"]
@@ -50,12 +74,12 @@ def evaluation_cli(modules: dict[str, Module], sources: Sources, contract: Contr
         or any(call.keywords or any(ast.unparse(entry) != "sys.argv[1:]" for entry in call.args) for call in parses)
         or any(call.keywords for call in parsers if _is_odd(call))
     ):
-        return
+        return None
     first = next((call for call in arguments if _name(call).lstrip("-").replace("-", "_") in keys), None)
     if first is None or any(_is_open(call) for call in arguments):
-        return
+        return None
     if not _name(first).startswith("-") and _may_be_split(module, sources, keys):
-        return
+        return None
     documented = " ".join(contract.evaluation.arguments)
     if _name(first).startswith("-"):
         problem = f"takes options such as `{_name(first)}`, but the documented command gives `{documented}`: it ends in a usage error"
@@ -63,7 +87,7 @@ def evaluation_cli(modules: dict[str, Module], sources: Sources, contract: Contr
         problem = (
             f"takes `{_name(first)}` as it stands, but the documented command gives `{documented}`: the name would be part of the value"
         )
-    yield Violation(module.location(first), f"the evaluation {problem}", "read `key=value` arguments: split each at its first `=`")
+    return Violation(module.location(first), f"the evaluation {problem}", ACTION)
 
 
 def _name(call: ast.Call) -> str:

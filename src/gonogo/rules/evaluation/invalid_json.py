@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
+from gonogo.execution.results import BROKEN, json_problem
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -18,7 +18,8 @@ def invalid_json(rehearsal: SessionSeen, modules: dict[str, Module], contract: C
     """The evaluation writes a `.json` file that is no JSON: NaN or Infinity, or broken off.
 
     What it does:
-        Reads every `.json` file that the rehearsal's evaluation left in the folder of results, by the letter of the standard.
+        Reads every `.json` file that the rehearsal's evaluation left in the folder of results, by the letter of the standard. NaN on
+        made-up data or weights is undecided.
 
     Why it matters:
         Python's `json` writes NaN by default, and everything but Python refuses to read it.
@@ -31,25 +32,16 @@ def invalid_json(rehearsal: SessionSeen, modules: dict[str, Module], contract: C
         return
     names: dict[str, list[str]] = {}
     for path, text in rehearsal.texts.items():
-        problem = _problem(text)
-        if problem:
+        problem = json_problem(text)
+        if problem == BROKEN or (problem and not rehearsal.made_up):
             names.setdefault(problem, []).append(path)
     for problem, paths in names.items():
         yield Violation(
             main_place(modules, module_path(contract.evaluation.module)),
-            f"the evaluation writes JSON with {problem}" if problem != "an error" else "the evaluation writes a file that is no JSON",
-            "write null instead, with `allow_nan=False` to be sure" if problem != "an error" else "write it whole, with `json.dump`",
+            f"the evaluation writes JSON with {problem}" if problem != BROKEN else "the evaluation writes a file that is no JSON",
+            "write null instead, with `allow_nan=False` to be sure" if problem != BROKEN else "write it whole, with `json.dump`",
             evidence=", ".join(paths[:6]),
         )
-
-
-def _problem(text: str) -> str:
-    found: list[str] = []
-    try:
-        json.loads(text, parse_constant=found.append)
-    except (ValueError, RecursionError):
-        return "an error"
-    return found[0].lstrip("-") if found else ""
 
 
 BAD = Tree(

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Item, Span, Value, constant, number, plain
+from gonogo.analysis.dataflow.values import Call, Item, Span, Value, constant, number, plain, text
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.python.names import ancestors
 from gonogo.analysis.rows.cuts import INNER, cuts, model_fits, scored_on
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.rows.learners import SEARCHES, Fit, learner_of
-from gonogo.analysis.rows.parts import Role, parts_in, role_of_name
+from gonogo.analysis.rows.parts import TORCH_DATASETS, Role, parts_in, role_of_name, role_of_word
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
@@ -31,7 +31,8 @@ def same_rows_scored(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Speaks where a model is fitted to all rows, or to both parts together, and is then scored on the test part; where the loader
-        that is called the test loader is made of the training set itself; where two slices that are called train and test overlap. Where a
+        that is called the test loader is made of the training set itself, or of one that is made in the same words; where the score on the
+        training part is printed as that of the test; where two slices that are called train and test overlap. Where a
         script holds nothing out, its score on the training rows is a warning, unless it says that it is one.
         A last fit to all rows after the score is right, and so is a score on the training part beside one on the test part.
 
@@ -50,6 +51,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     yield from _loaders(walked)
     yield from _slices(walked)
     yield from _never_held_out(walked)
+    yield from _called_test(walked)
 
 
 def _fitted_to_all(walked: Program) -> Iterator[Violation]:
@@ -126,17 +128,18 @@ def _last_fit(listed: list[Fit], learner: Value, place: int, order: Order) -> Fi
 
 def _loaders(walked: Program) -> Iterator[Violation]:
     made = list(walked.gather(loaders_made))
-    named = [(role_of_name(name_of(loader)), loader) for loader in made if not _selects(loader)]
+    named = [(_role(loader), loader) for loader in made if not _selects(loader)]
     for role, loader in named:
         dataset = loader.argument(0, "dataset")
         if role not in (Role.TEST, Role.VALID) or dataset is None or "train" in name_of(loader).lower():
             continue
         twin = next((other for kind, other in named if kind is Role.TRAIN and _same(other.argument(0, "dataset"), dataset)), None)
+        twin = twin or next((other for kind, other in named if kind is Role.TRAIN and _are_twins(other, dataset)), None)
         inner = parts_in(walked).held(dataset)
         if twin is not None:
             yield violation(
                 loader,
-                f"`{name_of(loader)}` is made of the training set itself",
+                f"`{name_of(loader) or ast.unparse(loader.node)}` is made of the training set itself",
                 "make it of rows that are held out",
                 related=((twin, "the training loader"),),
             )
@@ -150,6 +153,12 @@ def _loaders(walked: Program) -> Iterator[Violation]:
             yield violation(loader, f"`{name_of(loader)}` holds the training part", "make it of rows that are held out")
 
 
+def _role(loader: Call) -> Role | None:
+    """What a loader is for, by what it is called, or by what its data set is called."""
+    dataset = loader.argument(0, "dataset")
+    return role_of_name(name_of(loader)) or (role_of_name(name_of(base(dataset))) if dataset is not None else None)
+
+
 def _selects(loader: Call) -> bool:
     return any(loader.argument(None, name) is not None for name in ("sampler", "batch_sampler")) or loader.is_open
 
@@ -158,6 +167,32 @@ def _same(one: Value | None, other: Value) -> bool:
     return (one is not None and base(one) is base(other) and isinstance(base(one), (Call, Item))) or (
         one is not None and base(one) is base(other) and bool(name_of(base(one)))
     )
+
+
+def _are_twins(loader: Call, other: Value) -> bool:
+    """Whether two data sets of a library are made in the same words: the training part, read twice."""
+    one = loader.argument(0, "dataset")
+    first, second = base(one) if one is not None else None, base(other)
+    if not isinstance(first, Call) or not isinstance(second, Call) or first is second or first.is_open or second.is_open:
+        return False
+    asked = constant(second.argument(None, "train")) is True or (text(second.argument(None, "split")) or "").startswith("train")
+    return asked and TORCH_DATASETS.match(second.name) is not None and ast.unparse(first.node) == ast.unparse(second.node)
+
+
+def _called_test(walked: Program) -> Iterator[Violation]:
+    """`print("test accuracy", model.score(X_train, y_train))`."""
+    parts = parts_in(walked)
+    for event in walked.calls("score"):
+        data = event.call.argument(0, "X")
+        held = parts.held(data) if data is not None else None
+        shown = event.module.parents.get(event.node)
+        if held is None or held.roles() != {Role.TRAIN} or not held.sure or not isinstance(shown, ast.Call):
+            continue
+        place = next((index for index, entry in enumerate(shown.args) if entry is event.node), 0)
+        label = shown.args[place - 1] if place else None
+        said = label.value if isinstance(label, ast.Constant) and isinstance(label.value, str) else ""
+        if role_of_word(said.replace(" ", "/")) is Role.TEST:
+            yield violation(event, "this is called the test score, and is the score on the training part", "score the test part", sure=True)
 
 
 def _slices(walked: Program) -> Iterator[Violation]:

@@ -5,9 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Branch, Event, Loop
+from gonogo.analysis.dataflow.blocks import Branch, Called, Event, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Display, Operation, Repeated, Returned, Turn, Value, constant, options, plain
+from gonogo.analysis.dataflow.values import (
+    Attribute,
+    Call,
+    Display,
+    Mapping,
+    Operation,
+    Repeated,
+    Returned,
+    Turn,
+    Value,
+    constant,
+    options,
+    plain,
+)
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.cuts import scored_on
 from gonogo.analysis.rows.flow import name_of
@@ -171,14 +184,40 @@ def _loops(walked: Program) -> Iterator[Violation]:
                 if part is not None and not _has_validation(walked):
                     yield _kept(branch, part, "the best so far is kept by the score on the test part")
                     break
+    yield from _best_of(walked)
+    averaged = {base(given) for event in walked.calls("mean", "std", "fmean", "stdev", "median") for given in event.call.arguments[:1]}
     for event in walked.calls("max", "argmax", "min", "argmin"):
         if event.call.name in ("max", "min", "numpy.argmax", "numpy.argmin") and event.call.arguments:
             listed = base(event.call.arguments[0])
-            if isinstance(listed, (Display, Repeated)):
+            if isinstance(listed, (Display, Repeated)) and listed not in averaged:
                 entries = listed.added if isinstance(listed, Display) else [listed.element]
                 part = next((found for entry in entries if (found := _test_part(walked, entry)) is not None), None)
                 if part is not None and not _has_validation(walked):
                     yield _kept(event, part, "the best of several scores on the test part is taken")
+
+
+def _best_of(walked: Program) -> Iterator[Violation]:
+    """`max(scores, key=scores.get)` of a dict, and `max(grid, key=lambda t: score(t))`."""
+    for event in walked.calls("max", "min"):
+        key = event.call.keywords.get("key")
+        if event.call.name not in ("max", "min") or key is None or not event.call.arguments or _has_validation(walked):
+            continue
+        asked = plain(key)
+        if isinstance(asked, Attribute) and asked.name in ("get", "__getitem__"):
+            table = base(asked.owner)
+            values = [value for place, value in walked.fields(table).items() if place != "<keys>"]
+            values += [inner for value in (table,) if isinstance(value, Mapping) for inner in value.added]
+            values += [table.element] if isinstance(table, Repeated) else []
+        else:
+            values = [entry.result for entry in walked.all(Called) if entry.result is not None and _is_key(entry, event)]
+        part = next((found for value in values if (found := _test_part(walked, value)) is not None), None)
+        if part is not None:
+            yield _kept(event, part, "the best of several scores on the test part is taken")
+
+
+def _is_key(entry: Called, event: Event) -> bool:
+    """Whether a function is called as the key of a `max`."""
+    return any(entry.definition is keyword.value for keyword in getattr(event.node, "keywords", ()))
 
 
 def _kept(at: Placed, part: Part, message: str) -> Violation:

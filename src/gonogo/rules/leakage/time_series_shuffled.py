@@ -93,9 +93,10 @@ def _evidence(walked: Program, cut: Cut) -> tuple[Value | Write, str, bool] | No
         value = plain(value)
         for name, writes in tables.writes.get(value, {}).items():
             for write in writes:
-                found = _lag(write.value)
-                column = tables.column_of(found.receiver) if found is not None and found.receiver is not None else None
-                if found is not None and column is not None and not _in_groups(found):
+                for found in _lags(write.value):
+                    column = tables.column_of(found.receiver) if found.receiver is not None else None
+                    if column is None or _in_groups(found):
+                        continue
                     lagged = targets.get(value) == column[1] and (shift_of(found) or 0) > 0 and name != column[1]
                     return write, f"`{name}` is made of earlier rows", lagged
         if isinstance(value, Call) and value.method == "sort_values" and not _in_groups(value):
@@ -105,14 +106,14 @@ def _evidence(walked: Program, cut: Cut) -> tuple[Value | Write, str, bool] | No
     return None
 
 
-def _lag(value: Value) -> Call | None:
+def _lags(value: Value) -> Iterator[Call]:
+    """The calls through which a column is made of other rows, the last one first."""
     for entry in ancestry(value):
         for option in options(entry)[:1]:
             if isinstance(option, Call) and option.method in IN_TIME - {"cumsum", "bfill", "ffill", "interpolate", "cummax", "cummin"}:
                 back = shift_of(option)
                 if back is None or back > 0 or number(option.argument(0, "periods")) is None:
-                    return option
-    return None
+                    yield option
 
 
 def _in_groups(call: Call) -> bool:

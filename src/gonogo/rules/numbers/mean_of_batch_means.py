@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Change, Event, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Choice, Operation, Turn, Value, constant, number, options, plain
+from gonogo.analysis.dataflow.values import Call, Choice, Operation, Parameter, Turn, Value, constant, number, options, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.batches import loader_of
@@ -118,6 +118,8 @@ def _violation(at: Value, where: object) -> Violation:
 def _is_over_batches(loop: Loop) -> bool:
     """Whether a loop goes through a loader that may give a smaller last batch."""
     loader = loader_of(loop)
+    if isinstance(loader, Parameter):
+        return True  # what it is made with is not known; a batch size that fits is the exception
     if not isinstance(loader, Call) or constant(loader.argument(None, "drop_last")) is True:
         return False
     size = loader.argument(1, "batch_size")

@@ -11,6 +11,7 @@ from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.batches import loader_of
 from gonogo.analysis.training.loops import acts
+from gonogo.analysis.training.ops import op_of
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -30,7 +31,8 @@ def metric_per_batch(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Looks at loops over loaders. Speaks where F1, precision, recall, an area under a curve, a correlation, R² or corpus BLEU is
-        computed of one batch, or the root of a batch's mean squared error is taken, and is added up or collected. Batches of one row,
+        computed of one batch, or the root of its mean squared error or the exponential of its mean cross-entropy (perplexity) is taken,
+        and is added up or collected. Batches of one row,
         and metrics that are averaged over samples (`average="samples"`), are left alone.
 
     Why it matters:
@@ -82,12 +84,27 @@ def _metric(value: Value) -> str:
         return ""
     if value.short in METRICS and value.name and constant(value.argument(None, "average")) != "samples":
         return f"`{value.short}`"
+    if value.short == "exp":
+        given = value.arguments[0] if value.name and value.arguments else value.receiver
+        return "the exponential of the mean loss" if given is not None and _is_mean_loss(given) else ""
     if value.short == "sqrt":
         given = value.arguments[0] if value.name and value.arguments else value.receiver
         inner = base(given) if given is not None else None
         if isinstance(inner, Call) and (inner.short in ("mse_loss", "mean_squared_error") or _is_mse(inner)):
             return "the root of the mean squared error"
     return ""
+
+
+def _is_mean_loss(value: Value) -> bool:
+    """Whether a value is a loss that is averaged over the batch."""
+    made = base(value)
+    while isinstance(made, Call) and (made.method in ("item", "detach", "cpu") or made.name == "float"):
+        inner = made.receiver if made.method else made.arguments[0] if made.arguments else None
+        if inner is None:
+            return False
+        made = base(inner)
+    op = op_of(made)
+    return op is not None and op.name in ("cross_entropy", "nll_loss") and constant(op.option(None, "reduction")) not in ("sum", "none")
 
 
 def _is_mse(call: Call) -> bool:
@@ -118,8 +135,14 @@ with torch.no_grad():
         {keep}
 print({end})
 """
+PERPLEXITY = "nn.functional.cross_entropy(model(inputs), labels).exp().item()"
 MEAN = "sum(scores) / len(scores)"
-BAD = program(PROGRAM.format(size=10, keep="scores.append(f1_score(labels, guess))  # <- here", end=MEAN))
+BAD = [
+    program(PROGRAM.format(size=10, keep="scores.append(f1_score(labels, guess))  # <- here", end=MEAN)),
+    program(
+        PROGRAM.format(size=10, keep="scores.append(nn.functional.cross_entropy(model(inputs), labels).exp().item())  # <- here", end=MEAN)
+    ),
+]
 GOOD = [
     program(PROGRAM.format(size=10, keep="guesses += guess.tolist()\n        truth += labels.tolist()", end="f1_score(truth, guesses)")),
     program(PROGRAM.format(size=1, keep="scores.append(f1_score(labels, guess))", end=MEAN)),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Attempt, Branch
 from gonogo.analysis.dataflow.contents import Contents
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Item, Operation, Value, constant, number, plain
+from gonogo.analysis.python.names import last_name
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.training.ops import op_of
 from gonogo.analysis.training.uses import ancestry, operations
@@ -18,6 +20,7 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import Placed, violation
 
+SQUARES = re.compile(r"sq|squares?|sum2", re.IGNORECASE)
 LOGS = ("log", "log2", "log10")
 COUNTS = frozenset({"histogram", "bincount", "histc", "one_hot", "confusion_matrix"})
 GUARDS = frozenset({"clip", "maximum", "where", "max", "nan_to_num", "log1p", "any", "nonzero", "clamp_min", "errstate", "add"})
@@ -49,6 +52,8 @@ def _found(walked: Program) -> Iterator[Violation]:
     for operation in walked.known(operations):
         if operation.operator == "/":
             yield from _quotients(walked, operation)
+        elif operation.operator == "**" and constant(operation.operands[1]) == 0.5 and _cancels(operation.operands[0]):
+            yield _cancellation(operation)
 
 
 def _logarithms(contents: Contents) -> Iterator[Violation]:
@@ -66,13 +71,20 @@ def _logarithms(contents: Contents) -> Iterator[Violation]:
             )
     for event in contents.events.get("sqrt", ()):
         op = op_of(event.call)
-        given = plain(op.operands[0]) if op is not None and op.operands else None
-        if isinstance(given, Operation) and given.operator == "-" and _is_mean_square(given.operands[0]) and _is_squared(given.operands[1]):
-            yield violation(
-                event,
-                "the mean square less the squared mean cancels, and can be negative",
-                "use `std` or `var`, or take the mean off first",
-            )
+        if op is not None and op.operands and _cancels(op.operands[0]):
+            yield _cancellation(event)
+
+
+def _cancels(value: Value) -> bool:
+    """Whether a value is a mean square less a squared mean."""
+    value = plain(value)
+    return isinstance(value, Operation) and value.operator == "-" and _is_mean_square(value.operands[0]) and _is_squared(value.operands[1])
+
+
+def _cancellation(at: Placed) -> Violation:
+    return violation(
+        at, "the mean square less the squared mean cancels, and can be negative", "use `std` or `var`, or take the mean off first"
+    )
 
 
 def _whole(value: Value) -> Value:
@@ -100,6 +112,10 @@ def _is_count(value: Value) -> bool:
 
 
 def _is_mean_square(value: Value) -> bool:
+    value = plain(value)
+    if isinstance(value, Operation) and value.operator == "/":
+        total = value.operands[0].node
+        return isinstance(total, ast.expr) and SQUARES.search(last_name(total)) is not None  # a sum of squares over their number
     op = op_of(value)
     return op is not None and op.name == "mean" and bool(op.operands) and _is_squared(op.operands[0])
 

@@ -32,7 +32,7 @@ def order_of_files(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Follows the lists that `os.listdir`, `os.scandir`, `glob` and `Path.iterdir`, `glob` and `rglob` give. Speaks where one that
-        nothing sorts is split in parts, sliced, or shuffled with a seed.
+        nothing sorts is split in parts, sliced, shuffled with a seed, or paired with others by `zip`.
 
     Why it matters:
         The order is that of the file system, another one on another machine or after a copy (Python, `os.listdir`: "The list is in
@@ -83,6 +83,10 @@ def _uses(walked: Program) -> Iterator[tuple[Value, str]]:
         by_seed = (name.startswith("random.") and PYTHON in seeded) or (name.startswith("numpy.random.") and NUMPY in seeded)
         if event.call.arguments and (by_seed or _is_generator(event.call.receiver)):
             yield event.call.arguments[0], "shuffled"
+    for event in walked.calls("zip"):
+        if event.call.name == "zip" and len(event.call.arguments) == 2 and not event.call.is_open:
+            for given in event.call.arguments:
+                yield given, "paired with others"
     slices: dict[Value, list[Item]] = {}
     for value in walked.known(sliced):
         slices.setdefault(base(value.owner), []).append(value)

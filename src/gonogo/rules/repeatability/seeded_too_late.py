@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch, Happening, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call
+from gonogo.analysis.dataflow.values import Attribute, Call, Item, Value, plain
 from gonogo.analysis.training.generators import NUMPY, TORCH, draws, is_fixed, layers_drawn, seeds, states
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
@@ -50,13 +51,21 @@ def _found(walked: Program) -> Iterator[Violation]:
         first = min(seeding, key=lambda seed: order.place(seed.at))
         early = min(before, key=lambda entry: entry[2])
         conditional = any(isinstance(around, (Branch, Loop)) for around in first.at.around())
-        if 0 <= early[2] < order.place(first.at) and not conditional and is_fixed(first.value) and not _undone(early[0]):
+        if 0 <= early[2] < order.place(first.at) and not conditional and _is_chosen(first.value) and not _undone(early[0]):
             yield violation(
                 first.at,
                 f"the generator of {library} is seeded after numbers were drawn from it: {early[3]} before",
                 "seed at the start of the program",
                 related=((early[0], "drawn before the seed"),),
             )
+
+
+def _is_chosen(value: Value | None) -> bool:
+    """Whether a seed is written down, or is a setting that is called one."""
+    if value is None or is_fixed(value):
+        return value is not None
+    value = plain(value)
+    return isinstance(value, (Attribute, Item)) and "seed" in ast.unparse(value.node).lower()
 
 
 def _undone(entry: Happening | Call) -> bool:

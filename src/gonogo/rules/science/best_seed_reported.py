@@ -65,9 +65,11 @@ def _found(walked: Program) -> Iterator[Violation]:
         for loop in loops
         if event.call.receiver is not None and next((entry for entry in event.around() if isinstance(entry, Loop)), None) is loop
     }
+    comprehensions = {loop.node: loop for loop in loops if loop.kind == "comprehension"}
     for event in walked.calls("max", "min", "amax", "amin"):
         given = event.call.arguments[0] if event.call.arguments and event.call.name else event.call.receiver
-        loop = collected.get(base(given)) if given is not None and base(given) not in averaged else None
+        listed = base(given) if given is not None else None
+        loop = (collected.get(listed) or comprehensions.get(listed.node)) if listed is not None and listed not in averaged else None
         if loop is not None:
             yield _violation(event.call, loop)
     for branch in walked.all(Branch):
@@ -123,7 +125,7 @@ def _seed_loops(walked: Program) -> list[Loop]:
         given += [(event, event.call.keywords[name]) for name in STATES if name in event.call.keywords]
     for at, value in given:
         for loop in at.around():
-            if isinstance(loop, Loop) and loop.kind == "for" and _turns_by(loop, value):
+            if isinstance(loop, Loop) and loop.kind in ("for", "comprehension") and _turns_by(loop, value):
                 found[loop] = None
     return list(found)
 

@@ -23,7 +23,7 @@ def seed_ignored(challenge: ChallengeSeen, modules: dict[str, Module], contract:
         reports a run whose optimizers took steps and of which losses, updates and scores are all the same.
 
     Why it matters:
-        Runs with several seeds are then one run several times, and their spread, nought, is taken for certainty.
+        Runs with several seeds are then one run several times, and their spread of zero is taken for certainty.
 
     Instead:
         Seed the generators with the config's seed before the network is made and the data are shuffled.

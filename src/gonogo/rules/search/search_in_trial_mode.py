@@ -25,7 +25,7 @@ def search_in_trial_mode(traces: list[Trace], contract: Contract) -> Iterator[Vi
         Each trial of the search then sees the two batches of a trial: its value is noise, and so is what the search finds.
 
     Instead:
-        Give the objective fewer epochs or a part of the training data where the search is too dear, by settings of its own.
+        Give the objective fewer epochs or a part of the training data where the search is too expensive, by settings of its own.
     """
     key = contract.trial.key
     value = _trial_value(contract)

@@ -61,5 +61,13 @@ BAD = [
     Tree({f"notebooks/part{number}.ipynb": "{}" for number in range(6)}, at="notebooks"),
 ]
 GOOD = Tree(
-    {".gitignore": ".cache/\n", "config/.gitkeep": "", "uv.lock": "", "README.md": "# Digits\n", "plan.yaml": "runs: [{run_id: a}]\n"}
+    {
+        ".gitignore": ".cache/\n",
+        "config/.gitkeep": "",
+        ".pre-commit-config.yaml": "repos: []\n",
+        ".vscode/settings.json": "{}",
+        "uv.lock": "",
+        "README.md": "# Digits\n",
+        "plan.yaml": "runs: [{run_id: a}]\n",
+    }
 )

@@ -18,6 +18,7 @@ def wandb_on_in_trial(trial: SessionSeen, modules: dict[str, Module], contract: 
 
     What it does:
         Watches `wandb.init` in the trial and reports a run that is not in the mode `disabled`, or that fails for want of a key.
+        Silent where the contract has its trials tracked.
 
     Why it matters:
         Trials leave runs of two batches among the real ones, under the same ids, and fail where there is no network or no login.
@@ -25,6 +26,8 @@ def wandb_on_in_trial(trial: SessionSeen, modules: dict[str, Module], contract: 
     Instead:
         Set `mode="disabled"` where the trial flag is set.
     """
+    if contract.tracking.in_trial:
+        return
     for run in trial.runs.values():
         for process in run.processes.values():
             for happened in process.tracking:

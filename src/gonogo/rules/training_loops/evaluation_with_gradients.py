@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Called, Happening, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Mode
+from gonogo.analysis.dataflow.values import Call, Mode, Parameter, plain
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.loops import Done, acts, applications, outermost, training_loops
 from gonogo.analysis.training.modes import In, mode_flow
 from gonogo.analysis.training.objects import each
-from gonogo.analysis.training.uses import applications_in, call_of, scored
+from gonogo.analysis.training.uses import SCORES, ancestry, applications_in, call_of, scored
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -54,6 +54,7 @@ def evaluation_with_gradients(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     if not walked.known(training_loops):
+        yield from _of_callers(walked)
         return
     learning = {call for done in walked.known(acts) if done.act.does is Does.COMPUTES for call in applications_in(done.act.on)}
     needing = list(walked.calls(*NEEDS))
@@ -73,6 +74,25 @@ def _found(walked: Program) -> Iterator[Violation]:
                     "the network is evaluated without `no_grad`: the graph of each batch is built for nothing",
                     "put the evaluation under `with torch.no_grad():`",
                 )
+
+
+def _of_callers(walked: Program) -> Iterator[Violation]:
+    """A function that nothing calls, which puts a network that it is given into eval mode and scores it in a loop."""
+    computes = [done for done in walked.known(acts) if done.act.does is Does.COMPUTES]
+    if walked.is_script or computes or walked.has(*NEEDS, "train", "set_grad_enabled"):
+        return
+    switched = {one for done in walked.known(acts) if done.act.does is Does.EVAL for one in each(done.act.on)}
+    used = {value for event in walked.calls(*SCORES, "item") for given in event.call.inputs() for value in ancestry(given)}
+    for event in walked.calls():
+        callee = plain(event.call.callee)
+        in_loop = any(isinstance(entry, Loop) and entry.kind in ("for", "while") for entry in event.around())
+        if isinstance(callee, Parameter) and callee in switched and in_loop and event.call.context.grad is Mode.ON and event.call in used:
+            yield violation(
+                event,
+                "the network is evaluated without `no_grad`: the graph of each batch is built for nothing",
+                "put the evaluation under `with torch.no_grad():`",
+                sure=False,
+            )
 
 
 def _is_within(entry: Happening, loop: Loop) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.training.escapes import escapes
 from gonogo.analysis.training.gradients import computed_by
+from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import TrainingLoop, clears_for, events_in, training_loops
 from gonogo.analysis.training.objects import each, holdings, is_one, parts_of
 from gonogo.model.contract import Scope
@@ -83,7 +84,8 @@ def _concerns(loop: TrainingLoop) -> bool:
     if not held.complete:
         return True
     parts = {part for network in held.networks for part in parts_of(loop.program, network)}
-    used = {network for done in loop.computes for network in computed_by(done.act.on)}
+    computed = (network for done in loop.computes for network in computed_by(done.act.on))
+    used = {network for network in computed if kind_of(network) is not Kind.LOSS}
     return not used or bool(parts & used) or any(parts_of(loop.program, network) & parts for network in used)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Change, Happening, Loop
+from gonogo.analysis.dataflow.blocks import Change, Event, Happening, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Display, Mode, Value, plain
+from gonogo.analysis.dataflow.values import Display, Mode, Parameter, Turn, Value, constant, plain
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.gradients import Gradients
-from gonogo.analysis.training.loops import acts
+from gonogo.analysis.training.loops import Done, acts
 from gonogo.analysis.training.uses import ancestry
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -24,7 +25,8 @@ def graph_kept(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Looks at what a loop adds to a total or appends to a list. Speaks where that is a loss whose gradients have been computed,
-        so that it is only for reporting, and it still belongs to its graph. A total that `backward()` is called on is left alone.
+        so that it is only for reporting, and it still belongs to its graph. A total that `backward()` is called on is left alone. A note
+        where `retain_graph=True` is given and nothing else in the program computes gradients.
 
     Why it matters:
         The graph of every batch stays in memory until the total goes: memory grows from step to step (PyTorch, "Frequently asked
@@ -40,17 +42,42 @@ def _found(walked: Program) -> Iterator[Violation]:
     computed = [done for done in walked.known(acts) if done.act.does is Does.COMPUTES]
     if not computed:
         return
+    yield from _retained(computed)
     gradients = walked.known(Gradients)
     learned = {id(value) for done in computed for value in ancestry(done.act.on)}
     for at, operand, result in _gathered(walked):
         used = [done for done in computed if done.loops and done.loops[0] in at.around() and _is_its_loss(operand, done.act.on)]
-        if used and id(result) not in learned and gradients.reaches(operand) is True:
+        if used and id(result) not in learned and _has_graph(gradients, operand, used[0].act.on):
             yield violation(
                 at,
                 "each loss that is added here keeps the graph of its batch in memory",
                 "add `loss.item()` or `loss.detach()`",
                 related=((used[0].at, "its gradients are computed here"),),
             )
+
+
+def _retained(computed: list[Done]) -> Iterator[Violation]:
+    """`backward(retain_graph=True)` where nothing else in the program computes gradients, so that nothing needs the graph again."""
+    at = computed[0].at
+    call = at.call if isinstance(at, Event) else None
+    if len({id(done.at.node) for done in computed}) > 1 or call is None or constant(call.argument(None, "retain_graph")) is not True:
+        return
+    steps = [entry for entry in computed[0].loops if isinstance(entry.node, (ast.For, ast.While))]
+    # A value that the loop hands on to its next turn, such as a hidden state, may need the graph of the turn before.
+    carried = any(isinstance(entry, Turn) and not isinstance(entry, Parameter) for entry in ancestry(computed[0].act.on))
+    if steps and not carried:
+        yield violation(
+            at,
+            "the graph is retained after `backward()`, and nothing goes through it again",
+            "leave `retain_graph` out",
+            severity=Severity.INFO,
+        )
+
+
+def _has_graph(gradients: Gradients, operand: Value, loss: Value) -> bool:
+    """Whether a value surely belongs to a graph: its gradient reaches a parameter, or it is what `backward()` is called on."""
+    known = gradients.reaches(operand)
+    return known is True or (known is None and plain(operand) is plain(loss))
 
 
 def _gathered(walked: Program) -> Iterator[tuple[Happening, Value, Value]]:
@@ -91,5 +118,6 @@ BAD = [
     program(LOOP.format(gather="total += loss  # <- here")),
     program(LOOP.format(gather="total += loss * len(inputs)  # <- here")),
     program(LOOP.format(gather="history.append(loss)  # <- here")),
+    program(LOOP.format(gather="total += 1").replace("loss.backward()", "loss.backward(retain_graph=True)  # <- here")),
 ]
 GOOD = [program(LOOP.format(gather="total += loss.item()")), program(LOOP.format(gather="history.append(loss.detach())"))]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Branch
+from gonogo.analysis.dataflow.blocks import Branch, Called, Gives
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Mode
+from gonogo.analysis.dataflow.values import Call, Mapping, Mode, constant, plain
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.gradients import Gradients
 from gonogo.analysis.training.loops import Done, acts
@@ -39,6 +39,7 @@ def loss_without_gradient(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     gradients = walked.known(Gradients)
+    yield from _steps_of_frameworks(walked)
     for done in walked.known(acts):
         if done.act.does is not Does.COMPUTES or _is_for_training_only(done):
             continue
@@ -56,6 +57,23 @@ def _found(walked: Program) -> Iterator[Violation]:
                 "this loss is marked by `requires_grad` after it was cut off from the network: no parameter gets a gradient",
                 "call `backward()` on the loss as the network gives it; a mark does not bring the graph back",
                 related=((loss, "the loss is made here"),),
+            )
+
+
+def _steps_of_frameworks(walked: Program) -> Iterator[Violation]:
+    """What `training_step` of Lightning returns, which the trainer calls `backward()` on."""
+    for gives in walked.all(Gives):
+        called = next((around for around in gives.around() if isinstance(around, Called)), None)
+        name = getattr(called.definition, "name", "") if called is not None else ""
+        value = plain(gives.value) if gives.value is not None else None
+        if isinstance(value, Mapping):
+            value = next((plain(entry) for key, entry in value.entries if constant(key) == "loss"), None)
+        if name == "training_step" and isinstance(value, Call) and value.method in ("item", "detach", "tolist", "numpy"):
+            yield violation(
+                gives,
+                "the trainer gets this loss from `training_step` without its graph: the network never learns",
+                "return the loss itself",
+                related=((value, "it is cut off here"),),
             )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Loop
+from gonogo.analysis.dataflow.blocks import Loop, Write
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Value
+from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.gradients import computed_by
 from gonogo.analysis.training.loops import Done, acts
@@ -47,6 +48,8 @@ def _found(walked: Program) -> Iterator[Violation]:
     made = list(walked.gather(optimizers_made))
     # One line may make several: the optimizer of a control that takes no steps is made like all others.
     stepped = {optimizer.node for optimizer in made if any(may_be_same(entry.act.on, optimizer) for entry in steps)}
+    # An attribute that a loop gives another optimizer later on: which of them a step meets, is not followed.
+    stepped |= {optimizer.node for optimizer in made for twin in _in_its_place(walked, optimizer) if twin.node in stepped}
     for optimizer in made:
         if optimizer.node in stepped:
             continue
@@ -58,6 +61,16 @@ def _found(walked: Program) -> Iterator[Violation]:
                 "call `step()` of the optimizer after `backward()`",
                 related=((optimizer, "the optimizer is made here"),),
             )
+
+
+def _in_its_place(walked: Program, optimizer: Value) -> Iterator[Value]:
+    """What is kept in the attribute that an optimizer is kept in."""
+    places = {
+        (base(write.owner), write.key) for write in walked.all(Write) if isinstance(write.key, str) and base(write.value) is optimizer
+    }
+    for write in walked.all(Write) if places else ():
+        if isinstance(write.key, str) and (base(write.owner), write.key) in places:
+            yield base(write.value)
 
 
 def _concerns(walked: Program, optimizer: Value, done: Done) -> bool:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Mode, Ref, Value, constant, plain, text
+from gonogo.analysis.dataflow.values import Call, Mode, Parameter, Ref, Value, constant, plain, text
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.kinds import Kind, kind_of, likely_kind
 from gonogo.analysis.training.loops import TrainingLoop, events_in, training_loops
 from gonogo.analysis.training.order import Order, excludes
-from gonogo.analysis.training.uses import applications_in
+from gonogo.analysis.training.uses import ancestry, applications_in
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -89,7 +89,7 @@ def _without(walked: Program, loop: TrainingLoop) -> Iterator[Violation]:
     if walked.has("GradScaler", "Accelerator", "Fabric", "initialize", "ShardedGradScaler", "scale_loss"):
         return
     for done in loop.computes:
-        for call in applications_in(done.act.on):
+        for call in _applied(done.act.on):
             if call.context.autocast is Mode.ON and _in_half(walked):
                 yield violation(
                     done.at,
@@ -100,6 +100,12 @@ def _without(walked: Program, loop: TrainingLoop) -> Iterator[Violation]:
                     related=((call, "the network is applied under `autocast`"),),
                 )
                 return
+
+
+def _applied(loss: Value) -> list[Call]:
+    """The calls that applied networks, those that a caller gives among them."""
+    given = (entry for entry in ancestry(loss) if isinstance(entry, Call) and isinstance(plain(entry.callee), Parameter))
+    return [*applications_in(loss), *given]
 
 
 def _in_half(walked: Program) -> bool:

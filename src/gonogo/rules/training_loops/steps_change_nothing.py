@@ -19,14 +19,14 @@ def steps_change_nothing(trial: SessionSeen, modules: dict[str, Module], contrac
 
     What it does:
         Compares every parameter before and after the first steps of each optimizer in the trial. Reported is one whose parameters had
-        gradients that are not nought and which changed none of them. An error where its learning rates are nought from the time it is made;
+        gradients that are not zero and which changed none of them. An error where its learning rates are zero from the time it is made;
         a warning where a scheduler or the code may have lowered them for the first steps, or the rates are only too small to tell.
 
     Why it matters:
         Training runs to its end and learns nothing.
 
     Instead:
-        Give the optimizer a learning rate above nought; look at what multiplies it.
+        Give the optimizer a learning rate above zero; look at what multiplies it.
     """
     for run, _, optimizer in optimizers(trial):
         looked = min(optimizer.steps, LOOKED_AT)
@@ -35,7 +35,7 @@ def steps_change_nothing(trial: SessionSeen, modules: dict[str, Module], contrac
             yield Violation(
                 located(optimizer.place, modules, contract),
                 f"the steps of `{optimizer.name}` change nothing{_rates(optimizer)}",
-                "give it a learning rate above nought",
+                "give it a learning rate above zero",
                 runs=(run.label,),
                 severity=unless(not _is_sure(optimizer)),
                 evidence=f"steps with gradients: {with_gradients}; learning rates: {optimizer.rates}",

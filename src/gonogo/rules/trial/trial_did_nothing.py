@@ -9,7 +9,7 @@ from gonogo.execution.observations import RunSeen, SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
-from gonogo.rules.observed import judged, located
+from gonogo.rules.observed import all_watched, judged, located
 
 _TORCH = ("import torch", "from torch", "import lightning", "import pytorch_lightning")
 # What else may compute, where no torch module is called in a process that the probe watches.
@@ -35,7 +35,7 @@ def trial_did_nothing(trial: SessionSeen, modules: dict[str, Module], contract: 
     if not any(marker in text for text in texts for marker in _TORCH) or any(other in text for text in texts for other in _OTHERS):
         return
     for run in judged(trial):
-        if not _computed(run) and _all_watched(run):
+        if not _computed(run) and all_watched(run):
             task = max((process.marks.get("task", 0.0), process.pid) for process in run.processes.values())
             yield Violation(
                 located(None, modules, contract),
@@ -50,13 +50,6 @@ def _computed(run: RunSeen) -> bool:
     """Whether anything was seen that a run is for."""
     passes = sum(loader.passes for process in run.processes.values() for loader in process.loaders.values())
     return bool(run.total("forwards") or run.total("backwards") or run.total("steps") or passes)
-
-
-def _all_watched(run: RunSeen) -> bool:
-    """Whether every Python that was started was watched to its end."""
-    seen = list(run.processes.values())
-    started = sum("python" in str(child.what).lower() for process in seen for child in process.children)
-    return bool(seen) and len(seen) >= started + 1 and all(process.ended is not None for process in seen)
 
 
 _FIRST = "    run_dir = Path(cfg.results_dir) / cfg.run.run_id\n"

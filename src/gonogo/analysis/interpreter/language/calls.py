@@ -5,13 +5,12 @@ from __future__ import annotations
 import ast
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Frame, Value, Walk
+from gonogo.analysis.interpreter.endings import EXITS
 from gonogo.analysis.interpreter.language.certain import sure_error
 from gonogo.analysis.interpreter.language.tables import Signal, expression, statement
 from gonogo.analysis.interpreter.trace import Exited, Raised
 from gonogo.analysis.interpreter.values.objects import Class, Super
 from gonogo.analysis.python.names import ancestors, origin
-
-EXITS = frozenset({"sys.exit", "exit", "quit", "os._exit"})
 
 
 @expression(ast.Call)

@@ -6,9 +6,9 @@ import ast
 from contextlib import ExitStack
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Frame, Value, Walk
+from gonogo.analysis.interpreter.endings import EXITS
 from gonogo.analysis.interpreter.language.bindings import assign, bind
 from gonogo.analysis.interpreter.language.blocks import branch, execute, joined_cells
-from gonogo.analysis.interpreter.language.calls import EXITS
 from gonogo.analysis.interpreter.language.tables import Signal, statement
 from gonogo.analysis.interpreter.trace import Raised
 from gonogo.analysis.python.modules import qualified_name
@@ -26,8 +26,13 @@ def try_(walk: Walk, node: ast.Try, frame: Frame) -> Signal | None:
     """`try: … except …: … else: … finally: …`."""
     ask = walk.state.module.once
     before = dict(frame.locals)
-    with walk.state.surviving(any(ask(_swallows, handler) for handler in node.handlers)):
-        signal = execute(walk, node.body, frame)
+    around = walk.state.tries
+    walk.state.tries = (*around, node)
+    try:
+        with walk.state.surviving(any(ask(_swallows, handler) for handler in node.handlers)):
+            signal = execute(walk, node.body, frame)
+    finally:
+        walk.state.tries = around
     if signal is None:
         signal = execute(walk, node.orelse, frame)
     handlers = [] if ask(_only_imports, node) else [entry for entry in node.handlers if not ask(_is_import_guard, entry)]

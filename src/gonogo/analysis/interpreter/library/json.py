@@ -1,14 +1,23 @@
-"""`json`: it can't write a DictConfig."""
+"""`json` and `ast.literal_eval`: known texts are read, and a DictConfig can't be written."""
 
 from __future__ import annotations
 
 import ast
+import json
+from collections.abc import Callable
 
-from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Value, Walk
+from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Reach, Spread, Value, Walk
+from gonogo.analysis.interpreter.endings import ends_the_run
 from gonogo.analysis.interpreter.library.registry import LIBRARY
-from gonogo.analysis.interpreter.trace import Misuse, Wrong
+from gonogo.analysis.interpreter.sentinels import UNHANDLED, Unhandled
+from gonogo.analysis.interpreter.trace import Misuse, Unreadable, Wrong
 from gonogo.analysis.interpreter.values.config_node import ConfigNode
+from gonogo.analysis.interpreter.values.mapping import Mapping
+from gonogo.analysis.interpreter.values.scalar import Scalar
+from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled
+
+MAX_READ = 5_000  # characters
 
 
 @LIBRARY.call("json.dumps", "json.dump")
@@ -19,3 +28,33 @@ def dumps(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     if isinstance(value, ConfigNode) and value.config and not helped and state.is_certain:
         state.record(Misuse(state.site(at), Wrong.JSON, "`json` can't write a DictConfig"))
     return UNKNOWN
+
+
+def _reads(name: str, what: str, parameter: str, read: Callable[[str], object]) -> None:
+    """A function that makes data of a text."""
+
+    @LIBRARY.call(name, reach=Reach.PURE)
+    def loads(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
+        text = given.get(0, parameter).constant()
+        if not isinstance(text, str) or len(text) > MAX_READ or given.open or len(given.values()) != 1:
+            return UNHANDLED
+        try:
+            return of_data(read(text))
+        except (ValueError, SyntaxError, RecursionError, MemoryError) as error:
+            names = [entry.__name__ for entry in type(error).__mro__]
+            if ends_the_run(walk.state, *names):
+                walk.state.record(Unreadable(walk.state.site(at), what, text, f"{type(error).__name__}: {error}"))
+            return UNKNOWN
+
+
+def of_data(data: object) -> Value:
+    """Plain data as a value."""
+    if isinstance(data, dict):
+        return Mapping(Spread({key: of_data(value) for key, value in data.items()}))
+    if isinstance(data, (list, tuple, set)):
+        return Sequence([of_data(entry) for entry in data], kind=type(data).__name__)
+    return Scalar(data) if data is None or isinstance(data, (str, int, float, bool, bytes)) else UNKNOWN
+
+
+_reads("json.loads", "JSON", "s", json.loads)
+_reads("ast.literal_eval", "a literal", "node_or_string", ast.literal_eval)

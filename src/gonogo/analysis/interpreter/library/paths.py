@@ -8,8 +8,9 @@ import posixpath
 from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Reach, Value, Walk
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.markers import ROOT
+from gonogo.analysis.interpreter.trace import MadeFolder
 from gonogo.analysis.interpreter.values.file_path import FilePath, file_path, joined_path
-from gonogo.analysis.interpreter.values.scalar import TRUE, Scalar
+from gonogo.analysis.interpreter.values.scalar import NONE, TRUE, Scalar
 
 PURE = Reach.PURE
 
@@ -60,3 +61,12 @@ def exists(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     """Whether a file is there: one of the experiment's is."""
     text = given.get(0, "path").path_text()
     return TRUE if text is not None and walk.file_text(file_path(text).text) is not None else UNKNOWN
+
+
+@LIBRARY.call("os.makedirs", "os.mkdir", reach=PURE)
+def makedirs(walk: Walk, given: Arguments, at: ast.AST) -> Value:
+    """`os.makedirs(path)`."""
+    text = given.get(0, "name").path_text()
+    if text is not None:
+        walk.state.record(MadeFolder(walk.state.site(at), file_path(text).text))
+    return NONE

@@ -198,7 +198,7 @@ class ConfigNode(Mapping):
         if isinstance(value, ConfigNode):
             state.record(SectionRead(state.site(at), value.path))
         if isinstance(value, Scalar):
-            if value.value == MISSING:
+            if value.value == MISSING and self.config:  # to a plain dict it is a text like any other
                 if default is not NO_DEFAULT:
                     return default
                 self.record(walk, key, kind, at, Status.MISSING)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterable
 from gonogo.analysis.interpreter.base import UNKNOWN, AccessKind, Arguments, Stretches, Value, Walk
 from gonogo.analysis.interpreter.markers import ROOT
 from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, UNHANDLED, NoDefault, Unhandled
+from gonogo.analysis.interpreter.trace import MadeFolder
 from gonogo.analysis.interpreter.values.bound import BoundMethod
 from gonogo.analysis.interpreter.values.scalar import TRUE, Scalar
 from gonogo.analysis.interpreter.values.sequence import Sequence
@@ -44,6 +45,8 @@ class FilePath(Value):
 
     def call_method(self, walk: Walk, name: str, given: Arguments, at: ast.AST) -> Value:
         """A method of a path."""
+        if name == "mkdir":
+            walk.state.record(MadeFolder(walk.state.site(at), self.text))
         method = METHODS.get(name)
         return method(self, walk, given) if method is not None else UNKNOWN
 

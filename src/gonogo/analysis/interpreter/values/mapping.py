@@ -17,10 +17,11 @@ from gonogo.analysis.interpreter.base import (
     Value,
     Walk,
 )
+from gonogo.analysis.interpreter.endings import ends_the_run
 from gonogo.analysis.interpreter.memory import Cells, Field, OrderedCells
 from gonogo.analysis.interpreter.sentinels import ABSENT, NO_DEFAULT, NOT_KNOWN, UNHANDLED, NoDefault, NotKnown, Unhandled
 from gonogo.analysis.interpreter.state import Path
-from gonogo.analysis.interpreter.trace import Raised
+from gonogo.analysis.interpreter.trace import LacksKey, Raised
 from gonogo.analysis.interpreter.values.bound import BoundMethod
 from gonogo.analysis.interpreter.values.choice import any_of, join, lose
 from gonogo.analysis.interpreter.values.scalar import NONE, Scalar
@@ -143,6 +144,8 @@ class Mapping(Value):
             return self.any_value(walk)
         if isinstance(wanted, str) and self.lacks(wanted) and not _may_grow(walk, at) and walk.state.is_inevitable:
             walk.state.record(Raised(walk.state.site(at), walk.state.loops, wanted))
+        elif self.is_dict and self.contains(walk, key, at) is False and ends_the_run(walk.state, "KeyError", "LookupError", "Exception"):
+            walk.state.record(LacksKey(walk.state.site(at), str(wanted)))
         return self.look(walk, wanted)
 
     def get(self, walk: Walk, key: Value, default: Value, at: ast.AST) -> Value:

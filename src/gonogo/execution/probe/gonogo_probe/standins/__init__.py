@@ -109,7 +109,7 @@ def used(source: str, what: str) -> None:
         channel.emit("stand-in", source=source, what=what[:500], place=place)
 
 
-def unreachable(source: str, name: str, reason: str, assumed: str = "") -> None:
+def unreachable(source: str, name: str, reason: str, assumed: str = "", nowhere: bool = False) -> None:
     """Say that something is neither here nor has a stand-in of its own.
 
     Args:
@@ -117,5 +117,7 @@ def unreachable(source: str, name: str, reason: str, assumed: str = "") -> None:
         name: what for.
         reason: why it can't be had.
         assumed: what it is taken for, which has a stand-in.
+        nowhere: whether there is surely no such thing.
     """
-    channel.emit("unreachable", source=source, name=str(name)[:300], reason=reason[:500], assumed=assumed, place=places.caller())
+    told = {"source": source, "name": str(name)[:300], "reason": reason[:500], "assumed": assumed, "nowhere": nowhere}
+    channel.emit("unreachable", **told, place=places.caller())

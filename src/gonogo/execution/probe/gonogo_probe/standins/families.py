@@ -125,13 +125,21 @@ SIZES: tuple[tuple[str, tuple[int, int, int] | tuple[int, int, int, int]], ...] 
     (r"-large", (1024, 24, 16)),
     (r"(bert|gte|e5|bge).*-base|t5.*-base|-base", (0, 0, 0)),
 )
-# The only names that the hub has without an owner.
+# The only names that the hub has without an owner: those of the first years, all in the model pages of transformers' documentation.
 WITHOUT_OWNER = re.compile(
     r"albert-(base|large|xlarge|xxlarge)-v[12]|bert-(base|large)-(un)?cased|bert-base-(chinese|german-cased|multilingual-(un)?cased)"
     r"|bert-base-german-dbmdz-(un)?cased|bert-base-cased-finetuned-mrpc|bert-large-(un)?cased-whole-word-masking(-finetuned-squad)?"
     r"|distilbert-base-((un)?cased(-distilled-squad)?|multilingual-cased|german-cased|uncased-finetuned-sst-2-english)|distilgpt2"
     r"|distilroberta-base|gpt2(-medium|-large|-xl)?|roberta-(base|large)(-openai-detector)?|roberta-large-mnli|t5-(small|base|large|3b|11b)"
-    r"|xlm-roberta-(base|large)"
+    r"|xlm-roberta-(base|large)|xlm-roberta-large-finetuned-conll0(2-(dutch|spanish)|3-(english|german))|xlnet-(base|large)-cased"
+    r"|xlm-(clm-(ende|enfr)-1024|mlm-(100-1280|17-1280|en-2048|ende-1024|enfr-1024|enro-1024|(tlm-)?xnli15-1024))|transfo-xl-wt103"
+    r"|camembert-base|ctrl|openai-gpt|bert-base-finnish-(un)?cased-v1"
+)
+# Called as models of the hub are; what has been trained further may be a folder that is not here.
+_LIKE_THE_HUBS = re.compile(
+    r"(?!.*(tuned|trained|checkpoint|ckpt|final|best|local|model))(distil|xlm-|de|al|m)?(bert|roberta|berta|gpt2?|t5|bart|xlnet|electra)"
+    r"-(tiny|mini|small|base|medium|large|xl)\b[\w.-]*",
+    re.IGNORECASE,
 )
 _NAME = re.compile(r"(?:[\w.-]+/)?[\w.-]+")
 
@@ -171,6 +179,11 @@ def model(name: str) -> Model | None:
         return Model(name, family, NARROW, FEWEST_LAYERS, NARROW_HEADS, 2, width, layers)
     fitting = max(FEWEST_LAYERS, MOST_NUMBERS // (4 * width * width))
     return Model(name, family, width, min(layers, fitting), heads, groups[0] if groups else heads, width, layers)
+
+
+def cannot_be(name: str) -> bool:
+    """Whether a name without an owner is like those of the hub, and surely none of the few that it has."""
+    return bool(_LIKE_THE_HUBS.fullmatch(name)) and not WITHOUT_OWNER.fullmatch(name.lower()) and not os.path.exists(name)
 
 
 def config(made: Model) -> dict[str, Any]:

@@ -60,7 +60,8 @@ def _replace(kind: Any, make: Any) -> None:
             return _original_or_made(original, make, cls, name, arguments, named)
         except (OSError, ValueError) as error:
             if is_outermost and not _is_path(str(name)):
-                standins.unreachable(f"transformers.{cls.__name__}", str(name), f"{type(error).__name__}: {error}")
+                reason, nowhere = f"{type(error).__name__}: {error}", families.cannot_be(str(name))
+                standins.unreachable(f"transformers.{cls.__name__}", str(name), reason, nowhere=nowhere)
             raise
         finally:
             if is_outermost:

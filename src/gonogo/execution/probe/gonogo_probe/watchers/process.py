@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -14,9 +15,13 @@ from types import TracebackType
 from typing import Any
 
 from gonogo_probe import channel, hooks, places, settings
+from gonogo_probe.watchers import stacks
 
 MOST_FILES, MOST_HOSTS, CHAIN = 300, 50, 4
-_PROBE = ("PYTHONPATH", settings.VARIABLE, channel.PIPE, "GONOGO_LABEL")
+_PROBE = ("PYTHONPATH", settings.VARIABLE, channel.PIPE, "GONOGO_LABEL", stacks.FOLDER)
+_ORIGINAL = "Original Traceback (most recent call last):"  # torch, of what a loader's worker raised
+_REMOTE = ("RemoteTraceback", "_RemoteTraceback")  # multiprocessing, concurrent.futures and joblib, of what theirs raised
+_FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+), in (\S+)', re.MULTILINE)
 _written: dict[str, None] = {}
 _hosts: dict[str, None] = {}
 _said_exception: BaseException | None = None
@@ -131,11 +136,31 @@ def say_exception(error: BaseException, thread: bool = False) -> None:
     current: BaseException | None = error
     while current is not None and len(chain) < CHAIN:
         message = str(current.code) if isinstance(current, SystemExit) else str(current)
+        frames, raised = places.frames(current.__traceback__), _raised_in(current.__traceback__)
+        cause = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        if type(cause).__name__ in _REMOTE:  # it was raised in another process, and its text came with it
+            found = _of_worker(str(cause))
+            frames, raised = frames + found[0], found[2]
+            cause = cause.__cause__
+        elif _ORIGINAL in message:
+            found = _of_worker(message.partition(_ORIGINAL)[2])
+            frames, message, raised = frames + found[0], found[1], found[2]
         entry = {"type": type(current).__name__, "module": type(current).__module__, "message": message[:700]}
-        chain.append(entry | {"frames": places.frames(current.__traceback__)[-8:], "raised": _raised_in(current.__traceback__)})
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+        chain.append(entry | {"frames": frames[-8:], "raised": raised})
+        current = cause
     channel.flush()
     channel.emit("exception", chain=chain, thread=thread, place=next((entry["frames"][-1][:2] for entry in chain if entry["frames"]), None))
+
+
+def _of_worker(text: str) -> tuple[list[list[Any]], str, str]:
+    """Of a traceback as text: the experiment's own frames, what was raised last, and where, as `_raised_in` has it."""
+    found = [(match[1], int(match[2]), match[3]) for match in _FRAME.finditer(text)]
+    frames = [[path, line, function] for file, line, function in found if (path := places.relative(file)) is not None]
+    after = text[[match.end() for match in _FRAME.finditer(text)][-1] :] if found else text
+    told = [line for line in after.strip().strip('"').splitlines() if line and not line.startswith(" ")]
+    own = bool(found) and places.relative(found[-1][0]) is not None
+    message = "\n".join(told).partition(": ")[2]
+    return frames, message, "own" if own or not found else f"{found[-1][0][-120:]}:{found[-1][2]}"
 
 
 def _raised_in(traceback: TracebackType | None) -> str:

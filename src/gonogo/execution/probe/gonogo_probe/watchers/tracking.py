@@ -14,7 +14,7 @@ from typing import Any
 from gonogo_probe import channel, hooks, places
 
 MOST_KEYS = 2000
-_keys: dict[str, list[Any]] = {}  # key -> [rows, last finite value, non-finite values, place, turn, changed]
+_keys: dict[str, list[Any]] = {}  # key -> [rows, last finite value, non-finite values, place, turn, NaNs that were computed, changed]
 _turns = itertools.count(1)
 _next_step: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # run -> the step that a row without one gets
 
@@ -130,15 +130,21 @@ def _note(prefix: str, data: dict[Any, Any], place: Any) -> None:
         if entry is None:
             if len(_keys) >= MOST_KEYS:
                 continue
-            entry = _keys[key] = [0, None, 0, place, 0, True]
+            entry = _keys[key] = [0, None, 0, place, 0, 0, True]
         entry[0] += 1
-        entry[4], entry[5] = turn, True
+        entry[4], entry[6] = turn, True
         number = _as_number(value)
         if number is not None:
             if math.isfinite(number):
                 entry[1] = number
             else:
                 entry[2] += 1
+                entry[5] += math.isnan(number) and not _is_constant(value)
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether a NaN is the one that a library has for its users, who put it where there is no number."""
+    return any(value is constant for constant in (math.nan, getattr(sys.modules.get("numpy"), "nan", None)))
 
 
 def _as_number(value: Any) -> float | None:
@@ -175,8 +181,8 @@ def _watch_summary_method(summary: Any, name: str) -> None:
 def _report() -> None:
     changed = []
     for name, entry in list(_keys.items()):
-        if entry[5]:
-            entry[5] = False
-            changed.append([name[:200], *entry[:5]])
+        if entry[6]:
+            entry[6] = False
+            changed.append([name[:200], *entry[:6]])
     if changed:
         channel.emit_items("logged", "keys", changed)

@@ -1,0 +1,111 @@
+"""LEK111."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call, Item, Value, constant
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.rows.flow import name_of
+from gonogo.analysis.rows.parts import Role, role_of_name
+from gonogo.analysis.training.made import loaders_made
+from gonogo.analysis.training.uses import ancestry
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+RANDOM = re.compile(r"^(?:torchvision\.transforms\.(?:v2\.)?(?:Random\w+|ColorJitter|AutoAugment|TrivialAugmentWide|AugMix))$")
+
+
+@rule("LEK111", "evaluated-on-augmented", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def evaluated_on_augmented(programs: list[Program]) -> Iterator[Violation]:
+    """The rows that a network is scored on are augmented at random, as those that it learns from are.
+
+    What it does:
+        Looks at `random_split` and `Subset` of a data set with random transforms (crops, flips, colours), and at the loaders of its
+        parts. Speaks where the loader of the validation or test part gets one, and nothing gives that part transforms of its own.
+
+    Why it matters:
+        Both parts share one data set, and with it the transforms: the score is that of crops drawn at random, lower than it should be
+        and another one in each epoch, so that the best epoch is chosen by chance (torchvision, "Transforming images").
+
+    Instead:
+        Make the data set twice, with random transforms for training and plain ones for evaluation, and split both by the same indices.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    for loader in walked.gather(loaders_made):
+        dataset = loader.argument(0, "dataset")
+        role = role_of_name(name_of(loader)) or (role_of_name(name_of(base(dataset))) if dataset is not None else None)
+        if dataset is None or role not in (Role.VALID, Role.TEST) or "train" in name_of(loader).lower():
+            continue
+        part = base(dataset)
+        whole = _whole(part)
+        transform = whole.argument(None, "transform") if whole is not None else None
+        random = (
+            next((entry for entry in ancestry(transform) if isinstance(entry, Call) and RANDOM.match(entry.name)), None)
+            if transform
+            else None
+        )
+        if whole is None or random is None or constant(random.argument(None, "p")) in (0, 0.0) or _is_changed(loader):
+            continue
+        yield violation(
+            loader,
+            f"`{random.short}` changes the rows of this part at random, too: it shares the data set of the training part",
+            "make a second data set with plain transforms, and take the same indices of it",
+            related=((whole, "one data set for both parts"), (random, "a random transform")),
+        )
+
+
+def _random_in(transform: Value) -> Call | None:
+    """The random transform among some, if there is one."""
+    return next((entry for entry in ancestry(transform) if isinstance(entry, Call) and RANDOM.match(entry.name)), None)
+
+
+def _whole(part: Value) -> Call | None:
+    """The data set that a part was taken of at random or by indices."""
+    if isinstance(part, Item):
+        part = base(part.owner)
+    if isinstance(part, Call) and part.short in ("random_split", "Subset") and part.arguments:
+        whole = base(part.arguments[0])
+        return whole if isinstance(whole, Call) else None
+    return None
+
+
+def _is_changed(loader: Call) -> bool:
+    """Whether the file gives a part other transforms afterwards: `val_set.dataset.transform = …`."""
+    return any(
+        isinstance(target, ast.Attribute) and target.attr in ("transform", "transforms")
+        for node in loader.module.of(ast.Assign)
+        for target in node.targets
+        if ast.unparse(target.value if isinstance(target, ast.Attribute) else target) != "self"
+    )
+
+
+PROGRAM = """import torch
+from torch.utils.data import DataLoader, Subset, random_split
+from torchvision import datasets, transforms
+
+plain = transforms.Compose([transforms.Resize(64), transforms.ToTensor()])
+varied = transforms.Compose([transforms.RandomHorizontalFlip(), transforms.ToTensor()])
+images = datasets.ImageFolder("pets", transform={first})
+train_set, val_set = random_split(images, [0.8, 0.2], generator=torch.Generator().manual_seed(0))
+{second}
+train_loader = DataLoader(train_set, batch_size=32, shuffle=True)
+val_loader = DataLoader(val_set, batch_size=32){marker}
+print(len(train_loader), len(val_loader))
+"""
+BAD = program(PROGRAM.format(first="varied", second="print(len(val_set))", marker="  # <- here"))
+GOOD = [
+    program(PROGRAM.format(first="plain", second="print(len(val_set))", marker="")),
+    program(
+        PROGRAM.format(first="varied", second='val_set = Subset(datasets.ImageFolder("pets", transform=plain), val_set.indices)', marker="")
+    ),
+]

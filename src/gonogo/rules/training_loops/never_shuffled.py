@@ -1,0 +1,91 @@
+"""TRN141."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gonogo.analysis.dataflow.blocks import Loop
+from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call, constant
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.training.acts import Does
+from gonogo.analysis.training.batches import loader_of
+from gonogo.analysis.training.loops import acts
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_place
+from gonogo.rules.happened import violation
+
+IMAGES = re.compile(r"^torchvision\.datasets\.(?:\w+\.)*[A-Z]\w*$")
+SORTED = frozenset({"ImageFolder", "DatasetFolder", "Caltech101", "Caltech256", "Omniglot", "ImageNet", "EuroSAT"})  # class after class
+
+
+@rule("TRN141", "never-shuffled", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def never_shuffled(programs: list[Program]) -> Iterator[Violation]:
+    """A network learns from images in the same order in each epoch.
+
+    What it does:
+        Looks at the loader that a training loop goes through. Speaks where it reads a data set of torchvision itself, is told neither to
+        shuffle nor given a sampler, and gradients are computed of its batches. Series and texts, whose order may matter, are left alone.
+
+    Why it matters:
+        Each batch holds the same rows each time, in a folder of classes those of one class only: the network forgets one class while
+        it learns the next (PyTorch, `torch.utils.data.DataLoader`: `shuffle` is False unless it is given; Bengio, Practical
+        recommendations for gradient-based training of deep architectures, 2012).
+
+    Instead:
+        Write `DataLoader(…, shuffle=True)` for the training part.
+    """
+    yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _found(walked: Program) -> Iterator[Violation]:
+    learning = {loop for done in walked.known(acts) if done.act.does is Does.COMPUTES for loop in done.loops[:1]}
+    for loop in walked.all(Loop):
+        loader = loader_of(loop) if loop in learning else None
+        if not isinstance(loader, Call) or loader.is_open or not loader.name.startswith("torch.utils.data."):
+            continue
+        given = loader.argument(2, "shuffle")
+        dataset = loader.argument(0, "dataset")
+        made = base(dataset) if dataset is not None else None
+        if any(loader.argument(None, name) is not None for name in ("sampler", "batch_sampler")) or constant(given) not in (..., False):
+            continue
+        if (given is None or constant(given) is False) and isinstance(made, Call) and IMAGES.match(made.name) and not _is_test(made):
+            classes = ": the files are in the order of their classes" if made.short in SORTED else ""
+            yield violation(
+                loader,
+                f"the training rows are never shuffled{classes}",
+                "give `shuffle=True`",
+                sure=False,
+                related=((loop, "the network learns in this loop"),),
+            )
+
+
+def _is_test(made: Call) -> bool:
+    """Whether a network learns from a test part, as in adaptation to a stream, which comes in its own order."""
+    return constant(made.argument(None, "train")) is False or constant(made.argument(None, "split")) in ("test", "val", "valid")
+
+
+PROGRAM = """import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from torchvision import datasets, transforms
+
+torch.manual_seed(0)
+images = datasets.CIFAR10("data", transform=transforms.ToTensor())
+loader = DataLoader(images, batch_size=64{shuffle}){marker}
+network = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+for epoch in range(10):
+    for inputs, labels in loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(inputs), labels).backward()
+        optimizer.step()
+"""
+BAD = [
+    program(PROGRAM.format(shuffle="", marker="  # <- here")),
+    program(PROGRAM.format(shuffle=", shuffle=False", marker="  # <- here")),
+]
+GOOD = program(PROGRAM.format(shuffle=", shuffle=True", marker=""))

@@ -1,0 +1,146 @@
+"""The HTML report: one page that needs nothing else, in which what comes from the experiment stays text."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from cli import answered, copy_of
+from experiments_of_texts import GOLDEN, GOLDEN_PLAN
+
+pytest.importorskip("jinja2", reason="the extra `html` is not installed")
+
+EVIL = "</pre><script>alert(1)</script>"
+VOID = {"meta", "br", "hr"}
+
+
+class Page(HTMLParser):
+    """Reads a page; every element must be closed in its turn."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text += data
+
+    def lights(self) -> list[str | None]:
+        return [attributes["class"] for tag, attributes in self.elements if tag == "li" and "class" in attributes]
+
+
+def page_of(*trees: Path, target: Path) -> Page:
+    answered("check", *trees, "--output", f"html={target}")
+    return Page(target.read_text("utf-8"))
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    tree = copy_of(GOLDEN, tmp_path / "broken", GOLDEN_PLAN)
+    train = tree / "src/train.py"
+    text = train.read_text("utf-8")
+    assert '"learning_rate": cfg.run.training.learning_rate,' in text
+    evil = f'"learning_rate": cfg.training["{EVIL}"],'
+    train.write_text(text.replace('"learning_rate": cfg.run.training.learning_rate,', evil), "utf-8")
+    return tree
+
+
+def test_findings_code_and_lights(broken, tmp_path):
+    page = page_of(broken, target=tmp_path / "report.html")
+    assert page.lights() == ["ok", "error", *["ok"] * 7]
+    assert "HYD104 unknown-config-key" in page.text
+    assert "cfg.training[" in page.text
+    assert [attributes for tag, attributes in page.elements if tag == "details" and "open" in attributes]
+
+
+def test_what_comes_from_the_experiment_stays_text(broken, tmp_path):
+    page = page_of(broken, target=tmp_path / "report.html")
+    assert EVIL in page.text
+    assert "script" not in {tag for tag, _ in page.elements}
+
+
+def test_it_needs_nothing_else(broken, tmp_path):
+    target = tmp_path / "report.html"
+    page = page_of(broken, target=target)
+    assert not [attributes for _, attributes in page.elements if attributes.keys() & {"src", "href", "onclick"}]
+    assert not re.search(r"https?://|@import|url\(", target.read_text("utf-8"))
+
+
+def test_a_go_and_several(broken, tmp_path):
+    good = copy_of(GOLDEN, tmp_path / "good", GOLDEN_PLAN)
+    page = page_of(good, broken, target=tmp_path / "report.html")
+    badges = [attributes["class"] for tag, attributes in page.elements if tag == "span" and "badge" in (attributes.get("class") or "")]
+    assert badges == ["badge go", "badge no-go"]
+    assert len(page.lights()) == 18
+    assert "Where the reported numbers come from" in page.text
+
+
+def test_stages_and_the_matrix(tmp_path):
+    """A verdict with all that a challenge adds, written as it is."""
+    from gonogo.model.verdict import CellReport, ChallengeReport, NumberReport, RunReport, StageReport, Verdict
+    from gonogo.report.formats import Target, load
+
+    number = NumberReport(
+        subject="run-a", name="test/accuracy", value=0.5, cells={"seed": CellReport(state="moved"), "labels": CellReport(state="same")}
+    )
+    verdict = Verdict(
+        experiment="x",
+        contract="trial-mode",
+        gonogo_version="0",
+        runs=["run-a"],
+        stages=[
+            StageReport(name="check", status="ran", seconds=1.0),
+            StageReport(name="trial", status="ran", seconds=3.0, runs=[RunReport(run="run-a", status="ok", started=0.5, seconds=2.0)]),
+        ],
+        challenge=ChallengeReport(numbers=[number], not_tried={"missing": "there is one run"}),
+    )
+    target = tmp_path / "report.html"
+    with target.open("w", encoding="utf-8") as stream:
+        writer = load("html").open(Target(stream, str(target), 1))
+        writer.add(verdict, {})
+        writer.finish(4.0)
+    page = Page(target.read_text("utf-8"))
+    bars = [attributes["style"] for tag, attributes in page.elements if tag == "div" and "style" in attributes]
+    assert bars == ["left: 0.00%; width: 25.00%", "left: 25.00%; width: 75.00%", "left: 37.50%; width: 50.00%"]
+    cells = [attributes["class"] for tag, attributes in page.elements if tag == "td" and attributes.get("class") in ("moved", "same")]
+    assert cells == ["moved", "same"]
+    assert "missing not tried: there is one run" in page.text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("chromium") or not shutil.which("chromedriver"), reason="chromium or chromedriver is missing")
+@pytest.mark.parametrize("width", [380, 1400])
+def test_a_browser_shows_it_within_its_width_and_says_nothing(broken, tmp_path, width):
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    page_of(broken, target=tmp_path / "report.html")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for argument in ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(str(shutil.which("chromedriver"))))
+    try:
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        driver.get((tmp_path / "report.html").as_uri())
+        assert driver.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+        assert driver.execute_script("return document.querySelectorAll('details').length") >= 2
+        assert driver.get_log("browser") == []
+    finally:
+        driver.quit()

@@ -1,0 +1,56 @@
+"""What other tools read of this repository: the hook for pre-commit and the action for GitHub. Their commands are run as they stand there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from cli import GONOGO, copy_of
+from experiments_of_texts import GOLDEN, GOLDEN_PLAN
+
+ROOT = Path(__file__).resolve().parents[1]
+PATH = f"{Path(GONOGO[0]).parent}{os.pathsep}{os.environ['PATH']}"
+UVX = 'uvx --from "$GITHUB_ACTION_PATH" gonogo'
+
+
+def run(command: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PATH": PATH, **variables}
+    return subprocess.run(["bash", "-c", command], cwd=cwd, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return copy_of(GOLDEN, tmp_path / "my experiment", GOLDEN_PLAN)
+
+
+def test_the_hook_of_pre_commit(tree: Path) -> None:
+    [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    assert (hook["id"], hook["language"], hook["pass_filenames"]) == ("gonogo", "python", False)
+    assert run(shlex.join([*hook["entry"].split(), *hook["args"]]), tree).returncode == 0
+    train = tree / "src/train.py"
+    train.write_text(train.read_text("utf-8").replace("cfg.run.training", "cfg.training"), "utf-8")
+    assert run(shlex.join([*hook["entry"].split(), *hook["args"]]), tree).returncode == 1
+
+
+@pytest.mark.parametrize(("options", "sarif"), [("", "gonogo.sarif"), ("--ignore HYD104 --min-severity error", "")])
+def test_the_action_of_github(tree: Path, options: str, sarif: str) -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+    [step] = [step for step in action["runs"]["steps"] if "run" in step]
+    assert set(step["env"].values()) == {f"${{{{ inputs.{name} }}}}" for name in action["inputs"]}
+    assert UVX in step["run"] and "${{" not in step["run"]
+    train = tree / "src/train.py"
+    train.write_text(train.read_text("utf-8").replace("cfg.run.training", "cfg.training"), "utf-8")
+    command = step["run"].replace(UVX, "gonogo")
+    summary = tree.parent / "summary.md"
+    given = {"EXPERIMENT": tree.name, "PLAN": "", "OPTIONS": options, "SARIF": sarif, "GITHUB_STEP_SUMMARY": str(summary)}
+    done = run(command, tree.parent, **given)
+    assert done.returncode == (0 if options else 1), done.stderr
+    assert ("::error file=my experiment/src/train.py" in done.stdout) is not bool(options)
+    assert "HYD104" in summary.read_text("utf-8") or options
+    if sarif:
+        assert json.loads((tree.parent / sarif).read_text("utf-8"))["version"] == "2.1.0"
