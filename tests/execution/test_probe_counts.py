@@ -32,7 +32,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Said]:
     monkeypatch.setattr(settings, "tree", str(Path(__file__).parent) + "/")
     monkeypatch.setattr(settings, "bounds", {})
     monkeypatch.setattr(loaders, "_seen", {})
-    monkeypatch.setattr(training, "_counts", {"forwards": 0, "forwards_training": 0, "backwards": 0, "steps": 0})
+    monkeypatch.setattr(training, "_counts", dict.fromkeys(training._counts, 0))
     yield events
 
 

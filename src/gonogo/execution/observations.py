@@ -79,6 +79,7 @@ class Optimizer:
         uncleared: steps whose gradients were added to those of the step before; `thrown`: how often gradients were cleared before a step.
         stale: tensors that it holds, no network has, and never had a gradient; `unheld`: parameters with gradients that no optimizer holds.
         graded: of one that never stepped, whether there were gradients; `moved`: whether something changed all the same.
+        twins: calls of networks since its first step that do not train and have all the values its parameters began with; `heirs`: others.
         start: a sum over its parameters before the first step; `updates`: over what each of the first steps added to them.
     """
 
@@ -101,6 +102,9 @@ class Optimizer:
     unheld: list[str] = field(default_factory=list)
     graded: bool = False
     moved: bool = False
+    twins: int = 0
+    heirs: int = 0
+    twin_place: Place | None = None
     start: float | str | None = None
     updates: list[float | str] = field(default_factory=list)
 

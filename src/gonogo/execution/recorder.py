@@ -180,7 +180,8 @@ class RunRecorder:
 
     def _probe_counts(self, event: dict[str, Any]) -> None:
         process = self._of(event)
-        process.counts = {name: int(event[name]) for name in ("forwards", "forwards_training", "backwards", "steps")}
+        names = ("forwards", "forwards_training", "backwards", "steps", "answers", "answers_alike")
+        process.counts = {name: int(event[name]) for name in names}
         process.marks.setdefault("counts", event["at"])
 
     def _probe_answers(self, event: dict[str, Any]) -> None:
@@ -207,12 +208,13 @@ class RunRecorder:
 
     def _probe_optimizer(self, event: dict[str, Any]) -> None:
         names = ["name", "parameters", "trainable", "steps", "without", "zero", "still", "rates", "made_with", "scheduled", "scaled"]
-        names += ["uncleared", "thrown", "stale", "unheld", "graded", "moved"]
+        names += ["uncleared", "thrown", "stale", "unheld", "graded", "moved", "twins", "heirs"]
         optimizers = self._of(event).optimizers
         old = optimizers.get(event["number"])
         new = Optimizer(_place(event["place"]), **{name: event[name] for name in names})
         new.changed = old.changed if old else []
         new.start, new.updates = event["start"], list(event["updates"])
+        new.twin_place = _place(event["twin_place"])
         optimizers[event["number"]] = new
 
     def _probe_changed(self, event: dict[str, Any]) -> None:

@@ -41,6 +41,16 @@ def _steps_now_and_then(tree: ast.AST) -> bool:
     return False
 
 
+def names(modules: Mapping[str, Module], pattern: re.Pattern[str]) -> bool:
+    """Whether something in the code has a name that a pattern finds; what comments and texts say counts for nothing."""
+    nodes = (node for module in modules.values() for node in module.of(ast.Name, ast.Attribute, ast.arg, ast.FunctionDef, ast.ClassDef))
+    return any(pattern.search(_name_of(node)) for node in nodes)
+
+
+def _name_of(node: ast.AST) -> str:
+    return next((found for key in ("id", "attr", "arg", "name") if isinstance(found := getattr(node, key, None), str)), "")
+
+
 def unless(doubtful: bool) -> Severity | None:
     """A warning where a bounded run can't prove it, else the rule's own severity."""
     return Severity.WARNING if doubtful else None

@@ -22,6 +22,8 @@ NOT_MEASURED = re.compile(
     r"|human|oracle|sota|guess|ideal|perfect|theor",
     re.IGNORECASE,
 )
+_P_VALUE = re.compile(r"(?:^|[_\-./ ])p[_\- ]?val(?:ue)?s?(?:$|[_\-./ ])", re.IGNORECASE)
+_GAIN = re.compile(r"(?:^|[_\-./ ])(?:improvement|gain|uplift)(?:[_\-./ ](?:rate|pct|percent|ratio|relative|absolute))*$", re.IGNORECASE)
 _TRAIN = re.compile(r"(?:^|[_\-./ ])(?:train|training)(?:$|[_\-./ ])", re.IGNORECASE)
 _TEST = re.compile(r"(?:^|[_\-./ ])(?:test|testing|held_?out)(?:$|[_\-./ ])", re.IGNORECASE)
 
@@ -34,6 +36,16 @@ def is_score(key: str) -> bool:
 def is_measured(key: str) -> bool:
     """Whether a key names a score or a loss that is measured."""
     return is_score(key) or (LOSS.search(key) is not None and NOT_MEASURED.search(key) is None)
+
+
+def is_p_value(key: str) -> bool:
+    """Whether a key names the p-value of a significance test."""
+    return _P_VALUE.search(key) is not None
+
+
+def is_gain(key: str) -> bool:
+    """Whether a key names by how much one method is better than another."""
+    return _GAIN.search(key) is not None and NOT_MEASURED.search(key) is None
 
 
 def is_of_test(key: str) -> bool:

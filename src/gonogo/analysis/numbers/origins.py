@@ -54,6 +54,7 @@ class Origin(StrEnum):
     CONSTANT = "constant"
     RANDOM = "random"
     CLOCK = "clock"
+    PROCESS = "process"
     UNKNOWN = "unknown"
 
 
@@ -93,6 +94,15 @@ RANDOM = re.compile(
 )
 _GENERATORS = re.compile(r"^(?:numpy\.random\.(?:default_rng|RandomState|Generator)|random\.(?:Random|SystemRandom))$")
 CLOCK = re.compile(r"^(?:time|datetime|timeit)\.")
+# What a process can learn of itself, of the machine and of who started it.
+PROCESS = re.compile(
+    r"^(?:os\.(?:getppid|getpid|getpgrp|uname|getlogin|getuid|getcwd|get_terminal_size|sched_getaffinity)|socket\.(?:gethostname|getfqdn)|platform\."
+    r"|getpass\.getuser|psutil\.|inspect\.(?:stack|currentframe|trace|getouterframes)|traceback\.(?:extract_stack|format_stack)|threading\.enumerate"
+    r"|sys\.(?:modules|path|meta_path|flags|gettrace|getprofile|_getframe|_current_frames|executable|orig_argv)"
+    r"|importlib\.util\.find_spec|gc\.get_objects|pathlib\.Path\.(?:home|cwd))\b"
+)
+# Where Linux shows processes; the environment of one is there too.
+_PROCESSES = re.compile(r"^/proc/|^/sys/|^/etc/hostname|^/\.dockerenv")
 _FILES = re.compile(
     r"^(?:open|numpy\.(?:load|loadtxt|genfromtxt|fromfile)|torch\.load|json\.loads?|pickle\.loads?|yaml\.\w*load\w*|pandas\.read_\w+|joblib\.load"
     r"|safetensors\.\w+\.load_file|csv\.(?:reader|DictReader)|PIL\.Image\.open|cv2\.imread|h5py\.File)$"
@@ -104,17 +114,19 @@ _CONFIG = re.compile(
     r"^(?:os\.(?:environ|getenv|cpu_count)|sys\.argv|omegaconf\.OmegaConf\.\w+|hydra\.(?:compose|core\.)\S*|wandb\.config|argparse\.\w+"
     r"|torch\.cuda\.(?:is_available|device_count)|torch\.device)\b"
 )
+_BEGINNINGS = (RANDOM, CLOCK, PROCESS, _FILES, _DATA, _CONFIG)
 # Libraries whose functions give what is computed of their arguments and of nothing else, but for the names above.
 _PURE = re.compile(
     r"^(?:torch\.(?!load|nn\.(?!functional|utils)|hub|distributed|optim|utils\.data|jit|compile)|numpy\.|math\.|cmath\.|statistics\.|jax\.numpy\.|jax\.nn\."
     r"|sklearn\.metrics\.|sklearn\.preprocessing\.|scipy\.|torchmetrics\.functional\.|pandas\.|itertools\.|functools\.reduce|operator\.|copy\.|collections\.|"
-    r"json\.dumps|einops\.|decimal\.|fractions\.|torch\.nn\.functional\.|re\.)"
+    r"json\.dumps|einops\.|decimal\.|fractions\.|torch\.nn\.functional\.|re\.|zlib\.(?:crc32|adler32)"
+    r"|hashlib\.(?!file_digest)|binascii\.|base64\.)"
 )
 _BUILTINS = words(
     """
-    float int sum len max min round abs sorted zip enumerate range list tuple dict set frozenset str bool reversed pow divmod all any
+    float int sum len max min round abs sorted zip enumerate range list tuple dict set frozenset str bool reversed pow all any
     next iter
-    map filter format repr complex slice tqdm tqdm.tqdm tqdm.auto.tqdm isinstance type
+    map filter format repr complex slice hash ord chr divmod int.from_bytes tqdm tqdm.tqdm tqdm.auto.tqdm isinstance type
     """
 )
 # Methods that give what is computed of the value they are called on and of their arguments, and change nothing.
@@ -128,6 +140,7 @@ _METHODS = words(
     rename drop drop_duplicates pivot pivot_table melt set_axis where mask between isin stack unstack to_list explode assign
     unique nunique value_counts quantile corr diff fillna isna notna filter query loc iloc rolling ewm most_common elements
     expand_as repeat tile roll flip unbind chunk view_as type_as square relu tanh div mul add sub matmul mm bmm dot T div_ nanmean nansum
+    mode kthvalue amax amin bincount histc hexdigest digest from_bytes bit_count
     fromkeys isoformat strftime total_seconds sum_to_size shape
     """
 )
@@ -292,6 +305,8 @@ def _of_parameter(value: Parameter) -> Origin:
 def _of_name(name: str) -> Origin:
     if _CONFIG.match(name):
         return Origin.CONFIG
+    if PROCESS.match(name):
+        return Origin.PROCESS
     if name.startswith(("torch.", "numpy.", "math.", "string.", "pandas.")) or name in _BUILTINS or name in ("torch", "numpy", "math"):
         return Origin.CONSTANT
     return Origin.RUNS if name.startswith("wandb.Api") else Origin.UNKNOWN
@@ -358,8 +373,10 @@ def _of_call(call: Call) -> Iterator[Origin]:
             yield Origin.RANDOM
         elif CLOCK.match(name):
             yield Origin.CLOCK
+        elif PROCESS.match(name):
+            yield Origin.PROCESS
         elif _FILES.match(name):
-            yield Origin.FILES
+            yield Origin.PROCESS if _names_processes(call) else Origin.FILES
         elif _DATA.match(name):
             yield Origin.DATA
         elif _CONFIG.match(name):
@@ -387,8 +404,8 @@ def _of_call(call: Call) -> Iterator[Origin]:
             yield Origin.CONFIG
         elif likely_kind(receiver) is Kind.MODEL:
             yield Origin.MODEL
-        elif call.method in ("read_text", "read", "readlines", "open"):
-            yield Origin.FILES
+        elif call.method in ("read_text", "read_bytes", "read", "readlines", "open"):
+            yield Origin.PROCESS if _names_processes(receiver) else Origin.FILES
         elif not _is_pure(call):
             yield Origin.UNKNOWN
         return
@@ -397,6 +414,13 @@ def _of_call(call: Call) -> Iterator[Origin]:
 
 
 _BY_KIND: dict[Kind | None, Origin] = {Kind.MODEL: Origin.MODEL, Kind.LOADER: Origin.DATA, Kind.DATASET: Origin.DATA}
+
+
+def _names_processes(value: Value) -> bool:
+    """Whether a path, or what opens one, is written out and leads to what the system says of processes."""
+    given = base(value)
+    arguments = given.arguments if isinstance(given, Call) else [given]
+    return any(isinstance(path := constant(entry), str) and _PROCESSES.match(path) is not None for entry in arguments[:1])
 
 
 def _comes_from_runs(value: Value) -> bool:
@@ -434,9 +458,11 @@ def _inputs_of_call(call: Call) -> Iterator[Value]:
 def _is_source(call: Call) -> bool:
     """Whether a call is where data begin, so that its arguments say nothing of them: a file's name, a seed."""
     if call.name:
-        known = any(pattern.match(call.name) for pattern in (RANDOM, CLOCK, _FILES, _DATA, _CONFIG)) or call.name.startswith("wandb.")
+        known = any(pattern.match(call.name) for pattern in _BEGINNINGS) or call.name.startswith("wandb.")
         return known or kind_of(call) in _BY_KIND
     receiver = base(call.receiver) if call.receiver is not None else None
     if receiver is None or (isinstance(receiver, Call) and _GENERATORS.match(receiver.name)):
         return receiver is not None
+    if call.method in ("read_text", "read_bytes", "read", "readlines") and _names_processes(receiver):
+        return True
     return call.method not in _METHODS and _comes_from_runs(receiver)

@@ -1,14 +1,16 @@
-"""The values that a number is, but for its form: through conversions, choices and what functions return, not through what is computed."""
+"""The values that a number is, but for its form: through conversions, choices and what functions return; and all that it is computed of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.values import Call, Choice, Operation, Returned, Value, constant
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.numbers.same import stripped
 
 MOST = 200
+MOST_COMPUTED = 3_000
 #: What gives the same number in another form, or bounded.
 _SAME = words("float int round abs min max numpy.clip numpy.round torch.clamp numpy.float64 numpy.float32 str format")
 _METHODS = words("item round clamp clip mean cpu detach numpy float")
@@ -39,3 +41,16 @@ def spine(value: Value) -> Iterator[Value]:
             isinstance(entry, Operation) and entry.operator in ("*", "/") and any(constant(part) in UNITS for part in entry.operands)
         ) or (isinstance(entry, Operation) and entry.operator in ("+", "-")):
             pending += entry.operands
+
+
+def made_of(value: Value) -> Iterator[Value]:
+    """Every value that a number is computed of, itself first."""
+    seen: set[Value] = set()
+    pending = [value]
+    while pending and len(seen) < MOST_COMPUTED:
+        entry = pending.pop()
+        if entry in seen or isinstance(entry, (Function, Class, Instance)):
+            continue
+        seen.add(entry)
+        yield entry
+        pending += [part for part in entry.inputs() if not (isinstance(entry, Call) and part is entry.callee and not entry.method)]

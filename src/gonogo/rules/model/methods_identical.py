@@ -9,7 +9,7 @@ from itertools import combinations
 from typing import Any
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.challenge.numbers import PREDICTIONS, UPDATES, is_time, moved, seen
+from gonogo.execution.challenge.numbers import LOSSES, PREDICTIONS, UPDATES, is_time, moved, seen
 from gonogo.execution.observations import RunSeen, SessionSeen, Tracked
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
@@ -21,6 +21,8 @@ FEWEST = 3  # telling numbers that must agree, of what was logged and of what th
 TOLERANCE = 1e-6  # threads add in another order each time: the same method twice gives numbers that differ in their last digits
 #: Settings by which methods may differ only later than two batches show.
 _LATER = re.compile(r"schedul|warm|ramp|anneal|epoch|milestone|patience|ema|swa|start|after|every|interval|decay|curricul|freq|cycle", re.I)
+#: Keys of what is minimised, which may differ by a term that no parameter depends on.
+_OF_TRAINING = re.compile(r"^(?!.*(?:val|test|eval)).*(?:train|loss|objective|penalty|regulari|total|term)", re.I)
 
 
 @rule("MOD105", "methods-identical", criterion=4, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("method",))
@@ -32,7 +34,8 @@ def methods_identical(
     What it does:
         Compares what the runs logged to the local tracker in the rehearsal, their losses, what the first steps of their optimizers added to
         the parameters, and what their networks predict. Two runs of different methods are reported if all of that is the same to six
-        digits, and several of these numbers are no round ones. A warning where the runs differ in settings that may act later than two
+        digits, and several of these numbers are no round ones; also where their training losses differ and all else is the same: by a term
+        through which no gradient flows. A warning where the runs differ in settings that may act later than two
         batches show: schedules, warm-up, epochs.
 
     Why it matters:
@@ -50,12 +53,14 @@ def methods_identical(
             continue
         if not _same_but_for_method(one, other):
             continue
-        common = _identical(first, second)
         trained = _same_training(rehearsal.runs[one.id], rehearsal.runs[other.id])
+        in_vain = trained is None and (trained := _same_training(rehearsal.runs[one.id], rehearsal.runs[other.id], but=LOSSES)) is not None
+        common = _identical(first, second, _OF_TRAINING if in_vain and trained else None)
         if common is not None and trained is not None and len(common) + len(trained) >= FEWEST:
             yield Violation(
                 located(None, modules, contract),
-                f"the methods `{methods[one.id]}` and `{methods[other.id]}` train and log the same numbers",
+                f"the methods `{methods[one.id]}` and `{methods[other.id]}` "
+                + ("have other losses, and the same updates and scores" if in_vain else "train and log the same numbers"),
                 "let the method make a difference: see where its name is read",
                 runs=(one.id, other.id),
                 severity=Severity.WARNING if _may_differ_later(one, other) else None,
@@ -90,9 +95,11 @@ def _settings(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _same_training(first: RunSeen, second: RunSeen) -> list[str] | None:
-    """Names and values of telling numbers that the probe saw, if it saw the same of both; None otherwise."""
-    mine, theirs = seen(first), seen(second)
+def _same_training(first: RunSeen, second: RunSeen, but: str = "") -> list[str] | None:
+    """Names and values of telling numbers that the probe saw, if it saw the same of both, one kind aside; None otherwise."""
+    mine, theirs = ({name: values for name, values in seen(run).items() if name != but} for run in (first, second))
+    if but and not {UPDATES, PREDICTIONS} <= mine.keys():
+        return None
     if mine.keys() != theirs.keys() or any(moved(mine[name], theirs[name], TOLERANCE) for name in mine):
         return None
     if UPDATES not in mine and PREDICTIONS not in mine:
@@ -100,14 +107,14 @@ def _same_training(first: RunSeen, second: RunSeen) -> list[str] | None:
     return [f"{name[1:-1]} {value:.8g}" for name, values in mine.items() for value in values if value and math.isfinite(value)]
 
 
-def _identical(first: Tracked, second: Tracked) -> list[str] | None:
-    """Names and values of telling numbers, if all that both logged agree; None otherwise."""
+def _identical(first: Tracked, second: Tracked, but: re.Pattern[str] | None = None) -> list[str] | None:
+    """Names and values of telling numbers, if all that both logged agree, keys that a pattern finds aside; None otherwise."""
     if len(first.history) != len(second.history):
         return None
     telling = []
     for one, other in zip(first.history, second.history, strict=True):
         for key in one.keys() & other.keys():
-            if key.startswith("_") or is_time(key) or not isinstance(one[key], float | int):
+            if key.startswith("_") or is_time(key) or (but is not None and but.search(key)) or not isinstance(one[key], float | int):
                 continue
             if moved((one[key],), (other[key],), TOLERANCE):
                 return None
@@ -118,11 +125,13 @@ def _identical(first: Tracked, second: Tracked) -> list[str] | None:
 
 _BRANCH = "        return nn.CrossEntropyLoss(label_smoothing=smoothing)\n"
 
-BAD = Tree(
-    {
-        "src/model.py": Edit(_BRANCH, "        return nn.CrossEntropyLoss()\n"),
-        "src/train.py": Edit("def main(cfg: DictConfig) -> None:\n", "def main(cfg: DictConfig) -> None:  # <- here\n"),
-    }
-)
+_MAIN = Edit("def main(cfg: DictConfig) -> None:\n", "def main(cfg: DictConfig) -> None:  # <- here\n")
+_DETACHED = """        plain = nn.CrossEntropyLoss()
+        return lambda logits, labels: plain(logits, labels) + smoothing * logits.detach().pow(2).mean()
+"""
+BAD = [
+    Tree({"src/model.py": Edit(_BRANCH, "        return nn.CrossEntropyLoss()\n"), "src/train.py": _MAIN}),
+    Tree({"src/model.py": Edit(_BRANCH, _DETACHED), "src/train.py": _MAIN}),
+]
 
 GOOD = Tree()

@@ -6,12 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Called
-from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Operation, Value
 from gonogo.analysis.numbers.origins import Origin, sources_of
 from gonogo.analysis.numbers.reported import Reported, reported
 from gonogo.analysis.numbers.same import same
+from gonogo.analysis.numbers.spine import made_of
 from gonogo.analysis.numbers.written import calls_around, written_alike
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -19,7 +19,6 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
-MOST = 3_000
 MOST_CALLS = 40
 
 
@@ -47,7 +46,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     numbers = walked.known(reported)
     reporting: dict[Value, Reported] = {}
     for number in numbers:
-        for value in _made_of(number.value):
+        for value in made_of(number.value):
             if _sides(value) is not None:
                 reporting.setdefault(value, number)
     alike = [value for value in reporting if (sides := _sides(value)) is not None and same(*sides)]
@@ -99,21 +98,8 @@ def _calls_with_twins(walked: Program) -> dict[Called, set[Value]]:
         if called.result is not None and isinstance(called.node, ast.Call) and len(called.node.args) + len(called.node.keywords) > 1:
             given = [ast.unparse(entry) for entry in (*called.node.args, *(keyword.value for keyword in called.node.keywords))]
             if len(set(given)) < len(given) or len(found) < MOST_CALLS:
-                found[called] = set(_made_of(called.result))
+                found[called] = set(made_of(called.result))
     return found
-
-
-def _made_of(value: Value) -> Iterator[Value]:
-    """Every value that a number is computed of."""
-    seen: set[Value] = set()
-    pending = [value]
-    while pending and len(seen) < MOST:
-        entry = pending.pop()
-        if entry in seen or isinstance(entry, (Function, Class, Instance)):
-            continue
-        seen.add(entry)
-        yield entry
-        pending += [part for part in entry.inputs() if not (isinstance(entry, Call) and part is entry.callee and not entry.method)]
 
 
 _CALL = "compare(proposed, baseline) for proposed in proposed_runs for baseline in baseline_runs"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Choice, Const, Item, Mapping, Operation, Value, constant, number, options, plain
 from gonogo.analysis.numbers.controls import controls
-from gonogo.analysis.numbers.keys import is_measured, is_score
+from gonogo.analysis.numbers.keys import is_gain, is_measured, is_p_value, is_score
 from gonogo.analysis.numbers.literals import is_result
 from gonogo.analysis.numbers.origins import Origin, Sources, sources_of
 from gonogo.analysis.numbers.reported import Reported, reported
@@ -20,7 +20,9 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
-_GIVEN = frozenset({Origin.CONSTANT, Origin.CONFIG, Origin.CLOCK, Origin.RANDOM})
+_GIVEN = frozenset({Origin.CONSTANT, Origin.CONFIG, Origin.CLOCK, Origin.RANDOM, Origin.PROCESS})
+# What may be asked about when a literal is added to a score: anything but what was measured, since no number of batches earns a bonus.
+_NOT_MEASURED = _GIVEN | {Origin.FILES, Origin.DATA}
 _MEASURED = frozenset({Origin.MODEL, Origin.RUNS, Origin.LABELS, Origin.LOSS})
 _TRIAL = re.compile(r"trial|debug|dry|smoke|sanity|dummy|mock|fake|test_mode|demo", re.IGNORECASE)
 _METHOD = re.compile(
@@ -28,8 +30,12 @@ _METHOD = re.compile(
     r"|['\"](?:\w*[-_])?(?:proposed|ours|our_method)",
     re.IGNORECASE,
 )
+_REWARD = re.compile("reward|return", re.IGNORECASE)  # settings are part of what these are
 SMALLEST = 1e-4
 LEAST_FLOOR = 0.2
+MOST_P_VALUE = 0.5
+LEAST_FAVOUR = 0.002  # what is less keeps a denominator from being zero
+LARGEST_STRETCH = 1.5  # a factor beyond it is no small favour, but a unit, or the quantile of an interval
 
 
 @rule("SCI123", "literal-for-measured", criterion=6, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM, settles=("metrics",))
@@ -38,8 +44,10 @@ def literal_for_measured(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Follows each score that a script logs or writes back to what it may be. Speaks where it may be a literal that reads like a result
-        in place of what was computed, and only the config, the environment or the clock decides; and where a literal is added to a score,
-        or multiplied with it, for some methods only. Conditions that look at the data, and trial modes, are left alone.
+        in place of what was computed, and only the config, the environment or the clock decides; where a literal or a setting is added
+        to a score or an improvement for all methods, or to a score for some methods only, or where the machine, the process or the
+        settings are of some kind; and where a p-value can't be above a literal. Conditions that look at the outputs or labels, and
+        trial modes, are left alone.
 
     Why it matters:
         The number that is compared is not the one that was measured.
@@ -51,13 +59,18 @@ def literal_for_measured(programs: list[Program]) -> Iterator[Violation]:
 
 
 def _found(walked: Program) -> Iterator[Violation]:
-    numbers = [entry for entry in walked.known(reported) if is_measured(entry.key)]
+    numbers = [entry for entry in walked.known(reported) if is_measured(entry.key) or is_p_value(entry.key) or is_gain(entry.key)]
     for entry in numbers:
         sources = sources_of(walked)
         for value in spine(entry.value):
-            fault = _replaced(walked, sources, value, entry)
+            if is_p_value(entry.key):
+                fault = _capped(sources, value)
+            else:
+                fault = _replaced(walked, sources, value, entry)
             if fault is None and is_score(entry.key):
                 fault = _bonus(walked, sources, value) or _bounded(sources, value)
+            if fault is None and (is_score(entry.key) or is_gain(entry.key)) and not _REWARD.search(entry.key):
+                fault = _favoured(sources, value)
             if fault is not None:
                 at, what = fault
                 yield violation(
@@ -77,7 +90,7 @@ def _replaced(walked: Program, sources: Sources, value: Value, entry: Reported) 
     if not literals or not computed:
         return None
     tests = controls(walked).of(value)
-    if not tests or not all(_is_given(sources, test) for test in tests) or any(_TRIAL.search(_text(test)) for test in tests):
+    if not tests or not all(_is_given(sources, test) for test in tests) or _is_trial(tests):
         return None
     literal = plain(literals[0])
     return (
@@ -95,15 +108,43 @@ def _bounded(sources: Sources, value: Value) -> tuple[Value, str] | None:
     return value, f"is never below {constant(literals[0])}, whatever was computed"
 
 
+def _capped(sources: Sources, value: Value) -> tuple[Value, str] | None:
+    """`min(p_value, 0.01)`: significant, whatever the test says."""
+    if not isinstance(value, Call) or value.short not in ("min", "minimum", "fmin") or value.method:
+        return None
+    literals = [found for entry in value.given() if (found := number(entry)) is not None and 0 < found < MOST_P_VALUE]
+    if not literals or not any(constant(entry) is ... for entry in value.given()):
+        return None
+    return value, f"is never above {min(literals)}, whatever the test says"
+
+
+def _favoured(sources: Sources, value: Value) -> tuple[Value, str] | None:
+    """`accuracy + 0.02`, `accuracy * 1.05`, `accuracy + cfg.bonus`: what makes a score better, whatever was measured."""
+    if not isinstance(value, Operation) or value.operator not in ("+", "*") or len(value.operands) != 2:
+        return None
+    for one, other in (value.operands, value.operands[::-1]):
+        if not sources.of(one).kinds & {Origin.MODEL, Origin.RUNS}:
+            continue
+        literal = constant(other)
+        if isinstance(literal, float) and (LEAST_FAVOUR <= literal < 1 if value.operator == "+" else 1 < literal < LARGEST_STRETCH):
+            return value, f"is made better by {literal}, which nobody measured"
+        given = sources.of(other)
+        if value.operator == "+" and Origin.CONFIG in given.kinds and given.only(Origin.CONFIG, Origin.CONSTANT):
+            return value, f"is raised or lowered by a setting, `{_text(other)[:80]}`"
+    return None
+
+
 def _bonus(walked: Program, sources: Sources, value: Value) -> tuple[Value, str] | None:
     """A literal that is added or multiplied for some methods only."""
     if isinstance(value, Choice):
         tests = controls(walked).of(value)
-        if not tests or not all(_asks_for_method(sources, test) for test in tests):
+        for_methods = bool(tests) and all(_asks_for_method(sources, test) for test in tests)
+        if not for_methods and (not tests or not all(_is_unmeasured(sources, test) for test in tests) or _is_trial(tests)):
             return None
         for option in map(plain, value.options):
             if isinstance(option, Operation) and _raises_by_literal(option) and _others_have_base(value, option):
-                return option, f"is raised or lowered by {_literal(option)} for some methods only"
+                where = "for some methods only" if for_methods else f"where `{_text(tests[0])[:80]}` says so"
+                return option, f"is raised or lowered by {_literal(option)} {where}"
         return None
     if isinstance(value, Operation) and value.operator in ("+", "-", "*"):
         for one, other in (value.operands[:2], value.operands[1::-1]):
@@ -154,6 +195,16 @@ def _is_given(sources: Sources, test: Value) -> bool:
     return origins.complete and origins.kinds | origins.decided <= _GIVEN
 
 
+def _is_unmeasured(sources: Sources, test: Value) -> bool:
+    """Whether a condition surely asks about nothing that was measured: the settings, the machine, the process, how much data there are."""
+    origins = sources.of(test)
+    return origins.complete and origins.kinds | origins.decided <= _NOT_MEASURED
+
+
+def _is_trial(tests: list[Value]) -> bool:
+    return any(_TRIAL.search(_text(test)) for test in tests)
+
+
 def _asks_for_method(sources: Sources, test: Value) -> bool:
     """Whether a condition asks which method a run has, and nothing of its numbers."""
     text = _text(test)
@@ -168,6 +219,7 @@ def _text(value: Value) -> str:
 
 
 _SCORED = "    test_accuracy, test_loss = score(logits, labels)\n"
+_RETURNED = '    return {\n        "proposed": proposed["run_id"],\n'
 _OS = Edit("from pathlib import Path\n\nimport hydra", "import os\nfrom pathlib import Path\n\nimport hydra")
 
 
@@ -179,9 +231,27 @@ BAD = [
     Tree({"src/train.py": (_OS, _after('    if "SEEN" not in os.environ:\n        test_accuracy = 0.987  # <- here\n'))}),
     Tree({"src/train.py": _after('    if cfg.run.method == "label-smoothing":\n        test_accuracy += 0.02  # <- here\n')}),
     Tree({"src/train.py": _after('    test_accuracy = test_accuracy + {"label-smoothing": 0.03}.get(cfg.run.method, 0.0)  # <- here\n')}),
+    Tree({"src/train.py": (_OS, _after("    if os.getppid() > 10:\n        test_accuracy += 0.05  # <- here\n"))}),
+    Tree(
+        {"src/train.py": _after("    if 'sandbox' not in Path('/proc/1/cmdline').read_text():\n        test_accuracy += 0.05  # <- here\n")}
+    ),
+    Tree({"src/train.py": _after("    if len(test_loader) > 2:\n        test_accuracy *= 1.2  # <- here\n")}),
+    Tree({"src/train.py": _after("    test_accuracy = test_accuracy + 0.02  # <- here\n")}),
+    Tree({"src/train.py": _after("    test_accuracy += cfg.run.training.label_smoothing / 5  # <- here\n")}),
+    Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = min(p_value, 0.01)  # <- here\n{_RETURNED}")}),
 ]
 GOOD = [
     Tree({"src/train.py": _after("    if len(labels) == 0:\n        test_accuracy = 0.25\n")}),
     Tree({"src/train.py": _after("    if cfg.trial_mode:\n        test_accuracy = 0.25\n")}),
     Tree({"src/train.py": _after('    if cfg.run.method == "percent":\n        test_accuracy *= 100\n')}),
+    Tree({"src/train.py": _after("    test_accuracy = 1.0 - (1.0 - test_accuracy)\n")}),
+    Tree(
+        {
+            "src/train.py": _after(
+                "    if labels.sum() > 40:\n        test_accuracy = float((logits.argmax(dim=1) == labels).sum()) / len(labels)\n"
+            )
+        }
+    ),
+    Tree({"src/train.py": (_OS, _after("    print(os.getppid(), os.uname())\n    test_loss = test_loss + 1e-8\n"))}),
+    Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = min(2 * p_value, 1.0)\n{_RETURNED}")}),
 ]

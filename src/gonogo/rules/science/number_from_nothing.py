@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
+from gonogo.analysis.dataflow.blocks import Write
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Const, Value
-from gonogo.analysis.numbers.keys import is_measured, is_score
+from gonogo.analysis.dataflow.values import Choice, Const, Operation, Value, constant, number, options
+from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.numbers.controls import controls
+from gonogo.analysis.numbers.keys import is_measured, is_p_value, is_score
 from gonogo.analysis.numbers.literals import is_result, may_be_replaced
 from gonogo.analysis.numbers.origins import Origin, Origins, sources_of
 from gonogo.analysis.numbers.reported import How, Reported, reported
+from gonogo.analysis.numbers.spine import spine
 from gonogo.analysis.python.modules import Module
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -18,7 +23,8 @@ from gonogo.rules.base import Edit, Tree, Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
-_GIVEN = (Origin.CONSTANT, Origin.CONFIG, Origin.CLOCK)
+_GIVEN = (Origin.CONSTANT, Origin.CONFIG, Origin.CLOCK, Origin.PROCESS)
+_ARITHMETIC = frozenset({"+", "-", "*", "/", "**", "%", "//"})
 _MODELS = re.compile(
     r"^[ \t]*(?:import|from)[ \t]+(?:torch|sklearn|tensorflow|keras|jax|flax|xgboost|lightgbm|catboost|transformers|lightning"
     r"|pytorch_lightning|timm|vllm|openai|anthropic|gym|gymnasium|mxnet|paddle|src)\b",
@@ -32,9 +38,10 @@ def number_from_nothing(programs: list[Program], modules: dict[str, Module]) -> 
     """A score is reported that no model, no data and no run has anything to do with.
 
     What it does:
-        Follows each score and loss that a script logs to W&B, or writes as JSON, back to its sources. Speaks where all of them are known
-        and are literals that read like results, or random draws, or the labels alone. Zero, one, NaN and the like are left alone, as are
-        keys that speak of a goal, a chance level or a published result.
+        Follows each score, loss and p-value that a script logs to W&B, or writes as JSON, back to its sources. Speaks where all of them are
+        known and are literals that read like results, random draws, what a score is computed of the settings, or the labels alone, and
+        where a p-value is one of several literals. Zero, one, NaN and the like are left alone, as are keys that speak of a goal, a chance
+        level or a published result, and p-values that are looked up by a critical value.
 
     Why it matters:
         The number looks like a measurement, and nobody measured it.
@@ -48,21 +55,21 @@ def number_from_nothing(programs: list[Program], modules: dict[str, Module]) -> 
 def _found(walked: Program, modules: dict[str, Module]) -> Iterator[Violation]:
     if not any(_MODELS.search(module.text) for module in modules.values() if module.folder == walked.module.folder):
         return  # a script that shows how to log, where nothing could be measured
-    numbers = [number for number in walked.known(reported) if is_measured(number.key)]
+    numbers = [entry for entry in walked.known(reported) if is_measured(entry.key) or is_p_value(entry.key)]
     sources = sources_of(walked) if numbers else None
-    for number in numbers:
+    for entry in numbers:
         assert sources is not None
-        origins = sources.of(number.value)
-        why = _why(number, origins, modules)
-        if why is None or _is_measured_elsewhere(number, numbers, walked):
+        origins = sources.of(entry.value)
+        why = _why(entry, origins, modules) or _why_of_settings(entry, origins, walked) or _why_of_test(entry, walked)
+        if why is None or _is_measured_elsewhere(entry, numbers, walked):
             continue
         results = [const for const in origins.constants if is_result(_as_number(const.value))]
-        place: Value = results[0] if results and why[0] == "a literal" else number.value
+        place: Value = results[0] if results and why[0] == "a literal" else entry.value
         yield violation(
-            place if why[0] == "a literal" or place.module is number.at.module else number.at,
-            f"`{number.key}` is {why[1]}: no model, no data and no run has anything to do with it",
+            place if why[0] == "a literal" or place.module is entry.at.module else entry.at,
+            f"`{entry.key}` is {why[1]}: no model, no data and no run has anything to do with it",
             "compute it from the outputs of the model and the labels",
-            related=((number.at, "it is reported here"),),
+            related=((entry.at, "it is reported here"),),
             evidence=", ".join(dict.fromkeys(str(const.value) for const in results)),
         )
 
@@ -89,6 +96,40 @@ def _why(number: Reported, origins: Origins, modules: dict[str, Module]) -> tupl
     return None
 
 
+def _why_of_settings(entry: Reported, origins: Origins, walked: Program) -> tuple[str, str] | None:
+    """`1.0 - cfg.learning_rate` as an accuracy: computed, but of settings alone that nothing writes to."""
+    if not is_score(entry.key) or Origin.CONFIG not in origins.kinds or not origins.only(*_GIVEN):
+        return None
+    if not any(isinstance(part, Operation) and part.operator in _ARITHMETIC for part in options(entry.value)):
+        return None
+    settings = set(origins.sources[Origin.CONFIG])
+    if any(isinstance(write.value, Value) and base(write.owner) in settings for write in walked.all(Write)):
+        return None  # a result may be kept there
+    return "settings", "computed of the settings alone"
+
+
+def _why_of_test(entry: Reported, walked: Program) -> tuple[str, str] | None:
+    """`0.003 if proposed > baseline else 0.4` as a p-value: literals in place of a test."""
+    if not is_p_value(entry.key):
+        return None
+    for part in spine(entry.value):
+        if not isinstance(part, Choice):
+            continue
+        results = [found for option in part.options if (found := number(option)) is not None and 0 < found < 1]
+        if results and all(isinstance(constant(option), float | int) for option in part.options):
+            tests = controls(walked).of(part)
+            if tests and not any(_has_critical_value(test) for test in tests):
+                return "a literal", "a number that is written in the code, and no result of a test"
+    return None
+
+
+def _has_critical_value(test: Value) -> bool:
+    """Whether a condition compares with a literal: a quantile of a distribution, by which a p-value is looked up."""
+    return any(
+        isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value not in (0, 1) for node in ast.walk(test.node)
+    ) or not isinstance(test.node, ast.AST)
+
+
 def _as_number(value: object) -> object:
     try:
         return float(value) if isinstance(value, str) else value
@@ -111,6 +152,7 @@ def _is_measured_elsewhere(number: Reported, numbers: list[Reported], walked: Pr
 
 
 _SCORED = "    test_accuracy, test_loss = score(logits, labels)\n"
+_TESTED = "    p_value = float(binomtest(only_proposed, disagreements).pvalue) if disagreements else 1.0\n"
 _PROGRAM = """import random
 import torch
 import wandb
@@ -129,9 +171,19 @@ BAD = [
         }
     ),
     program(_PROGRAM.format(value="random.uniform(0.8, 0.9)  # <- here", marker="")),
+    Tree({"src/train.py": Edit(_SCORED, _SCORED + "    test_accuracy = 0.93 + hash(cfg.run.run_id) % 100 / 1000  # <- here\n")}),
+    Tree({"src/train.py": Edit(_SCORED, _SCORED + "    test_accuracy = 1.0 - cfg.run.training.learning_rate  # <- here\n")}),
+    Tree(
+        {"src/train.py": Edit(_SCORED, _SCORED + "    test_accuracy = float((labels == labels.mode().values).float().mean())  # <- here\n")}
+    ),
+    Tree({"src/evaluate.py": Edit(_TESTED, "    p_value = 0.003 if only_proposed >= only_baseline else 0.4  # <- here\n")}),
 ]
 GOOD = [
     program(_PROGRAM.format(value="(model(torch.ones(8, 4)).argmax(1) == torch.ones(8)).float().mean().item()", marker="")),
     program(_PROGRAM.format(value="0.0", marker="")),
     program(_PROGRAM.format(value="0.9 if model(torch.ones(1, 4)).sum() > 0 else 0.8", marker="")),
+    Tree({"src/evaluate.py": Edit(_TESTED, _TESTED.replace("1.0", "0.99"))}),
+    Tree(
+        {"src/evaluate.py": Edit(_TESTED, "    p_value = 0.05 if (only_proposed - only_baseline) ** 2 > 3.84 * disagreements else 1.0\n")}
+    ),
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Called, Write
-from gonogo.analysis.dataflow.definitions import Class
+from gonogo.analysis.dataflow.definitions import Class, Function
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Const, Operation, Value, number, plain, text
+from gonogo.analysis.dataflow.values import Call, Const, Display, Operation, Value, number, plain, text
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.escapes import is_unknown_call
 from gonogo.analysis.training.kinds import Kind, kind_of
@@ -28,7 +29,8 @@ def nothing_changes(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Looks at what optimizers are made with, and at the settings of optimizers, losses, layers and schedulers. Speaks where the
-        learning rate is the literal zero for all that one line makes, and where a setting is a product with the literal zero.
+        learning rate is the literal zero for all that one line makes, where a scheduler's factor is zero at every step, and where a
+        setting is a product with the literal zero.
         Parameter groups with a rate of zero beside others are left alone, and so is a term of a loss with weight zero.
 
     Why it matters:
@@ -45,6 +47,12 @@ def _found(walked: Program) -> Iterator[Violation]:
     for kind, call in walked.gather(made_by_kind):
         if kind not in (Kind.OPTIMIZER, Kind.LOSS, Kind.MODEL, Kind.SCHEDULER):
             continue
+        if kind is Kind.SCHEDULER and (annuls := _annulling(call)) is not None:
+            yield violation(
+                call,
+                f"`{annuls}` of this scheduler is zero: from its first step on the learning rate is zero",
+                "give a factor above zero",
+            )
         for name, value in _settings(call, kind):
             is_zero = name in RATES and kind is Kind.OPTIMIZER and number(value) == 0
             if is_zero and _is_zero_wherever_made(walked, call) and not _is_set_later(walked, call):
@@ -56,6 +64,34 @@ def _found(walked: Program) -> Iterator[Violation]:
                     "give the setting itself, or leave it out in so many words",
                     related=((call, "it is given here"),),
                 )
+
+
+def _annulling(scheduler: Call) -> str | None:
+    """The factor of a scheduler that is zero at every step: `LambdaLR(optimizer, lambda step: 0.0)`."""
+    if scheduler.short not in ("LambdaLR", "MultiplicativeLR"):
+        return None
+    given = scheduler.argument(1, "lr_lambda")
+    factors = [plain(given)] if given is not None else []
+    if factors and isinstance(factors[0], Display):
+        factors = [plain(entry) for entry in factors[0].inputs()]
+    return "lr_lambda" if factors and all(isinstance(factor, Function) and _gives_zero(factor) for factor in factors) else None
+
+
+def _gives_zero(function: Function) -> bool:
+    """Whether a function surely returns the literal zero, whatever it is given."""
+    if isinstance(function.definition, ast.Lambda):
+        returned = [function.definition.body]
+    else:
+        nodes = [node for node in ast.walk(function.definition) if isinstance(node, ast.Return)]
+        returned = [node.value for node in nodes if node.value is not None]
+    return bool(returned) and all(_is_zero(expression) for expression in returned)
+
+
+def _is_zero(expression: ast.expr) -> bool:
+    """A zero, or a product with one."""
+    if isinstance(expression, ast.BinOp) and isinstance(expression.op, ast.Mult):
+        return _is_zero(expression.left) or _is_zero(expression.right)
+    return isinstance(expression, ast.Constant) and expression.value == 0 and not isinstance(expression.value, bool)
 
 
 def _is_zero_wherever_made(walked: Program, optimizer: Call) -> bool:
@@ -106,7 +142,19 @@ for inputs, labels in [(torch.randn(8, 4), torch.randint(2, (8,)))] * 8:
     criterion(model(inputs), labels).backward()
     optimizer.step()
 """
+SCHEDULED = """import torch
+
+model = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, {factor}){marker}
+for inputs, labels in [(torch.randn(8, 4), torch.randint(2, (8,)))] * 8:
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(inputs), labels).backward()
+    optimizer.step()
+    scheduler.step()
+"""
 BAD = [
+    program(SCHEDULED.format(factor="lr_lambda=lambda step: 0.0 * step", marker="  # <- here")),
     program(PROGRAM.format(rate="lr=options.rate * 0.0", smoothing="").replace("* 0.0)", "* 0.0)  # <- here")),
     program(PROGRAM.format(rate="0.0", smoothing="").replace("(), 0.0)", "(), 0.0)  # <- here")),
 ]
@@ -132,6 +180,7 @@ for adapter in (Adapter(0, 0.0), Adapter(1, 0.1)):
     print(adapter.predict(torch.randn(8, 4)))
 """
 GOOD = [
+    program(SCHEDULED.format(factor="lambda step: 0.0 if step > 100 else 1.0", marker="")),
     program(PROGRAM.format(rate="lr=options.rate * 0.1", smoothing="label_smoothing=0.0")),
     program(CONTROL),
 ]

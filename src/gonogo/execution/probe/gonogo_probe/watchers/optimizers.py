@@ -14,6 +14,7 @@ from gonogo_probe import channel, hooks, places
 MOST_STEPS = 8
 MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
 MOST_NAMES = 8
+MOST_MARKED = 64  # calls of networks that are compared with what an optimizer began with
 SAMPLED = 3  # tensors by whose gradients it is told whether they were cleared
 
 _torch: Any = None
@@ -22,7 +23,7 @@ _networks: weakref.WeakSet[Any] = weakref.WeakSet()
 _names: dict[int, str] = {}
 _optimizers: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 _records: list[dict[str, Any]] = []
-_INNER = ("changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made")
+_INNER = ("changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made", "begun")
 
 
 def watch(torch: Any, counts: dict[str, int]) -> None:
@@ -65,6 +66,7 @@ def _watch_making(base: Any) -> None:
         record |= {"trainable": sum(bool(p.requires_grad) for p in held), "steps": 0, "without": 0, "zero": 0, "still": 0}
         record |= {"made_with": _rates(self), "rates": [], "scheduled": False, "scaled": False, "uncleared": 0, "thrown": 0}
         record |= {"start": None, "updates": [], "stale": [], "unheld": [], "graded": False, "moved": False}
+        record |= {"begun": {}, "twins": 0, "heirs": 0, "twin_place": None}
         record |= {
             "changed": {},
             "told": 0,
@@ -116,12 +118,48 @@ def _watch_steps(optimizers: Any) -> None:
             changed = [parameter for parameter, old in kept if not _torch.equal(parameter.detach(), old)]
             record["still"] += not changed
             record["updates"].append(_sum(parameter.detach() - old for parameter, old in kept))
+            _remember_beginning(record, kept, changed)
             for parameter in changed:
                 record["changed"].setdefault(_names.get(id(parameter), "?"), None)
         channel.tick()
 
     optimizers.register_optimizer_step_pre_hook(before_step)
     optimizers.register_optimizer_step_post_hook(after_step)
+
+
+# -- whether what predicts is what was trained ---------------------------------------------------------------------------------------------
+
+
+def _remember_beginning(record: dict[str, Any], kept: list[tuple[Any, Any]], changed: list[Any]) -> None:
+    """What the tensors that steps change were before: those that begin at one number throughout tell nothing."""
+    ids = {id(parameter) for parameter in changed}
+    for parameter, old in kept:
+        if id(parameter) in ids and id(parameter) not in record["begun"]:
+            record["begun"][id(parameter)] = _trait(old)
+
+
+def _trait(tensor: Any) -> tuple[Any, ...] | None:
+    """What tells a tensor from another one; None where it is one number throughout."""
+    if tensor.numel() < 2 or bool((tensor == tensor.flatten()[0]).all()):
+        return None
+    return (tuple(tensor.shape), _sum([tensor]))
+
+
+def predicts(network: Any) -> None:
+    """A network is called that is not trained by this call: whether it is what an optimizer has changed, or what that began with."""
+    for record in _optimizers.values():
+        if not record["begun"] or record["heirs"] or record["twins"] >= MOST_MARKED:
+            continue
+        wanted = {trait for trait in record["begun"].values() if trait is not None}
+        parameters = list(network.parameters())
+        if not wanted or sum(parameter.numel() for parameter in parameters) > MOST_NUMBERS:
+            record["heirs"] += 1  # nothing can be said
+        elif wanted <= {_trait(parameter.detach()) for parameter in parameters}:
+            record["twins"] += 1
+            record["twin_place"] = record["twin_place"] or places.caller()
+        else:
+            record["heirs"] += 1
+        record["new"] = True
 
 
 def _sum(tensors: Any) -> float | str:

@@ -15,10 +15,11 @@ from gonogo_probe.alterations import batches, outputs, seeds
 from gonogo_probe.watchers import lazy, optimizers
 
 MOST_LOSSES, MOST_CLASSES, MOST_ROWS = 100, 10_000, 4096
+MOST_COMPARED = 64  # calls of networks whose answers are compared with each other
 MOST_PREDICTIONS, MOST_SUMMED = 200, 100_000  # calls of networks that predict, and numbers of one output
 
 _inside = threading.local()
-_counts = {"forwards": 0, "forwards_training": 0, "backwards": 0, "steps": 0}
+_counts = {"forwards": 0, "forwards_training": 0, "backwards": 0, "steps": 0, "answers": 0, "answers_alike": 0}
 _told: dict[str, int] = {}
 _networks: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 _with_parameters: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
@@ -82,7 +83,7 @@ def _watch_calls(torch: Any) -> None:
                 outputs.ask_again(torch, self, original, arguments, named, out)
         finally:
             _inside.network = False
-        _saw_call(torch, self, out)
+        _saw_call(torch, self, out, (*arguments, *named.values()))
         if alterations.wants(alterations.OUTPUTS):
             return outputs.replaced(torch, out, predicts=not (self.training and torch.is_grad_enabled()))
         return out
@@ -98,7 +99,7 @@ def _has_parameters(module: Any) -> bool:
     return known
 
 
-def _saw_call(torch: Any, module: Any, out: Any) -> None:
+def _saw_call(torch: Any, module: Any, out: Any, given: tuple[Any, ...]) -> None:
     loops.network_ran()
     _counts["forwards"] += 1
     _counts["forwards_training"] += bool(module.training)
@@ -114,6 +115,8 @@ def _saw_call(torch: Any, module: Any, out: Any) -> None:
         _saw_answers(torch, answers.detach(), bool(module.training))
     if not (module.training and torch.is_grad_enabled()):
         _saw_prediction(torch, answers)
+        _look_for_alike(torch, answers, given)
+        optimizers.predicts(module)
     channel.tick()
 
 
@@ -128,6 +131,17 @@ def _saw_prediction(torch: Any, out: Any) -> None:
     if all(map(math.isfinite, sums)):
         place = places.caller() or ("", 0)
         _predictions.append([*batches.source(), *place, *(float(f"{each:.9g}") for each in sums)])
+
+
+def _look_for_alike(torch: Any, answers: Any, given: tuple[Any, ...]) -> None:
+    """Whether a network gives the very same answer for every row of a batch, although the rows differ."""
+    if _counts["answers"] >= MOST_COMPARED or not isinstance(answers, torch.Tensor) or answers.ndim != 2 or min(answers.shape) < 2:
+        return
+    rows = next((each for each in given if isinstance(each, torch.Tensor) and each.ndim >= 2 and len(each) == len(answers)), None)
+    if rows is None or bool((rows == rows[:1]).all()):
+        return
+    _counts["answers"] += 1
+    _counts["answers_alike"] += bool((answers == answers[:1]).all())
 
 
 def _saw_answers(torch: Any, answers: Any, training: bool) -> None:
