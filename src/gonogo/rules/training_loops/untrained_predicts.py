@@ -1,4 +1,4 @@
-"""TRN136."""
+"""TRN152."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BACK = re.compile(
 )
 
 
-@rule("TRN136", "untrained-predicts", criterion=None, severity=Severity.ERROR, stage=Stage.REHEARSAL)
+@rule("TRN152", "untrained-predicts", criterion=None, severity=Severity.ERROR, stage=Stage.REHEARSAL)
 def untrained_predicts(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """An optimizer changes parameters, and what predicts afterwards has the values that they began with.
 

@@ -1,4 +1,4 @@
-"""TRN137."""
+"""TRN153."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from gonogo.execution.observations import Process, SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
-from gonogo.rules.observed import located, made_up
+from gonogo.rules.observed import located
 from gonogo.rules.watched import LOOKED_AT, optimizers, unless
 
 FEWEST = 2  # steps
 
 
-@rule("TRN137", "zero-gradients", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("TRN153", "zero-gradients", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL)
 def zero_gradients(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """In the trial, an optimizer steps on gradients that are all exactly zero.
 
@@ -39,7 +39,7 @@ def zero_gradients(trial: SessionSeen, modules: dict[str, Module], contract: Con
                 f"`{optimizer.name}` steps on gradients that are all zero: nothing is learned",
                 "see what sets them to zero, or why the loss does not depend on the parameters",
                 runs=(run.label,),
-                severity=unless(made_up(run) or _has_no_loss(process)),
+                severity=unless(run.made_up or _has_no_loss(process)),
                 evidence=f"steps looked at: {looked}, with gradients of zero: {optimizer.zero}",
             )
 
