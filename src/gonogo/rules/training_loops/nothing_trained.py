@@ -10,7 +10,7 @@ from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
-from gonogo.rules.observed import all_watched, judged, located
+from gonogo.rules.observed import judged, located
 from gonogo.rules.watched import names, optimizers, unless
 
 #: What says that two batches may be too few for a first update: a buffer that fills up, a start that waits, training that was done before.
@@ -42,9 +42,11 @@ def nothing_trained(
     runs = list(judged(rehearsal))
     if not runs or any(run.total("backwards") or run.total("steps") for run in runs) or not any(run.total("forwards") for run in runs):
         return
-    if not all(map(all_watched, runs)):
-        return  # a process that was not watched may have trained
-    idle = [(run, optimizer) for run, _, optimizer in optimizers(rehearsal) if optimizer.trainable and not optimizer.moved]
+    idle = [
+        (run, optimizer)
+        for run, process, optimizer in optimizers(rehearsal)
+        if process.ended and optimizer.trainable and not optimizer.moved
+    ]
     if not idle:
         return
     _, first = idle[0]
