@@ -37,7 +37,9 @@ def started() -> tuple[SessionSeen, RunRecorder]:
 
 def test_run_is_put_together() -> None:
     session, recorder = started()
-    recorder.hear(line(KEY, kind="counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1))
+    recorder.hear(
+        line(KEY, kind="counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1, answers=0, answers_alike=0)
+    )
     recorder.line("stdout", "hello")
     recorder.end(result())
     run = session.runs["a"]
@@ -69,16 +71,50 @@ def test_runs_of_one_process_number_are_kept_apart() -> None:
     recorders = [both.begin(label, ["python"], key, 1.0) for label, key in (("a", b"1"), ("b", b"2"))]
     for recorder, key, forwards in zip(recorders, (b"1", b"2"), (3, 5), strict=True):
         recorder.hear(line(key, kind="process", at=1.5, pid=7, n=1, parent=6, argv=["python"], run="a", mode="trial"))
-        recorder.hear(line(key, kind="counts", at=2.0, pid=7, n=2, forwards=forwards, forwards_training=0, backwards=0, steps=0))
-        recorder.hear(line(b"3", kind="counts", at=2.0, pid=7, n=2, forwards=99, forwards_training=0, backwards=0, steps=0))
-    recorders[0].hear(line(b"2", kind="counts", at=2.0, pid=7, n=2, forwards=98, forwards_training=0, backwards=0, steps=0))
+        recorder.hear(
+            line(
+                key,
+                kind="counts",
+                at=2.0,
+                pid=7,
+                n=2,
+                forwards=forwards,
+                forwards_training=0,
+                backwards=0,
+                steps=0,
+                answers=0,
+                answers_alike=0,
+            )
+        )
+        recorder.hear(
+            line(
+                b"3", kind="counts", at=2.0, pid=7, n=2, forwards=99, forwards_training=0, backwards=0, steps=0, answers=0, answers_alike=0
+            )
+        )
+    recorders[0].hear(
+        line(b"2", kind="counts", at=2.0, pid=7, n=2, forwards=98, forwards_training=0, backwards=0, steps=0, answers=0, answers_alike=0)
+    )
     assert [session.runs[label].total("forwards") for label in "ab"] == [3, 5]
     assert session.forged == 3
 
 
 def test_forged_event_is_dropped_and_counted() -> None:
     session, recorder = started()
-    recorder.hear(line(b"a guess", kind="counts", at=2.0, pid=7, n=2, forwards=999, forwards_training=0, backwards=0, steps=0))
+    recorder.hear(
+        line(
+            b"a guess",
+            kind="counts",
+            at=2.0,
+            pid=7,
+            n=2,
+            forwards=999,
+            forwards_training=0,
+            backwards=0,
+            steps=0,
+            answers=0,
+            answers_alike=0,
+        )
+    )
     recorder.hear(b'{"kind": "end", "pid": 7}\n')
     assert session.runs["a"].total("forwards") == 0
     assert session.runs["a"].processes[7].ended is None
@@ -105,8 +141,25 @@ def test_more_events_than_can_be_kept_are_dropped_and_that_is_known(monkeypatch:
 
 def test_fork_of_a_process_adds_to_it_but_its_counts_do_not_count_twice() -> None:
     session, recorder = started()
-    recorder.hear(line(KEY, kind="counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1))
-    recorder.hear(line(KEY, kind="counts", at=2.1, pid=8, n=1, fork_of=7, forwards=4, forwards_training=2, backwards=2, steps=1))
+    recorder.hear(
+        line(KEY, kind="counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1, answers=0, answers_alike=0)
+    )
+    recorder.hear(
+        line(
+            KEY,
+            kind="counts",
+            at=2.1,
+            pid=8,
+            n=1,
+            fork_of=7,
+            forwards=4,
+            forwards_training=2,
+            backwards=2,
+            steps=1,
+            answers=0,
+            answers_alike=0,
+        )
+    )
     recorder.hear(line(KEY, kind="written", at=2.2, pid=8, n=2, fork_of=7, paths=["/tmp/figure.pdf"]))
     run = session.runs["a"]
     assert (run.total("forwards"), run.processes[7].files, session.forged) == (3, ["/tmp/figure.pdf"], 0)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.library.optuna import STUDIES
 from gonogo.analysis.interpreter.state import Site
-from gonogo.analysis.interpreter.trace import Searched, SearchWrite, Trace
+from gonogo.analysis.interpreter.trace import Searched, SearchWrite, Trace, composed_configs
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -23,7 +23,7 @@ def search_in_trial_mode(traces: list[Trace], contract: Contract) -> Iterator[Vi
     What it does:
         Follows what the objective of a full run's search writes to configs, copies among them, and what it gives to the functions it calls:
         reported where that switches the trial flag on. Follows each run's trial, too: reported where it surely comes to a search of at
-        least one trial.
+        least one trial although the flag is on in the config of the process that trains.
 
     Why it matters:
         Each trial of the search then sees the two batches of a trial: its value is noise, and so is what the search finds. A trial that
@@ -38,7 +38,10 @@ def search_in_trial_mode(traces: list[Trace], contract: Contract) -> Iterator[Vi
     if not key or value is None:
         return
     yield from by_message(fault for trace in traces if trace.command == "full" for fault in _of_run(trace, key, value))
-    yield from by_message(fault for trace in traces if trace.command == "trial" for fault in _of_trial(trace))
+    # Where the flag does not reach the process that trains, another rule says so.
+    reached = {run for run, config in composed_configs(traces, "trial").items() if str(config.get(key)).lower() == value}
+    trials = [trace for trace in traces if trace.command == "trial" and trace.run_id in reached]
+    yield from by_message(fault for trace in trials for fault in _of_trial(trace))
 
 
 def _trial_value(contract: Contract) -> str | None:
