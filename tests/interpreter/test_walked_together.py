@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from collections.abc import Iterator
 
@@ -163,7 +164,23 @@ def test_any_program(runs, body):
 
 
 @pytest.mark.slow
-@settings(max_examples=4000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=int(os.environ.get("GONOGO_TOGETHER", "1000")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(body=blocks())
 def test_many_programs(runs, body):
+    check(runs, body)
+
+
+def test_a_key_that_one_run_alone_writes_perhaps(runs):
+    body = """if hasattr(y, 'lr'):
+    x = cfg.run.method
+else:
+    cfg.run['training'] = cfg.run.training.optimizer
+if list(rows(cfg.run.model)):
+    x.value = cfg.run.training.lr
+else:
+    wandb.log({'loss': x})"""
     check(runs, body)

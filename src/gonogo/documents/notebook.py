@@ -19,7 +19,7 @@ _TIMED = re.compile(r"^(?P<indent>[ \t]*)%(?:time|timeit|prun|memit)\s+(?!-)(?P<
 UNKNOWN = "from __main__ import *"  # stands for what binds names, nobody knows which
 _LOADS = re.compile(r"^[ \t]*%load_ext[ \t]+(\w+)", re.MULTILINE)
 _BINDS = re.compile(r"^%(?:pylab|run|store\s+-r|load_ext\s+sql|reload)\b")
-_ASSIGNED = re.compile(r"^(?P<head>[ \t]*[\w.,\[\]'\" ]+=\s*)(?:!|%)(?!=).*$")
+_ASSIGNED = re.compile(r"(?P<head>[ \t]*+[\w.,\[\]'\" ]++=\s*+)[!%](?!=).*$")
 _HELP = re.compile(r"^(?P<indent>[ \t]*)[\w.]+\?{1,2}\s*$")
 
 

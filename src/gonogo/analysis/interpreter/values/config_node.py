@@ -342,7 +342,10 @@ class ConfigNode(Mapping):
             origin = value.path if isinstance(value, ConfigNode) else path
             if state.uncertain and self.items.look(key) is not ABSENT and self.origin(key) != origin:
                 state.use(self.origin(key))  # only one origin is kept: what is perhaps still there counts as read now
-            walk.memory.put(self.origins, key, origin)
+            if origin == path:
+                walk.memory.drop(self.origins, key)
+            else:
+                walk.memory.put(self.origins, key, origin)
         self.store(walk, key, adopt(walk, value, path, self))
 
     def _note_search(self, walk: Walk, key: str, before: Value | Absent, value: Value, at: ast.AST) -> None:
