@@ -152,15 +152,17 @@ class Watch:
         return None
 
     def ask_to_end(self) -> None:
-        """Send SIGTERM to the code's processes; to the first of them a moment later, since all that is left ends with it."""
+        """Send SIGTERM to the code's processes; to the first of them a moment later, since all that is left ends with it.
+
+        All are stopped before: one that waits for a child would go on when that has ended, and no longer be where it was.
+        """
         found = self.processes(now=True)
-        for process in [process for process in found if process.pid != self._main]:
-            with suppress(psutil.Error):
-                process.send_signal(signal.SIGTERM)
-        time.sleep(LAST_LINES if len(found) > 1 else 0.0)
-        for process in [process for process in found if process.pid == self._main]:
-            with suppress(psutil.Error):
-                process.send_signal(signal.SIGTERM)
+        first = [process for process in found if process.pid == self._main]
+        others = [process for process in found if process.pid != self._main]
+        _signal([*first, *others], signal.SIGSTOP)
+        _signal(others, signal.SIGTERM, signal.SIGCONT)
+        time.sleep(LAST_LINES if others else 0.0)
+        _signal(first, signal.SIGTERM, signal.SIGCONT)
 
     def kill_all(self) -> None:
         """Kill the code's processes until there are none, or it seems that they multiply faster."""
@@ -246,6 +248,14 @@ def measure(folders: Iterable[str], most_files: int) -> tuple[int, int, str]:
         except OSError as error:
             return files, used, f"{error.strerror} ({os.path.basename(folder)})"
     return files, used, ""
+
+
+def _signal(processes: Iterable[psutil.Process], *numbers: int) -> None:
+    """Send signals to processes, as far as they are still there."""
+    for process in processes:
+        with suppress(psutil.Error):
+            for number in numbers:
+                process.send_signal(number)
 
 
 def _nameless(pid: int) -> int:
