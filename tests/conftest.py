@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +13,9 @@ from hypothesis.internal.conjecture import providers
 from gonogo.compose.client import Composer
 from gonogo.model.finding import Finding
 
+# A shell starts what it puts into the background deaf to Ctrl-C, and so would be the programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # The same examples every time, however busy the machine: a change fails for what it changed, not for what chance chose or how long it took.
 settings.register_profile("gonogo", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("gonogo")
