@@ -22,7 +22,7 @@ from gonogo.model.experiment import Experiment, SourceFile
 from gonogo.model.runs import collect_runs
 
 SHARED = "defaults:\n  - _self_\n  - run: ???\ntrial_mode: false\nresults_dir: results\nwandb: {entity: e, project: p}\n"
-COUNT = int(os.environ.get("GONOGO_PROGRAMS", "3000"))
+COUNT = int(os.environ.get("GONOGO_PROGRAMS", "0"))
 
 
 def interpreted(program: Program, composer: Composer) -> tuple[Trace, ast.Module]:
@@ -138,9 +138,10 @@ def test_nothing_is_said_that_reality_disproves(composer: Composer, program: Pro
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not COUNT, reason="a search for unknown defects: GONOGO_PROGRAMS=20000 tries so many programs")
 @given(programs())
 @settings(
-    max_examples=COUNT,
+    max_examples=COUNT or 1,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),

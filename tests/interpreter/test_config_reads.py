@@ -340,3 +340,12 @@ def test_a_class_decorator_fills_the_registry_it_is_looked_up_in(composer):
 
 def test_methods_of_a_config_are_those_of_omegaconf() -> None:
     assert {name for name in dir(DictConfig) if not name.startswith("_")} == METHOD_NAMES
+
+
+@pytest.mark.xfail(strict=True, reason="what comes after a statement that perhaps raises inside `try` is taken to have run")
+def test_what_a_try_perhaps_never_came_to_is_not_certain(composer):
+    body = (
+        "try:\n    print(cfg.run.training.items.lr)\n    OmegaConf.update(cfg, 'must', {})\nexcept Exception:\n    pass\n"
+        "if OmegaConf.is_missing(cfg, 'must'):\n    print(cfg.run.training.lr)"
+    )
+    assert trace_of(composer, body).is_used(("run", "training", "lr"))
