@@ -123,7 +123,7 @@ def test_mangled_planted_trees_get_an_answer(composer, data):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
-@settings(FAST, max_examples=150)
+@settings(FAST, max_examples=60)
 @given(data=st.data())
 def test_every_golden_tree_gets_an_answer(golden, composer, data):
     variant = Variant(golden.name, "golden", golden.files, golden.plan)

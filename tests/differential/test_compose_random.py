@@ -21,7 +21,7 @@ PLAIN = Path(__file__).parents[1] / "plain_hydra.py"
 GROUPS = ("model", "data", "size", "data/kind")
 OPTIONS = ("small", "big", "odd")
 KEYS = ("a", "b", "lr", "name")
-COUNT = int(os.environ.get("GONOGO_TREES", "1500"))
+COUNT = int(os.environ.get("GONOGO_TREES", "500"))
 RELAXED = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck), "phases": [Phase.explicit, Phase.generate]}
 
 

@@ -165,7 +165,7 @@ def test_any_program(runs, body):
 
 @pytest.mark.slow
 @settings(
-    max_examples=int(os.environ.get("GONOGO_TOGETHER", "1000")),
+    max_examples=int(os.environ.get("GONOGO_TOGETHER", "400")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
