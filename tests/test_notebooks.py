@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -17,7 +19,15 @@ from gonogo.documents.notebook import NotebookError, as_python, read_notebook
 from gonogo.engine.pipeline import check
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.experiment import Experiment, source_file
-from gonogo.rules.notebooks.run_out_of_order import notebook
+from gonogo.rules.base import notebook
+
+
+def json_of(*cells: str | tuple[str, int | None]) -> str:
+    """The text of a notebook with these cells."""
+    text = notebook(*cells).changes["analysis.ipynb"]
+    assert isinstance(text, str)
+    return text
+
 
 HEAD = """%matplotlib inline
 !pip install -q scikit-learn
@@ -110,12 +120,12 @@ def test_what_only_ipython_understands_is_left_out(source: str, wanted: str) -> 
 
 
 def test_magics_of_loaded_extensions_need_no_sign() -> None:
-    text = read_notebook(notebook(("%load_ext watermark", 1), ("watermark -iv\nx = 1", 2))).text
+    text = read_notebook(json_of(("%load_ext watermark", 1), ("watermark -iv\nx = 1", 2))).text
     assert "watermark -iv" not in text and "x = 1" in text
 
 
 def test_a_cell_that_does_not_parse_is_left_out_and_named(composer: Composer) -> None:
-    found = findings_of(notebook(("x = 1", None), ("print(x", None), ("print(x)", None)), composer)
+    found = findings_of(json_of(("x = 1", None), ("print(x", None), ("print(x)", None)), composer)
     assert found == [("NTB103", 2, 1)]
 
 
@@ -137,7 +147,7 @@ def test_an_older_format_is_read() -> None:
 
 @pytest.mark.parametrize("language", ["R", "julia"])
 def test_other_languages_are_left_alone(language: str) -> None:
-    found = json.loads(notebook(("x <- 1", 1)))
+    found = json.loads(json_of(("x <- 1", 1)))
     found["metadata"] = {"language_info": {"name": language}}
     with pytest.raises(NotebookError, match=f"is a notebook of {language}"):
         read_notebook(json.dumps(found))
@@ -147,7 +157,7 @@ def test_other_languages_are_left_alone(language: str) -> None:
     st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"), max_size=60), max_size=8)
 )
 def test_every_line_keeps_its_cell(sources: list[str]) -> None:
-    found = read_notebook(notebook(*((source, None) for source in sources)))
+    found = read_notebook(json_of(*((source, None) for source in sources)))
     ast.parse(found.text)
     lines = found.text.split("\n")
     for cell in found.cells:
@@ -155,3 +165,8 @@ def test_every_line_keeps_its_cell(sources: list[str]) -> None:
             assert found.cell_at(cell.first + offset) is cell
             own = lines[cell.first - 1 + offset]
             assert cell.fault or own == line or as_python(cell.source) != cell.source
+
+
+def test_what_reads_notebooks_is_loaded_only_for_one() -> None:
+    asked = "import sys, gonogo.engine.pipeline, gonogo.cli.app; print('nbformat' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -12,7 +12,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +23,7 @@ from gonogo.system import children
 from gonogo.system.version import __version__
 
 EVERY = 5.0  # seconds between two notes of progress
-USAGE = 2  # exit code
+USAGE = 2  # the exit code, as `gonogo.cli.main` has it, which imports every command
 INSTRUCTIONS = (
     "gonogo decides whether machine-learning experiment code is ready to run. Call `check` after each edit; mend what it reports, first "
     "`fix` where it says that it can be fixed. When the static stages say GO, call `check` with to='trial', then to='rehearsal'."
@@ -126,10 +125,8 @@ def _refused(message: str) -> ToolError:
 
 async def _gonogo(context: Context, arguments: list[str], given: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command line with notes of progress; it ends with all that it started when the request is cancelled."""
-    environment: Mapping[str, str] = os.environ | {"NO_COLOR": "1"}
-    process = await anyio.open_process(
-        children.command("gonogo.cli.main", *arguments, ends_with_us=True), env=environment, start_new_session=True
-    )
+    command = children.command("gonogo.cli.main", *arguments, ends_with_us=True)
+    process = await anyio.open_process(command, env=os.environ | {"NO_COLOR": "1"}, start_new_session=True)
     texts = {"out": "", "err": ""}
 
     async def read(name: str, stream: Any) -> None:

@@ -8,8 +8,10 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import nbformat
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 MAX_CELLS = 5_000
 # Cell magics whose body is Python all the same.
@@ -75,6 +77,8 @@ def read_notebook(text: str) -> Notebook:
     Raises:
         NotebookError: it is no notebook, or none of Python 3.
     """
+    import nbformat  # only where there is a notebook: it takes a tenth of the time in which gonogo starts
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of cells without ids and the like: an affair of editors
@@ -91,7 +95,7 @@ def read_notebook(text: str) -> Notebook:
     return _joined([(number, cell) for number, cell in enumerate(found.cells, 1) if cell.cell_type == "code"][:MAX_CELLS])
 
 
-def _joined(listed: list[tuple[int, nbformat.NotebookNode]]) -> Notebook:
+def _joined(listed: list[tuple[int, NotebookNode]]) -> Notebook:
     lines: list[str] = []
     cells: list[Cell] = []
     loaded = {name for _, entry in listed for name in _LOADS.findall(str(entry.source))}

@@ -30,6 +30,11 @@ class Shared:
         return ", ".join(dict.fromkeys(finding.rule for finding in self.findings))
 
     @property
+    def runs(self) -> list[str]:
+        """The runs concerned, each once; none where it is all of them, or no matter of runs."""
+        return list(dict.fromkeys(run for finding in self.findings for run in finding.runs))
+
+    @property
     def message(self) -> str:
         """What is wrong."""
         return self.first.message if self.is_one or self.first.cause is None else self.first.cause.message

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -105,6 +106,17 @@ class Tree:
 def program(text: str, **others: str) -> Tree:
     """A mini-tree that is a program of its own: `train.py`, and other files by their names without `.py`."""
     return Tree({"train.py": text, **{f"{name}.py": other for name, other in others.items()}}, alone=True)
+
+
+def notebook(*cells: str | tuple[str, int | None]) -> Tree:
+    """A mini-tree that is a notebook of its own, `analysis.ipynb`: code cells, each perhaps with the number of its last run."""
+    numbered = [(cell, None) if isinstance(cell, str) else cell for cell in cells]
+    listed: list[dict[str, object]] = [
+        {"cell_type": "code", "execution_count": count, "metadata": {}, "outputs": [], "source": source.splitlines(keepends=True)}
+        for source, count in numbered
+    ]
+    text = json.dumps({"cells": listed, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}, indent=1)
+    return Tree({"analysis.ipynb": text}, at="analysis.ipynb", alone=True)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.analysis.python.modules import Module, qualified_name
-from gonogo.analysis.python.scopes import FUNCTIONS
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import enclosing_function
 
 
 def forwards(module: Module) -> Iterator[tuple[ast.ClassDef, ast.FunctionDef]]:
@@ -17,27 +17,12 @@ def forwards(module: Module) -> Iterator[tuple[ast.ClassDef, ast.FunctionDef]]:
                 yield node, entry
 
 
-def library_name(module: Module, call: ast.Call) -> str:
-    """The dotted name of what is called, by the module's imports; empty where it is none of a library's."""
-    first, _, rest = qualified_name(call.func).partition(".")
-    known = module.imports.get(first, "")
-    return f"{known}.{rest}" if known and rest else known
-
-
 def calls_in_forward(module: Module) -> Iterator[ast.Call]:
     """Calls in a `forward` whose result is applied at once, or kept in a local name that is only applied."""
     for _, function in forwards(module):
         for node in ast.walk(function):
-            if isinstance(node, ast.Call) and _own(module, node) is function and _is_only_applied(module, function, node):
+            if isinstance(node, ast.Call) and enclosing_function(module, node) is function and _is_only_applied(module, function, node):
                 yield node
-
-
-def _own(module: Module, node: ast.AST) -> ast.AST | None:
-    """The function that a node stands in."""
-    parent = module.parents.get(node)
-    while parent is not None and not isinstance(parent, FUNCTIONS):
-        parent = module.parents.get(parent)
-    return parent
 
 
 def _is_only_applied(module: Module, function: ast.FunctionDef, node: ast.Call) -> bool:

@@ -121,6 +121,12 @@ def role_of_name(name: str) -> Role | None:
     return Role.TRAIN if TRAIN.search(name) else None
 
 
+def role_of_loader(loader: Call) -> Role | None:
+    """What a loader is for, by what it is called, or by what its data set is called."""
+    dataset = loader.argument(0, "dataset")
+    return role_of_name(name_of(loader)) or (role_of_name(name_of(base(dataset))) if dataset is not None else None)
+
+
 def role_of_word(word: str | None) -> Role | None:
     """What a part is for, by the word that it is asked for with: `train[:80%]`, `data/test.csv`."""
     found = {match.lower() for match in _PATH.findall(word or "")}

@@ -121,7 +121,7 @@ class Report:
         self._excerpt(shared.location, source)
         for finding in shared.findings:
             self._line("  ", (f"{place(finding.location)}: ", "bold dim"), (plain.line(f"{finding.rule} {finding.message}"), "dim"))
-        runs = _runs(list(dict.fromkeys(run for finding in shared.findings for run in finding.runs)), verdict.runs)
+        runs = _runs(shared.runs, verdict.runs)
         if runs:
             self._line((f"  runs: {runs}", "dim"))
         self._line(("  → ", "green"), plain.line(shared.action))

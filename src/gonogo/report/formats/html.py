@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from gonogo.documents.lines import split_lines
 from gonogo.model import contract as contracts
-from gonogo.model.causes import Shared, by_cause
+from gonogo.model.causes import by_cause
 from gonogo.model.errors import UsageError
 from gonogo.model.finding import Finding, Location, Severity
 from gonogo.model.verdict import NumberReport, Outcome, StageReport, Verdict
@@ -98,14 +98,9 @@ def _page(verdict: Verdict, sources: Mapping[str, str], helps: Mapping[str, Rule
         "causes": list(by_cause(verdict.findings)),
         "excerpt": excerpt,
         "helps": helps,
-        "runs_of": _runs_of,
         "bars": list(_bars(verdict.stages)),
         "subjects": _subjects(verdict),
     }
-
-
-def _runs_of(shared: Shared) -> list[str]:
-    return list(dict.fromkeys(run for finding in shared.findings for run in finding.runs))
 
 
 def _lights(verdict: Verdict) -> Iterator[Light]:

@@ -53,9 +53,7 @@ def _missing(rehearsal: SessionSeen, contract: Contract, is_whole: bool) -> list
     if not is_whole and not any(path.startswith("comparison/") for path in written):
         return []  # with so few runs it may have ended early
     labels = [run.label for run in rehearsal.runs.values() if run.ok]
-    for pattern in (
-        contract.evaluation.outputs if is_whole else [pattern for pattern in contract.evaluation.outputs if "{run_id}" in pattern]
-    ):
+    for pattern in (pattern for pattern in contract.evaluation.outputs if is_whole or "{run_id}" in pattern):
         paths = [pattern.replace("{run_id}", label) for label in labels] if "{run_id}" in pattern else [pattern]
         if not all(path in written for path in paths):
             found.append(pattern.replace("{run_id}", "<run_id>"))

@@ -44,17 +44,16 @@ def hidden_code(modules: dict[str, Module]) -> Iterator[Violation]:
 
 
 def _is_decoded(module: Module, given: ast.expr) -> bool:
-    for node in ast.walk(given):
-        if isinstance(node, ast.Call) and _DECODES.match(origin(module, node.func)):
-            return True
-        if isinstance(node, ast.Name) and node is not given and _is_once_decoded(module, node):
-            return True
-    return isinstance(given, ast.Name) and _is_once_decoded(module, given)
+    return _decodes(module, given) or any(_is_once_decoded(module, node) for node in ast.walk(given) if isinstance(node, ast.Name))
+
+
+def _decodes(module: Module, expression: ast.AST) -> bool:
+    return any(isinstance(node, ast.Call) and _DECODES.match(origin(module, node.func)) for node in ast.walk(expression))
 
 
 def _is_once_decoded(module: Module, name: ast.Name) -> bool:
     bound = module.assigned.get(name.id, [])
-    return len(bound) == 1 and any(isinstance(node, ast.Call) and _DECODES.match(origin(module, node.func)) for node in ast.walk(bound[0]))
+    return len(bound) == 1 and _decodes(module, bound[0])
 
 
 _PROGRAM = """import base64

@@ -10,7 +10,7 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Item, Value, constant
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.flow import name_of
-from gonogo.analysis.rows.parts import Role, role_of_name
+from gonogo.analysis.rows.parts import Role, role_of_loader
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.uses import ancestry
 from gonogo.model.contract import Scope
@@ -43,17 +43,11 @@ def evaluated_on_augmented(programs: list[Program]) -> Iterator[Violation]:
 def _found(walked: Program) -> Iterator[Violation]:
     for loader in walked.gather(loaders_made):
         dataset = loader.argument(0, "dataset")
-        role = role_of_name(name_of(loader)) or (role_of_name(name_of(base(dataset))) if dataset is not None else None)
-        if dataset is None or role not in (Role.VALID, Role.TEST) or "train" in name_of(loader).lower():
+        if dataset is None or role_of_loader(loader) not in (Role.VALID, Role.TEST) or "train" in name_of(loader).lower():
             continue
-        part = base(dataset)
-        whole = _whole(part)
+        whole = _whole(base(dataset))
         transform = whole.argument(None, "transform") if whole is not None else None
-        random = (
-            next((entry for entry in ancestry(transform) if isinstance(entry, Call) and RANDOM.match(entry.name)), None)
-            if transform
-            else None
-        )
+        random = _random_in(transform) if transform is not None else None
         if whole is None or random is None or constant(random.argument(None, "p")) in (0, 0.0) or _is_changed(loader):
             continue
         yield violation(
@@ -82,10 +76,9 @@ def _whole(part: Value) -> Call | None:
 def _is_changed(loader: Call) -> bool:
     """Whether the file gives a part other transforms afterwards: `val_set.dataset.transform = …`."""
     return any(
-        isinstance(target, ast.Attribute) and target.attr in ("transform", "transforms")
+        isinstance(target, ast.Attribute) and target.attr in ("transform", "transforms") and ast.unparse(target.value) != "self"
         for node in loader.module.of(ast.Assign)
         for target in node.targets
-        if ast.unparse(target.value if isinstance(target, ast.Attribute) else target) != "self"
     )
 
 

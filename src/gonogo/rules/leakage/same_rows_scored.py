@@ -13,7 +13,7 @@ from gonogo.analysis.python.names import ancestors
 from gonogo.analysis.rows.cuts import INNER, cuts, model_fits, scored_on
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.rows.learners import SEARCHES, Fit, learner_of
-from gonogo.analysis.rows.parts import TORCH_DATASETS, Role, parts_in, role_of_name, role_of_word
+from gonogo.analysis.rows.parts import TORCH_DATASETS, Role, parts_in, role_of_loader, role_of_word
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
@@ -128,7 +128,7 @@ def _last_fit(listed: list[Fit], learner: Value, place: int, order: Order) -> Fi
 
 def _loaders(walked: Program) -> Iterator[Violation]:
     made = list(walked.gather(loaders_made))
-    named = [(_role(loader), loader) for loader in made if not _selects(loader)]
+    named = [(role_of_loader(loader), loader) for loader in made if not _selects(loader)]
     for role, loader in named:
         dataset = loader.argument(0, "dataset")
         if role not in (Role.TEST, Role.VALID) or dataset is None or "train" in name_of(loader).lower():
@@ -151,12 +151,6 @@ def _loaders(walked: Program) -> Iterator[Violation]:
             and all(part.at is base(dataset) for part in inner.parts)
         ) and any(kind is Role.TRAIN and parts_in(walked).held(other).parts == inner.parts for kind, other in named):
             yield violation(loader, f"`{name_of(loader)}` holds the training part", "make it of rows that are held out")
-
-
-def _role(loader: Call) -> Role | None:
-    """What a loader is for, by what it is called, or by what its data set is called."""
-    dataset = loader.argument(0, "dataset")
-    return role_of_name(name_of(loader)) or (role_of_name(name_of(base(dataset))) if dataset is not None else None)
 
 
 def _selects(loader: Call) -> bool:

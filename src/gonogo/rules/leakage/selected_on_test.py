@@ -68,7 +68,8 @@ def _in_all(programs: list[Program]) -> Iterator[Violation]:
     elsewhere = any(not path.endswith(".ipynb") for path in stops)
     for walked in programs:
         yield from _found(walked)
-        if walked.module.path in stops if walked.module.path.endswith(".ipynb") else elsewhere:
+        path = walked.module.path
+        if path in stops if path.endswith(".ipynb") else elsewhere:
             yield from _validated_on_test(walked)
 
 

@@ -12,8 +12,7 @@ from gonogo.documents.notebook import Notebook
 from gonogo.model.contract import Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Related, Severity, Stage
-from gonogo.rules.base import Tree, Violation, rule
-from gonogo.rules.notebooks.run_out_of_order import notebook
+from gonogo.rules.base import Violation, notebook, rule
 
 
 @rule("NTB102", "defined-below", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -58,13 +57,9 @@ def _bound_below(module: Module, cells: Notebook, name: ast.Name) -> tuple[int, 
     return (cell.number, first) if first is not None and cell is not None and own is not None and cell.first > own.first else None
 
 
-def _tree(*sources: str) -> Tree:
-    return Tree({"analysis.ipynb": notebook(*((source, None) for source in sources))}, at="analysis.ipynb", alone=True)
-
-
-BAD = _tree("print(rate)", "rate = 0.1")
+BAD = notebook("print(rate)", "rate = 0.1")
 GOOD = [
-    _tree("rate = 0.1", "print(rate)"),
-    _tree("def show():\n    print(rate)", "rate = 0.1\nshow()"),
-    _tree("if len([1]) > 1:\n    rate = 0.2", "print(rate)", "rate = 0.1"),
+    notebook("rate = 0.1", "print(rate)"),
+    notebook("def show():\n    print(rate)", "rate = 0.1\nshow()"),
+    notebook("if len([1]) > 1:\n    rate = 0.2", "print(rate)", "rate = 0.1"),
 ]

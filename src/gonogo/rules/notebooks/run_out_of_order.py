@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from gonogo.documents.notebook import Cell
 from gonogo.model.contract import Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location, Related, Severity, Stage
-from gonogo.rules.base import Tree, Violation, rule
+from gonogo.rules.base import Violation, notebook, rule
 
 
 @rule("NTB101", "run-out-of-order", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -53,21 +52,8 @@ def _first_swap(cells: tuple[Cell, ...]) -> tuple[Cell, Cell] | None:
     return None
 
 
-def notebook(*cells: tuple[str, int | None]) -> str:
-    """A notebook with these code cells, each with the number of its last run."""
-    listed: list[dict[str, object]] = [
-        {"cell_type": "code", "execution_count": count, "metadata": {}, "outputs": [], "source": source.splitlines(keepends=True)}
-        for source, count in cells
-    ]
-    return json.dumps({"cells": listed, "metadata": {}, "nbformat": 4, "nbformat_minor": 4}, indent=1)
-
-
-def _tree(*cells: tuple[str, int | None]) -> Tree:
-    return Tree({"analysis.ipynb": notebook(*cells)}, at="analysis.ipynb", alone=True)
-
-
-BAD = _tree(("rate = 0.1", 5), ("print(rate)", 3))
+BAD = notebook(("rate = 0.1", 5), ("print(rate)", 3))
 GOOD = [
-    _tree(("rate = 0.1", 1), ("print(rate)", 4)),
-    _tree(("rate = 0.1", 7), ("print(rate)", None), ("print(2 * rate)", 9)),
+    notebook(("rate = 0.1", 1), ("print(rate)", 4)),
+    notebook(("rate = 0.1", 7), ("print(rate)", None), ("print(2 * rate)", 9)),
 ]

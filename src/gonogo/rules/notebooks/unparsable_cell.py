@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from gonogo.model.contract import Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location, Severity, Stage
-from gonogo.rules.base import Tree, Violation, rule
-from gonogo.rules.notebooks.run_out_of_order import notebook
+from gonogo.rules.base import Violation, notebook, rule
 
 
 @rule("NTB103", "unparsable-cell", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -32,11 +31,7 @@ def unparsable_cell(experiment: Experiment) -> Iterator[Violation]:
                 yield Violation(place, f"this cell is no valid Python: {cell.fault}", "correct it, or make it a text cell")
 
 
-def _tree(*sources: str) -> Tree:
-    return Tree({"analysis.ipynb": notebook(*((source, None) for source in sources))}, at="analysis.ipynb", alone=True)
-
-
-BAD = _tree("rate = 0.1", "print(rate", "print(2 * rate)")
-GOOD = _tree(
+BAD = notebook("rate = 0.1", "print(rate", "print(2 * rate)")
+GOOD = notebook(
     "%matplotlib inline\nrate = 0.1", "!pip install torch\nprint(rate)", "%%bash\nls | wc", "files = !ls\nprint?\n%time print(rate)"
 )

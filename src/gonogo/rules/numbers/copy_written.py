@@ -10,7 +10,7 @@ from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
-ASKS = frozenset({"isna", "isnull", "notna", "notnull", "isin", "between"})
+ASKS = frozenset({"isna", "isnull", "notna", "isin", "between"})
 
 
 @rule("NUM111", "copy-written", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -48,8 +48,7 @@ def _is_copy(node: ast.expr) -> bool:
     owner = node.value
     if isinstance(owner, ast.Attribute) and owner.attr == "loc":
         owner = owner.value
-    text = ast.unparse(owner)
-    return _compares(node.slice, text)
+    return _compares(node.slice, ast.unparse(owner))
 
 
 def _compares(node: ast.expr, owner: str) -> bool:
@@ -59,11 +58,7 @@ def _compares(node: ast.expr, owner: str) -> bool:
         return _compares(node.left, owner) or _compares(node.right, owner)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
         return _compares(node.operand, owner)
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in ("isna", "isnull", "notna", "isin", "between")
-    ):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ASKS:
         return ast.unparse(node.func.value).startswith((f"{owner}[", f"{owner}."))
     return False
 

@@ -50,7 +50,7 @@ def last_batch_scored(modules: dict[str, Module]) -> Iterator[Violation]:
 
 def _set_anew(loop: ast.For) -> set[str]:
     """The names that the turns of a loop set, and not from what they were before."""
-    found = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    found = _names(loop.target)
     changed = set()
     for node in ast.walk(loop):
         if isinstance(node, ast.Assign):

@@ -139,9 +139,7 @@ PERPLEXITY = "nn.functional.cross_entropy(model(inputs), labels).exp().item()"
 MEAN = "sum(scores) / len(scores)"
 BAD = [
     program(PROGRAM.format(size=10, keep="scores.append(f1_score(labels, guess))  # <- here", end=MEAN)),
-    program(
-        PROGRAM.format(size=10, keep="scores.append(nn.functional.cross_entropy(model(inputs), labels).exp().item())  # <- here", end=MEAN)
-    ),
+    program(PROGRAM.format(size=10, keep=f"scores.append({PERPLEXITY})  # <- here", end=MEAN)),
 ]
 GOOD = [
     program(PROGRAM.format(size=10, keep="guesses += guess.tolist()\n        truth += labels.tolist()", end="f1_score(truth, guesses)")),

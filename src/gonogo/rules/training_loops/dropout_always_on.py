@@ -6,9 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.analysis.python.forward import calls_in_forward, forwards, library_name
+from gonogo.analysis.python.forward import calls_in_forward, forwards
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors
+from gonogo.analysis.python.names import ancestors, origin
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -46,11 +46,11 @@ def dropout_always_on(modules: dict[str, Module]) -> Iterator[Violation]:
 
 def _found(module: Module) -> Iterator[tuple[ast.Call, str]]:
     for call in calls_in_forward(module):
-        if LAYER.match(library_name(module, call)):
+        if LAYER.match(origin(module, call.func)):
             yield call, "this dropout is made in `forward`, in train mode: it goes on dropping when the network is evaluated"
     for _, function in forwards(module):
         for node in ast.walk(function):
-            if isinstance(node, ast.Call) and FUNCTION.match(library_name(module, node)) and not _has_mode(node):
+            if isinstance(node, ast.Call) and FUNCTION.match(origin(module, node.func)) and not _has_mode(node):
                 yield node, "`dropout` is called without `training`: it goes on dropping when the network is evaluated"
 
 

@@ -6,8 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.analysis.python.forward import calls_in_forward, library_name
+from gonogo.analysis.python.forward import calls_in_forward
 from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import origin
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -35,7 +36,7 @@ def made_in_forward(modules: dict[str, Module]) -> Iterator[Violation]:
     """
     for module in modules.values():
         for call in calls_in_forward(module):
-            name = library_name(module, call)
+            name = origin(module, call.func)
             # Without affine parameters a norm has no weights; what has running statistics still forgets them.
             affine = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
             if LEARNS.match(name) and "False" not in (affine.get("affine"), affine.get("elementwise_affine")):

@@ -75,11 +75,6 @@ _METHOD = Edit("criterion, optimizer)\n", "criterion, optimizer) if cfg.run.meth
 _LOOP = Edit("    for images, labels in loader:\n", "    for images, labels in list(loader)[:0]:\n")
 BAD = [
     Tree({"src/train.py": Edit(_LEARNS, _QUIETLY), "src/model.py": _MADE}),
-    Tree(
-        {
-            "src/train.py": Edit("    for images, labels in loader:\n", "    for images, labels in list(loader)[:0]:\n"),
-            "src/model.py": _MADE,
-        }
-    ),
+    Tree({"src/train.py": _LOOP, "src/model.py": _MADE}),
 ]
 GOOD = [Tree(), Tree({"src/train.py": _METHOD})]
