@@ -53,7 +53,7 @@ class ModeFlow(Flow[Fact]):
         switched = [entry.act for entry in program.known(acts) if entry.act.does in (Does.TRAIN, Does.EVAL, Does.MODE)]
         self.networks = {one for act in switched for one in each(act.on) if kind_of(one) is Kind.MODEL}
         learning = [entry.act.on for entry in program.known(acts) if entry.act.does is Does.COMPUTES]
-        self.learned = {loss: set(computed_by(loss)) for loss in learning}
+        self.learned = {loss: set(computed_by(program, loss)) for loss in learning}
         self.networks |= {one for used in self.learned.values() for one in used if isinstance(one, Instance) or _is_whole(one)}
 
     def follow(self) -> None:

@@ -15,6 +15,7 @@ from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.imports import Import
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.reachability import is_never_reached
+from gonogo.analysis.python.search_paths import searches_elsewhere
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
@@ -50,8 +51,8 @@ def missing_local_import(
     What it does:
         Resolves imports of the project's modules as `python -m src.main` does from the root: names that the module does not define,
         modules that do not exist, relative imports with too many dots, and `import model` where only `src.model` resolves. Star imports,
-        `__getattr__`, `try … except ImportError`, a `sys.path` or `sys.modules` that the code changes, and modules that a build makes are
-        unknown, which is not reported.
+        `__getattr__`, `try … except ImportError`, a `sys.path` or `sys.modules` that the code changes, other repositories that a
+        notebook clones, and modules that a build makes are unknown, which is not reported.
 
     Why it matters:
         The import raises before anything else happens.
@@ -83,6 +84,8 @@ def missing_local_import(
         if exists is False and (built.may_have(entry.target) or symbols.may_be_alias(entry.target)):
             continue
         if exists is False and is_never_reached(entry.module, entry.node):
+            continue
+        if not entry.is_relative and searches_elsewhere(experiment, entry.module):
             continue
         if exists is False:
             yield _no_module(entry, symbols)

@@ -1,0 +1,387 @@
+"""What was once reported of programs that work: each kind in several forms, and beside it the mistake that is still found."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from experiments_of_texts import run_rules
+
+from gonogo.compose.client import Composer
+
+
+def rules_found(composer: Composer, rule: str, text: str, path: str = "train.py") -> list[int | None]:
+    """The lines that a rule speaks of."""
+    return [entry.location.line for entry in run_rules(composer, {path: text}, rule)]
+
+
+# -- a loss that is written into a tensor ---------------------------------------------------------------------------------
+
+FILLED = """import torch
+from torch import nn
+
+network = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+
+
+def fill(target, mask, loss):
+    target[mask] = loss
+
+
+class Losses:
+    def __init__(self, size):
+        self.values = torch.zeros(size)
+
+    def put(self, mask, loss):
+        self.values[mask] = loss
+
+
+for _ in range(10):
+    inputs, targets = torch.randn(8, 4), torch.randn(8, 1)
+    mask = targets[:, 0] > 0
+    optimizer.zero_grad()
+    step = ((network(inputs[mask]) - targets[mask]) ** 2)[:, 0]
+    losses = torch.zeros(8).to(inputs.device)
+    {write}
+    loss = losses.sum() / 8
+    loss.backward()
+    optimizer.step()
+"""
+WRITES = [
+    "losses[mask] = step",
+    "losses[mask] += step",
+    "fill(losses, mask, step)",
+    "losses.masked_scatter_(mask, step)",
+    "losses.index_add_(0, mask.nonzero()[:, 0], step)",
+    "losses += step.sum()",
+    "rows = losses.view(2, 4); rows[0] = step.mean()",
+    "first = losses[0]; first += step.mean()",
+    "torch.add(losses, step.mean(), out=losses)",
+    "kept = Losses(8); kept.put(mask, step); losses = kept.values",
+    "parts = []; losses[mask] = step; parts.append(losses); losses = torch.stack(parts)",
+    "for place in range(8): losses[place] = ((network(inputs[place]) - targets[place]) ** 2)[0]",
+]
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_loss_that_is_written_into_a_tensor_has_its_gradient(write: str, composer: Composer) -> None:
+    assert rules_found(composer, "TRN104", FILLED.format(write=write)) == []
+
+
+@pytest.mark.parametrize("write", ["losses[mask] = step.detach()", "losses[0] = step.mean().item()", "losses.data[mask] = step"])
+def test_a_number_that_is_written_into_a_tensor_has_none(write: str, composer: Composer) -> None:
+    assert rules_found(composer, "TRN104", FILLED.format(write=write)) != []
+
+
+# -- a layer that a list hides from the network on purpose ------------------------------------------------------------------
+
+SHARED = """import torch
+from torch import nn
+
+
+class Layer(nn.Module):
+    def __init__(self, shared):
+        super().__init__()
+        {kept}
+        self.own = nn.Linear(4, 4)
+
+    def forward(self, inputs):
+        return self.own(self.shared{taken}(inputs))
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        {made}
+        self.layers = nn.ModuleList({layers})
+
+    def forward(self, inputs):
+        for layer in self.layers:
+            inputs = layer(inputs)
+        return inputs
+
+
+model = Encoder()
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(10):
+    optimizer.zero_grad()
+    model(torch.randn(8, 4)).sum().backward()
+    optimizer.step()
+"""
+SHARING = [
+    ("self.shared = [shared]", "[0]", "self.compress = nn.Linear(4, 4)", "[Layer(self.compress) for _ in range(3)]"),
+    ("self.shared = (shared,)", "[0]", "self.compress = nn.Linear(4, 4)", "[Layer(self.compress) for _ in range(3)]"),
+    ('self.shared = {"layer": shared}', '["layer"]', "self.compress = nn.Linear(4, 4)", "[Layer(self.compress)]"),
+    ("self.shared = [shared]", "[0]", "compress = nn.Linear(4, 4); self.compress = compress", "[Layer(compress), Layer(compress)]"),
+    ("self.shared = [shared]", "[0]", "self.compress = nn.Sequential(nn.Linear(4, 4))", "[Layer(self.compress)]"),
+    ("self.shared = list([shared])", "[0]", "self.compress = nn.Linear(4, 4)", "[Layer(self.compress)]"),
+]
+
+
+@pytest.mark.parametrize(("kept", "taken", "made", "layers"), SHARING)
+def test_a_layer_that_another_network_has_may_stand_in_a_list(kept: str, taken: str, made: str, layers: str, composer: Composer) -> None:
+    assert rules_found(composer, "TRN115", SHARED.format(kept=kept, taken=taken, made=made, layers=layers)) == []
+
+
+def test_a_layer_that_no_network_has_is_found_in_a_list(composer: Composer) -> None:
+    alone = SHARED.format(kept="self.shared = [shared]", taken="[0]", made="", layers="[Layer(nn.Linear(4, 4))]")
+    assert rules_found(composer, "TRN115", alone) == [8]
+
+
+# -- a scaler that may be there or not ----------------------------------------------------------------------------------
+
+SCALED = """import argparse
+
+import torch
+from torch import nn
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--amp", action="store_true")
+args = parser.parse_args()
+network = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+scaler = torch.cuda.amp.GradScaler() if args.amp else None
+
+
+def backward(loss, scaler):
+    if {asked}:
+        scaler.scale(loss).backward()
+    else:
+        loss.backward()
+
+
+def train(network, optimizer, scaler):
+    for _ in range(10):
+        optimizer.zero_grad()
+        backward(network(torch.randn(8, 4)).sum(), scaler)
+        if {again}:
+            {unscale}
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            scaler.step(optimizer)
+            scaler.update()
+        else:
+            nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            optimizer.step()
+
+
+train(network, optimizer, scaler)
+"""
+ASKED = [
+    ("scaler is not None", "scaler is not None"),
+    ("scaler", "scaler is not None"),
+    ("scaler is not None", "scaler"),
+    ("scaler != None", "scaler is not None"),
+    ("not (scaler is None)", "scaler"),
+    ("args.amp", "args.amp"),
+    ("args.amp is True", "args.amp is True"),
+]
+
+
+@pytest.mark.parametrize(("asked", "again"), ASKED)
+def test_gradients_are_clipped_where_nothing_was_scaled(asked: str, again: str, composer: Composer) -> None:
+    text = SCALED.format(asked=asked, again=again, unscale="scaler.unscale_(optimizer)")
+    assert rules_found(composer, "TRN123", text) == []
+
+
+def test_gradients_that_were_scaled_are_not_clipped(composer: Composer) -> None:
+    text = SCALED.format(asked="scaler is not None", again="scaler is not None", unscale="pass")
+    assert rules_found(composer, "TRN123", text) == [27]
+
+
+# -- hashes of numbers ----------------------------------------------------------------------------------------------------
+
+NUMBERS = [
+    "(seed, epoch, index)", "(seed, *more)", "(self.seed, state.update, ids.sum().item())", "tuple(w.shape)", "(3, 4)", "seed", "args.seed",
+    "len(rows)", "epoch * 1000 + i", "(seed, epoch, indices[i].item())", "frozenset(sizes)", "(worker, rank)",
+]  # fmt: skip
+TEXTS = [
+    "name", '"train"', "row.path", "str(row)", "(seed, name)", '("part", 3)', 'f"{seed}"', 'user + "@"', "tuple(names)", "open(path).read()",
+    "(index, str(row))", "row[0]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("hashed", NUMBERS)
+def test_hashes_of_numbers_are_the_same_in_each_process(hashed: str, composer: Composer) -> None:
+    assert rules_found(composer, "REP111", f"import torch\n\ndef make(**given):\n    torch.manual_seed(hash({hashed}) % 2**31)\n") == []
+
+
+@pytest.mark.parametrize("hashed", TEXTS)
+def test_hashes_of_texts_are_others_in_each_process(hashed: str, composer: Composer) -> None:
+    assert rules_found(composer, "REP111", f"import torch\n\ndef make(**given):\n    torch.manual_seed(hash({hashed}) % 2**31)\n") == [4]
+
+
+# -- commands and other repositories in notebooks -------------------------------------------------------------------------
+
+
+def notebook(*cells: str) -> str:
+    """A notebook with these cells."""
+    return json.dumps(
+        {
+            "cells": [{"cell_type": "code", "execution_count": None, "metadata": {}, "outputs": [], "source": cell} for cell in cells],
+            "metadata": {"kernelspec": {"language": "python", "name": "python3", "display_name": "Python 3"}},
+            "nbformat": 4,
+            "nbformat_minor": 4,
+        }
+    )
+
+
+COMMANDS = [
+    "cat /content/checkpoints/metrics.json", "rm -rf runs/old", "ls -l", "cp ./model.pt /tmp/x", "mkdir -p out/x", "cd ..", "cat ~/notes.txt",
+    "head -5 /data/x.csv", "mv ./a.txt ../b.txt", "cat /content/checkpoints/metrics.json\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_of_the_shell_is_no_expression(command: str, composer: Composer) -> None:
+    assert rules_found(composer, "IMP104", notebook("import torch", command), "look.ipynb") == []
+
+
+@pytest.mark.parametrize("cells", [["cat = 3", "print(cat /other)"], ["cat = 3", "cat /other"], ["cat - other"], ["print(1)\ncat /other"]])
+def test_an_expression_that_begins_like_a_command_is_read(cells: list[str], composer: Composer) -> None:
+    assert rules_found(composer, "IMP104", notebook(*cells), "look.ipynb") != []
+
+
+VIT = {"vit/__init__.py": "", "vit/models.py": "class ViT:\n    pass\n"}
+TAKES = "from vit.vit_models import Classifier\n"
+BROUGHT = [
+    ("look.ipynb", notebook("!git clone -q https://example.org/deit-tf", "import sys\nsys.path.append('deit-tf')\n" + TAKES)),
+    ("look.ipynb", notebook("! git clone https://example.org/deit-tf", "%cd deit-tf", TAKES)),
+    ("look.ipynb", notebook("%cd /content/deit-tf", TAKES)),
+    ("look.ipynb", notebook("!pip install -q git+https://example.org/deit-tf", TAKES)),
+    ("look.ipynb", notebook("import sys\nsys.path.insert(0, '/content/deit-tf')\n" + TAKES)),
+    ("look.py", "import sys\nsys.path.append('deit-tf')\n" + TAKES),
+    ("look.py", "import sys\nsys.path.insert(0, '../../deit-tf')\n" + TAKES),
+    ("look.py", "import os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), 'third_party', 'deit'))\n" + TAKES),
+    ("look.py", "import os, sys\nsys.path.insert(0, os.environ['DEIT'])\n" + TAKES),
+    ("look.py", "import sys\nDEIT = '/opt/deit'\nsys.path.append(DEIT)\n" + TAKES),
+    ("look.py", "import sys\nsys.path += ['/opt/deit']\n" + TAKES),
+    ("look.py", "import sys\nsys.path[:0] = ['/opt/deit']\n" + TAKES),
+    ("look.py", "import site, sys\nsite.addsitedir(sys.argv[1])\n" + TAKES),
+    ("look.py", "import sys\nfrom pathlib import Path\nROOT = Path(__file__).parent / 'external'\nsys.path.append(str(ROOT))\n" + TAKES),
+]
+
+
+@pytest.mark.parametrize(("path", "text"), BROUGHT)
+def test_a_module_may_come_from_what_is_brought_along(path: str, text: str, composer: Composer) -> None:
+    assert run_rules(composer, VIT | {path: text}, "IMP105") == []
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        "", "sys.path.append('..')\n", "sys.path.append(os.path.dirname(os.path.abspath(__file__)))\n", "sys.path.insert(0, os.getcwd())\n",
+        "sys.path.append('vit')\n", "sys.path.append(str(Path(__file__).resolve().parents[1]))\n",
+        "HERE = os.path.dirname(__file__)\nsys.path.append(os.path.join(HERE, '..', 'vit'))\n", "sys.path.append(os.pardir)\n",
+    ],
+)  # fmt: skip
+def test_a_module_of_the_project_that_is_not_there_is_missing(search: str, composer: Composer) -> None:
+    text = f"import os\nimport sys\nfrom pathlib import Path\n{search}{TAKES}"
+    assert [entry.rule for entry in run_rules(composer, VIT | {"look.py": text}, "IMP105")] == ["IMP105"]
+
+
+# -- names that others give to a module, and reads that control never comes to ---------------------------------------------
+
+FILLING = """import sys
+
+
+def fill(namespace{more}):
+    for name in load_names(namespace):
+        {sets}
+
+
+def load_names(namespace):
+    return open(namespace).read().split()
+
+
+def fill_all(prefix):
+    fill(prefix)
+"""
+FILLERS = [
+    ("", "setattr(sys.modules[namespace], name, load_names)", 'fill("tool.api")'),
+    ("", "setattr(sys.modules[namespace], name, load_names)", "fill(__name__)"),
+    ("", "setattr(sys.modules[namespace], name, load_names)", "fill_all(__name__)"),
+    ("", "setattr(sys.modules[namespace], name, load_names)", "fill(namespace=__name__)"),
+    (", target=None", "module = sys.modules[target or namespace]; setattr(module, name, load_names)", 'fill("x", "tool.api")'),
+]
+
+
+@pytest.mark.parametrize(("more", "sets", "call"), FILLERS)
+def test_a_module_that_a_function_fills_may_have_any_name(more: str, sets: str, call: str, composer: Composer) -> None:
+    api = "from tool.filling import fill, fill_all\n\n\ndef save(path):\n    return _save_to_file(path)\n\n\n"
+    files = {"tool/__init__.py": "", "tool/filling.py": FILLING.format(more=more, sets=sets), "tool/api.py": api}
+    assert [entry.rule for entry in run_rules(composer, files, "IMP104")] == ["IMP104"]
+    assert run_rules(composer, files | {"tool/api.py": f"{api}{call}\n"}, "IMP104") == []
+
+
+LEFT = """def sample(flag, outputs, extra=None):
+    if {first}:
+        raise DeprecationWarning("no longer")
+        mean, logits = outputs
+    else:
+        mean = outputs
+    if {second}:
+        return mean, logits
+    return mean
+"""
+
+
+@pytest.mark.parametrize("asked", ["flag", "not flag", "flag is not None", "flag == 3", "flag and not extra", "flag > 0"])
+def test_what_is_read_under_a_condition_that_has_left_is_never_read(asked: str, composer: Composer) -> None:
+    assert rules_found(composer, "IMP104", LEFT.format(first=asked, second=asked)) == []
+
+
+@pytest.mark.parametrize(("first", "second"), [("flag", "extra"), ("flag", "not flag"), ("f(flag)", "f(flag)"), ("flag.x", "flag.x")])
+def test_what_is_read_under_another_condition_is_found(first: str, second: str, composer: Composer) -> None:
+    assert rules_found(composer, "IMP104", "def f(x):\n    return x\n\n\n" + LEFT.format(first=first, second=second)) == [12]
+
+
+# -- files that one process writes ----------------------------------------------------------------------------------------
+
+RANKS = """import argparse
+import os
+
+import torch
+from torch import nn
+
+args = argparse.ArgumentParser().parse_args()
+torch.distributed.init_process_group("nccl")
+args.rank = int(os.environ["RANK"])
+model = nn.parallel.DistributedDataParallel(nn.Linear(4, 2).cuda())
+
+
+def is_first(args):
+    return args.rank == 0
+
+
+def may_write(args):
+    return args.logs and is_first(args)
+
+
+{text}
+"""
+SAVER = 'def save(model, wanted):\n    if wanted:\n        torch.save(model.module.state_dict(), "model.pt")\n\n\n'
+SAVE = 'torch.save(model.module.state_dict(), "model.pt")'
+BY_ONE = [
+    f"args.save_logs = args.logs and is_first(args)\nif args.save_logs:\n    {SAVE}",
+    f"wanted = args.rank == 0\nif wanted:\n    {SAVE}",
+    f"wanted = args.rank == 0\nsaves = wanted and args.logs\nif saves:\n    {SAVE}",
+    f"if may_write(args):\n    {SAVE}",
+    f"args.quiet = args.rank != 0\nif not args.quiet:\n    {SAVE}",
+    f"{SAVER}save(model, wanted=args.rank == 0)",
+    f"{SAVER}args.logs = args.rank == 0\nsave(model, wanted=args.logs)",
+    f"def keep(args):\n    args.skip = args.rank > 0\n    if args.skip:\n        return\n    {SAVE}\n\n\nkeep(args)",
+    f"if (wanted := args.rank == 0):\n    {SAVE}",
+]
+
+
+@pytest.mark.parametrize("text", BY_ONE)
+def test_a_file_that_one_process_writes_is_left_alone(text: str, composer: Composer) -> None:
+    assert rules_found(composer, "TRN125", RANKS.format(text=text)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [SAVE, f"if args.logs:\n    {SAVE}", f"{SAVER}save(model, args.logs)", f"args.deep = model is not None\nif args.deep:\n    {SAVE}"],
+)
+def test_a_file_that_every_process_writes_is_found(text: str, composer: Composer) -> None:
+    assert rules_found(composer, "TRN125", RANKS.format(text=text)) != []
