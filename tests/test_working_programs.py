@@ -8,6 +8,7 @@ import pytest
 from experiments_of_texts import run_rules
 
 from gonogo.compose.client import Composer
+from gonogo.model.finding import Severity
 
 
 def rules_found(composer: Composer, rule: str, text: str, path: str = "train.py") -> list[int | None]:
@@ -385,3 +386,140 @@ def test_a_file_that_one_process_writes_is_left_alone(text: str, composer: Compo
 )
 def test_a_file_that_every_process_writes_is_found(text: str, composer: Composer) -> None:
     assert rules_found(composer, "TRN125", RANKS.format(text=text)) != []
+
+
+# -- the best of what cross-validation within the training part says --------------------------------------------------------
+
+NESTED = """import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
+
+X, y = load_digits(return_X_y=True)
+grid = [0.01, 0.1, 1, 10]
+
+
+def search(X, y, folds):
+    scores = []
+    for c in grid:
+        found = []
+        for fit_index, test_index in folds.split(X, y):
+            X_in, X_test, y_in, y_test = X[fit_index], X[test_index], y[fit_index], y[test_index]
+            found.append(LogisticRegression(C=c).fit(X_in, y_in).score(X_test, y_test))
+        scores.append(round(np.mean(found), 2))
+    return grid[np.argmax(scores)]
+
+
+def best_of(X, y, folds):
+    best_score, best_c = -1, None
+    for c in grid:
+        for fit_index, test_index in folds.split(X, y):
+            X_test, y_test = X[test_index], y[test_index]
+            score = LogisticRegression(C=c).fit(X[fit_index], y[fit_index]).score(X_test, y_test)
+            if score > best_score:
+                best_score, best_c = score, c
+    return best_c
+
+
+{text}
+"""
+SEARCHES = [
+    "X_train, X_held, y_train, y_held = train_test_split(X, y, random_state=0)\nc = {by}(X_train, y_train, {folds})\n"
+    "print(LogisticRegression(C=c).fit(X_train, y_train).score(X_held, y_held))",
+    "for train_index, test_index in KFold(5).split(X):\n    X_train, y_train = X[train_index], y[train_index]\n"
+    "    c = {by}(X_train, y_train, {folds})\n"
+    "    print(LogisticRegression(C=c).fit(X_train, y_train).score(X[test_index], y[test_index]))",
+    "train, test = train_test_split(np.column_stack([X, y]), random_state=0)\nc = {by}(train[:, :-1], train[:, -1], {folds})\n"
+    "print(LogisticRegression(C=c).fit(train[:, :-1], train[:, -1]).score(test[:, :-1], test[:, -1]))",
+    "X_train, y_train = X[:1000], y[:1000]\nc = {by}(X_train, y_train, {folds})\n"
+    "print(LogisticRegression(C=c).fit(X_train, y_train).score(X[1000:], y[1000:]))",
+]
+
+
+@pytest.mark.parametrize("text", SEARCHES)
+@pytest.mark.parametrize("by", ["search", "best_of"])
+@pytest.mark.parametrize("folds", ["KFold(5)", "StratifiedKFold(5, shuffle=True, random_state=0)"])
+def test_folds_of_the_training_part_are_for_choosing(text: str, by: str, folds: str, composer: Composer) -> None:
+    assert rules_found(composer, "LEK109", NESTED.format(text=text.format(by=by, folds=folds))) == []
+
+
+def test_the_best_of_the_scores_on_the_test_part_is_found(composer: Composer) -> None:
+    text = "X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)\nscores = []\nfor c in grid:\n"
+    text += "    scores.append(LogisticRegression(C=c).fit(X_train, y_train).score(X_test, y_test))\nprint(grid[np.argmax(scores)])"
+    assert rules_found(composer, "LEK109", NESTED.format(text=text)) != []
+
+
+# -- layers that are made and never applied ------------------------------------------------------------------------------
+
+MODES = """import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class Net(nn.Module):
+    def __init__(self, dropout=False, rate=0.1):
+        super().__init__()
+        self.first = nn.Linear(4, 8)
+        {made}
+        self.dropout = dropout
+        self.rate = rate
+        self.last = nn.Linear(8, 2)
+
+    def forward(self, inputs, training=True):
+        hidden = self.first(inputs)
+        {applied}
+        return self.last(hidden)
+
+
+network = Net({options})
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+data = [(torch.randn(8, 4), torch.randint(2, (8,)))] * 8
+for epoch in range(3):
+    for inputs, labels in data[:6]:
+        optimizer.zero_grad()
+        F.cross_entropy(network(inputs), labels).backward()
+        optimizer.step()
+    with torch.no_grad():
+        right = 0
+        for inputs, labels in data[6:]:
+            right += (network(inputs{flag}).argmax(1) == labels).sum().item()
+        print(right)
+"""
+IDLE = [
+    ("self.layer = nn.Dropout(rate)", "if self.dropout:\n            hidden = self.layer(hidden)", ""),
+    ("self.layer = nn.Dropout(rate)", "hidden = self.layer(hidden) if self.dropout else hidden", ""),
+    ("self.layer = nn.Dropout(rate)", "if not self.dropout:\n            return self.last(hidden)\n        else:\n            hidden = self.layer(hidden)", ""),
+    ("self.layer = nn.Dropout(rate)", "pass", ""),
+    ("self.layer = nn.Dropout(0.0)", "hidden = self.layer(hidden)", ""),
+    ("self.layer = nn.Dropout(rate)", "hidden = self.layer(hidden)", "rate=0"),
+    ("self.layer = nn.Sequential(nn.BatchNorm1d(8), nn.ReLU())", "if self.dropout:\n            hidden = self.layer(hidden)", ""),
+    ("pass", "if self.dropout:\n            hidden = F.dropout(hidden, self.rate, self.training)", ""),
+    ("pass", "hidden = torch.relu(hidden)", "dropout=0.0"),
+    ("self.layer = nn.BatchNorm1d(8)", "if self.dropout and self.layer is not None:\n            pass", ""),
+]  # fmt: skip
+ACTIVE = [
+    ("self.layer = nn.Dropout(rate)", "if self.dropout:\n            hidden = self.layer(hidden)", "dropout=True"),
+    ("self.layer = nn.Dropout(rate)", "hidden = self.layer(hidden) if self.dropout else hidden", "True"),
+    ("self.layer = nn.Dropout(rate)", "hidden = self.layer(hidden)", ""),
+    ("self.layer = nn.Sequential(nn.BatchNorm1d(8), nn.ReLU())", "hidden = self.layer(hidden)", ""),
+    ("self.layer = nn.Dropout(rate)", "for layer in list(self.children())[1:2]:\n            hidden = layer(hidden)", ""),
+    ("pass", "hidden = F.dropout(hidden, self.rate, self.training)", ""),
+    ("self.layer = nn.Dropout(rate)", "if not self.dropout:\n            hidden = self.layer(hidden)", ""),
+]
+
+
+@pytest.mark.parametrize(("made", "applied", "options"), IDLE)
+def test_a_layer_that_is_not_applied_needs_no_mode(made: str, applied: str, options: str, composer: Composer) -> None:
+    assert rules_found(composer, "TRN106", MODES.format(made=made, applied=applied, options=options, flag="")) == []
+
+
+@pytest.mark.parametrize(("made", "applied", "options"), ACTIVE)
+def test_a_layer_that_is_applied_needs_its_mode(made: str, applied: str, options: str, composer: Composer) -> None:
+    found = run_rules(composer, {"train.py": MODES.format(made=made, applied=applied, options=options, flag="")}, "TRN106")
+    assert [entry.severity for entry in found] == [Severity.ERROR]
+
+
+@pytest.mark.parametrize("flag", [", training=False", ", is_training=False", ", train=False", ", deterministic=True"])
+def test_a_network_that_is_told_by_an_argument_is_no_error(flag: str, composer: Composer) -> None:
+    text = MODES.format(made="self.layer = nn.Dropout(rate)", applied="hidden = self.layer(hidden)", options="", flag=flag)
+    assert [entry.severity for entry in run_rules(composer, {"train.py": text}, "TRN106")] in ([], [Severity.WARNING])
