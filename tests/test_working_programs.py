@@ -523,3 +523,117 @@ def test_a_layer_that_is_applied_needs_its_mode(made: str, applied: str, options
 def test_a_network_that_is_told_by_an_argument_is_no_error(flag: str, composer: Composer) -> None:
     text = MODES.format(made="self.layer = nn.Dropout(rate)", applied="hidden = self.layer(hidden)", options="", flag=flag)
     assert [entry.severity for entry in run_rules(composer, {"train.py": text}, "TRN106")] in ([], [Severity.WARNING])
+
+
+# -- losses of the pieces of one batch ------------------------------------------------------------------------------------
+
+PIECES = """import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+model = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+loader = DataLoader(TensorDataset(torch.randn(64, 4), torch.randn(64, 1)), batch_size=16)
+
+
+def pieces(inputs, targets):
+    return list(zip(inputs.chunk(4), targets.chunk(4)))
+
+
+total = 0.0
+for epoch in range(3):
+    {of_epoch}
+    for step, (inputs, targets) in enumerate(loader):
+        optimizer.zero_grad()
+        {begin}
+        for piece, wanted in {pieces}:
+            loss = nn.functional.mse_loss(model(piece), wanted)
+            {gather}
+            loss.backward()
+        optimizer.step()
+        print({shown})
+"""
+OF_A_BATCH = [
+    ("", "losses = []", "zip(inputs.chunk(4), targets.chunk(4))", "losses.append(loss)", "sum(losses).item()"),
+    ("", "losses = []", "pieces(inputs, targets)", "losses.append(loss)", "sum(losses).item()"),
+    ("", "total = 0.0", "zip(inputs.chunk(4), targets.chunk(4))", "total += loss", "total.item()"),
+    ("", "total = 0.0", "zip(inputs.split(4), targets.split(4))", "total += loss * len(piece)", "total.item()"),
+    ("", "losses = list()", "zip(torch.split(inputs, 4), torch.split(targets, 4))", "losses.append(loss)", "len(losses)"),
+]
+OF_AN_EPOCH = [
+    ("losses = []", "", "zip(inputs.chunk(4), targets.chunk(4))", "losses.append(loss)", "len(losses)"),
+    ("total = 0.0", "", "zip(inputs.chunk(4), targets.chunk(4))", "total += loss", "step"),
+    ("", "", "zip(inputs.chunk(4), targets.chunk(4))", "total += loss", "step"),
+    ("total = 0.0", "total = 0.0", "loader", "total += loss", "step"),
+]
+
+
+@pytest.mark.parametrize(("of_epoch", "begin", "pieces", "gather", "shown"), OF_A_BATCH)
+def test_the_losses_of_one_batch_may_be_kept(of_epoch: str, begin: str, pieces: str, gather: str, shown: str, composer: Composer) -> None:
+    text = PIECES.format(of_epoch=of_epoch, begin=begin, pieces=pieces, gather=gather, shown=shown)
+    assert rules_found(composer, "TRN110", text) == []
+
+
+@pytest.mark.parametrize(("of_epoch", "begin", "pieces", "gather", "shown"), OF_AN_EPOCH)
+def test_the_losses_of_all_batches_are_too_many(
+    of_epoch: str, begin: str, pieces: str, gather: str, shown: str, composer: Composer
+) -> None:
+    text = PIECES.format(of_epoch=of_epoch, begin=begin, pieces=pieces, gather=gather, shown=shown)
+    assert rules_found(composer, "TRN110", text) != []
+
+
+# -- code that no script is seen to reach ---------------------------------------------------------------------------------
+
+DATA = """from torch.utils.data import Dataset, random_split
+
+
+class Data:
+    def __init__(self, rows):
+        self.train, self.valid = random_split(rows, [50, 10])
+"""
+STARTS = [
+    "import pytorch_lightning as pl\nimport hydra\n\npl.seed_everything(1)\nhydra.utils.instantiate({'_target_': 'data.Data'})\n",
+    "import torch\nimport importlib\n\ntorch.manual_seed(1)\nimportlib.import_module('data').Data([])\n",
+    "import torch\n\n\ndef main(options):\n    torch.manual_seed(options.seed)\n    REGISTRY[options.name]([])\n\n\nREGISTRY = load()\nmain(parse())\n",
+]
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_script_that_seeds_may_be_the_caller(start: str, composer: Composer) -> None:
+    assert run_rules(composer, {"data.py": DATA, "main.py": start}, "REP105") == []
+    assert run_rules(composer, {"data.py": DATA, "main.py": start.replace("seed", "feed")}, "REP105") != []
+
+
+# -- what is installed by other means than the project file ---------------------------------------------------------------
+
+PROJECT = '[project]\nname = "tool"\nversion = "1.0"\ndependencies = ["numpy"]\n'
+INSTALLED = [
+    ("recipes/skopt/skopt_requirements.txt", "scikit-optimize\n"),
+    ("requirements/extra.txt", "# more\nscikit-optimize>=0.9\n"),
+    ("Makefile", "install:\n\tuv pip install -e . scikit-optimize\n"),
+    ("Makefile", "install:\n\t$(PIP) install scikit-optimize --upgrade\n"),
+    ("docker/Dockerfile", "FROM python\nRUN pip install --no-cache-dir \\\n    numpy scikit-optimize==0.9\n"),
+    ("install.sh", 'python -m pip install "scikit-optimize>=0.9"\n'),
+    ("README.md", "    pip install scikit-optimize\n"),
+    ("environment.yml", "dependencies:\n  - pip:\n    - scikit-optimize\n"),
+]
+
+
+@pytest.mark.parametrize(("path", "text"), INSTALLED)
+def test_what_is_installed_by_hand_is_declared(path: str, text: str, composer: Composer) -> None:
+    files = {"pyproject.toml": PROJECT, "tool.py": "import skopt\n\nskopt.Optimizer([])\n"}
+    assert [entry.rule for entry in run_rules(composer, files, "ENV102")] == ["ENV102"]
+    assert run_rules(composer, files | {path: text}, "ENV102") == []
+
+
+FORKS = [
+    "transformers @ git+https://example.org/transformers.git@fork#egg=transformers", "transformers @ git+ssh://git@example.org/transformers",
+    "transformers[torch] @ https://example.org/transformers-4.0-py3-none-any.whl", "transformers@git+https://example.org/transformers",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("requirement", FORKS)
+def test_nothing_is_known_of_the_version_of_a_fork(requirement: str, composer: Composer) -> None:
+    program = "from transformers import AutoModelWithLMHead\n\nprint(AutoModelWithLMHead)\n"
+    assert run_rules(composer, {"train.py": program, "requirements.txt": f"{requirement}\n"}, "ENV106") == []
+    assert run_rules(composer, {"train.py": program, "requirements.txt": "transformers\n"}, "ENV106") != []
