@@ -637,3 +637,41 @@ def test_nothing_is_known_of_the_version_of_a_fork(requirement: str, composer: C
     program = "from transformers import AutoModelWithLMHead\n\nprint(AutoModelWithLMHead)\n"
     assert run_rules(composer, {"train.py": program, "requirements.txt": f"{requirement}\n"}, "ENV106") == []
     assert run_rules(composer, {"train.py": program, "requirements.txt": "transformers\n"}, "ENV106") != []
+
+
+def test_a_module_that_many_files_miss_is_one_fault(composer: Composer) -> None:
+    files = VIT | {f"scripts/run_{number}.py": TAKES for number in range(9)} | {"scripts/other.py": "from vit.gone import x\n"}
+    found = run_rules(composer, files, "IMP105")
+    assert sorted(len(entry.related) for entry in found) == [0, 8]
+
+
+# -- evaluations that others call under `no_grad` --------------------------------------------------------------------------
+
+GENERATES = """import torch
+
+
+class Generator(Base):
+    def {name}(self, model, data):
+        model.eval()
+        right = 0
+        for inputs, labels in data:
+            right += (model(inputs).argmax(1) == labels).sum().item()
+        return right
+
+
+{caller}
+"""
+CALLERS = [
+    (
+        "generate_decoder",
+        "class Outer:\n    @torch.no_grad()\n    def generate(self):\n        return self.inner.generate_decoder(self.model, [])\n",
+    ),
+    ("_generate", "class Base:\n    @torch.no_grad()\n    def generate(self, model, data):\n        return self._generate(model, data)\n"),
+    ("evaluate", "with torch.no_grad():\n    load().evaluate(load(), [])\n"),
+]
+
+
+@pytest.mark.parametrize(("name", "caller"), CALLERS)
+def test_a_method_may_be_called_without_gradients(name: str, caller: str, composer: Composer) -> None:
+    assert rules_found(composer, "TRN120", GENERATES.format(name=name, caller=caller)) == []
+    assert rules_found(composer, "TRN120", GENERATES.format(name=name, caller="")) == [9]

@@ -21,7 +21,9 @@ from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
+from gonogo.rules.grouping import by_message
 
+MOST_IMPORTERS = 50  # listed with a module that is missing
 # Modules that a build or a protocol compiler writes.
 GENERATED = re.compile(r"(?:^|\.)(?:_?version|_version_\w+|\w+_pb2(?:_grpc)?)$")
 
@@ -60,6 +62,14 @@ def missing_local_import(
     Instead:
         Define the name in that module, or correct the import; between modules of `src` write `from src.model import build_model`.
     """
+    faults = _faults(imports, symbols, contract, pyproject, experiment)
+    # Many files may import one module that is gone: that is one fault.
+    yield from faults if contract.scope is Scope.RUNS else by_message(faults, most=MOST_IMPORTERS)
+
+
+def _faults(
+    imports: list[Import], symbols: Symbols, contract: Contract, pyproject: Pyproject | None, experiment: Experiment
+) -> Iterator[Violation]:
     home = {PurePosixPath(path).parent.as_posix().replace("/", ".") for path in contract.entry_paths()}
     # A folder without `__init__.py` yields to an installed package of its name, so only the entry points' own is surely meant.
     own = {name.partition(".")[0] for name in home} | {name for name in symbols.by_name if "." not in name}
