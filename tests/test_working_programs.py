@@ -675,3 +675,38 @@ CALLERS = [
 def test_a_method_may_be_called_without_gradients(name: str, caller: str, composer: Composer) -> None:
     assert rules_found(composer, "TRN120", GENERATES.format(name=name, caller=caller)) == []
     assert rules_found(composer, "TRN120", GENERATES.format(name=name, caller="")) == [9]
+
+
+HELD = """import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+
+
+class Searched:
+    def __init__(self, train, test):
+        self.train, self.test = train, test
+
+    def run(self):
+        scores = []
+        for c in (0.1, 1, 10):
+            found = []
+            for train_idx, test_idx in StratifiedKFold(5).split({given}):
+                X_test, y_test = self.train["X"][test_idx], self.train["y"][test_idx]
+                model = LogisticRegression(C=c).fit(self.train["X"][train_idx], self.train["y"][train_idx])
+                found.append(model.score(X_test, y_test))
+            scores.append(round(100 * np.mean(found), 2))
+        best = (0.1, 1, 10)[np.argmax(scores)]
+        model = LogisticRegression(C=best).fit(self.train["X"], self.train["y"])
+        return model.score(self.test["X"], self.test["y"])
+
+
+rows = np.load("rows.npy")
+print(Searched({{"X": rows[:, :-1], "y": rows[:, -1]}}, {{"X": np.load("x.npy"), "y": np.load("y.npy")}}).run())
+"""
+
+
+@pytest.mark.parametrize(
+    "given", ['self.train["X"], self.train["y"]', 'X=self.train["X"], y=self.train["y"]', 'np.asarray(self.train["X"])']
+)
+def test_folds_of_what_is_called_training_are_for_choosing(given: str, composer: Composer) -> None:
+    assert rules_found(composer, "LEK109", HELD.format(given=given)) == []
