@@ -710,3 +710,45 @@ print(Searched({{"X": rows[:, :-1], "y": rows[:, -1]}}, {{"X": np.load("x.npy"),
 )
 def test_folds_of_what_is_called_training_are_for_choosing(given: str, composer: Composer) -> None:
     assert rules_found(composer, "LEK109", HELD.format(given=given)) == []
+
+
+# -- losses that are told apart by their class ----------------------------------------------------------------------------
+
+TOLD = """import torch
+from torch import nn
+
+
+def compute(criterion, out, labels):
+    if {asked}:
+        return criterion(torch.sigmoid(out), labels)
+    return criterion(out, labels)
+
+
+model = nn.Linear(4, 3)
+criterion = {loss}
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(10):
+    optimizer.zero_grad()
+    loss = compute(criterion, model(torch.randn(8, 4)), torch.rand(8, 3))
+    loss.backward()
+    optimizer.step()
+"""
+ASKING = [
+    "isinstance(criterion, nn.BCELoss)", "isinstance(criterion, (nn.BCELoss, nn.NLLLoss))", "type(criterion) == nn.BCELoss",
+    "type(criterion) is torch.nn.BCELoss", "isinstance(criterion, torch.nn.modules.loss.BCELoss)", "not type(criterion) != nn.BCELoss",
+    "isinstance(criterion, nn.BCELoss) and model.training",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("asked", ASKING)
+@pytest.mark.parametrize("loss", ["nn.BCELoss()", "nn.BCEWithLogitsLoss()", 'nn.BCEWithLogitsLoss(reduction="sum").to("cuda")'])
+def test_a_loss_is_given_what_its_class_wants(asked: str, loss: str, composer: Composer) -> None:
+    wants_logits = "and" in asked and loss == "nn.BCELoss()"  # what stands beside the question is not known: either may be called
+    assert rules_found(composer, "TRN107", TOLD.format(asked=asked, loss=loss)) == ([8] if wants_logits else [])
+
+
+@pytest.mark.parametrize(
+    "asked", ["isinstance(criterion, nn.Module)", "isinstance(criterion, nn.BCEWithLogitsLoss)", "criterion is not None"]
+)
+def test_a_loss_that_is_given_the_wrong_thing_is_found(asked: str, composer: Composer) -> None:
+    assert rules_found(composer, "TRN107", TOLD.format(asked=asked, loss="nn.BCEWithLogitsLoss()")) == [7]
