@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 
-from gonogo.analysis.project.built_modules import built_modules
+from gonogo.analysis.project.built_modules import BuiltModules, built_modules
 from gonogo.analysis.project.distributions import providers
 from gonogo.analysis.project.entries import submodules
 from gonogo.analysis.project.pyproject import Pyproject
@@ -100,7 +100,7 @@ def _faults(
         if exists is False:
             yield _no_module(entry, symbols)
         elif exists:
-            yield from _missing_names(entry, symbols)
+            yield from _missing_names(entry, symbols, built)
         elif bare_are_known and entry.module.name.rpartition(".")[0] in home and not _is_asked_for(entry.top, experiment):
             yield from _bare_import(entry, symbols)
 
@@ -120,8 +120,10 @@ def _no_module(entry: Import, symbols: Symbols) -> Violation:
     return Violation(entry.location, f"there is no module `{entry.target}` in the project", action)
 
 
-def _missing_names(entry: Import, symbols: Symbols) -> Iterator[Violation]:
+def _missing_names(entry: Import, symbols: Symbols, built: BuiltModules) -> Iterator[Violation]:
     missing = [name for name in entry.names if name != "*" and symbols.binds(entry.target, name) is False]
+    if symbols.is_package(entry.target):
+        missing = [name for name in missing if not built.may_have(f"{entry.target}.{name}")]
     if not missing:
         return
     source, name = symbols.by_name.get(entry.target), missing[0]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Operation, Value, constant, number, plain
-from gonogo.analysis.training.ops import Op, op_of
+from gonogo.analysis.training.ops import NUMERIC, Op, op_of
 from gonogo.analysis.training.shapes import Shapes, is_frame
 from gonogo.analysis.training.uses import operations
 from gonogo.model.contract import Scope
@@ -66,6 +66,8 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _axis_of(op: Op) -> int | None:
+    if op.maker is None and op.library not in {"", *NUMERIC}:
+        return None  # `min(size, 512)` and `sum(values, 1)` of the language have no axes
     if op.name == "norm":
         given = op.call.argument(None, "dim", "axis")
     elif op.name in ("max", "min") and op.library == "" and "dim" in op.call.keywords:
