@@ -894,3 +894,31 @@ def test_a_seed_that_goes_on_is_another_in_each_turn(lines: str, composer: Compo
 @pytest.mark.parametrize("lines", ["seed_everything(0)", "np.random.seed(0)"])
 def test_a_seed_that_stays_is_the_same_in_each_turn(lines: str, composer: Composer) -> None:
     assert rules_found(composer, "REP103", SEEDED.format(lines=lines)) != []
+
+
+# -- folders that are laid over another tree, and outlines in notebooks ------------------------------------------------------
+
+OVERLAY = {
+    "detection/mmdet/models/backbones/__init__.py": "from .darknet import A\nfrom .hrnet import B\nfrom .resnet import C\nfrom .own import D\n",
+    "detection/mmdet/models/backbones/own.py": "D = 1\n",
+    "detection/mmcv_custom/__init__.py": "from .checkpoint import load\nfrom .layers import decay\n",
+    "detection/mmcv_custom/layers.py": "decay = 1\n",
+    "own/__init__.py": "",
+    "own/model.py": "from .layers import decay\n",
+}
+
+
+def test_a_folder_that_is_laid_over_another_tree_lacks_what_that_has(composer: Composer) -> None:
+    assert [entry.location.path for entry in run_rules(composer, OVERLAY, "IMP105")] == ["own/model.py"]
+    one = OVERLAY | {"detection/mmdet/models/backbones/__init__.py": "from .darknet import A\nfrom .own import D\nfrom .own import E\n"}
+    assert len(run_rules(composer, one, "IMP105")) > 2
+
+
+OUTLINE = "class Cool(object):\n    def __init__(self):\n        if your_filters_learn:\n            self.f = nn.P(some_filters)\n        other()\n"
+
+
+def test_an_outline_in_a_notebook_is_no_program(composer: Composer) -> None:
+    assert rules_found(composer, "IMP104", notebook("import torch", OUTLINE), "look.ipynb") == []
+    assert len(rules_found(composer, "IMP104", notebook("import torch", OUTLINE, "Cool()"), "look.ipynb")) >= 3
+    assert rules_found(composer, "IMP104", notebook("def f():\n    return lost\n"), "look.ipynb") != []
+    assert len(rules_found(composer, "IMP104", OUTLINE)) >= 3

@@ -24,6 +24,7 @@ from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.grouping import by_message
 
 MOST_IMPORTERS = 50  # listed with a module that is missing
+FEWEST_MISSING = 3  # modules of a package for it to be one that is laid over another tree
 # Modules that a build or a protocol compiler writes.
 GENERATED = re.compile(r"(?:^|\.)(?:_?version|_version_\w+|\w+_pb2(?:_grpc)?)$")
 
@@ -54,7 +55,7 @@ def missing_local_import(
         Resolves imports of the project's modules as `python -m src.main` does from the root: names that the module does not define,
         modules that do not exist, relative imports with too many dots, and `import model` where only `src.model` resolves. Star imports,
         `__getattr__`, `try … except ImportError`, a `sys.path` or `sys.modules` that the code changes, other repositories that a
-        notebook clones, and modules that a build makes are unknown, which is not reported.
+        notebook clones, modules that a build makes, and folders that are laid over another tree are unknown, which is not reported.
 
     Why it matters:
         The import raises before anything else happens.
@@ -79,6 +80,7 @@ def _faults(
         # Where nobody says how the programs are started, any folder may be searched, and an installed package may be meant.
         own = {name for name in own if symbols.holders.get(name) == {()} and not providers(name)}
     bare_are_known = _only_the_root_is_searched(symbols, pyproject)
+    laid_over = set() if contract.scope is Scope.RUNS else _laid_over(imports, symbols)
     for entry in imports:
         if entry.guarded:
             continue
@@ -95,6 +97,8 @@ def _faults(
             continue
         if exists is False and is_never_reached(entry.module, entry.node):
             continue
+        if exists is False and entry.is_relative and any(entry.module.path.startswith(f"{folder}/") for folder in laid_over):
+            continue
         if not entry.is_relative and searches_elsewhere(experiment, entry.module):
             continue
         if exists is False:
@@ -103,6 +107,24 @@ def _faults(
             yield from _missing_names(entry, symbols, built)
         elif bare_are_known and entry.module.name.rpartition(".")[0] in home and not _is_asked_for(entry.top, experiment):
             yield from _bare_import(entry, symbols)
+
+
+def _laid_over(imports: list[Import], symbols: Symbols) -> set[str]:
+    """Folders whose packages lack most of the modules that their `__init__.py` imports: they are copied over another tree before they run.
+
+    The folder at the top, whose other packages are meant for that tree, too; the package alone where that is a package itself.
+    """
+    found: set[str] = set()
+    siblings: dict[str, list[Import]] = {}
+    for entry in imports:
+        if entry.module.is_package and entry.is_relative and entry.target and not entry.guarded:
+            siblings.setdefault(entry.module.name, []).append(entry)
+    for name, entries in siblings.items():
+        missing = {entry.target for entry in entries if symbols.has_module(entry.target) is False}
+        if len(missing) >= FEWEST_MISSING and 2 * len(missing) > len({entry.target for entry in entries}):
+            parts = symbols.by_name[name].path.split("/")[:-1]
+            found.add(parts[0] if parts[0] not in symbols.by_name else "/".join(parts))
+    return found
 
 
 def _is_within_packages(entry: Import, symbols: Symbols) -> bool:
