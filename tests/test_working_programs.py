@@ -239,7 +239,7 @@ def test_a_command_of_the_shell_is_no_expression(command: str, composer: Compose
 
 @pytest.mark.parametrize("cells", [["cat = 3", "print(cat /other)"], ["cat = 3", "cat /other"], ["cat - other"], ["print(1)\ncat /other"]])
 def test_an_expression_that_begins_like_a_command_is_read(cells: list[str], composer: Composer) -> None:
-    assert rules_found(composer, "IMP104", notebook(*cells), "look.ipynb") != []
+    assert rules_found(composer, "IMP104", notebook("import torch", *cells), "look.ipynb") != []
 
 
 VIT = {"vit/__init__.py": "", "vit/models.py": "class ViT:\n    pass\n"}
@@ -920,5 +920,45 @@ OUTLINE = "class Cool(object):\n    def __init__(self):\n        if your_filters
 def test_an_outline_in_a_notebook_is_no_program(composer: Composer) -> None:
     assert rules_found(composer, "IMP104", notebook("import torch", OUTLINE), "look.ipynb") == []
     assert len(rules_found(composer, "IMP104", notebook("import torch", OUTLINE, "Cool()"), "look.ipynb")) >= 3
-    assert rules_found(composer, "IMP104", notebook("def f():\n    return lost\n"), "look.ipynb") != []
+    assert rules_found(composer, "IMP104", notebook("import torch", "def f():\n    return lost\n"), "look.ipynb") != []
     assert len(rules_found(composer, "IMP104", OUTLINE)) >= 3
+
+
+# -- networks that nobody sees, products of matrices, pieces of notebooks ---------------------------------------------------
+
+GIVEN = """import torch
+from torch import nn
+from {source} import {names}
+
+optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+for inputs, labels in loader:
+    {clears}
+    loss = nn.functional.mse_loss(net(inputs), labels)
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(("source", "names"), [("__main__", "*"), ("models", "net, loader, zero_grad"), ("lib.models", "*")])
+@pytest.mark.parametrize("clears", ["net.zero_grad()", "zero_grad(net)", "net.module.zero_grad()"])
+def test_gradients_of_a_network_that_nobody_sees_are_cleared(source: str, names: str, clears: str, composer: Composer) -> None:
+    text = GIVEN.format(source=source, names=names, clears=clears)
+    assert run_rules(composer, {"train.py": text}, "TRN101", "TRN102", "TRN103") == []
+
+
+PRODUCTS = [
+    "torch.mm(p.transpose(1, 0), p)", "p.t() @ p", "torch.matmul(p.T, p)", "p.T.mm(p)", 'torch.einsum("ni,nj->ij", p, p)',
+    "torch.cov(p)", "torch.cdist(p, p)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_matrix_that_may_be_the_same_both_ways_is_no_error(product: str, composer: Composer) -> None:
+    text = f"import torch\n\np = torch.randn(8, 4).softmax(1)\nm = {product}\nm = m / torch.sum(m, dim=1)\nprint(m)\n"
+    assert [entry for entry in run_rules(composer, {"train.py": text}, "NUM103") if entry.blocks] == []
+
+
+def test_pieces_of_a_notebook_need_no_names(composer: Composer) -> None:
+    cells = ["model = Sequential()", "model.add(Dense(3))", "def f(x):\n    return np.exp(x)"]
+    assert rules_found(composer, "IMP104", notebook(*cells), "look.ipynb") == []
+    assert rules_found(composer, "IMP104", notebook("import torch", *cells), "look.ipynb") != []

@@ -77,7 +77,7 @@ class GradientFlow(Flow[Fact]):
         if may_be_same(act.on, optimizer):
             return True
         if kind_of(act.on) is not Kind.MODEL:  # an optimizer of the project's own may stand around this one
-            return kind_of(act.on) is Kind.OPTIMIZER and any(isinstance(one, Instance) for one in each(act.on))
+            return kind_of(act.on) is None or (kind_of(act.on) is Kind.OPTIMIZER and any(isinstance(one, Instance) for one in each(act.on)))
         return self.own_parts(optimizer) <= {part for one in each(act.on) for part in parts_of(self.program, one)}
 
     def own_parts(self, optimizer: Value) -> set[Value]:

@@ -81,6 +81,8 @@ def _is_bound_in_a_cell(fault: Violation, modules: dict[str, Module]) -> bool:
     name = re.search(r"`(\w+)`", fault.message)
     if module is None or name is None or not module.path.endswith(".ipynb"):
         return False
+    if not module.of(ast.Import, ast.ImportFrom):
+        return True  # pieces of another notebook, which has the rest
     return name[1] in module.definitions or _SHELL.match(name[1]) is not None
 
 

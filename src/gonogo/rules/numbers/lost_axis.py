@@ -17,6 +17,10 @@ from gonogo.rules.happened import violation
 
 REDUCTIONS = frozenset({"sum", "mean", "std", "var", "norm", "max", "min", "median", "prod", "logsumexp"})
 
+PRODUCTS = frozenset(
+    {"mm", "matmul", "bmm", "einsum", "dot", "cov", "corrcoef", "cdist", "confusion_matrix", "outer", "inner", "tensordot"}
+)
+
 
 @rule("NUM103", "lost-axis", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def lost_axis(programs: list[Program]) -> Iterator[Violation]:
@@ -61,8 +65,16 @@ def _found(walked: Program) -> Iterator[Violation]:
             operation,
             f"the {op.name} along axis {axis} has lost this axis: it is matched with another one",
             "use `sub` or `div` with `axis=0`" if frame else f"give `{op.name}` `{word}=True`",
+            sure=not _is_square(data),
             related=((op.call, "it is reduced here"),),
         )
+
+
+def _is_square(data: Value) -> bool:
+    """Whether an array is a product of two, which may be of as many rows as columns, and the same both ways."""
+    data = plain(data)
+    op = op_of(data)
+    return (isinstance(data, Operation) and data.operator == "@") or (op is not None and op.name in PRODUCTS)
 
 
 def _axis_of(op: Op) -> int | None:
