@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gonogo.model.check_options import CheckOptions
     from gonogo.model.verdict import Verdict
 
-GRACE = 5.0  # after its time-out a process may still finish by itself: it then says what it has found so far
+GRACE = 15.0  # after its time-out a process may still finish by itself: it then says what it has found so far
 START_SECONDS = 60.0
 MAX_JOBS = 8
 PAUSE = 120.0  # between two signs of life of a stage that runs the experiment, besides the time that it says it may take
@@ -174,7 +174,9 @@ class Pool:
             UsageError: an option names nothing.
             StageError: the processes don't even start.
         """
-        self._options, self._timeout, self._listener = options.model_dump(mode="json"), options.timeout, listener
+        from gonogo.model.check_options import LONGEST  # whoever has options has loaded it
+
+        self._options, self._timeout, self._listener = options.model_dump(mode="json"), options.timeout or LONGEST, listener
         for worker in self._workers:
             worker.tell(self._options)
         waiting = list(enumerate(tasks))[::-1]
