@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
+pytest.importorskip("torch", reason="torch is not installed: `uv sync --all-packages` installs it")
+import torch
+
+sys.path.append(str(Path(__file__).parents[2] / "src" / "gonogo" / "execution" / "probe"))
+
+from gonogo_probe.watchers import optimizers as probe
+
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.challenge.carry_out import EVALUATION_SUBJECT
 from gonogo.execution.challenge.matrix import Alteration, Cell, ChallengeSeen, Number, State
-from gonogo.execution.observations import RunSeen, SessionSeen, Tracked
+from gonogo.execution.observations import Logged, Optimizer, Process, RunSeen, SessionSeen, Tracked
 from gonogo.model import contract as contracts
 from gonogo.model.finding import Severity
 from gonogo.rules.model.methods_identical import acts_later
 from gonogo.rules.science.evaluation_ignores_runs import evaluation_ignores_runs
 from gonogo.rules.science.labels_leak_into_predictions import labels_leak_into_predictions
 from gonogo.rules.scores import is_accuracy
+from gonogo.rules.training_loops.nothing_trained import nothing_trained
+from gonogo.rules.training_loops.untrained_predicts import untrained_predicts
 
 MOVED = {"a.json: runs.accuracy": (0.5, 0.6)}  # a score that moved with what the tracker returns
 CONTRACT = contracts.load("trial-mode")
@@ -84,6 +94,71 @@ class TestDifferencesOfZero:
     @pytest.mark.parametrize(("value", "severity"), [(1, Severity.WARNING), (True, Severity.WARNING), (0.5, None), ("name", None)])
     def test_number_that_could_not_be_altered_is_a_warning(self, value: object, severity: Severity | None) -> None:
         assert self._found({**MOVED, "c.json: gain": (0.0, 0.0)}, summary={"solved": value, "accuracy": 0}) == [severity]
+
+
+def _watched(optimizer: Optimizer | None = None, logged: tuple[str, ...] = (), backwards: int = 0) -> SessionSeen:
+    process = Process(1, 0, ["python"], counts={"forwards": 4, "backwards": backwards}, ended=1.0)
+    process.logged = {key: Logged(key, 1, 0.5, 0, ("src/train.py", 1), 1) for key in logged}
+    if optimizer is not None:
+        process.optimizers = {0: optimizer}
+    return SessionSeen("rehearsal", runs={"r": RunSeen("r", code=0, ended=True, processes={1: process})})
+
+
+class TestLossOfNothing:
+    def _found(self, session: SessionSeen, text: str = "") -> list[Severity | None]:
+        return [found.severity for found in nothing_trained(session, _modules(text=text), CONTRACT, True)]
+
+    @pytest.mark.parametrize("key", ["train_loss", "train/loss", "training_loss", "loss/train", "epoch_train_loss"])
+    def test_training_loss_without_a_gradient_is_found(self, key: str) -> None:
+        assert self._found(_watched(logged=(key, "val_accuracy"))) == [None]
+
+    @pytest.mark.parametrize("key", ["val_loss", "test_loss", "loss", "eval/train_like_loss", "train_accuracy"])
+    def test_other_numbers_are_no_claim_to_train(self, key: str) -> None:
+        assert self._found(_watched(logged=(key,))) == []
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "import sklearn.linear_model\n",
+            "def mezo_step(model): ...\n",
+            "w = torch.linalg.lstsq(x, y)\n",
+            "class EvolutionStrategy: ...\n",
+        ],
+    )
+    def test_training_without_gradients_is_left_alone(self, text: str) -> None:
+        assert self._found(_watched(logged=("train_loss",)), text) == []
+
+    def test_gradients_are_enough(self) -> None:
+        assert self._found(_watched(logged=("train_loss",), backwards=1)) == []
+
+
+class TestOverwritten:
+    def _found(self, flat: int, uneven: int) -> int:
+        optimizer = Optimizer(("src/model.py", 3), "SGD", 2, 2, 4, 0, 0, 0, [0.1], flat=flat, uneven=uneven, heirs=1)
+        return len(list(untrained_predicts(_watched(optimizer), _modules(), CONTRACT)))
+
+    def test_network_of_constants_is_found_only_where_nothing_else_predicts(self) -> None:
+        assert (self._found(3, 0), self._found(3, 1), self._found(0, 2), self._found(0, 0)) == (1, 0, 0, 0)
+
+    @pytest.mark.parametrize("fill", [True, False])
+    def test_probe_tells_constants_from_what_was_trained(self, fill: bool) -> None:
+        network = torch.nn.Linear(4, 3)
+        held = list(network.parameters())
+        record = {"begun": {}, "flat": 0, "uneven": 0, "flat_place": None, "new": False}
+        probe._remember_beginning(record, [(each, each.detach().clone()) for each in held], held)
+        with torch.no_grad():
+            for each in held:
+                each.fill_(0.01) if fill else each.add_(1)
+        probe._look_for_flat(record, network)
+        assert (record["flat"], record["uneven"]) == ((1, 0) if fill else (0, 1))
+
+    def test_tensors_that_begin_at_one_number_say_nothing(self) -> None:
+        network = torch.nn.LayerNorm(4)
+        held = list(network.parameters())
+        record = {"begun": {}, "flat": 0, "uneven": 0, "flat_place": None, "new": False}
+        probe._remember_beginning(record, [(each, each.detach().clone()) for each in held], held)
+        probe._look_for_flat(record, network)
+        assert (record["flat"], record["uneven"]) == (0, 0)
 
 
 class TestLater:
