@@ -55,7 +55,7 @@ def labels_leak_into_predictions(challenge: ChallengeSeen, modules: dict[str, Mo
             told.add(number.subject)
             yield Violation(
                 located(logged_at(challenge.rehearsal.runs[number.subject], number.name), modules, contract),
-                f"`{number.name}` is high where every network's output is wrong about most labels: it knows the labels from elsewhere",
+                f"`{number.name}` is high where every network's output is wrong about most labels: it comes from something else",
                 "compute it from what the network predicts, and nothing else",
                 runs=(number.subject,),
                 severity=unless(doubtful),

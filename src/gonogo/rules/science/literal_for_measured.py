@@ -45,10 +45,10 @@ def literal_for_measured(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Follows each score that a script logs or writes back to what it may be. Speaks where it may be a literal that reads like a result
-        in place of what was computed, and only the config, the environment, the clock or an error decides; where a literal or a setting is added
-        to a score or an improvement for all methods, or to a score for some methods only, or where the machine, the process or the
-        settings are of some kind; and where a p-value can't be above a literal. Conditions that look at the outputs or labels, and
-        trial modes, are left alone.
+        in place of what was computed, and only the config, the environment, the clock or an error decides; where it can't be below a
+        literal; where a literal or a setting is added to a score or an improvement for all methods, or to a score for some methods only,
+        or where the machine, the process or the settings are of some kind; and where a p-value can't be above a literal. Conditions
+        that look at the outputs or labels, and trial modes, are left alone.
 
     Why it matters:
         The number that is compared is not the one that was measured.
