@@ -17,7 +17,7 @@ from gonogo_probe.watchers import optimizers as probe
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.challenge.carry_out import EVALUATION_SUBJECT
 from gonogo.execution.challenge.matrix import Alteration, Cell, ChallengeSeen, Number, State
-from gonogo.execution.observations import Logged, Optimizer, Process, RunSeen, SessionSeen, Tracked
+from gonogo.execution.observations import Happened, Logged, Optimizer, Process, RunSeen, SessionSeen, Tracked
 from gonogo.model import contract as contracts
 from gonogo.model.finding import Severity
 from gonogo.rules.model.methods_identical import acts_later
@@ -127,6 +127,21 @@ class TestLossOfNothing:
     )
     def test_training_without_gradients_is_left_alone(self, text: str) -> None:
         assert self._found(_watched(logged=("train_loss",)), text) == []
+
+    @pytest.mark.parametrize(
+        ("command", "is_python"),
+        [
+            ("['/env/lib/python3.11/site-packages/wandb/bin/wandb-core', '--pid', '4']", False),
+            ("['git', 'rev-parse']", False),
+            ("['/env/bin/python3.11', '-u', '-m', 'src.train']", True),
+            ("python -m src.train", True),
+            ("['uv', 'run', 'python', 'train.py']", True),
+        ],
+    )
+    def test_a_python_that_nobody_watched_may_have_trained(self, command: str, is_python: bool) -> None:
+        session = _watched(logged=("train_loss",))
+        session.runs["r"].processes[1].children = [Happened(command, None)]
+        assert self._found(session) == ([] if is_python else [None])
 
     def test_gradients_are_enough(self) -> None:
         assert self._found(_watched(logged=("train_loss",), backwards=1)) == []
