@@ -50,8 +50,8 @@ _TOO_FEW = re.compile(
 )
 # What Python, NumPy, pandas and SciPy say of arrays that do not fit together.
 _LENGTHS = re.compile(
-    r"zip\(\) argument \d|\bsame (?:length|size|shape)\b|(?:un|not )equal length|lengths? (?:must|do not) match|length mismatch|different lengths?|"
-    r"inconsistent numbers? of samples|could not be broadcast",
+    r"zip\(\) argument \d|\bsame (?:length|size|shape)\b|(?:un|not )equal length|lengths? (?:must|do not) match|length mismatch|"
+    r"different lengths?|inconsistent numbers? of samples|could not be broadcast",
     re.IGNORECASE,
 )
 FEWEST_VALUES = 8  # of a list, or of a text with one character a sample

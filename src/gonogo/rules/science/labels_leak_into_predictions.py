@@ -49,6 +49,8 @@ def labels_leak_into_predictions(challenge: ChallengeSeen, modules: dict[str, Mo
         cell = number.cells.get(Alteration.OUTPUTS)
         if number.subject not in challenge.wrong - told or cell is None or cell.state is State.NOT_TRIED or not is_accuracy(number.name):
             continue
+        if cell.state is State.SAME and number.state(Alteration.LABELS) is State.SAME:
+            continue  # it knows no labels either: SCI111
         values = cell.values or number.values
         share = values[-1] / (100 if max(values) > 1 else 1)
         if MOST_OF_WRONG < share <= 1:
