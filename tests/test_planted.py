@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.planted import bought
 from benchmarks.planted.__main__ import clean_variants, planted_variants
 from benchmarks.planted.others import run_others
 from benchmarks.planted.report import FILE, LINE, MISSED, NO_RULE, Report, outcome_of
@@ -133,3 +134,14 @@ def test_the_command_prints_the_table_and_writes_the_report(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "STR102" in done.stdout
     assert "100.0% of the planted defects" in (tmp_path / "report.md").read_text()
+
+
+def test_every_case_of_experiments_that_do_nothing_can_be_made() -> None:
+    made = [case for golden in bought.goldens().values() for case in bought.cases(golden)]
+    assert {case.golden for case in made} == {"golden", "transformers_trainer", "lightning_module", "adapted_stream"}
+    assert len({(case.golden, case.name) for case in made}) == len(made)
+    assert {case.goes for case in made} == {True, False}
+    for case in made:
+        for path, text in case.files.items():
+            if path.endswith(".py"):
+                ast.parse(text)
