@@ -342,10 +342,29 @@ def test_methods_of_a_config_are_those_of_omegaconf() -> None:
     assert {name for name in dir(DictConfig) if not name.startswith("_")} == METHOD_NAMES
 
 
-@pytest.mark.xfail(strict=True, reason="what comes after a statement that perhaps raises inside `try` is taken to have run")
-def test_what_a_try_perhaps_never_came_to_is_not_certain(composer):
-    body = (
-        "try:\n    print(cfg.run.training.items.lr)\n    OmegaConf.update(cfg, 'must', {})\nexcept Exception:\n    pass\n"
-        "if OmegaConf.is_missing(cfg, 'must'):\n    print(cfg.run.training.lr)"
-    )
-    assert trace_of(composer, body).is_used(("run", "training", "lr"))
+IN_A_TRY = "try:\n    {first}\n    {second}\nexcept Exception:\n    pass\n"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "print(cfg.run.training.items.lr)",
+        "print(cfg.run.training.absent)",
+        "print(cfg['absent'])",
+        "print(cfg.run.id.absent)",
+        "show(cfg)",
+        "x = [cfg.run.training.absent for _ in range(2)]",
+    ],
+)
+@pytest.mark.parametrize("second", ["OmegaConf.update(cfg, 'must', {})", "cfg.must = 1", "cfg['must'] = 2", "fill(cfg)"])
+def test_what_a_try_perhaps_never_came_to_is_not_certain(composer, first, second):
+    helpers = "def show(c):\n    print(c.run.training.absent)\ndef fill(c):\n    c.must = 3\n"
+    after = "if OmegaConf.is_missing(cfg, 'must'):\n    print(cfg.run.training.lr)"
+    assert trace_of(composer, helpers + IN_A_TRY.format(first=first, second=second) + after).is_used(("run", "training", "lr"))
+
+
+@pytest.mark.parametrize("first", ["print(cfg.run.training.lr)", "print(cfg.get('absent'))", "print('absent' in cfg)"])
+def test_what_a_try_surely_came_to_is_certain(composer, first):
+    after = "if OmegaConf.is_missing(cfg, 'must'):\n    print(cfg.run.other)"
+    trace = trace_of(composer, IN_A_TRY.format(first=first, second="cfg.must = 1") + after)
+    assert not [access for access in trace.accesses if access.path == ("run", "other")]

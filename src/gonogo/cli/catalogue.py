@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 
@@ -78,6 +79,23 @@ def rule_helps() -> dict[str, RuleHelp]:
         markdown = "\n\n".join([rule.title, *(f"**{heading}.** {told}" for heading, told in sections.items())])
         found[rule.id] = RuleHelp(rule.severity, rule.title, sections.get("Why it matters", ""), text, markdown)
     return found
+
+
+def rule_page(rule: Rule) -> str:
+    """The page of a rule in Markdown: what `gonogo explain` tells."""
+    parts = [f"# {rule.id} {rule.slug}", rule.title]
+    parts.append(f"Severity {SEVERITY_NAMES[rule.severity]}, stage {rule.stage}, {_criterion(rule)}{', preview' if rule.preview else ''}.")
+    sections = rule.sections()
+    parts.extend(f"## {heading}\n\n{sections[heading]}" for heading in HEADINGS if sections.get(heading))
+    bad, good = rule.examples()
+    for trees, title in ((bad, "It speaks here"), (good, "It is silent here")):
+        if trees:
+            parts.append(f"## {title}")
+        for tree in trees:
+            lines = list(_example(tree))
+            fence = "`" * (3 + max((len(run) for line in lines for run in re.findall("`{3,}", line)), default=0))
+            parts.append("\n".join([f"{fence}diff", *lines, fence]))
+    return "\n\n".join(parts) + "\n"
 
 
 def print_contracts() -> int:

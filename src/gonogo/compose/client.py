@@ -18,6 +18,8 @@ from gonogo.system.children import command
 BUSY = 6.0  # how many times longer than its processor seconds a request may take by the clock
 SHORTEST_WAIT = 0.05
 PROCESSES = Path("/proc")
+#: Key of a mapping in a file of the store: it holds no other keys than these, the fields of the dataclass that is named here.
+CLOSED = "gonogo-closed"
 KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT")
 
 

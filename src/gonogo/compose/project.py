@@ -7,7 +7,9 @@ be there and to hold nothing we know of. What the loader can't follow makes a fa
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ from hydra.plugins.config_source import ConfigResult
 from omegaconf import DictConfig, OmegaConf
 
 from gonogo.compose import patches
+from gonogo.compose.client import CLOSED
 from gonogo.compose.loader import SEARCH_PATH, Loader, Repository, refuse_hydra_resolver
 from gonogo.compose.patches import OWN_PROVIDERS, parser
 
 PLUGIN_GROUPS = "hydra/"
+STORED = "store"
 
 
 class ProjectLoader(Loader):
@@ -119,7 +123,7 @@ class ProjectLoader(Loader):
         for folder in folders:
             path.append("hydra.searchpath in main", f"file://{folder}")
         if self._store is not None:
-            path.append("store", f"file://{self._store}")
+            path.append(STORED, f"file://{self._store}")
         path.append("schema", "structured://")
         repository.initialize_sources(path)
 
@@ -131,4 +135,28 @@ class _LenientRepository(Repository):
         result = super().load_config(config_path)
         if result is None and config_path.startswith(PLUGIN_GROUPS):
             return ConfigResult("plugin", "", OmegaConf.create({}), {"package": None}, [])
+        if result is not None and result.provider == STORED:
+            result.config = _structured(result.config)
         return result
+
+
+def _structured(config: Any) -> Any:
+    """A config of the store with the dataclasses that its mappings stand for, so that OmegaConf itself refuses other keys."""
+    data = OmegaConf.to_container(config, resolve=False)
+    typed = _typed(data)
+    if typed == data:
+        return config  # nothing in it is closed, or the dataclasses are there already
+    return OmegaConf.structured(typed) if dataclasses.is_dataclass(typed) else OmegaConf.create(typed)
+
+
+def _typed(data: Any) -> Any:
+    """Plain data with an instance of a dataclass for each mapping that is closed; its fields take any value."""
+    if isinstance(data, list):
+        return [_typed(value) for value in data]
+    if not isinstance(data, dict):
+        return data
+    values = {key: _typed(value) for key, value in data.items() if key != CLOSED}
+    if CLOSED not in data:
+        return values
+    fields = [(name, Any, dataclasses.field(default_factory=partial(copy.copy, value))) for name, value in values.items()]
+    return dataclasses.make_dataclass(data[CLOSED], fields)()

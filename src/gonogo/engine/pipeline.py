@@ -19,7 +19,7 @@ from gonogo.engine.time_limit import TimeUp, seconds_for, time_limit
 from gonogo.engine.workspace import Workspace
 from gonogo.model import contract as contracts
 from gonogo.model import experiment as experiments
-from gonogo.model.check_options import LONGEST, CheckOptions
+from gonogo.model.check_options import SHORTEST, CheckOptions
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
@@ -62,6 +62,7 @@ def judge(
     composer: Composer | None = None,
     name: str | None = None,
     progress: Progress | None = None,
+    limited: Callable[[float], None] | None = None,
 ) -> Judgement:
     """As `check`, with the texts that a report needs.
 
@@ -71,6 +72,7 @@ def judge(
         composer: a running composer to share; a new one is started and ended otherwise.
         name: what the verdict calls the experiment, instead of the experiment's own name.
         progress: hears of the stages that run the experiment.
+        limited: hears how many seconds the stages that run nothing may take from then on, where that goes by the size of the tree.
 
     Raises:
         UsageError: the source can't be read, or an option names nothing.
@@ -82,12 +84,14 @@ def judge(
     policies: list[tuple[str, Policy]] = []
     with nullcontext(composer) if composer else Composer() as active:
         try:
-            seconds = options.timeout or LONGEST
+            seconds = options.timeout or SHORTEST
             with time_limit(seconds) as set_clock:
                 experiment = source if isinstance(source, Experiment) else experiments.load(str(source), options.plan, verdict.experiment)
                 if options.timeout is None:
                     seconds = seconds_for(experiment)
                     set_clock(seconds)
+                    if limited is not None:
+                        limited(seconds)
                 policies += _policies(options, experiment)
                 _Pipeline(judging, _chosen(options, policies, experiment, verdict), active, lambda: set_clock(0), progress).run(experiment)
         except TimeUp:

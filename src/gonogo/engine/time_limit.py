@@ -7,11 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from gonogo.model.check_options import LONGEST
+from gonogo.model.check_options import LONGEST, SHORTEST
 from gonogo.model.experiment import Experiment
 
-# A tree of ordinary size takes a few seconds; the limit is for machines that are busy with other things, too.
-SHORTEST = 60.0
 ORDINARY = 500  # source files
 EACH_MORE = 0.1  # seconds for each source file beyond
 SOURCES = (".py", ".ipynb", ".yaml", ".yml", ".toml")

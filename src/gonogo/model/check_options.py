@@ -9,7 +9,9 @@ from gonogo.model.options import AiOptions, ExecutionOptions
 from gonogo.model.plan import Plan
 from gonogo.model.policy import Baseline, Policy
 
-LONGEST = 600.0  # seconds for the stages that run nothing, where the caller sets no limit
+# Seconds for the stages that run nothing, where the caller sets no limit. A tree of ordinary size takes a few; the rest is for machines
+# that are busy with other things, too.
+SHORTEST, LONGEST = 60.0, 600.0
 
 
 class CheckOptions(BaseModel):

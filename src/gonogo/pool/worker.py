@@ -99,7 +99,8 @@ def judged(task: dict[str, Any], options: CheckOptions, composer: Composer, repl
 
     try:
         plan = plans.load(Path(task["plan"])) if task["plan"] else None
-        judgement = judge(task["source"], options.model_copy(update={"plan": plan}), composer, task["name"], _listener(options, replies))
+        chosen, listener = options.model_copy(update={"plan": plan}), _listener(options, replies)
+        judgement = judge(task["source"], chosen, composer, task["name"], listener, lambda seconds: _send(replies, {"seconds": seconds}))
         return {"verdict": judgement.verdict.model_dump(mode="json"), "sources": judgement.sources}
     except GonogoError as error:
         return {"usage": str(error)}

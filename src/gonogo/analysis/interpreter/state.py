@@ -88,6 +88,7 @@ class State:
         loops: config paths of the loops around the code.
         left: an unknown condition may have ended this function, or one that called it, before this point.
         over: the process has surely ended itself.
+        failed: an error that the code around handles may have come before this point.
         events: what was seen, in order.
         used: config paths whose value was read; `used_whole` those below which anything may have been read; `written` those that the
             program writes; each with the runs in which.
@@ -99,6 +100,7 @@ class State:
 
     left = Field[bool]()
     over = Field[bool]()
+    failed = Field[bool]()
 
     def __init__(self, memory: Memory, doubts_branches: bool = False) -> None:
         self.memory = memory
@@ -107,6 +109,7 @@ class State:
         self.loops: tuple[Path, ...] = ()
         self._left: object = False
         self._over: object = False
+        self._failed: object = False
         self.events: Ledger[Event] = Ledger(memory)
         self.used: dict[Path, int] = {}
         self.used_whole: dict[Path, int] = {}
@@ -132,9 +135,16 @@ class State:
         """A block that this run perhaps never comes to: nothing may be concluded from what it lacks."""
         return self._doubt if when else _NOTHING
 
-    def surviving(self, when: bool = True) -> _Level | _Nothing:
-        """A block whose errors are handled: an absent key does no harm there."""
-        return self._guards if when else _NOTHING
+    @contextmanager
+    def surviving(self, when: bool = True) -> Iterator[None]:
+        """A block whose errors are handled: an absent key does no harm there, but what comes after it may not run."""
+        before = self._failed
+        with self._guards if when else _NOTHING:
+            try:
+                yield
+            finally:
+                if when and self._failed is not before:
+                    self.memory.set(self, "failed", before)
 
     def deferred(self) -> _Level:
         """A function that a library was given, and may call at any time."""
@@ -169,14 +179,16 @@ class State:
         """Another process: nothing that holds for the code that starts it holds there."""
         kept = (self._maybe, self._doubt, self._guards, self._deferred, self._search, self.loops, self.tries)
         self._reset()
-        self.loops, self.tries, left, over = (), (), self._left, self._over
+        self.loops, self.tries, left, over, failed = (), (), self._left, self._over, self._failed
         try:
             self.memory.set(self, "left", False)
             self.memory.set(self, "over", False)
+            self.memory.set(self, "failed", False)
             yield
         finally:
             self.leave(left)
             self.memory.set(self, "over", over)
+            self.memory.set(self, "failed", failed)
             self._maybe, self._doubt, self._guards, self._deferred, self._search, self.loops, self.tries = kept
 
     def kept_left(self) -> object:
@@ -193,7 +205,7 @@ class State:
     @property
     def uncertain(self) -> bool:
         """Whether the code may not run."""
-        return self._maybe.height > 0
+        return self._maybe.height > 0 or self.failed
 
     @property
     def guarded(self) -> bool:
@@ -269,6 +281,11 @@ class State:
             if setting is not None:
                 setting.nodes.append(copy)
                 self.searched[id(copy), key] = setting
+
+    def may_have_failed(self) -> None:
+        """Note that something may have raised; it matters where the code around handles errors."""
+        if self.guarded:
+            self.memory.set(self, "failed", True)
 
     def may_have_left(self) -> None:
         """Note that an unknown condition may have ended the function before this point."""

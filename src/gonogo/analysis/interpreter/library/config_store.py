@@ -1,7 +1,8 @@
 """Configs kept in code: dataclasses in Hydra's ConfigStore, read from their source as the interpreter comes by.
 
 A config becomes plain data. What its source does not tell is left open: `OPEN` in a mapping says that it may hold more, `FILLER` stands for
-a scalar. Types are not kept, so what Hydra would refuse for its type alone goes unnoticed.
+a scalar. `CLOSED` says that a dataclass has these fields and no others, which Hydra holds configs to. Other types are not kept, so what
+Hydra would refuse for its type alone goes unnoticed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from gonogo.analysis.interpreter.values.objects import Class
 from gonogo.analysis.interpreter.values.scalar import NONE
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.python.modules import qualified_name
+from gonogo.compose.client import CLOSED
 
 STORE = ("hydra.core.config_store.ConfigStore.instance().store", "hydra.core.config_store.ConfigStore().store")
 SCALAR_ANNOTATIONS = frozenset({"str", "int", "float", "bool", "Path", "bytes"})
@@ -96,6 +98,23 @@ def _anything() -> dict[str, Any]:
     return {OPEN: True}
 
 
+def _shows_its_fields(cls: Class) -> bool:
+    """Whether a class has the fields that its own lines say: a dataclass, and nothing that makes more of them."""
+    decorators = [qualified_name(node.func if isinstance(node, ast.Call) else node) for node in cls.node.decorator_list]
+    return (
+        [name.rpartition(".")[2] for name in decorators] == ["dataclass"]
+        and not cls.node.keywords
+        and all(isinstance(statement, (ast.AnnAssign, ast.Assign, ast.FunctionDef, ast.Expr, ast.Pass)) for statement in cls.node.body)
+    )
+
+
+def without_closed(data: Any) -> Any:
+    """Plain data that says no longer which of its mappings are dataclasses."""
+    if isinstance(data, dict):
+        return {key: without_closed(value) for key, value in data.items() if key != CLOSED}
+    return [without_closed(value) for value in data] if isinstance(data, list) else data
+
+
 def _is_open(data: Any) -> bool:
     if isinstance(data, dict):
         return OPEN in data or any(_is_open(value) for value in data.values())
@@ -143,6 +162,8 @@ class _Reader:
                     continue
                 if "ClassVar" not in ast.dump(statement.annotation):
                     data[statement.target.id] = self._field(owner, statement, depth + 1, (*path, statement.target.id))
+        if OPEN not in data and all(_shows_its_fields(owner) for owner in cls.lineage()):
+            data[CLOSED] = cls.node.name
         return data
 
     def of_instance(
@@ -226,7 +247,9 @@ def fill_typed(data: Any, path: tuple[str, ...], fields: dict[str, Any]) -> None
             fill_typed(data[key], rest, fields)
     elif isinstance(data, dict):
         for key, value in fields.items():
+            if key == CLOSED:
+                continue
             if key not in data:
-                data[key] = value
+                data[key] = without_closed(value)
             elif isinstance(value, dict):
                 fill_typed(data[key], (), value)

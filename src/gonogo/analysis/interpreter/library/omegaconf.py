@@ -143,8 +143,10 @@ def is_missing_(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     node, key = settled(given.get(0, "cfg")), given.get(1, "key").constant()
     if not isinstance(node, ConfigNode) or not isinstance(key, str) or node.open or key in node.maybe:
         return UNKNOWN
-    found = node.items.look(key)
-    return truth_value(found is not ABSENT and is_missing(found))
+    found = settled(node.items.look(key))
+    if found is ABSENT:
+        return FALSE
+    return truth_value(is_missing(found)) if isinstance(found, (Scalar, Mapping, Sequence)) else UNKNOWN
 
 
 @LIBRARY.call(OMEGACONF + "is_config", OMEGACONF + "is_dict")

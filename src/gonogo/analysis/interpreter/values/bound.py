@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Hashable
 
-from gonogo.analysis.interpreter.base import FEW, Arguments, Value, Walk
+from gonogo.analysis.interpreter.base import FEW, AccessKind, Arguments, Value, Walk
+from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, NoDefault
 
 
 class BoundMethod(Value):
@@ -26,6 +27,14 @@ class BoundMethod(Value):
     def identity(self) -> Hashable:
         """The same method of the same value is the same."""
         return (BoundMethod, self.owner.identity(), self.name)
+
+    def member(
+        self, walk: Walk, name: str, at: ast.AST, default: Value | NoDefault = NO_DEFAULT, kind: AccessKind = AccessKind.ATTRIBUTE
+    ) -> Value:
+        """`method.name`: hardly anything is there."""
+        if default is NO_DEFAULT:
+            walk.state.may_have_failed()
+        return super().member(walk, name, at, default, kind)
 
     def call(self, walk: Walk, given: Arguments, at: ast.AST) -> Value:
         """Call it."""

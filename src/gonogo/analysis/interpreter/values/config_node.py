@@ -221,6 +221,8 @@ class ConfigNode(Mapping):
         siblings = tuple(str(name) for name in self.items.there())
         path = (*self.path, str(key))
         state.record(Access(state.site(at), kind, path, status, guarded, siblings, instead, state.in_doubt, state.is_deferred))
+        if default is NO_DEFAULT and kind is not AccessKind.IN:
+            state.may_have_failed()
 
     def contains(self, walk: Walk, item: Value, at: ast.AST) -> bool | None:
         """Whether a key is there; to OmegaConf, one that is `???` is not."""

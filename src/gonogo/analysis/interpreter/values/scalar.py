@@ -121,6 +121,7 @@ class Scalar(Value):
         if self.path is not None and not name.startswith("__"):
             status, state = Status.NONE if self.value is None else Status.SCALAR, walk.state
             state.record(Access(state.site(at), kind, (*self.path, name), status, state.guarded, (), doubtful=state.in_doubt))
+        walk.state.may_have_failed()
         return UNKNOWN
 
     def has_member(self, walk: Walk, name: str, at: ast.AST) -> bool:
