@@ -239,7 +239,7 @@ def test_a_command_of_the_shell_is_no_expression(command: str, composer: Compose
 
 @pytest.mark.parametrize("cells", [["cat = 3", "print(cat /other)"], ["cat = 3", "cat /other"], ["cat - other"], ["print(1)\ncat /other"]])
 def test_an_expression_that_begins_like_a_command_is_read(cells: list[str], composer: Composer) -> None:
-    assert rules_found(composer, "IMP104", notebook(*cells), "look.ipynb") != []
+    assert rules_found(composer, "IMP104", notebook("import torch", *cells), "look.ipynb") != []
 
 
 VIT = {"vit/__init__.py": "", "vit/models.py": "class ViT:\n    pass\n"}
@@ -752,3 +752,213 @@ def test_a_loss_is_given_what_its_class_wants(asked: str, loss: str, composer: C
 )
 def test_a_loss_that_is_given_the_wrong_thing_is_found(asked: str, composer: Composer) -> None:
     assert rules_found(composer, "TRN107", TOLD.format(asked=asked, loss="nn.BCEWithLogitsLoss()")) == [7]
+
+
+# -- an optimizer around an optimizer -------------------------------------------------------------------------------------
+
+AROUND = """import torch
+from torch import nn
+
+
+class Sharp(torch.optim.Optimizer):
+    def __init__(self, params, base, **options):
+        super().__init__(params, dict(rho=0.05, **options))
+        self.base = {made}
+        self.param_groups = self.base.param_groups
+
+    @torch.no_grad()
+    def first_step(self, zero_grad=False):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.add_(p.grad * group["rho"])
+        if zero_grad:
+            self.zero_grad()
+
+    @torch.no_grad()
+    def second_step(self, zero_grad=False):
+        self.base.step()
+        {clears}
+
+
+model = nn.Linear(4, 1)
+optimizer = Sharp(model.parameters(), torch.optim.SGD, lr=0.1)
+for _ in range(10):
+    inputs = torch.randn(8, 4)
+    model(inputs).mean().backward()
+    optimizer.first_step({first})
+    model(inputs).mean().backward()
+    optimizer.second_step({second})
+"""
+WRAPPED = [
+    ("base(self.param_groups, **options)", "if zero_grad:\n            self.zero_grad()", "zero_grad=True", "zero_grad=True"),
+    ("base(self.param_groups, **options)", "if zero_grad:\n            self.zero_grad()", "True", "True"),
+    ("base(params, **options)", "self.zero_grad(set_to_none=True)", "", ""),
+    ("torch.optim.SGD(self.param_groups, **options)", "self.base.zero_grad()", "", ""),
+    ("base(self.param_groups, lr=0.1)", "pass", "zero_grad=True", ""),
+]
+
+
+@pytest.mark.parametrize(("made", "clears", "first", "second"), WRAPPED)
+def test_an_optimizer_around_another_clears_its_gradients(made: str, clears: str, first: str, second: str, composer: Composer) -> None:
+    text = AROUND.format(made=made, clears=clears, first=first, second=second)
+    assert [entry.rule for entry in run_rules(composer, {"train.py": text}, "TRN101", "TRN102")] == []
+
+
+def test_an_optimizer_around_another_that_clears_nothing_is_found(composer: Composer) -> None:
+    text = AROUND.format(made="torch.optim.SGD(self.param_groups, lr=0.1)", clears="pass", first="", second="")
+    text = text.replace("            self.zero_grad()", "            pass")
+    assert rules_found(composer, "TRN101", text) == [21]
+
+
+# -- smaller and larger of two numbers, names bound from left to right, what Cython builds, seeds that go on ----------------------
+
+PLAIN = [
+    "block = min(size, 512)\ngrid = math.ceil(size / block)", "share = size / max(size, 1)", "share = size - min(size, 3)",
+    "share = size / sum([size], 1)", "import builtins\nshare = size / builtins.min(size, 512)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", PLAIN)
+def test_the_smaller_of_two_numbers_has_no_axis(line: str, composer: Composer) -> None:
+    assert rules_found(composer, "NUM103", f"import math\nimport torch\n\nsize = torch.load('x.pt').size(1)\n{line}\n") == []
+
+
+ORDERS = [
+    "key, table[key] = pair", "(key, (table[key], other)) = pair", "[key, table[key]] = pair", "key, table[key], table[key + 1] = pair",
+    "*key, table[len(key)] = pair", "key = table[key] = pair",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", ORDERS)
+def test_names_are_bound_from_left_to_right(statement: str, composer: Composer) -> None:
+    assert rules_found(composer, "IMP104", f"def keep(table, pair):\n    {statement}\n    return table\n") == []
+
+
+@pytest.mark.parametrize("statement", ["table[key], key = pair", "table[key] = key = pair", "key = key + 1"])
+def test_names_that_are_bound_too_late_are_found(statement: str, composer: Composer) -> None:
+    assert rules_found(composer, "IMP104", f"def keep(table, pair):\n    {statement}\n    return table\n") == [2]
+
+
+CYTHON = "from distutils.core import setup\nfrom Cython.Build import cythonize\n\nsetup(name='align', ext_modules=cythonize('core.pyx'))\n"
+MADE = [
+    {"align/setup.py": CYTHON, "align/core.pyx": "def path(): pass\n", "align/__init__.py": "from .align.core import path\n"},
+    {"align/setup.py": CYTHON, "align/core.pyx": "def path(): pass\n", "align/__init__.py": "from .core import path\n"},
+    {
+        "setup.py": "from setuptools import setup\nfrom torch.utils.cpp_extension import BuildExtension, CUDAExtension\n\n\n"
+        "def make(name, module):\n    extension = CUDAExtension\n    return extension(name=f'{module}.{name}')\n\n\n"
+        "setup(name='sr', ext_modules=[make('conv_ext', 'sr.ops')], cmdclass={'build_ext': BuildExtension})\n",
+        "sr/__init__.py": "",
+        "sr/ops/__init__.py": "",
+        "sr/ops/conv.py": "from . import conv_ext\nfrom .conv_ext import run\n",
+    },
+]
+
+
+@pytest.mark.parametrize("files", MADE)
+def test_a_module_that_a_build_makes_is_there(files: dict[str, str], composer: Composer) -> None:
+    assert run_rules(composer, files, "IMP105") == []
+    bare = {path: text for path, text in files.items() if not path.endswith((".pyx", "setup.py"))}
+    assert [entry.rule for entry in run_rules(composer, bare, "IMP105")] != []
+
+
+SEEDED = """import random
+from types import SimpleNamespace
+
+import numpy as np
+
+cfg = SimpleNamespace(seed=0)
+seed = 0
+
+
+def seed_everything(seed):
+    random.seed(seed)
+    np.random.seed(seed)
+
+
+found = []
+for i in range(10):
+    {lines}
+    found.append(np.random.rand())
+"""
+ANEW = [
+    "cfg.seed = cfg.seed + 1\n    seed_everything(cfg.seed)", "cfg.seed += 1\n    seed_everything(cfg.seed)",
+    "seed_everything(seed=cfg.seed)\n    cfg.seed += 1", "seed += 1\n    np.random.seed(seed)", "np.random.seed(seed + 3)\n    seed = seed + 1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lines", ANEW)
+def test_a_seed_that_goes_on_is_another_in_each_turn(lines: str, composer: Composer) -> None:
+    assert rules_found(composer, "REP103", SEEDED.format(lines=lines)) == []
+
+
+@pytest.mark.parametrize("lines", ["seed_everything(0)", "np.random.seed(0)"])
+def test_a_seed_that_stays_is_the_same_in_each_turn(lines: str, composer: Composer) -> None:
+    assert rules_found(composer, "REP103", SEEDED.format(lines=lines)) != []
+
+
+# -- folders that are laid over another tree, and outlines in notebooks ------------------------------------------------------
+
+OVERLAY = {
+    "detection/mmdet/models/backbones/__init__.py": "from .darknet import A\nfrom .hrnet import B\nfrom .resnet import C\nfrom .own import D\n",
+    "detection/mmdet/models/backbones/own.py": "D = 1\n",
+    "detection/mmcv_custom/__init__.py": "from .checkpoint import load\nfrom .layers import decay\n",
+    "detection/mmcv_custom/layers.py": "decay = 1\n",
+    "own/__init__.py": "",
+    "own/model.py": "from .layers import decay\n",
+}
+
+
+def test_a_folder_that_is_laid_over_another_tree_lacks_what_that_has(composer: Composer) -> None:
+    assert [entry.location.path for entry in run_rules(composer, OVERLAY, "IMP105")] == ["own/model.py"]
+    one = OVERLAY | {"detection/mmdet/models/backbones/__init__.py": "from .darknet import A\nfrom .own import D\nfrom .own import E\n"}
+    assert len(run_rules(composer, one, "IMP105")) > 2
+
+
+OUTLINE = "class Cool(object):\n    def __init__(self):\n        if your_filters_learn:\n            self.f = nn.P(some_filters)\n        other()\n"
+
+
+def test_an_outline_in_a_notebook_is_no_program(composer: Composer) -> None:
+    assert rules_found(composer, "IMP104", notebook("import torch", OUTLINE), "look.ipynb") == []
+    assert len(rules_found(composer, "IMP104", notebook("import torch", OUTLINE, "Cool()"), "look.ipynb")) >= 3
+    assert rules_found(composer, "IMP104", notebook("import torch", "def f():\n    return lost\n"), "look.ipynb") != []
+    assert len(rules_found(composer, "IMP104", OUTLINE)) >= 3
+
+
+# -- networks that nobody sees, products of matrices, pieces of notebooks ---------------------------------------------------
+
+GIVEN = """import torch
+from torch import nn
+from {source} import {names}
+
+optimizer = torch.optim.Adam(net.parameters(), lr=0.1)
+for inputs, labels in loader:
+    {clears}
+    loss = nn.functional.mse_loss(net(inputs), labels)
+    loss.backward()
+    optimizer.step()
+"""
+
+
+@pytest.mark.parametrize(("source", "names"), [("__main__", "*"), ("models", "net, loader, zero_grad"), ("lib.models", "*")])
+@pytest.mark.parametrize("clears", ["net.zero_grad()", "zero_grad(net)", "net.module.zero_grad()"])
+def test_gradients_of_a_network_that_nobody_sees_are_cleared(source: str, names: str, clears: str, composer: Composer) -> None:
+    text = GIVEN.format(source=source, names=names, clears=clears)
+    assert run_rules(composer, {"train.py": text}, "TRN101", "TRN102", "TRN103") == []
+
+
+PRODUCTS = [
+    "torch.mm(p.transpose(1, 0), p)", "p.t() @ p", "torch.matmul(p.T, p)", "p.T.mm(p)", 'torch.einsum("ni,nj->ij", p, p)',
+    "torch.cov(p)", "torch.cdist(p, p)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_matrix_that_may_be_the_same_both_ways_is_no_error(product: str, composer: Composer) -> None:
+    text = f"import torch\n\np = torch.randn(8, 4).softmax(1)\nm = {product}\nm = m / torch.sum(m, dim=1)\nprint(m)\n"
+    assert [entry for entry in run_rules(composer, {"train.py": text}, "NUM103") if entry.blocks] == []
+
+
+def test_pieces_of_a_notebook_need_no_names(composer: Composer) -> None:
+    cells = ["model = Sequential()", "model.add(Dense(3))", "def f(x):\n    return np.exp(x)"]
+    assert rules_found(composer, "IMP104", notebook(*cells), "look.ipynb") == []
+    assert rules_found(composer, "IMP104", notebook("import torch", *cells), "look.ipynb") != []

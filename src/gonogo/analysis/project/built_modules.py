@@ -10,6 +10,8 @@ from gonogo.model.experiment import Experiment
 
 # `Extension("a.b", …)`, `CUDAExtension(name="a.b")`, `RustExtension`, `Pybind11Extension`.
 _EXTENSION = re.compile(r"\b\w*Extension\s*\(\s*(?:name\s*=\s*|target\s*=\s*)?([rubf]*[\"'])?([\w.]*)")
+# `extension = CUDAExtension`, which is called by that name later, with names that are computed.
+_OTHER_NAME = re.compile(r"=\s*\w*(?<!Build)Extension\b\s*(?:$|if\b|else\b|,|#)", re.MULTILINE)
 _CMAKE = re.compile(
     r"\b(?:pybind11_add_module|nanobind_add_module|[Pp]ython\w*_add_(?:library|module)|add_library|set_target_properties)\s*\(\s*([\w.${}-]+)"
 )
@@ -48,7 +50,10 @@ def built_modules(experiment: Experiment) -> BuiltModules:
                     names.add(name)
                 elif "ext_modules" in text or "rust_extensions" in text:
                     is_open = True
+            is_open = is_open or ("ext_modules" in text and _OTHER_NAME.search(text) is not None)
             names |= set(_CFFI.findall(text))
+        elif last.endswith(".pyx"):
+            names.add(last.removesuffix(".pyx"))  # Cython makes it, into whichever package its `setup.py` says
         elif last == "CMakeLists.txt":
             found = [*_CMAKE.findall(text), *_OUTPUT.findall(text)]
             names |= {name for name in found if "$" not in name}

@@ -91,8 +91,18 @@ class _Walk:
             bound = self.expression(node.value, bound)
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         for target in targets:
-            bound = self.expression(target, bound)
-        return bound | (self.stores(node) if node.value is not None else frozenset())
+            bound = self.target(target, bound) if node.value is not None else self.expression(target, bound)
+        return bound
+
+    def target(self, node: ast.expr, bound: Bound) -> Bound:
+        """What is assigned to, bound from left to right: `key, table[key] = pair` reads the key that it has just bound."""
+        if isinstance(node, (ast.Tuple, ast.List)):
+            for entry in node.elts:
+                bound = self.target(entry, bound)
+            return bound
+        if isinstance(node, ast.Starred):
+            return self.target(node.value, bound)
+        return self.expression(node, bound) | self.stores(node)
 
     def augmented(self, node: ast.AugAssign, bound: Bound) -> Bound:
         bound = self.expression(node.value, bound)

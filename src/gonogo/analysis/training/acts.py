@@ -85,9 +85,8 @@ def owner_of_parameter(value: Value) -> Value:
 
 
 def _clears(call: Call) -> Act | None:
-    if call.receiver is None:
-        return None
-    return Act(Does.CLEARS, base(call.receiver), kind_of(call.receiver) in (Kind.OPTIMIZER, Kind.MODEL))
+    on = call.receiver or call.callee  # a function, or a method of what `import *` gave
+    return Act(Does.CLEARS, base(on), kind_of(on) in (Kind.OPTIMIZER, Kind.MODEL))
 
 
 def _zeroes(call: Call) -> Act | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from gonogo.analysis.dataflow.blocks import Event, Happening, Write
+from gonogo.analysis.dataflow.definitions import Instance
 from gonogo.analysis.dataflow.flow import Flow
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Value
@@ -64,7 +65,7 @@ class GradientFlow(Flow[Fact]):
         elif act.does is Does.CLEARS:
             for optimizer in self.optimizers:
                 if self._clears(act, optimizer):
-                    sure = act.sure and len(each(act.on)) == 1
+                    sure = act.sure and len(each(act.on)) == 1 and (may_be_same(act.on, optimizer) or kind_of(act.on) is Kind.MODEL)
                     state = _set(state, optimizer, Held.EMPTY) if sure else state | {(optimizer, Held.EMPTY)}
         elif act.does is Does.COMPUTES:
             for optimizer in self.optimizers:
@@ -75,8 +76,8 @@ class GradientFlow(Flow[Fact]):
     def _clears(self, act: Act, optimizer: Value) -> bool:
         if may_be_same(act.on, optimizer):
             return True
-        if kind_of(act.on) is not Kind.MODEL:
-            return False
+        if kind_of(act.on) is not Kind.MODEL:  # an optimizer of the project's own may stand around this one
+            return kind_of(act.on) is None or (kind_of(act.on) is Kind.OPTIMIZER and any(isinstance(one, Instance) for one in each(act.on)))
         return self.own_parts(optimizer) <= {part for one in each(act.on) for part in parts_of(self.program, one)}
 
     def own_parts(self, optimizer: Value) -> set[Value]:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 from gonogo.analysis.dataflow.blocks import Called, Event, Happening, Loop, Write
 from gonogo.analysis.dataflow.contents import Contents
+from gonogo.analysis.dataflow.definitions import Instance
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Value
 from gonogo.analysis.training.acts import Act, Does, act_of
 from gonogo.analysis.training.kinds import Kind, kind_of
-from gonogo.analysis.training.objects import may_be_same
+from gonogo.analysis.training.objects import each, may_be_same
 
 ACTING = ("zero_grad", "clear_grad", "zero_", "backward", "manual_backward", "step", "optimizer_step", "train", "eval")
 
@@ -105,8 +106,17 @@ def training_loops(program: Program) -> list[TrainingLoop]:
 
 
 def clears_for(loop: TrainingLoop) -> list[Done]:
-    """Where gradients are cleared that may be those of the loop's optimizer: all but those that surely are another optimizer's."""
-    return [entry for entry in loop.clears if may_be_same(entry.act.on, loop.optimizer) or kind_of(entry.act.on) is not Kind.OPTIMIZER]
+    """Where gradients are cleared that may be those of the loop's optimizer: all but those that surely are another optimizer's.
+
+    An optimizer of the project's own may stand around the one that is stepped.
+    """
+    return [
+        entry
+        for entry in loop.clears
+        if may_be_same(entry.act.on, loop.optimizer)
+        or kind_of(entry.act.on) is not Kind.OPTIMIZER
+        or any(isinstance(one, Instance) for one in each(entry.act.on))
+    ]
 
 
 def events_in(loop: TrainingLoop) -> Iterator[Event]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import PurePosixPath
 
-from gonogo.analysis.project.built_modules import built_modules
+from gonogo.analysis.project.built_modules import BuiltModules, built_modules
 from gonogo.analysis.project.distributions import providers
 from gonogo.analysis.project.entries import submodules
 from gonogo.analysis.project.pyproject import Pyproject
@@ -24,6 +24,7 @@ from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.grouping import by_message
 
 MOST_IMPORTERS = 50  # listed with a module that is missing
+FEWEST_MISSING = 3  # modules of a package for it to be one that is laid over another tree
 # Modules that a build or a protocol compiler writes.
 GENERATED = re.compile(r"(?:^|\.)(?:_?version|_version_\w+|\w+_pb2(?:_grpc)?)$")
 
@@ -54,7 +55,7 @@ def missing_local_import(
         Resolves imports of the project's modules as `python -m src.main` does from the root: names that the module does not define,
         modules that do not exist, relative imports with too many dots, and `import model` where only `src.model` resolves. Star imports,
         `__getattr__`, `try … except ImportError`, a `sys.path` or `sys.modules` that the code changes, other repositories that a
-        notebook clones, and modules that a build makes are unknown, which is not reported.
+        notebook clones, modules that a build makes, and folders that are laid over another tree are unknown, which is not reported.
 
     Why it matters:
         The import raises before anything else happens.
@@ -79,6 +80,7 @@ def _faults(
         # Where nobody says how the programs are started, any folder may be searched, and an installed package may be meant.
         own = {name for name in own if symbols.holders.get(name) == {()} and not providers(name)}
     bare_are_known = _only_the_root_is_searched(symbols, pyproject)
+    laid_over = set() if contract.scope is Scope.RUNS else _laid_over(imports, symbols)
     for entry in imports:
         if entry.guarded:
             continue
@@ -95,14 +97,34 @@ def _faults(
             continue
         if exists is False and is_never_reached(entry.module, entry.node):
             continue
+        if exists is False and entry.is_relative and any(entry.module.path.startswith(f"{folder}/") for folder in laid_over):
+            continue
         if not entry.is_relative and searches_elsewhere(experiment, entry.module):
             continue
         if exists is False:
             yield _no_module(entry, symbols)
         elif exists:
-            yield from _missing_names(entry, symbols)
+            yield from _missing_names(entry, symbols, built)
         elif bare_are_known and entry.module.name.rpartition(".")[0] in home and not _is_asked_for(entry.top, experiment):
             yield from _bare_import(entry, symbols)
+
+
+def _laid_over(imports: list[Import], symbols: Symbols) -> set[str]:
+    """Folders whose packages lack most of the modules that their `__init__.py` imports: they are copied over another tree before they run.
+
+    The folder at the top, whose other packages are meant for that tree, too; the package alone where that is a package itself.
+    """
+    found: set[str] = set()
+    siblings: dict[str, list[Import]] = {}
+    for entry in imports:
+        if entry.module.is_package and entry.is_relative and entry.target and not entry.guarded:
+            siblings.setdefault(entry.module.name, []).append(entry)
+    for name, entries in siblings.items():
+        missing = {entry.target for entry in entries if symbols.has_module(entry.target) is False}
+        if len(missing) >= FEWEST_MISSING and 2 * len(missing) > len({entry.target for entry in entries}):
+            parts = symbols.by_name[name].path.split("/")[:-1]
+            found.add(parts[0] if parts[0] not in symbols.by_name else "/".join(parts))
+    return found
 
 
 def _is_within_packages(entry: Import, symbols: Symbols) -> bool:
@@ -120,8 +142,10 @@ def _no_module(entry: Import, symbols: Symbols) -> Violation:
     return Violation(entry.location, f"there is no module `{entry.target}` in the project", action)
 
 
-def _missing_names(entry: Import, symbols: Symbols) -> Iterator[Violation]:
+def _missing_names(entry: Import, symbols: Symbols, built: BuiltModules) -> Iterator[Violation]:
     missing = [name for name in entry.names if name != "*" and symbols.binds(entry.target, name) is False]
+    if symbols.is_package(entry.target):
+        missing = [name for name in missing if not built.may_have(f"{entry.target}.{name}")]
     if not missing:
         return
     source, name = symbols.by_name.get(entry.target), missing[0]

@@ -20,6 +20,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 
 # Defined by notebooks, profilers, gettext and checkers rather than by the language.
 _INJECTED = {"get_ipython", "display", "reveal_type", "reveal_locals", "profile", "_", "__path__", "unicode", "xrange", "raw_input"}
+FEWEST_OF_AN_OUTLINE = 3  # names that are nowhere
 # Names that IPython's shell gives: inputs and outputs of cells.
 _SHELL = re.compile(r"^(?:_+|_i+|_i?\d+|_dh|_ih|_oh|In|Out|exit|quit|ipython|sc|spark|sqlContext|dbutils)$")
 # Files that other programs execute with names of theirs: harnesses in hidden folders, Jupyter's settings.
@@ -64,8 +65,10 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
 
 def _all_faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     seen: set[tuple[str, int | None]] = set()
-    for fault in (*_faults(lint, modules, symbols), *_unbound(modules, symbols), *_hidden(lint, modules, symbols)):
-        if _is_bound_in_a_cell(fault, modules):
+    faults = [*_faults(lint, modules, symbols), *_unbound(modules, symbols), *_hidden(lint, modules, symbols)]
+    outlines = _outlines(faults, modules)
+    for fault in faults:
+        if _is_bound_in_a_cell(fault, modules) or _definition_around(fault, modules) in outlines:
             continue
         if (fault.location.path, fault.location.line) not in seen or "unbound" not in fault.evidence:
             seen.add((fault.location.path, fault.location.line))
@@ -78,7 +81,31 @@ def _is_bound_in_a_cell(fault: Violation, modules: dict[str, Module]) -> bool:
     name = re.search(r"`(\w+)`", fault.message)
     if module is None or name is None or not module.path.endswith(".ipynb"):
         return False
+    if not module.of(ast.Import, ast.ImportFrom):
+        return True  # pieces of another notebook, which has the rest
     return name[1] in module.definitions or _SHELL.match(name[1]) is not None
+
+
+def _outlines(faults: list[Violation], modules: dict[str, Module]) -> set[ast.AST]:
+    """Definitions of notebooks that only show how something is written: nothing uses them, and several of their names are nowhere."""
+    names: dict[ast.AST, set[str]] = {}
+    for fault in faults:
+        definition = _definition_around(fault, modules)
+        if definition is not None:
+            names.setdefault(definition, set()).add(fault.message)
+    return {definition for definition, found in names.items() if len(found) >= FEWEST_OF_AN_OUTLINE}
+
+
+def _definition_around(fault: Violation, modules: dict[str, Module]) -> ast.AST | None:
+    """The function or class of a notebook's top level that a fault stands in, where no other line names it."""
+    module, line = modules.get(fault.location.path), fault.location.line
+    if module is None or module.tree is None or line is None or not module.path.endswith(".ipynb"):
+        return None
+    for node in module.tree.body:
+        if isinstance(node, (*FUNCTIONS, ast.ClassDef)) and node.lineno < line <= (node.end_lineno or 0):
+            used = any(name.id == node.name and not node.lineno <= name.lineno <= (node.end_lineno or 0) for name in module.of(ast.Name))
+            return None if used else node
+    return None
 
 
 def _unbound(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Operation, Value, constant, number, plain
-from gonogo.analysis.training.ops import Op, op_of
+from gonogo.analysis.training.ops import NUMERIC, Op, op_of
 from gonogo.analysis.training.shapes import Shapes, is_frame
 from gonogo.analysis.training.uses import operations
 from gonogo.model.contract import Scope
@@ -16,6 +16,10 @@ from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
 REDUCTIONS = frozenset({"sum", "mean", "std", "var", "norm", "max", "min", "median", "prod", "logsumexp"})
+
+PRODUCTS = frozenset(
+    {"mm", "matmul", "bmm", "einsum", "dot", "cov", "corrcoef", "cdist", "confusion_matrix", "outer", "inner", "tensordot"}
+)
 
 
 @rule("NUM103", "lost-axis", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -61,11 +65,21 @@ def _found(walked: Program) -> Iterator[Violation]:
             operation,
             f"the {op.name} along axis {axis} has lost this axis: it is matched with another one",
             "use `sub` or `div` with `axis=0`" if frame else f"give `{op.name}` `{word}=True`",
+            sure=not _is_square(data),
             related=((op.call, "it is reduced here"),),
         )
 
 
+def _is_square(data: Value) -> bool:
+    """Whether an array is a product of two, which may be of as many rows as columns, and the same both ways."""
+    data = plain(data)
+    op = op_of(data)
+    return (isinstance(data, Operation) and data.operator == "@") or (op is not None and op.name in PRODUCTS)
+
+
 def _axis_of(op: Op) -> int | None:
+    if op.maker is None and op.library not in {"", *NUMERIC}:
+        return None  # `min(size, 512)` and `sum(values, 1)` of the language have no axes
     if op.name == "norm":
         given = op.call.argument(None, "dim", "axis")
     elif op.name in ("max", "min") and op.library == "" and "dim" in op.call.keywords:
