@@ -81,10 +81,10 @@ def _uses(symbols: Symbols, imports: list[Import], served: set[str]) -> Iterator
                 continue
             given = call.args[0] if call.args else None
             asked = _asked_by_name(module, call)
-            if asked is not None and asked[1].partition(".")[0] in served and (removed := absent_name(asked[1])) is not None:
-                if _is_of_import(symbols, module, asked[0]):
-                    owner, _, name = asked[1].rpartition(".")
-                    yield f"`{owner}` has no `{name}`", _instead(removed), module.location(call), removed
+            removed = absent_name(asked[1]) if asked is not None and asked[1].partition(".")[0] in served else None
+            if asked is not None and removed is not None and _is_of_import(symbols, module, asked[0]):
+                owner, _, name = asked[1].rpartition(".")
+                yield f"`{owner}` has no `{name}`", _instead(removed), module.location(call), removed
             called = given if given is not None and origin(module, call.func) == "functools.partial" else call.func
             function = origin(module, called)
             if function.partition(".")[0] in served:
@@ -138,7 +138,7 @@ BAD = [
     Tree({"src/model.py": Edit(_FIRST, f"{_FIRST}SCHEDULE = torch.optim.lr_scheduler.StepLR(None, 1, verbose=True)  # <- here\n")}),
 ]
 _BY_NAME = 'print(getattr(np, "NaN"))'
-_PARTIAL = 'print(partial(torch.optim.lr_scheduler.StepLR, step_size=1, verbose=True))'
+_PARTIAL = "print(partial(torch.optim.lr_scheduler.StepLR, step_size=1, verbose=True))"
 _OPTIONS = '    options = {{"step_size": 1}}\n    options["{name}"] = True\n'
 _STARRED = "    print(torch.optim.lr_scheduler.StepLR(None, **options))"
 _END = "    run.finish()"
