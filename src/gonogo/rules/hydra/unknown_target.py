@@ -22,11 +22,11 @@ def unknown_target(traces: list[Trace], symbols: Symbols, config_places: ConfigP
     """A `_target_` of the config that is not there, takes no such key, or is not given what it needs.
 
     What it does:
-        Looks up every `_target_` of every composed config that names something of the project's own, or of a common library. Where the code was seen to hand the
-        mapping to `hydra.utils.instantiate`, its keys and what the call adds are held against the signature too; where it was not, so that
-        it may never be instantiated, a missing name is a warning. A package counts as missing where nothing but configs speaks of it, and
-        the project has something of that name elsewhere. Names of installed packages, star imports, `**kwargs`, decorated and inherited
-        constructors are unknown, and a partial may lack arguments.
+        Looks up every `_target_` of every composed config that names something of the project's own, or of a common library. Where the
+        code was seen to hand the mapping to `hydra.utils.instantiate`, its keys and what the call adds are held against the signature
+        too; where it was not, so that it may never be instantiated, a missing name is a warning. A package counts as missing where
+        nothing but configs speaks of it, and the project has something of that name elsewhere. Names of installed packages, star imports,
+        `**kwargs`, decorated and inherited constructors are unknown, and a partial may lack arguments.
 
     Why it matters:
         `hydra.utils.instantiate` fails as soon as it comes to it: with an ImportError for the name, with a TypeError for the arguments.
