@@ -59,8 +59,11 @@ def _texts(module: Module) -> Iterator[str]:
 
 
 def _alike_in_training(runs: list[Run], traces: list[Trace], contract: Contract, places: ConfigPlaces) -> Iterator[Violation]:
-    """Runs that differ from another one in nothing that the training of either reads."""
-    full = {trace.run_id: trace for trace in traces if trace.command == "full" and trace.composition is not None}
+    """Runs that differ from another one in nothing that the training of either reads.
+
+    Where a key is looked up that is not there, that is the fault, and what else is read cannot be told.
+    """
+    full = {trace.run_id: trace for trace in traces if trace.command == "full" and trace.composition is not None and not trace.accesses}
     known = [run for run in runs if run.id in full and full[run.id].complete and not full[run.id].loads_unknown and run.path is not None]
     ignored = [*contract.run_config.descriptive_keys, contract.run_config.identity]
     for index, run in enumerate(known):
