@@ -17,10 +17,11 @@ from gonogo_probe.watchers import optimizers as probe
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.challenge.carry_out import EVALUATION_SUBJECT
 from gonogo.execution.challenge.matrix import Alteration, Cell, ChallengeSeen, Number, State
-from gonogo.execution.observations import Happened, Logged, Optimizer, Process, RunSeen, SessionSeen, Tracked
+from gonogo.execution.observations import Happened, Logged, Optimizer, Prediction, Process, RunSeen, SessionSeen, Tracked
 from gonogo.model import contract as contracts
 from gonogo.model.finding import Severity
-from gonogo.rules.model.methods_identical import acts_later
+from gonogo.model.runs import Run
+from gonogo.rules.model.methods_identical import acts_later, methods_identical
 from gonogo.rules.science.evaluation_ignores_runs import evaluation_ignores_runs
 from gonogo.rules.science.labels_leak_into_predictions import labels_leak_into_predictions
 from gonogo.rules.scores import is_accuracy
@@ -34,6 +35,11 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 def _modules(path: str = "src/train.py", text: str = "") -> dict[str, Module]:
     return {path: Module(path, text)}
+
+
+def _run_of(name: str, method: str, seed: int) -> Run:
+    text = f"run_id: {name}\nmethod: {method}\ndataset: {{name: digits}}\ntraining: {{seed: {seed}}}\n"
+    return Run(name, f"config/run/{name}.yaml", text, None, from_plan=False)
 
 
 def _number(subject: str, name: str, value: float, alteration: Alteration, other: float) -> Number:
@@ -174,6 +180,33 @@ class TestOverwritten:
         probe._remember_beginning(record, [(each, each.detach().clone()) for each in held], held)
         probe._look_for_flat(record, network)
         assert (record["flat"], record["uneven"]) == (0, 0)
+
+
+class TestSeedsAlone:
+    def _found(self, stage: str, losses: tuple[float, float], seeds: tuple[int, int]) -> list[Severity | None]:
+        runs = [_run_of(name, method, seed) for name, method, seed in (("a", "new", seeds[0]), ("b", "old", seeds[1]))]
+        tracked: list[Tracked] = []
+        session = SessionSeen(stage, tracked=tracked)
+        for run, loss in zip(runs, losses, strict=True):
+            process = Process(1, 0, ["python"], losses=[(loss, "src/train.py", 1)], predictions=[Prediction(0, 0, (loss, 0.1234567))])
+            session.runs[run.id] = RunSeen(run.id, code=0, ended=True, processes={1: process})
+            tracked.append(Tracked("e", "p", run.id, "finished", 1, {}, {}, [{"val_loss": loss, "val_accuracy": 0.9123457}]))
+        return [found.severity for found in methods_identical(session, runs, _modules(), CONTRACT, None, True)]
+
+    @pytest.mark.parametrize(
+        ("stage", "losses", "seeds", "found"),
+        [
+            ("seed", (0.7654321, 0.7654321), (1, 2), [None]),
+            ("seed", (0.7654321, 0.7654399), (1, 2), []),
+            ("seed", (0.7654321, 0.7654321), (1, 1), []),  # the rehearsal has said so
+            ("rehearsal", (0.7654321, 0.7654321), (1, 1), [None]),
+            ("rehearsal", (0.7654321, 0.8654321), (1, 2), []),
+        ],
+    )
+    def test_methods_are_held_against_each_other_under_the_same_seed(
+        self, stage: str, losses: tuple[float, float], seeds: tuple[int, int], found: list[Severity | None]
+    ) -> None:
+        assert self._found(stage, losses, seeds) == found
 
 
 class TestLater:
