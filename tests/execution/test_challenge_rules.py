@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -180,6 +181,30 @@ class TestOverwritten:
         probe._remember_beginning(record, [(each, each.detach().clone()) for each in held], held)
         probe._look_for_flat(record, network)
         assert (record["flat"], record["uneven"]) == (0, 0)
+
+
+def test_probe_lets_an_optimizer_be_cleared_through_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning's optimizer is of a class that is made of its own and of torch's, and never runs torch's `__init__`."""
+
+    class Front(torch.optim.SGD):
+        def __init__(self, behind: torch.optim.Optimizer) -> None:
+            self.behind = behind
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.behind, name)
+
+    for owner in (torch.optim.Optimizer, torch.nn.Module):
+        monkeypatch.setattr(owner, "zero_grad", owner.zero_grad)  # put back what the probe wraps
+        probe._watch_clearing_method(owner)
+    layer = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    record = {"steps": 0, "fresh": False, "cleared": False, "thrown": 0}
+    monkeypatch.setattr(probe, "_torch", torch)
+    monkeypatch.setattr(probe, "_optimizers", weakref.WeakKeyDictionary({optimizer: record}))
+    layer(torch.ones(1, 2)).sum().backward()
+    Front(optimizer).zero_grad()
+    assert record["cleared"] is True
+    assert layer.weight.grad is None
 
 
 class TestSeedsAlone:
