@@ -258,6 +258,8 @@ class TestLater:
             "if accuracy > best:\n    best = accuracy",
             "if step % 10 == 0:\n    loss = loss + penalty(model)",
             "epochs = 1 if trial else cfg.epochs",
+            "share = epoch / total_epochs if total_epochs > 0 else 0.0",
+            "if first_bad_epoch < len(losses):\n    gap = losses[first_bad_epoch]",
             "for epoch in range(10):\n    loss = plain(x)",
         ],
     )

@@ -28,8 +28,10 @@ _LATER = re.compile(r"schedul|warm|ramp|anneal|epoch|milestone|patience|ema|swa|
 #: Metrics of what a method costs: the numbers of two methods may rightly be the same but for these.
 _RESOURCE = re.compile(r"memory|latency|throughput|speed|flops|macs|runtime|wall|seconds|energy", re.I)
 _SEED = re.compile(r"(?:^|[._])(?:seeds?|random_state)(?:$|[._])", re.I)
-#: Names of what counts rounds of training.
-_ROUND = re.compile(r"(?:^|_)(?:epochs?|steps?|iters?|iterations?|it|batch_idx|batch_index|updates)$", re.I)
+#: Names of what counts rounds of training; those of how many there are, such as `total_epochs`, are no such.
+_ROUND = re.compile(
+    r"(?:(?:cur|current|global|train)_?)?(?:epoch|step|iter|iteration|it|batch|update)(?:_?(?:idx|index|num|no|i))?|num_updates", re.I
+)
 _NO_WORK = frozenset({"print", "log", "info", "debug", "save", "save_checkpoint", "append", "eval", "evaluate", "validate", "step"})
 #: Keys of what is minimised, which may differ by a term that no parameter depends on.
 _OF_TRAINING = re.compile(r"^(?!.*(?:val|test|eval)).*(?:train|loss|objective|penalty|regulari|total|term)", re.I)
@@ -131,7 +133,7 @@ def _counts_rounds(test: ast.expr) -> bool:
     for part in ast.walk(test):
         if isinstance(part, ast.Compare) and all(isinstance(operator, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for operator in part.ops):
             sides = [last_name(side) for side in (part.left, *part.comparators)]
-            if any(_ROUND.search(side) for side in sides):
+            if any(map(_ROUND.fullmatch, sides)):
                 return True
     return False
 
