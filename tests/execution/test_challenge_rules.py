@@ -82,14 +82,28 @@ class TestDifferencesOfZero:
     def _found(
         self, numbers: dict[str, tuple[float, float]], *, text: str = "x = 1\n", summary: dict[str, object] | None = None
     ) -> list[Severity | None]:
-        seen = ChallengeSeen(SessionSeen("rehearsal"))
+        seen = ChallengeSeen(SessionSeen("rehearsal", runs={"proposed-a": RunSeen("proposed-a")}))
         seen.numbers = [_number(EVALUATION_SUBJECT, name, value, Alteration.TRACKER, other) for name, (value, other) in numbers.items()]
         seen.sessions[Alteration.LABELS] = SessionSeen("again", tracked=[Tracked("e", "p", "r", "finished", 1, summary or {}, {}, [])])
         return [found.severity for found in evaluation_ignores_runs(seen, _modules("src/evaluate.py", text), CONTRACT)]
 
-    @pytest.mark.parametrize("name", ["c.json: comparisons.improvement_rate", "c.json: accuracy_gain", "c.json: delta"])
+    @pytest.mark.parametrize("name", ["c.json: comparisons.improvement_rate", "c.json: accuracy_gain", "c.json: differences.f1_diff"])
     def test_difference_that_stays_zero_is_an_error(self, name: str) -> None:
         assert self._found({**MOVED, name: (0.0, 0.0)}) == [None]
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "c.json: runs.improvement",
+            "proposed-a/metrics.json: val_gain",
+            "c.json: proposed-a.accuracy_gain",
+            "c.json: gain_first_to_last_epoch",
+            "c.json: generalization_gap_difference",
+            "c.json: train_difference",
+        ],
+    )
+    def test_difference_within_a_run_is_a_warning(self, name: str) -> None:
+        assert self._found({**MOVED, name: (0.0, 0.0)}) in ([Severity.WARNING], [])
 
     def test_baseline_beside_itself_is_a_warning_where_others_differ(self) -> None:
         numbers = {**MOVED, "c.json: a.improvement": (0.0, 0.0), "c.json: b.improvement": (0.1, 0.2)}
