@@ -27,7 +27,9 @@ from gonogo.rules.science.evaluation_ignores_runs import evaluation_ignores_runs
 from gonogo.rules.science.labels_leak_into_predictions import labels_leak_into_predictions
 from gonogo.rules.scores import is_accuracy
 from gonogo.rules.training_loops.nothing_trained import nothing_trained
+from gonogo.rules.training_loops.steps_change_nothing import steps_change_nothing
 from gonogo.rules.training_loops.untrained_predicts import untrained_predicts
+from gonogo.rules.training_loops.zero_gradients import zero_gradients
 
 MOVED = {"a.json: runs.accuracy": (0.5, 0.6)}  # a score that moved with what the tracker returns
 CONTRACT = contracts.load("trial-mode")
@@ -166,6 +168,24 @@ class TestLossOfNothing:
 
     def test_gradients_are_enough(self) -> None:
         assert self._found(_watched(logged=("train_loss",), backwards=1)) == []
+
+
+class TestNothingMoves:
+    @pytest.mark.parametrize(
+        ("rate", "scheduled", "severity"),
+        [(0.0, False, None), (1e-28, False, None), (1e-7, False, Severity.WARNING), (0.0, True, Severity.WARNING)],
+    )
+    def test_rate_next_to_zero_is_as_sure_as_zero(self, rate: float, scheduled: bool, severity: Severity | None) -> None:
+        optimizer = Optimizer(
+            ("src/model.py", 3), "SGD", 2, 2, 2, 0, 0, 2, [rate], made_with=[rate], scheduled=scheduled, updates=[0.0, 0.0]
+        )
+        assert [found.severity for found in steps_change_nothing(_watched(optimizer), _modules(), CONTRACT)] == [severity]
+
+    @pytest.mark.parametrize(("text", "severity"), [("loss = plain(x) * 0\n", None), ("loss = triplet_margin(x)\n", Severity.WARNING)])
+    def test_loss_of_zero_is_a_warning_only_where_it_may_be_zero(self, text: str, severity: Severity | None) -> None:
+        session = _watched(Optimizer(("src/model.py", 3), "SGD", 2, 2, 2, 0, 2, 0, [0.1]))
+        session.runs["r"].processes[1].losses = [(0.0, "src/train.py", 1), (0.0, "src/train.py", 1)]
+        assert [found.severity for found in zero_gradients(session, _modules(text=text), CONTRACT)] == [severity]
 
 
 class TestOverwritten:
