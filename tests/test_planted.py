@@ -44,7 +44,7 @@ def planted():
 
 
 # Rules of any training program: `benchmarks/methods` plants what they find, in programs of other shapes than the golden experiments'.
-METHOD_RULES = ("TRN", "LEK", "REP", "NUM", "NTB")
+METHOD_RULES = ("TRN", "LEK", "REP", "NUM", "NTB", "CLI")
 # Rules with tables of variants of their own in the tests: what they find takes several places, which no one edit makes in every golden.
 WITH_VARIANTS = {
     "ENV107", "OPT111", "OPT112", "EVA121", "EVA122", "EVA123", "MOD122", "MOD123", "OPT121", "OPT122", "OPT123", "OPT124", "SCI106", "SCI107", "WDB121", "WDB122",

@@ -32,6 +32,7 @@ FAMILIES = {
     "REP",
     "NUM",
     "NTB",
+    "CLI",
 }
 RULES = list(all_rules().values())
 # The others' examples are run in tests/execution/test_run_rules.py and tests/reviewer.

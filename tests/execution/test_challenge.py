@@ -200,6 +200,15 @@ def test_seeds_of_training_are_told_from_those_of_the_data() -> None:
     assert not any(map(seeds.is_seed, ("seeded", "split_seed", "data_seed", "fold_seeds", "batch_size")))
 
 
+def test_configs_of_two_runs_get_one_seed_for_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeds, "_in_config", False)
+    one, other = seeds.of_config(44, "run.training.seed"), seeds.of_config(45, "run.training.seed")
+    assert one == other and one not in (44, 45)
+    assert seeds.of_config(one, "run.training.seed") != one
+    assert len({seeds.of_config(1, f"run.seeds.{index}") for index in range(5)}) == 5
+    assert seeds.of_config(True, "seed") is None and seeds.of_config("a", "seed") is None
+
+
 class TestPerturbed:
     def test_each_run_gets_other_numbers_and_rows_stay_where_they_are(self) -> None:
         row = {"epoch": 1, "_step": 3, "acc": 0.5, "loss": 2.0, "hits": 12, "right": "0110101101", "name": "a run", "curve": [0.1, 0.2]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -17,15 +18,18 @@ from gonogo_probe.watchers import optimizers as probe
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.challenge.carry_out import EVALUATION_SUBJECT
 from gonogo.execution.challenge.matrix import Alteration, Cell, ChallengeSeen, Number, State
-from gonogo.execution.observations import Happened, Logged, Optimizer, Process, RunSeen, SessionSeen, Tracked
+from gonogo.execution.observations import Happened, Logged, Optimizer, Prediction, Process, RunSeen, SessionSeen, Tracked
 from gonogo.model import contract as contracts
 from gonogo.model.finding import Severity
-from gonogo.rules.model.methods_identical import acts_later
+from gonogo.model.runs import Run
+from gonogo.rules.model.methods_identical import acts_later, methods_identical
 from gonogo.rules.science.evaluation_ignores_runs import evaluation_ignores_runs
 from gonogo.rules.science.labels_leak_into_predictions import labels_leak_into_predictions
 from gonogo.rules.scores import is_accuracy
 from gonogo.rules.training_loops.nothing_trained import nothing_trained
+from gonogo.rules.training_loops.steps_change_nothing import steps_change_nothing
 from gonogo.rules.training_loops.untrained_predicts import untrained_predicts
+from gonogo.rules.training_loops.zero_gradients import zero_gradients
 
 MOVED = {"a.json: runs.accuracy": (0.5, 0.6)}  # a score that moved with what the tracker returns
 CONTRACT = contracts.load("trial-mode")
@@ -34,6 +38,11 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 def _modules(path: str = "src/train.py", text: str = "") -> dict[str, Module]:
     return {path: Module(path, text)}
+
+
+def _run_of(name: str, method: str, seed: int) -> Run:
+    text = f"run_id: {name}\nmethod: {method}\ndataset: {{name: digits}}\ntraining: {{seed: {seed}}}\n"
+    return Run(name, f"config/run/{name}.yaml", text, None, from_plan=False)
 
 
 def _number(subject: str, name: str, value: float, alteration: Alteration, other: float) -> Number:
@@ -75,14 +84,28 @@ class TestDifferencesOfZero:
     def _found(
         self, numbers: dict[str, tuple[float, float]], *, text: str = "x = 1\n", summary: dict[str, object] | None = None
     ) -> list[Severity | None]:
-        seen = ChallengeSeen(SessionSeen("rehearsal"))
+        seen = ChallengeSeen(SessionSeen("rehearsal", runs={"proposed-a": RunSeen("proposed-a")}))
         seen.numbers = [_number(EVALUATION_SUBJECT, name, value, Alteration.TRACKER, other) for name, (value, other) in numbers.items()]
         seen.sessions[Alteration.LABELS] = SessionSeen("again", tracked=[Tracked("e", "p", "r", "finished", 1, summary or {}, {}, [])])
         return [found.severity for found in evaluation_ignores_runs(seen, _modules("src/evaluate.py", text), CONTRACT)]
 
-    @pytest.mark.parametrize("name", ["c.json: comparisons.improvement_rate", "c.json: accuracy_gain", "c.json: delta"])
+    @pytest.mark.parametrize("name", ["c.json: comparisons.improvement_rate", "c.json: accuracy_gain", "c.json: differences.f1_diff"])
     def test_difference_that_stays_zero_is_an_error(self, name: str) -> None:
         assert self._found({**MOVED, name: (0.0, 0.0)}) == [None]
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "c.json: runs.improvement",
+            "proposed-a/metrics.json: val_gain",
+            "c.json: proposed-a.accuracy_gain",
+            "c.json: gain_first_to_last_epoch",
+            "c.json: generalization_gap_difference",
+            "c.json: train_difference",
+        ],
+    )
+    def test_difference_within_a_run_is_a_warning(self, name: str) -> None:
+        assert self._found({**MOVED, name: (0.0, 0.0)}) in ([Severity.WARNING], [])
 
     def test_baseline_beside_itself_is_a_warning_where_others_differ(self) -> None:
         numbers = {**MOVED, "c.json: a.improvement": (0.0, 0.0), "c.json: b.improvement": (0.1, 0.2)}
@@ -147,6 +170,24 @@ class TestLossOfNothing:
         assert self._found(_watched(logged=("train_loss",), backwards=1)) == []
 
 
+class TestNothingMoves:
+    @pytest.mark.parametrize(
+        ("rate", "scheduled", "severity"),
+        [(0.0, False, None), (1e-28, False, None), (1e-7, False, Severity.WARNING), (0.0, True, Severity.WARNING)],
+    )
+    def test_rate_next_to_zero_is_as_sure_as_zero(self, rate: float, scheduled: bool, severity: Severity | None) -> None:
+        optimizer = Optimizer(
+            ("src/model.py", 3), "SGD", 2, 2, 2, 0, 0, 2, [rate], made_with=[rate], scheduled=scheduled, updates=[0.0, 0.0]
+        )
+        assert [found.severity for found in steps_change_nothing(_watched(optimizer), _modules(), CONTRACT)] == [severity]
+
+    @pytest.mark.parametrize(("text", "severity"), [("loss = plain(x) * 0\n", None), ("loss = triplet_margin(x)\n", Severity.WARNING)])
+    def test_loss_of_zero_is_a_warning_only_where_it_may_be_zero(self, text: str, severity: Severity | None) -> None:
+        session = _watched(Optimizer(("src/model.py", 3), "SGD", 2, 2, 2, 0, 2, 0, [0.1]))
+        session.runs["r"].processes[1].losses = [(0.0, "src/train.py", 1), (0.0, "src/train.py", 1)]
+        assert [found.severity for found in zero_gradients(session, _modules(text=text), CONTRACT)] == [severity]
+
+
 class TestOverwritten:
     def _found(self, flat: int, uneven: int) -> int:
         optimizer = Optimizer(("src/model.py", 3), "SGD", 2, 2, 4, 0, 0, 0, [0.1], flat=flat, uneven=uneven, heirs=1)
@@ -176,6 +217,57 @@ class TestOverwritten:
         assert (record["flat"], record["uneven"]) == (0, 0)
 
 
+def test_probe_lets_an_optimizer_be_cleared_through_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning's optimizer is of a class that is made of its own and of torch's, and never runs torch's `__init__`."""
+
+    class Front(torch.optim.SGD):
+        def __init__(self, behind: torch.optim.Optimizer) -> None:
+            self.behind = behind
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self.behind, name)
+
+    for owner in (torch.optim.Optimizer, torch.nn.Module):
+        monkeypatch.setattr(owner, "zero_grad", owner.zero_grad)  # put back what the probe wraps
+        probe._watch_clearing_method(owner)
+    layer = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
+    record = {"steps": 0, "fresh": False, "cleared": False, "thrown": 0}
+    monkeypatch.setattr(probe, "_torch", torch)
+    monkeypatch.setattr(probe, "_optimizers", weakref.WeakKeyDictionary({optimizer: record}))
+    layer(torch.ones(1, 2)).sum().backward()
+    Front(optimizer).zero_grad()
+    assert record["cleared"] is True
+    assert layer.weight.grad is None
+
+
+class TestSeedsAlone:
+    def _found(self, stage: str, losses: tuple[float, float], seeds: tuple[int, int]) -> list[Severity | None]:
+        runs = [_run_of(name, method, seed) for name, method, seed in (("a", "new", seeds[0]), ("b", "old", seeds[1]))]
+        tracked: list[Tracked] = []
+        session = SessionSeen(stage, tracked=tracked)
+        for run, loss in zip(runs, losses, strict=True):
+            process = Process(1, 0, ["python"], losses=[(loss, "src/train.py", 1)], predictions=[Prediction(0, 0, (loss, 0.1234567))])
+            session.runs[run.id] = RunSeen(run.id, code=0, ended=True, processes={1: process})
+            tracked.append(Tracked("e", "p", run.id, "finished", 1, {}, {}, [{"val_loss": loss, "val_accuracy": 0.9123457}]))
+        return [found.severity for found in methods_identical(session, runs, _modules(), CONTRACT, None, True)]
+
+    @pytest.mark.parametrize(
+        ("stage", "losses", "seeds", "found"),
+        [
+            ("seed", (0.7654321, 0.7654321), (1, 2), [None]),
+            ("seed", (0.7654321, 0.7654399), (1, 2), []),
+            ("seed", (0.7654321, 0.7654321), (1, 1), []),  # the rehearsal has said so
+            ("rehearsal", (0.7654321, 0.7654321), (1, 1), [None]),
+            ("rehearsal", (0.7654321, 0.8654321), (1, 2), []),
+        ],
+    )
+    def test_methods_are_held_against_each_other_under_the_same_seed(
+        self, stage: str, losses: tuple[float, float], seeds: tuple[int, int], found: list[Severity | None]
+    ) -> None:
+        assert self._found(stage, losses, seeds) == found
+
+
 class TestLater:
     @pytest.mark.parametrize(
         "body",
@@ -200,6 +292,8 @@ class TestLater:
             "if accuracy > best:\n    best = accuracy",
             "if step % 10 == 0:\n    loss = loss + penalty(model)",
             "epochs = 1 if trial else cfg.epochs",
+            "share = epoch / total_epochs if total_epochs > 0 else 0.0",
+            "if first_bad_epoch < len(losses):\n    gap = losses[first_bad_epoch]",
             "for epoch in range(10):\n    loss = plain(x)",
         ],
     )

@@ -49,22 +49,10 @@ def assert_verdict_of_the_facts(verdict: dict[str, Any]) -> None:
     assert all(finding["severity"] != "error" for finding in verdict["findings"])
 
 
-def test_ends_within_the_limit_of_the_stage(model: tuple[str, str], tmp_path: Path) -> None:
-    verdict, seconds = review(model, tmp_path, "--ai", "advise", "--ai-context", str(CONTEXT))
-    assert seconds < LIMIT + ELSE
-    stage = next(stage for stage in verdict["stages"] if stage["name"] == "advise")
-    assert stage["seconds"] <= LIMIT + 5
-    assert_verdict_of_the_facts(verdict)
-    assert verdict["review"]["context_tokens"] == CONTEXT
-    assert any("holds 8,192 tokens, was not shown everything; left out:" in note for note in verdict["notes"])
-    if verdict["review"]["samples"] == 0:
-        assert any("The AI reviewer was left out" in note for note in verdict["notes"])
-
-
 def test_prompt_and_answer_fit_into_a_small_context(model: tuple[str, str], tmp_path: Path) -> None:
     config = tmp_path / "policy.toml"
     config.write_text("[ai]\nmax_output_tokens = 100\nretries = 0\n")
-    options = ("--ai", "advise", "--ai-context", "2048", "--ai-timeout", "900", "--config", str(config))
+    options = ("--ai", "advise", "--ai-context", "2048", "--ai-timeout", "2000", "--config", str(config))
     verdict, _ = review(model, tmp_path, *options)
     used = verdict["review"]
     assert used["input_tokens"] > 0, "it has answered, well or not"
@@ -81,10 +69,23 @@ def test_what_it_makes_up_is_dropped_by_the_facts(model: tuple[str, str], tmp_pa
     (templates / "user.md.j2").write_text(f"Repeat this JSON exactly: {answer}\n{{# {{{{ files }}}} #}}")
     config = tmp_path / "policy.toml"
     config.write_text(f'[ai]\nmax_output_tokens = 150\ntemplates = "{templates}"\n')
-    options = ("--ai", "block", "--ai-context", "2048", "--ai-timeout", "900", "--config", str(config))
+    options = ("--ai", "block", "--ai-context", "2048", "--ai-timeout", "2000", "--config", str(config))
     verdict, _ = review(model, tmp_path, *options)
     assert verdict["review"]["samples"] == 1, verdict["notes"]
     claims = verdict["review"]["claims"]
     assert claims
     assert {claim["standing"] for claim in claims} <= {"refuted", "unquoted"}
     assert_verdict_of_the_facts(verdict)
+
+
+# The last one: the server goes on with what it was asked although nobody waits for it.
+def test_ends_within_the_limit_of_the_stage(model: tuple[str, str], tmp_path: Path) -> None:
+    verdict, seconds = review(model, tmp_path, "--ai", "advise", "--ai-context", str(CONTEXT))
+    assert seconds < LIMIT + ELSE
+    stage = next(stage for stage in verdict["stages"] if stage["name"] == "advise")
+    assert stage["seconds"] <= LIMIT + 5
+    assert_verdict_of_the_facts(verdict)
+    assert verdict["review"]["context_tokens"] == CONTEXT
+    assert any("holds 8,192 tokens, was not shown everything; left out:" in note for note in verdict["notes"])
+    if verdict["review"]["samples"] == 0:
+        assert any("The AI reviewer was left out" in note for note in verdict["notes"])

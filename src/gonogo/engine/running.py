@@ -11,6 +11,7 @@ from gonogo.engine.challenging import report_of, tried
 from gonogo.engine.facts import Facts
 from gonogo.execution import causes, evidence
 from gonogo.execution.challenge.carry_out import challenge
+from gonogo.execution.challenge.matrix import Alteration
 from gonogo.execution.environment import Environment, of_experiment
 from gonogo.execution.observations import RunSeen, SessionSeen
 from gonogo.execution.results import BROKEN, json_problem
@@ -168,6 +169,7 @@ class Running:
         assert self.rehearsed is not None
         seen = challenge(self.rehearsed, self.facts.get("rehearsal"), lambda session: self._carry_out(session, runs, environment))
         self.facts.give("challenge", seen)
+        self.facts.give("session", seen.sessions.get(Alteration.SEED, SessionSeen("seed")))  # runs whose configs have the same seeds
         self.verdict.challenge = report_of(seen)
         if not tried(seen):
             reasons = "; ".join(dict.fromkeys(seen.reasons.values())) or "no alteration could be done"

@@ -24,7 +24,7 @@ from gonogo.model.runs import Run
 RESULTS_DIR = "/results"
 
 
-class _NoHydra:
+class NoHydra:
     """Nothing is composed."""
 
     def start(self, main: Value, at: ast.AST) -> Value:
@@ -50,7 +50,7 @@ def walk_evaluation(experiment: Experiment, contract: Contract, modules: dict[st
     for name, value in values.items():
         words = [word.replace(name, value) for word in words]
     program = Program(modules.values(), experiment.text)
-    walk = Interpreter(program, load_library(), 1, lambda _: _NoHydra(), lambda _: NoChildren(), uploaded=uploaded)
+    walk = Interpreter(program, load_library(), 1, lambda _: NoHydra(), lambda _: NoChildren(), uploaded=uploaded)
     process = Process(module.name, Sequence([Scalar(module.path), *map(Scalar, words)]))
     try:
         with walk.memory.only(1):

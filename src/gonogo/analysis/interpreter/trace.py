@@ -184,6 +184,15 @@ class Unreadable(Event):
 
 
 @dataclass(frozen=True)
+class NoOption(Event):
+    """A command-line option is read that no parser defines and nothing sets; `known` are those that are there."""
+
+    site: Site
+    name: str
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class LacksKey(Event):
     """A key is asked of a dict that was not seen to get it."""
 

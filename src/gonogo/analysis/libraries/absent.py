@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from gonogo.analysis.libraries.table import library_table
 from gonogo.analysis.project.removed import Removed, removed_name
 
@@ -24,3 +26,12 @@ def absent_name(dotted: str) -> Removed | None:
     if having.bit_length() == len(versions):
         return None
     return Removed(distribution, versions[having.bit_length()], never=not having, newest=versions[-1])
+
+
+def near_name(dotted: str) -> str | None:
+    """What was probably meant by a name that no version in the table has; None where it may be there, or is of a newer version."""
+    owner, _, name = dotted.rpartition(".")
+    found = library_table().names_of(owner) if owner and not name.startswith("_") and owner != "torch" else None
+    if found is None or found[1].get(name) or removed_name(dotted) is not None:
+        return None
+    return next((f"{owner}.{near}" for near in get_close_matches(name, found[1], n=1, cutoff=0.75)), None)

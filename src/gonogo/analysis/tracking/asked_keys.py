@@ -64,10 +64,17 @@ class AskedKeys:
         self._kinds: dict[Source, str] = {}
         self._open: set[Source] = set()
 
-    def find(self) -> Iterator[AskedKey]:
-        """Every key that is asked for in so many words, and that the code does not first look for."""
+    def find(self, followed: Iterable[tuple[ast.AST, str]] = ()) -> Iterator[AskedKey]:
+        """Every key that is asked for in so many words, and that the code does not first look for.
+
+        Args:
+            followed: where else a key was surely seen to be asked of a summary.
+        """
         known = self._own_columns() | self._looked_for()
-        for asked in self._every():
+        every = list(self._every())
+        seen = {asked.node for asked in every}
+        more = [AskedKey(self.module, node, node, key, SUMMARY) for node, key in followed if node not in seen]
+        for asked in [*every, *more]:
             if asked.how == "keys" or (asked.key not in known and not self._is_provided_for(asked)):
                 yield asked
 

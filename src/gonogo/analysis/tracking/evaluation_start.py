@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gonogo.analysis.interpreter.base import Value
 from gonogo.analysis.interpreter.state import Event, Site
-from gonogo.analysis.interpreter.trace import Call, Exited, LacksKey, MadeFolder, Raised, Trace, Unreadable
+from gonogo.analysis.interpreter.trace import Access, Call, Exited, LacksKey, MadeFolder, Raised, Status, Trace, Unreadable
 
 ASKS = frozenset({"wandb.Api().run", "wandb.apis.public.Api().run"})
 MAX_SHOWN = 60
@@ -59,6 +59,8 @@ def _problem(event: Event) -> str:
         return f"`{event.text[:MAX_SHOWN]}` can't be read as {event.what}: {event.message}"
     if isinstance(event, LacksKey) or (isinstance(event, Raised) and event.key is not None):
         return f"there is no `{event.key}` among its arguments"
+    if isinstance(event, Access) and event.status is Status.ABSENT and not (event.guarded or event.doubtful or event.deferred):
+        return f"there is no `{'.'.join(event.path)}` among its arguments"
     if isinstance(event, Raised | Exited):
         return "the evaluation refuses it"
     return ""

@@ -13,7 +13,7 @@ from gonogo.analysis.python.receivers import called
 from gonogo.analysis.python.sources.origins import Part, Source
 from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.python.sources.texts import ANY, may_be, texts
-from gonogo.analysis.tracking.wandb_runs import LOGS_BY_ITSELF, is_init
+from gonogo.analysis.tracking.wandb_runs import LOGS_BY_ITSELF, TRAINERS, is_init, trainers_report_nothing
 
 # What the client logs of its own when it is asked to watch a model, and beside a plot.
 WATCHED = (f"gradients/{ANY}", f"parameters/{ANY}", f"graph_{ANY}")
@@ -76,7 +76,8 @@ def _covers(pattern: str, key: str) -> bool:
 
 def find_logged_keys(modules: Mapping[str, Module], sources: Sources) -> LoggedKeys:
     """What the project's modules log."""
-    reason = next((reason for module in modules.values() if (reason := _logs_unseen(module))), "")
+    is_quiet = trainers_report_nothing(modules.values())
+    reason = next((reason for module in modules.values() if (reason := _logs_unseen(module, is_quiet))), "")
     if reason:
         return LoggedKeys(unknown=reason)
     finder = _Finder(sources)
@@ -86,11 +87,12 @@ def find_logged_keys(modules: Mapping[str, Module], sources: Sources) -> LoggedK
     return LoggedKeys(places, unknown)
 
 
-def _logs_unseen(module: Module) -> str:
-    """Why something may be logged that no call of the project shows; empty if nothing is."""
+def _logs_unseen(module: Module, is_quiet: bool) -> str:
+    """Why something may be logged that no call of the project shows; empty if nothing is. `is_quiet`: see `trainers_report_nothing`."""
     if module.tree is None:
         return f"{module.path} can't be read"
-    library = next((name for name in module.imports.values() if LOGS_BY_ITSELF.match(name)), None)
+    named = (name for name in module.imports.values() if not (is_quiet and TRAINERS.match(name)))
+    library = next((name for name in named if LOGS_BY_ITSELF.match(name)), None)
     if library is not None:
         return f"{module.path} uses {library}, which logs by itself"
     if any(constant.value == "wandb" and _is_setting(module, constant) for constant in module.of(ast.Constant)):
@@ -119,6 +121,17 @@ def _is_setting(module: Module, node: ast.AST) -> bool:
     return isinstance(parent, ast.keyword) and parent.arg in ("report_to", "log_with", "logger", "loggers", "backend", "tracker", "logging")
 
 
+def _is_flag(module: Module, node: ast.expr) -> bool:
+    """Whether `space.log` says that a search space is logarithmic: it is a condition, or given to a suggestion."""
+    parent = module.parents.get(node)
+    if isinstance(parent, ast.Call) and qualified_name(parent.func) == "bool":
+        parent = module.parents.get(parent)
+    if isinstance(parent, ast.keyword):
+        call = module.parents.get(parent)
+        return isinstance(call, ast.Call) and qualified_name(call.func).rpartition(".")[2].startswith("suggest")
+    return isinstance(parent, (ast.If, ast.IfExp)) and parent.test is node
+
+
 class _Finder:
     """Finds where something is logged, in one module after another."""
 
@@ -143,6 +156,7 @@ class _Finder:
                 node.attr == "log"
                 and isinstance(node.ctx, ast.Load)
                 and id(node) not in called_nodes
+                and not _is_flag(module, node)
                 and self._is_run(module, node.value) is not False
             ):
                 yield Logging(module, node, frozenset({ANY}), in_history=True)  # handed on: `train(log=run.log)`

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import calls
 from gonogo.analysis.python.sources.origins import Part
 from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.tracking.asked_keys import API, AskedKeys
+from gonogo.analysis.tracking.evaluation_start import ASKS
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,24 @@ def lookups(sources: Sources, module: Module) -> list[Lookup] | None:
                 return None
             found.append(lookup)
     return found
+
+
+def followed_lookups(trace: Trace | None, module: Module, run_ids: Iterable[str]) -> list[Lookup] | None:
+    """The requests for one run that an evaluation was seen to make for all of its runs; None where others may be made."""
+    ids = set(run_ids)
+    if trace is None or any(node.attr in ("runs", "sweep") for node in module.of(ast.Attribute)):
+        return None
+    found: list[Lookup] = []
+    for call in trace.calls:
+        if call.name in ASKS:
+            path, node = call.constant("path", 0), call.site.node
+            last = path.rpartition("/")[2] if isinstance(path, str) else ""
+            known = max((run_id for run_id in ids if run_id in last), key=len, default=None)
+            if known is None or call.site.module is not module or not isinstance(node, ast.Call):
+                return None
+            before, _, behind = last.partition(known)
+            found.append(Lookup(node, before, behind))
+    return found or None
 
 
 def _lookup(sources: Sources, module: Module, call: ast.Call) -> Lookup | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from gonogo.analysis.python.modules import Module, qualified_name
-from gonogo.analysis.python.names import origin
+from gonogo.analysis.python.names import calls, origin
+from gonogo.analysis.python.options import keyword_arguments
 from gonogo.model.contract import Contract, module_path
 
 # Libraries that log under names of their own, which no text of the experiment shows.
@@ -15,6 +16,9 @@ LOGS_BY_ITSELF = re.compile(
     r"^(?:lightning|pytorch_lightning|transformers\.(?:Trainer|Seq2SeqTrainer|TrainingArguments|integrations)|trl|keras|tensorflow|accelerate"
     r"|ultralytics|wandb\.(?:integration|keras|sklearn|xgboost|lightgbm))(?:\.|$)"
 )
+# Trainers that log to what their arguments name, and nowhere else.
+TRAINERS = re.compile(r"^transformers\.(?:Trainer|Seq2SeqTrainer|(?:Seq2Seq)?TrainingArguments|TrainerCallback)$")
+SETTINGS_OF_TRAINERS = re.compile(r"^transformers\.(?:Seq2Seq)?TrainingArguments$")
 RUN_NAMES = re.compile(r"^(?:wandb|run|wandb_run|wb|wb_run|wandb_logger|logger|tracker)$")
 
 
@@ -26,6 +30,19 @@ def training_modules(modules: Mapping[str, Module], contract: Contract) -> list[
 def is_init(module: Module, call: ast.Call) -> bool:
     """Whether a call begins a run at W&B."""
     return origin(module, call.func) in ("wandb.init", "wandb.sdk.wandb_init.init")
+
+
+def trainers_report_nothing(modules: Iterable[Module]) -> bool:
+    """Whether all arguments of transformers' trainers are made with `report_to=[]` or `"none"`, and some are made."""
+    made = [(module, call) for module in modules for call in calls(module) if SETTINGS_OF_TRAINERS.match(origin(module, call.func))]
+    return bool(made) and all(_is_nowhere(keyword_arguments(module, call).get("report_to")) for module, call in made)
+
+
+def _is_nowhere(node: ast.expr | None) -> bool:
+    """Whether a setting of where to report to is no place: an empty list, or `none`. Left out, it is every tracker that is installed."""
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return all(isinstance(entry, ast.Constant) and entry.value == "none" for entry in node.elts)
+    return isinstance(node, ast.Constant) and node.value == "none"
 
 
 def begins_elsewhere(module: Module) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.python.modules import Function, Module, qualified_name
 from gonogo.analysis.python.names import ancestors, argument, calls, enclosing_function, functions, last_name, origin, text_of
 from gonogo.analysis.python.options import keyword_arguments
@@ -17,6 +19,7 @@ _CLASSIFIERS = re.compile(r"For(?:Sequence|Token|Image|Audio|Video)\w*Classifica
 HEAD = re.compile(r"classifier|head|score|fc\b|out_proj|pooler|modules_to_save|lm_head|qa_outputs", re.IGNORECASE)
 _CORRECTIONS = re.compile(r"lora|adapter|delta|prompt|prefix|ia3|bitfit|rank|norm|bias|dora|vera|spectral|gate", re.IGNORECASE)
 _WALKS = frozenset({"named_modules", "modules", "named_children", "children", "named_parameters", "parameters"})
+Targets = Mapping[ast.AST, frozenset[str]]
 
 
 @dataclass(frozen=True)
@@ -37,33 +40,73 @@ class FrozenHead:
 def frozen_heads(modules: Mapping[str, Module]) -> Iterator[FrozenHead]:
     """Every network that is made with a new head which is surely frozen and never let learn again."""
     listed = list(modules.values())
-    if any(_lets_head_learn(module) for module in listed):
+    if any(lets_head_learn(module) for module in listed):
         return
     wrappers = {name: (module, place) for module in listed for name, place in _wrappers(module)}
     for module in listed:
         for call in calls(module):
-            if not _has_new_head(listed, module, call):
+            if not has_new_head(listed, module, call):
                 continue
             found = _wrapped_in(module, call, wrappers) or _all_frozen(module, call)
             if found is not None:
                 yield FrozenHead(module, call, *found)
 
 
-def heads_beside_lora(modules: Mapping[str, Module]) -> Iterator[FrozenHead]:
+def heads_beside_lora(modules: Mapping[str, Module], targets: Targets) -> Iterator[FrozenHead]:
     """Every network that is made with a new head and handed to `get_peft_model` with a config that freezes it with the rest.
 
     peft lets the head of a classifier learn where `task_type` says that it is one, or `modules_to_save` or `target_modules` name it.
+
+    Args:
+        modules: the code that trains, by path.
+        targets: see `lora_targets`.
     """
     listed = list(modules.values())
-    if any(_lets_head_learn(module, peft=False) for module in listed):
+    if any(lets_head_learn(module, peft=False) for module in listed):
         return
     for module in listed:
-        heads = [call for call in calls(module) if _has_new_head(listed, module, call)]
+        heads = [call for call in calls(module) if has_new_head(listed, module, call)]
         for call in calls(module) if heads else ():
             if origin(module, call.func) in ("peft.get_peft_model", "get_peft_model") and len(heads) == 1:
                 config = _config_of(module, call)
-                if config is not None and _leaves_out_head(module, config):
+                if config is not None and _leaves_out_head(module, config, targets):
                     yield FrozenHead(module, heads[0], module, config)
+
+
+def lora_targets(traces: Iterable[Trace]) -> Targets:
+    """By the call that makes a `LoraConfig`, the names of the layers that the runs hand it, where all are known for all runs."""
+    found: dict[ast.AST, set[str] | None] = {}
+    for trace in traces:
+        for call in trace.calls:
+            if call.name == "peft.LoraConfig":
+                given = call.argument("target_modules")
+                values = given.values if isinstance(given, Sequence) and not given.open else []
+                names = [name for value in values if isinstance(name := value.constant(), str)]
+                known = found.setdefault(call.site.node, set())
+                is_known = known is not None and bool(names) and len(names) == len(values)
+                found[call.site.node] = {*(known or ()), *names} if is_known else None
+    return {node: frozenset(names) for node, names in found.items() if names is not None}
+
+
+def frozen_beside_lora(modules: Mapping[str, Module]) -> Iterator[FrozenHead]:
+    """Every network whose new head is frozen by hand, with all that is no correction, after `get_peft_model` has let it learn."""
+    listed = list(modules.values())
+    if any(lets_head_learn(module, peft=False) for module in listed):
+        return
+    for module in listed:
+        for call in calls(module):
+            if not has_new_head(listed, module, call):
+                continue
+            found, function = _all_frozen(module, call), enclosing_function(module, call)
+            if found is None or enclosing_function(module, found[1]) is not function:
+                continue
+            made = [
+                peft.lineno
+                for peft in calls(module)
+                if origin(module, peft.func) in ("peft.get_peft_model", "get_peft_model") and enclosing_function(module, peft) is function
+            ]
+            if made and getattr(found[1], "lineno", 0) > max(made):
+                yield FrozenHead(module, call, *found)
 
 
 def _config_of(module: Module, call: ast.Call) -> ast.Call | None:
@@ -81,7 +124,7 @@ def _config_of(module: Module, call: ast.Call) -> ast.Call | None:
     return given if isinstance(given, ast.Call) and is_lora else None
 
 
-def _leaves_out_head(module: Module, config: ast.Call) -> bool:
+def _leaves_out_head(module: Module, config: ast.Call, followed: Targets) -> bool:
     """Whether all that a config is given is known, and none of it is about the head."""
     given = keyword_arguments(module, config)
     stars = [keyword.value for keyword in config.keywords if keyword.arg is None]
@@ -92,11 +135,13 @@ def _leaves_out_head(module: Module, config: ast.Call) -> bool:
     names = (
         [text_of(entry) for entry in targets.elts] if isinstance(targets, (ast.List, ast.Tuple)) else [text_of(targets)] if targets else []
     )
+    if None in names and config in followed:
+        names = list(followed[config])
     is_known = all(name is not None and not HEAD.search(name) and "linear" not in name.lower() for name in names)
     return is_no_classifier and is_known and "modules_to_save" not in given
 
 
-def _has_new_head(modules: list[Module], module: Module, call: ast.Call) -> bool:
+def has_new_head(modules: list[Module], module: Module, call: ast.Call) -> bool:
     """Whether a call makes a pretrained classifier with a number of classes of its own."""
     if not _CLASSIFIERS.search(origin(module, call.func)):
         return False
@@ -109,7 +154,7 @@ def _has_new_head(modules: list[Module], module: Module, call: ast.Call) -> bool
     return any(BARE.match(text) for text in texts) or not any("/" in text and "-finetuned" in text for text in texts)
 
 
-def _lets_head_learn(module: Module, peft: bool = True) -> bool:
+def lets_head_learn(module: Module, peft: bool = True) -> bool:
     """Whether a module may let a head learn: it says so, replaces it, or sets what learns in a way that is not followed."""
     for node in module.of(ast.Assign):
         if any(isinstance(target, ast.Attribute) and target.attr == "requires_grad" for target in node.targets):
@@ -167,12 +212,13 @@ def _wrappers(module: Module) -> Iterator[tuple[str, ast.AST]]:
             for target in entry.targets
             if isinstance(target, ast.Attribute)
         }
-        place = next((entry for entry in ast.walk(init) if _freezes(entry) and _concerns(module, entry, given | held)), None)
+        place = next((entry for entry in ast.walk(init) if freezes(entry) and _concerns(module, entry, given | held)), None)
         if place is not None and held:
             yield node.name, place
 
 
-def _freezes(node: ast.AST) -> bool:
+def freezes(node: ast.AST) -> bool:
+    """Whether a statement or call switches gradients off."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "requires_grad_":
         given = argument(node, 0, "requires_grad")
         return isinstance(given, ast.Constant) and given.value is False
@@ -267,7 +313,7 @@ def _all_frozen(module: Module, call: ast.Call) -> tuple[Module, ast.AST] | None
                 tests = [parent.test for parent in ancestors(module, node) if isinstance(parent, ast.If) and parent.lineno >= loop.lineno]
                 decided = [*tests, *([node.value] if not isinstance(node.value, ast.Constant) else [])]
                 if (
-                    _freezes(node)
+                    freezes(node)
                     and decided
                     and all(_CORRECTIONS.search(ast.unparse(part)) and " not in " in ast.unparse(part) for part in decided)
                 ):

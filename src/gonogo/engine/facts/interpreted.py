@@ -6,6 +6,7 @@ from gonogo.analysis.interpreter.composing import ConfigSource
 from gonogo.analysis.interpreter.evaluation import walk_evaluation
 from gonogo.analysis.interpreter.project import ProjectSource
 from gonogo.analysis.interpreter.runs import walk_runs
+from gonogo.analysis.interpreter.scripts import walk_scripts
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.entries import import_roots
 from gonogo.analysis.project.hydra_doubts import hydra_doubts
@@ -56,3 +57,9 @@ def networks(traces: list[Trace]) -> list[Built]:
 def evaluation_trace(experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: list[Run]) -> Trace | None:
     """What the evaluation does when its documented command starts it; None where it can't be walked."""
     return walk_evaluation(experiment, contract, modules, runs)
+
+
+@fact
+def scripts(experiment: Experiment, modules: dict[str, Module]) -> list[Trace]:
+    """What each program does that reads its command line with `argparse`."""
+    return walk_scripts(experiment, modules)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.interpreter.values.tracked import AskedOfSummary
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.tracking import guarded_keys as guards
@@ -26,9 +28,13 @@ def requests(modules: dict[str, Module], sources: Sources, contract: Contract) -
 
 
 @fact
-def asked_keys(requests: AskedKeys | None) -> list[AskedKey]:
-    """Which keys evaluation asks W&B for, each once in each way of asking."""
-    return unique(requests.find()) if requests is not None else []
+def asked_keys(requests: AskedKeys | None, evaluation_trace: Trace | None) -> list[AskedKey]:
+    """Which keys evaluation asks W&B for, each once in each way of asking: as its text shows, and as it is followed."""
+    if requests is None:
+        return []
+    events = evaluation_trace.of(AskedOfSummary) if evaluation_trace is not None else ()
+    followed = [(event.site.node, event.key) for event in events if event.site.module is requests.module]
+    return unique(requests.find(followed))
 
 
 @fact

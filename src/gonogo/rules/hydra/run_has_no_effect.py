@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
@@ -9,22 +11,30 @@ from typing import Any
 from gonogo.analysis.interpreter.markers import FILE_ROOT
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.config_places import NOTHING, ConfigPlaces, paths_of, value_at
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 Path = tuple[str, ...]
+MAX_TEXT = 200
+# Texts by which code may tell runs apart that read no other setting.
+NAMES = re.compile(r"proposed|comparative|baseline|ours\b", re.IGNORECASE)
 
 
 @rule("HYD112", "run-has-no-effect", criterion=2, severity=Severity.ERROR, stage=Stage.COMPOSE)
-def run_has_no_effect(traces: list[Trace], runs: list[Run], contract: Contract, config_places: ConfigPlaces) -> Iterator[Violation]:
+def run_has_no_effect(
+    traces: list[Trace], runs: list[Run], contract: Contract, config_places: ConfigPlaces, modules: dict[str, Module]
+) -> Iterator[Violation]:
     """Selecting a run changes nothing.
 
     What it does:
         Looks for the run config's values in what Hydra composes for this run, in any of its processes; code that reads the file
-        itself counts as well. Two run configs that say the same apart from their id are reported too, and so is a value of a run config
-        that one of the shared config replaces, as without `_self_` first that is merged last.
+        itself counts as well. Two run configs that say the same apart from their id are reported too, and two that differ in nothing that
+        the training reads, where nothing asks for their names; and so is a value of a run config that one of the shared config replaces, as
+        without `_self_` first that is merged last.
 
     Why it matters:
         Every run then trains the same thing under another name, and the comparison compares a method with itself.
@@ -34,7 +44,52 @@ def run_has_no_effect(traces: list[Trace], runs: list[Run], contract: Contract, 
     """
     yield from _lost(traces, config_places)
     yield from _overruled(traces, config_places)
-    yield from _twins(runs, contract)
+    twins = list(_twins(runs, contract))
+    yield from twins
+    told = {run_id for twin in twins for run_id in twin.runs}
+    if not any(NAMES.search(text) for module in training_modules(modules, contract) for text in _texts(module)):
+        yield from _alike_in_training([run for run in runs if run.id not in told], traces, contract, config_places)
+
+
+def _texts(module: Module) -> Iterator[str]:
+    """The short texts of a module that are no docstrings."""
+    for node in module.of(ast.Constant):
+        if isinstance(node.value, str) and len(node.value) < MAX_TEXT and not isinstance(module.parents.get(node), ast.Expr):
+            yield node.value
+
+
+def _alike_in_training(runs: list[Run], traces: list[Trace], contract: Contract, places: ConfigPlaces) -> Iterator[Violation]:
+    """Runs that differ from another one in nothing that the training of either reads.
+
+    Where a key is looked up that is not there, that is the fault, and what else is read cannot be told.
+    """
+    full = {trace.run_id: trace for trace in traces if trace.command == "full" and trace.composition is not None and not trace.accesses}
+    known = [run for run in runs if run.id in full and full[run.id].complete and not full[run.id].loads_unknown and run.path is not None]
+    ignored = [*contract.run_config.descriptive_keys, contract.run_config.identity]
+    for index, run in enumerate(known):
+        for other in known[:index]:
+            mine, theirs = _values(run), _values(other)
+            apart = [path for path in {**theirs, **mine} if mine.get(path, NOTHING) != theirs.get(path, NOTHING)]
+            apart = [path for path in apart if not any(fnmatchcase(".".join(path), pattern) for pattern in ignored)]
+            if apart and not any(_is_read(path, each, full[each.id], places) for path in apart for each in (run, other)):
+                keys = ", ".join(f"`{'.'.join(path)}`" for path in apart[:3])
+                yield Violation(
+                    run.locate(next((path for path in apart if path in mine), ())),
+                    f"this run trains just as `{other.id}` does: the training reads nothing that tells them apart ({keys})",
+                    "let the training do what the setting says",
+                    runs=(other.id, run.id),
+                )
+                break
+
+
+def _is_read(path: Path, run: Run, trace: Trace, places: ConfigPlaces) -> bool:
+    """Whether a run may read a setting of its run config; where that stands is not known if it is not where Hydra puts it."""
+    prefix = places.prefix_of(run, trace.composition)
+    return (
+        prefix is None
+        or trace.is_used((*prefix, *path))
+        or any(path[:2] == (FILE_ROOT, run.path) for path in trace.used | trace.used_whole)
+    )
 
 
 def _lost(traces: list[Trace], places: ConfigPlaces) -> Iterator[Violation]:
@@ -142,7 +197,22 @@ BAD = [
     Tree({"config/config.yaml": (_UNORDERED, _SHARED)}),
     Tree({"config/config.yaml": (Edit(_UNORDERED.old, "  - run: ???\n  - _self_\n"), _SHARED)}),
 ]
+_LOSS = "    criterion = build_criterion(cfg.run.method, cfg.run.training)\n"
+_PLAIN = Edit(_LOSS, "    criterion = nn.CrossEntropyLoss()\n")
+_NAMED = '    weights = torch.ones(10) if cfg.run.run_id.startswith("proposed") else None\n    criterion = nn.CrossEntropyLoss(weights)\n'
+BAD.append(
+    Tree(
+        {
+            "src/train.py": _PLAIN,
+            "config/run/comparative-1-mlp-digits.yaml": Edit("method: cross-entropy", "method: cross-entropy  # <- here"),
+        }
+    )
+)
+_SMOOTHED = "    criterion = nn.CrossEntropyLoss(label_smoothing=cfg.run.training.label_smoothing)\n"
 GOOD = [
+    Tree({"src/train.py": Edit(_LOSS, _SMOOTHED)}),
+    Tree({"src/train.py": Edit(_LOSS, _NAMED)}),
+    Tree({"src/train.py": _PLAIN, "config/run/proposed-mlp-digits.yaml": Edit("  epochs: 15", "  epochs: 16")}),
     Tree(
         {
             "config/run/comparative-1-mlp-digits.yaml": Edit(

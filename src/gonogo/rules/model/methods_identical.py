@@ -27,16 +27,27 @@ TOLERANCE = 1e-6  # threads add in another order each time: the same method twic
 _LATER = re.compile(r"schedul|warm|ramp|anneal|epoch|milestone|patience|ema|swa|start|after|every|interval|decay|curricul|freq|cycle", re.I)
 #: Metrics of what a method costs: the numbers of two methods may rightly be the same but for these.
 _RESOURCE = re.compile(r"memory|latency|throughput|speed|flops|macs|runtime|wall|seconds|energy", re.I)
-#: Names of what counts rounds of training.
-_ROUND = re.compile(r"(?:^|_)(?:epochs?|steps?|iters?|iterations?|it|batch_idx|batch_index|updates)$", re.I)
+_SEED = re.compile(r"(?:^|[._])(?:seeds?|random_state)(?:$|[._])", re.I)
+#: Names of what counts rounds of training; those of how many there are, such as `total_epochs`, are no such.
+_ROUND = re.compile(
+    r"(?:(?:cur|current|global|train)_?)?(?:epoch|step|iter|iteration|it|batch|update)(?:_?(?:idx|index|num|no|i))?|num_updates", re.I
+)
 _NO_WORK = frozenset({"print", "log", "info", "debug", "save", "save_checkpoint", "append", "eval", "evaluate", "validate", "step"})
 #: Keys of what is minimised, which may differ by a term that no parameter depends on.
 _OF_TRAINING = re.compile(r"^(?!.*(?:val|test|eval)).*(?:train|loss|objective|penalty|regulari|total|term)", re.I)
 
 
-@rule("MOD105", "methods-identical", criterion=4, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("method",))
+@rule(
+    "MOD105",
+    "methods-identical",
+    criterion=4,
+    severity=Severity.ERROR,
+    stage=Stage.REHEARSAL,
+    settles=("method",),
+    again=(Stage.CHALLENGE,),
+)
 def methods_identical(
-    rehearsal: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract, plan: Plan | None, complete_rehearsal: bool
+    session: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract, plan: Plan | None, complete_rehearsal: bool
 ) -> Iterator[Violation]:
     """Two methods train and log the same numbers.
 
@@ -46,7 +57,7 @@ def methods_identical(
         digits, and several of these numbers are no round ones; also where their training losses differ and all else is the same: by a term
         through which no gradient flows. A warning where the methods may differ in what a bounded run does not show: the runs
         have other settings of schedules, warm-up or epochs, the code does something else from a later epoch or step on, or the plan
-        measures memory or speed.
+        measures memory or speed. A challenge looks once more at methods whose configs have other seeds, under seeds that are the same.
 
     Why it matters:
         The methods then are one method under two names: the comparison has no content.
@@ -58,20 +69,24 @@ def methods_identical(
         return
     methods = {run.id: _method(run) for run in runs}
     unseen = acts_later(modules, contract) or (plan is not None and any(_RESOURCE.search(metric) for metric in plan.metrics))
-    seen = [(run, tracked) for run in runs if (tracked := rehearsal.tracked_as(run.id)) is not None]
+    same_seeds = session.stage != Stage.REHEARSAL
+    seen = [(run, tracked) for run in runs if (tracked := session.tracked_as(run.id)) is not None]
     for (one, first), (other, second) in combinations(seen, 2):
         if methods[one.id] is None or methods[other.id] is None or methods[one.id] == methods[other.id]:
             continue
-        if not _same_but_for_method(one, other):
+        if not _same_but_for_method(one, other) or not all(session.runs[run.id].ok for run in (one, other)):
             continue
-        trained = _same_training(rehearsal.runs[one.id], rehearsal.runs[other.id])
-        in_vain = trained is None and (trained := _same_training(rehearsal.runs[one.id], rehearsal.runs[other.id], but=LOSSES)) is not None
+        if same_seeds and not _seeds_differ(one, other):
+            continue
+        trained = _same_training(session.runs[one.id], session.runs[other.id])
+        in_vain = trained is None and (trained := _same_training(session.runs[one.id], session.runs[other.id], but=LOSSES)) is not None
         common = _identical(first, second, _OF_TRAINING if in_vain and trained else None)
         if common is not None and trained is not None and len(common) + len(trained) >= FEWEST:
             yield Violation(
                 located(None, modules, contract),
                 f"the methods `{methods[one.id]}` and `{methods[other.id]}` "
-                + ("have other losses, and the same updates and scores" if in_vain else "train and log the same numbers"),
+                + ("have other losses, and the same updates and scores" if in_vain else "train and log the same numbers")
+                + (" where their seeds are the same" if same_seeds else ""),
                 "let the method make a difference: see where its name is read",
                 runs=(one.id, other.id),
                 severity=Severity.WARNING if unseen or _may_differ_later(one, other) else None,
@@ -89,6 +104,12 @@ def _same_but_for_method(one: Run, other: Run) -> bool:
     """Whether two runs ask for methods that more than the settings tell apart: the rest of their training may differ in numbers only."""
     first, second = one.document.value, other.document.value
     return isinstance(first, dict) and isinstance(second, dict) and first.get("dataset") == second.get("dataset")
+
+
+def _seeds_differ(one: Run, other: Run) -> bool:
+    """Whether the configs of two runs have other seeds: else the rehearsal has shown what there is to show."""
+    mine, theirs = ({key: value for key, value in _settings(run.document.value) if _SEED.search(key)} for run in (one, other))
+    return mine != theirs
 
 
 def _may_differ_later(one: Run, other: Run) -> bool:
@@ -112,7 +133,7 @@ def _counts_rounds(test: ast.expr) -> bool:
     for part in ast.walk(test):
         if isinstance(part, ast.Compare) and all(isinstance(operator, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for operator in part.ops):
             sides = [last_name(side) for side in (part.left, *part.comparators)]
-            if any(_ROUND.search(side) for side in sides):
+            if any(map(_ROUND.fullmatch, sides)):
                 return True
     return False
 

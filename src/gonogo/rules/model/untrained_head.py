@@ -6,11 +6,14 @@ import ast
 import re
 from collections.abc import Iterator
 
+from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import all_parsed, ancestors, argument, calls, enclosing_function
+from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.tracking.wandb_runs import training_modules
+from gonogo.analysis.training.left_out_heads import left_out_heads
 from gonogo.analysis.training.pretrained import Built, learns_from_labels, loads_weights, replaced_heads
-from gonogo.analysis.training.wrapped_heads import frozen_heads, heads_beside_lora
+from gonogo.analysis.training.wrapped_heads import Targets, frozen_beside_lora, frozen_heads, heads_beside_lora, lora_targets
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -19,7 +22,9 @@ NORMS = re.compile(r"BatchNorm|LayerNorm|GroupNorm|_NormBase|_BatchNorm|Instance
 
 
 @rule("MOD102", "untrained-head", criterion=4, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("model",))
-def untrained_head(modules: dict[str, Module], contract: Contract, networks: list[Built]) -> Iterator[Violation]:
+def untrained_head(
+    modules: dict[str, Module], contract: Contract, networks: list[Built], traces: list[Trace], sources: Sources
+) -> Iterator[Violation]:
     """A pretrained network gets a new head that nothing ever trains.
 
     What it does:
@@ -29,7 +34,8 @@ def untrained_head(modules: dict[str, Module], contract: Contract, networks: lis
         nothing in the program may learn from labels either. A checkpoint whose classes are not known is left alone. Speaks also of a
         classifier of transformers with classes of its own in which every linear layer is wrapped and frozen, or every parameter but those
         of corrections (LoRA and the like), its new last layer among them: by hand, or by `get_peft_model` with a config that does not say
-        that this is a classifier.
+        that this is a classifier; and of the only classifier of a program where whoever gets it freezes all of it, or gives the only
+        optimizer parameters by a part of their names that no last layer's has.
 
     Why it matters:
         The predictions are at chance level, whatever the method: the comparison is one of noise with noise.
@@ -39,7 +45,14 @@ def untrained_head(modules: dict[str, Module], contract: Contract, networks: lis
     """
     training = training_modules(modules, contract)
     if all_parsed(modules) and not loads_weights(training):
-        yield from _frozen_with_the_rest(training)
+        yield from _frozen_with_the_rest(training, lora_targets(traces))
+        for head in left_out_heads({module.path: module for module in training}, sources.symbols):
+            yield Violation(
+                head.module.location(head.node),
+                "the last layer of this pretrained model is new and random, and the training leaves it out",
+                "let the last layer learn: train it with the layers that are chosen",
+                related=(Related(location=head.freezer.location(head.frozen), label="it is left out here"),),
+            )
     freezing = [(module, node) for module in training for node in _freezes(module)]
     unfrozen = [(module, node) for module in training for node in _unfreezes(module)]
     if not freezing or not unfrozen or not all(_concerns_norms(module, node) for module, node in unfrozen):
@@ -64,9 +77,9 @@ def untrained_head(modules: dict[str, Module], contract: Contract, networks: lis
         )
 
 
-def _frozen_with_the_rest(training: list[Module]) -> Iterator[Violation]:
+def _frozen_with_the_rest(training: list[Module], targets: Targets) -> Iterator[Violation]:
     by_path = {module.path: module for module in training}
-    for head in (*frozen_heads(by_path), *heads_beside_lora(by_path)):
+    for head in (*frozen_heads(by_path), *heads_beside_lora(by_path, targets), *frozen_beside_lora(by_path)):
         yield Violation(
             head.module.location(head.node),
             "the last layer of this pretrained model is new and random, and it is frozen with the layers around it",
@@ -188,7 +201,29 @@ BAD = [
         for options in ('{"lora_alpha": 16}', '{"target_modules": ["query", "value"]}', 'dict(task_type="FEATURE_EXTRACTION")')
     ),
 ]
+FREEZING = """    model = AutoModelForSequenceClassification.from_pretrained("bert-base-uncased", num_labels=10, cache_dir=".cache"){marker}
+    model = get_peft_model(model, LoraConfig(task_type="SEQ_CLS", r=8))
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = {wanted}
+    return model
+"""
+PEFT = Edit("from torch import nn\n", "from peft import LoraConfig, get_peft_model\nfrom torch import nn\n")
+CLASSIFIER = """    from transformers import AutoModelForSequenceClassification
+
+    return AutoModelForSequenceClassification.from_pretrained("bert-base-uncased", num_labels=10, cache_dir=".cache"){marker}
+"""
+MADE = "    model = build_model(cfg.run.model)\n"
+STILL = "    for parameter in model.parameters():\n        parameter.requires_grad = False\n"
+NORMS_LEARN = (
+    "    for name, parameter in model.named_parameters():\n        if 'LayerNorm' in name:\n            parameter.requires_grad = True\n"
+)
+BAD += [
+    Tree({"src/model.py": (PEFT, Edit(OLD, FREEZING.format(marker="  # <- here", wanted='"lora_" in name')))}),
+    Tree({"src/model.py": Edit(OLD, CLASSIFIER.format(marker="  # <- here")), "src/train.py": Edit(MADE, MADE + STILL + NORMS_LEARN)}),
+]
 GOOD = [
+    Tree({"src/model.py": (PEFT, Edit(OLD, FREEZING.format(marker="", wanted='"lora_" in name or "classifier" in name')))}),
+    Tree({"src/model.py": Edit(OLD, CLASSIFIER.format(marker="")), "src/train.py": Edit(MADE, MADE + NORMS_LEARN)}),
     Tree({"src/model.py": (TIMM, Edit(OLD, FROZEN.format(marker="", more="    model.fc.requires_grad_(True)\n")))}),
     Tree({"src/model.py": (TRANSFORMERS, Edit(OLD, WRAPPED.format(marker="", unless=' and "classifier" not in path')))}),
     *(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import calls, last_name
@@ -18,7 +18,11 @@ from gonogo.rules.places import main_place
 from gonogo.rules.scores import is_score
 
 MOST_TEXT = 24  # characters of a text that is a name; a longer one may hold what scores are made of, and stays as it is
-_DIFFERENCE = re.compile(r"improvement|gain|gap|difference|diff(?:_|$)|delta", re.IGNORECASE)
+_DIFFERENCE = re.compile(r"improvement|gain|uplift|difference|diff(?:_|$)", re.IGNORECASE)
+#: Names of differences within one run: of its first and last epoch, of which a rehearsal has one, or of its training and test.
+_WITHIN_A_RUN = re.compile(
+    r"(?:^|[_.: /])(?:runs?|per_run|history|epochs?|first|last|initial|start|train\w*|generali[sz]ation|gap)(?:$|[_.: /])", re.IGNORECASE
+)
 _CUTS = frozenset({"max", "maximum", "clip", "clamp", "round"})
 _P_VALUE = re.compile(r"p_?val", re.IGNORECASE)
 
@@ -47,7 +51,8 @@ def evaluation_ignores_runs(challenge: ChallengeSeen, modules: dict[str, Module]
         is_p = bool(_P_VALUE.search(number.name))
         if number.state(Alteration.TRACKER) is State.SAME and (is_score(number.name) or (is_p and all(0 < p < 1 for p in number.values))):
             found.append(number)
-    zero = set() if _may_be_zero(challenge, modules, contract) else _zero_differences(challenge.of(EVALUATION_SUBJECT))
+    numbers = challenge.of(EVALUATION_SUBJECT)
+    zero = set() if _may_be_zero(challenge, modules, contract) else _zero_differences(numbers, challenge.rehearsal.runs)
     sure = [number.name for number in found if number.name in zero or not all(value.is_integer() for value in number.values)]
     if found:
         yield Violation(
@@ -59,13 +64,14 @@ def evaluation_ignores_runs(challenge: ChallengeSeen, modules: dict[str, Module]
         )
 
 
-def _zero_differences(numbers: list[Number]) -> set[str]:
-    """Names of the differences that are zero before and after, where all that have the same last name are, and other scores moved."""
+def _zero_differences(numbers: list[Number], run_ids: Iterable[str]) -> set[str]:
+    """Names of differences between runs that are zero before and after, where all of the same last name are, and other scores moved."""
     if not any(number.state(Alteration.TRACKER) is State.MOVED and is_score(number.name) for number in numbers):
         return set()
     named: dict[str, list[Number]] = {}
     for number in numbers:
-        if _DIFFERENCE.search(last := re.split(r"[.: ]", number.name)[-1]):
+        within = _WITHIN_A_RUN.search(number.name) or any(run_id in number.name for run_id in run_ids)
+        if _DIFFERENCE.search(last := re.split(r"[.: ]", number.name)[-1]) and not within:
             named.setdefault(last, []).append(number)
     alike = [group for group in named.values() if all(_stays_zero(number) for number in group)]
     return {number.name for group in alike for number in group}

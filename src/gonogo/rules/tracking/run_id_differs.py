@@ -12,20 +12,23 @@ from gonogo.analysis.interpreter.values.text import Text
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import argument
 from gonogo.analysis.python.sources.resolve import Sources
-from gonogo.analysis.tracking.lookups import lookups
+from gonogo.analysis.tracking.lookups import followed_lookups, lookups
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
 @rule("WDB108", "run-id-differs", criterion=6, severity=Severity.ERROR, stage=Stage.COMPOSE, settles=("tracking",))
-def run_id_differs(traces: list[Trace], modules: dict[str, Module], sources: Sources, contract: Contract) -> Iterator[Violation]:
+def run_id_differs(
+    traces: list[Trace], modules: dict[str, Module], sources: Sources, contract: Contract, evaluation_trace: Trace | None
+) -> Iterator[Violation]:
     """Training begins its run under another id than evaluation asks for.
 
     What it does:
         Follows each run to `wandb.init`, and holds the `id` there against the one that evaluation builds from the run id it
-        is given. Silent where evaluation searches (`api.runs`) instead of asking for one run, where either id is not
-        known, and where the environment (`WANDB_RUN_ID`) may set it.
+        is given, as it is written or as the evaluation is followed with all run ids. Silent where evaluation searches
+        (`api.runs`) instead of asking for one run, where either id is not known, and where the environment (`WANDB_RUN_ID`)
+        may set it.
 
     Why it matters:
         Evaluation ends with "could not find run", or quietly goes on without it, after all runs are done.
@@ -34,7 +37,9 @@ def run_id_differs(traces: list[Trace], modules: dict[str, Module], sources: Sou
         `wandb.init(id=cfg.run.run_id, …)`, with nothing before or behind it.
     """
     module = modules.get(module_path(contract.evaluation.module))
-    found = lookups(sources, module) if module is not None else None
+    found = None
+    if module is not None:
+        found = lookups(sources, module) or followed_lookups(evaluation_trace, module, [trace.run_id for trace in traces])
     if module is None or not found or any("WANDB_RUN_ID" in other.text for other in modules.values()):
         return
     for trace in traces:

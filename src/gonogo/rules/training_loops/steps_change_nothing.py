@@ -12,6 +12,8 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 from gonogo.rules.watched import LOOKED_AT, optimizers, unless
 
+LEAST_RATE = 1e-12  # no parameter of single precision, and no gradient of usual size, is moved by less
+
 
 @rule("TRN132", "steps-change-nothing", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL)
 def steps_change_nothing(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
@@ -19,8 +21,9 @@ def steps_change_nothing(trial: SessionSeen, modules: dict[str, Module], contrac
 
     What it does:
         Compares every parameter before and after the first steps of each optimizer in the trial. Reported is one whose parameters had
-        gradients that are not zero and which changed none of them. An error where its learning rates are zero from the time it is made;
-        a warning where a scheduler or the code may have lowered them for the first steps, or the rates are only too small to tell.
+        gradients that are not zero and which changed none of them. An error where its learning rates are zero, or next to it (below
+        1e-12), from the time it is made; a warning where a scheduler or the code may have lowered them for the first steps, or the
+        rates are only too small to tell.
 
     Why it matters:
         Training runs to its end and learns nothing.
@@ -47,7 +50,8 @@ def _rates(optimizer: Optimizer) -> str:
 
 
 def _is_sure(optimizer: Optimizer) -> bool:
-    return bool(optimizer.rates) and not any(optimizer.rates) and not any(optimizer.made_with) and not optimizer.scheduled
+    rates = [*optimizer.rates, *optimizer.made_with]
+    return bool(optimizer.rates) and all(rate < LEAST_RATE for rate in rates) and not optimizer.scheduled
 
 
 BAD = Tree(

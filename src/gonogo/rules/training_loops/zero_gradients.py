@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
@@ -10,9 +11,11 @@ from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
-from gonogo.rules.watched import LOOKED_AT, optimizers, unless
+from gonogo.rules.watched import LOOKED_AT, names, optimizers, unless
 
 FEWEST = 2  # steps
+#: What says that a loss may rightly be zero on some batches.
+_MAY_BE_ZERO = re.compile(r"margin|hinge|triplet|contrastive|clamp|clip|maximum|threshold|mask|ignore_index|confiden|select", re.IGNORECASE)
 
 
 @rule("TRN153", "zero-gradients", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL)
@@ -21,8 +24,8 @@ def zero_gradients(trial: SessionSeen, modules: dict[str, Module], contract: Con
 
     What it does:
         Looks at the gradients at the first steps of each optimizer in the trial. Reported is one that makes two steps or more, at each of
-        which its parameters have gradients and all of these are zero. A warning where the losses are zero too, as those of a margin may
-        be, or where the run saw data or weights that the gate made up.
+        which its parameters have gradients and all of these are zero. A warning where the losses are zero too and names in the code
+        speak of margins or masks, by which they may be, or where the run saw data or weights that the gate made up.
 
     Why it matters:
         Nothing is learned. Weight decay or momentum may still change the parameters, so that it looks like training.
@@ -39,7 +42,7 @@ def zero_gradients(trial: SessionSeen, modules: dict[str, Module], contract: Con
                 f"`{optimizer.name}` steps on gradients that are all zero: nothing is learned",
                 "see what sets them to zero, or why the loss does not depend on the parameters",
                 runs=(run.label,),
-                severity=unless(run.made_up or _has_no_loss(process)),
+                severity=unless(run.made_up or (_has_no_loss(process) and names(modules, _MAY_BE_ZERO))),
                 evidence=f"steps looked at: {looked}, with gradients of zero: {optimizer.zero}",
             )
 

@@ -14,17 +14,26 @@ from gonogo.analysis.interpreter.endings import ends_the_run
 from gonogo.analysis.interpreter.library.json import of_data
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.memory import Field
-from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, NOT_KNOWN, NoDefault
-from gonogo.analysis.interpreter.trace import Unreadable
+from gonogo.analysis.interpreter.sentinels import ABSENT, NO_DEFAULT, NOT_KNOWN, NoDefault
+from gonogo.analysis.interpreter.state import Event, Site
+from gonogo.analysis.interpreter.trace import NoOption, Unreadable
 from gonogo.analysis.interpreter.values.bound import BoundMethod
+from gonogo.analysis.interpreter.values.mapping import Mapping as MappingValue
 from gonogo.analysis.interpreter.values.objects import Instance
-from gonogo.analysis.interpreter.values.scalar import Scalar
+from gonogo.analysis.interpreter.values.scalar import NONE, Scalar
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled
 
-METHODS = frozenset({"add_argument", "parse_args", "parse_known_args", "error"})
+GROUPS = frozenset({"add_argument_group", "add_mutually_exclusive_group"})
+METHODS = GROUPS | {"add_argument", "set_defaults", "parse_args", "parse_known_args", "error", "print_help", "format_help", "print_usage"}
 SHOWN = frozenset({"help", "metavar"})  # say nothing about how words are read
 READ = frozenset({"action", "nargs", "const", "default", "choices", "required", "dest"})
+NAMELESS = frozenset({"help", "version"})  # actions that leave nothing behind
+ACTIONS = frozenset({"store", "store_const", "store_true", "store_false", "append", "append_const", "count", "extend"})
+YES_OR_NO = "argparse.BooleanOptionalAction"
+PLAIN_PARSER = frozenset({"prog", "usage", "description", "epilog", "formatter_class"})
+SAME_NAMES = frozenset({"conflict_handler", "allow_abbrev", "add_help", "exit_on_error"})  # change how words are read, and no option's name
+NAMING = ("action", "dest")  # what an option's name depends on, beside its flags
 MAX_WORDS = 64
 
 
@@ -36,30 +45,96 @@ def namespace(walk: Walk, given: Arguments, at: ast.AST) -> Value:
 
 @LIBRARY.call("argparse.ArgumentParser")
 def parser(walk: Walk, given: Arguments, at: ast.AST) -> Value:
-    """`ArgumentParser(…)`, where nothing that it is given changes how words are read."""
-    shown = {"prog", "usage", "description", "epilog", "formatter_class"}
-    return Parser() if not given.open and set(given.keywords) <= shown and len(given.positional) <= 1 else UNKNOWN
+    """`ArgumentParser(…)`, where nothing that it is given changes which options there are."""
+    if given.open or not set(given.keywords) <= PLAIN_PARSER | SAME_NAMES or len(given.positional) > 1:
+        return UNKNOWN
+    return Parser(is_plain=set(given.keywords) <= PLAIN_PARSER)
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a parser: its names, what it was given, and what its values are made into."""
+    """One argument of a parser: its names, what it was given, and what its values are made into.
 
+    `is_exact`: all that it was given is known, so words can be read as Python reads them.
+    """
+
+    site: Site
     names: tuple[str, ...]
     options: Mapping[str, object]
     type: Value | None
+    is_exact: bool = True
+
+
+@dataclass(frozen=True)
+class Parsed(Event):
+    """A command line was read: the options that came of it, and where each is defined."""
+
+    options: Options
+    places: Mapping[str, Site]
+
+
+class Options(Instance):
+    """What a parser gives: the options that it defines, and those that the program sets on it later."""
+
+    __slots__ = ("_views",)
+
+    def __init__(self, values: dict[str, Value]) -> None:
+        super().__init__(None, values)
+        self._open = False
+        self._views: list[MappingValue] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the program takes them as a whole anywhere, with all their values."""
+        return self._open is not False or bool(self._views)
+
+    def member(
+        self, walk: Walk, name: str, at: ast.AST, default: Value | NoDefault = NO_DEFAULT, kind: AccessKind = AccessKind.ATTRIBUTE
+    ) -> Value:
+        """An option; one that is not there ends the program."""
+        if name == "__dict__":
+            return self.members(walk)
+        state, is_closed = walk.state, self._is_closed()
+        if is_closed and default is NO_DEFAULT and self.attributes.look(name) is ABSENT and not hasattr(argparse.Namespace, name):
+            if state.is_certain and not state.is_deferred:
+                state.record(NoOption(state.site(at), name, tuple(self.attributes.there())))
+            state.may_have_failed()
+        return super().member(walk, name, at, default if is_closed else NO_DEFAULT, kind)
+
+    def has_member(self, walk: Walk, name: str, at: ast.AST) -> bool | None:
+        """Whether there is such an option."""
+        return super().has_member(walk, name, at) or (False if self._is_closed() and not hasattr(argparse.Namespace, name) else None)
+
+    def contains(self, walk: Walk, item: Value, at: ast.AST) -> bool | None:
+        """`name in options`."""
+        name = item.constant()
+        return self.has_member(walk, name, at) if isinstance(name, str) else None
+
+    def _is_closed(self) -> bool:
+        return not self.open and not any(view.open for view in self._views)
+
+    def members(self, walk: Walk) -> Value:
+        """`vars(options)`: writing to it sets options."""
+        view = MappingValue.sharing(self.attributes, self.open)  # type: ignore[arg-type]
+        self._views.append(view)
+        return view
+
+    def release(self, walk: Walk, depth: int = 0) -> None:
+        """Other code may set options."""
+        walk.memory.set(self, "open", True)
 
 
 class Parser(Value):
     """A parser with its arguments; None where not all of them are known."""
 
-    __slots__ = ("_arguments",)
+    __slots__ = ("_arguments", "_is_plain")
     has_identity = True
     choices = FEW
     arguments = Field[tuple[Argument, ...] | None]()
 
-    def __init__(self) -> None:
+    def __init__(self, is_plain: bool) -> None:
         self._arguments: object = ()
+        self._is_plain = is_plain
 
     def member(
         self, walk: Walk, name: str, at: ast.AST, default: Value | NoDefault = NO_DEFAULT, kind: AccessKind = AccessKind.ATTRIBUTE
@@ -71,17 +146,24 @@ class Parser(Value):
         return BoundMethod(self, name)
 
     def call_method(self, walk: Walk, name: str, given: Arguments, at: ast.AST) -> Value:
-        """Add an argument, or read the command line."""
-        if name == "add_argument":
-            added = _argument(given)
-            if added is None or walk.state.uncertain or self.arguments is None:
+        """Add arguments, or read the command line."""
+        if name in GROUPS:
+            return self  # what is added to a group is added to the parser
+        if name in ("add_argument", "set_defaults"):
+            site = walk.state.site(at)
+            added = [_argument(given, site)] if name == "add_argument" else _defaults(given, site)
+            if walk.state.uncertain or self.arguments is None or None in added:
                 self._forget(walk)
             else:
-                walk.memory.set(self, "arguments", (*self.arguments, added))
+                walk.memory.set(self, "arguments", (*self.arguments, *added))
             return UNKNOWN
-        return self._read(walk, name == "parse_known_args", given, at) if name != "error" else UNKNOWN
+        return self._read(walk, name == "parse_known_args", given, at) if name.startswith("parse") else UNKNOWN
 
     def escape(self, walk: Walk, depth: int = 0) -> None:
+        """Other code may add arguments."""
+        self._forget(walk)
+
+    def release(self, walk: Walk, depth: int = 0) -> None:
         """Other code may add arguments."""
         self._forget(walk)
 
@@ -89,11 +171,13 @@ class Parser(Value):
         walk.memory.set(self, "arguments", None)
 
     def _read(self, walk: Walk, leaves_rest: bool, given: Arguments, at: ast.AST) -> Value:
-        words = self._words(walk, given)
-        if words is None or self.arguments is None or given.keywords or given.open:
+        if self.arguments is None or given.open or set(given.keywords) - {"args"} or len(given.positional) > 1:
             return UNKNOWN
-        if walk.process.site is not None:
-            return UNKNOWN  # a child may be handed files that its parent has written, of which nothing is known
+        words = self._words(walk, given)
+        # A child may be handed files that its parent has written, of which nothing is known.
+        is_exact = self._is_plain and all(argument.is_exact for argument in self.arguments)
+        if words is None or not is_exact or walk.process.site is not None:
+            return self._named(walk, leaves_rest)
         reader, shown = argparse.ArgumentParser(prog="evaluate", add_help=False), io.StringIO()
         try:
             actions = [(reader.add_argument(*argument.names, **argument.options), argument) for argument in self.arguments]  # type: ignore[arg-type]
@@ -108,33 +192,63 @@ class Parser(Value):
                 walk.state.record(Unreadable(walk.state.site(at), "command-line arguments", " ".join(words), message))
             return UNKNOWN
         types = {action.dest: argument for action, argument in actions}
-        values = {name: _made(walk, types.get(name), value, at) for name, value in vars(found).items()}
-        result = Instance(None, values)
+        result = Options({name: _made(walk, types.get(name), value, at) for name, value in vars(found).items()})
         return Sequence([result, Sequence(map(Scalar, rest))], kind="tuple") if leaves_rest else result
+
+    def _named(self, walk: Walk, leaves_rest: bool) -> Value:
+        """Options by their names, as Python's own parser makes them of what they are called; their values are not known."""
+        reader = argparse.ArgumentParser(add_help=False, conflict_handler="resolve")
+        try:
+            places = {
+                reader.add_argument(*argument.names, **{key: argument.options[key] for key in NAMING if key in argument.options}).dest: (  # type: ignore[arg-type]
+                    argument.site
+                )
+                for argument in self.arguments or ()
+            }
+        except (TypeError, ValueError, AttributeError, argparse.ArgumentError):
+            return UNKNOWN
+        result = Options(dict.fromkeys(places, UNKNOWN))
+        walk.state.record(Parsed(result, places))
+        return Sequence([result, UNKNOWN], kind="tuple") if leaves_rest else result
 
     @staticmethod
     def _words(walk: Walk, given: Arguments) -> list[str] | None:
         """The words that are read, None where not all of them are known."""
-        source = settled(given.positional[0]) if given.positional and given.positional[0].is_none() is not True else None
+        asked = given.get(0, "args", NONE)
+        source = settled(asked) if asked.is_none() is not True else None
+        is_given = source is not None
         if source is None:
             if walk.process.open:
                 return None
             source = settled(walk.process.argv)
         if not isinstance(source, Sequence) or source.open:
             return None
-        words = [word.constant() for word in (source.values if given.positional else source.values[1:])]
+        words = [word.constant() for word in (source.values if is_given else source.values[1:])]
         return words if len(words) <= MAX_WORDS and all(isinstance(word, str) for word in words) else None  # type: ignore[return-value]
 
 
-def _argument(given: Arguments) -> Argument | None:
-    """What `add_argument` is given, None where not all of it is known."""
+def _argument(given: Arguments, site: Site) -> Argument | None:
+    """What `add_argument` is given, None where not even the name of its option is known."""
     names = [name.constant() for name in given.positional]
     options = {name: _plain(value) for name, value in given.keywords.items() if name in READ}
-    if given.open or not all(isinstance(name, str) for name in names) or set(given.keywords) - READ - SHOWN - {"type"}:
+    if given.open or not names or not all(isinstance(name, str) for name in names) or options.get("dest") is NOT_KNOWN:
         return None
-    if NOT_KNOWN in options.values() or options.get("action") in ("help", "version"):
-        return None
-    return Argument(tuple(map(str, names)), options, given.keywords.get("type"))
+    is_exact = NOT_KNOWN not in options.values() and not set(given.keywords) - READ - SHOWN - {"type"}
+    action = options.get("action", "store")
+    if action is NOT_KNOWN and given.keywords["action"].outside_name() == YES_OR_NO:
+        options["action"] = action = "store"
+    if action in NAMELESS:
+        return Argument(site, tuple(map(str, names)), {"action": "help"}, None, is_exact=False)
+    if action not in ACTIONS:
+        return None  # an action of one's own may set anything
+    return Argument(site, tuple(map(str, names)), options, given.keywords.get("type"), is_exact)
+
+
+def _defaults(given: Arguments, site: Site) -> list[Argument | None]:
+    """What `set_defaults` adds: options that no word sets."""
+    if given.open:
+        return [None]
+    return [Argument(site, (f"--{name}",), {"dest": name}, None, is_exact=False) for name in given.keywords]
 
 
 def _plain(value: Value) -> object:

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 
-LIBRARY.watches_calls("timm.create_model", "timm.models.create_model", "torchvision.models.", "transformers.")
+LIBRARY.watches_calls("timm.create_model", "timm.models.create_model", "torchvision.models.", "transformers.", "peft.")

@@ -6,6 +6,7 @@ import ast
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Entered, Reach, Value, Walk
 from gonogo.analysis.interpreter.library.files import load_file
+from gonogo.analysis.interpreter.library.json import of_data
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.sentinels import ABSENT, UNHANDLED, Unhandled
 from gonogo.analysis.interpreter.trace import How
@@ -14,6 +15,7 @@ from gonogo.analysis.interpreter.values.mapping import Mapping
 from gonogo.analysis.interpreter.values.scalar import FALSE, NONE, TRUE, Scalar, truth_value
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled
+from gonogo.documents.yaml import parse_yaml
 
 OMEGACONF = "omegaconf.OmegaConf."
 
@@ -32,6 +34,21 @@ def create(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
     is_open = isinstance(value, ConfigNode) and not value.is_struct()
     walk.memory.set(node, "struct", False if is_open else None)
     return node  # type: ignore[no-any-return]
+
+
+@LIBRARY.call(OMEGACONF + "from_cli", OMEGACONF + "from_dotlist")
+def from_cli(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
+    """`OmegaConf.from_cli()` in an evaluation: `key=value` words, each value as YAML reads it."""
+    words = settled(given.positional[0]) if given.positional else walk.process.argv.slice(walk, [Scalar(1), None, None])
+    if not walk.uploaded or not isinstance(words, Sequence) or words.open:
+        return UNHANDLED
+    content: dict[str, object] = {}
+    for word in (value.constant() for value in words.values):
+        key, equals, text = word.partition("=") if isinstance(word, str) else ("", "", "")
+        if not equals or not key.isidentifier():
+            return UNHANDLED
+        content[key] = parse_yaml(text).value
+    return adopt(walk, of_data(content), (), None)
 
 
 @LIBRARY.call(OMEGACONF + "to_object")

@@ -35,6 +35,14 @@ class Gained(Event):
     is_same: bool
 
 
+@dataclass(frozen=True)
+class AskedOfSummary(Event):
+    """A key is asked of the summary of a run, where a missing one ends the evaluation."""
+
+    site: Site
+    key: str
+
+
 class FromRuns(Outside):
     """A value that comes from some runs.
 
@@ -68,7 +76,12 @@ class FromRuns(Outside):
 
     def item(self, walk: Walk, key: Value, at: ast.AST) -> Value:
         """So does an item."""
-        return self._part(walk, "[]", key if self.name.endswith(SUMMARIES) else None)
+        if not self.name.endswith(SUMMARIES):
+            return self._part(walk, "[]")
+        name, state = key.constant(), walk.state
+        if isinstance(name, str) and state.is_certain:
+            state.record(AskedOfSummary(state.site(at), name))
+        return self._part(walk, "[]", key)
 
     def call(self, walk: Walk, given: Arguments, at: ast.AST) -> Value:
         """So does what a method gives."""

@@ -1,8 +1,12 @@
-"""Other seeds: those of the config where it has any, else those that the experiment's own code sets."""
+"""Other seeds: those of the config where it has any, else those that the experiment's own code sets.
+
+A seed of the config is the same for all runs from then on: methods that differ by their seeds alone then have the same numbers.
+"""
 
 from __future__ import annotations
 
 import re
+import zlib
 from typing import Any
 
 from gonogo_probe import alterations
@@ -18,14 +22,15 @@ def is_seed(name: str) -> bool:
     return _NAME.search(name) is not None and _OF_DATA.search(name) is None
 
 
-def of_config(value: Any) -> Any:
-    """Another seed in place of one in the config, None where it is none."""
+def of_config(value: Any, where: str) -> Any:
+    """Another seed in place of one in the config, the same for all configs that have it in one place; None where it is none."""
     global _in_config
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     _in_config = True
     alterations.count(alterations.SEED)
-    return value + SHIFT
+    other = SHIFT + zlib.crc32(where.encode()) % SHIFT
+    return other if other != value else other + SHIFT
 
 
 def of_call(value: Any) -> Any:

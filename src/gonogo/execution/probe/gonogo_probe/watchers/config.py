@@ -185,7 +185,7 @@ def _bound(cfg: Any) -> None:
                 walk(value, where)
                 continue
             name = where.rstrip("0123456789.").rpartition(".")[2]  # an item of a list is called as the list is
-            seed = seeds.of_config(value) if alterations.wants(alterations.SEED) and seeds.is_seed(name) else None
+            seed = seeds.of_config(value, where) if alterations.wants(alterations.SEED) and seeds.is_seed(name) else None
             if seed is not None:
                 node[key] = seed
                 continue

@@ -258,13 +258,21 @@ def _watch_clearing_method(owner: Any) -> None:
 
     @functools.wraps(original)
     def zero_grad(self: Any, *arguments: Any, **named: Any) -> Any:
-        own = set() if self in _optimizers or not _is_early() else {id(parameter) for parameter in self.parameters()}
+        own = set() if self in _optimizers or not _is_early() else _owned(self)
         for optimizer, record in list(_optimizers.items()):
             if optimizer is self or (own and any(id(parameter) in own for parameter in _held(optimizer))):
                 _look_at_cleared(optimizer, record)
         return original(self, *arguments, **named)
 
     owner.zero_grad = zero_grad
+
+
+def _owned(holder: Any) -> set[int]:
+    """The parameters of a network, or of what stands before an optimizer and is one itself, as Lightning's does."""
+    try:
+        return set(map(id, _held(holder) if isinstance(holder, _torch.optim.Optimizer) else holder.parameters()))
+    except Exception:  # a class of the experiment's own that is not yet made, or half of one: its gradients are cleared all the same
+        return set()
 
 
 def _is_early() -> bool:

@@ -1,0 +1,83 @@
+"""CLI102."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from gonogo.analysis.interpreter.library.argparse import Parsed
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import text_of
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Certainty, Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_message
+
+# Given by launchers to every process, whether it reads them or not.
+FOR_LAUNCHERS = frozenset({"local_rank", "help", "version", "f"})
+
+
+@rule("CLI102", "option-never-read", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def option_never_read(scripts: list[Trace], modules: dict[str, Module]) -> Iterator[Violation]:
+    """A command-line option is defined, and nothing reads it.
+
+    What it does:
+        Follows each program that reads its command line with `argparse` to its options. Speaks of an option whose name stands nowhere
+        else in the project: no attribute, name, keyword or text is called so. Silent where the options are taken as a whole, by `vars`
+        or by code that is not followed.
+
+    Why it matters:
+        Whoever gives `--weight-decay 0.1` believes that it has an effect. The runs that were to differ by it are the same.
+
+    Instead:
+        Use the option where it is meant to act, or delete it.
+    """
+    parsed = [event for trace in scripts if trace.complete for event in trace.of(Parsed) if not event.options.is_whole]
+    if not parsed:
+        return
+    mentioned = Counter(name for module in modules.values() for name in _names(module))
+    yield from by_message(_of_program(parsed, mentioned))
+
+
+def _of_program(parsed: Iterable[Parsed], mentioned: Counter[str]) -> Iterator[Violation]:
+    for event in parsed:
+        for name, site in event.places.items():
+            if mentioned[name] or name in FOR_LAUNCHERS or name.startswith("_"):
+                continue
+            yield Violation(
+                site.module.location(site.node),
+                f"nothing reads the option `{name}`",
+                "use it where it is meant to act, or delete it",
+                certainty=Certainty.LIKELY,
+            )
+
+
+def _names(module: Module) -> Iterator[str]:
+    """All that is called something in a file, but for the flags of options."""
+    for node in module.of(ast.Attribute, ast.Name, ast.keyword, ast.arg, ast.Constant):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, (ast.keyword, ast.arg)):
+            yield node.arg or ""
+        elif (text := text_of(node)) is not None:
+            yield text
+
+
+_PARSER = """import argparse
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.1)
+parser.add_argument("--weight-decay", type=float, default=0.0){here}
+args = parser.parse_args()
+"""
+BAD = [program(_PARSER.format(here="  # <- here") + "print(args.lr)\n")]
+GOOD = [
+    program(_PARSER.format(here="") + "print(args.lr, args.weight_decay)\n"),
+    program(_PARSER.format(here="") + "print(args.lr, vars(args))\n"),
+    program("import library\n" + _PARSER.format(here="") + "library.train(args)\n"),
+    program(_PARSER.format(here="") + "for name in ('lr', 'weight_decay'):\n    print(getattr(args, name))\n"),
+]

@@ -1,0 +1,106 @@
+"""CLI101."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from gonogo.analysis.interpreter.trace import NoOption, Trace
+from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.names import calls, text_of
+from gonogo.analysis.python.symbols import Symbols
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.grouping import by_message
+
+
+@rule("CLI101", "option-not-defined", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def option_not_defined(scripts: list[Trace], symbols: Symbols, modules: dict[str, Module]) -> Iterator[Violation]:
+    """The program reads a command-line option that its parser does not define.
+
+    What it does:
+        Follows each program that reads its command line with `argparse` to its options, through functions, modules and objects, and asks
+        Python's own parser what they are called. Speaks where an option is read that is not among them. Silent where options are added
+        in a way that is not followed, where other code is handed the options and may set more, and where anything sets an attribute of
+        that name.
+
+    Why it matters:
+        The program ends in an `AttributeError`, often late: after the training, before anything is saved.
+
+    Instead:
+        Define the option with `add_argument`, or read the one that is meant.
+    """
+    everywhere = {entry for module in modules.values() for entry in _set_by_any_name(module)}
+    yield from by_message(
+        _violation(fault) for trace in scripts for fault in trace.of(NoOption) if not _may_be_set(fault, symbols, everywhere)
+    )
+
+
+def _violation(fault: NoOption) -> Violation:
+    near = get_close_matches(fault.name, fault.known, n=1, cutoff=0.75)
+    meant = f"; did you mean `{near[0]}`?" if near else ""
+    return Violation(
+        fault.site.module.location(fault.site.node),
+        f"no command-line option is called `{fault.name}`{meant}",
+        f"read `{near[0]}`" if near else f"define it: `add_argument('--{fault.name}', …)`",
+        evidence=f"the options: {', '.join(sorted(fault.known))}",
+    )
+
+
+def _may_be_set(fault: NoOption, symbols: Symbols, everywhere: set[str]) -> bool:
+    node = fault.site.node
+    owner = node.value if isinstance(node, ast.Attribute) else node.args[0] if isinstance(node, ast.Call) and node.args else node
+    return fault.name in symbols.stored_attributes or fault.name in everywhere or f"{_last(owner)}.*" in everywhere
+
+
+def _set_by_any_name(module: Module) -> Iterator[str]:
+    """What a file sets by `setattr` and the like: names, or, where these are not known, what owns them with `.*`."""
+    for call in calls(module):
+        name = qualified_name(call.func)
+        if name in ("setattr", "object.__setattr__") and len(call.args) > 1:
+            yield text_of(call.args[1]) or f"{_last(call.args[0])}.*"
+        elif isinstance(call.func, ast.Attribute) and call.func.attr in ("update", "setdefault"):
+            owner = call.func.value
+            if isinstance(owner, ast.Call) and qualified_name(owner.func) == "vars" and owner.args:
+                yield f"{_last(owner.args[0])}.*"
+            elif isinstance(owner, ast.Attribute) and owner.attr == "__dict__":
+                yield f"{_last(owner.value)}.*"
+
+
+def _last(node: ast.AST) -> str:
+    return qualified_name(node).rpartition(".")[2]
+
+
+_PARSER = """import argparse
+
+
+def options():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--lr", type=float, default=0.1)
+    group = parser.add_argument_group("data")
+    group.add_argument("--batch-size", type=int, default=8)
+    return parser.parse_args()
+
+
+"""
+_MAIN = '\n\nif __name__ == "__main__":\n    main(options())\n'
+_HERE = "  # <- here"
+BAD = [
+    program(_PARSER + f"def main(args):\n    print(args.lr)\n    print(args.weight_decay){_HERE}\n" + _MAIN),
+    program(
+        "import argparse\n\nparser = argparse.ArgumentParser()\nparser.add_argument('--epochs', type=int)\n"
+        f"args, rest = parser.parse_known_args()\nfor epoch in range(args.epoch):{_HERE}\n    print(epoch)\n"
+    ),
+]
+_OTHERS = _PARSER.replace("    return", "    library.add_options(parser)\n    return")
+GOOD = [
+    program(_PARSER + "def main(args):\n    print(args.lr, args.batch_size)\n" + _MAIN),
+    program(_PARSER + "def main(args):\n    args.device = 'cpu'\n    print(args.device)\n" + _MAIN),
+    program(_PARSER + "def main(args):\n    print(getattr(args, 'seed', 0))\n" + _MAIN),
+    program(_PARSER + "def main(args):\n    if hasattr(args, 'name'):\n        print(args.name)\n" + _MAIN),
+    program("import library\n" + _OTHERS + "def main(args):\n    print(args.more)\n" + _MAIN),
+    program("import library\n\n" + _PARSER + "def main(args):\n    library.initialize(args)\n    print(args.rank)\n" + _MAIN),
+    program(_PARSER + "def main(args):\n    for key in ('a', 'b'):\n        setattr(args, key, 1)\n    print(args.a)\n" + _MAIN),
+]
