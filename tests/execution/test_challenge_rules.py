@@ -181,6 +181,10 @@ class TestNothingMoves:
         )
         assert [found.severity for found in steps_change_nothing(_watched(optimizer), _modules(), CONTRACT)] == [severity]
 
+    def test_first_steps_of_a_warm_up_are_left_alone(self) -> None:
+        optimizer = Optimizer(("src/model.py", 3), "AdamW", 2, 2, 1, 0, 0, 1, [0.0], made_with=[0.001], scheduled=True, updates=[0.0])
+        assert not list(steps_change_nothing(_watched(optimizer), _modules(text="TrainingArguments(warmup_steps=100)\n"), CONTRACT))
+
     @pytest.mark.parametrize(("text", "severity"), [("loss = plain(x) * 0\n", None), ("loss = triplet_margin(x)\n", Severity.WARNING)])
     def test_loss_of_zero_is_a_warning_only_where_it_may_be_zero(self, text: str, severity: Severity | None) -> None:
         session = _watched(Optimizer(("src/model.py", 3), "SGD", 2, 2, 2, 0, 2, 0, [0.1]))

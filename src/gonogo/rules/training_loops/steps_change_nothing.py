@@ -23,7 +23,7 @@ def steps_change_nothing(trial: SessionSeen, modules: dict[str, Module], contrac
         Compares every parameter before and after the first steps of each optimizer in the trial. Reported is one whose parameters had
         gradients that are not zero and which changed none of them. An error where its learning rates are zero, or next to it (below
         1e-12), from the time it is made; a warning where a scheduler or the code may have lowered them for the first steps, or the
-        rates are only too small to tell.
+        rates are only too small to tell. Silent where a scheduler was made and the code says that it warms up: its first step is at zero.
 
     Why it matters:
         Training runs to its end and learns nothing.
@@ -31,7 +31,10 @@ def steps_change_nothing(trial: SessionSeen, modules: dict[str, Module], contrac
     Instead:
         Give the optimizer a learning rate above zero; look at what multiplies it.
     """
+    warms_up = any("warm" in module.text.lower() for module in modules.values())
     for run, _, optimizer in optimizers(trial):
+        if optimizer.scheduled and warms_up:
+            continue
         looked = min(optimizer.steps, LOOKED_AT)
         with_gradients = looked - optimizer.zero - optimizer.without
         if optimizer.updates and optimizer.still == looked and not optimizer.changed and with_gradients:
