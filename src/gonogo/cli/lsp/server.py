@@ -1,0 +1,310 @@
+"""The server: documents come in, findings go out, and questions about the config are answered."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+from pygls.uris import to_fs_path
+from pygls.workspace import TextDocument
+
+from gonogo.cli.lsp import answers
+from gonogo.cli.lsp.convert import Converter
+from gonogo.cli.lsp.project import Project
+from gonogo.cli.program_file import as_given, project_root
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.config_use import ConfigUse
+from gonogo.model.experiment import is_skipped
+from gonogo.model.finding import Finding, Fix, Location
+from gonogo.pool.pool import Result
+from gonogo.system.version import __version__
+
+TERMINATED = 143  # the exit code, as `gonogo.cli.main` has it, which imports every command
+WATCHED = "**/*.{py,ipynb,yaml,yml,toml,txt,sh,md}"
+
+
+@dataclass
+class Shown:
+    """What a client was told about an experiment.
+
+    Attributes:
+        uris: of the files that have diagnostics.
+        findings: by URI, with the diagnostic of each.
+    """
+
+    uris: set[str]
+    findings: dict[str, list[tuple[types.Diagnostic, Finding]]]
+
+
+def serve(options: CheckOptions, plan: str | None) -> int:
+    """Serve until the client ends it, or is gone; the exit code."""
+    protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not get into the protocol
+    gate = Gate(options, plan)
+
+    def terminate(*_: object) -> NoReturn:
+        gate.close()
+        os._exit(TERMINATED)  # a thread is reading from the client, and would keep an ordinary end waiting
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        gate.server.start_io(stdout=protocol)
+    finally:
+        gate.close()
+    return 0 if gate.is_asked_to_end else 1
+
+
+class Gate:
+    """The experiments whose files are open.
+
+    Args:
+        options: the caller's choices.
+        plan: file of the plan.
+    """
+
+    def __init__(self, options: CheckOptions, plan: str | None) -> None:
+        self.server = LanguageServer("gonogo", __version__)
+        self.is_asked_to_end = False
+        self._options = options
+        self._plan = plan
+        self._projects: dict[Path, Project] = {}
+        self._shown: dict[Path, Shown] = {}
+        for name, function in (
+            (types.INITIALIZED, self._watch),
+            (types.SHUTDOWN, self._end),
+            (types.TEXT_DOCUMENT_DID_OPEN, self._changed),
+            (types.TEXT_DOCUMENT_DID_CHANGE, self._changed),
+            (types.TEXT_DOCUMENT_DID_SAVE, self._changed),
+            (types.TEXT_DOCUMENT_DID_CLOSE, self._closed),
+            (types.WORKSPACE_DID_CHANGE_WATCHED_FILES, self._changed_on_disk),
+            (types.TEXT_DOCUMENT_HOVER, self._hover),
+            (types.TEXT_DOCUMENT_DEFINITION, self._definition),
+            (types.TEXT_DOCUMENT_REFERENCES, self._references),
+        ):
+            self.server.feature(name)(partial(function))  # pygls notes something on the function, which a method does not take
+        kinds = types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix])
+        self.server.feature(types.TEXT_DOCUMENT_CODE_ACTION, kinds)(partial(self._actions))
+
+    def close(self) -> None:
+        """End all that was started."""
+        for project in self._projects.values():
+            project.close()
+        self._projects.clear()
+
+    # -- documents ----------------------------------------------------------------------------------------------------
+
+    def _watch(self, _: types.InitializedParams) -> None:
+        """Ask to hear of files that change on the disk, of clients that can tell."""
+        workspace = self.server.client_capabilities.workspace
+        watched = workspace.did_change_watched_files if workspace is not None else None
+        if watched is not None and watched.dynamic_registration:
+            options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher(glob_pattern=WATCHED)])
+            wanted = types.Registration("watch", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
+            self.server.client_register_capability(types.RegistrationParams([wanted]))
+
+    def _end(self, _: object) -> None:
+        self.is_asked_to_end = True
+
+    def _changed(
+        self, params: types.DidOpenTextDocumentParams | types.DidChangeTextDocumentParams | types.DidSaveTextDocumentParams
+    ) -> None:
+        project = self._project_of(params.text_document.uri)
+        if project is not None:
+            project.change()
+
+    def _closed(self, params: types.DidCloseTextDocumentParams) -> None:
+        """What was not saved counts no more; an experiment of which nothing is open is forgotten."""
+        project = self._project_of(params.text_document.uri)
+        if project is None:
+            return
+        if any(_inside(document, project.root) is not None for document in self.server.workspace.text_documents.values()):
+            project.change()
+            return
+        del self._projects[project.root]
+        project.close()
+        self._publish(project, {})
+
+    def _changed_on_disk(self, params: types.DidChangeWatchedFilesParams) -> None:
+        paths = [Path(path).resolve() for change in params.changes if (path := to_fs_path(change.uri)) is not None]
+        for root, project in self._projects.items():
+            if any(path.is_relative_to(root) and not is_skipped(path.relative_to(root).as_posix()) for path in paths):
+                project.change()
+
+    def _project_of(self, uri: str) -> Project | None:
+        """The experiment of a document; None for one of none, and for what is never read, as installed packages."""
+        text = to_fs_path(uri) if uri.startswith("file:") else None
+        if text is None:
+            return None
+        file = Path(text)
+        path = file.resolve()
+        root = self._root_of(path)
+        if root is None or is_skipped(path.relative_to(root).as_posix()) or not self._is_in_workspace(path):
+            return None
+        if root not in self._projects:
+            shown = Path(as_given(file, root))
+            self._projects[root] = Project(root, shown, self._options, self._plan, self._open_texts, self._told)
+        return self._projects[root]
+
+    def _root_of(self, path: Path) -> Path | None:
+        """The root as `gonogo check FILE` finds it; a config or another file that is no program is no experiment alone."""
+        known = [root for root in self._projects if path.is_relative_to(root)]
+        found = project_root(path) or (max(known, key=lambda root: len(root.parts)) if known else None)
+        if found is None and path.suffix in (".py", ".ipynb"):
+            found = path.parent
+        return found or next((folder for folder in self._folders() if path.is_relative_to(folder)), None)
+
+    def _is_in_workspace(self, path: Path) -> bool:
+        folders = self._folders()
+        return not folders or any(path.is_relative_to(folder) for folder in folders)
+
+    def _folders(self) -> list[Path]:
+        paths = [to_fs_path(folder.uri) for folder in self.server.workspace.folders.values()]
+        return [Path(path).resolve() for path in (*paths, self.server.workspace.root_path) if path]
+
+    def _open_texts(self, project: Project) -> dict[str, str]:
+        documents = self.server.workspace.text_documents.values()
+        return {path: document.source for document in documents if (path := _inside(document, project.root)) is not None}
+
+    # -- findings -----------------------------------------------------------------------------------------------------
+
+    def _told(self, project: Project, result: Result) -> None:
+        """Show a verdict."""
+        findings: dict[str, list[tuple[types.Diagnostic, Finding]]] = {}
+        convert = self._converter(project)
+        for finding in result.verdict.findings:
+            uri = self._uri(project, finding.location.path)
+            findings.setdefault(uri, []).append((convert.diagnostic(finding), finding))
+        self._publish(project, findings)
+        kind = types.MessageType.Warning if result.usage or result.verdict.undecided else types.MessageType.Info
+        words = [f"{project.root}: {result.verdict.outcome}", *result.verdict.undecided]
+        self.server.window_log_message(types.LogMessageParams(kind, result.usage or "; ".join(words)))
+
+    def _publish(self, project: Project, findings: dict[str, list[tuple[types.Diagnostic, Finding]]]) -> None:
+        """Show the diagnostics of all files of an experiment, and clear those of files that have none any more."""
+        before = self._shown.pop(project.root, Shown(set(), {}))
+        documents = self.server.workspace.text_documents
+        open_now = {uri for uri, document in documents.items() if _inside(document, project.root) is not None}
+        for uri in sorted(before.uris | set(findings) | open_now):
+            version = documents[uri].version if uri in documents else None
+            diagnostics = [diagnostic for diagnostic, _ in findings.get(uri, [])]
+            self.server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, diagnostics, version))
+        if project.root in self._projects:
+            self._shown[project.root] = Shown(set(findings), findings)
+
+    def _converter(self, project: Project) -> Converter:
+        result = project.result
+        sources = result.sources if result is not None else {}
+
+        def text(place: Location) -> str:
+            if place.source in sources:
+                return sources[place.source]
+            try:
+                return self.server.workspace.get_text_document(self._uri(project, place.path)).source
+            except (OSError, UnicodeDecodeError):
+                return ""  # it has gone, or was never there
+
+        return Converter(self.server.workspace.position_codec, lambda path: self._uri(project, path), text)
+
+    def _uri(self, project: Project, path: str) -> str:
+        """The URI of a file of an experiment, as the client writes it where the file is open."""
+        for uri, document in self.server.workspace.text_documents.items():
+            if _inside(document, project.root) == path:
+                return str(uri)
+        return (project.shown.absolute() / path).as_uri()
+
+    async def _actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
+        """The fixes of the findings in a range."""
+        project = self._project_of(params.text_document.uri)
+        if project is None or not await project.settled() or project.root not in self._shown:
+            return []
+        convert = self._converter(project)
+        made: dict[Fix, list[types.Diagnostic]] = {}
+        for diagnostic, finding in self._shown[project.root].findings.get(params.text_document.uri, []):
+            if finding.fix is not None and _meet(diagnostic.range, params.range):
+                made.setdefault(finding.fix, []).append(diagnostic)
+        return [self._action(project, convert, fix, diagnostics) for fix, diagnostics in made.items()]
+
+    def _action(self, project: Project, convert: Converter, fix: Fix, diagnostics: list[types.Diagnostic]) -> types.CodeAction:
+        edits: dict[str, list[types.TextEdit]] = {}
+        for change in dict.fromkeys(fix.changes):
+            edit = types.TextEdit(range=convert.range(change.location), new_text=change.text)
+            edits.setdefault(self._uri(project, change.location.path), []).append(edit)
+        title = f"gonogo: {fix.what}{'' if fix.is_safe else ' (may change what the code does)'}"
+        kind = types.CodeActionKind.QuickFix
+        return types.CodeAction(
+            title, kind=kind, diagnostics=diagnostics, is_preferred=fix.is_safe, edit=types.WorkspaceEdit(changes=edits)
+        )
+
+    # -- questions about the config -----------------------------------------------------------------------------------
+
+    async def _hover(self, params: types.HoverParams) -> types.Hover | None:
+        found = await self._asked(params)
+        if found is None:
+            return None
+        text = answers.values_text(found.here) if found.here else answers.readers_text(found.readers) if found.readers else ""
+        return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, text)) if text else None
+
+    async def _definition(self, params: types.DefinitionParams) -> list[types.Location]:
+        """The lines of YAML that define what an access reads."""
+        found = await self._asked(params)
+        return [found.convert.location(place) for place in answers.definitions(found.here)] if found is not None else []
+
+    async def _references(self, params: types.ReferenceParams) -> list[types.Location]:
+        """The accesses that read a key, asked at the key or at one of them."""
+        found = await self._asked(params)
+        if found is None:
+            return []
+        uses = found.readers or answers.same_key(found.uses, found.here)
+        places = [use.location for use in uses]
+        if params.context.include_declaration:
+            places += answers.definitions(uses)
+        return [found.convert.location(place) for place in dict.fromkeys(places)]
+
+    async def _asked(self, params: types.HoverParams | types.DefinitionParams | types.ReferenceParams) -> Asked | None:
+        """What is known about a place, once the newest texts are judged; None if they are not."""
+        uri = params.text_document.uri
+        project = self._project_of(uri)
+        if project is None or not await project.settled() or project.result is None:
+            return None
+        document = self.server.workspace.get_text_document(uri)
+        path, convert, uses = _inside(document, project.root), self._converter(project), project.result.uses
+        if path is None:
+            return None
+        at = convert.place_at(document.lines, params.position)
+        return Asked(convert, uses, answers.uses_at(uses, path, at), answers.readers_of(uses, path, at))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is known about a place.
+
+    Attributes:
+        convert: for the experiment.
+        uses: all accesses of the config in the experiment.
+        here: those at the place.
+        readers: those that read the key which is written there.
+    """
+
+    convert: Converter
+    uses: tuple[ConfigUse, ...]
+    here: list[ConfigUse]
+    readers: list[ConfigUse]
+
+
+def _inside(document: TextDocument, root: Path) -> str | None:
+    """A document's path in an experiment, None if it is not in it."""
+    if not document.uri.startswith("file:"):
+        return None
+    path = Path(document.path).resolve()
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else None
+
+
+def _meet(one: types.Range, other: types.Range) -> bool:
+    return one.start <= other.end and other.start <= one.end
