@@ -8,7 +8,7 @@ from lsprotocol import types
 from pygls.workspace import PositionCodec
 
 from gonogo.documents.lines import split_lines
-from gonogo.model.finding import Finding, Location, Severity
+from gonogo.model.finding import Finding, Fix, Location, Severity
 
 SOURCE = "gonogo"
 UNREAD = frozenset({"HYD105"})  # rules that speak of keys that nothing reads: editors show these keys greyed
@@ -36,7 +36,7 @@ class Converter:
 
     def __init__(self, codec: PositionCodec, uri: Uris, text: Texts) -> None:
         self._codec = codec
-        self._uri = uri
+        self.uri = uri
         self._text = text
         self._lines: dict[str, list[str]] = {}
 
@@ -66,7 +66,21 @@ class Converter:
 
     def location(self, place: Location) -> types.Location:
         """A place with the file's URI."""
-        return types.Location(uri=self._uri(place.path), range=self.range(place))
+        return types.Location(uri=self.uri(place.path), range=self.range(place))
+
+    def action(self, fix: Fix, diagnostics: list[types.Diagnostic]) -> types.CodeAction:
+        """The edits of a fix, which removes what some diagnostics say."""
+        edits: dict[str, list[types.TextEdit]] = {}
+        for change in dict.fromkeys(fix.changes):
+            edit = types.TextEdit(range=self.range(change.location), new_text=change.text)
+            edits.setdefault(self.uri(change.location.path), []).append(edit)
+        return types.CodeAction(
+            title=f"gonogo: {fix.what}{'' if fix.is_safe else ' (may change what the code does)'}",
+            kind=types.CodeActionKind.QuickFix,
+            diagnostics=diagnostics,
+            is_preferred=fix.is_safe,
+            edit=types.WorkspaceEdit(changes=edits),
+        )
 
     def range(self, place: Location) -> types.Range:
         """A place as a range; the first character of a file for the whole of it, and for a cell of a notebook."""

@@ -11,7 +11,7 @@ from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import GonogoError
 from gonogo.pool.pool import Pool, Result, Task, failed
 
-PAUSE = 0.15  # seconds without a change until the experiment is judged
+PAUSE = 0.1  # seconds without a change until the experiment is judged
 PATIENCE = 5.0  # seconds that a question waits for the verdict on the newest texts
 
 
@@ -87,6 +87,8 @@ class Project:
             (result,) = self._pool.run([Task(name, name, self._plan, texts, uses=True)], self._options)
         except GonogoError as error:
             return failed(name, str(error), usage=str(error))
+        except Exception as error:
+            return failed(name, f"gonogo itself failed ({type(error).__name__}: {error})")
         return result
 
     def close(self) -> None:

@@ -124,7 +124,7 @@ class Gate:
         project = self._project_of(params.text_document.uri)
         if project is None:
             return
-        if any(_inside(document, project.root) is not None for document in self.server.workspace.text_documents.values()):
+        if self._open_uris(project):
             project.change()
             return
         del self._projects[project.root]
@@ -172,6 +172,17 @@ class Gate:
         documents = self.server.workspace.text_documents.values()
         return {path: document.source for document in documents if (path := _inside(document, project.root)) is not None}
 
+    def _open_uris(self, project: Project) -> dict[str, str]:
+        """The URIs of the open documents of an experiment as the client writes them, by path; without those of an experiment inside it."""
+        documents = self.server.workspace.text_documents.items()
+        found = {path: uri for uri, document in documents if (path := _inside(document, project.root)) is not None}
+        return {path: uri for path, uri in found.items() if self._owns(project, path)}
+
+    def _owns(self, project: Project, path: str) -> bool:
+        """Whether what is found in a file is for this experiment to show: that of the nearest root that is open."""
+        file = project.root / path
+        return not any(root != project.root and root.is_relative_to(project.root) and file.is_relative_to(root) for root in self._projects)
+
     # -- findings -----------------------------------------------------------------------------------------------------
 
     def _told(self, project: Project, result: Result) -> None:
@@ -179,8 +190,9 @@ class Gate:
         findings: dict[str, list[tuple[types.Diagnostic, Finding]]] = {}
         convert = self._converter(project)
         for finding in result.verdict.findings:
-            uri = self._uri(project, finding.location.path)
-            findings.setdefault(uri, []).append((convert.diagnostic(finding), finding))
+            if self._owns(project, finding.location.path):
+                diagnostic = convert.diagnostic(finding)
+                findings.setdefault(convert.uri(finding.location.path), []).append((diagnostic, finding))
         self._publish(project, findings)
         kind = types.MessageType.Warning if result.usage or result.verdict.undecided else types.MessageType.Info
         words = [f"{project.root}: {result.verdict.outcome}", *result.verdict.undecided]
@@ -190,8 +202,7 @@ class Gate:
         """Show the diagnostics of all files of an experiment, and clear those of files that have none any more."""
         before = self._shown.pop(project.root, Shown(set(), {}))
         documents = self.server.workspace.text_documents
-        open_now = {uri for uri, document in documents.items() if _inside(document, project.root) is not None}
-        for uri in sorted(before.uris | set(findings) | open_now):
+        for uri in sorted({*before.uris, *findings, *self._open_uris(project).values()}):
             version = documents[uri].version if uri in documents else None
             diagnostics = [diagnostic for diagnostic, _ in findings.get(uri, [])]
             self.server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, diagnostics, version))
@@ -201,23 +212,20 @@ class Gate:
     def _converter(self, project: Project) -> Converter:
         result = project.result
         sources = result.sources if result is not None else {}
+        open_uris = self._open_uris(project)
+
+        def uri(path: str) -> str:
+            return open_uris.get(path) or (project.shown.absolute() / path).as_uri()
 
         def text(place: Location) -> str:
             if place.source in sources:
                 return sources[place.source]
             try:
-                return self.server.workspace.get_text_document(self._uri(project, place.path)).source
+                return str(self.server.workspace.get_text_document(uri(place.path)).source)
             except (OSError, UnicodeDecodeError):
                 return ""  # it has gone, or was never there
 
-        return Converter(self.server.workspace.position_codec, lambda path: self._uri(project, path), text)
-
-    def _uri(self, project: Project, path: str) -> str:
-        """The URI of a file of an experiment, as the client writes it where the file is open."""
-        for uri, document in self.server.workspace.text_documents.items():
-            if _inside(document, project.root) == path:
-                return str(uri)
-        return (project.shown.absolute() / path).as_uri()
+        return Converter(self.server.workspace.position_codec, uri, text)
 
     async def _actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
         """The fixes of the findings in a range."""
@@ -229,18 +237,7 @@ class Gate:
         for diagnostic, finding in self._shown[project.root].findings.get(params.text_document.uri, []):
             if finding.fix is not None and _meet(diagnostic.range, params.range):
                 made.setdefault(finding.fix, []).append(diagnostic)
-        return [self._action(project, convert, fix, diagnostics) for fix, diagnostics in made.items()]
-
-    def _action(self, project: Project, convert: Converter, fix: Fix, diagnostics: list[types.Diagnostic]) -> types.CodeAction:
-        edits: dict[str, list[types.TextEdit]] = {}
-        for change in dict.fromkeys(fix.changes):
-            edit = types.TextEdit(range=convert.range(change.location), new_text=change.text)
-            edits.setdefault(self._uri(project, change.location.path), []).append(edit)
-        title = f"gonogo: {fix.what}{'' if fix.is_safe else ' (may change what the code does)'}"
-        kind = types.CodeActionKind.QuickFix
-        return types.CodeAction(
-            title, kind=kind, diagnostics=diagnostics, is_preferred=fix.is_safe, edit=types.WorkspaceEdit(changes=edits)
-        )
+        return [convert.action(fix, diagnostics) for fix, diagnostics in made.items()]
 
     # -- questions about the config -----------------------------------------------------------------------------------
 
