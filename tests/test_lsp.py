@@ -265,6 +265,37 @@ def test_a_folder_that_is_gone_is_cleared(editor: Editor, tmp_path: Path) -> Non
     assert editor.write("src/train.py", train()) == {}
 
 
+def test_a_file_that_changes_on_the_disk_is_judged(editor: Editor) -> None:
+    config = editor.tree / "config/config.yaml"
+    before = config.read_text("utf-8")
+    for text, expected in ((f"{before}other: [1\n", True), (before, False)):
+        config.write_text(text, "utf-8")
+        event = types.FileEvent(config.as_uri(), types.FileChangeType.Changed)
+        editor.client.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([event]))
+        editor.run(editor.verdicts.get())
+        assert ("config/config.yaml" in editor.now()) is expected
+
+
+def test_an_experiment_in_another_shows_its_own(editor: Editor) -> None:
+    inner = {
+        "inner/pyproject.toml": "[project]\nname = 'inner'\nversion = '1'\n",
+        "inner/train.py": "import os\n\nprint(os.nothing_here)\n",
+    }
+    for path, text in inner.items():
+        (editor.tree / path).parent.mkdir(exist_ok=True)
+        (editor.tree / path).write_text(text, "utf-8")
+    try:
+        shown = editor.write("inner/train.py", "def half(:\n")
+        count = len(shown["inner/train.py"])
+        assert count
+        shown = editor.write("src/train.py", train().replace(RIGHT, WRONG))
+        assert codes(shown["src/train.py"]) >= {"HYD104"} and len(shown["inner/train.py"]) == count
+    finally:
+        shutil.rmtree(editor.tree / "inner")
+        editor.close("inner/train.py")
+    assert editor.write("src/train.py", train()) == {}
+
+
 @pytest.mark.parametrize("how", ["client is gone", "server is killed", "server is terminated"])
 def test_nothing_is_left_running(tmp_path: Path, how: str) -> None:
     tree = tmp_path / "experiment"

@@ -26,21 +26,12 @@ from gonogo.model.finding import Finding, Fix, Location
 from gonogo.pool.pool import Result
 from gonogo.system.version import __version__
 
-TERMINATED = 143  # the exit code, as `gonogo.cli.main` has it, which imports every command
+SIGNALLED = 128  # an exit code is this and the signal's number, as shells have it
 WATCHED = "**/*.{py,ipynb,yaml,yml,toml,txt,sh,md}"
 
 
-@dataclass
-class Shown:
-    """What a client was told about an experiment.
-
-    Attributes:
-        uris: of the files that have diagnostics.
-        findings: by URI, with the diagnostic of each.
-    """
-
-    uris: set[str]
-    findings: dict[str, list[tuple[types.Diagnostic, Finding]]]
+#: What is shown of an experiment: by URI, the diagnostics with their findings.
+Shown = dict[str, list[tuple[types.Diagnostic, Finding]]]
 
 
 def serve(options: CheckOptions, plan: str | None) -> int:
@@ -49,11 +40,12 @@ def serve(options: CheckOptions, plan: str | None) -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not get into the protocol
     gate = Gate(options, plan)
 
-    def terminate(*_: object) -> NoReturn:
+    def terminate(number: int, _: object) -> NoReturn:
         gate.close()
-        os._exit(TERMINATED)  # a thread is reading from the client, and would keep an ordinary end waiting
+        os._exit(SIGNALLED + number)  # a thread is reading from the client, and would keep an ordinary end waiting
 
-    signal.signal(signal.SIGTERM, terminate)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, terminate)
     try:
         gate.server.start_io(stdout=protocol)
     finally:
@@ -75,6 +67,7 @@ class Gate:
         self._options = options
         self._plan = plan
         self._projects: dict[Path, Project] = {}
+        self._roots: dict[str, Path] = {}  # of the experiments of the open documents, by URI
         self._shown: dict[Path, Shown] = {}
         for name, function in (
             (types.INITIALIZED, self._watch),
@@ -115,50 +108,65 @@ class Gate:
     def _changed(
         self, params: types.DidOpenTextDocumentParams | types.DidChangeTextDocumentParams | types.DidSaveTextDocumentParams
     ) -> None:
-        project = self._project_of(params.text_document.uri)
-        if project is not None:
-            project.change()
-
-    def _closed(self, params: types.DidCloseTextDocumentParams) -> None:
-        """What was not saved counts no more; an experiment of which nothing is open is forgotten."""
-        project = self._project_of(params.text_document.uri)
-        if project is None:
+        uri = params.text_document.uri
+        file = _file_of(uri)
+        if file is None:
             return
-        if self._open_uris(project):
-            project.change()
-            return
-        del self._projects[project.root]
-        project.close()
-        self._publish(project, {})
-
-    def _changed_on_disk(self, params: types.DidChangeWatchedFilesParams) -> None:
-        paths = [Path(path).resolve() for change in params.changes if (path := to_fs_path(change.uri)) is not None]
-        for root, project in self._projects.items():
-            if any(path.is_relative_to(root) and not is_skipped(path.relative_to(root).as_posix()) for path in paths):
-                project.change()
-
-    def _project_of(self, uri: str) -> Project | None:
-        """The experiment of a document; None for one of none, and for what is never read, as installed packages."""
-        text = to_fs_path(uri) if uri.startswith("file:") else None
-        if text is None:
-            return None
-        file = Path(text)
         path = file.resolve()
         root = self._root_of(path)
-        if root is None or is_skipped(path.relative_to(root).as_posix()) or not self._is_in_workspace(path):
-            return None
-        if root not in self._projects:
-            shown = Path(as_given(file, root))
-            self._projects[root] = Project(root, shown, self._options, self._plan, self._open_texts, self._told)
-        return self._projects[root]
+        if root != self._roots.get(uri):
+            self._leave(uri)
+        if root is not None:
+            self._roots[uri] = root
+            if root not in self._projects:
+                shown = Path(as_given(file, root))
+                self._projects[root] = Project(root, shown, self._options, self._plan, self._open_texts, self._told)
+        self._touch(path)
+
+    def _closed(self, params: types.DidCloseTextDocumentParams) -> None:
+        """What was not saved counts no more."""
+        self._leave(params.text_document.uri)
+        file = _file_of(params.text_document.uri)
+        if file is not None:
+            self._touch(file.resolve())
+
+    def _leave(self, uri: str) -> None:
+        """A document is no longer of its experiment, which is forgotten when none of its documents is open."""
+        root = self._roots.pop(uri, None)
+        if root is not None and root not in self._roots.values():
+            project = self._projects.pop(root)
+            project.close()
+            self._publish(project, {})
+
+    def _touch(self, path: Path) -> None:
+        """A file has changed: judge the experiments that it is in."""
+        for root, project in self._projects.items():
+            if path.is_relative_to(root) and not is_skipped(path.relative_to(root).as_posix()):
+                project.change()
+
+    def _changed_on_disk(self, params: types.DidChangeWatchedFilesParams) -> None:
+        for change in params.changes:
+            file = _file_of(change.uri)
+            if file is not None:
+                self._touch(file.resolve())
 
     def _root_of(self, path: Path) -> Path | None:
-        """The root as `gonogo check FILE` finds it; a config or another file that is no program is no experiment alone."""
+        """The root as `gonogo check FILE` finds it; None for a file of no experiment, and for what is never read, as installed packages.
+
+        A config or another file that is no program is no experiment alone.
+        """
+        if not self._is_in_workspace(path):
+            return None
         known = [root for root in self._projects if path.is_relative_to(root)]
-        found = project_root(path) or (max(known, key=lambda root: len(root.parts)) if known else None)
-        if found is None and path.suffix in (".py", ".ipynb"):
-            found = path.parent
-        return found or next((folder for folder in self._folders() if path.is_relative_to(folder)), None)
+        root = project_root(path) or (max(known, key=lambda root: len(root.parts)) if known else None)
+        if root is None and path.suffix in (".py", ".ipynb"):
+            root = path.parent
+        root = root or next((folder for folder in self._folders() if path.is_relative_to(folder)), None)
+        return root if root is not None and not is_skipped(path.relative_to(root).as_posix()) else None
+
+    def _project_of(self, uri: str) -> Project | None:
+        """The experiment of an open document, if it is of one."""
+        return self._projects.get(self._roots[uri]) if uri in self._roots else None
 
     def _is_in_workspace(self, path: Path) -> bool:
         folders = self._folders()
@@ -187,7 +195,7 @@ class Gate:
 
     def _told(self, project: Project, result: Result) -> None:
         """Show a verdict."""
-        findings: dict[str, list[tuple[types.Diagnostic, Finding]]] = {}
+        findings: Shown = {}
         convert = self._converter(project)
         for finding in result.verdict.findings:
             if self._owns(project, finding.location.path):
@@ -198,16 +206,18 @@ class Gate:
         words = [f"{project.root}: {result.verdict.outcome}", *result.verdict.undecided]
         self.server.window_log_message(types.LogMessageParams(kind, result.usage or "; ".join(words)))
 
-    def _publish(self, project: Project, findings: dict[str, list[tuple[types.Diagnostic, Finding]]]) -> None:
+    def _publish(self, project: Project, findings: Shown) -> None:
         """Show the diagnostics of all files of an experiment, and clear those of files that have none any more."""
-        before = self._shown.pop(project.root, Shown(set(), {}))
+        before = self._shown.pop(project.root, {})
         documents = self.server.workspace.text_documents
-        for uri in sorted({*before.uris, *findings, *self._open_uris(project).values()}):
+        of_others = {uri for shown in self._shown.values() for uri in shown}
+        of_others |= {uri for uri, root in self._roots.items() if root != project.root}
+        for uri in sorted({*(before.keys() - of_others), *findings, *self._open_uris(project).values()}):
             version = documents[uri].version if uri in documents else None
             diagnostics = [diagnostic for diagnostic, _ in findings.get(uri, [])]
             self.server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, diagnostics, version))
         if project.root in self._projects:
-            self._shown[project.root] = Shown(set(findings), findings)
+            self._shown[project.root] = findings
 
     def _converter(self, project: Project) -> Converter:
         result = project.result
@@ -234,7 +244,7 @@ class Gate:
             return []
         convert = self._converter(project)
         made: dict[Fix, list[types.Diagnostic]] = {}
-        for diagnostic, finding in self._shown[project.root].findings.get(params.text_document.uri, []):
+        for diagnostic, finding in self._shown[project.root].get(params.text_document.uri, []):
             if finding.fix is not None and _meet(diagnostic.range, params.range):
                 made.setdefault(finding.fix, []).append(diagnostic)
         return [convert.action(fix, diagnostics) for fix, diagnostics in made.items()]
@@ -295,12 +305,17 @@ class Asked:
     readers: list[ConfigUse]
 
 
+def _file_of(uri: str) -> Path | None:
+    """The file of a URI, None if it is of none."""
+    path = to_fs_path(uri) if uri.startswith("file:") else None
+    return Path(path) if path is not None else None
+
+
 def _inside(document: TextDocument, root: Path) -> str | None:
     """A document's path in an experiment, None if it is not in it."""
-    if not document.uri.startswith("file:"):
-        return None
-    path = Path(document.path).resolve()
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else None
+    file = _file_of(document.uri)
+    path = file.resolve() if file is not None else None
+    return path.relative_to(root).as_posix() if path is not None and path.is_relative_to(root) else None
 
 
 def _meet(one: types.Range, other: types.Range) -> bool:
