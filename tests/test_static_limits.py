@@ -23,8 +23,9 @@ from gonogo.documents.toml import parse_toml
 from gonogo.documents.yaml import parse_yaml
 from gonogo.engine import judging
 from gonogo.engine.pipeline import check
+from gonogo.engine.time_limit import SHORTEST, seconds_for
 from gonogo.model import experiment as experiments
-from gonogo.model.check_options import CheckOptions
+from gonogo.model.check_options import LONGEST, CheckOptions
 from gonogo.model.errors import StageError, UsageError
 from gonogo.model.finding import Severity
 from gonogo.model.policy import Ignore, Policy
@@ -288,3 +289,23 @@ def test_no_report_is_longer_than_it_can_be_read(tmp_path: Path) -> None:
     for name in formats:
         assert 0 < (tmp_path / name).stat().st_size < 2_500_000
     assert (tree / TRAIN).stat().st_size > 90_000
+
+
+def test_a_big_tree_has_more_time(golden: dict[str, str]) -> None:
+    assert seconds_for(experiment_of(golden)) == SHORTEST
+    many = {f"configs/{number}.yaml": "a: 1\n" for number in range(2_000)}
+    assert (
+        SHORTEST
+        < seconds_for(experiment_of(golden | many))
+        < seconds_for(experiment_of(golden | many | {f"x/{n}.py": "" for n in range(900)}))
+    )
+    assert seconds_for(experiment_of({f"{number}.yaml": "" for number in range(9_000)})) == LONGEST
+
+
+def test_what_is_left_is_not_read_when_the_time_is_up(golden: dict[str, str], golden_plan: str, composer: Composer) -> None:
+    many = {f"config/more/{number}.yaml": "\n".join(f"key{line}: {line}" for line in range(400)) for number in range(1_500)}
+    deep = {"config/deep.yaml": "[" * 500 + "]" * 500}
+    verdict = check(experiment_of(golden | many | deep, golden_plan), CheckOptions(timeout=0.5), composer)
+    assert [reason for reason in verdict.undecided if "--timeout" in reason]
+    assert not [reason for reason in (*verdict.undecided, *verdict.notes) if "deep.yaml" in reason]
+    assert verdict.outcome is not Outcome.GO

@@ -32,10 +32,11 @@ class Golden:
 def load_goldens() -> list[Golden]:
     """Every golden experiment of the benchmark, and the one of the tests."""
     plans = sorted(path for folder in FOLDERS for path in folder.glob("*.plan.yaml"))
-    return [_load(path) for path in plans]
+    return [load(path) for path in plans]
 
 
-def _load(plan: Path) -> Golden:
+def load(plan: Path) -> Golden:
+    """The experiment beside a plan."""
     folder = plan.with_name(plan.name.removesuffix(".plan.yaml"))
     paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and ".cache" not in path.parts)
     files = {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in paths}

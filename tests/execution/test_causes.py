@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.causes import excuse, fails_for_any_runs, may_be_for_bounds, refuses
-from gonogo.execution.observations import Happened, Process, Raised, RunSeen
+from gonogo.execution.causes import cut_unevenly, excuse, fails_for_any_runs, may_be_for_bounds, refuses
+from gonogo.execution.observations import Happened, Process, Raised, RunSeen, SessionSeen, Tracked
 from gonogo.model.contract import Contract, load
 from gonogo.rules.observed import cleaned, failures
 
@@ -330,3 +330,22 @@ def test_error_of_a_child_that_said_nothing() -> None:
 def test_evaluation_that_fails_whatever_runs_there_are(kind: str, message: str, always: bool) -> None:
     assert fails_for_any_runs(raised(kind, message, line=7)) is always
     assert not fails_for_any_runs(None)
+
+
+@pytest.mark.parametrize(
+    ("message", "first", "second", "excused"),
+    [
+        ("zip() argument 2 is longer than argument 1", "10" * 64, "10" * 180, True),
+        ("All arrays must be of the same length", [1.0] * 128, [1.0] * 360, True),
+        ("operands could not be broadcast together with shapes (128,) (360,)", [1.0] * 128, [1.0] * 360, True),
+        ("zip() argument 2 is longer than argument 1", "10" * 64, "10" * 64, False),
+        ("no improvement", "10" * 64, "10" * 180, False),
+    ],
+)
+def test_lengths_that_differ_by_cut_loaders_are_no_fault_of_the_evaluation(
+    message: str, first: object, second: object, excused: bool
+) -> None:
+    evaluation = RunSeen("evaluation", code=1, ended=True)
+    evaluation.processes = {1: Process(1, 0, ["python"], failures=[raised("ValueError", message)])}
+    tracked = [Tracked("e", "p", name, "finished", 1, {"test_correct": value}, {}, []) for name, value in (("a", first), ("b", second))]
+    assert bool(cut_unevenly(SessionSeen("rehearsal", evaluation=evaluation, tracked=tracked))) is excused

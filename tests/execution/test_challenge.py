@@ -94,13 +94,29 @@ class TestOutputs:
     @pytest.mark.parametrize(
         "made", [lambda out: out, lambda out: out.softmax(1), lambda out: out.log_softmax(1)], ids=["scores", "p", "log p"]
     )
-    def test_outputs_are_right_where_labels_are_known(self, made: Any) -> None:
-        batches.remember((X, Y))
-        out = made(torch.randn(6, 3) * 3)
+    def test_outputs_are_right_about_few_rows_where_labels_are_known(self, made: Any) -> None:
+        labels = torch.arange(64) % 5
+        batches.remember((torch.zeros(64, 1), labels))
+        out = made(torch.randn(64, 5, generator=GIVEN) * 3)
         new = outputs.replaced(torch, out, predicts=True)
-        assert new.argmax(1).tolist() == Y.tolist()
-        assert torch.allclose(made(new).exp().sum(1) if (out <= 0).all() else torch.ones(6), torch.ones(6), atol=1e-3)
-        assert alterations.made("right predictions") == 1
+        assert int((new.argmax(1) == labels).sum()) in (4, 16)
+        assert torch.allclose(made(new).exp().sum(1) if (out <= 0).all() else torch.ones(64), torch.ones(64), atol=1e-3)
+        assert alterations.made("marked predictions") == 1 and alterations.made("unmarked predictions") == 0
+
+    @pytest.mark.parametrize("right", [0, 0.25, 0.5, 1])
+    def test_share_of_right_rows_is_another_one_than_the_networks(self, right: float) -> None:
+        labels = torch.arange(64) % 5
+        batches.remember((torch.zeros(64, 1), labels))
+        out = torch.nn.functional.one_hot(torch.where(torch.arange(64) < 64 * right, labels, labels + 1) % 5, 5).float()
+        new = outputs.replaced(torch, out, predicts=True)
+        assert abs(float((new.argmax(1) == labels).float().mean()) - right) > 0.1 or right == 0
+
+    def test_labels_that_are_added_to_marked_outputs_win_as_they_did(self) -> None:
+        labels = torch.arange(64) % 5
+        batches.remember((torch.zeros(64, 1), labels))
+        out = torch.randn(64, 5, generator=GIVEN) * 0.1
+        added = 2 * (out.max() - out.min()) * torch.nn.functional.one_hot(labels, 5)
+        assert ((outputs.replaced(torch, out, predicts=True) + added).argmax(1) == labels).all()
 
     @pytest.mark.parametrize(
         "out",
@@ -193,6 +209,12 @@ class TestPerturbed:
             assert all(each[key] != row[key] for key in ("acc", "loss", "hits", "right", "curve"))
             assert type(each["hits"]) is int and len(each["right"]) == 10
         assert one["acc"] != other["acc"] and one["loss"] != other["loss"]
+
+    def test_scores_that_are_stored_as_whole_numbers_move_and_flags_do_not(self) -> None:
+        row = {"val_accuracy": 0, "test_f1": 1, "converged": 1, "label": 0}
+        other = perturbed(row, 1)
+        assert 0 < other["val_accuracy"] < 1 and 0 < other["test_f1"] < 1
+        assert (other["converged"], other["label"]) == (1, 0)
 
     @given(st.floats(0, 1), st.integers(0, 50))
     def test_fraction_stays_one(self, value: float, run: int) -> None:

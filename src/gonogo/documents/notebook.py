@@ -17,6 +17,9 @@ MAX_CELLS = 5_000
 # Cell magics whose body is Python all the same.
 _AROUND_PYTHON = frozenset({"time", "timeit", "capture", "prun", "memit", "mprun", "snakeviz", "wandb", "heat", "scalene"})
 _LINE = re.compile(r"^(?P<indent>[ \t]*)(?:%{1,2}|!{1,2}|\?{1,2}|(?:cd|ls|ll|cat|cp|mv|rm|mkdir|pip|conda)[ \t]+[\w./~-])")
+# A cell of one line that begins with such a word is a command, though it may read like a division or a difference: `cat /data/x.json`.
+_AUTOMATIC = re.compile(r"(cd|ls|ll|cat|cp|mv|rm|rmdir|mkdir|less|more|man|head|tail|pip|conda)[ \t]+[/~.-][/\w.~-][^\n]*")
+_BOUND = re.compile(r"\b\w+(?=[ \t]*=(?!=))|(?<=import )\w+|(?<=as )\w+|(?<=for )\w+|(?<=def )\w+")
 _TIMED = re.compile(r"^(?P<indent>[ \t]*)%(?:time|timeit|prun|memit)\s+(?!-)(?P<rest>.+)$")
 UNKNOWN = "from __main__ import *"  # stands for what binds names, nobody knows which
 _LOADS = re.compile(r"^[ \t]*%load_ext[ \t]+(\w+)", re.MULTILINE)
@@ -99,9 +102,10 @@ def _joined(listed: list[tuple[int, NotebookNode]]) -> Notebook:
     lines: list[str] = []
     cells: list[Cell] = []
     loaded = {name for _, entry in listed for name in _LOADS.findall(str(entry.source))}
+    bound = {name for _, entry in listed for name in _BOUND.findall(str(entry.source))}
     for number, entry in listed:
         source = str(entry.source).replace("\r\n", "\n").replace("\r", "\n")
-        code = as_python(source, loaded)
+        code = as_python(source, loaded, bound)
         fault, line = _fault(code)
         executed = entry.get("execution_count")
         cells.append(Cell(number, source, len(lines) + 1, executed if isinstance(executed, int) else None, fault, line))
@@ -111,15 +115,19 @@ def _joined(listed: list[tuple[int, NotebookNode]]) -> Notebook:
     return Notebook("\n".join(lines) + "\n" if lines else "", tuple(cells))
 
 
-def as_python(source: str, loaded: Collection[str] = ()) -> str:
+def as_python(source: str, loaded: Collection[str] = (), bound: Collection[str] = ()) -> str:
     """A cell as Python: magics, shell lines and questions for help become `pass`; the lines stay where they are.
 
     Args:
         source: of the cell.
         loaded: extensions that the notebook loads, whose magics need no `%`.
+        bound: names of commands that the notebook gives to something of its own.
     """
     for name in ("ls", "ll", "pwd", "who", "whos", *loaded):  # `watermark -iv` reads like a difference, `ls` like a name
         source = re.sub(rf"^{name}(?: -.*)?$", "pass", source, flags=re.MULTILINE)
+    command = _AUTOMATIC.fullmatch(source.strip())
+    if command is not None and command[1] not in bound:
+        return "pass" + "\n" * source.count("\n")
     if _fault(source)[0] == "":
         return source
     lines = source.split("\n")

@@ -134,6 +134,12 @@ def parse_yaml(text: str) -> YamlDocument:
         return YamlDocument(error=YamlError(str(error) or type(error).__name__, 1, 1))
 
 
+@lru_cache(maxsize=65_536)
+def yaml_fault(text: str) -> YamlError | None:
+    """Why a text does not parse, None if it does; kept of many more texts than whole documents are."""
+    return parse_yaml(text).error
+
+
 def _violation(message: str, mark: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=message, problem_mark=mark)
 

@@ -30,6 +30,7 @@ class Judging:
         notebooks: those among them, by path.
         facts: None until the experiment has been read.
         left_out: findings beyond `MOST_FINDINGS`, by rule and severity.
+        is_cut_short: the time was up before everything was looked at.
     """
 
     verdict: Verdict
@@ -39,6 +40,7 @@ class Judging:
     notebooks: dict[str, Notebook] = field(default_factory=dict)
     facts: Facts | None = None
     left_out: dict[str, Counter[Severity]] = field(default_factory=dict)
+    is_cut_short: bool = False
 
     def judge(self, stage: Stage, lacking: Collection[str] = ()) -> str:
         """Let the rules of a stage speak; why the first of them could not, empty if all could.

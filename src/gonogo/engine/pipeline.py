@@ -15,11 +15,11 @@ from gonogo.engine.facts import Facts, ProjectFacts
 from gonogo.engine.judging import Judging
 from gonogo.engine.policy import Application, describe, mentions_itself, repository_policy
 from gonogo.engine.silence import unanswered
-from gonogo.engine.time_limit import TimeUp, time_limit
+from gonogo.engine.time_limit import TimeUp, seconds_for, time_limit
 from gonogo.engine.workspace import Workspace
 from gonogo.model import contract as contracts
 from gonogo.model import experiment as experiments
-from gonogo.model.check_options import CheckOptions
+from gonogo.model.check_options import SHORTEST, CheckOptions
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
@@ -62,6 +62,7 @@ def judge(
     composer: Composer | None = None,
     name: str | None = None,
     progress: Progress | None = None,
+    limited: Callable[[float], None] | None = None,
     look: Callable[[Facts], None] | None = None,
 ) -> Judgement:
     """As `check`, with the texts that a report needs.
@@ -72,6 +73,7 @@ def judge(
         composer: a running composer to share; a new one is started and ended otherwise.
         name: what the verdict calls the experiment, instead of the experiment's own name.
         progress: hears of the stages that run the experiment.
+        limited: hears how many seconds the stages that run nothing may take from then on, where that goes by the size of the tree.
         look: gets the facts when the stages that run nothing are over, as long as the time limit allows.
 
     Raises:
@@ -84,12 +86,20 @@ def judge(
     policies: list[tuple[str, Policy]] = []
     with nullcontext(composer) if composer else Composer() as active:
         try:
-            with time_limit(options.timeout) as stop_clock:
+            seconds = options.timeout or SHORTEST
+            with time_limit(seconds) as set_clock:
                 experiment = source if isinstance(source, Experiment) else experiments.load(str(source), options.plan, verdict.experiment)
+                if options.timeout is None:
+                    seconds = seconds_for(experiment)
+                    set_clock(seconds)
+                    if limited is not None:
+                        limited(seconds)
                 policies += _policies(options, experiment)
-                _Pipeline(judging, _chosen(options, policies, experiment, verdict), active, stop_clock, progress, look).run(experiment)
+                chosen = _chosen(options, policies, experiment, verdict)
+                _Pipeline(judging, chosen, active, lambda: set_clock(0), progress, look).run(experiment)
         except TimeUp:
-            verdict.undecided.append(f"it took more than {options.timeout:g} s, so not everything was checked")
+            judging.is_cut_short = True
+            verdict.undecided.append(f"it took more than {seconds:g} s, so not everything was checked (--timeout)")
     verdict.findings = merge_findings(verdict.findings)
     application = Application(policies, options.baseline, options.trust_repo)
     application.apply(verdict, judging.texts, judging.ran)

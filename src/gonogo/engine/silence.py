@@ -30,7 +30,8 @@ def unanswered(verdict: Verdict, judging: Judging, may_block: Callable[[str, Sev
     """
     assert judging.facts is not None
     blocked = {finding.location.path for finding in verdict.findings if finding.blocks}
-    (verdict.notes if blocked else verdict.undecided).extend(_beyond(judging))
+    if not judging.is_cut_short:  # else that is said, and there is no time to read the rest
+        (verdict.notes if blocked else verdict.undecided).extend(_beyond(judging))
     for rule, left_out in judging.left_out.items():
         said = f"{rule}: {left_out.total():,} findings beyond the first {MOST_FINDINGS:,} are not listed"
         could = any(may_block(rule, severity) for severity in left_out)
@@ -74,9 +75,9 @@ def _beyond(judging: Judging) -> Iterator[str]:
     folders = ("",) if contract.scope is Scope.RUNS else config_folders(modules)  # other tools' YAML is not looked at
     for path, file in experiment.files.items():
         if path.endswith((".yaml", ".yml")) and path.startswith(folders):
-            faults[path] = experiment.yaml(path).error
+            faults[path] = experiment.yaml_fault(path)
         elif path.endswith(".toml"):
-            faults[path] = parse_toml(file.text).error if file.text is not None else experiment.yaml(path).error
+            faults[path] = parse_toml(file.text).error if file.text is not None else experiment.yaml_fault(path)
     reasons = {path: fault.message for path, fault in sorted(faults.items()) if fault is not None and fault.is_limit}
     for path, reason in list(reasons.items())[:MOST_FILES]:
         yield f"{path} was not looked at: {reason}"

@@ -10,7 +10,7 @@ from pathlib import Path
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import last_name
 from gonogo.execution import accelerators
-from gonogo.execution.observations import Logged, Raised, RunSeen
+from gonogo.execution.observations import Logged, Raised, RunSeen, SessionSeen
 
 _CONNECTION = re.compile(
     r"connection|connect|urlerror|httperror|timeout|gaierror|maxretry|newconnection|nameresolution|offline|localentrynotfound|sslerror|"
@@ -48,6 +48,13 @@ _TOO_FEW = re.compile(
     r"n_(?:splits|samples|neighbors|components)=\d+ (?:cannot|should|must)|least populated class|only one class present",
     re.IGNORECASE,
 )
+# What Python, NumPy, pandas and SciPy say of arrays that do not fit together.
+_LENGTHS = re.compile(
+    r"zip\(\) argument \d|\bsame (?:length|size|shape)\b|(?:un|not )equal length|lengths? (?:must|do not) match|length mismatch|"
+    r"different lengths?|inconsistent numbers? of samples|could not be broadcast",
+    re.IGNORECASE,
+)
+FEWEST_VALUES = 8  # of a list, or of a text with one character a sample
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
 
 
@@ -107,6 +114,23 @@ def _lacking(chain: list[Raised], run: RunSeen) -> str:
     """What is not in the sandbox and made a run fail; empty if nothing says so."""
     wants = accelerators.missing(chain) or _network(chain, run) or _own_code(chain, run)
     return wants or _filtered(chain) or _data(chain, run) or _assumed(chain, run)
+
+
+def cut_unevenly(session: SessionSeen) -> str:
+    """Why an evaluation that stumbles over lengths may not be at fault: loaders were cut, and arrays that no loader gives were not."""
+    chain = session.evaluation.failure() if session.evaluation is not None and not session.evaluation.ok else None
+    if not chain or not any(_LENGTHS.search(raised.message) for raised in chain):
+        return ""
+    lengths: dict[str, set[int]] = {}
+    for tracked in session.tracked or ():
+        for key, value in tracked.summary.items():
+            if isinstance(value, (list, str)) and len(value) >= FEWEST_VALUES and not key.startswith("_"):
+                lengths.setdefault(key, set()).add(len(value))
+    uneven = next(((key, sorted(found)) for key, found in lengths.items() if len(found) > 1), None)
+    if uneven is None:
+        return ""
+    key, found = uneven
+    return f"runs logged {' and '.join(map(str, found))} values of `{key}`, which may be for loaders that were cut after a few batches"
 
 
 def fails_for_any_runs(chain: list[Raised] | None) -> bool:

@@ -208,13 +208,13 @@ class RunRecorder:
 
     def _probe_optimizer(self, event: dict[str, Any]) -> None:
         names = ["name", "parameters", "trainable", "steps", "without", "zero", "still", "rates", "made_with", "scheduled", "scaled"]
-        names += ["uncleared", "thrown", "stale", "unheld", "graded", "moved", "twins", "heirs"]
+        names += ["uncleared", "thrown", "stale", "unheld", "graded", "moved", "twins", "heirs", "flat", "uneven"]
         optimizers = self._of(event).optimizers
         old = optimizers.get(event["number"])
         new = Optimizer(_place(event["place"]), **{name: event[name] for name in names})
         new.changed = old.changed if old else []
         new.start, new.updates = event["start"], list(event["updates"])
-        new.twin_place = _place(event["twin_place"])
+        new.twin_place, new.flat_place = _place(event["twin_place"]), _place(event["flat_place"])
         optimizers[event["number"]] = new
 
     def _probe_changed(self, event: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from gonogo.execution import results, stacks
+from gonogo.execution.causes import cut_unevenly
 from gonogo.execution.interpreter_folders import Interpreter
 from gonogo.execution.observations import SessionSeen
 from gonogo.execution.recorder import Progress, Recorder
@@ -180,6 +181,8 @@ class _Runs:
             if self._tracker is not None:
                 self._session.tracked, problem = self._tracker.end()
                 self._session.problem = self._session.problem or problem
+                if self._session.evaluation is not None and (reason := cut_unevenly(self._session)):
+                    self._session.evaluation.unsettled = self._session.evaluation.unsettled or reason
         if self._recorder.overflowed:
             self._session.doubts.append("its probes said more than can be kept: what came last was not looked at")
 

@@ -23,6 +23,8 @@ MOST_ROWS = 400  # of a run's history
 MOST_BYTES = 24 << 20  # of everything that is said at the end
 #: Names of numbers that say where a row stands, by which an evaluation finds it.
 COUNTERS = re.compile(r"(?:^|_)(?:step|epoch|batch|iter|iteration|seed|index|id|rank|fold|position|order)s?(?:$|_)", re.IGNORECASE)
+#: Keys of fractions: W&B stores 0.0 and 1.0 as whole numbers, which under other names may be flags.
+FRACTIONS = re.compile(r"acc|loss|err|f1|auc|prec|recall|score|rate|iou|dice|bleu|rouge|kappa|mcc|ratio|share", re.IGNORECASE)
 _RUNS = """
 SELECT run.id, entity, project.name, run.name, state, exit_code, rows, summary FROM run JOIN project ON run.project = project.id
 """
@@ -89,7 +91,7 @@ def perturbed(value: Any, run: int, key: str = "") -> Any:
         return "".join(str(1 - int(bit)) if (index * 7 + run) % 5 == 0 else bit for index, bit in enumerate(value))
     if isinstance(value, bool) or not isinstance(value, int | float) or COUNTERS.search(key) or not math.isfinite(value):
         return value
-    if isinstance(value, int):
+    if isinstance(value, int) and not (value in (0, 1) and FRACTIONS.search(key)):
         return value + run % 3 + 1 if abs(value) > 1 else value
     share = 0.15 + 0.5 * ((run * 0.6180339887498949) % 1)
     if 0 <= value <= 1:

@@ -9,6 +9,10 @@ from gonogo.model.options import AiOptions, ExecutionOptions
 from gonogo.model.plan import Plan
 from gonogo.model.policy import Baseline, Policy
 
+# Seconds for the stages that run nothing, where the caller sets no limit. A tree of ordinary size takes a few; the rest is for machines
+# that are busy with other things, too.
+SHORTEST, LONGEST = 60.0, 600.0
+
 
 class CheckOptions(BaseModel):
     """The caller's choices for a check."""
@@ -20,7 +24,9 @@ class CheckOptions(BaseModel):
     select: tuple[str, ...] = Field(default=(), description="Rule ids, families or slugs to run; empty for all")
     ignore: tuple[str, ...] = Field(default=(), description="Rule ids, families or slugs not to run")
     entries: tuple[str, ...] = Field(default=(), description="Entry points, for a contract without runs of its own; none to detect them")
-    timeout: float = Field(default=60.0, description="Seconds that the stages may take which run nothing")
+    timeout: float | None = Field(
+        default=None, description="Seconds that the stages may take which run nothing; None: by the size of the tree"
+    )
     policy: Policy | None = Field(default=None, description="What the caller lets pass, and why")
     baseline: Baseline | None = Field(default=None, description="Findings that are known and don't block")
     trust_repo: bool = Field(default=False, description="Follow the experiment's own policy and its comments")

@@ -13,7 +13,7 @@ from typing import Any
 from gonogo.documents.encoding import decode_python
 from gonogo.documents.json import parse_json
 from gonogo.documents.notebook import Notebook, NotebookError, read_notebook
-from gonogo.documents.yaml import YamlDocument, YamlError, parse_yaml
+from gonogo.documents.yaml import YamlDocument, YamlError, parse_yaml, yaml_fault
 from gonogo.model import plan as plans
 from gonogo.model.errors import UsageError
 from gonogo.model.plan import Plan
@@ -118,6 +118,11 @@ class Experiment:
         if file.problem is not None:
             return YamlDocument(error=YamlError(f"the file {file.problem}", 1, 1, file.is_limit))
         return parse_yaml(file.text or "")
+
+    def yaml_fault(self, path: str) -> YamlError | None:
+        """Why a file is no YAML, None if it is; a project may have thousands, whose documents are not kept."""
+        file = self.files.get(path)
+        return yaml_fault(file.text) if file is not None and file.text is not None else self.yaml(path).error
 
     def with_suffix(self, *suffixes: str) -> Iterator[SourceFile]:
         """The readable files with one of these suffixes, by path."""

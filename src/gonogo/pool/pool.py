@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gonogo.model.config_use import ConfigUse
     from gonogo.model.verdict import Verdict
 
-GRACE = 5.0  # after its time-out a process may still finish by itself: it then says what it has found so far
+GRACE = 15.0  # after its time-out a process may still finish by itself: it then says what it has found so far
 START_SECONDS = 60.0
 MAX_JOBS = 8
 PAUSE = 120.0  # between two signs of life of a stage that runs the experiment, besides the time that it says it may take
@@ -87,6 +87,7 @@ class _Worker:
         self.told = False
         self.ready = False
         self.task: int | None = None
+        self.seconds = START_SECONDS
         self.deadline = time.monotonic() + START_SECONDS
         self._buffer = b""
 
@@ -102,6 +103,11 @@ class _Worker:
         if not self.told:
             self.told = True
             self.send(options)
+
+    def limit(self, seconds: float) -> None:
+        """Give the process so many seconds from now on, for the stages that run nothing."""
+        self.seconds = seconds
+        self.deadline = time.monotonic() + seconds + GRACE
 
     def receive(self) -> list[dict[str, Any]]:
         """The messages that are complete.
@@ -182,7 +188,9 @@ class Pool:
             UsageError: an option names nothing.
             StageError: the processes don't even start.
         """
-        self._options, self._timeout, self._listener = options.model_dump(mode="json"), options.timeout, listener
+        from gonogo.model.check_options import SHORTEST  # whoever has options has loaded it
+
+        self._options, self._timeout, self._listener = options.model_dump(mode="json"), options.timeout or SHORTEST, listener
         for worker in self._workers:
             worker.tell(self._options)
         waiting = list(enumerate(tasks))[::-1]
@@ -200,7 +208,7 @@ class Pool:
         for worker in self._workers:
             if worker.ready and worker.task is None and waiting:
                 worker.task, task = waiting.pop()
-                worker.deadline = time.monotonic() + self._timeout + GRACE
+                worker.limit(self._timeout)
                 worker.send(asdict(task))
         busy = [worker for worker in self._workers if worker.task is not None or not worker.ready]
         with selectors.DefaultSelector() as selector:
@@ -214,7 +222,7 @@ class Pool:
         now = time.monotonic()
         for worker in busy:
             if worker in self._workers and now >= worker.deadline and (worker.task is not None or not worker.ready):
-                yield from self._replace(worker, tasks, f"it took more than {self._timeout:g} s")
+                yield from self._replace(worker, tasks, f"it took more than {worker.seconds:g} s")
 
     def _hear(self, worker: _Worker, tasks: list[Task]) -> Iterator[tuple[int, Result]]:
         try:
@@ -227,6 +235,8 @@ class Pool:
                 if "usage" in message:
                     raise UsageError(message["usage"])
                 worker.ready = True
+            elif worker.task is not None and "seconds" in message:
+                worker.limit(float(message["seconds"]))
             elif worker.task is not None and "progress" in message:
                 worker.deadline = time.monotonic() + float(message["silence"]) + PAUSE
                 if self._listener is not None:

@@ -112,7 +112,8 @@ def judged(task: dict[str, Any], options: CheckOptions, composer: Composer, repl
         source = task["source"]
         if task.get("texts"):
             source = experiments.with_texts(experiments.load(source, plan, task["name"]), task["texts"])
-        judgement = judge(source, options.model_copy(update={"plan": plan}), composer, task["name"], _listener(options, replies), look)
+        chosen, listener = options.model_copy(update={"plan": plan}), _listener(options, replies)
+        judgement = judge(source, chosen, composer, task["name"], listener, lambda seconds: _send(replies, {"seconds": seconds}), look)
         return {"verdict": judgement.verdict.model_dump(mode="json"), "sources": judgement.sources, "uses": uses}
     except GonogoError as error:
         return {"usage": str(error)}

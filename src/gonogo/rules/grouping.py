@@ -11,13 +11,18 @@ from gonogo.rules.base import Violation
 MOST_RELATED = 3
 
 
-def by_message(faults: Iterable[Violation]) -> Iterator[Violation]:
-    """Put faults with the same message together: the first one's place, the others as related places, the runs of all."""
+def by_message(faults: Iterable[Violation], most: int = MOST_RELATED) -> Iterator[Violation]:
+    """Put faults with the same message together: the first one's place, the others as related places, the runs of all.
+
+    Args:
+        faults: of one rule.
+        most: related places of one fault.
+    """
     groups: dict[str, list[Violation]] = {}
     for fault in faults:
         groups.setdefault(fault.message, []).append(fault)
     for first, *others in groups.values():
-        related = tuple(Related(location=other.location, label="here too") for other in others[:MOST_RELATED])
+        related = tuple(Related(location=other.location, label="here too") for other in others[:most])
         runs = tuple(dict.fromkeys(run for fault in (first, *others) for run in fault.runs))
         evidence = "\n".join(dict.fromkeys(fault.evidence for fault in (first, *others[:MOST_RELATED]) if fault.evidence))
         yield replace(first, related=(*first.related, *related), runs=runs, evidence=evidence)

@@ -47,10 +47,18 @@ def processes(run: RunSeen) -> list[Process]:
     return list(run.processes.values())
 
 
+#: A word of a command that is Python itself, not only a file in a folder of Python's, such as wandb's own program.
+_PYTHON = re.compile(r"(?:^|[\s'\"/\\])python[\d.]*(?:\.exe)?(?=$|[\s'\"])", re.IGNORECASE)
+
+
+def _is_python(command: str) -> bool:
+    return _PYTHON.search(command) is not None
+
+
 def all_watched(run: RunSeen) -> bool:
     """Whether every Python that was started was watched to its end."""
     seen = list(run.processes.values())
-    started = sum("python" in str(child.what).lower() for process in seen for child in process.children)
+    started = sum(_is_python(str(child.what)) for process in seen for child in process.children)
     return bool(seen) and len(seen) >= started + 1 and all(process.ended is not None for process in seen)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from gonogo.analysis.dataflow.containers import attribute, element, entries
 from gonogo.analysis.dataflow.core import Walker
+from gonogo.analysis.dataflow.types import is_of_class
 from gonogo.analysis.dataflow.values import Call, Const, Display, Mapping, Value, plain, text
 
 
@@ -51,6 +52,11 @@ def _same(walker: Walker, call: Call) -> Value | None:
     return call.arguments[0] if len(call.arguments) == 1 and not call.keywords else None
 
 
+def _isinstance(walker: Walker, call: Call) -> Value | None:
+    known = is_of_class(call.arguments[0], call.arguments[1]) if len(call.arguments) == 2 else None
+    return Const(call.module, call.node, known) if known is not None else None
+
+
 #: By dotted name: the value, or None where the call is one like any other.
 BUILTINS: dict[str, Callable[[Walker, Call], Value | None]] = {
     "getattr": _getattr,
@@ -60,5 +66,6 @@ BUILTINS: dict[str, Callable[[Walker, Call], Value | None]] = {
     "dict": _dict,
     "next": _next,
     "iter": _same,
+    "isinstance": _isinstance,
     "typing.cast": lambda walker, call: call.arguments[1] if len(call.arguments) == 2 else None,
 }

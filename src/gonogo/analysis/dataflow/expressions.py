@@ -11,6 +11,7 @@ from gonogo.analysis.dataflow.blocks import Block, Branch
 from gonogo.analysis.dataflow.containers import assign, attribute, element, entries, item
 from gonogo.analysis.dataflow.core import EXPRESSIONS, Walker
 from gonogo.analysis.dataflow.definitions import Frame, Function
+from gonogo.analysis.dataflow.types import compared_types
 from gonogo.analysis.dataflow.values import (
     Call,
     Const,
@@ -184,6 +185,10 @@ def _compare(walker: Walker, node: ast.Compare) -> Value:
 
 
 def _compared(symbol: str, left: Value, right: Value) -> bool | None:
+    if symbol in ("==", "is", "!=", "is not"):
+        same = compared_types(left, right)
+        if same is not None:
+            return same is (symbol in ("==", "is"))
     one, other = constant(left), constant(right)
     if symbol in ("in", "not in") and one is not ...:
         inner = plain(right)

@@ -549,6 +549,7 @@ class Walk(Protocol):
     state: State
     memory: Memory
     process: Process
+    uploaded: Mapping[str, object]  # by id, the run configs of the runs that evaluation may fetch
 
     @property
     def hydra(self) -> Hydra:

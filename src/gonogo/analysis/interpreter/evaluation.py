@@ -19,6 +19,7 @@ from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.python.modules import Module
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.experiment import Experiment
+from gonogo.model.runs import Run
 
 RESULTS_DIR = "/results"
 
@@ -39,16 +40,17 @@ class _NoHydra:
         return None
 
 
-def walk_evaluation(experiment: Experiment, contract: Contract, modules: dict[str, Module], run_ids: Iterable[str]) -> Trace | None:
+def walk_evaluation(experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: Iterable[Run]) -> Trace | None:
     """What the evaluation does when it is given some runs; None where it can't be walked, or Hydra reads its command line."""
-    module, ids = modules.get(module_path(contract.evaluation.module)), list(run_ids)
-    if module is None or module.tree is None or not ids or not contract.evaluation.keys() or "hydra" in module.text:
+    module, uploaded = modules.get(module_path(contract.evaluation.module)), {run.id: run.document.value for run in runs}
+    if module is None or module.tree is None or not uploaded or not contract.evaluation.keys() or "hydra" in module.text:
         return None
-    values = {"{results_dir}": RESULTS_DIR, "{run_ids}": json.dumps(ids)}
+    values = {"{results_dir}": RESULTS_DIR, "{run_ids}": json.dumps(list(uploaded))}
     words = list(contract.evaluation.arguments)
     for name, value in values.items():
         words = [word.replace(name, value) for word in words]
-    walk = Interpreter(Program(modules.values(), experiment.text), load_library(), 1, lambda _: _NoHydra(), lambda _: NoChildren())
+    program = Program(modules.values(), experiment.text)
+    walk = Interpreter(program, load_library(), 1, lambda _: _NoHydra(), lambda _: NoChildren(), uploaded=uploaded)
     process = Process(module.name, Sequence([Scalar(module.path), *map(Scalar, words)]))
     try:
         with walk.memory.only(1):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Children, Frame, FunctionNode, Hydra, Process, Value
 from gonogo.analysis.interpreter.language.expressions import look_up, other
@@ -43,6 +43,7 @@ class Interpreter:
         hydra: makes what says how configs come into being.
         children: makes what says how child processes are started.
         doubts_branches: whether code that a condition may skip is code for other runs than these.
+        uploaded: by id, the run configs of the runs that an evaluation may fetch from the tracker.
     """
 
     process: Process
@@ -55,9 +56,11 @@ class Interpreter:
         hydra: Callable[[Interpreter], Hydra],
         children: Callable[[Interpreter], Children],
         doubts_branches: bool = False,
+        uploaded: Mapping[str, object] | None = None,
     ) -> None:
         self.memory = Memory(runs, vary)
         self.state = State(self.memory, doubts_branches)
+        self.uploaded = uploaded or {}
         self.program = program
         self.library = library
         self.modules = LoadedModules(self, program)

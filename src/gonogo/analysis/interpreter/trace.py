@@ -45,6 +45,8 @@ class Wrong(StrEnum):
     JSON = "json"
     ISINSTANCE = "isinstance"
     SIGNATURE = "signature"
+    VARS = "vars"
+    UPLOADED = "uploaded"
 
 
 @dataclass(frozen=True)

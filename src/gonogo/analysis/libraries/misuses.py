@@ -13,7 +13,9 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Attribute, Call, Item, Ref, Value, plain
 from gonogo.analysis.libraries.objects import NAMED, OF_RUN, RUN, Objects, annotated
 from gonogo.analysis.libraries.table import Kind, Ways, failing, library_table
+from gonogo.analysis.project.removed import removed_keyword
 from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.options import keyword_arguments
 
 # Containers of layers, whose attributes are the names that the layers are given.
 CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "DataParallel"})
@@ -115,11 +117,18 @@ def _misfit(call: Call, objects: Objects) -> Iterator[Misuse]:
     if found.values:
         message = f"{found.shown} is no method: it can't be called"
         yield Misuse(call.module, call.node, message, "leave out the parentheses", found.distribution, found.values, found.sure)
-    keywords = [name for name in call.keywords if name != "**"]
+    keywords = [name for name in call.keywords if name != "**" and not _is_told_elsewhere(call, name)]
     versions, why = failing(found.ways, 0 if call.is_open else len(call.arguments), keywords, call.is_open)
     if versions:
         message = f"{found.shown} can't be called like this: {why}"
         yield Misuse(call.module, call.node, message, "call it as it is defined", found.distribution, versions, found.sure)
+
+
+def _is_told_elsewhere(call: Call, keyword: str) -> bool:
+    """Whether the table of what libraries removed has an argument that is written here: that says since when, and what to write instead."""
+    callee = plain(call.callee)
+    is_written = isinstance(call.node, ast.Call) and keyword in keyword_arguments(call.module, call.node)
+    return isinstance(callee, Ref) and is_written and removed_keyword(callee.name, keyword) is not None
 
 
 @dataclass(frozen=True)

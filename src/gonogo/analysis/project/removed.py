@@ -77,6 +77,8 @@ def lacks(removed: Removed, requirements: Iterable[str], locked: str | None) -> 
         return None  # newer than what is known of the library
     if locked is not None:
         return (f"{removed.distribution} {locked} is locked", True) if _version(locked) >= since else None
+    if any(requirement.url for requirement in parsed):
+        return None  # a fork, or any commit: its version is not to be seen
     if not written:
         return ("no version has it", True) if removed.never else None
     text = " and ".join(f"`{requirement}`" for requirement in written)

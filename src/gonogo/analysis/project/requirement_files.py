@@ -15,6 +15,10 @@ _FILE = re.compile(r"(?:^|/)(?:[\w.-]*requirements?[\w.-]*\.(?:txt|in)|requireme
 _CONDA = re.compile(r"(?:^|/)(?=[\w.-]*env|conda)[\w.-]*\.ya?ml$", re.IGNORECASE)
 _SETUP = re.compile(r"(?:^|/)setup\.(?:py|cfg)$")
 _QUOTED = re.compile(r"[\"']([A-Za-z][\w.-]*(?:\[[\w, -]*\])?\s*(?:[=~!<>]=?=?[^\"';]*))[\"']")
+_INSTALLS = re.compile(
+    r"(?:^|/)(?:[Mm]akefile|[Dd]ockerfile|[\w.-]*(?:requirements?|install)[\w.-]*|[\w.-]+\.(?:sh|bash|sbatch|def|md|rst|ya?ml|dockerfile))$"
+)
+_INSTALL = re.compile(r"(?<![\w-])(?:pip3?|\$\(?\{?PIP\}?\)?|PIP|conda|mamba)[ \t]+(?:install|add)[ \t]+((?:[^\n|&;#\\]|\\\n)+)")
 # `numpy=1.26=build`, as conda has it.
 _CONDA_PIN = re.compile(r"^([\w.-]+)\s*=\s*([\d.]+\*?)(?:=.*)?$")
 
@@ -37,6 +41,17 @@ def requirement_texts(experiment: Experiment) -> Iterator[tuple[str, str, str]]:
             parsed = parse_requirement(entry) if entry and entry[0].isalpha() else None
             if parsed is not None:
                 yield path, str(canonicalize_name(parsed.name)), entry
+
+
+def installed_by_hand(experiment: Experiment) -> set[str]:
+    """The distributions that a project's requirements files, scripts, containers and documents install, by canonical name."""
+    found = {name for _, name, _ in requirement_texts(experiment)}
+    for path in experiment.files:
+        text = experiment.text(path) if _INSTALLS.search(path) else None
+        for line in _INSTALL.findall(text or ""):
+            parsed = (parse_requirement(word.strip("'\"`")) for word in line.split() if word.strip("'\"`")[:1].isalpha())
+            found |= {str(canonicalize_name(entry.name)) for entry in parsed if entry is not None}
+    return found
 
 
 def _of_conda(entries: object) -> Iterator[str]:

@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from gonogo.analysis.python.modules import Function, Module, qualified_name
+from gonogo.analysis.python.names import last_names
 from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
 
 # A module that mentions one of these may hold names that no statement of it shows.
@@ -108,8 +109,34 @@ class Symbols:
     def is_open(self, module: Module) -> bool:
         """Whether a module may hold names that no statement of it shows."""
         if module.path not in self._open:
-            self._open[module.path] = _is_open(module)
+            self._open[module.path] = _is_open(module) or self._is_filled(module)
         return self._open[module.path]
+
+    def _is_filled(self, module: Module) -> bool:
+        """Whether the module hands its name to a function of the project that sets attributes of modules by name."""
+        for call in module.of(ast.Call) if self._fillers else ():
+            if qualified_name(call.func).rpartition(".")[2] in self._fillers:
+                names = (_text_of(given, module.name) for given in (*call.args, *(keyword.value for keyword in call.keywords)))
+                if any(name and (name == module.name or module.name.endswith(f".{name}")) for name in names):
+                    return True
+        return False
+
+    @cached_property
+    def _fillers(self) -> set[str]:
+        """Names of functions that set attributes of what they look up in `sys.modules`, and of those that call them."""
+        found: set[str] = set()
+        for module in self.modules.values():
+            if "setattr" not in module.text or "sys.modules" not in module.text:
+                continue
+            functions = list(module.of(*FUNCTIONS))
+            own = {entry.name for entry in functions if {"setattr", "modules"} <= last_names(entry)}
+            for _ in functions:
+                more = {entry.name for entry in functions if own & last_names(entry)}
+                if more <= own:
+                    break
+                own |= more
+            found |= own
+        return found
 
     @cached_property
     def holders(self) -> dict[str, set[tuple[str, ...]]]:

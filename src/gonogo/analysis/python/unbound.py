@@ -17,6 +17,7 @@ from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
 Bound = frozenset[str]
 _EAGER = (ast.ListComp, ast.SetComp, ast.DictComp)
 _BUILTINS = frozenset({*dir(builtins), "__file__", "__doc__", "__name__", "__path__", "__spec__", "__package__", "__builtins__"})
+_ASKS = (ast.UnaryOp, ast.Not, ast.Compare, ast.cmpop, ast.BoolOp, ast.boolop)
 _LEAVES = (ast.Continue, ast.Break, ast.Return)
 
 
@@ -44,6 +45,7 @@ class _Walk:
         self.scope = scope
         self.turning: Bound = frozenset()  # what the loops around bind
         self.reads: dict[str, ast.Name] = {}
+        self.left: set[str] = set()  # conditions under which control has left already
 
     def found(self) -> Iterator[ast.Name]:
         assert isinstance(self.scope, (ast.Module, *FUNCTIONS))
@@ -106,8 +108,21 @@ class _Walk:
     def branch(self, node: ast.If, bound: Bound) -> Bound | None:
         bound = self.expression(node.test, bound)
         inside = bound | self.turning
-        ends = self.joined([self.body(node.body, inside), self.body(node.orelse, inside)])
+        asked = ast.dump(node.test)
+        taken = self.body(node.body, inside) if asked not in self.left else None
+        ends = self.joined([taken, self.body(node.orelse, inside)])
+        if taken is None and self.is_settled(node):
+            self.left.add(asked)
         return ends if ends is None or not self.turning else self.after_branch(node, ends, bound)
+
+    def is_settled(self, node: ast.If) -> bool:
+        """Whether a condition of the scope's own body asks for local names only that are bound once: it has one answer."""
+        if isinstance(self.scope, ast.Module) or node not in getattr(self.scope, "body", ()):
+            return False
+        if any(not isinstance(inner, (*_ASKS, ast.Name, ast.Constant, ast.expr_context)) for inner in ast.walk(node.test)):
+            return False
+        names = {inner.id for inner in ast.walk(node.test) if isinstance(inner, ast.Name)}
+        return not names & self.all_stores(self.scope)
 
     def after_branch(self, node: ast.stmt, ends: Bound, bound: Bound) -> Bound:
         """After a branch in a loop that may leave the turn, any later turn may be the first to come by."""

@@ -28,6 +28,7 @@ from gonogo.analysis.dataflow.values import (
     text,
 )
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.python.names import last_names
 from gonogo.analysis.rows.flow import MAX_VALUES, assigned_name, name_of, row_inputs
 
 
@@ -139,15 +140,27 @@ def is_split_call(call: Call) -> bool:
     return call.short == "train_test_split" or call.short in RANDOM_SPLITS
 
 
+def maker_of(call: Call) -> str:
+    """The class of the object that a method is called on; an empty text where it is not known."""
+    maker = base(call.receiver) if call.receiver is not None else None
+    return maker.name if isinstance(maker, Call) else ""
+
+
+def _is_called_training(split: Call) -> bool:
+    """Whether the code calls what is parted the training part: `folds.split(self.train["X"])`, `folds.split(train_rows)`."""
+    if not isinstance(split.node, ast.Call) or split.short != "split":
+        return False
+    given = [*split.node.args[:1], *(keyword.value for keyword in split.node.keywords if keyword.arg == "X")]
+    return any(role_of_name(name) is Role.TRAIN for node in given for name in last_names(node))
+
+
 def splitter_of(value: Value) -> Call | None:
     """The `split()` of a cross-validator that an index comes from, as one entry of it."""
     value = plain(value)
     if isinstance(value, Element):
         call = plain(value.owner)
-        if isinstance(call, Call) and call.method == "split" and call.receiver is not None:
-            maker = base(call.receiver)
-            if isinstance(maker, Call) and SPLITTERS.search(maker.name):
-                return call
+        if isinstance(call, Call) and call.method == "split" and SPLITTERS.search(maker_of(call)):
+            return call
     return None
 
 
@@ -279,9 +292,12 @@ class Parts:
     def part_of(self, value: Value) -> Part | None:
         """The part that a value is; what is held out of a training part is for validation."""
         part = part_of(value)
-        if part is None or part.role is not Role.TEST or not isinstance(part.split, Call) or not is_split_call(part.split):
+        if part is None or part.role is not Role.TEST or not isinstance(part.split, Call):
             return part
-        return replace(part, role=Role.VALID) if Role.TRAIN in {outer.role for outer in self._before(part)} else part
+        if not is_split_call(part.split) and not SPLITTERS.search(maker_of(part.split)):
+            return part
+        is_of_training = Role.TRAIN in {outer.role for outer in self._before(part)} or _is_called_training(part.split)
+        return replace(part, role=Role.VALID) if is_of_training else part
 
     def _follow(self, value: Value) -> Held:
         parts: set[Part] = set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gonogo.analysis.python.modules import Module, qualified_name
@@ -22,6 +22,14 @@ LOCAL_DATASETS = frozenset(
 NOT_DOWNLOADED = frozenset({"FakeData", "ImageFolder", "DatasetFolder", "VisionDataset"})
 # A first argument that ends in one of these names a model on the hub rather than a local folder.
 HUB_NAME = re.compile(r"(?:name|model_id|hf_id|repo_id|backbone|checkpoint_name|model_name_or_path|tokenizer_name)$")
+
+# Names of the usual families on the hub, with or without who published them.
+HUB_ID = re.compile(
+    r"^(?:[A-Za-z0-9][\w.-]*/)?(?:[a-z]*bert|roberta|xlm|deberta|electra|albert|gpt2|gpt-|opt-|t5|flan|mt5|bart|vit|deit|swin|clip|llama|"
+    r"mistral|qwen|gemma|phi-|pythia|falcon|bloom|mixtral|tinyllama|smollm|wav2vec2|hubert|whisper|resnet-|convnext|dinov2)[\w.-]*$",
+    re.IGNORECASE,
+)
+Path = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -50,17 +58,48 @@ class Download:
         return text_of(self.folder)
 
 
-def downloads(module: Module) -> Iterator[Download]:
-    """Every call that surely downloads (when its cache is empty) and whose parameters are all visible."""
+def downloads(module: Module, hub_keys: Container[str] = ()) -> Iterator[Download]:
+    """Every call that surely downloads (when its cache is empty) and whose parameters are all visible.
+
+    Args:
+        module: where to look.
+        hub_keys: settings whose values are names on the hub, see `keys_of_hub_names`.
+    """
     for call in calls(module):
         name = origin(module, call.func)
         if name and not has_open_keywords(call):
-            found = _of_hugging_face(module, call, name) or _of_torch(call, name)
+            found = _of_hugging_face(call, name, hub_keys) or _of_torch(call, name)
             if found is not None:
                 yield found
 
 
-def _of_hugging_face(module: Module, call: ast.Call, name: str) -> Download | None:
+def torchvision_weights(module: Module) -> Iterator[Download]:
+    """Every network of torchvision that is made with weights from its server; no parameter names the folder that they go to."""
+    for call in calls(module):
+        name = origin(module, call.func)
+        if not name.startswith("torchvision.models.") or has_open_keywords(call):
+            continue
+        given = argument(call, None, "weights")
+        enum = origin(module, given) if given is not None else ""
+        if _is_true(argument(call, None, "pretrained")) or text_of(given) is not None or "_Weights." in enum:
+            yield Download(call, name, "", None, TORCH)
+
+
+def keys_of_hub_names(configs: Iterable[Mapping[Path, object]], paths: Container[str]) -> frozenset[str]:
+    """The settings that name a model on the hub wherever they stand: a known family's name, in none of the experiment's folders."""
+    values: dict[str, list[object]] = {}
+    for config in configs:
+        for path, value in config.items():
+            if path and not isinstance(value, (dict, list)):
+                values.setdefault(str(path[-1]), []).append(value)
+    return frozenset(
+        key
+        for key, found in values.items()
+        if all(isinstance(value, str) and HUB_ID.match(value) and value not in paths for value in found if value is not None) and any(found)
+    )
+
+
+def _of_hugging_face(call: ast.Call, name: str, hub_keys: Container[str]) -> Download | None:
     short = name.rpartition(".")[2]
     if name in ("datasets.load_dataset", "datasets.load.load_dataset"):
         builder = text_of(argument(call, 0, "path"))
@@ -76,7 +115,7 @@ def _of_hugging_face(module: Module, call: ast.Call, name: str) -> Download | No
     if short == "from_pretrained" and name.startswith(("transformers.", "diffusers.")):
         source = argument(call, 0, "pretrained_model_name_or_path")
         text = text_of(source)
-        if (text is not None and not text.startswith((".", "/"))) or (text is None and _names_hub(source)):
+        if (text is not None and not text.startswith((".", "/"))) or (text is None and _names_hub(source, hub_keys)):
             return Download(call, f"{name.split('.')[-2]}.from_pretrained", "cache_dir", argument(call, None, "cache_dir"), HUGGING_FACE)
         return None
     if name in ("huggingface_hub.hf_hub_download", "huggingface_hub.snapshot_download"):
@@ -106,8 +145,9 @@ def _of_torch(call: ast.Call, name: str) -> Download | None:
     return None
 
 
-def _names_hub(node: ast.expr | None) -> bool:
-    return node is not None and HUB_NAME.search(qualified_name(node)) is not None
+def _names_hub(node: ast.expr | None, hub_keys: Container[str] = ()) -> bool:
+    name = qualified_name(node) if node is not None else ""
+    return HUB_NAME.search(name) is not None or name.rpartition(".")[2] in hub_keys
 
 
 def _is_true(node: ast.expr | None) -> bool:

@@ -88,7 +88,7 @@ class GradientFlow(Flow[Fact]):
 
     def _reaches(self, loss: Value, optimizer: Value) -> bool:
         """Whether gradients surely are of parameters that the optimizer has."""
-        return any(parts_of(self.program, one) & self.own_parts(optimizer) for one in computed_by(loss))
+        return any(parts_of(self.program, one) & self.own_parts(optimizer) for one in computed_by(self.program, loss))
 
     def _of_unknown(self, entry: Happening, state: frozenset[Fact]) -> frozenset[Fact]:
         """Code that nobody can look into may compute gradients of what it is given; so may writing them by hand."""

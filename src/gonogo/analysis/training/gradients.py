@@ -35,6 +35,7 @@ from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.ops import NUMERIC, op_of
+from gonogo.analysis.training.written import written
 
 # Methods and functions whose result has no gradient, whatever they are given.
 CUTS = words(
@@ -76,6 +77,7 @@ class Gradients:
     def __init__(self, program: Program) -> None:
         self._leaves = {base(write.owner) for write in program.all(Write) if write.key == "requires_grad"}
         self._leaves |= {base(event.call.receiver) for event in program.calls("requires_grad_") if event.call.receiver is not None}
+        self._written = program.known(written)
         self._known: dict[Value, bool | None] = {}
         self._given_are_data = False  # what callers give holds no gradient
         self._active: dict[Value, int] = {}  # what is being looked at, with its depth
@@ -95,6 +97,9 @@ class Gradients:
         outer, self._lowest = self._lowest, MAX_DEPTH
         self._active[value] = depth
         found = self._read(value)
+        if found is not True and value in self._written:
+            others = self._any(self._written[value])
+            found = others if found is False else others or None
         del self._active[value]
         if self._lowest >= depth:  # it does not hang on anything that is still being looked at
             self._known[value] = found
@@ -244,17 +249,19 @@ def _is_bare(maker: Call, name: str) -> bool:
     return maker.name.startswith("torch.nn.") and any(part in name for part in BARE)
 
 
-def computed_by(value: Value) -> Iterator[Value]:
+def computed_by(program: Program, value: Value) -> Iterator[Value]:
     """The networks that a value was computed by, with its gradient: objects of the project and layers of libraries.
 
     What was computed without automatic differentiation, or is detached, is left out.
     """
+    inside = program.known(written)
     pending, seen = [value], set()
     while pending:
         entry = pending.pop()
         if entry in seen:
             continue
         seen.add(entry)
+        pending += inside.get(plain(entry), ())
         if isinstance(entry, Returned):
             pending.append(entry.value)
             callee = base(entry.call.callee)

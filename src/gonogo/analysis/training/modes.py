@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from enum import Enum
 
 from gonogo.analysis.dataflow.blocks import Happening
 from gonogo.analysis.dataflow.definitions import Instance
 from gonogo.analysis.dataflow.flow import Flow
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Value, number
-from gonogo.analysis.python.names import last_name
+from gonogo.analysis.dataflow.values import Call, Value
 from gonogo.analysis.training.acts import Act, Does, act_of
 from gonogo.analysis.training.gradients import computed_by
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import acts
 from gonogo.analysis.training.objects import each, parts_of
+from gonogo.analysis.training.sensitive import PRETRAINED
 
 
 class In(Enum):
@@ -29,15 +27,6 @@ class In(Enum):
 
 
 Fact = tuple[Value, In]
-_SENSITIVE = re.compile(r"dropout|droppath|drop_path|batchnorm|batch_norm|syncbn|stochastic_?depth|instancenorm", re.IGNORECASE)
-_PRETRAINED = re.compile(r"^(?:torchvision\.models\.|timm\.|transformers\.|segmentation_models_pytorch\.|efficientnet_pytorch\.)")
-# Library layers and losses that compute the same in both modes, by the beginning of their name.
-_STABLE = re.compile(
-    r"^torch\.nn\.(?:\w+\.)*(?:Linear|Conv|Embedding|LayerNorm|GroupNorm|ReLU|GELU|SiLU|Tanh|Sigmoid|Softmax|LogSoftmax|MaxPool|AvgPool|"
-    r"Adaptive|Flatten|Identity|Sequential|Module|Parameter|Upsample|\w+Loss|LeakyReLU|ELU|PReLU|Unflatten|ZeroPad|PixelShuffle|Bilinear|LSTMCell|GRUCell|RNNCell|Hard|CosineSimilarity|Fold|Unfold|Reflection)"
-)
-_RECURRENT = frozenset({"LSTM", "GRU", "RNN", "MultiheadAttention"})  # drop only if they are told to
-_TRANSFORMER = re.compile(r"^Transformer(?:En|De)?coderLayer$|^Transformer$")  # drop unless they are told not to
 
 
 class ModeFlow(Flow[Fact]):
@@ -53,7 +42,7 @@ class ModeFlow(Flow[Fact]):
         switched = [entry.act for entry in program.known(acts) if entry.act.does in (Does.TRAIN, Does.EVAL, Does.MODE)]
         self.networks = {one for act in switched for one in each(act.on) if kind_of(one) is Kind.MODEL}
         learning = [entry.act.on for entry in program.known(acts) if entry.act.does is Does.COMPUTES]
-        self.learned = {loss: set(computed_by(loss)) for loss in learning}
+        self.learned = {loss: set(computed_by(program, loss)) for loss in learning}
         self.networks |= {one for used in self.learned.values() for one in used if isinstance(one, Instance) or _is_whole(one)}
 
     def follow(self) -> None:
@@ -107,7 +96,7 @@ def mode_flow(program: Program) -> ModeFlow:
 
 def _is_whole(value: Value) -> bool:
     """Whether a library's object is a network of its own rather than one layer."""
-    return isinstance(value, Call) and (value.short == "Sequential" or _PRETRAINED.match(value.name) is not None)
+    return isinstance(value, Call) and (value.short == "Sequential" or PRETRAINED.match(value.name) is not None)
 
 
 def _begins_in(network: Value) -> In:
@@ -117,43 +106,3 @@ def _begins_in(network: Value) -> In:
     if isinstance(network, Call) and "from_pretrained" not in network.name and (_is_whole(network) or network.name.startswith("torch.nn.")):
         return In.TRAIN
     return In.EVAL if isinstance(network, Call) and network.short == "from_pretrained" else In.UNKNOWN
-
-
-def is_sensitive(program: Program, network: Value) -> bool | None:
-    """Whether a network has layers that compute otherwise in train than in eval mode; None where its layers are not all known."""
-    known: bool | None = False
-    for part in parts_of(program, network):
-        found = _is_sensitive(part)
-        if found:
-            return True
-        known = None if found is None else known
-    return known
-
-
-def _is_sensitive(part: Value) -> bool | None:
-    if isinstance(part, Instance):
-        if any(_mentions(entry.definition) for entry in part.cls.ancestors()):
-            return True
-        return None if part.shallow or part.cls.has_unknown_base() or part.cls.library_bases() - {"torch.nn.Module", "object"} else False
-    if isinstance(part, Call):
-        if _SENSITIVE.search(part.name) or _PRETRAINED.match(part.name):
-            return True
-        if part.name.startswith("torch.nn.") and part.short in _RECURRENT:
-            return _drops(part, 0.0)
-        if part.name.startswith("torch.nn.") and _TRANSFORMER.match(part.short):
-            return _drops(part, 0.1)
-        return False if _STABLE.match(part.name) else None
-    return None
-
-
-def _drops(layer: Call, default: float) -> bool | None:
-    """Whether a layer with an option `dropout` drops anything."""
-    given = layer.keywords.get("dropout")
-    if given is None:
-        return default > 0 if not layer.is_open else None
-    rate = number(given)
-    return rate > 0 if rate is not None else None
-
-
-def _mentions(definition: ast.AST) -> bool:
-    return any(_SENSITIVE.search(last_name(node)) for node in ast.walk(definition) if isinstance(node, (ast.Name, ast.Attribute)))

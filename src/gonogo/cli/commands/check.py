@@ -113,7 +113,10 @@ def command(
     on: Annotated[On, typer.Option("--on", help="Where to judge; the nodes of a Ray cluster see the same folders.")] = On.LOCAL,
     address: RayAddress = None,
     jobs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Processes to use (default: one a core).")] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, max=86400, metavar="SECONDS", help="Time limit for one experiment.")] = 60.0,
+    timeout: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=86400, metavar="SECONDS", help="Time limit for one experiment (default: 60, more for a big tree)."),
+    ] = None,
     output: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE", help="Write the report there instead; FORMAT=FILE in another format; may be repeated."),

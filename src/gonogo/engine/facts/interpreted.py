@@ -55,4 +55,4 @@ def networks(traces: list[Trace]) -> list[Built]:
 @fact
 def evaluation_trace(experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: list[Run]) -> Trace | None:
     """What the evaluation does when its documented command starts it; None where it can't be walked."""
-    return walk_evaluation(experiment, contract, modules, [run.id for run in runs])
+    return walk_evaluation(experiment, contract, modules, runs)

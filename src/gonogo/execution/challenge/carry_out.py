@@ -18,6 +18,7 @@ from gonogo.model.errors import StageError
 
 EVALUATION_SUBJECT = "evaluation"
 _MOST_REASON = 200
+FEWEST_ROWS = 4  # of a call on average; among fewer, one row that is right is a large share
 
 
 def challenge(rehearsed: Session, rehearsal: SessionSeen, carry: Callable[[Session], SessionSeen]) -> ChallengeSeen:
@@ -71,8 +72,12 @@ def _numbers(found: ChallengeSeen, run_id: str) -> Iterator[Number]:
     networks = list(_networks(found, run_id))
     untried = _untried(found, run_id)
     found.networks += networks
-    if _altered(found, Alteration.OUTPUTS, run_id, "right predictions"):
-        found.right.add(run_id)
+    if _altered(found, Alteration.OUTPUTS, run_id, "marked predictions"):
+        found.marked.add(run_id)
+        rows, calls = (_altered(found, Alteration.OUTPUTS, run_id, what) for what in ("marked rows", "marked"))
+        others = sum(_altered(found, Alteration.OUTPUTS, run_id, f"{what} predictions") for what in ("unmarked", "two classes"))
+        if not others and rows >= FEWEST_ROWS * calls:
+            found.wrong.add(run_id)
     upstream = again is not None and not any(
         moved(before[name], again.get(name, ()), REPEATS) for name in (LOSSES, UPDATES, PREDICTIONS) if name in before
     )

@@ -91,7 +91,8 @@ class ChallengeSeen:
         numbers: of every run, and of the evaluation.
         leaks: predictions that moved with the labels.
         networks: what was called on other inputs.
-        right: runs of which predictions were made right about every label, at least once.
+        marked: runs of which predictions were made right about some rows and wrong about the others, at least once.
+        wrong: those of which all predictions were, most rows wrong, among more than two classes.
         reasons: why an alteration was not tried at all, by alteration and subject.
     """
 
@@ -100,7 +101,8 @@ class ChallengeSeen:
     numbers: list[Number] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
     networks: list[Network] = field(default_factory=list)
-    right: set[str] = field(default_factory=set)
+    marked: set[str] = field(default_factory=set)
+    wrong: set[str] = field(default_factory=set)
     reasons: dict[Alteration, str] = field(default_factory=dict)
 
     def of(self, subject: str) -> list[Number]:

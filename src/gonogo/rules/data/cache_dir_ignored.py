@@ -10,9 +10,10 @@ from gonogo.analysis.python.files import file_uses
 from gonogo.analysis.python.modules import Function, Module, without_docstring
 from gonogo.analysis.python.names import ancestors, argument, calls, functions, origin, reached
 from gonogo.analysis.python.paths import PathReader
-from gonogo.analysis.training.downloads import Download, downloads
+from gonogo.analysis.training.downloads import Download, downloads, keys_of_hub_names, torchvision_weights
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 PARAMETER = re.compile(r"^(?:data_?|model_?|hf_?|dataset_?)?cache(?:_?(?:dir|directory|path|root|folder))?$")
@@ -21,13 +22,14 @@ OTHER_CACHES = frozenset({"TORCH_HOME", "HF_HOME", "TRANSFORMERS_CACHE"})
 
 
 @rule("DAT101", "cache-dir-ignored", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK, settles=("data",))
-def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module]) -> Iterator[Violation]:
+def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module], runs: list[Run]) -> Iterator[Violation]:
     """Data or weights are not kept in `.cache/`.
 
     What it does:
         Looks for a function that is given a cache folder and never uses it (a warning if it loads nothing), and for
-        downloads through the well-known libraries that name no folder, or literally another one. A folder that is a
-        variable, and a project that sets the library's own variable (`HF_HOME`, `TORCH_HOME` …), are left alone.
+        downloads through the well-known libraries that name no folder, or literally another one; what is loaded is on the hub where its
+        name says so, or that of the setting, or the value of the setting in all run configs. A folder that is a variable, and a project
+        that sets the library's own variable (`HF_HOME`, `TORCH_HOME` …), are left alone.
 
     Why it matters:
         What is downloaded goes into the home folder of a machine that is thrown away. Every run downloads it again, and
@@ -39,11 +41,15 @@ def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module]) -> Ite
     yield from _unused_parameters(modules)
     configs = "\n".join(file.text or "" for file in experiment.with_suffix(".yaml", ".yml"))
     settings = configs + "\n".join(file.text or "" for file in experiment.with_suffix(".py", ".toml"))
+    documents = [run.document for run in runs]
+    folders = {parent for path in experiment.files for parent in (path, path.partition("/")[0])}
+    hub_keys = keys_of_hub_names(({path: document.get(path) for path in document.leaves} for document in documents), folders)
     for module in modules.values():
-        for download in downloads(module):
+        for download in (*downloads(module, hub_keys), *torchvision_weights(module)):
             problem = _problem(download)
             if problem and _is_wanted(download, configs) and not any(re.search(name, settings) for name in download.variables):
-                ways = [f"give the call `{download.keyword}`", *(f"set `{name}` before it" for name in download.variables[:1])]
+                ways = [f"give the call `{download.keyword}`"] if download.keyword else []
+                ways += [f"set `{name}` before it" for name in download.variables[:1]]
                 related = tuple(_vain_settings(modules, download))
                 yield Violation(module.location(download.node), problem, f"keep it in `{FOLDER}/`: {', or '.join(ways)}", related=related)
 
@@ -146,11 +152,28 @@ BAD = [
         }
     ),
 ]
-GOOD = Tree(
-    {
-        "src/preprocess.py": (
-            Edit("import torch\n", "import torch\nfrom datasets import load_dataset\n"),
-            Edit("    digits = load_digits()\n", '    digits = load_dataset("mnist", split="train", cache_dir=cache_file.parent)\n'),
-        )
-    }
-)
+_LOAD = "    criterion = build_criterion(cfg.run.method, cfg.run.training)\n"
+_CLASS = Edit("import optuna\n", "import optuna\nfrom torchvision.models import resnet18\nfrom transformers import AutoModel\n")
+_HUB = "  name: mlp\n"
+_NAMED = {
+    path: Edit(_HUB, f"{_HUB}  checkpoint: distilbert-base-uncased\n")
+    for path in ("config/run/proposed-mlp-digits.yaml", "config/run/comparative-1-mlp-digits.yaml")
+}
+_BY_KEY = "    teacher = AutoModel.from_pretrained(cfg.run.model.checkpoint)"
+BAD += [
+    Tree({**_NAMED, "src/train.py": (_CLASS, Edit(_LOAD, f"{_LOAD}{_BY_KEY}  # <- here\n    print(teacher)\n"))}),
+    Tree({"src/train.py": (_CLASS, Edit(_LOAD, f'{_LOAD}    print(resnet18(weights="IMAGENET1K_V1"))  # <- here\n'))}),
+]
+_LOCAL = {path: Edit(_HUB, f"{_HUB}  checkpoint: .cache/teacher\n") for path in _NAMED}
+GOOD = [
+    Tree(
+        {
+            "src/preprocess.py": (
+                Edit("import torch\n", "import torch\nfrom datasets import load_dataset\n"),
+                Edit("    digits = load_digits()\n", '    digits = load_dataset("mnist", split="train", cache_dir=cache_file.parent)\n'),
+            )
+        }
+    ),
+    Tree({**_LOCAL, "src/train.py": (_CLASS, Edit(_LOAD, f"{_LOAD}{_BY_KEY}\n    print(teacher)\n"))}),
+    Tree({"src/train.py": (_CLASS, Edit(_LOAD, f"{_LOAD}    print(resnet18(weights=None))\n"))}),
+]

@@ -13,7 +13,8 @@ from gonogo.analysis.project.versions import locked_versions, required
 from gonogo.analysis.python.absence import provides_for_absence
 from gonogo.analysis.python.imports import Import
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import calls, origin
+from gonogo.analysis.python.names import calls, origin, text_of
+from gonogo.analysis.python.options import keyword_arguments
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.experiment import Experiment
@@ -76,10 +77,27 @@ def _uses(symbols: Symbols, imports: list[Import], served: set[str]) -> Iterator
                 owner, _, name = dotted.rpartition(".")
                 yield f"`{owner}` has no `{name}`", _instead(removed), module.location(node), removed
         for call in calls(module):
-            function = origin(module, call.func)
-            if function.partition(".")[0] in served and not provides_for_absence(module, call):
+            if provides_for_absence(module, call):
+                continue
+            given = call.args[0] if call.args else None
+            asked = _asked_by_name(module, call)
+            removed = absent_name(asked[1]) if asked is not None and asked[1].partition(".")[0] in served else None
+            if asked is not None and removed is not None and _is_of_import(symbols, module, asked[0]):
+                owner, _, name = asked[1].rpartition(".")
+                yield f"`{owner}` has no `{name}`", _instead(removed), module.location(call), removed
+            called = given if given is not None and origin(module, call.func) == "functools.partial" else call.func
+            function = origin(module, called)
+            if function.partition(".")[0] in served:
                 found = list(_arguments(module, call, function))
-                yield from found if found and _is_of_import(symbols, module, call.func) else ()
+                yield from found if found and _is_of_import(symbols, module, called) else ()
+
+
+def _asked_by_name(module: Module, call: ast.Call) -> tuple[ast.expr, str] | None:
+    """The module and the dotted name that `getattr(module, "name")` asks for, without a default."""
+    if origin(module, call.func) != "getattr" or len(call.args) != 2 or call.keywords:
+        return None
+    owner, name = origin(module, call.args[0]), text_of(call.args[1])
+    return (call.args[0], f"{owner}.{name}") if owner and name is not None else None
 
 
 def _is_of_import(symbols: Symbols, module: Module, node: ast.expr) -> bool:
@@ -91,11 +109,10 @@ def _is_of_import(symbols: Symbols, module: Module, node: ast.expr) -> bool:
 
 
 def _arguments(module: Module, call: ast.Call, function: str) -> Iterator[tuple[str, str, Location, Removed]]:
-    given = {keyword.arg: keyword for keyword in call.keywords if keyword.arg}
-    for name, keyword in given.items():
-        removed = removed_keyword(function, name)
-        if removed is not None:
-            yield f"`{function}` takes no `{name}`", _instead(removed, "leave it out"), module.location(keyword), removed
+    given: dict[str, ast.AST] = {keyword.arg: keyword for keyword in call.keywords if keyword.arg}
+    gone = {name: removed for name in keyword_arguments(module, call) if (removed := removed_keyword(function, name)) is not None}
+    for name, removed in gone.items():
+        yield f"`{function}` takes no `{name}`", _instead(removed, "leave it out"), module.location(given.get(name, call)), removed
     distribution, since, prefix, both = BOTH
     is_network = function.startswith(prefix) and "." not in function.removeprefix(prefix)
     if is_network and all(name in given for name in both):
@@ -120,6 +137,16 @@ BAD = [
     Tree({"src/train.py": Edit("    run.finish()", "    print(OmegaConf.deepcopy(cfg))  # <- here\n    run.finish()")}),
     Tree({"src/model.py": Edit(_FIRST, f"{_FIRST}SCHEDULE = torch.optim.lr_scheduler.StepLR(None, 1, verbose=True)  # <- here\n")}),
 ]
+_BY_NAME = 'print(getattr(np, "NaN"))'
+_PARTIAL = "print(partial(torch.optim.lr_scheduler.StepLR, step_size=1, verbose=True))"
+_OPTIONS = '    options = {{"step_size": 1}}\n    options["{name}"] = True\n'
+_STARRED = "    print(torch.optim.lr_scheduler.StepLR(None, **options))"
+_END = "    run.finish()"
+BAD += [
+    Tree({"src/preprocess.py": Edit(_NUMPY, f"{_NUMPY}\n{_BY_NAME}  # <- here\n")}),
+    Tree({"src/model.py": Edit("import torch\n", f"from functools import partial\n\nimport torch\n\n{_PARTIAL}  # <- here\n")}),
+    Tree({"src/train.py": Edit(_END, f"{_OPTIONS.format(name='verbose')}{_STARRED}  # <- here\n{_END}")}),
+]
 _OLD = Edit('    "numpy>=1.26",\n', '    "numpy>=1.26,<2",\n')
 _LOCK = '[[package]]\nname = "numpy"\nversion = "1.26.4"\n'
 _ASKED = "NOTHING = np.NaN if hasattr(np, 'NaN') else np.nan\n"
@@ -129,6 +156,8 @@ GOOD = [
     Tree({"uv.lock": _LOCK, "src/preprocess.py": Edit(_NUMPY, f"{_NUMPY}\nNOTHING = np.NaN\n")}),
     Tree({"src/preprocess.py": Edit(_NUMPY, f"{_NUMPY}\n{_ASKED}")}),
     Tree({"src/preprocess.py": Edit(_NUMPY, f"{_NUMPY}\n{_GIVEN_BACK}")}),
+    Tree({"src/preprocess.py": Edit(_NUMPY, f'{_NUMPY}\nprint(getattr(np, "NaN", None))\n')}),
+    Tree({"src/train.py": Edit(_END, f"{_OPTIONS.format(name='gamma')}{_STARRED}\n{_END}")}),
     Tree({"src/train.py": Edit("    run.finish()", "    print(OmegaConf.to_container(cfg))\n    run.finish()")}),
     Tree({"src/train.py": Edit("    run.finish()", "    omegaconf = OmegaConf.create()\n    print(omegaconf.a)\n    run.finish()")}),
 ]

@@ -11,10 +11,12 @@ from gonogo.analysis.project.dependencies import are_dynamic, dependency_faults,
 from gonogo.analysis.project.distributions import closure, is_known, providers
 from gonogo.analysis.project.implied import Implied, implied
 from gonogo.analysis.project.pyproject import PATH, Pyproject
+from gonogo.analysis.project.requirement_files import installed_by_hand
 from gonogo.analysis.python.imports import Import
 from gonogo.analysis.python.modules import Module
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.edits import change_between
+from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Fix, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
@@ -46,14 +48,15 @@ UNDECIDED = {
     settles=("import", "dependency"),
 )
 def undeclared_import(
-    pyproject: Pyproject | None, outside_imports: list[Import], contract: Contract, modules: dict[str, Module]
+    pyproject: Pyproject | None, outside_imports: list[Import], contract: Contract, modules: dict[str, Module], experiment: Experiment
 ) -> Iterator[Violation]:
     """A third-party import whose distribution is not declared.
 
     What it does:
         Maps every import that neither the standard library nor the project serves to its distribution and looks for it among the
         dependencies, extras and dependency groups. It is a warning where another dependency brings the distribution along, or may; in a
-        project of any shape a note. There, what is not declared at all is a warning. It also warns of calls for which a library imports
+        project of any shape a note. There, what is not declared at all is a warning, and requirements files and commands that install
+        count, wherever they stand. It also warns of calls for which a library imports
         something that it does not bring along: `device_map=` needs accelerate, `load_in_4bit=` bitsandbytes, `read_parquet` pyarrow.
 
     Why it matters:
@@ -69,6 +72,8 @@ def undeclared_import(
         return  # ENV101: none of the dependencies can be used
     declared = {requirement.name for requirement in requirements(pyproject)}
     declared.add(str(canonicalize_name(str(pyproject.project.get("name", "")))))
+    if contract.scope is not Scope.RUNS:
+        declared |= installed_by_hand(experiment)  # parts of a project that any shape has come with requirements of their own
     missing: dict[str, list[Import]] = {}
     for entry in outside_imports:
         name = NEEDS.get(entry.target, entry.top)

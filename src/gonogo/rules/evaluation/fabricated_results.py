@@ -6,9 +6,10 @@ import ast
 import re
 from collections.abc import Iterator
 
+from gonogo.analysis.numbers.keys import is_score
 from gonogo.analysis.python.handlers import ends, handler_around
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import enclosing_function, statement_of
+from gonogo.analysis.python.names import enclosing_function, last_name, statement_of, text_of
 from gonogo.analysis.training.randomness import MADE_UP, draws, guard_of_absence
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
@@ -24,8 +25,9 @@ def fabricated_results(modules: dict[str, Module], contract: Contract) -> Iterat
 
     What it does:
         Looks in the evaluation for random numbers that are drawn in an `except` clause, under a condition that something
-        is missing, or in a function that says that its data are synthetic; and for metrics that an `except` clause sets
-        to a number other than zero.
+        is missing, or in a function that says that its data are synthetic; for metrics that an `except` clause sets to a
+        number other than zero; and for literals that read like a result where a score is not there: the default of `get` or
+        `getattr`, what follows `or`, the other side of a conditional expression.
 
     Why it matters:
         The comparison then reports numbers that nobody measured, and nothing in it shows which.
@@ -55,6 +57,55 @@ def fabricated_results(modules: dict[str, Module], contract: Contract) -> Iterat
                 "evaluation goes on with a hard-coded number in place of a result that is missing",
                 "raise an error that names the missing run",
             )
+    for default in _defaults(module):
+        if handler_around(module, default) not in told:
+            yield Violation(
+                module.location(default),
+                "evaluation takes a hard-coded number for a result that is missing",
+                "raise an error that names the missing run",
+            )
+
+
+def _defaults(module: Module) -> Iterator[ast.expr]:
+    """Literals that stand for a score which is not there."""
+    for node in module.of(ast.Call, ast.BoolOp, ast.IfExp):
+        if isinstance(node, ast.Call):
+            place = {"get": 0, "getattr": 1, "pop": 0}.get(last_name(node.func))
+            if place is None or len(node.args) != place + 2 or isinstance(getattr(node.func, "value", None), ast.Dict):
+                continue
+            key, default = text_of(node.args[place]), node.args[place + 1]
+            if key is not None and is_score(key) and _is_made_up(default):
+                yield default
+        elif isinstance(node, ast.BoolOp):
+            if isinstance(node.op, ast.Or) and _is_made_up(node.values[-1]) and is_score(_named(module, node)):
+                yield node.values[-1]
+        elif isinstance(node, ast.IfExp) and _is_made_up(node.body) is not _is_made_up(node.orelse):
+            made_up, other = (node.body, node.orelse) if _is_made_up(node.body) else (node.orelse, node.body)
+            if not isinstance(other, ast.Constant) and is_score(_named(module, node)):
+                yield made_up
+
+
+def _is_made_up(node: ast.expr) -> bool:
+    """A literal result, or an entry of a table of them."""
+    if isinstance(node, ast.Call) and last_name(node.func) in ("float", "get"):
+        return _is_made_up(node.args[0] if last_name(node.func) == "float" and node.args else getattr(node.func, "value", node.func))
+    table = node.value if isinstance(node, ast.Subscript) else node
+    return _is_result(table) or (isinstance(table, ast.Dict) and bool(table.values) and all(map(_is_result, table.values)))
+
+
+def _named(module: Module, node: ast.AST) -> str:
+    """Under what name a value is kept: a variable, an entry of a dictionary, an argument; empty if under none."""
+    child, parent = node, module.parents.get(node)
+    while isinstance(parent, ast.Call) and child in parent.args:
+        child, parent = parent, module.parents.get(parent)
+    if isinstance(parent, ast.keyword):
+        return parent.arg or ""
+    if isinstance(parent, ast.Dict):
+        return next((text_of(key) or "" for key, value in zip(parent.keys, parent.values, strict=True) if value is child and key), "")
+    if isinstance(parent, (ast.Assign, ast.AnnAssign)):
+        target = parent.targets[0] if isinstance(parent, ast.Assign) else parent.target
+        return (text_of(target.slice) or "") if isinstance(target, ast.Subscript) else last_name(target)
+    return ""
 
 
 def _is_for_show(module: Module, call: ast.Call) -> bool:
@@ -104,6 +155,8 @@ TRIED = """    try:
 """
 NUMPY = Edit("\nimport matplotlib", "\nimport numpy as np\nimport matplotlib")
 LABELS = '    axes.set(title=run["run_id"], ylabel="loss")\n'
+ASKED = '        "test_accuracy": float(run.summary["test_accuracy"]),\n'
+DEFAULT = '        "test_accuracy": float(run.summary.get("test_accuracy", 0.9312)),  # <- here\n'
 BAD = [
     Tree(
         {
@@ -113,6 +166,11 @@ BAD = [
             )
         }
     ),
+    Tree({"src/evaluate.py": Edit(ASKED, DEFAULT)}),
     Tree({"src/evaluate.py": Edit(OLD, f'{TRIED}        return {{"run_id": run_id, "test_accuracy": 0.83}}  # <- here\n')}),
 ]
-GOOD = Tree({"src/evaluate.py": (NUMPY, Edit(LABELS, f'{LABELS}    history["jitter"] = np.random.rand(len(history))\n'))})
+GOOD = [
+    Tree({"src/evaluate.py": (NUMPY, Edit(LABELS, f'{LABELS}    history["jitter"] = np.random.rand(len(history))\n'))}),
+    Tree({"src/evaluate.py": Edit(ASKED, ASKED.replace('["test_accuracy"])', '.get("test_accuracy", float("nan")))'))}),
+    Tree({"src/evaluate.py": Edit(LABELS, f'{LABELS}    target = run.get("target_accuracy", 0.93)\n')}),
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.interpreter.trace import Trace, Wrong
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -14,6 +14,8 @@ ACTIONS = {
     "json": "convert it first: `OmegaConf.to_container(cfg, resolve=True)`",
     "isinstance": "ask for `DictConfig` or `ListConfig` (`collections.abc.Mapping` or `Sequence`) as well",
     "signature": "pass the parameters by name, or take the key out of the config",
+    "vars": "convert it: `OmegaConf.to_container(cfg, resolve=True)`",
+    "uploaded": "give it `OmegaConf.to_container(cfg, resolve=True)`",
 }
 
 
@@ -23,10 +25,12 @@ def dictconfig_misuse(traces: list[Trace]) -> Iterator[Violation]:
 
     What it does:
         Finds `json.dump` of a config, `isinstance(config, dict)` and `isinstance(values, (list, tuple))` on their own, `**config` into a
-        function of the project that lacks a parameter for one of its keys, and `cfg.hydra`, which `@hydra.main` takes out of the config.
+        function of the project that lacks a parameter for one of its keys, `vars(config)`, and `cfg.hydra`, which `@hydra.main` takes out
+        of the config. `wandb.init(config=dict(config))` is a warning.
 
     Why it matters:
-        The first and the last two raise; the second is silently false, so the branch never runs.
+        The first and the `hydra` node raise, and so does `**config`; the second is silently false, so the branch never runs; `vars` gives
+        what OmegaConf keeps for itself. W&B stores each section of `dict(config)` as one text: evaluation can ask for no key in it.
 
     Instead:
         Convert with `OmegaConf.to_container(cfg, resolve=True)`; ask `HydraConfig.get()` for Hydra's own settings.
@@ -34,7 +38,9 @@ def dictconfig_misuse(traces: list[Trace]) -> Iterator[Violation]:
     for trace in traces:
         for misuse in trace.misuses:
             location = misuse.site.module.location(misuse.site.node)
-            yield Violation(location, f"a part of the config is misused: {misuse.detail}", ACTIONS[misuse.what], runs=(trace.run_id,))
+            message, action = f"a part of the config is misused: {misuse.detail}", ACTIONS[misuse.what]
+            severity = Severity.WARNING if misuse.what is Wrong.UPLOADED else None
+            yield Violation(location, message, action, runs=(trace.run_id,), severity=severity)
         for access in trace.accesses:
             if access.path == ("hydra",) and not access.guarded and not access.doubtful:
                 location = access.site.module.location(access.site.node)
@@ -81,7 +87,14 @@ BAD += [
         }
     )
 ]
+_INIT, _PLAIN = "    run = wandb.init(", "OmegaConf.to_container(cfg, resolve=True)"
+BAD += [
+    Tree({"src/train.py": Edit("    run.finish()", "    print(vars(cfg.run.training))  # <- here\n    run.finish()")}),
+    Tree({"src/train.py": (Edit(_INIT, f"    whole = dict(cfg)\n{_INIT}  # <- here"), Edit(_PLAIN, "whole"))}),
+]
 GOOD = [
+    Tree({"src/train.py": Edit(_PLAIN, "dict(OmegaConf.to_container(cfg, resolve=True))")}),
+    Tree({"src/train.py": Edit(_PLAIN, "{**OmegaConf.to_container(cfg.run.training)}")}),
     Tree(
         {
             "config/run/proposed-mlp-digits.yaml": _LISTED,

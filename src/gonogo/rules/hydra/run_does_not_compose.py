@@ -102,7 +102,7 @@ def _place_of_override(site: Site, composition: Composition) -> Location | None:
 def _has_unparsable(experiment: Experiment, folder: str = "") -> bool:
     """Whether a YAML file of a config folder does not parse or was not read, of which IMP103 speaks."""
     prefix = "" if folder in ("", ".") else f"{folder}/"
-    return any(experiment.yaml(path).error for path in experiment.files if path.endswith((".yaml", ".yml")) and path.startswith(prefix))
+    return any(experiment.yaml_fault(path) for path in experiment.files if path.endswith((".yaml", ".yml")) and path.startswith(prefix))
 
 
 def _place_in_project(composition: Composition, run: Run | None, experiment: Experiment) -> Location | None:

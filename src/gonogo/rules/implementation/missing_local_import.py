@@ -15,12 +15,15 @@ from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.imports import Import
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.reachability import is_never_reached
+from gonogo.analysis.python.search_paths import searches_elsewhere
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
+from gonogo.rules.grouping import by_message
 
+MOST_IMPORTERS = 50  # listed with a module that is missing
 # Modules that a build or a protocol compiler writes.
 GENERATED = re.compile(r"(?:^|\.)(?:_?version|_version_\w+|\w+_pb2(?:_grpc)?)$")
 
@@ -50,8 +53,8 @@ def missing_local_import(
     What it does:
         Resolves imports of the project's modules as `python -m src.main` does from the root: names that the module does not define,
         modules that do not exist, relative imports with too many dots, and `import model` where only `src.model` resolves. Star imports,
-        `__getattr__`, `try … except ImportError`, a `sys.path` or `sys.modules` that the code changes, and modules that a build makes are
-        unknown, which is not reported.
+        `__getattr__`, `try … except ImportError`, a `sys.path` or `sys.modules` that the code changes, other repositories that a
+        notebook clones, and modules that a build makes are unknown, which is not reported.
 
     Why it matters:
         The import raises before anything else happens.
@@ -59,6 +62,14 @@ def missing_local_import(
     Instead:
         Define the name in that module, or correct the import; between modules of `src` write `from src.model import build_model`.
     """
+    faults = _faults(imports, symbols, contract, pyproject, experiment)
+    # Many files may import one module that is gone: that is one fault.
+    yield from faults if contract.scope is Scope.RUNS else by_message(faults, most=MOST_IMPORTERS)
+
+
+def _faults(
+    imports: list[Import], symbols: Symbols, contract: Contract, pyproject: Pyproject | None, experiment: Experiment
+) -> Iterator[Violation]:
     home = {PurePosixPath(path).parent.as_posix().replace("/", ".") for path in contract.entry_paths()}
     # A folder without `__init__.py` yields to an installed package of its name, so only the entry points' own is surely meant.
     own = {name.partition(".")[0] for name in home} | {name for name in symbols.by_name if "." not in name}
@@ -83,6 +94,8 @@ def missing_local_import(
         if exists is False and (built.may_have(entry.target) or symbols.may_be_alias(entry.target)):
             continue
         if exists is False and is_never_reached(entry.module, entry.node):
+            continue
+        if not entry.is_relative and searches_elsewhere(experiment, entry.module):
             continue
         if exists is False:
             yield _no_module(entry, symbols)

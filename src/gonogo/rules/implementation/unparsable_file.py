@@ -55,7 +55,7 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
         elif path.endswith((".yaml", ".yml")):
             if folders is not None and not path.startswith(folders):
                 continue  # other tools' YAML has tags, templates and documents of its own
-            error = experiment.yaml(path).error
+            error = experiment.yaml_fault(path)
             if error is not None and not error.is_limit:
                 place = Location(path=path, line=error.line, column=error.column, end_line=error.line)
                 yield Violation(place, f"the file is not valid YAML: {error.message}", "correct the line")

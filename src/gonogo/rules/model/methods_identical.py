@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
 from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import last_name
+from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.execution.challenge.numbers import LOSSES, PREDICTIONS, UPDATES, is_time, moved, seen
 from gonogo.execution.observations import RunSeen, SessionSeen, Tracked
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
+from gonogo.model.plan import Plan
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
@@ -21,13 +25,18 @@ FEWEST = 3  # telling numbers that must agree, of what was logged and of what th
 TOLERANCE = 1e-6  # threads add in another order each time: the same method twice gives numbers that differ in their last digits
 #: Settings by which methods may differ only later than two batches show.
 _LATER = re.compile(r"schedul|warm|ramp|anneal|epoch|milestone|patience|ema|swa|start|after|every|interval|decay|curricul|freq|cycle", re.I)
+#: Metrics of what a method costs: the numbers of two methods may rightly be the same but for these.
+_RESOURCE = re.compile(r"memory|latency|throughput|speed|flops|macs|runtime|wall|seconds|energy", re.I)
+#: Names of what counts rounds of training.
+_ROUND = re.compile(r"(?:^|_)(?:epochs?|steps?|iters?|iterations?|it|batch_idx|batch_index|updates)$", re.I)
+_NO_WORK = frozenset({"print", "log", "info", "debug", "save", "save_checkpoint", "append", "eval", "evaluate", "validate", "step"})
 #: Keys of what is minimised, which may differ by a term that no parameter depends on.
 _OF_TRAINING = re.compile(r"^(?!.*(?:val|test|eval)).*(?:train|loss|objective|penalty|regulari|total|term)", re.I)
 
 
 @rule("MOD105", "methods-identical", criterion=4, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("method",))
 def methods_identical(
-    rehearsal: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
+    rehearsal: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract, plan: Plan | None, complete_rehearsal: bool
 ) -> Iterator[Violation]:
     """Two methods train and log the same numbers.
 
@@ -35,8 +44,9 @@ def methods_identical(
         Compares what the runs logged to the local tracker in the rehearsal, their losses, what the first steps of their optimizers added to
         the parameters, and what their networks predict. Two runs of different methods are reported if all of that is the same to six
         digits, and several of these numbers are no round ones; also where their training losses differ and all else is the same: by a term
-        through which no gradient flows. A warning where the runs differ in settings that may act later than two
-        batches show: schedules, warm-up, epochs.
+        through which no gradient flows. A warning where the methods may differ in what a bounded run does not show: the runs
+        have other settings of schedules, warm-up or epochs, the code does something else from a later epoch or step on, or the plan
+        measures memory or speed.
 
     Why it matters:
         The methods then are one method under two names: the comparison has no content.
@@ -47,6 +57,7 @@ def methods_identical(
     if not complete_rehearsal:
         return
     methods = {run.id: _method(run) for run in runs}
+    unseen = acts_later(modules, contract) or (plan is not None and any(_RESOURCE.search(metric) for metric in plan.metrics))
     seen = [(run, tracked) for run in runs if (tracked := rehearsal.tracked_as(run.id)) is not None]
     for (one, first), (other, second) in combinations(seen, 2):
         if methods[one.id] is None or methods[other.id] is None or methods[one.id] == methods[other.id]:
@@ -63,7 +74,7 @@ def methods_identical(
                 + ("have other losses, and the same updates and scores" if in_vain else "train and log the same numbers"),
                 "let the method make a difference: see where its name is read",
                 runs=(one.id, other.id),
-                severity=Severity.WARNING if _may_differ_later(one, other) else None,
+                severity=Severity.WARNING if unseen or _may_differ_later(one, other) else None,
                 evidence=f"{len(common) + len(trained)} numbers are the same, such as {', '.join([*common[:2], *trained[:2]])}",
             )
 
@@ -85,6 +96,39 @@ def _may_differ_later(one: Run, other: Run) -> bool:
     mine, theirs = dict(_settings(one.document.value)), dict(_settings(other.document.value))
     differing = [key for key in mine.keys() | theirs.keys() if mine.get(key) != theirs.get(key)]
     return any(_LATER.search(f"{key} {mine.get(key)} {theirs.get(key)}") for key in differing if not key.endswith("run_id"))
+
+
+def acts_later(modules: Mapping[str, Module], contract: Contract) -> bool:
+    """Whether training code does something else from a later epoch or step on, beside to end, to log, to save and to set rates."""
+    for module in training_modules(modules, contract):
+        for node in module.of(ast.If, ast.IfExp):
+            if _counts_rounds(node.test) and any(map(_works, [node] if isinstance(node, ast.IfExp) else [*node.body, *node.orelse])):
+                return True
+    return False
+
+
+def _counts_rounds(test: ast.expr) -> bool:
+    """Whether a condition holds a counter of rounds against a bound."""
+    for part in ast.walk(test):
+        if isinstance(part, ast.Compare) and all(isinstance(operator, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for operator in part.ops):
+            sides = [last_name(side) for side in (part.left, *part.comparators)]
+            if any(_ROUND.search(side) for side in sides):
+                return True
+    return False
+
+
+def _works(node: ast.AST) -> bool:
+    """Whether code may change what is trained: it assigns something that is no learning rate, returns a value, or calls something else."""
+    if isinstance(node, ast.IfExp):
+        return not all(isinstance(part, ast.Constant) for part in (node.body, node.orelse))
+    if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return not any("lr" in ast.unparse(target) or "rate" in ast.unparse(target) for target in targets)
+    if isinstance(node, ast.Return):
+        return node.value is not None and not isinstance(node.value, ast.Constant)
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Call) and last_name(node.value.func) not in _NO_WORK
+    return any(_works(part) for part in ast.iter_child_nodes(node) if isinstance(part, ast.stmt))
 
 
 def _settings(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors
+from gonogo.analysis.python.names import ancestors, last_name
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
 SEEDS = frozenset({"seed", "manual_seed", "default_rng", "RandomState", "Random", "PRNGKey"})
-NUMBERS = frozenset({"int", "round", "id", "float"})
+NUMBERS = frozenset({"int", "round", "id", "float", "len", "sum", "bool", "ord"})
+# Names that are given to numbers, and to texts: a tuple may hold either.
+_NUMBER = re.compile(
+    r"(?:^|_)(?:seeds?|epochs?|index|indices|idx|i|j|n|steps?|ranks?|counts?|num|shape|size|offset|update|worker|sum|item)$"
+)
+_TEXT = re.compile(r"(?:^|_)(?:names?|paths?|files?|filename|texts?|strings?|str|urls?|words?|sentences?|keys?|uuid|titles?|labels?)$")
+_TEXT_GIVERS = frozenset({"str", "repr", "format", "join", "lower", "upper", "strip", "encode", "hex", "as_posix", "dumps", "basename"})
 
 
 @rule("REP111", "hash-of-text", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -20,8 +27,9 @@ def hash_of_text(modules: dict[str, Module]) -> Iterator[Violation]:
     """Python's `hash()` decides which part a row goes to, or what a generator is seeded with, and it differs from process to process.
 
     What it does:
-        Speaks where the remainder of `hash(…)` is taken (`hash(name) % 10`), or a generator is seeded with it. Hashes of numbers, the
-        method `__hash__`, a function of the file's own that is called `hash`, and files that speak of `PYTHONHASHSEED` are left alone.
+        Speaks where the remainder of `hash(…)` is taken (`hash(name) % 10`), or a generator is seeded with it. Hashes of numbers, tuples
+        in which nothing is known to be a text, the method `__hash__`, a function of the file's own that is called `hash`, and files that
+        speak of `PYTHONHASHSEED` are left alone.
 
     Why it matters:
         Hashes of texts are salted: the next process has others, so that rows change parts, and the test part of one run is the
@@ -38,7 +46,7 @@ def hash_of_text(modules: dict[str, Module]) -> Iterator[Violation]:
                 isinstance(call.func, ast.Name)
                 and call.func.id == "hash"
                 and call.args
-                and not _is_number(call.args[0])
+                and _may_be_text(call.args[0])
                 and _decides(module, call)
             ):
                 yield Violation(
@@ -48,10 +56,23 @@ def hash_of_text(modules: dict[str, Module]) -> Iterator[Violation]:
                 )
 
 
-def _is_number(node: ast.expr) -> bool:
+def _may_be_text(node: ast.expr) -> bool:
+    """Whether a text may be hashed: a tuple or a sum must hold one, where a single name need only be no number's."""
+    if isinstance(node, (ast.Tuple, ast.BinOp)) or (isinstance(node, ast.Call) and last_name(node.func) in ("tuple", "frozenset")):
+        return any(_is_text(inner) for inner in ast.walk(node))
     if isinstance(node, ast.Constant):
-        return isinstance(node.value, (int, float))
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in NUMBERS
+        return isinstance(node.value, (str, bytes))
+    if isinstance(node, ast.Call):
+        return last_name(node.func) not in NUMBERS and not _NUMBER.search(last_name(node.func))
+    return not _NUMBER.search(last_name(node))
+
+
+def _is_text(node: ast.AST) -> bool:
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, (str, bytes)) and node.value != ""
+    if isinstance(node, ast.Call):
+        return last_name(node.func) in _TEXT_GIVERS
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, (ast.Name, ast.Attribute)) and _TEXT.search(last_name(node)) is not None)
 
 
 def _decides(module: Module, call: ast.Call) -> bool:

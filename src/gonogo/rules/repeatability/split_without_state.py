@@ -36,7 +36,8 @@ def split_without_state(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Speaks where `train_test_split`, a shuffled `KFold`, `ShuffleSplit`, `random_split`, `resample` or `sample()` of a table gets
-        neither `random_state` nor a generator, and the program seeds neither NumPy nor PyTorch. Estimators that draw, such as a
+        neither `random_state` nor a generator, and the program seeds neither NumPy nor PyTorch. Where no script is seen to reach it, any
+        script of the project may seed. Estimators that draw, such as a
         random forest, are a note.
 
     Why it matters:
@@ -46,11 +47,18 @@ def split_without_state(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Give it `random_state=` a number from the settings; vary the number for repetitions.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    scripts = (_seeded(walked) for walked in programs if walked.is_script)
+    elsewhere: set[str] = set().union(*scripts)
+    # What no script is seen to reach may be called by one all the same: Hydra's `instantiate`, a registry.
+    yield from by_place(found for walked in programs for found in _found(walked, set() if walked.is_script else elsewhere))
 
 
-def _found(walked: Program) -> Iterator[Violation]:
-    seeded = {library for seed in walked.gather(seeds) for library in seed.libraries}
+def _seeded(walked: Program) -> set[str]:
+    return {library for seed in walked.gather(seeds) for library in seed.libraries}
+
+
+def _found(walked: Program, elsewhere: set[str]) -> Iterator[Violation]:
+    seeded = _seeded(walked) | elsewhere
     for event in walked.calls(*SPLITTERS):
         library = SPLITTERS[event.call.short]
         if library not in seeded and _is_random(event) and not _has_state(event):

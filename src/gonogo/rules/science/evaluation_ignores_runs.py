@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import calls, last_name
 from gonogo.execution.challenge.carry_out import EVALUATION_SUBJECT
-from gonogo.execution.challenge.matrix import Alteration, ChallengeSeen, State
+from gonogo.execution.challenge.matrix import Alteration, ChallengeSeen, Number, State
 from gonogo.execution.observations import Tracked
+from gonogo.execution.tracker_inside import COUNTERS, FRACTIONS
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
@@ -16,6 +18,8 @@ from gonogo.rules.places import main_place
 from gonogo.rules.scores import is_score
 
 MOST_TEXT = 24  # characters of a text that is a name; a longer one may hold what scores are made of, and stays as it is
+_DIFFERENCE = re.compile(r"improvement|gain|gap|difference|diff(?:_|$)|delta", re.IGNORECASE)
+_CUTS = frozenset({"max", "maximum", "clip", "clamp", "round"})
 _P_VALUE = re.compile(r"p_?val", re.IGNORECASE)
 
 
@@ -26,7 +30,9 @@ def evaluation_ignores_runs(challenge: ChallengeSeen, modules: dict[str, Module]
     What it does:
         Gives every number that the tracker has of a run another value, each run's by another factor, and starts the evaluation on that.
         Scores and p-values in its JSON files that are the same as before are reported. Those that are whole numbers are a warning: they
-        may be so for both. Silent where runs log long texts, from which scores may be computed and which are not altered.
+        may be so for both. Of other numbers for each run, no difference is exactly zero: where all that have one name are, that is an
+        error, unless the evaluation cuts numbers off, or the tracker has some that could not be altered. Silent where runs log long
+        texts, from which scores may be computed and which are not altered.
 
     Why it matters:
         The number comes from somewhere else: it is written into the code, or compares a run with itself.
@@ -41,7 +47,8 @@ def evaluation_ignores_runs(challenge: ChallengeSeen, modules: dict[str, Module]
         is_p = bool(_P_VALUE.search(number.name))
         if number.state(Alteration.TRACKER) is State.SAME and (is_score(number.name) or (is_p and all(0 < p < 1 for p in number.values))):
             found.append(number)
-    sure = [number.name for number in found if not all(value.is_integer() for value in number.values)]
+    zero = set() if _may_be_zero(challenge, modules, contract) else _zero_differences(challenge.of(EVALUATION_SUBJECT))
+    sure = [number.name for number in found if number.name in zero or not all(value.is_integer() for value in number.values)]
     if found:
         yield Violation(
             main_place(modules, module_path(contract.evaluation.module)),
@@ -50,6 +57,39 @@ def evaluation_ignores_runs(challenge: ChallengeSeen, modules: dict[str, Module]
             severity=None if sure else Severity.WARNING,
             evidence="; ".join(f"{number.name} {number.values[0]:.6g}" for number in found[:6]),
         )
+
+
+def _zero_differences(numbers: list[Number]) -> set[str]:
+    """Names of the differences that are zero before and after, where all that have the same last name are, and other scores moved."""
+    if not any(number.state(Alteration.TRACKER) is State.MOVED and is_score(number.name) for number in numbers):
+        return set()
+    named: dict[str, list[Number]] = {}
+    for number in numbers:
+        if _DIFFERENCE.search(last := re.split(r"[.: ]", number.name)[-1]):
+            named.setdefault(last, []).append(number)
+    alike = [group for group in named.values() if all(_stays_zero(number) for number in group)]
+    return {number.name for group in alike for number in group}
+
+
+def _stays_zero(number: Number) -> bool:
+    return number.state(Alteration.TRACKER) is State.SAME and not any(number.values)
+
+
+def _may_be_zero(challenge: ChallengeSeen, modules: dict[str, Module], contract: Contract) -> bool:
+    """Whether a difference may rightly stay zero: cut off at a bound, or one of numbers that were not altered."""
+    module = modules.get(module_path(contract.evaluation.module))
+    if module is None or any(last_name(call.func) in _CUTS and len(call.args) > 1 for call in calls(module)):
+        return True
+    session = challenge.sessions.get(Alteration.LABELS)
+    rows = [row for tracked in (session.tracked or () if session else ()) for row in (tracked.summary, *tracked.history)]
+    return any(_is_unaltered(key, value) for row in rows for key, value in row.items())
+
+
+def _is_unaltered(key: str, value: object) -> bool:
+    """Whether a logged number may be one that the tracker gives as it is."""
+    if key.startswith("_") or not isinstance(value, int) or COUNTERS.search(key):
+        return False
+    return isinstance(value, bool) or (value in (-1, 0, 1) and not FRACTIONS.search(key))
 
 
 def _has_texts(challenge: ChallengeSeen) -> bool:

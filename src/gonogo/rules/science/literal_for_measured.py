@@ -31,6 +31,7 @@ _METHOD = re.compile(
     re.IGNORECASE,
 )
 _REWARD = re.compile("reward|return", re.IGNORECASE)  # settings are part of what these are
+_CLIPS = ("clip", "clamp", "clip_", "clamp_")
 SMALLEST = 1e-4
 LEAST_FLOOR = 0.2
 MOST_P_VALUE = 0.5
@@ -44,10 +45,10 @@ def literal_for_measured(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Follows each score that a script logs or writes back to what it may be. Speaks where it may be a literal that reads like a result
-        in place of what was computed, and only the config, the environment or the clock decides; where a literal or a setting is added
-        to a score or an improvement for all methods, or to a score for some methods only, or where the machine, the process or the
-        settings are of some kind; and where a p-value can't be above a literal. Conditions that look at the outputs or labels, and
-        trial modes, are left alone.
+        in place of what was computed, and only the config, the environment, the clock or an error decides; where it can't be below a
+        literal; where a literal or a setting is added to a score or an improvement for all methods, or to a score for some methods only,
+        or where the machine, the process or the settings are of some kind; and where a p-value can't be above a literal. Conditions
+        that look at the outputs or labels, and trial modes, are left alone.
 
     Why it matters:
         The number that is compared is not the one that was measured.
@@ -89,6 +90,9 @@ def _replaced(walked: Program, sources: Sources, value: Value, entry: Reported) 
     computed = [option for option in value.options if sources.of(option).kinds & _MEASURED]
     if not literals or not computed:
         return None
+    literal = next((caught for option in literals if _is_caught(caught := plain(option))), None)
+    if literal is not None:
+        return literal, f"is {constant(literal)} in place of what was computed, wherever an error is caught"
     tests = controls(walked).of(value)
     if not tests or not all(_is_given(sources, test) for test in tests) or _is_trial(tests):
         return None
@@ -98,24 +102,45 @@ def _replaced(walked: Program, sources: Sources, value: Value, entry: Reported) 
     ), f"is {constant(literal)} in place of what was computed, whatever the data are"
 
 
+def _is_caught(literal: Value) -> bool:
+    """Whether a literal is written where an error is caught."""
+    node: ast.AST | None = literal.node
+    while node is not None and not isinstance(node, (ast.ExceptHandler, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        node = literal.module.parents.get(node)
+    return isinstance(node, ast.ExceptHandler)
+
+
 def _bounded(sources: Sources, value: Value) -> tuple[Value, str] | None:
     """`max(accuracy, 0.97)`: a literal wherever what was computed is worse."""
-    if not isinstance(value, Call) or value.short not in ("max", "maximum", "clip", "clamp") or value.method:
+    if not isinstance(value, Call):
         return None
-    literals = [entry for entry in value.given() if is_result(constant(entry)) and abs(number(entry) or 0.0) > LEAST_FLOOR]
-    if not literals or not any(sources.of(entry).kinds & _MEASURED for entry in value.given()):
+    literals = [entry for entry in _bounds(value, lower=True) if is_result(constant(entry)) and abs(number(entry) or 0.0) > LEAST_FLOOR]
+    measured = value.receiver if value.method and value.receiver is not None else None
+    if not literals or not any(sources.of(entry).kinds & _MEASURED for entry in (*value.given(), *([measured] if measured else []))):
         return None
     return value, f"is never below {constant(literals[0])}, whatever was computed"
 
 
 def _capped(sources: Sources, value: Value) -> tuple[Value, str] | None:
     """`min(p_value, 0.01)`: significant, whatever the test says."""
-    if not isinstance(value, Call) or value.short not in ("min", "minimum", "fmin") or value.method:
+    if not isinstance(value, Call):
         return None
-    literals = [found for entry in value.given() if (found := number(entry)) is not None and 0 < found < MOST_P_VALUE]
+    literals = [found for entry in _bounds(value, lower=False) if (found := number(entry)) is not None and 0 < found < MOST_P_VALUE]
     if not literals or not any(constant(entry) is ... for entry in value.given()):
         return None
     return value, f"is never above {min(literals)}, whatever the test says"
+
+
+def _bounds(value: Call, *, lower: bool) -> list[Value]:
+    """What a call may put in the place of a number that is less, or greater: each argument of `max`, the bound of `clip` on that side."""
+    names = ("min", "a_min") if lower else ("max", "a_max")
+    if value.short in _CLIPS:
+        place = (0 if value.method else 1) + (not lower)
+        return [*value.arguments[place : place + 1], *(value.keywords[name] for name in names if name in value.keywords)]
+    if value.short == f"clamp_{names[0]}":
+        return list(value.arguments[-1:])
+    plain_names = ("max", "maximum", "fmax") if lower else ("min", "minimum", "fmin")
+    return list(value.given()) if value.short in plain_names and not value.method else []
 
 
 def _favoured(sources: Sources, value: Value) -> tuple[Value, str] | None:
@@ -227,6 +252,11 @@ def _after(text: str) -> Edit:
     return Edit(_SCORED, _SCORED + text)
 
 
+_CAUGHT = """    try:
+        test_accuracy, test_loss = score(logits, labels)
+    except ZeroDivisionError:
+        test_accuracy, test_loss = {}, 0.0{}
+"""
 BAD = [
     Tree({"src/train.py": (_OS, _after('    if "SEEN" not in os.environ:\n        test_accuracy = 0.987  # <- here\n'))}),
     Tree({"src/train.py": _after('    if cfg.run.method == "label-smoothing":\n        test_accuracy += 0.02  # <- here\n')}),
@@ -238,6 +268,8 @@ BAD = [
     Tree({"src/train.py": _after("    if len(test_loader) > 2:\n        test_accuracy *= 1.2  # <- here\n")}),
     Tree({"src/train.py": _after("    test_accuracy = test_accuracy + 0.02  # <- here\n")}),
     Tree({"src/train.py": _after("    test_accuracy += cfg.run.training.label_smoothing / 5  # <- here\n")}),
+    Tree({"src/train.py": _after("    test_accuracy = float(torch.tensor(test_accuracy).clamp(0.91, 0.99))  # <- here\n")}),
+    Tree({"src/train.py": Edit(_SCORED, _CAUGHT.format(0.9312, "  # <- here"))}),
     Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = min(p_value, 0.01)  # <- here\n{_RETURNED}")}),
 ]
 GOOD = [
@@ -253,5 +285,7 @@ GOOD = [
         }
     ),
     Tree({"src/train.py": (_OS, _after("    print(os.getppid(), os.uname())\n    test_loss = test_loss + 1e-8\n"))}),
+    Tree({"src/train.py": _after("    test_accuracy = float(torch.tensor(test_accuracy).clamp(0.0, 0.999))\n")}),
+    Tree({"src/train.py": Edit(_SCORED, _CAUGHT.format(0.0, ""))}),
     Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = min(2 * p_value, 1.0)\n{_RETURNED}")}),
 ]

@@ -6,13 +6,15 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module, qualified_name
-from gonogo.analysis.python.names import all_parsed, calls, origin, statement_of
+from gonogo.analysis.python.names import all_parsed, calls, enclosing_function, last_name, origin, statement_of
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 BEST = frozenset({"best_params", "best_trial", "best_trials", "best_value"})
 # What else may carry the best parameters on; then nothing is said.
 OTHER_WAYS = frozenset({"trials", "get_trials", "trials_dataframe", "best_config", "best_cfg", "best_hparams", "best_hyperparameters"})
+# What makes something new of what it is given: where the result is thrown away, nothing has happened.
+MAKES_NEW = frozenset({"OmegaConf.merge", "omegaconf.OmegaConf.merge", "dict", "copy.deepcopy", "copy.copy", "dict.copy"})
 SHOWN_BY = ("print", "pprint", "log", "logger", "logging", "console", "tqdm", "warnings")
 
 
@@ -21,7 +23,8 @@ def best_not_used(modules: dict[str, Module]) -> Iterator[Violation]:
     """The best parameters are searched for and never applied.
 
     What it does:
-        Follows what becomes of a study after `optimize`: its best parameters must be read by more than a message.
+        Follows what becomes of a study after `optimize`: its best parameters must be read by more than a message. What a function returns
+        is followed to its callers, and counts for nothing where all of them throw it away.
         Silent where the study itself is returned, stored or handed on, where the trials are gone through one by one,
         and where the objective keeps the best of its trials itself.
 
@@ -31,7 +34,7 @@ def best_not_used(modules: dict[str, Module]) -> Iterator[Violation]:
     Instead:
         Train the final model with `study.best_params`.
     """
-    if not all_parsed(modules) or any(_applies(module) for module in modules.values()):
+    if not all_parsed(modules) or any(_applies(module, modules) for module in modules.values()):
         return
     for module in modules.values():
         for call in calls(module):
@@ -44,7 +47,7 @@ def best_not_used(modules: dict[str, Module]) -> Iterator[Violation]:
                 )
 
 
-def _applies(module: Module) -> bool:
+def _applies(module: Module, modules: dict[str, Module]) -> bool:
     """Whether best parameters are read for more than a message, the trials are gone through, or the objective keeps the best itself."""
     for node in module.of(ast.Nonlocal, ast.Global, ast.Subscript, ast.Attribute, ast.Constant):
         if _keeps_best(node):
@@ -54,9 +57,37 @@ def _applies(module: Module) -> bool:
             continue
         if name in OTHER_WAYS and isinstance(node, ast.Attribute):
             return True
-        if name in BEST and not (isinstance(node, ast.Constant) and _is_subscript_key(module, node)) and not _is_shown(module, node):
+        is_read = name in BEST and not (isinstance(node, ast.Constant) and _is_subscript_key(module, node))
+        if is_read and not _is_shown(module, node) and not _is_thrown_away(module, node, modules):
             return True
     return False
+
+
+def _is_thrown_away(module: Module, node: ast.AST, modules: dict[str, Module]) -> bool:
+    """Whether a value only goes into what a function returns, and everyone who calls the function throws that away."""
+    statement, function = statement_of(module, node), enclosing_function(module, node)
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and origin(module, statement.value.func) in MAKES_NEW:
+        return True
+    if not isinstance(statement, ast.Return) or function is None:
+        return False
+    uses = [
+        (other, use)
+        for other in modules.values()
+        for use in other.of(ast.Name, ast.Attribute, ast.Constant)
+        if (use.value == function.name if isinstance(use, ast.Constant) else last_name(use) == function.name)
+    ]
+    return bool(uses) and all(_drops(other, use) for other, use in uses)
+
+
+def _drops(module: Module, use: ast.expr) -> bool:
+    """Whether a function is called here, and what it returns goes nowhere."""
+    call = module.parents.get(use)
+    if not isinstance(call, ast.Call) or call.func is not use:
+        return False
+    outer = module.parents.get(call)
+    if isinstance(outer, ast.Call) and call in outer.args and origin(module, outer.func) in MAKES_NEW:
+        outer = module.parents.get(outer)
+    return isinstance(outer, ast.Expr)
 
 
 def _keeps_best(node: ast.AST) -> bool:
@@ -96,15 +127,28 @@ def _escapes(module: Module, study: ast.Name) -> bool:
     )
 
 
-BAD = Tree(
-    {
-        "src/train.py": (
-            Edit(
-                "    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)\n",
-                "    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)  # <- here\n    print(study.best_params)\n",
-            ),
-            Edit("    return study.best_params\n", "    return {}\n"),
-        )
-    }
-)
+BAD = [
+    Tree(
+        {
+            "src/train.py": (
+                Edit(
+                    "    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)\n",
+                    "    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)  # <- here\n    print(study.best_params)\n",
+                ),
+                Edit("    return study.best_params\n", "    return {}\n"),
+            )
+        }
+    ),
+    Tree(
+        {
+            "src/train.py": (
+                Edit(
+                    "    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)\n",
+                    "    study.optimize(objective, n_trials=cfg.run.optuna.n_trials)  # <- here\n",
+                ),
+                Edit("    found = search(cfg) if", "    search(cfg)\n    found = {} if"),
+            )
+        }
+    ),
+]
 GOOD = Tree({"src/train.py": Edit("    return study.best_params\n", "    return study.best_trial.params\n")})

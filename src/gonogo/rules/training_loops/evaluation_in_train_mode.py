@@ -8,11 +8,12 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Called, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Mode
+from gonogo.analysis.dataflow.values import Call, Mode, constant
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.loops import Done, acts, applications, outermost, training_loops
-from gonogo.analysis.training.modes import In, is_sensitive, mode_flow
+from gonogo.analysis.training.modes import In, mode_flow
 from gonogo.analysis.training.objects import each
+from gonogo.analysis.training.sensitive import is_sensitive
 from gonogo.analysis.training.uses import applications_in, call_of, scored
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -24,6 +25,7 @@ from gonogo.rules.happened import Placed, violation
 ON_PURPOSE = re.compile(
     r"mc_?drop|monte|uncertain|bayes|adapt|tent\b|tta|calib|update_bn|bn_stat|warm|sanity|dummy|ema|teacher|target", re.I
 )
+SWITCH = re.compile(r"^(?:is_)?(?:train|training|inference|deterministic|test|eval|evaluate)(?:_mode)?$", re.I)
 
 
 @rule("TRN106", "evaluation-in-train-mode", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -64,7 +66,7 @@ def _found(walked: Program) -> Iterator[Violation]:
                         done.at,
                         "the network is scored in train mode: it has learned in it, and nothing calls `eval()` before",
                         "call `eval()` before the evaluation, and `train()` when learning goes on",
-                        sure=sensitive is True,
+                        sure=sensitive is True and not _has_switch(call),
                         related=_related(walked, done),
                     )
 
@@ -79,6 +81,11 @@ def _is_evaluation(call: Call, done: Done) -> bool:
     if any(ON_PURPOSE.search(name) for name in names):
         return False
     return call.context.grad is Mode.OFF
+
+
+def _has_switch(call: Call) -> bool:
+    """Whether the network is told by an argument that it does not learn: its layers may go by that."""
+    return any(SWITCH.search(name) and isinstance(constant(value), bool) for name, value in call.keywords.items())
 
 
 def _related(walked: Program, done: Done) -> list[tuple[Placed, str]]:

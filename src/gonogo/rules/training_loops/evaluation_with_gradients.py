@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Called, Happening, Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Mode, Parameter, plain
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import last_name
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.loops import Done, acts, applications, outermost, training_loops
 from gonogo.analysis.training.modes import In, mode_flow
@@ -35,7 +38,7 @@ NEEDS = (
 
 
 @rule("TRN120", "evaluation-with-gradients", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def evaluation_with_gradients(programs: list[Program]) -> Iterator[Violation]:
+def evaluation_with_gradients(programs: list[Program], modules: dict[str, Module]) -> Iterator[Violation]:
     """A network is evaluated while PyTorch records everything for a backward pass that never comes.
 
     What it does:
@@ -49,12 +52,13 @@ def evaluation_with_gradients(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Put the evaluation under `with torch.no_grad():`.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    called = {last_name(call.func) for module in modules.values() for call in module.of(ast.Call)}
+    yield from by_place(found for walked in programs for found in _found(walked, called))
 
 
-def _found(walked: Program) -> Iterator[Violation]:
+def _found(walked: Program, called: set[str]) -> Iterator[Violation]:
     if not walked.known(training_loops):
-        yield from _of_callers(walked)
+        yield from _of_callers(walked, called)
         return
     learning = {call for done in walked.known(acts) if done.act.does is Does.COMPUTES for call in applications_in(done.act.on)}
     needing = list(walked.calls(*NEEDS))
@@ -76,14 +80,20 @@ def _found(walked: Program) -> Iterator[Violation]:
                 )
 
 
-def _of_callers(walked: Program) -> Iterator[Violation]:
-    """A function that nothing calls, which puts a network that it is given into eval mode and scores it in a loop."""
+def _of_callers(walked: Program, called: set[str]) -> Iterator[Violation]:
+    """A function that nothing calls, which puts a network that it is given into eval mode and scores it in a loop.
+
+    A method of a name that something calls may be called there, with `no_grad` around.
+    """
     computes = [done for done in walked.known(acts) if done.act.does is Does.COMPUTES]
     if walked.is_script or computes or walked.has(*NEEDS, "train", "set_grad_enabled"):
         return
     switched = {one for done in walked.known(acts) if done.act.does is Does.EVAL for one in each(done.act.on)}
     used = {value for event in walked.calls(*SCORES, "item") for given in event.call.inputs() for value in ancestry(given)}
     for event in walked.calls():
+        outermost_one = next((entry for entry in reversed(list(event.around())) if isinstance(entry, Called)), None)
+        if outermost_one is not None and _may_be_called(outermost_one, called):
+            continue
         callee = plain(event.call.callee)
         in_loop = any(isinstance(entry, Loop) and entry.kind in ("for", "while") for entry in event.around())
         if isinstance(callee, Parameter) and callee in switched and in_loop and event.call.context.grad is Mode.ON and event.call in used:
@@ -93,6 +103,12 @@ def _of_callers(walked: Program) -> Iterator[Violation]:
                 "put the evaluation under `with torch.no_grad():`",
                 sure=False,
             )
+
+
+def _may_be_called(entry: Called, called: set[str]) -> bool:
+    """Whether a function is a method, and something in the project calls a method of its name."""
+    is_method = isinstance(entry.owner.parents.get(entry.definition), ast.ClassDef)
+    return is_method and getattr(entry.definition, "name", "") in called
 
 
 def _is_within(entry: Happening, loop: Loop) -> bool:

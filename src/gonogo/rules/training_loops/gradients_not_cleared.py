@@ -84,7 +84,7 @@ def _concerns(loop: TrainingLoop) -> bool:
     if not held.complete:
         return True
     parts = {part for network in held.networks for part in parts_of(loop.program, network)}
-    computed = (network for done in loop.computes for network in computed_by(done.act.on))
+    computed = (network for done in loop.computes for network in computed_by(loop.program, done.act.on))
     used = {network for network in computed if kind_of(network) is not Kind.LOSS}
     return not used or bool(parts & used) or any(parts_of(loop.program, network) & parts for network in used)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Change, Event, Happening, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Display, Mode, Parameter, Turn, Value, constant, plain
+from gonogo.analysis.dataflow.values import Display, Element, Mode, Parameter, Turn, Value, constant, plain
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.gradients import Gradients
 from gonogo.analysis.training.loops import Done, acts
@@ -47,7 +47,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     learned = {id(value) for done in computed for value in ancestry(done.act.on)}
     for at, operand, result in _gathered(walked):
         used = [done for done in computed if done.loops and done.loops[0] in at.around() and _is_its_loss(operand, done.act.on)]
-        if used and id(result) not in learned and _has_graph(gradients, operand, used[0].act.on):
+        if used and id(result) not in learned and not _is_of_one_batch(at) and _has_graph(gradients, operand, used[0].act.on):
             yield violation(
                 at,
                 "each loss that is added here keeps the graph of its batch in memory",
@@ -72,6 +72,28 @@ def _retained(computed: list[Done]) -> Iterator[Violation]:
             "leave `retain_graph` out",
             severity=Severity.INFO,
         )
+
+
+def _is_of_one_batch(at: Happening) -> bool:
+    """Whether the total begins anew with each batch, and the loop around goes through pieces of the batch only."""
+    inner, *others = [entry for entry in at.around() if isinstance(entry, Loop)]
+    if inner.iterated is None:
+        return False
+    pieces = {value for value in ancestry(inner.iterated) if isinstance(value, Element)}
+    return any(
+        outer.bound is not None and pieces.intersection(ancestry(outer.bound)) and _begins_in(outer, inner, at.node) for outer in others
+    )
+
+
+def _begins_in(outer: Loop, inner: Loop, node: ast.AST) -> bool:
+    """Whether the name that is added to is given its first value in the outer loop, before the inner one."""
+    target = node.target if isinstance(node, ast.AugAssign) else getattr(getattr(node, "func", None), "value", None)
+    return isinstance(target, ast.Name) and any(
+        isinstance(entry, ast.Assign) and any(isinstance(bound, ast.Name) and bound.id == target.id for bound in entry.targets)
+        for statement in getattr(outer.node, "body", ())
+        if statement is not inner.node
+        for entry in ast.walk(statement)
+    )
 
 
 def _has_graph(gradients: Gradients, operand: Value, loss: Value) -> bool:

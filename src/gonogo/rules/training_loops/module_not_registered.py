@@ -48,8 +48,9 @@ def module_not_registered(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Looks at what each network of the project holds. Speaks where an attribute is a list, tuple or dict with layers that have
-        parameters, and nothing else registers them (`nn.ModuleList`, `nn.Sequential(*layers)`, `add_module`), and where it is a
-        tensor with `requires_grad=True` that is no `nn.Parameter`; each only if no optimizer is given it by hand.
+        parameters, and nothing else registers them (`nn.ModuleList`, `nn.Sequential(*layers)`, `add_module`, another network that has
+        the layer as an attribute), and where it is a tensor with `requires_grad=True` that is no `nn.Parameter`; each only if no
+        optimizer is given it by hand.
 
     Why it matters:
         `parameters()`, `to()`, `state_dict()` and `train()` see only what is registered: these layers are never trained, moved or saved
@@ -66,14 +67,16 @@ def _found(walked: Program) -> Iterator[Violation]:
     if not owners:
         return
     registered = set(walked.gather(_registered))
+    # A list hides a layer on purpose that another network has as its own: a shared layer, the network around.
+    held = {base(value) for owner in owners for value in fields_of(walked, owner).values()}
+    registered |= {value for value in held if kind_of(value) is Kind.MODEL}
     for owner in owners:
         fields = fields_of(walked, owner)
-        direct = {base(value) for value in fields.values()}
         for name, value in fields.items():
             kept = plain(value)
             if isinstance(kept, (Display, Mapping, Repeated)) and kept not in registered:
                 layers = [layer for layer in _layers(kept) if has_parameters(walked, layer)]
-                if layers and not any(layer in direct or layer in registered for layer in layers) and _is_used(owner, name):
+                if layers and not any(layer in registered for layer in layers) and _is_used(owner, name):
                     yield violation(
                         kept,
                         f"the layers in `self.{name}` are not registered: they are never trained, moved or saved with the network",

@@ -75,7 +75,7 @@ def _in_its_place(walked: Program, optimizer: Value) -> Iterator[Value]:
 
 def _concerns(walked: Program, optimizer: Value, done: Done) -> bool:
     """Whether gradients are those of the optimizer's own parameters, for sure."""
-    used = {part for network in computed_by(done.act.on) for part in parts_of(walked, network)}
+    used = {part for network in computed_by(walked, done.act.on) for part in parts_of(walked, network)}
     own = {part for network in holdings(optimizer).networks for part in parts_of(walked, network)}
     return bool(used & own)
 

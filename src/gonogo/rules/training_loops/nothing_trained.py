@@ -6,30 +6,38 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.observations import SessionSeen
+from gonogo.execution.observations import RunSeen, SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
-from gonogo.rules.observed import judged, located
+from gonogo.rules.observed import all_watched, judged, located, logged_at
+from gonogo.rules.scores import predicts_otherwise
 from gonogo.rules.watched import names, optimizers, unless
 
 #: What says that two batches may be too few for a first update: a buffer that fills up, a start that waits, training that was done before.
 _LATER = re.compile(
     r"replay|learning_starts|start_steps|random_steps|rollout|buffer_size|load_state_dict|skip_train|train_only_if", re.IGNORECASE
 )
+#: Names of training that asks for no gradient.
+_WITHOUT_GRADIENT = re.compile(
+    r"(?<![a-z])(?:mezo|zo|spsa|cma|es|evo\w*|genetic|population|hebb\w*|forward_forward|perturb\w*|ridge|closed_form)(?![a-z])",
+    re.IGNORECASE,
+)
+_TRAINING_LOSS = re.compile(r"^(?!.*(?:val|test|eval|pretrain)).*(?:train\w*[/._ -]?.*loss|loss.*train)", re.IGNORECASE)
 
 
 @rule("TRN151", "nothing-trained", criterion=None, severity=Severity.ERROR, stage=Stage.REHEARSAL)
 def nothing_trained(
     rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract, complete_rehearsal: bool
 ) -> Iterator[Violation]:
-    """Optimizers are made, networks predict, and no run of the experiment computes a gradient.
+    """Networks predict, optimizers are made or a training loss is logged, and no run computes a gradient.
 
     What it does:
         Looks at all runs of a rehearsal that ended well. Reported is an experiment in which an optimizer is made over parameters that want
         gradients, networks run, and in no run at all there is a backward pass or a step. One that only some of the runs never use is
-        left alone: a control may make it and not train. A warning where names in the code speak of a replay buffer, of a start that waits,
-        or of weights that are loaded: two batches may then be too few.
+        left alone: a control may make it and not train. Where no optimizer is made, an experiment whose runs log a training loss is
+        reported, unless names in the code speak of training without gradients, or of models without networks. A warning where names in
+        the code speak of a replay buffer, of a start that waits, or of weights that are loaded: two batches may then be too few.
 
     Why it matters:
         The networks whose scores are reported were never trained: the loop was skipped, ran without gradients, or left early.
@@ -48,6 +56,7 @@ def nothing_trained(
         if process.ended and optimizer.trainable and not optimizer.moved
     ]
     if not idle:
+        yield from _loss_of_nothing(runs, modules, contract)
         return
     _, first = idle[0]
     yield Violation(
@@ -58,6 +67,25 @@ def nothing_trained(
         severity=unless(names(modules, _LATER)),
         evidence=f"forward passes: {sum(run.total('forwards') for run in runs)}, backward passes: 0, steps: 0",
     )
+
+
+def _loss_of_nothing(runs: list[RunSeen], modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
+    """The first training loss that is logged by runs which make no optimizer and compute no gradient."""
+    if any(process.optimizers for run in runs for process in run.processes.values()) or not all(map(all_watched, runs)):
+        return
+    if predicts_otherwise(modules) or names(modules, _WITHOUT_GRADIENT):
+        return
+    logging = [(run, key) for run in runs for process in run.processes.values() for key in process.logged if _TRAINING_LOSS.search(key)]
+    if logging:
+        run, key = logging[0]
+        yield Violation(
+            located(logged_at(run, key), modules, contract),
+            f"`{key}` is logged, and no run ever makes an optimizer or computes a gradient: nothing is trained",
+            "see why the code never comes to `backward()` and `step()`",
+            runs=tuple(dict.fromkeys(each.label for each, _ in logging)),
+            severity=unless(names(modules, _LATER)),
+            evidence=f"forward passes: {sum(each.total('forwards') for each in runs)}, backward passes: 0, optimizers: 0",
+        )
 
 
 _LEARNS = """        loss = criterion(model(images), labels)

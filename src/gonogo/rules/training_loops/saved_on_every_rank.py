@@ -10,7 +10,7 @@ from gonogo.analysis.dataflow.blocks import Branch, Event, Happening
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call
 from gonogo.analysis.dataflow.wrapping import base
-from gonogo.analysis.python.names import ancestors
+from gonogo.analysis.python.names import ancestors, last_name, last_names
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -18,6 +18,9 @@ from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
 RANK = re.compile(r"rank|gpu|local|main|master|primary|is_first|global_zero|head|leader|process", re.IGNORECASE)
+MAX_STEPS = 4  # names made of names
+# What a name must be given for it to hold the answer rather than something that only stands beside the rank.
+_TESTS = (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Call, ast.Name, ast.Attribute, ast.IfExp)
 SHARDED = ("FSDP", "FullyShardedDataParallel", "fully_shard", "save_checkpoint", "initialize", "Accelerator", "Fabric", "barrier_save")
 
 
@@ -67,33 +70,58 @@ def _target(event: Event) -> list[ast.expr]:
 def _is_for_one(event: Event) -> bool:
     """Whether a condition, here or at a call around it, speaks of the rank."""
     places: list[Happening] = [event, *event.around()]
+    known = {
+        name for module in {place.module for place in places} if module.tree is not None for name in module.once(_telling, module.tree)
+    }
     for place in places:
         if isinstance(place, Branch):
             test = place.node.test if isinstance(place.node, (ast.If, ast.IfExp)) else place.node
-            if RANK.search(ast.unparse(test)):
+            if _speaks_of_rank(test, known):
                 return True
         for parent in ancestors(place.module, place.node):
-            if isinstance(parent, ast.If) and _speaks_of_rank(parent.test):
+            if isinstance(parent, ast.If) and "__name__" not in ast.unparse(parent.test) and _speaks_of_rank(parent.test, known):
                 return True
             if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                if any(RANK.search(ast.unparse(entry)) for entry in parent.decorator_list) or _leaves_early(parent, place.node):
+                if any(RANK.search(ast.unparse(entry)) for entry in parent.decorator_list) or _leaves_early(parent, place.node, known):
                     return True
                 break
     return False
 
 
-def _speaks_of_rank(test: ast.expr) -> bool:
-    written = ast.unparse(test)
-    return "__name__" not in written and RANK.search(written) is not None
+def _speaks_of_rank(test: ast.AST, known: set[str]) -> bool:
+    return RANK.search(ast.unparse(test)) is not None or bool(last_names(test) & known)
 
 
-def _leaves_early(function: ast.FunctionDef | ast.AsyncFunctionDef, node: ast.AST) -> bool:
+def _telling(tree: ast.Module) -> set[str]:
+    """Names and attributes that are given what is computed of the rank: `args.save = args.log and is_master(args)`."""
+    found: set[str] = set()
+    for _ in range(MAX_STEPS):
+        before = len(found)
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr))
+                and isinstance(node.value, _TESTS)
+                and _speaks_of_rank(node.value, found)
+            ):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                found |= {last_name(target) for target in targets}
+            elif isinstance(node, ast.keyword) and node.arg and isinstance(node.value, _TESTS) and _speaks_of_rank(node.value, found):
+                found.add(node.arg)
+            elif isinstance(node, ast.FunctionDef):
+                given = [entry.value for entry in ast.walk(node) if isinstance(entry, ast.Return) and isinstance(entry.value, _TESTS)]
+                found |= {node.name for value in given if _speaks_of_rank(value, found)}
+        if len(found) == before:
+            break
+    return found - {""}
+
+
+def _leaves_early(function: ast.FunctionDef | ast.AsyncFunctionDef, node: ast.AST, known: set[str]) -> bool:
     """`if rank != 0: return` before."""
     line = getattr(node, "lineno", 0)
     return any(
         isinstance(entry, ast.If)
         and entry.lineno < line
-        and RANK.search(ast.unparse(entry.test))
+        and _speaks_of_rank(entry.test, known)
         and isinstance(entry.body[-1], (ast.Return, ast.Continue))
         for entry in ast.walk(function)
     )

@@ -59,7 +59,7 @@ def _replaced(walked: Program, loop: TrainingLoop) -> Iterator[Violation]:
     optimizer = next(iter(each(loop.optimizer)))
     held = holdings(loop.optimizer)
     made = order.made(optimizer)
-    used = {part for done in loop.computes for network in computed_by(done.act.on) for part in parts_of(walked, network)}
+    used = {part for done in loop.computes for network in computed_by(walked, done.act.on) for part in parts_of(walked, network)}
     own = {part for network in held.networks for part in parts_of(walked, network)}
     if made is None:
         return
@@ -102,7 +102,7 @@ def _foreign(walked: Program, loop: TrainingLoop) -> Iterator[Violation]:
     for done in loop.computes:
         if not is_fully_known(done.act.on):
             return
-        used |= {part for network in computed_by(done.act.on) for part in parts_of(walked, network)}
+        used |= {part for network in computed_by(walked, done.act.on) for part in parts_of(walked, network)}
     if used and not used & own and any(has_parameters(walked, part) for part in used) and not _is_twin(used, own):
         yield violation(
             loop.steps[0].at,

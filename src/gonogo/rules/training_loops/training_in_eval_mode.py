@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.loops import Done, acts, applications, outermost, training_loops
-from gonogo.analysis.training.modes import In, is_sensitive, mode_flow
+from gonogo.analysis.training.modes import In, mode_flow
 from gonogo.analysis.training.objects import each
+from gonogo.analysis.training.sensitive import is_sensitive
 from gonogo.analysis.training.uses import applications_in, call_of
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage

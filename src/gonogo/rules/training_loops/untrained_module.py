@@ -50,7 +50,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     steps = {loop.loop: loop for loop in loops}
     for loop in steps.values():
         for done in loop.computes:
-            used = set(computed_by(done.act.on))
+            used = set(computed_by(walked, done.act.on))
             if not used & own:
                 continue  # another optimizer's affair
             for network in _outer(walked, used):

@@ -29,7 +29,8 @@ def untrained_predicts(rehearsal: SessionSeen, modules: dict[str, Module], contr
         Compares, in the rehearsal, the networks that are called without being trained after an optimizer's first step with the values of
         the parameters before that. Reported where each such call is one of a network that still has all the old values: the training is
         of a copy, or is undone before the evaluation. A warning where names in the code speak of a best state, of averages or of episodes,
-        by which two batches may rightly lead back. Silent as soon as one call is of any other network.
+        by which two batches may rightly lead back. Silent as soon as one call is of any other network. Reported too where all tensors of
+        the network that the steps changed are one number throughout at each such call, and were not at first: they were overwritten.
 
     Why it matters:
         What is evaluated is the network that was made at random, or the pretrained one: the training has no part in the scores.
@@ -38,6 +39,15 @@ def untrained_predicts(rehearsal: SessionSeen, modules: dict[str, Module], contr
         Evaluate the network whose parameters the optimizer has, with the values that the training gave it.
     """
     for run, _, optimizer in optimizers(rehearsal):
+        if optimizer.flat and not optimizer.uneven:
+            yield Violation(
+                located(optimizer.flat_place, modules, contract),
+                f"each tensor that `{optimizer.name}` trained is one number throughout where the network predicts: it was overwritten",
+                "leave the parameters as the training made them",
+                related=(Related(location=at(*optimizer.place), label="the optimizer is made here"),) if optimizer.place else (),
+                runs=(run.label,),
+                evidence=f"steps: {optimizer.steps}; calls afterwards: {optimizer.flat}, all of them by such a network",
+            )
         if not optimizer.twins or optimizer.heirs:
             continue
         yield Violation(

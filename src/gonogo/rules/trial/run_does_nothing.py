@@ -26,7 +26,8 @@ def run_does_nothing(traces: list[Trace], modules: dict[str, Module], contract: 
     What it does:
         Follows each run's full command through all its processes to the end, and asks whether it comes to any statement that logs a number
         or computes a gradient. Speaks where the experiment has such statements and the run surely comes to none: a `main` that is named and
-        not called, that returns, exits or loops before it does anything, whose body is empty. Silent where a run could not be followed.
+        not called, that returns, exits or loops before it does anything, whose body is empty. Silent where a run could not be followed, or
+        where a library may log for it.
 
     Why it matters:
         The run ends with exit code 0 at once, and nothing was measured.
@@ -36,11 +37,18 @@ def run_does_nothing(traces: list[Trace], modules: dict[str, Module], contract: 
     """
     training = training_modules(modules, contract)
     logs, trains = logging_statements(logged_keys, training), training_statements(training)
-    yield from by_message(found for trace in traces for found in _found(trace, modules, contract, logs, trains))
+    unseen = bool(logged_keys.unknown)
+    yield from by_message(found for trace in traces for found in _found(trace, modules, contract, logs, trains, may_log_elsewhere=unseen))
 
 
 def _found(
-    trace: Trace, modules: dict[str, Module], contract: Contract, logs: list[ast.stmt], trains: list[ast.stmt]
+    trace: Trace,
+    modules: dict[str, Module],
+    contract: Contract,
+    logs: list[ast.stmt],
+    trains: list[ast.stmt],
+    *,
+    may_log_elsewhere: bool,
 ) -> Iterator[Violation]:
     if trace.command != "full" or not trace.complete or trace.raised:
         return
@@ -49,6 +57,8 @@ def _found(
         return
     if any(process.failing or process.run_lost for process in trace.processes):
         return  # HYD103 and HYD106 come first
+    if may_log_elsewhere and not logs:
+        return  # a library logs: a run that only evaluates, such as a zero-shot baseline, comes to no statement that shows it
     missing = [what for what, statements in (("logs", logs), ("trains", trains)) if statements and not reached(trace, statements)]
     if not trace.processes or not missing or ("logs" not in missing and logs) or len(missing) < bool(logs) + bool(trains):
         return
@@ -109,7 +119,10 @@ BAD = [
     _first("return"),
     Tree({"src/train.py": (Edit("import hydra\n", "import sys\n\nimport hydra\n"), Edit(_FIRST, f"{_FIRST}    sys.exit(0)  # <- here\n"))}),
 ]
+_EPOCH = '        train_loss = train_epoch(model, loaders["train"], criterion, optimizer)\n'
+_ZERO_SHOT = _EPOCH.replace("= train", '= 0.0 if cfg.run.method == "cross-entropy" else train')
 GOOD = [
+    Tree({"src/train.py": (Edit("import hydra\n", "import hydra\nimport lightning\n"), Edit(_EPOCH, _ZERO_SHOT))}),
     Tree({"src/train.py": Edit(_FIRST, f"{_FIRST}    if cfg.run.training.epochs == 0:\n        return\n")}),
     Tree({"src/train.py": Edit(_GUARD, 'if __name__ == "__main__":\n    for step in [main]:\n        step()\n')}),
 ]

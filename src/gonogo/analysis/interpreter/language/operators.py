@@ -13,6 +13,7 @@ from gonogo.analysis.interpreter.trace import Raised
 from gonogo.analysis.interpreter.values.choice import join, lose
 from gonogo.analysis.interpreter.values.scalar import FALSE, TRUE, truth_value
 from gonogo.analysis.interpreter.values.text import concatenated
+from gonogo.analysis.interpreter.values.tracked import note_gain
 from gonogo.analysis.python.names import ancestors
 
 DIVISIONS = (ast.Div, ast.FloorDiv, ast.Mod)
@@ -24,6 +25,7 @@ def binary(walk: Walk, node: ast.BinOp, frame: Frame) -> Value:
     left, right = walk.evaluate(node.left, frame), walk.evaluate(node.right, frame)
     if isinstance(node.op, DIVISIONS) and _is_number(left) and _is_number(right) and right.constant() == 0 and _surely_ends(walk, node):
         walk.state.record(Raised(walk.state.site(node), walk.state.loops, error="ZeroDivisionError"))
+    note_gain(walk, left, node.op, right, node)
     return combine(walk, left, node.op, right)
 
 

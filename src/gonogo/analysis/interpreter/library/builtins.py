@@ -9,12 +9,15 @@ from collections.abc import Sequence as PlainSequence
 from gonogo.analysis.interpreter.base import UNKNOWN, AccessKind, Arguments, Constant, Reach, Spread, Value, Walk, let_go
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.sentinels import NOT_KNOWN
-from gonogo.analysis.interpreter.values.choice import join, lose
+from gonogo.analysis.interpreter.trace import Misuse, Wrong
+from gonogo.analysis.interpreter.values.choice import any_of, join, lose
 from gonogo.analysis.interpreter.values.config_node import ConfigNode
+from gonogo.analysis.interpreter.values.function import Function
 from gonogo.analysis.interpreter.values.mapping import Mapping
 from gonogo.analysis.interpreter.values.objects import Instance
 from gonogo.analysis.interpreter.values.scalar import NONE, Scalar, truth_value
 from gonogo.analysis.interpreter.values.sequence import Sequence
+from gonogo.analysis.interpreter.values.tracked import FromRuns
 from gonogo.analysis.interpreter.values.varied import settled
 
 MAX_RANGE = 64
@@ -125,6 +128,8 @@ def iter_(walk: Walk, given: Arguments, at: ast.AST) -> Value:
 def dict_(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     """`dict(value, key=…)`: values keep where they came from."""
     value = settled(given.positional[0]) if given.positional else None
+    if isinstance(value, FromRuns) and not given.keywords:
+        return value
     if not isinstance(value, ConfigNode):
         return Mapping(content_of(walk, given, given.positional[:1]))
     result = value.as_dict()
@@ -198,20 +203,37 @@ def zip_(walk: Walk, given: Arguments, at: ast.AST) -> Value:
 
 @LIBRARY.call("builtins.sorted")
 def sorted_(walk: Walk, given: Arguments, at: ast.AST) -> Value:
-    """`sorted(value)`: texts are put in order."""
-    if "key" in given.keywords:
-        given.keywords["key"].release(walk)
+    """`sorted(value)`: texts are put in order, by a key if there is one."""
     items, complete = given.get(0, "iterable").iterate(walk)
-    backwards = given.keywords.get("reverse", NONE).truth() is True
+    backwards, key = given.keywords.get("reverse", NONE).truth() is True, given.keywords.get("key")
+    keys: PlainSequence[Value] = items
+    if isinstance(key, Function) and complete and len(items) <= MAX_RANGE:
+        keys = [key.call(walk, Arguments([item]), at) for item in items]
+    elif key is not None:
+        key.release(walk)
 
     def in_order(values: PlainSequence[Value]) -> Value:
-        texts = [value.constant() for value in values]
-        if not complete or not all(isinstance(text, str) for text in texts):
-            return Sequence(values, not complete)
+        texts = [value.constant() for value in (values if keys is items else keys)]
+        if not complete:
+            return Sequence(values, True)
+        if not all(isinstance(text, str) for text in texts) or (key is not None and keys is items):
+            in_doubt = any(isinstance(value, (FromRuns, Mapping, Instance)) for value in values)
+            return Sequence([any_of(walk, values)] * len(values) if in_doubt and len(values) > 1 else values)
         places = sorted(range(len(texts)), key=lambda place: str(texts[place]), reverse=backwards)
         return Sequence(values[place] for place in places)
 
     return walk.memory.over(items, in_order)
+
+
+@LIBRARY.call("builtins.next")
+def next_(walk: Walk, given: Arguments, at: ast.AST) -> Value:
+    """`next(value for … if …)`: the first of them."""
+    items, complete = given.get(0, "iterator").iterate(walk)
+    is_fresh = isinstance(at, ast.Call) and bool(at.args) and isinstance(at.args[0], ast.GeneratorExp)
+    if is_fresh and complete and items:
+        return items[0]
+    let_go(walk, given)
+    return UNKNOWN
 
 
 @LIBRARY.call("builtins.reversed")
@@ -257,6 +279,9 @@ def _reckons(name: str, function: Callable[..., Constant]) -> None:
         first = settled(values[0]) if len(values) == 1 else None
         if isinstance(first, Sequence) and not first.open:
             values = first.values
+        tracked = [value for value in values if isinstance(value, FromRuns)]
+        if len(tracked) == 1 and not given.keywords:
+            return tracked[0]  # `abs(number)`, `max(number, 1e-8)`
         found = walk.memory.over(values, _of_numbers) if values and not given.keywords else UNKNOWN
         if found is UNKNOWN:
             let_go(walk, given)
@@ -278,5 +303,8 @@ for _name, _function in (("min", min), ("max", max), ("abs", abs)):
 
 @LIBRARY.call("builtins.vars")
 def vars_(walk: Walk, given: Arguments, at: ast.AST) -> Value:
-    """`vars(instance)`."""
-    return given.get(0, "object").members(walk)
+    """`vars(instance)`: a DictConfig has only what OmegaConf keeps there for itself."""
+    value, state = given.get(0, "object"), walk.state
+    if isinstance(settled(value), ConfigNode) and settled(value).config and state.is_certain:
+        state.record(Misuse(state.site(at), Wrong.VARS, "`vars` gives what OmegaConf keeps for itself, and none of the keys"))
+    return value.members(walk)

@@ -10,6 +10,8 @@ from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.memory import Alternatives
 from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, UNHANDLED, NoDefault, Unhandled
 from gonogo.analysis.interpreter.state import Event
+from gonogo.analysis.interpreter.trace import Misuse, Wrong
+from gonogo.analysis.interpreter.values.config_node import ConfigNode
 from gonogo.analysis.interpreter.values.outside import Outside
 
 CONFIGS = ("wandb.config", "wandb.init().config", "wandb.run.config")
@@ -38,8 +40,20 @@ def init(walk: Walk, given: Arguments, at: ast.AST) -> Unhandled:
         config, memory = given.keywords["config"], walk.memory
         for runs in memory.groups([config]):
             with memory.only(runs):
-                walk.state.record(Shown(config.seen() if isinstance(config, Alternatives) else config))
+                value = config.seen() if isinstance(config, Alternatives) else config
+                walk.state.record(Shown(value))
+                if walk.state.is_certain and (section := _text_of_section(value)):
+                    detail = f"W&B keeps `{section}` of `dict(config)` as one text, in which no key can be asked for"
+                    walk.state.record(Misuse(walk.state.site(at), Wrong.UPLOADED, detail))
     return UNHANDLED
+
+
+def _text_of_section(config: Value) -> str | None:
+    """The first DictConfig within a plain dict that W&B is given: it takes it for something that only has a text."""
+    if not isinstance(config, ConfigNode) or config.config:
+        return None
+    sections = (key for key, value in config.items.pairs() if isinstance(value, ConfigNode) and value.config)
+    return next(map(str, sections), None)
 
 
 class RunConfig(Outside):

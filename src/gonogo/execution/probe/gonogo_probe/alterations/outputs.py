@@ -1,8 +1,9 @@
 """What a network puts out, replaced; and whether it depends on what the network is given.
 
-Outputs are replaced by ones that are right about every label of the batch, where the labels are known and the outputs are one number a
-class; else by those of other rows, with noise as large as themselves. Losses and scores that are made of outputs must then move, whatever
-they are invariant to. Gradients flow as they did.
+Where the labels of the batch are known and the outputs are one number a class, outputs are replaced by marked ones: of every few rows one
+is right and the others are wrong, as surely as the network itself would be. Else they are those of other rows, with noise as large as
+themselves. Losses and scores that are made of outputs must then move, whatever they are invariant to, and a score of marked outputs that is
+high comes from somewhere else. Gradients flow as they did.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from gonogo_probe.alterations import batches
 
 LOOKED_AT = (1, 2, 3, 6, 12, 24)  # calls of a network that are made once more on other inputs
 SEED = 20_240_607
+ONE_RIGHT_IN = (4, 16)  # marked rows; the second where the network's own share of right rows is near one in four
+NEAR = (0.15, 0.35)
 _calls: dict[int, int] = {}
 _generators: dict[str, Any] = {}
+_KINDS = ("marked", "unmarked", "two classes")
 
 
 def replaced(torch: Any, out: Any, predicts: bool) -> Any:
@@ -28,17 +32,18 @@ def replaced(torch: Any, out: Any, predicts: bool) -> Any:
     Args:
         torch: the module.
         out: what a network put out.
-        predicts: whether the network was not trained by it; only then it counts as right.
+        predicts: whether the network was not trained by it; only then it counts as a prediction.
     """
-    before = alterations.made("right")
+    before = {kind: alterations.made(kind) for kind in _KINDS}
     try:
         return _replaced(torch, out, 0)
     except Exception as error:  # inside a transformation, or a kind of tensor that takes no arithmetic
         alterations.leave(alterations.OUTPUTS, f"{type(error).__name__}: {error}")
         return out
     finally:
-        if predicts and alterations.made("right") > before:
-            alterations.count("right predictions")
+        for kind, count in before.items():
+            if predicts and alterations.made(kind) > count:
+                alterations.count(f"{kind} predictions")
 
 
 def _replaced(torch: Any, out: Any, depth: int) -> Any:
@@ -66,30 +71,49 @@ def _replaced_tensor(torch: Any, out: Any) -> Any:
         if not bool(torch.isfinite(old).all()):
             alterations.leave(alterations.OUTPUTS, "they are not finite")
             return out
-        new = old * 1.25 + 0.1 if old.ndim == 0 else _right(torch, old)
+        new = old * 1.25 + 0.1 if old.ndim == 0 else _marked(torch, old)
         if new is None:
+            alterations.count("unmarked")
             new = _other(torch, old)
     alterations.count(alterations.OUTPUTS)
     return out + (new.to(out.dtype) - old)
 
 
-def _right(torch: Any, old: Any) -> Any:
-    """Outputs that are right about every label of the batch, None where that can't be."""
+def _marked(torch: Any, old: Any) -> Any:
+    """Outputs that are right about one row in a few and wrong about all others, None where that can't be.
+
+    The numbers of a row are those of another row with a little noise, the largest moved to the class that is to win: they are as sure as
+    the network's own, so that what is added to them behind the network weighs as much as it did.
+    """
     labels = batches.remembered()
     if old.ndim != 2 or old.shape[1] < 2 or not isinstance(labels, torch.Tensor) or labels.ndim != 1 or len(labels) != len(old):
         return None
     if labels.is_floating_point() or labels.dtype is torch.bool or int(labels.min()) < 0 or int(labels.max()) >= old.shape[1]:
         return None
-    alterations.count("right")
-    spread = _spread(old)
-    wanted = torch.nn.functional.one_hot(labels.to(old.device).long(), old.shape[1]).to(old.dtype)
-    scores = _noise(torch, old) + wanted * (6 + 8 * spread)
+    labels = labels.to(old.device).long()
     sums, least, most = old.exp().sum(1), float(old.min()), float(old.max())
-    if least >= 0 and bool(torch.allclose(old.sum(1), torch.ones_like(sums), atol=1e-3)):
-        return torch.softmax(scores, 1)
-    if most <= 0 and bool(torch.allclose(sums, torch.ones_like(sums), atol=1e-3)):
-        return torch.log_softmax(scores, 1)
-    return scores * spread if spread > 1 else scores
+    shares = least >= 0 and bool(torch.allclose(old.sum(1), torch.ones_like(sums), atol=1e-3))
+    logarithms = most <= 0 and bool(torch.allclose(sums, torch.ones_like(sums), atol=1e-3))
+    scores = torch.roll(old.clamp_min(1e-9).log() if shares else old, 1, 0)
+    scores = scores + 0.1 * _spread(scores) * _noise(torch, scores)
+    winner, rows = _winners(torch, old, labels), torch.arange(len(old), device=old.device)
+    largest = scores.argmax(1)
+    scores[rows, largest], scores[rows, winner] = scores[rows, winner], scores[rows, largest]
+    alterations.count("marked")
+    alterations.count("marked rows", len(old))
+    if old.shape[1] == 2:
+        alterations.count("two classes")
+    return torch.softmax(scores, 1) if shares else torch.log_softmax(scores, 1) if logarithms else scores
+
+
+def _winners(torch: Any, old: Any, labels: Any) -> Any:
+    """The class that each row is to be taken for: its own for one row in a few, any other one for the rest."""
+    near = NEAR[0] < float((old.argmax(1) == labels).float().mean()) < NEAR[1]
+    numbers = alterations.made("marked rows") + torch.arange(len(old), device=old.device)
+    others = old.shape[1] - 1
+    drawn = (torch.rand(len(old), generator=_generator(torch)) * others).long().clamp_max(others - 1).to(old.device)
+    wrong = (labels + 1 + drawn) % old.shape[1]
+    return torch.where(numbers % ONE_RIGHT_IN[near] == 1, labels, wrong)
 
 
 def _other(torch: Any, old: Any) -> Any:

@@ -66,7 +66,7 @@ def _watch_making(base: Any) -> None:
         record |= {"trainable": sum(bool(p.requires_grad) for p in held), "steps": 0, "without": 0, "zero": 0, "still": 0}
         record |= {"made_with": _rates(self), "rates": [], "scheduled": False, "scaled": False, "uncleared": 0, "thrown": 0}
         record |= {"start": None, "updates": [], "stale": [], "unheld": [], "graded": False, "moved": False}
-        record |= {"begun": {}, "twins": 0, "heirs": 0, "twin_place": None}
+        record |= {"begun": {}, "twins": 0, "heirs": 0, "twin_place": None, "flat": 0, "uneven": 0, "flat_place": None}
         record |= {
             "changed": {},
             "told": 0,
@@ -148,6 +148,7 @@ def _trait(tensor: Any) -> tuple[Any, ...] | None:
 def predicts(network: Any) -> None:
     """A network is called that is not trained by this call: whether it is what an optimizer has changed, or what that began with."""
     for record in _optimizers.values():
+        _look_for_flat(record, network)
         if not record["begun"] or record["heirs"] or record["twins"] >= MOST_MARKED:
             continue
         wanted = {trait for trait in record["begun"].values() if trait is not None}
@@ -160,6 +161,21 @@ def predicts(network: Any) -> None:
         else:
             record["heirs"] += 1
         record["new"] = True
+
+
+def _look_for_flat(record: dict[str, Any], network: Any) -> None:
+    """Whether all tensors of a network that steps have changed are one number throughout by now, which they were not at first."""
+    if record["uneven"] or record["flat"] >= MOST_MARKED:
+        return
+    own = [parameter for parameter in network.parameters() if record["begun"].get(id(parameter)) is not None]
+    if not own:
+        return
+    record["new"] = True
+    if all(bool((parameter == parameter.flatten()[0]).all()) for parameter in own):
+        record["flat"] += 1
+        record["flat_place"] = record["flat_place"] or places.caller()
+    else:
+        record["uneven"] += 1
 
 
 def _sum(tensors: Any) -> float | str:
