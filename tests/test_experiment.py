@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from gonogo.model import experiment as experiments
 from gonogo.model import plan as plans
 from gonogo.model.errors import UsageError
-from gonogo.model.experiment import BUNDLE_PATHS, Experiment, from_bundle, from_folder, load
+from gonogo.model.experiment import BUNDLE_PATHS, Experiment, from_bundle, from_folder, load, source_file, with_texts
 
 SETTINGS = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
@@ -244,3 +244,11 @@ def test_any_text_is_a_plan_or_wrong_use(text, path):
 @given(st.fixed_dictionaries({"runs": JSON | st.lists(st.dictionaries(st.sampled_from(["run_id", "method", "config_yaml"]), JSON))}))
 def test_any_object_is_a_plan_or_wrong_use(data):
     only_usage_errors(plans.parse, json.dumps(data), "p.json")
+
+
+def test_texts_of_an_editor_take_the_place_of_files() -> None:
+    before = Experiment("test", {path: source_file(path, "x = 1\n") for path in ("a.py", "b.py")})
+    texts = {"a.py": "x = 2\n", "new/c.yaml": "a: 1\n", ".venv/lib/d.py": "x = 3\n", "picture.svg": "<svg/>"}
+    after = with_texts(before, texts)
+    assert {path: file.text for path, file in after.files.items()} == {"a.py": "x = 2\n", "b.py": "x = 1\n", "new/c.yaml": "a: 1\n"}
+    assert before.text("a.py") == "x = 1\n"

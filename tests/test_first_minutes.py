@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,9 @@ def bundle():
     files = {key: (GOLDEN / path).read_text() for key, path in BUNDLE_PATHS.items()}
     runs = {path.stem: path.read_text() for path in (GOLDEN / "config/run").glob("*.yaml")}
     return json.dumps({**files, "run_configs": runs})
+
+
+def test_a_check_loads_no_server() -> None:
+    asked = "import sys, gonogo.cli.app, gonogo.pool.worker, gonogo.engine.pipeline; gonogo.cli.app.build(['check', '.'])"
+    asked += "; gonogo.cli.app.build([]); print({'pygls', 'mcp', 'gonogo.engine.uses'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "set()\n"

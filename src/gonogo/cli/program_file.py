@@ -35,6 +35,11 @@ def is_program(path: str) -> bool:
     return path.endswith((".py", ".ipynb")) and Path(path).is_file()
 
 
+def project_root(file: Path) -> Path | None:
+    """The nearest folder above a file with a project file or a repository, None if there is none."""
+    return next((above for above in file.resolve().parents if any((above / mark).exists() for mark in _ROOT_MARKS)), None)
+
+
 def program_of(path: str, contract: str | None) -> Program:
     """The project of a program: the nearest folder above it with a project file or a repository, else its own folder.
 
@@ -46,10 +51,9 @@ def program_of(path: str, contract: str | None) -> Program:
         UsageError: the file is not read as a part of its project.
     """
     file = Path(path)
-    folder = file.resolve().parent
-    root = next((above for above in (folder, *folder.parents) if any((above / mark).exists() for mark in _ROOT_MARKS)), folder)
+    root = project_root(file) or file.resolve().parent
     entry = file.resolve().relative_to(root).as_posix()
-    shown = _as_given(file, root)
+    shown = as_given(file, root)
     experiment = experiments.load(str(root))
     text = experiment.text(entry)
     if text is None:
@@ -65,8 +69,8 @@ def program_of(path: str, contract: str | None) -> Program:
     return Program(shown, contract or chosen.name, (entry,), f"{path} is judged as the entry point {entry} of {shown}.")
 
 
-def _as_given(file: Path, root: Path) -> str:
-    """The root as the caller would write it."""
+def as_given(file: Path, root: Path) -> str:
+    """The root of a file's project as the caller would write it."""
     for above in file.parents:
         if above.resolve() == root:
             return str(above)

@@ -63,6 +63,7 @@ def judge(
     name: str | None = None,
     progress: Progress | None = None,
     limited: Callable[[float], None] | None = None,
+    look: Callable[[Facts], None] | None = None,
 ) -> Judgement:
     """As `check`, with the texts that a report needs.
 
@@ -73,6 +74,7 @@ def judge(
         name: what the verdict calls the experiment, instead of the experiment's own name.
         progress: hears of the stages that run the experiment.
         limited: hears how many seconds the stages that run nothing may take from then on, where that goes by the size of the tree.
+        look: gets the facts when the stages that run nothing are over, as long as the time limit allows.
 
     Raises:
         UsageError: the source can't be read, or an option names nothing.
@@ -93,7 +95,8 @@ def judge(
                     if limited is not None:
                         limited(seconds)
                 policies += _policies(options, experiment)
-                _Pipeline(judging, _chosen(options, policies, experiment, verdict), active, lambda: set_clock(0), progress).run(experiment)
+                chosen = _chosen(options, policies, experiment, verdict)
+                _Pipeline(judging, chosen, active, lambda: set_clock(0), progress, look).run(experiment)
         except TimeUp:
             judging.is_cut_short = True
             verdict.undecided.append(f"it took more than {seconds:g} s, so not everything was checked (--timeout)")
@@ -104,6 +107,7 @@ def judge(
         unanswered(verdict, judging, application.may_block)
     by_cell(verdict, judging.notebooks)
     places = [place for finding in verdict.findings for place in (finding.location, *(other.location for other in finding.related))]
+    places += [change.location for finding in verdict.findings if finding.fix is not None for change in finding.fix.changes]
     sources = {path: judging.texts[path] for path in dict.fromkeys(place.path for place in places) if path in judging.texts}
     return Judgement(verdict, sources | cell_texts(places, judging.notebooks))
 
@@ -122,7 +126,7 @@ def facts_of(experiment: Experiment, options: CheckOptions, composer: Composer) 
     """
     verdict = Verdict(experiment=experiment.name, contract="", gonogo_version=__version__)
     judging = Judging(verdict)
-    pipeline = _Pipeline(judging, options, composer, lambda: None, None)
+    pipeline = _Pipeline(judging, options, composer, lambda: None)
     contract = pipeline.contract_of(experiment)
     runs = collect_runs(experiment, contract)
     with Workspace(experiment, runs) as workspace:
@@ -181,16 +185,24 @@ class _Pipeline:
         composer: composes.
         stop_clock: ends the time limit.
         progress: hears of the stages that run the experiment.
+        look: gets the facts when the stages that run nothing are over.
     """
 
     def __init__(
-        self, judging: Judging, options: CheckOptions, composer: Composer, stop_clock: Callable[[], None], progress: Progress | None
+        self,
+        judging: Judging,
+        options: CheckOptions,
+        composer: Composer,
+        stop_clock: Callable[[], None],
+        progress: Progress | None = None,
+        look: Callable[[Facts], None] | None = None,
     ) -> None:
         self.judging = judging
         self.options = options
         self.composer = composer
         self.stop_clock = stop_clock
         self.progress = progress or (lambda *_: None)
+        self.look_at_facts = look or (lambda _: None)
 
     def run(self, experiment: Experiment) -> None:
         """Run the stages.
@@ -207,6 +219,8 @@ class _Pipeline:
             self.prepare(experiment, contract, runs, workspace)
             verdict.stages.append(StageReport(name=Stage.READ, status="ran", seconds=round(time.perf_counter() - started, 4)))
             self.look()
+            assert self.judging.facts is not None
+            self.look_at_facts(self.judging.facts)
             if self.options.to.runs_code or self._is_advised:
                 self.stop_clock()  # these stages have limits of their own
                 verdict.findings = merge_findings(verdict.findings)

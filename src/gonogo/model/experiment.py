@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +252,21 @@ def source_file(path: str, text: str) -> SourceFile:
     return _too_large(path, len(data)) if len(data) > _most(path) else _decoded(path, data)
 
 
+def with_texts(experiment: Experiment, texts: Mapping[str, str]) -> Experiment:
+    """An experiment with other texts in some files, which need not be there yet; what is never read is left out."""
+    wanted = {path: source_file(path, text) for path, text in texts.items() if _is_wanted(path) and not is_skipped(path)}
+    return replace(experiment, files=experiment.files | wanted)
+
+
+def is_skipped(path: str) -> bool:
+    """Whether a path, relative to the root, leads through a folder that is not looked into."""
+    return any(folder in SKIPPED_FOLDERS for folder in path.split("/")[:-1])
+
+
+def _is_wanted(path: str) -> bool:
+    return path.endswith(TEXT_SUFFIXES) or TEXT_NAMES.search(path) is not None
+
+
 def _most(path: str) -> int:
     """How many bytes of a file are read."""
     return MAX_NOTEBOOK_BYTES if path.endswith(".ipynb") else MAX_TEXT_BYTES
@@ -293,7 +308,7 @@ def _is_of_client(folder: Path) -> bool:
 
 
 def _read(path: Path, relative: str, root: Path) -> SourceFile:
-    wanted = relative.endswith(TEXT_SUFFIXES) or TEXT_NAMES.search(relative) is not None
+    wanted = _is_wanted(relative)
     try:
         if path.is_symlink():
             target = path.resolve(strict=True)

@@ -13,8 +13,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from gonogo.model.errors import StageError, UsageError
@@ -22,6 +22,7 @@ from gonogo.system.children import command
 
 if TYPE_CHECKING:
     from gonogo.model.check_options import CheckOptions
+    from gonogo.model.config_use import ConfigUse
     from gonogo.model.verdict import Verdict
 
 GRACE = 15.0  # after its time-out a process may still finish by itself: it then says what it has found so far
@@ -41,11 +42,15 @@ class Task:
         source: the folder or the bundle.
         name: what to call it; the path as the user gave it.
         plan: the file of its research plan, None to look for one.
+        texts: by path, what takes the place of a file's text: what an editor has not yet written.
+        uses: the accesses of the config in the code are wanted too.
     """
 
     source: str
     name: str
     plan: str | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    uses: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,14 @@ class Result:
         sources: texts of the files that the findings point into.
         usage: what was wrong with the input, where it was no experiment at all.
         traceback: where gonogo itself failed.
+        uses: the accesses of the config in the code, where they were asked for.
     """
 
     verdict: Verdict
     sources: dict[str, str] = field(default_factory=dict)
     usage: str = ""
     traceback: str = ""
+    uses: tuple[ConfigUse, ...] = ()
 
 
 class _Worker:
@@ -155,6 +162,7 @@ class Pool:
         self._options: dict[str, Any] = {}
         self._timeout = 0.0
         self._listener: Listener | None = None
+        self._stopped = False
         self.grow(jobs)
 
     def grow(self, jobs: int) -> None:
@@ -201,7 +209,7 @@ class Pool:
             if worker.ready and worker.task is None and waiting:
                 worker.task, task = waiting.pop()
                 worker.limit(self._timeout)
-                worker.send({"source": task.source, "name": task.name, "plan": task.plan})
+                worker.send(asdict(task))
         busy = [worker for worker in self._workers if worker.task is not None or not worker.ready]
         with selectors.DefaultSelector() as selector:
             for worker in busy:
@@ -239,6 +247,8 @@ class Pool:
 
     def _replace(self, worker: _Worker, tasks: list[Task], reason: str) -> Iterator[tuple[int, Result]]:
         """End a process that died or overran its time and start another in its place; its experiment stays undecided."""
+        if self._stopped:
+            raise StageError("the processes that judge were stopped")
         how = worker.end()
         index = worker.task
         if index is None:
@@ -247,6 +257,13 @@ class Pool:
         fresh.tell(self._options)
         self._workers[self._workers.index(worker)] = fresh
         yield index, failed(tasks[index].name, f"the process that judged it was ended: {reason}" if reason else f"the process died: {how}")
+
+    def stop(self) -> None:
+        """End what is judged, asked by another thread than that of `run`, which then raises StageError; the pool is to be closed yet."""
+        self._stopped = True
+        for worker in self._workers:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(worker.process.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """End all processes and remove what they left behind."""
@@ -274,10 +291,17 @@ def result_of(message: dict[str, Any], task: Task) -> Result:
     from gonogo.model.verdict import Verdict
 
     if "verdict" in message:
-        return Result(Verdict.model_validate(message["verdict"]), message["sources"])
+        uses = _uses_of(message["uses"]) if task.uses else ()
+        return Result(Verdict.model_validate(message["verdict"]), message["sources"], uses=uses)
     if "usage" in message:
         return failed(task.name, message["usage"], usage=message["usage"])
     return failed(task.name, message["crash"], traceback=message["traceback"])
+
+
+def _uses_of(data: list[Any]) -> tuple[ConfigUse, ...]:
+    from gonogo.model.config_use import ConfigUse
+
+    return tuple(map(ConfigUse.model_validate, data))
 
 
 def failed(name: str, reason: str, usage: str = "", traceback: str = "") -> Result:

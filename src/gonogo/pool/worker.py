@@ -93,15 +93,28 @@ def options_of(wanted: dict[str, Any]) -> tuple[CheckOptions, dict[str, Any]]:
 
 def judged(task: dict[str, Any], options: CheckOptions, composer: Composer, replies: TextIO) -> dict[str, Any]:
     """The answer to an experiment; what goes on in the meantime is said to `replies`."""
+    from gonogo.engine.facts import Facts
     from gonogo.engine.pipeline import judge
+    from gonogo.model import experiment as experiments
     from gonogo.model import plan as plans
     from gonogo.model.errors import GonogoError
 
+    uses: list[dict[str, Any]] = []
+
+    def look(facts: Facts) -> None:
+        if task.get("uses"):
+            from gonogo.engine.uses import config_uses
+
+            uses.extend(use.model_dump(mode="json") for use in config_uses(facts))
+
     try:
         plan = plans.load(Path(task["plan"])) if task["plan"] else None
+        source = task["source"]
+        if task.get("texts"):
+            source = experiments.with_texts(experiments.load(source, plan, task["name"]), task["texts"])
         chosen, listener = options.model_copy(update={"plan": plan}), _listener(options, replies)
-        judgement = judge(task["source"], chosen, composer, task["name"], listener, lambda seconds: _send(replies, {"seconds": seconds}))
-        return {"verdict": judgement.verdict.model_dump(mode="json"), "sources": judgement.sources}
+        judgement = judge(source, chosen, composer, task["name"], listener, lambda seconds: _send(replies, {"seconds": seconds}), look)
+        return {"verdict": judgement.verdict.model_dump(mode="json"), "sources": judgement.sources, "uses": uses}
     except GonogoError as error:
         return {"usage": str(error)}
     except MemoryError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gonogo.analysis.interpreter.state import Site
-from gonogo.analysis.interpreter.trace import Access, SectionRead, Trace
+from gonogo.analysis.interpreter.trace import Access, Read, Trace
 from gonogo.analysis.project.config_places import NOTHING, Path, paths_of, value_at
 from gonogo.model.finding import Cause, Change, Fix, Location
 
@@ -77,7 +77,7 @@ class Rereading:
         self._paths: dict[tuple[str, int], set[Path]] = {}
         self._nodes: dict[Path, dict[tuple[str, int], Site]] = {}
         for trace in traces:
-            events: list[SectionRead | Access] = [*trace.of(SectionRead), *trace.accesses]
+            events: list[Read | Access] = [*(read for read in trace.of(Read) if read.is_section), *trace.accesses]
             for event in events:
                 key = (event.site.module.path, id(event.site.node))
                 self._paths.setdefault(key, set()).add(event.path)

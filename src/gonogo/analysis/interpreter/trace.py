@@ -74,11 +74,19 @@ class Access(Event):
 
 
 @dataclass(frozen=True)
-class SectionRead(Event):
-    """The code takes a section of the config, to read in it there or elsewhere; `path` is where the section stands."""
+class Read(Event):
+    """The code reads a key of the config that is there.
+
+    Attributes:
+        path: where the value stood in the composed config (or file) it comes from.
+        value: what is read, if that is a known number, text, boolean or None.
+        is_section: it is a section, to be read in there or elsewhere.
+    """
 
     site: Site
     path: Path
+    value: Constant | NotKnown
+    is_section: bool
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class ConfigPlaces:
         self._folder = contract.hydra.config_dir
         self.shared_path = f"{contract.hydra.config_dir}/{contract.hydra.config_name}.yaml"
         self.runs = {run.id: run for run in runs}
+        self._prefixes: dict[tuple[str, int], Path | None] = {}
 
     @property
     def shared(self) -> YamlDocument:
@@ -57,9 +58,18 @@ class ConfigPlaces:
 
     def prefix_of(self, run: Run, composition: Composition | None) -> Path | None:
         """Where Hydra put the keys of a run config: under its group, at the top, or elsewhere; None if not in the composed config."""
+        if composition is None or composition.config is None:
+            return None
+        key = (run.id, id(composition))  # the traces hold the compositions as long as anybody looks up keys
+        if key not in self._prefixes:
+            self._prefixes[key] = self._find_prefix(run, composition)
+        return self._prefixes[key]
+
+    @staticmethod
+    def _find_prefix(run: Run, composition: Composition) -> Path | None:
         leaves = [tuple(map(str, path)) for path in run.document.leaves]
         leaves = [path for path in leaves if path[0] != "defaults"]
-        if composition is None or composition.config is None or not leaves:
+        if not leaves:
             return None
         groups = [tuple(group.split("@")[-1].replace("/", ".").split(".")) for group in composition.choices]
         for prefix in [*groups, (), ("run",), ("runs",)]:

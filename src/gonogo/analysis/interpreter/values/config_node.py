@@ -16,9 +16,9 @@ from gonogo.analysis.interpreter.state import Path
 from gonogo.analysis.interpreter.trace import (
     Access,
     How,
+    Read,
     ReadAfterSearch,
     SearchWrite,
-    SectionRead,
     Status,
     StructWrite,
     Unresolved,
@@ -195,8 +195,7 @@ class ConfigNode(Mapping):
         state.use(origin)
         if state.searched and not state.is_searching and (setting := state.searched.get((id(self), str(key)))) is not None:
             state.record(ReadAfterSearch(state.site(at), setting, value.constant()))
-        if isinstance(value, ConfigNode):
-            state.record(SectionRead(state.site(at), value.path))
+        section = value.path if isinstance(value, ConfigNode) else None
         if isinstance(value, Scalar):
             if value.value == MISSING and self.config:  # to a plain dict it is a text like any other
                 if default is not NO_DEFAULT:
@@ -207,6 +206,7 @@ class ConfigNode(Mapping):
                 value = self.resolved(walk, value)
             elif value.path != origin:
                 value = Scalar(value.value, origin)
+        state.record(Read(state.site(at), origin if section is None else section, value.constant(), section is not None))
         if key in self.maybe:
             return join(value, UNKNOWN if default is NO_DEFAULT else default)
         return value

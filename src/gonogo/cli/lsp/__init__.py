@@ -1,0 +1,1 @@
+"""The gate in an editor: a server of the Language Server Protocol."""
