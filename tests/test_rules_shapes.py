@@ -34,6 +34,15 @@ def trained(loss: str, here: bool = True, **edits: Edit) -> Tree:
     return Tree({TRAIN: Edit(CRITERION, loss), **({COMPARATIVE: METHOD} if here else {}), **more})
 
 
+def composed(read: str) -> Tree:
+    """Runs that take their settings from other files, by defaults lists of their own."""
+    changes = {TRAIN: Edit(CRITERION, read + PLAIN)}
+    for path, run_id, name, steps in ((PROPOSED, "proposed-mlp-digits", "long", 3), (COMPARATIVE, "comparative-1-mlp-digits", "short", 0)):
+        changes[path] = Edit(f"run_id: {run_id}\n", f"defaults:\n  - /warm: {name}\n  - _self_\n\nrun_id: {run_id}\n")
+        changes[f"config/warm/{name}.yaml"] = f"# @package run.training\nwarm: {steps}\n"
+    return Tree(changes)
+
+
 def made(name: str, *keys: str, call: str = "hydra.utils.instantiate(cfg.optimizer, params=model.parameters())") -> Tree:
     lines = "".join(f"\n  {key}" for key in keys)
     section = f"trial_mode: false\noptimizer:\n  _target_: {name}{lines}"
@@ -108,6 +117,7 @@ CASES: list[Case] = [
     ("HYD112", "by a loop over keys", trained('    values = {key: cfg.run.training[key] for key in cfg.run.training}\n    criterion = nn.CrossEntropyLoss(label_smoothing=values["label_smoothing"])\n', here=False)),
     ("HYD112", "the whole section is handed on", trained("    criterion = helpers.loss(**cfg.run.training)\n", here=False)),
     ("HYD112", "by the run's name", trained('    criterion = nn.CrossEntropyLoss(label_smoothing=0.1 * ("proposed" in cfg.run.run_id))\n', here=False)),
+    ("HYD112", "a setting from another file is read", composed("    print(cfg.run.training.warm)\n")),
     ("HYD112", "another difference is read", trained(PLAIN, here=False, proposed=Edit("  epochs: 15", "  epochs: 20"))),
     ("HYD116", "no such optimizer", made(f"torch.optim.AdamWW{HERE}", "lr: 0.1")),
     ("HYD116", "another case", made(f"torch.optim.Adamw{HERE}", "lr: 0.1")),

@@ -66,15 +66,20 @@ def _alike_in_training(runs: list[Run], traces: list[Trace], contract: Contract,
     full = {trace.run_id: trace for trace in traces if trace.command == "full" and trace.composition is not None and not trace.accesses}
     known = [run for run in runs if run.id in full and full[run.id].complete and not full[run.id].loads_unknown and run.path is not None]
     ignored = [*contract.run_config.descriptive_keys, contract.run_config.identity]
+    known = [run for run in known if places.prefix_of(run, full[run.id].composition) is not None and not _reads_the_file(run, full[run.id])]
+    composed = {run.id: _plain_values(getattr(full[run.id].composition, "config", None)) for run in known}
     for index, run in enumerate(known):
+        prefix = places.prefix_of(run, full[run.id].composition) or ()
         for other in known[:index]:
-            mine, theirs = _values(run), _values(other)
-            apart = [path for path in {**theirs, **mine} if mine.get(path, NOTHING) != theirs.get(path, NOTHING)]
-            apart = [path for path in apart if not any(fnmatchcase(".".join(path), pattern) for pattern in ignored)]
-            if apart and not any(_is_read(path, each, full[each.id], places) for path in apart for each in (run, other)):
-                keys = ", ".join(f"`{'.'.join(path)}`" for path in apart[:3])
+            mine, theirs = composed[run.id], composed[other.id]
+            differing = (path for path in {**theirs, **mine} if mine.get(path, NOTHING) != theirs.get(path, NOTHING))
+            apart = [path for path in differing if path[0] != "hydra"]
+            own = {path: path[len(prefix) :] if path[: len(prefix)] == prefix else path for path in apart}
+            apart = [path for path in apart if not any(fnmatchcase(".".join(own[path]), pattern) for pattern in ignored)]
+            if apart and not any(full[each.id].is_used(path) for path in apart for each in (run, other)):
+                keys = ", ".join(f"`{'.'.join(own[path])}`" for path in apart[:3])
                 yield Violation(
-                    run.locate(next((path for path in apart if path in mine), ())),
+                    run.locate(next((own[path] for path in apart if own[path] in run.document.places), ())),
                     f"this run trains just as `{other.id}` does: the training reads nothing that tells them apart ({keys})",
                     "let the training do what the setting says",
                     runs=(other.id, run.id),
@@ -82,14 +87,9 @@ def _alike_in_training(runs: list[Run], traces: list[Trace], contract: Contract,
                 break
 
 
-def _is_read(path: Path, run: Run, trace: Trace, places: ConfigPlaces) -> bool:
-    """Whether a run may read a setting of its run config; where that stands is not known if it is not where Hydra puts it."""
-    prefix = places.prefix_of(run, trace.composition)
-    return (
-        prefix is None
-        or trace.is_used((*prefix, *path))
-        or any(path[:2] == (FILE_ROOT, run.path) for path in trace.used | trace.used_whole)
-    )
+def _reads_the_file(run: Run, trace: Trace) -> bool:
+    """Whether the code reads the run config's file by itself."""
+    return any(path[:2] == (FILE_ROOT, run.path) for path in trace.used | trace.used_whole)
 
 
 def _lost(traces: list[Trace], places: ConfigPlaces) -> Iterator[Violation]:
@@ -98,7 +98,7 @@ def _lost(traces: list[Trace], places: ConfigPlaces) -> Iterator[Violation]:
         composed = [made.config for process in trace.processes for _, made in process.compositions if made.ok and made.config is not None]
         if run is None or not composed or trace.loads_unknown or not trace.complete:
             continue
-        if any(path[:2] == (FILE_ROOT, run.path) for path in trace.used | trace.used_whole):
+        if _reads_the_file(run, trace):
             continue
         own = {path: value for path, value in _values(run).items() if _distinguishes(path, value, run, list(places.runs.values()))}
         if not own or any(_arrives(path, value, config) for config in composed for path, value in own.items()):
@@ -121,8 +121,8 @@ def _overruled(traces: list[Trace], places: ConfigPlaces) -> Iterator[Violation]
         prefix = places.prefix_of(run, composition) if run is not None else None
         if run is None or composition is None or composition.config is None or prefix is None or trace.loads_unknown:
             continue
-        if any(path[:2] == (FILE_ROOT, run.path) for path in trace.used | trace.used_whole):
-            continue  # the code reads the file by itself
+        if _reads_the_file(run, trace):
+            continue
         given = {text.partition("=")[0].lstrip("+~") for text in composition.overrides}
         for path, value in _values(run).items():
             place = (*prefix, *path)
@@ -143,8 +143,11 @@ def _overruled(traces: list[Trace], places: ConfigPlaces) -> Iterator[Violation]
 
 
 def _values(run: Run) -> dict[Path, Any]:
-    """The plain values of a run config by path."""
-    value = run.document.value
+    """The plain values of a run config's own file by path."""
+    return _plain_values(run.document.value)
+
+
+def _plain_values(value: Any) -> dict[Path, Any]:
     return {path: inner for path in paths_of(value) if not isinstance(inner := value_at(value, path), dict) and inner is not NOTHING}
 
 
