@@ -962,3 +962,35 @@ def test_pieces_of_a_notebook_need_no_names(composer: Composer) -> None:
     cells = ["model = Sequential()", "model.add(Dense(3))", "def f(x):\n    return np.exp(x)"]
     assert rules_found(composer, "IMP104", notebook(*cells), "look.ipynb") == []
     assert rules_found(composer, "IMP104", notebook("import torch", *cells), "look.ipynb") != []
+
+
+# -- steps of frameworks -------------------------------------------------------------------------------------------------
+
+STEPS = """import lightning
+from torch import nn
+from transformers import Trainer
+
+
+class Step({base}):
+    def training_step(self, model, inputs, *rest):
+        loss = self.compute_loss(model, inputs)
+        {body}
+"""
+OWN_BACKWARD = [
+    ("Trainer", "self.accelerator.backward(loss); return loss.detach()"),
+    ("Trainer", "loss.backward(); return loss.detach()"),
+    ("Trainer", "self.optimizer.zero_grad(); loss.backward(); self.optimizer.step(); return loss.detach() / 2"),
+    ("Trainer", "found = super().training_step(model, inputs); return found.detach()"),
+    ("lightning.LightningModule", "self.manual_backward(loss); return loss.detach()"),
+    ("lightning.LightningModule", "self.manual_backward(loss); return {'loss': loss.detach()}"),
+]
+
+
+@pytest.mark.parametrize(("base", "body"), OWN_BACKWARD)
+def test_a_step_that_computes_the_gradients_itself_may_return_a_number(composer, base, body):
+    assert rules_found(composer, "TRN104", STEPS.format(base=base, body=body)) == []
+
+
+@pytest.mark.parametrize("body", ["return loss.detach()", "return {'loss': loss.detach()}", "return loss.item()"])
+def test_a_step_that_leaves_the_gradients_to_the_trainer_may_not(composer, body):
+    assert rules_found(composer, "TRN104", STEPS.format(base="lightning.LightningModule", body=body)) == [9]

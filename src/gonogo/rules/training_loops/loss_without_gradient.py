@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch, Called, Gives
@@ -16,6 +17,8 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
+
+COMPUTING = frozenset({"backward", "manual_backward", "training_step"})
 
 
 @rule("TRN104", "loss-without-gradient", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -68,13 +71,21 @@ def _steps_of_frameworks(walked: Program) -> Iterator[Violation]:
         value = plain(gives.value) if gives.value is not None else None
         if isinstance(value, Mapping):
             value = next((plain(entry) for key, entry in value.entries if constant(key) == "loss"), None)
-        if name == "training_step" and isinstance(value, Call) and value.method in ("item", "detach", "tolist", "numpy"):
+        if name != "training_step" or called is None or _computes_itself(called.definition):
+            continue
+        if isinstance(value, Call) and value.method in ("item", "detach", "tolist", "numpy"):
             yield violation(
                 gives,
                 "the trainer gets this loss from `training_step` without its graph: the network never learns",
                 "return the loss itself",
                 related=((value, "it is cut off here"),),
             )
+
+
+def _computes_itself(step: ast.AST) -> bool:
+    """Whether a step computes the gradients by itself, as that of transformers' trainer does, or leaves them to another step."""
+    calls = (node.func for node in ast.walk(step) if isinstance(node, ast.Call))
+    return any(isinstance(function, ast.Attribute) and function.attr in COMPUTING for function in calls)
 
 
 def _is_for_training_only(done: Done) -> bool:
