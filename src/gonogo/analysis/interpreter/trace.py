@@ -47,6 +47,7 @@ class Wrong(StrEnum):
     SIGNATURE = "signature"
     VARS = "vars"
     UPLOADED = "uploaded"
+    UPLOADED_WHOLE = "uploaded whole"
 
 
 @dataclass(frozen=True)

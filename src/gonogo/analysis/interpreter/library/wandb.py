@@ -42,6 +42,9 @@ def init(walk: Walk, given: Arguments, at: ast.AST) -> Unhandled:
             with memory.only(runs):
                 value = config.seen() if isinstance(config, Alternatives) else config
                 walk.state.record(Shown(value))
+                if walk.state.is_certain and isinstance(value, ConfigNode) and value.config:
+                    detail = "W&B takes a DictConfig by what OmegaConf keeps in it, and gets none of its keys; before Python 3.12 it raises"
+                    walk.state.record(Misuse(walk.state.site(at), Wrong.UPLOADED_WHOLE, detail))
                 if walk.state.is_certain and (section := _text_of_section(value)):
                     detail = f"W&B keeps `{section}` of `dict(config)` as one text, in which no key can be asked for"
                     walk.state.record(Misuse(walk.state.site(at), Wrong.UPLOADED, detail))
