@@ -25,8 +25,8 @@ HUB_NAME = re.compile(r"(?:name|model_id|hf_id|repo_id|backbone|checkpoint_name|
 
 # Names of the usual families on the hub, with or without who published them.
 HUB_ID = re.compile(
-    r"^(?:[A-Za-z0-9][\w.-]*/)?(?:[a-z]*bert|roberta|xlm|deberta|electra|albert|gpt2|gpt-|opt-|t5|flan|mt5|bart|vit|deit|swin|clip|llama|"
-    r"mistral|qwen|gemma|phi-|pythia|falcon|bloom|mixtral|tinyllama|smollm|wav2vec2|hubert|whisper|resnet-|convnext|dinov2)[\w.-]*$",
+    r"^(?:[A-Za-z0-9][\w.-]*/)?(?=[\w.-]*$)(?:[a-z]*bert|roberta|xlm|deberta|electra|albert|gpt2|gpt-|opt-|t5|flan|mt5|bart|vit|deit|swin|clip|llama|"
+    r"mistral|qwen|gemma|phi-|pythia|falcon|bloom|mixtral|tinyllama|smollm|wav2vec2|hubert|whisper|resnet-|convnext|dinov2)",
     re.IGNORECASE,
 )
 Path = tuple[object, ...]

@@ -23,7 +23,7 @@ _WITHOUT_GRADIENT = re.compile(
     r"(?<![a-z])(?:mezo|zo|spsa|cma|es|evo\w*|genetic|population|hebb\w*|forward_forward|perturb\w*|ridge|closed_form)(?![a-z])",
     re.IGNORECASE,
 )
-_TRAINING_LOSS = re.compile(r"^(?!.*(?:val|test|eval|pretrain)).*(?:train\w*[/._ -]?.*loss|loss.*train)", re.IGNORECASE)
+_TRAINING_LOSS = re.compile(r"^(?!.*(?:val|test|eval|pretrain))(?=.*train)(?=.*loss)", re.IGNORECASE)
 
 
 @rule("TRN151", "nothing-trained", criterion=None, severity=Severity.ERROR, stage=Stage.REHEARSAL)
