@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 
@@ -22,6 +23,13 @@ settings.load_profile("gonogo")
 # Hypothesis also draws constants that it finds in the modules loaded so far, which depend on the tests that ran before. It has no setting
 # for that; the version is pinned by uv.lock, and `tests/test_same_examples.py` fails should this no longer work.
 providers._get_local_constants = providers.Constants  # type: ignore[assignment]
+
+
+@pytest.fixture(autouse=True)
+def _no_service_for_others() -> Iterator[None]:
+    """W&B's client in this process tells programs that are started later to send through it, and would go on where they are killed."""
+    yield
+    os.environ.pop("WANDB_SERVICE", None)
 
 
 @pytest.fixture(scope="session")
