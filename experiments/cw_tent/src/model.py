@@ -259,7 +259,8 @@ def pretrained(checkpoint: str, name: str, classes: int, cache_dir: str) -> nn.M
             f"timm/resnet18.a1_in1k. Pickles (.pt, .bin) are not read, since they can run code: convert them (safetensors.torch.save_file)."
         )
     try:
-        return timm.create_model(checkpoint, pretrained=True, num_classes=classes, cache_dir=cache_dir)
+        # Without the owner: timm 1.0.31 no longer takes an id of the hub for one of its own names.
+        return timm.create_model(checkpoint.removeprefix("timm/"), pretrained=True, num_classes=classes, cache_dir=cache_dir)
     except Exception as error:  # of timm, the hub's client and the network: of many kinds
         raise ModelError(
             f"The checkpoint {checkpoint} can't be had ({type(error).__name__}: {str(error).splitlines()[0][:200]}): connect once, or set "
