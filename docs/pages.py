@@ -57,7 +57,7 @@ def pages(project: Path) -> dict[str, str]:
 
 
 def first_page(readme: str) -> str:
-    """The README, whose links start at the root of the project; what they name outside the documentation is plain text."""
+    """The README with links as the site has them; what they name outside the documentation is plain text."""
     return re.sub(r"\[([^\]]*)\]\((?!https?:|#|docs/)[^)]*\)", r"\1", readme).replace("](docs/", "](")
 
 

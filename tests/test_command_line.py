@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
 import pytest
 from experiments_of_texts import experiment_of
+from really_run import NO_ATTRIBUTE, exit_codes
 
 from gonogo.engine.pipeline import check
 from gonogo.model.check_options import CheckOptions
@@ -74,34 +71,18 @@ WRONG = {
     "main": GET + "def main():\n    args = get()\n    print(args.epochs)\n\nif __name__ == '__main__':\n    main()\n",
 }  # fmt: skip
 PROGRAMS = {**{f"right: {name}": text for name, text in RIGHT.items()}, **{f"wrong: {name}": text for name, text in WRONG.items()}}
-RUN = """
-import json, os, sys, traceback
-for text in json.load(sys.stdin):
-    child = os.fork()
-    if child == 0:
-        sys.argv = ["train.py"]
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(1, 2)
-        try:
-            exec(compile(text, "train.py", "exec"), {"__name__": "__main__"})
-        except AttributeError:
-            os._exit(7)
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
 
 
 @pytest.fixture(scope="module")
-def ends() -> dict[str, int]:
-    """How each program ends when it is run: 7 with an AttributeError."""
-    texts = json.dumps(list(PROGRAMS.values()))
-    done = subprocess.run([sys.executable, "-c", RUN], input=texts, capture_output=True, text=True, check=True)
-    return dict(zip(PROGRAMS, map(int, done.stdout.split()), strict=True))
+def ends(tmp_path_factory) -> dict[str, int]:
+    """How each program ends when it is run."""
+    files = {name: {"train.py": text} for name, text in PROGRAMS.items()}
+    return exit_codes(tmp_path_factory.mktemp("programs"), files, "train.py", ["argparse", "functools"])
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_options_that_are_not_there(name, ends, composer):
-    assert ends[name] == (7 if name.startswith("wrong") else 0)
+    assert ends[name] == (NO_ATTRIBUTE if name.startswith("wrong") else 0)
     options = CheckOptions(contract="program", select=("CLI101",))
     found = check(experiment_of({"train.py": PROGRAMS[name]}), options, composer).findings
     assert bool(found) is name.startswith("wrong"), found

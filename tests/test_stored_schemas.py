@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
 import pytest
+from really_run import exit_codes
 from test_generic import errors, judged
 
 HEAD = """\
@@ -145,21 +142,6 @@ SCHEMAS: dict[str, tuple[str, bool, str, str, dict[str, str]]] = {
     ),
 }  # fmt: skip
 
-RUN = """
-import json, os, runpy, sys
-import hydra, omegaconf
-for folder in json.load(sys.stdin):
-    child = os.fork()
-    if child == 0:
-        os.chdir(folder)
-        sys.argv = ["app.py"]
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(1, 2)
-        runpy.run_path("app.py", run_name="__main__")
-        os._exit(0)
-    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
-"""
-
 
 def files_of(name: str) -> dict[str, str]:
     config, _, body, stores, others = SCHEMAS[name]
@@ -174,15 +156,9 @@ def files_of(name: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def really(tmp_path_factory) -> dict[str, bool]:
     """Whether each program runs."""
-    folders = []
-    for number, name in enumerate(SCHEMAS):
-        folder = tmp_path_factory.mktemp("programs") / str(number)
-        for path, text in files_of(name).items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_text(text, "utf-8")
-        folders.append(str(folder))
-    done = subprocess.run([sys.executable, "-c", RUN], input=json.dumps(folders), capture_output=True, text=True, check=True)
-    return dict(zip(SCHEMAS, (code == "0" for code in done.stdout.split()), strict=True))
+    programs = {name: files_of(name) for name in SCHEMAS}
+    codes = exit_codes(tmp_path_factory.mktemp("programs"), programs, "app.py", ["hydra", "omegaconf"])
+    return {name: code == 0 for name, code in codes.items()}
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

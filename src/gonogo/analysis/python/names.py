@@ -57,6 +57,16 @@ def enclosing_function(module: Module, node: ast.AST) -> Function | None:
     return None
 
 
+def body_nodes(function: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function's body; of functions and classes inside it only the node itself."""
+    pending: list[ast.AST] = list(getattr(function, "body", ()))
+    while pending:
+        node = pending.pop()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            pending += ast.iter_child_nodes(node)
+
+
 def ancestors(module: Module, node: ast.AST) -> Iterator[ast.AST]:
     """The nodes around a node, innermost first."""
     parent = module.parents.get(node)

@@ -10,7 +10,7 @@ from typing import Any
 
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.python.modules import Function, Module
-from gonogo.analysis.python.names import enclosing_function, last_name, text_of
+from gonogo.analysis.python.names import body_nodes, enclosing_function, last_name, text_of
 from gonogo.analysis.python.scopes import FUNCTIONS
 from gonogo.analysis.python.symbols import Symbols
 
@@ -93,7 +93,7 @@ class Goodness:
             return self.of(module, function.body)
         self._open.append(function)
         found: list[Better | None] = []
-        for node in _own(function):
+        for node in body_nodes(function):
             if isinstance(node, ast.Return) and node.value is not None:
                 value = node.value
                 if place is not None and isinstance(value, ast.Tuple) and place < len(value.elts):
@@ -191,7 +191,7 @@ class Goodness:
 
     def _bound(self, module: Module, name: str, function: Function) -> Iterator[Better | None]:
         """What is said of all that a variable of a function is bound to."""
-        for node in _own(function):
+        for node in body_nodes(function):
             if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
                 continue
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
@@ -223,16 +223,6 @@ def function_of(symbols: Symbols, module: Module, call: ast.Call) -> tuple[Modul
     found = [(other, node) for other in symbols.modules.values() for node in other.of(*FUNCTIONS) if node.name == name]
     is_method = len(found) == 1 and isinstance(found[0][0].parents.get(found[0][1]), ast.ClassDef)
     return found[0] if is_method else None
-
-
-def _own(function: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function, not those of functions inside it."""
-    pending: list[ast.AST] = list(getattr(function, "body", ()))
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, (*FUNCTIONS, ast.ClassDef, ast.Lambda)):
-            pending += ast.iter_child_nodes(node)
 
 
 def _is_negative(node: ast.expr) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gonogo.analysis.python.modules import Function, Module
-from gonogo.analysis.python.names import calls, text_of
+from gonogo.analysis.python.names import body_nodes, calls, text_of
 from gonogo.analysis.python.symbols import Symbols
 
 TEST = re.compile(
@@ -153,7 +153,8 @@ class _Scope:
         self.names: dict[str, Made] = {name: given.get(name) for name in parameters}
         self.own = set(parameters)  # names of which it is known what they are: their spelling says nothing more
         self.split: set[str] = set()  # names of what the function splits for itself
-        self.statements = sorted(_statements(function), key=lambda node: (node.lineno, node.col_offset))
+        statements = (node for node in body_nodes(function) if isinstance(node, ast.stmt))
+        self.statements = sorted(statements, key=lambda node: (node.lineno, node.col_offset))
         for _ in range(2):  # what a loop gathers may be used above the line that gathers it
             for statement in self.statements:
                 self._read(statement)
@@ -283,14 +284,3 @@ def _mentions_validation(node: ast.AST, known: Container[str] = ()) -> bool:
         if name is not None and VALIDATION.search(name):
             return True
     return False
-
-
-def _statements(function: Function) -> Iterator[ast.stmt]:
-    """The statements of a function, not those of functions inside it."""
-    pending: list[ast.AST] = list(function.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.stmt):
-            yield node
-        if not isinstance(node, (*FUNCTIONS, ast.ClassDef, ast.Lambda)):
-            pending += ast.iter_child_nodes(node)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.python.modules import Function, Module
-from gonogo.analysis.python.names import last_name
+from gonogo.analysis.python.names import body_nodes, last_name
 from gonogo.analysis.python.scopes import FUNCTIONS
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.analysis.training.goodness import function_of
@@ -54,7 +53,7 @@ class Sampling:
         if trial is None or any(isinstance(node, (ast.Global, ast.Nonlocal)) for node in ast.walk(function)):
             return False
         made = self._made_of(module, function, trial)
-        returned = [node.value for node in _own(function) if isinstance(node, ast.Return) and node.value is not None]
+        returned = [node.value for node in body_nodes(function) if isinstance(node, ast.Return) and node.value is not None]
         if not returned or all(isinstance(value, ast.Constant) for value in returned):
             return False
         if self._decides(module, function, made, trial) or self._leaves(module, function, made, trial):
@@ -252,12 +251,3 @@ def _roots(node: ast.AST) -> set[str]:
     while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred, ast.Call)):
         node = node.func if isinstance(node, ast.Call) else node.value
     return {node.id} if isinstance(node, ast.Name) else set()
-
-
-def _own(function: Function) -> Iterator[ast.AST]:
-    pending: list[ast.AST] = list(function.body)
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, (*FUNCTIONS, ast.ClassDef, ast.Lambda)):
-            pending += ast.iter_child_nodes(node)

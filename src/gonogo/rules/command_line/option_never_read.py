@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from gonogo.analysis.interpreter.library.argparse import Parsed
@@ -37,14 +36,14 @@ def option_never_read(scripts: list[Trace], modules: dict[str, Module]) -> Itera
     parsed = [event for trace in scripts if trace.complete for event in trace.of(Parsed) if not event.options.is_whole]
     if not parsed:
         return
-    mentioned = Counter(name for module in modules.values() for name in _names(module))
+    mentioned = {name for module in modules.values() for name in _names(module)}
     yield from by_message(_of_program(parsed, mentioned))
 
 
-def _of_program(parsed: Iterable[Parsed], mentioned: Counter[str]) -> Iterator[Violation]:
+def _of_program(parsed: Iterable[Parsed], mentioned: set[str]) -> Iterator[Violation]:
     for event in parsed:
         for name, site in event.places.items():
-            if mentioned[name] or name in FOR_LAUNCHERS or name.startswith("_"):
+            if name in mentioned or name in FOR_LAUNCHERS or name.startswith("_"):
                 continue
             yield Violation(
                 site.module.location(site.node),

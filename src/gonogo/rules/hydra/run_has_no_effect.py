@@ -63,20 +63,22 @@ def _alike_in_training(runs: list[Run], traces: list[Trace], contract: Contract,
 
     Where a key is looked up that is not there, that is the fault, and what else is read cannot be told.
     """
-    full = {trace.run_id: trace for trace in traces if trace.command == "full" and trace.composition is not None and not trace.accesses}
-    known = [run for run in runs if run.id in full and full[run.id].complete and not full[run.id].loads_unknown and run.path is not None]
+    full = {trace.run_id: trace for trace in traces if trace.command == "full" and not trace.accesses}
     ignored = [*contract.run_config.descriptive_keys, contract.run_config.identity]
-    known = [run for run in known if places.prefix_of(run, full[run.id].composition) is not None and not _reads_the_file(run, full[run.id])]
-    composed = {run.id: _plain_values(getattr(full[run.id].composition, "config", None)) for run in known}
-    for index, run in enumerate(known):
-        prefix = places.prefix_of(run, full[run.id].composition) or ()
-        for other in known[:index]:
-            mine, theirs = composed[run.id], composed[other.id]
-            differing = (path for path in {**theirs, **mine} if mine.get(path, NOTHING) != theirs.get(path, NOTHING))
-            apart = [path for path in differing if path[0] != "hydra"]
-            own = {path: path[len(prefix) :] if path[: len(prefix)] == prefix else path for path in apart}
-            apart = [path for path in apart if not any(fnmatchcase(".".join(own[path]), pattern) for pattern in ignored)]
-            if apart and not any(full[each.id].is_used(path) for path in apart for each in (run, other)):
+    known: list[tuple[Run, Trace, dict[Path, Any]]] = []
+    for run in runs:
+        trace = full.get(run.id)
+        if trace is None or trace.composition is None or not trace.complete or trace.loads_unknown or run.path is None:
+            continue
+        prefix = places.prefix_of(run, trace.composition)
+        if prefix is None or _reads_the_file(run, trace):
+            continue
+        mine = _plain_values(trace.composition.config)
+        for other, others, theirs in known:
+            differing = [path for path in {**theirs, **mine} if path[0] != "hydra" and mine.get(path, NOTHING) != theirs.get(path, NOTHING)]
+            own = {path: path[len(prefix) :] if path[: len(prefix)] == prefix else path for path in differing}
+            apart = [path for path in differing if not any(fnmatchcase(".".join(own[path]), pattern) for pattern in ignored)]
+            if apart and not any(each.is_used(path) for path in apart for each in (trace, others)):
                 keys = ", ".join(f"`{'.'.join(own[path])}`" for path in apart[:3])
                 yield Violation(
                     run.locate(next((own[path] for path in apart if own[path] in run.document.places), ())),
@@ -85,6 +87,7 @@ def _alike_in_training(runs: list[Run], traces: list[Trace], contract: Contract,
                     runs=(other.id, run.id),
                 )
                 break
+        known.append((run, trace, mine))
 
 
 def _reads_the_file(run: Run, trace: Trace) -> bool:

@@ -163,10 +163,6 @@ class Parser(Value):
         """Other code may add arguments."""
         self._forget(walk)
 
-    def release(self, walk: Walk, depth: int = 0) -> None:
-        """Other code may add arguments."""
-        self._forget(walk)
-
     def _forget(self, walk: Walk) -> None:
         walk.memory.set(self, "arguments", None)
 

@@ -95,7 +95,7 @@ class FromRuns(Outside):
 
     def negated(self, op: ast.unaryop) -> Value:
         """So does what has the other sign; it is no gain any more."""
-        return FromRuns(self.name, self.known, self.runs)
+        return self._plain()
 
     def binary(self, walk: Walk, op: ast.operator, other: Value) -> Value | Unhandled:
         """What is computed of two numbers comes from the runs of both."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 
 from gonogo.analysis.python.modules import Function, Module
-from gonogo.analysis.python.names import origin
+from gonogo.analysis.python.names import body_nodes, origin
 from gonogo.analysis.python.receivers import called
 from gonogo.analysis.python.scopes import FUNCTIONS
 from gonogo.analysis.python.sources.callers import Callers, of_entry
@@ -281,21 +281,12 @@ def _results(function: Function) -> tuple[list[ast.expr], list[ast.Yield | ast.Y
     """What a function returns, and what it yields."""
     returned: list[ast.expr] = []
     yielded: list[ast.Yield | ast.YieldFrom] = []
-    for node in _own(function):
+    for node in body_nodes(function):
         if isinstance(node, ast.Return) and node.value is not None:
             returned.append(node.value)
         elif isinstance(node, (ast.Yield, ast.YieldFrom)):
             yielded.append(node)
     return returned, yielded
-
-
-def _own(function: Function) -> Iterator[ast.AST]:
-    pending: list[ast.AST] = list(function.body)
-    while pending:
-        node = pending.pop()
-        yield node
-        if not isinstance(node, (*FUNCTIONS, ast.Lambda, ast.ClassDef)):
-            pending.extend(ast.iter_child_nodes(node))
 
 
 def _yielded(module: Module, node: ast.Yield | ast.YieldFrom, path: Path) -> Found:
