@@ -27,6 +27,7 @@ from gonogo.analysis.dataflow.values import (
     plain,
     text,
 )
+from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.python.names import last_names
 from gonogo.analysis.rows.flow import MAX_VALUES, assigned_name, name_of, row_inputs
@@ -110,6 +111,13 @@ LOADS = re.compile(
 )
 TORCH_DATASETS = re.compile(r"^(?:torchvision|torchaudio|torchtext|torch_geometric)\.datasets\.(?:\w+\.)*\w+$")
 RANDOM_SPLITS = frozenset({"random_split"})
+# Methods of a `DatasetDict` that do the same to each of its parts.
+_TO_EACH_PART = words(
+    """
+    map filter shuffle sort cast cast_column remove_columns rename_column rename_columns select_columns with_format with_transform
+    class_encode_column flatten align_labels_with_mapping
+    """
+)
 _PATH = re.compile(r"(?:^|[/\\_.-])(train|test|val|valid|validation|dev)(?:ing)?(?:[/\\_.-]|$|\d|ing)", re.IGNORECASE)
 
 
@@ -138,6 +146,14 @@ def role_of_word(word: str | None) -> Role | None:
 def is_split_call(call: Call) -> bool:
     """Whether a call parts data in two or more, at random or in order."""
     return call.short == "train_test_split" or call.short in RANDOM_SPLITS
+
+
+def _loaded(value: Value) -> Value:
+    """What was loaded as a whole, behind what was done to each of its parts: `load_dataset("imdb").map(tokenize)`."""
+    value = plain(value)
+    while isinstance(value, Call) and value.method in _TO_EACH_PART and value.receiver is not None:
+        value = plain(value.receiver)
+    return value
 
 
 def maker_of(call: Call) -> str:
@@ -200,8 +216,11 @@ def _of_item(item: Item) -> Part | None:
         role = _of_split_name(key)
         if owner.method == "train_test_split" and role is Role.TEST:
             role = _held_out(item)
-        if role is not None and (owner.method == "train_test_split" or owner.short in ("load_dataset", "load_from_disk")):
+        if role is not None and owner.method == "train_test_split":
             return Part(role, owner, True, item)
+        loaded = _loaded(owner)
+        if role is not None and isinstance(loaded, Call) and loaded.short in ("load_dataset", "load_from_disk"):
+            return Part(role, loaded, True, item)
     role = role_of_name(name_of(item) or _name_of_holder(item))
     if role is not None and _takes_some(item.key):
         return Part(role, owner, isinstance(plain(item.key), Span), item)
@@ -335,7 +354,8 @@ class Parts:
         """The parts of what a split was given."""
         call = part.split
         assert isinstance(call, Call)
-        return frozenset().union(*(self.held(entry).parts for entry in call.arguments[:1]))
+        given = [call.receiver] if call.method == "train_test_split" else call.arguments[:1]  # `rows.train_test_split(0.2)`
+        return frozenset().union(*(self.held(entry).parts for entry in given if entry is not None))
 
     def _by_index(self, entry: Value) -> set[Part]:
         """Parts of `X[train_index]`, `X.iloc[train_index]`, `Subset(data, train_index)`."""

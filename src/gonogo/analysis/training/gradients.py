@@ -145,8 +145,8 @@ class Gradients:
         return False
 
     def _read(self, value: Value) -> bool | None:
-        if isinstance(value, Const) and value.value is None:
-            return None  # a method that the classes below give, or one that raises
+        if isinstance(value, Const) and (value.value is None or value.value is ...):
+            return None  # a method that the classes below give, or one that raises; a place that is to be filled in
         if isinstance(value, (Const, Ref, Text, Formatted, Function, Class, ModuleValue, Span)):
             return False
         if value in self._leaves:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gonogo.analysis.dataflow.blocks import Called, Event, Gives, Write
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Value, plain
+from gonogo.analysis.dataflow.values import Display, Mapping, Value, plain
 from gonogo.analysis.training.escapes import escapes
 from gonogo.analysis.training.kinds import kind_of
 from gonogo.analysis.training.objects import each
@@ -32,5 +32,11 @@ def _gives(entry: Gives, wanted: set[Value]) -> bool:
     is_outermost = not any(isinstance(around, Called) for around in list(entry.around())[1:])
     if entry.value is None or not is_outermost:
         return False
-    value = plain(entry.value)
-    return any(each(inner) & wanted for inner in (value, *value.inputs()))
+    pending = [plain(entry.value)]
+    while pending:
+        value = pending.pop()
+        if each(value) & wanted:
+            return True
+        if isinstance(value, (Display, Mapping)):  # `return [optimizer], [{"scheduler": scheduler}]`
+            pending += map(plain, value.inputs())
+    return False

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Value
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.python.names import last_names
 from gonogo.analysis.rows.cuts import Cut, all_fits, cuts, uses
 from gonogo.analysis.rows.learners import Fit, Learns, learner_of
 from gonogo.analysis.rows.origins import Origins
-from gonogo.analysis.rows.parts import Role, parts_in
+from gonogo.analysis.rows.parts import Role, parts_in, role_of_name
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -51,7 +53,7 @@ def _found(walked: Program) -> Iterator[Violation]:
                 fit.event,
                 f"`{fit.name}` is fitted to all rows before they are split: {fit.learns.value} of the held-out rows goes into training",
                 "fit it on the training part only, or in a pipeline",
-                sure=cut.sure and fit.learns is not Learns.CATEGORIES,
+                sure=cut.sure and fit.learns is not Learns.CATEGORIES and not _is_within_training(cut, fit),
                 related=((cut.split, "the rows are split here"),),
             )
         elif held.parts and {Role.TRAIN, Role.TEST} <= held.roles() and _is_used(walked, fit, None):
@@ -74,6 +76,13 @@ def _cut_of(walked: Program, fit: Fit) -> Cut | None:
                 return cut
             found = found or cut
     return found
+
+
+def _is_within_training(cut: Cut, fit: Fit) -> bool:
+    """Whether it is only the training part, as the code calls it, that a cross-validation parts: the test part is not touched."""
+    node = fit.event.node
+    given = node.args[:1] if isinstance(node, ast.Call) else []
+    return cut.learner is not None and any(role_of_name(name) is Role.TRAIN for entry in given for name in last_names(entry))
 
 
 def _refits(cut: Cut, fit: Fit) -> bool:

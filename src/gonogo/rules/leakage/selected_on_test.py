@@ -171,7 +171,8 @@ def _tested(walked: Program) -> set[Value]:
         for given in (*event.call.arguments, *event.call.keywords.values()):
             found |= {part.split for part in parts.held(given).parts if part.role is Role.TEST}
         receiver = base(event.call.receiver) if event.call.receiver is not None else None
-        if isinstance(receiver, Call) and "eval_dataset" in receiver.keywords:
+        asks = event.call.arguments or event.call.keywords  # `trainer.evaluate()` without rows takes the trainer's own
+        if isinstance(receiver, Call) and "eval_dataset" in receiver.keywords and not asks:
             found |= {part.split for part in parts.held(receiver.keywords["eval_dataset"]).parts if part.role is Role.TEST}
     return found
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.definitions import Function, Instance
+from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Element, Item, Value, constant, plain, text
+from gonogo.analysis.dataflow.values import Call, Element, Item, Parameter, Ref, Unknown, Value, constant, plain, text
 from gonogo.analysis.dataflow.wrapping import PREPARES, base
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.kinds import Kind, kind_of
@@ -125,10 +126,33 @@ def _is_plain_loader(value: Value) -> bool:
         return not any(_speaks_of_devices(entry.definition) for entry in dataset.cls.ancestors())
     if isinstance(dataset, Call):
         return dataset.name.startswith(("torchvision.datasets.", "torch.utils.data.random_split")) or (
-            dataset.short == "TensorDataset"
-            and not any(isinstance(inner := plain(given), Call) and inner.short in ("to", "cuda") for given in dataset.arguments)
+            dataset.short == "TensorDataset" and not any(map(_may_be_elsewhere, dataset.arguments))
         )
     return False
+
+
+def _may_be_elsewhere(tensor: Value) -> bool:
+    """Whether a tensor may have been made on another device or moved there: somebody says so, or a caller gives it."""
+    pending, seen = [tensor], set[Value]()
+    while pending:
+        entry = plain(pending.pop())
+        if entry in seen or isinstance(entry, (Function, Class, Instance, Ref)):
+            continue
+        seen.add(entry)
+        if isinstance(entry, Call) and (entry.method in ("to", "cuda") or "device" in entry.keywords or not _is_familiar(entry)):
+            return True
+        if isinstance(entry, Call) and entry.short == "from_numpy":
+            continue
+        if isinstance(entry, (Parameter, Unknown)):
+            return True
+        pending += entry.inputs()
+    return False
+
+
+def _is_familiar(call: Call) -> bool:
+    """Whether a call is a method, or a function of a library that leaves tensors where they are."""
+    is_known = bool(call.method) or call.name.startswith(("torch.", "numpy.")) or hasattr(builtins, call.name)
+    return is_known and not call.is_open
 
 
 def _speaks_of_devices(node: ast.AST) -> bool:

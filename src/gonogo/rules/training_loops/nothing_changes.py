@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import ast
+import builtins
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Called, Write
-from gonogo.analysis.dataflow.definitions import Class, Function
+from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Const, Display, Operation, Value, number, plain, text
+from gonogo.analysis.dataflow.values import (
+    Call,
+    Const,
+    Display,
+    Mapping,
+    Operation,
+    Parameter,
+    Ref,
+    Unknown,
+    Value,
+    constant,
+    number,
+    plain,
+    text,
+)
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.escapes import is_unknown_call
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.made import made_by_kind
+from gonogo.analysis.training.objects import PARAMETERS
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -55,7 +71,7 @@ def _found(walked: Program) -> Iterator[Violation]:
             )
         for name, value in _settings(call, kind):
             is_zero = name in RATES and kind is Kind.OPTIMIZER and number(value) == 0
-            if is_zero and _is_zero_wherever_made(walked, call) and not _is_set_later(walked, call):
+            if is_zero and _is_zero_wherever_made(walked, call) and not _may_bring_rates(call) and not _is_set_later(walked, call):
                 yield violation(call, "the learning rate is zero: no step changes anything", "give a learning rate above zero")
             elif _is_annulled(value):
                 yield violation(
@@ -98,6 +114,30 @@ def _is_zero_wherever_made(walked: Program, optimizer: Call) -> bool:
     """Whether all optimizers that this place of the code makes have a rate of zero: a control that never steps may have one."""
     made = [call for kind, call in walked.gather(made_by_kind) if kind is Kind.OPTIMIZER and call.node is optimizer.node]
     return all(any(name in RATES and number(value) == 0 for name, value in _settings(call, Kind.OPTIMIZER)) for call in made)
+
+
+def _may_bring_rates(optimizer: Call) -> bool:
+    """Whether parameter groups have, or may have, rates of their own, for which the optimizer's is only the default."""
+    given = optimizer.argument(0, "params")
+    pending, seen = [given] if given is not None else [], set[Value]()
+    while pending:
+        entry = base(pending.pop())
+        if entry in seen or (isinstance(entry, Call) and entry.method in PARAMETERS):
+            continue
+        seen.add(entry)
+        if isinstance(entry, (Parameter, Unknown)) or (isinstance(entry, Call) and _is_not_plain(entry)):
+            return True
+        if isinstance(entry, Mapping) and (entry.is_open or any(text(key) in RATES or constant(key) is ... for key, _ in entry.entries)):
+            return True
+        if not isinstance(entry, (Function, Class, Instance, Ref)):
+            pending += entry.inputs()
+    return False
+
+
+def _is_not_plain(call: Call) -> bool:
+    """Whether a call gives a rate, or may give anything: `dict(params=…, lr=…)`, a function of somebody else's."""
+    is_plain = bool(call.method) or hasattr(builtins, call.name) or call.name.startswith("itertools.")
+    return call.is_open or not is_plain or bool(RATES & call.keywords.keys())
 
 
 def _is_set_later(walked: Program, optimizer: Call) -> bool:

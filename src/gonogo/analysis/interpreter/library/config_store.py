@@ -31,7 +31,7 @@ WRAPPERS = {"Optional": 0, "List": 1, "list": 1, "Sequence": 1, "Dict": 1, "dict
 MAX_DEPTH = 12
 EACH = "*"
 
-Overlay = dict[tuple[str, ...], dict[str, Any]]
+Overlay = dict[tuple[str, ...], Any]  # fields of a dataclass, or FILLER for a member of an enumeration
 _OPEN_PLACE: Any = object()
 
 
@@ -182,7 +182,9 @@ class _Reader:
 
     def _field(self, owner: Class, statement: ast.AnnAssign, depth: int, path: tuple[str, ...]) -> Any:
         for place, cls in self._typed(owner, statement.annotation, path):
-            if depth < MAX_DEPTH and not any(place[:length] in self.typed for length in range(len(place))):
+            if cls.is_enumeration:
+                self.typed[place] = FILLER
+            elif depth < MAX_DEPTH and not any(place[:length] in self.typed for length in range(len(place))):
                 self.typed[place] = {}
                 self.typed[place] = self.of_class(cls, depth, place)
         node = statement.value
@@ -215,7 +217,7 @@ class _Reader:
             return self._walk.evaluate(node, Frame(owner.module, names, names))
 
     def _typed(self, owner: Class, annotation: ast.expr, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Class]]:
-        """The dataclass that an annotation names, with the path at which it holds."""
+        """The dataclass or enumeration that an annotation names, with the path at which it holds."""
         node: ast.expr | None = annotation
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             try:
@@ -232,13 +234,18 @@ class _Reader:
                 yield from self._typed(owner, inner, (*path, EACH) if levels else path)
         elif isinstance(node, (ast.Name, ast.Attribute)) and qualified_name(node).rpartition(".")[2] not in SCALAR_ANNOTATIONS:
             value = self._evaluate(owner, node)
-            if isinstance(value, Class) and value.is_dataclass:
+            if isinstance(value, Class) and (value.is_dataclass or value.is_enumeration):
                 yield path, value
 
 
-def fill_typed(data: Any, path: tuple[str, ...], fields: dict[str, Any]) -> None:
-    """Add to a mapping of composed data what OmegaConf adds to one of a known type: the fields it lacks."""
-    if path:
+def fill_typed(data: Any, path: tuple[str, ...], fields: dict[str, Any] | str) -> None:
+    """Add to a mapping of composed data what OmegaConf adds to one of a known type: the fields it lacks.
+
+    A text or number that is a member of an enumeration becomes FILLER: a member has attributes that its name has not.
+    """
+    if isinstance(fields, str):
+        _fill_members(data, path)
+    elif path:
         key, rest = path[0], path[1:]
         if key == EACH:
             for value in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
@@ -253,3 +260,13 @@ def fill_typed(data: Any, path: tuple[str, ...], fields: dict[str, Any]) -> None
                 data[key] = without_closed(value)
             elif isinstance(value, dict):
                 fill_typed(data[key], (), value)
+
+
+def _fill_members(data: Any, path: tuple[str, ...]) -> None:
+    key, rest = path[0], path[1:]
+    keys = range(len(data)) if isinstance(data, list) else list(data) if isinstance(data, dict) else ()
+    for entry in keys if key == EACH else [key] if key in keys else []:
+        if rest:
+            _fill_members(data[entry], rest)
+        elif isinstance(data[entry], (str, int)) and data[entry] != MISSING:
+            data[entry] = FILLER

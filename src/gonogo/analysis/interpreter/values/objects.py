@@ -24,7 +24,7 @@ from gonogo.analysis.interpreter.values.choice import join
 from gonogo.analysis.interpreter.values.function import Function, refuse
 from gonogo.analysis.interpreter.values.mapping import Mapping
 from gonogo.analysis.interpreter.values.varied import settled
-from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.modules import Module, qualified_name
 
 CALLED = ("__call__", "forward")  # what a call of an object runs: torch's modules call `forward`
 MAX_BELOW = 3
@@ -64,6 +64,12 @@ class Class(Value):
                 return settled(found)  # type: ignore[no-any-return]
         return ABSENT
 
+    @property
+    def is_enumeration(self) -> bool:
+        """Whether what its body assigns are members, which are more than their values."""
+        bases = (qualified_name(base).rpartition(".")[2] for entry in self.lineage() for base in entry.node.bases)
+        return self.foreign and any(name.endswith(("Enum", "Flag")) for name in bases)
+
     def fields(self) -> list[tuple[Class, ast.AnnAssign, str]]:
         """The annotated names in the bodies of the lineage, each with the class and the statement, those of the bases first."""
         found: dict[str, tuple[Class, ast.AnnAssign, str]] = {}
@@ -87,7 +93,7 @@ class Class(Value):
     ) -> Value:
         """A member; class methods know their class."""
         found = self.find(name)
-        if found is ABSENT:
+        if found is ABSENT or (self.is_enumeration and not isinstance(found, Function)):
             return UNKNOWN
         return found.bind(self) if isinstance(found, Function) and "classmethod" in found.decorators else found
 

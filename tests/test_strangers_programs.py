@@ -1,0 +1,331 @@
+"""What was reported of further programs that work: each kind in several forms, and beside it the mistake that is still found."""
+
+from __future__ import annotations
+
+import pytest
+from experiments_of_texts import run_rules
+from test_generic import errors, judged
+
+from gonogo.compose.client import Composer
+
+
+def errors_found(composer: Composer, rule: str, text: str, path: str = "train.py") -> list[int | None]:
+    """The lines that a rule speaks of in an error."""
+    return [entry.location.line for entry in run_rules(composer, {path: text}, rule) if entry.blocks]
+
+
+# -- members of an enumeration in a structured config ---------------------------------------------------------------------
+
+ENUMERATED = """from dataclasses import dataclass, field
+from enum import {base}
+from typing import Dict, List, Optional
+
+import hydra
+from hydra.core.config_store import ConfigStore
+
+
+class Decoder({base}):
+    greedy = {greedy}
+    beam = {beam}
+
+
+@dataclass
+class Language:
+    decoder: Decoder = Decoder.greedy
+    perhaps: Optional[Decoder] = None
+    several: List[Decoder] = field(default_factory=lambda: [Decoder.greedy])
+    width: int = 3
+
+
+@dataclass
+class Config:
+    language: Language = {made}
+
+
+ConfigStore.instance().store(name="schema", node=Config)
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(cfg):
+    print({read})
+
+
+if __name__ == "__main__":
+    main()
+"""
+BASES = [("Enum", "'greedy'", "'beam'"), ("IntEnum", "1", "2"), ("IntFlag", "1", "2")]
+
+
+@pytest.mark.parametrize(("base", "greedy", "beam"), BASES)
+@pytest.mark.parametrize("made", ["Language()", "field(default_factory=Language)", "field(default_factory=lambda: Language())"])
+@pytest.mark.parametrize(
+    "yaml", ["defaults: [schema, _self_]\n", "defaults: [schema, _self_]\nlanguage:\n  decoder: beam\n  several: [beam]\n"]
+)
+def test_members_of_an_enumeration_have_a_name_and_a_value(base, greedy, beam, made, yaml, composer):
+    read = "cfg.language.decoder.value, cfg.language.decoder.name, cfg.language.several[0].value"
+    text = ENUMERATED.format(base=base, greedy=greedy, beam=beam, made=made, read=read)
+    assert errors(judged(composer, {"app.py": text, "conf/config.yaml": yaml})) == []
+
+
+def test_a_number_of_a_structured_config_has_no_value(composer):
+    text = ENUMERATED.format(base="Enum", greedy="1", beam="2", made="field(default_factory=Language)", read="cfg.language.width.value")
+    assert errors(judged(composer, {"app.py": text, "conf/config.yaml": "defaults: [schema, _self_]\n"})) == ["HYD104 app.py:32"]
+
+
+# -- a rate of zero that is only the default ------------------------------------------------------------------------------
+
+GROUPED = """import torch
+from torch import nn
+
+
+def groups_of(network):
+    return [{{"params": network.body.parameters(), "lr": 0.1}}, {{"params": network.head.parameters(), "lr": 1.0}}]
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def forward(self, inputs):
+        return self.head(self.body(inputs))
+
+
+def fit(network, groups, loader):
+    optimizer = torch.optim.SGD({given}, {rate}, momentum=0.9)
+    for inputs, labels in loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(inputs), labels).backward()
+        optimizer.step()
+
+
+network = Network()
+{before}
+fit(network, {groups}, [(torch.randn(8, 4), torch.randint(2, (8,)))] * 8)
+"""
+GROUPS = [
+    ("groups", "", "[dict(params=network.parameters(), lr=0.1)]"),
+    (
+        "groups",
+        "groups = [dict(params=network.head.parameters(), lr=0.1)]\ngroups.append(dict(params=network.body.parameters(), lr=1.0))",
+        "groups",
+    ),
+    ("groups", "", "groups_of(network)"),
+    ("groups", "", '[{"params": [weight], "lr": 0.1} for weight in network.parameters()]'),
+    ("groups", 'settings = {"lr": 0.1}', '[{"params": network.parameters(), **settings}]'),
+    ("groups", "", '[dict(params=network.parameters(), **{"lr": 0.1})]'),
+    ("groups", "import json", "[dict(params=network.parameters(), **json.load(open('head.json')))]"),
+    ("groups", "from layers import grouped", "grouped(network, 0.1)"),
+    ("groups_of(network)", "", "None"),
+    ('({"params": part.parameters(), "lr": 0.1} for part in network.children())', "", "None"),
+]
+
+
+@pytest.mark.parametrize("rate", ["0", "lr=0.0"])
+@pytest.mark.parametrize(("given", "before", "groups"), GROUPS)
+def test_groups_with_rates_of_their_own_need_none_of_the_optimizer(given, before, groups, rate, composer):
+    assert errors_found(composer, "TRN116", GROUPED.format(given=given, before=before, groups=groups, rate=rate)) == []
+
+
+@pytest.mark.parametrize("given", ["network.parameters()", '[{"params": network.parameters()}]', "[*network.body.parameters()]"])
+def test_a_rate_of_zero_for_all_groups_is_found(given, composer):
+    assert errors_found(composer, "TRN116", GROUPED.format(given=given, before="", groups="None", rate="0")) == [19]
+
+
+# -- a test part of the training part -------------------------------------------------------------------------------------
+
+TRAINED = """from datasets import load_dataset
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, EarlyStoppingCallback, Trainer, TrainingArguments
+
+tokenizer = AutoTokenizer.from_pretrained("distilbert-base-uncased")
+
+
+def tokenize(rows):
+    return tokenizer(rows["text"], truncation=True)
+
+
+{parts}
+options = TrainingArguments("out", eval_strategy="epoch", save_strategy="epoch", load_best_model_at_end=True)
+trainer = Trainer(
+    model=AutoModelForSequenceClassification.from_pretrained("distilbert-base-uncased"),
+    args=options,
+    train_dataset={train},
+    eval_dataset={held},
+    callbacks=[EarlyStoppingCallback(3)],
+)
+trainer.train()
+print({asked})
+"""
+FROM_TRAINING = [
+    "both = load_dataset('imdb')\nparts = both['train'].train_test_split(test_size=0.2)",
+    "both = load_dataset('imdb').map(tokenize, batched=True)\nparts = both['train'].train_test_split(test_size=0.2)",
+    "both = load_dataset('imdb')\nboth = both.map(tokenize)\nparts = both['train'].shuffle(0).train_test_split(test_size=0.2)",
+    "both = load_dataset('imdb').remove_columns('id').map(tokenize).with_format('torch')\nparts = both['train'].train_test_split(0.2, seed=1)",
+    "both = load_dataset('imdb')\nparts = load_dataset('imdb', split='train').map(tokenize).train_test_split(test_size=0.2)",
+    "both = load_dataset('imdb').filter(len)\ntrain = both['train'].filter(len)\nparts = train.train_test_split(test_size=0.2)",
+]
+
+
+@pytest.mark.parametrize(
+    "asked", ["trainer.evaluate(both['test'])", "trainer.evaluate(eval_dataset=both['test'])", "trainer.predict(both['test'])"]
+)
+@pytest.mark.parametrize("parts", FROM_TRAINING)
+def test_what_is_held_out_of_the_training_part_is_for_choosing(parts, asked, composer):
+    text = TRAINED.format(parts=parts, train="parts['train']", held="parts['test']", asked=asked)
+    assert errors_found(composer, "LEK109", text) == []
+
+
+@pytest.mark.parametrize("asked", ["trainer.evaluate(both['test'])", "trainer.evaluate()", "trainer.predict(both['test'])"])
+@pytest.mark.parametrize("then", ["", ".map(tokenize)", ".shuffle(0).map(tokenize, batched=True)"])
+def test_a_best_state_chosen_by_the_test_part_is_found(then, asked, composer):
+    text = TRAINED.format(parts=f"both = load_dataset('imdb'){then}", train="both['train']", held="both['test']", asked=asked)
+    assert errors_found(composer, "LEK109", text) == [13]
+
+
+# -- a place that is to be filled in --------------------------------------------------------------------------------------
+
+HOLES = [
+    "loss = ...",
+    "a = ...\nloss = a",
+    "loss: torch.Tensor = ...",
+    "a = b = ...\nloss = a + b",
+    "def compute(x):\n    ...\nloss = compute(1)",
+]
+
+
+@pytest.mark.parametrize("hole", HOLES)
+def test_a_place_that_is_to_be_filled_in_is_no_loss_without_gradient(hole, composer):
+    assert errors_found(composer, "TRN104", f"import torch\n{hole}\nloss.backward()\n") == []
+
+
+def test_a_loss_of_numbers_is_found(composer):
+    assert errors_found(composer, "TRN104", "import torch\nloss = torch.ones(3).mean()\nloss.backward()\n") == [3]
+
+
+# -- optimizers that a framework steps ------------------------------------------------------------------------------------
+
+FRAMEWORK = """import lightning as L
+import torch
+from torch import nn
+
+
+class Energy(L.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.network = nn.Linear(4, 1)
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.Adam(self.network.parameters())
+        scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+        return {given}
+
+    def sample(self, inputs):
+        for _ in range(60):
+            self.network(inputs).sum().backward()
+            inputs.data.add_(-inputs.grad)
+            inputs.grad.zero_()
+        return inputs
+
+    def training_step(self, batch, index):
+        inputs = torch.rand(8, 4, requires_grad=True)
+        return self.network(self.sample(inputs)).mean() - self.network(batch).mean()
+
+
+L.Trainer().fit(Energy(), torch.utils.data.DataLoader(torch.randn(64, 4), batch_size=8))
+"""
+GIVEN = [
+    "optimizer",
+    "[optimizer]",
+    "[optimizer], [scheduler]",
+    "([optimizer], [{'scheduler': scheduler, 'interval': 'step'}])",
+    "{'optimizer': optimizer, 'lr_scheduler': scheduler}",
+    "[{'optimizer': optimizer, 'lr_scheduler': {'scheduler': scheduler}}]",
+    "dict(optimizer=optimizer)",
+    "({'optimizer': optimizer, 'frequency': 2},)",
+]
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_an_optimizer_that_a_framework_is_given_is_stepped_by_it(given, composer):
+    assert errors_found(composer, "TRN103", FRAMEWORK.format(given=given)) == []
+
+
+# -- a vocabulary of the training part ------------------------------------------------------------------------------------
+
+WORDS = """from sklearn.datasets import load_files
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+reviews = load_files("{folder}")
+{name}, targets = reviews.data, reviews.target
+words = CountVectorizer().fit({name})
+rows = words.transform({name})
+{chosen}
+"""
+CHOSEN = [
+    "print(cross_val_score(LogisticRegression(), rows, targets).mean())",
+    "GridSearchCV(LogisticRegression(), {'C': [1, 2]}).fit(rows, targets)",
+]
+
+
+@pytest.mark.parametrize("chosen", CHOSEN)
+@pytest.mark.parametrize("name", ["text_train", "train_texts", "X_train", "training_text"])
+def test_a_vocabulary_of_the_training_part_is_at_most_a_warning(name, chosen, composer):
+    assert errors_found(composer, "LEK101", WORDS.format(folder="reviews", name=name, chosen=chosen)) == []
+
+
+def test_a_vocabulary_of_all_that_is_cross_validated_is_found(composer):
+    assert errors_found(composer, "LEK101", WORDS.format(folder="reviews", name="texts", chosen=CHOSEN[0])) == [8]
+
+
+# -- tensors that are made on the device ----------------------------------------------------------------------------------
+
+DEVICES = """import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def fit(network, rows, targets, device):
+    {made}
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    for inputs, labels in DataLoader(TensorDataset(x, y), batch_size=8):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(inputs), labels).backward()
+        optimizer.step()
+
+
+fit(nn.Linear(4, 2).to(DEVICE), np.random.randn(64, 4), np.random.randint(0, 2, 64), device=DEVICE)
+"""
+MADE = [
+    "x, y = torch.tensor(rows, dtype=torch.float32, device=device), torch.tensor(targets, device=device)",
+    "x, y = torch.tensor(rows).to(device), torch.tensor(targets).to(device)",
+    "x, y = torch.tensor(rows).float().cuda(), torch.tensor(targets).cuda()",
+    "x, y = (torch.tensor(part, device=device) for part in (rows, targets))",
+    "x, y = torch.tensor(rows, device=DEVICE).float(), torch.tensor(targets, device=DEVICE).long()",
+    "x, y = torch.as_tensor(rows, device=device)[:32], torch.as_tensor(targets, device=device)[:32]",
+    "x, y = torch.randn(64, 4).to(device).view(64, 4), torch.zeros(64).long().to(device)",
+    "x = torch.randn(64, 4, device=device); y = x.argmax(1)",
+    "x, y = torch.randn(64, 4, **{'device': device}), torch.zeros(64, **{'device': device}).long()",
+    "from tools import tensors; x, y = tensors(rows, targets)",
+]
+
+
+@pytest.mark.parametrize("made", MADE)
+def test_tensors_on_the_device_need_not_be_moved(made, composer):
+    assert errors_found(composer, "TRN122", DEVICES.format(made=made)) == []
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "x, y = torch.tensor(rows).float(), torch.tensor(targets)",
+        "x, y = torch.from_numpy(rows).float(), torch.from_numpy(targets)",
+        "x, y = torch.randn(64, 4), torch.zeros(64).long()",
+    ],
+)
+def test_tensors_on_the_cpu_are_found(made, composer):
+    assert errors_found(composer, "TRN122", DEVICES.format(made=made)) == [14]
