@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from experiments_of_texts import run_rules
 from test_generic import errors, judged
@@ -329,3 +331,175 @@ def test_tensors_on_the_device_need_not_be_moved(made, composer):
 )
 def test_tensors_on_the_cpu_are_found(made, composer):
     assert errors_found(composer, "TRN122", DEVICES.format(made=made)) == [14]
+
+
+# -- a network that switches its mode itself ------------------------------------------------------------------------------
+
+SWITCHED = """import torch
+from torch import nn
+
+
+class Base(nn.Module):
+    def clear(self):
+        self.cache = None
+
+{override}
+
+
+class Network(Base):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 2))
+
+    def forward(self, inputs):
+        return self.layers(inputs)
+
+
+def evaluate(model, loader):
+    model.eval()
+    with torch.no_grad():
+        return sum((model(inputs).argmax(1) == labels).sum().item() for inputs, labels in loader)
+
+
+def fit(model, loader, held_out):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    {before}
+    for epoch in range(10):
+        {each}
+        for inputs, labels in loader:
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(inputs), labels).backward()
+            optimizer.step()
+        print(epoch, evaluate(model, held_out))
+
+
+batches = [(torch.randn(8, 4), torch.randint(2, (8,)))] * 8
+fit(Network(), batches, batches[:2])
+"""
+OVERRIDES = [
+    "def train(self, mode=True):\n    self.clear()\n    return super().train(mode)",
+    "def train(self, mode=True):\n    if mode:\n        self.clear()\n    return super().train(mode=mode)",
+    "def train(self, mode: bool = True):\n    return super(Base, self).train(mode)",
+    "def train(self, mode=True):\n    nn.Module.train(self, mode)\n    return self",
+    "def train(self, mode=True):\n    torch.nn.Module.train(self, mode=mode)\n    self.clear()\n    return self",
+    "def train(self, mode=True):\n    self.training = mode\n    for child in self.children():\n        child.train(mode)\n    return self",
+    "def train(self, *given):\n    result = super().train(*given)\n    self.clear()\n    return result",
+    "def train(self):\n    super().train()\n    self.clear()",
+    "def eval(self):\n    self.clear()\n    return super().eval()",
+    "def eval(self):\n    return super().train(False)",
+]
+
+
+@pytest.mark.parametrize("override", OVERRIDES)
+def test_a_network_with_a_train_method_of_its_own_is_switched_by_it(override, composer):
+    lines = "\n".join("    " + line for line in override.splitlines())
+    text = SWITCHED.format(override=lines, before="print(len(loader))", each="model.train()")
+    assert errors_found(composer, "TRN105", text) == []
+    assert errors_found(composer, "TRN106", text) == []
+
+
+@pytest.mark.parametrize("override", [OVERRIDES[0], OVERRIDES[2], OVERRIDES[3], OVERRIDES[8], OVERRIDES[9]])
+def test_a_network_with_a_train_method_of_its_own_that_is_called_once_is_found(override, composer):
+    lines = "\n".join("    " + line for line in override.splitlines())
+    text = SWITCHED.format(override=lines, before="model.train()", each="print(epoch)")
+    line = text.splitlines().index("            nn.functional.cross_entropy(model(inputs), labels).backward()") + 1
+    assert errors_found(composer, "TRN105", text) == [line]
+
+
+# -- encoded classes of the test part -------------------------------------------------------------------------------------
+
+CLASSES = """from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import LabelBinarizer, LabelEncoder, OneHotEncoder, OrdinalEncoder
+import pandas as pd
+
+table = pd.read_csv("table.csv")
+features, {target} = table[["colour", "size"]], table["kind"]
+X_train, X_test, {target}_train, {target}_test = train_test_split(features, {target})
+{lines}
+print(X_train, X_test)
+"""
+ENCODED = [
+    "{t}_train, {t}_test = OneHotEncoder().fit_transform({t}_train), OneHotEncoder().fit_transform({t}_test)",
+    "encoder = OneHotEncoder()\n{t}_train = encoder.fit_transform({t}_train)\n{t}_test = encoder.fit_transform({t}_test)",
+    "{t}_train = OrdinalEncoder().fit_transform({t}_train.values.reshape(-1, 1))\n{t}_test = OrdinalEncoder().fit_transform({t}_test.values.reshape(-1, 1))",
+]
+
+
+@pytest.mark.parametrize("target", ["y", "labels", "target"])
+@pytest.mark.parametrize("lines", ENCODED)
+def test_classes_that_are_encoded_apart_are_no_error(lines, target, composer):
+    assert errors_found(composer, "LEK102", CLASSES.format(target=target, lines=lines.format(t=target))) == []
+
+
+def test_features_that_are_encoded_apart_are_found(composer):
+    lines = "encoder = OneHotEncoder()\nX_train = encoder.fit_transform(X_train)\nX_test = encoder.fit_transform(X_test)"
+    assert errors_found(composer, "LEK102", CLASSES.format(target="y", lines=lines)) == [11]
+
+
+# -- one fault, one finding -----------------------------------------------------------------------------------------------
+
+
+def test_columns_that_are_normalised_one_by_one_are_one_fault(composer):
+    text = """import pandas as pd
+from sklearn.model_selection import train_test_split
+from sklearn.linear_model import LinearRegression
+
+table = pd.read_csv("wells.csv")
+low, high = table["depth"].min(), table["depth"].max()
+table["norm_depth"] = (table["depth"] - low) / (high - low)
+table["norm_size"] = (table["size"] - table["size"].mean()) / table["size"].std()
+table["norm_width"] = (table["width"] - table["width"].mean()) / table["width"].std()
+X_train, X_test, y_train, y_test = train_test_split(table[["norm_depth", "norm_size", "norm_width"]], table["y"])
+print(LinearRegression().fit(X_train, y_train).score(X_test, y_test))
+"""
+    assert len(errors_found(composer, "LEK104", text)) == 1
+
+
+def test_a_network_that_one_function_scores_in_several_loops_is_one_fault(composer):
+    text = """import torch
+from torch import nn
+
+
+def train(model, batches):
+    model.train()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for inputs, labels in batches:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(inputs), labels).backward()
+        optimizer.step()
+
+
+@torch.no_grad()
+def test(model, parts):
+    right = 0
+    for inputs, labels in parts[0]:
+        right += (model(inputs).argmax(1) == labels).sum().item()
+    for inputs, labels in parts[1]:
+        right += (model(inputs).argmax(1) == labels).sum().item()
+    return right
+
+
+batches = [(torch.randn(8, 4), torch.randint(2, (8,)))] * 8
+model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 2))
+for epoch in range(3):
+    train(model, batches)
+    print(test(model, (batches[:2], batches[2:])))
+"""
+    assert errors_found(composer, "TRN106", text) == [18]
+
+
+def test_files_of_python_2_are_one_fault(composer):
+    files = {f"tools/{name}.py": f"import sys\nprint 'usage: {name}'\n" for name in ("a", "b", "c")}
+    found = run_rules(composer, {**files, "train.py": "print(1)\n", "broken.py": "print(1\n"}, "IMP103", "IMP108")
+    assert sorted(entry.location.path for entry in found) == ["broken.py", "tools/a.py"]
+
+
+def test_cells_that_do_not_parse_are_one_fault_of_a_notebook(composer):
+    cells = [
+        {"cell_type": "code", "source": source, "metadata": {}, "outputs": []} for source in ("x = <YOUR CODE>", "y = 1", "z = <HERE>")
+    ]
+    text = json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    found = run_rules(composer, {"homework.ipynb": text}, "NTB103")
+    assert len(found) == 1
+    assert [entry.location.line for entry in found[0].related]

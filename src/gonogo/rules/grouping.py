@@ -28,6 +28,22 @@ def by_message(faults: Iterable[Violation], most: int = MOST_RELATED) -> Iterato
         yield replace(first, related=(*first.related, *related), runs=runs, evidence=evidence)
 
 
+def by_cause(faults: Iterable[Violation], most: int = MOST_RELATED) -> Iterator[Violation]:
+    """One fault for each place, and one for all of a file that say the same and point at the same cause: their first related place.
+
+    Args:
+        faults: of one rule.
+        most: related places of one fault that are added.
+    """
+    groups: dict[object, list[Violation]] = {}
+    for fault in by_place(faults):
+        cause = fault.related[0].location if fault.related else fault.location
+        groups.setdefault((fault.location.path, fault.message, fault.severity, fault.certainty, cause), []).append(fault)
+    for listed in groups.values():
+        first, *others = sorted(listed, key=lambda fault: (fault.location.line or 0, fault.location.column or 0))
+        yield replace(first, related=(*first.related, *(Related(location=other.location, label="here too") for other in others[:most])))
+
+
 def by_place(faults: Iterable[Violation]) -> Iterator[Violation]:
     """One fault for each place: the most certain, where a function that several programs call was looked at more than once."""
     best: dict[tuple[str, int | None, int | None], Violation] = {}

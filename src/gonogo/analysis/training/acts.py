@@ -39,6 +39,7 @@ class Act:
     sure: bool = True
 
 
+OF_MODULES = frozenset({"torch.nn.Module.train", "torch.nn.Module.eval"})
 ENGINES = frozenset({"backward", "manual_backward"})
 
 
@@ -63,7 +64,9 @@ def act_of(entry: Happening) -> Act | None:
 
 
 def _of_write(entry: Write) -> Act | None:
-    """`parameter.grad = None`."""
+    """`parameter.grad = None`, `self.training = mode`."""
+    if entry.key == "training" and kind_of(entry.owner) is Kind.MODEL:
+        return Act(_MODES.get(constant(entry.value), Does.MODE), base(entry.owner))
     if entry.key != "grad":
         return None
     return Act(Does.CLEARS, owner_of_parameter(entry.owner), sure=is_none(entry.value))
@@ -150,16 +153,19 @@ def _steps(call: Call) -> Act | None:
 
 
 def _mode(call: Call) -> Act | None:
-    receiver = call.receiver
+    """`network.train(mode)`, `super().train(mode)`, `nn.Module.train(network, mode)`."""
+    receiver, given = call.receiver, call.argument(0, "mode")
+    if call.name in OF_MODULES and call.arguments:
+        receiver, given = call.arguments[0], call.argument(1, "mode")
     if receiver is None:
         return None
     sure = kind_of(receiver) is Kind.MODEL
-    if call.method == "eval":
-        return Act(Does.EVAL, base(receiver), sure) if not call.arguments else None
-    given = call.argument(0, "mode")
-    if given is None or constant(given) is True:
-        return Act(Does.TRAIN, base(receiver), sure)
-    return Act(Does.EVAL if constant(given) is False else Does.MODE, base(receiver), sure)
+    if call.short.endswith("eval"):
+        return Act(Does.EVAL, base(receiver), sure) if given is None else None
+    return Act(Does.TRAIN if given is None else _MODES.get(constant(given), Does.MODE), base(receiver), sure)
+
+
+_MODES: dict[object, Does] = {True: Does.TRAIN, False: Does.EVAL}
 
 
 _READERS = {
@@ -172,4 +178,6 @@ _READERS = {
     "optimizer_step": _steps,
     "train": _mode,
     "eval": _mode,
+    "super.train": _mode,  # from a method that stands before that of torch.nn.Module
+    "super.eval": _mode,
 }

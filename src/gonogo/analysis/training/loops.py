@@ -14,7 +14,10 @@ from gonogo.analysis.training.acts import Act, Does, act_of
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.objects import each, may_be_same
 
-ACTING = ("zero_grad", "clear_grad", "zero_", "backward", "manual_backward", "step", "optimizer_step", "train", "eval")
+ACTING = (
+    "zero_grad", "clear_grad", "zero_", "backward", "manual_backward", "step", "optimizer_step", "train", "eval",
+    "super.train", "super.eval",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

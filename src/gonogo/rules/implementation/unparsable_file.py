@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gonogo.analysis.project.hydra_mains import config_folders
 from gonogo.analysis.project.templates import TEMPLATE
@@ -12,9 +13,11 @@ from gonogo.analysis.python.truncation import is_truncated, syntax_fault
 from gonogo.documents.toml import parse_toml
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
-from gonogo.model.finding import Certainty, Location, Severity, Stage
+from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
+from gonogo.rules.grouping import MOST_RELATED
 
+PYTHON_2 = "Missing parentheses in call to 'print'"
 SUFFIXES = (".py", ".yaml", ".yml", ".toml")
 
 
@@ -33,7 +36,8 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
 
     What it does:
         Parses every source file: Python with its own parser, YAML as Hydra reads it (a key given twice is an error), TOML as uv does.
-        Syntax that only newer Pythons know is a warning where `requires-python` admits an older one.
+        Files with Python 2's `print` are one fault together. Syntax that only newer Pythons know is a warning where
+        `requires-python` admits an older one.
 
     Why it matters:
         Nothing that imports or loads the file gets past it.
@@ -41,6 +45,7 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
     Instead:
         Correct the line that the parser names; the cause is often a little above it.
     """
+    older: list[Violation] = []
     folders = None if contract.scope is Scope.RUNS else config_folders(modules)
     for path in sorted(experiment.files):
         file = experiment.files[path]
@@ -51,7 +56,11 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
         elif file.text is None:
             continue
         elif path in modules:
-            yield from _python(modules[path], [complaint for complaint in lint if complaint.path == path])
+            for found in _python(modules[path], [complaint for complaint in lint if complaint.path == path]):
+                if PYTHON_2 in found.message:
+                    older.append(found)
+                else:
+                    yield found
         elif path.endswith((".yaml", ".yml")):
             if folders is not None and not path.startswith(folders):
                 continue  # other tools' YAML has tags, templates and documents of its own
@@ -64,6 +73,11 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
             if fault is not None and not fault.is_limit:
                 message = f"{fault.message[:1].lower()}{fault.message[1:]}"
                 yield Violation(at(path, fault.line), f"the file is not valid TOML: {message}", "correct the line")
+    if older:
+        first, *others = older
+        more = f"; {len(others)} more files are written for Python 2, too" if others else ""
+        related = tuple(Related(location=other.location, label="here too") for other in others[:MOST_RELATED])
+        yield replace(first, message=first.message + more, related=related)
 
 
 def _python(module: Module, complaints: list[Complaint]) -> Iterator[Violation]:

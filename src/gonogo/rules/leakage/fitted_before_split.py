@@ -17,7 +17,7 @@ from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
-from gonogo.rules.grouping import by_place
+from gonogo.rules.grouping import by_cause
 from gonogo.rules.happened import violation
 
 
@@ -39,7 +39,7 @@ def fitted_before_split(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Split first, fit on the training part, and only apply to the others; or put the step into a `Pipeline`.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    yield from by_cause(found for walked in programs for found in _found(walked))
 
 
 def _found(walked: Program) -> Iterator[Violation]:

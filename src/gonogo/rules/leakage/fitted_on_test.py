@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.python.names import last_names
 from gonogo.analysis.rows.cuts import all_fits, scored_on
 from gonogo.analysis.rows.learners import SEARCHES, Fit, Learns
 from gonogo.analysis.rows.parts import Held, Role, parts_in
@@ -15,6 +18,7 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
+CLASSES = re.compile(r"^y(?:$|_)|label|target|class", re.IGNORECASE)
 PREPARES = (Learns.SCALE, Learns.FILL, Learns.CHOICE, Learns.AXES, Learns.WORDS, Learns.CATEGORIES, Learns.TARGETS)
 
 
@@ -25,7 +29,8 @@ def fitted_on_test(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Follows rows to the split that they come from. Speaks where a scaler, imputer, selector, projection, vectoriser or encoder is
         fitted (again) to the validation or test part, where the test part is resampled, where hyper-parameters are searched on the
-        test part, and where a model is fitted to the part that it is scored on.
+        test part, and where a model is fitted to the part that it is scored on. An encoder of the classes to be predicted is a
+        warning: where both parts have all classes, they come out the same.
 
     Why it matters:
         The test rows are then prepared in another way than the training rows: each is scaled by the others' statistics, columns may
@@ -36,6 +41,12 @@ def fitted_on_test(programs: list[Program]) -> Iterator[Violation]:
         Call `transform` on held-out rows, never `fit` or `fit_transform`; leave their classes as unbalanced as they are.
     """
     yield from by_place(found for walked in programs for found in _found(walked))
+
+
+def _is_of_classes(fit: Fit) -> bool:
+    """Whether the classes to be predicted are encoded: they come out the same where both parts have all of them."""
+    given = fit.event.node.args[:1] if isinstance(fit.event.node, ast.Call) else []
+    return fit.learns is Learns.CATEGORIES and any(CLASSES.search(name) for entry in given for name in last_names(entry))
 
 
 def _found(walked: Program) -> Iterator[Violation]:
@@ -58,7 +69,7 @@ def _found(walked: Program) -> Iterator[Violation]:
                 fit.event,
                 f"`{fit.name}` is fitted to the {part} part: it keeps {fit.learns.value} of held-out rows",
                 "fit it on the training part, and only call `transform` here",
-                sure=held.sure and (fit.learns is not Learns.AXES or Role.TEST in held.roles()),
+                sure=held.sure and (fit.learns is not Learns.AXES or Role.TEST in held.roles()) and not _is_of_classes(fit),
                 related=related,
             )
         elif fit.learns is Learns.MODEL and Role.TEST in held.roles() and _is_scored_later(walked, fit, held):

@@ -67,14 +67,17 @@ def _in_all(programs: list[Program]) -> Iterator[Violation]:
     stops = {walked.module.path for walked in programs if any(_keeps_best(event.call) for event in walked.calls())}
     elsewhere = any(not path.endswith(".ipynb") for path in stops)
     for walked in programs:
+        stopped = list(_early_stopping(walked))
+        yield from stopped
         yield from _found(walked)
         path = walked.module.path
+        if stopped:
+            continue  # one fault for a fit and the loader that it is given
         if path in stops if path.endswith(".ipynb") else elsewhere:
             yield from _validated_on_test(walked)
 
 
 def _found(walked: Program) -> Iterator[Violation]:
-    yield from _early_stopping(walked)
     yield from _loops(walked)
     yield from _objectives(walked)
 

@@ -15,7 +15,7 @@ from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
-from gonogo.rules.grouping import by_place
+from gonogo.rules.grouping import by_cause
 from gonogo.rules.happened import violation
 
 JOINS = frozenset({"concatenate", "concat", "cat", "vstack", "row_stack"})
@@ -38,12 +38,7 @@ def statistics_of_all_rows(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Split first; compute the statistics over the training part, and use these for all parts.
     """
-    seen: set[tuple[str, int | None]] = set()
-    for fault in by_place(found for walked in programs for found in _found(walked)):
-        place = (fault.location.path, fault.location.line)
-        if place not in seen:  # a quotient and the difference in it are one fault
-            seen.add(place)
-            yield fault
+    yield from by_cause(found for walked in programs for found in _found(walked))
 
 
 def _found(walked: Program) -> Iterator[Violation]:

@@ -53,6 +53,7 @@ def _found(walked: Program) -> Iterator[Violation]:
         return
     learning = {call for done in walked.known(acts) if done.act.does is Does.COMPUTES for call in applications_in(done.act.on)}
     flow = walked.known(mode_flow)
+    told: set[object] = set()  # one fault for all that one function applies a network to
     for done in outermost(walked.known(applications)):
         call = call_of(done.at)
         if call is None or call in learning or not _is_evaluation(call, done):
@@ -61,7 +62,9 @@ def _found(walked: Program) -> Iterator[Violation]:
             modes = {mode for visit in flow.modes_at(done.at, network) for mode in visit}
             if modes == {In.TRAINED} and call in walked.known(scored):
                 sensitive = is_sensitive(walked, network)
-                if sensitive is not False:
+                around = next((entry for entry in done.at.around() if isinstance(entry, Called)), None)
+                if sensitive is not False and (network, around) not in told:
+                    told.add((network, around))
                     yield violation(
                         done.at,
                         "the network is scored in train mode: it has learned in it, and nothing calls `eval()` before",
