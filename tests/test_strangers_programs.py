@@ -503,3 +503,51 @@ def test_cells_that_do_not_parse_are_one_fault_of_a_notebook(composer):
     found = run_rules(composer, {"homework.ipynb": text}, "NTB103")
     assert len(found) == 1
     assert [entry.location.line for entry in found[0].related]
+
+
+# -- copies of a file -----------------------------------------------------------------------------------------------------
+
+COPIED = "import json\n\n\ndef load(path):\n    with open(path) as file:\n        return jsn.load(file)\n"
+
+
+def test_a_fault_in_copies_of_a_file_is_one(composer):
+    files = {f"{folder}/tools.py": f"{'# ' + folder}\n{COPIED}" for folder in ("asr", "emotion", "speakers", "old/asr", "older")}
+    (found,) = run_rules(composer, {**files, "train.py": "import asr.tools\n"}, "IMP104")
+    assert [entry.location.path for entry in found.related] == ["emotion/tools.py", "old/asr/tools.py", "older/tools.py"]
+
+
+def test_a_fault_that_a_file_has_twice_is_one_for_each_place_in_its_copies(composer):
+    twice = "import torch\n\n\ndef move(batch):\n    batch = torch.zeros(3)\n    batch.cuda()\n    return batch\n\n\n"
+    text = twice + twice.replace("move", "shift") + "move(1)\nshift(1)\n"
+    assert len(run_rules(composer, {"one/a.py": text, "two/a.py": text}, "TRN140")) == 2
+    assert len(run_rules(composer, {"one/a.py": text, "two/b.py": text}, "TRN140")) == 4
+
+
+# -- a call that is wanted for itself -------------------------------------------------------------------------------------
+
+WARM = [
+    'torch.ones((1, 1)).to("cuda")',
+    "torch.zeros(1).cuda()",
+    "torch.tensor([1.0]).float().cuda()",
+    'torch.randn(1).to(torch.device("cuda"))',
+    'pd.read_csv("rows.csv").astype({"label": int})',
+    'pd.read_csv("rows.csv").drop(columns="id").astype(float)',
+]
+
+
+@pytest.mark.parametrize("line", WARM)
+def test_what_nobody_holds_is_not_thrown_away(line, composer):
+    assert errors_found(composer, "TRN140", f"import pandas as pd\nimport torch\n\n{line}\nprint(torch.cuda.memory_allocated())\n") == []
+
+
+# -- places that another program fills in ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("line", ["data = {data}", "data: dict = {data}", "data = other = {data}"])
+def test_a_place_of_a_template_is_no_name(line, composer):
+    assert errors_found(composer, "IMP104", f"{line}\nfor path in data:\n    print(path)\n") == []
+
+
+@pytest.mark.parametrize("line", ["data = {datum}", "data = [data]", "data = {data: 1}", "print({data})"])
+def test_a_name_that_is_nowhere_is_found(line, composer):
+    assert errors_found(composer, "IMP104", f"{line}\n") == [1]

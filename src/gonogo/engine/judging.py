@@ -9,6 +9,7 @@ from functools import lru_cache
 
 from gonogo.documents.lines import split_lines
 from gonogo.documents.notebook import Notebook
+from gonogo.engine.copies import without_copies
 from gonogo.engine.facts import Facts
 from gonogo.model.errors import StageError
 from gonogo.model.finding import Location, Severity, Stage
@@ -54,7 +55,7 @@ class Judging:
         known = {finding.fingerprint for finding in self.verdict.findings}
         for rule in (rule for rule in self.rules if rule.speaks_at(stage) and not set(rule.facts) & set(lacking)):
             try:
-                violations = list(self._kept(rule, self.facts.call(rule.find)))
+                violations = without_copies(self._kept(rule, self.facts.call(rule.find)), self._lines)
             except Exception as error:
                 reason = str(error) if isinstance(error, StageError) else f"{type(error).__name__}: {error}"
                 failures.setdefault(reason, []).append(rule.id)
@@ -79,8 +80,11 @@ class Judging:
         if left_out:
             self.left_out[rule.id] = left_out
 
+    def _lines(self, path: str) -> list[str]:
+        return _lines(self.texts.get(path, ""))
+
     def _line(self, place: Location) -> str:
-        lines = _lines(self.texts.get(place.path, ""))
+        lines = self._lines(place.path)
         return lines[place.line - 1] if place.line and place.line <= len(lines) else ""
 
 

@@ -115,6 +115,8 @@ def _unbound(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation
             scope = symbols.scopes(module).function(node)
             if (isinstance(scope, ast.Module) and symbols.is_open(module)) or _is_guarded(module, node) or node.id in _INJECTED:
                 continue
+            if _is_place_to_fill(module, node):
+                continue
             message = f"`{node.id}` is read before anything is bound to it"
             yield Violation(module.location(node), message, "bind it before, or read another name", evidence="unbound local name")
 
@@ -190,7 +192,7 @@ def _texts(tree: ast.Module) -> set[str]:
 
 def _may_be_defined(module: Module, node: ast.Name, symbols: Symbols) -> bool:
     scopes = symbols.scopes(module)
-    if node.id in _INJECTED or symbols.is_open(module) or _is_unevaluated(module, scopes, node):
+    if node.id in _INJECTED or symbols.is_open(module) or _is_unevaluated(module, scopes, node) or _is_place_to_fill(module, node):
         return True
     if module.tree is not None and node.id in module.once(_texts, module.tree):
         return True  # `if "name" in locals()`, `setattr(module, "name", …)`
@@ -203,6 +205,14 @@ def _may_be_defined(module: Module, node: ast.Name, symbols: Symbols) -> bool:
     loops = [parent for parent in _parents(module, node) if isinstance(parent, (ast.For, ast.While, ast.AsyncFor))]
     in_same_loop = any(loop in _parents(module, binding) for loop in loops for binding in bindings)
     return in_same_loop or _is_guarded(module, node)
+
+
+def _is_place_to_fill(module: Module, node: ast.Name) -> bool:
+    """Whether another program fills a text in here: `data = {data}` of a template."""
+    holder = module.parents.get(node)
+    statement = module.parents.get(holder) if isinstance(holder, ast.Set) and len(holder.elts) == 1 else None
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target] if isinstance(statement, ast.AnnAssign) else []
+    return any(isinstance(target, ast.Name) and target.id == node.id for target in targets)
 
 
 def _parents(module: Module, node: ast.AST) -> list[ast.AST]:

@@ -43,7 +43,8 @@ def result_thrown_away(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Looks at statements that only call a method such as `to`, `cuda`, `float`, `squeeze` of a tensor that comes from a loader or is
         made by a function of PyTorch, or `dropna`, `fillna`, `drop`, `sort_values` of a pandas table without `inplace=True`. Networks
-        are left alone: their `to` changes them, as that of a whole batch may. What is unpacked from a batch is a warning.
+        are left alone: their `to` changes them, as that of a whole batch may; so is what the same line makes (`torch.ones(1).cuda()`
+        starts CUDA). What is unpacked from a batch is a warning.
 
     Why it matters:
         The batch stays on the CPU, the rows with gaps stay in the table, without a message (PyTorch, `torch.Tensor.to`: returns a
@@ -59,7 +60,12 @@ def _found(walked: Program) -> Iterator[Violation]:
     loaders = {loader for loop in walked.all(Loop) if (loader := loader_of(loop)) is not None}
     for event in walked.calls(*TENSORS, *TABLES):
         receiver = event.call.receiver
-        if receiver is None or not isinstance(event.module.parents.get(event.node), ast.Expr) or _is_shown(event):
+        if (
+            receiver is None
+            or not isinstance(event.module.parents.get(event.node), ast.Expr)
+            or _is_shown(event)
+            or _is_held_by_nothing(event)
+        ):
             continue
         name = event.call.method
         tensor = _is_tensor(receiver, loaders) if name in TENSORS else None
@@ -75,6 +81,15 @@ def _found(walked: Program) -> Iterator[Violation]:
                 f"write `{text} = {text}.{name}(…)`",
                 sure=table or tensor is True,
             )
+
+
+def _is_held_by_nothing(event: Event) -> bool:
+    """Whether the tensor or table is made in the same line: it is the call itself that is wanted, as to start CUDA or to check a file."""
+    function = event.node.func if isinstance(event.node, ast.Call) else None
+    inner = function.value if isinstance(function, ast.Attribute) else None
+    while isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr in (*TENSORS, *TABLES):
+        inner = inner.func.value
+    return isinstance(inner, ast.Call)
 
 
 def _is_shown(event: Event) -> bool:
