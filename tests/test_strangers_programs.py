@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from experiments_of_texts import run_rules
+from experiments_of_texts import experiment_of, run_rules
 from test_generic import errors, judged
 
 from gonogo.compose.client import Composer
+from gonogo.engine.pipeline import check
+from gonogo.model.check_options import CheckOptions
 
 
 def errors_found(composer: Composer, rule: str, text: str, path: str = "train.py") -> list[int | None]:
@@ -513,7 +515,12 @@ COPIED = "import json\n\n\ndef load(path):\n    with open(path) as file:\n      
 def test_a_fault_in_copies_of_a_file_is_one(composer):
     files = {f"{folder}/tools.py": f"{'# ' + folder}\n{COPIED}" for folder in ("asr", "emotion", "speakers", "old/asr", "older")}
     (found,) = run_rules(composer, {**files, "train.py": "import asr.tools\n"}, "IMP104")
-    assert [entry.location.path for entry in found.related] == ["emotion/tools.py", "old/asr/tools.py", "older/tools.py"]
+    assert [entry.location.path for entry in found.related] == [
+        "emotion/tools.py",
+        "old/asr/tools.py",
+        "older/tools.py",
+        "speakers/tools.py",
+    ]
 
 
 def test_a_fault_that_a_file_has_twice_is_one_for_each_place_in_its_copies(composer):
@@ -551,3 +558,108 @@ def test_a_place_of_a_template_is_no_name(line, composer):
 @pytest.mark.parametrize("line", ["data = {datum}", "data = [data]", "data = {data: 1}", "print({data})"])
 def test_a_name_that_is_nowhere_is_found(line, composer):
     assert errors_found(composer, "IMP104", f"{line}\n") == [1]
+
+
+# -- a network that is moved later on -------------------------------------------------------------------------------------
+
+TOURED = """import torch
+from torch import nn
+from torchvision.datasets import CIFAR10
+from torchvision.transforms import ToTensor
+
+loader = torch.utils.data.DataLoader(CIFAR10("data", transform=ToTensor()), batch_size=8)
+net = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10))
+{before}
+for images, labels in loader:
+    print(net(images))
+{after}
+for images, labels in loader:
+    print(net(images.to("cuda")))
+"""
+LATER = ['device = torch.device("cuda")\nnet.to(device)', "net.cuda()", "net = net.cuda()", 'net = net.to("cuda:0")']
+
+
+@pytest.mark.parametrize("after", LATER)
+def test_a_network_is_on_the_cpu_until_it_is_moved(after, composer):
+    assert errors_found(composer, "TRN122", TOURED.format(before="print(net)", after=after)) == []
+
+
+@pytest.mark.parametrize("before", LATER)
+def test_a_network_that_was_moved_wants_its_batches_there(before, composer):
+    text = TOURED.format(before=before, after="print(net)")
+    assert errors_found(composer, "TRN122", text) == [text.splitlines().index("    print(net(images))") + 1]
+
+
+# -- names that others give -----------------------------------------------------------------------------------------------
+
+
+def _notebook(*sources: str) -> str:
+    cells = [{"cell_type": "code", "source": source, "metadata": {}, "outputs": []} for source in sources]
+    return json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
+BODIES = [
+    "def ascend(image):\n    return image",
+    "ascend = lambda image: image",
+    "class ascend:\n    pass",
+    "from keras import ascend",
+    "import ascend",
+    "import keras as ascend",
+    "for ascend in range(3):\n    pass",
+    "with open('x') as ascend:\n    pass",
+    "other, ascend = 1, 2",
+    "if (ascend := 3):\n    pass",
+]
+
+
+@pytest.mark.parametrize("magic", ["%%backend jax", "%%with_timing", "%%skip if False", "%%px --local"])
+@pytest.mark.parametrize("body", BODIES)
+def test_a_cell_of_anothers_magic_may_bind_its_names(body, magic, composer):
+    text = _notebook("import keras", f"{magic}\n{body}", "print(ascend)")
+    assert [entry for entry in run_rules(composer, {"a.ipynb": text}, "IMP104", "IMP105") if entry.blocks] == []
+
+
+@pytest.mark.parametrize(
+    "cell", ["%%writefile a.py\nascend = 1", "%%bash\nascend=1", "%%backend jax\ndef other():\n    pass", "%%html\n<b>ascend</b>"]
+)
+def test_a_name_that_no_cell_binds_is_found(cell, composer):
+    text = _notebook("import keras", cell, "print(ascend)")
+    assert len([entry for entry in run_rules(composer, {"a.ipynb": text}, "IMP104") if entry.blocks]) == 1
+
+
+@pytest.mark.parametrize("name", ["sc", "spark", "sqlContext"])
+def test_the_shell_of_pyspark_gives_names(name, composer):
+    line = f"print({name}.parallelize([1]))\n"
+    assert errors_found(composer, "IMP104", f"from pyspark.mllib.recommendation import ALS\n{line}") == []
+    assert errors_found(composer, "IMP104", f"import math\n{line}") == [2]
+
+
+# -- another series, a number higher --------------------------------------------------------------------------------------
+
+PANEL = """import numpy as np
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import train_test_split
+
+series = np.loadtxt("passengers.csv")
+noise = np.random.default_rng(0).normal(size=series.shape)
+rows = np.concatenate([series, {other}])
+train, test = train_test_split(rows)
+print(LinearRegression().fit(train, train).score(test, test))
+"""
+
+
+@pytest.mark.parametrize("other", ["series + 300", "series * 2", "300 + series", "series - 1.5", "series / 10"])
+def test_a_series_that_is_shifted_is_another(other, composer):
+    assert errors_found(composer, "LEK103", PANEL.format(other=other)) == []
+
+
+@pytest.mark.parametrize("other", ["series", "series + noise", "series[:]", "series.copy()"])
+def test_a_series_that_is_joined_with_its_copy_is_found(other, composer):
+    assert errors_found(composer, "LEK103", PANEL.format(other=other)) == [7]
+
+
+def test_files_of_python_2_leave_nothing_undecided(composer):
+    files = {f"tools/{name}.py": f"import sys\nprint 'usage: {name}'\n" for name in "abcdefgh"}
+    verdict = check(experiment_of({**files, "train.py": "print(1)\n"}), CheckOptions(), composer)
+    assert [entry.rule for entry in verdict.findings if entry.blocks] == ["IMP103"]
+    assert verdict.undecided == []

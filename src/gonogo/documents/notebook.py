@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 MAX_CELLS = 5_000
 # Cell magics whose body is Python all the same.
 _AROUND_PYTHON = frozenset({"time", "timeit", "capture", "prun", "memit", "mprun", "snakeviz", "wandb", "heat", "scalene"})
+# Those whose body is no code of the notebook's: another language, a file, another process.
+_ELSEWHERE = frozenset(
+    {"bash", "sh", "script", "cmd", "system", "sx", "!", "writefile", "writetemplate", "file", "html", "HTML", "javascript", "js", "latex",
+     "markdown", "svg", "SVG", "perl", "ruby", "R", "sql", "bigquery", "python", "python2", "python3", "pypy", "cpp", "cu", "julia"}
+)  # fmt: skip
 _LINE = re.compile(r"^(?P<indent>[ \t]*)(?:%{1,2}|!{1,2}|\?{1,2}|(?:cd|ls|ll|cat|cp|mv|rm|mkdir|pip|conda)[ \t]+[\w./~-])")
 # A cell of one line that begins with such a word is a command, though it may read like a division or a difference: `cat /data/x.json`.
 _AUTOMATIC = re.compile(r"(cd|ls|ll|cat|cp|mv|rm|rmdir|mkdir|less|more|man|head|tail|pip|conda)[ \t]+[/~.-][/\w.~-][^\n]*")
@@ -135,7 +140,7 @@ def as_python(source: str, loaded: Collection[str] = (), bound: Collection[str] 
     if lines[first].startswith("%%"):
         name, *words = lines[first][2:].split() or [""]
         if name not in _AROUND_PYTHON:
-            return "\n" * (len(lines) - 1)
+            return _bindings(name, "\n".join(lines[first + 1 :])) + "\n" * (len(lines) - 1)
         kept = [word for word in words if word.isidentifier()] if name == "capture" else []
         lines[first] = "".join(f"{word} = None; " for word in kept[:1]).rstrip("; ")
     found: list[str] = []
@@ -153,6 +158,19 @@ def as_python(source: str, loaded: Collection[str] = (), bound: Collection[str] 
             goes_on, line = line.rstrip().endswith("\\"), f"{assigned['head']}None"
         found.append(line)
     return "\n".join(found)
+
+
+def _bindings(magic: str, body: str) -> str:
+    """The names that a cell of another's magic may bind, as one line: `%%backend jax` runs Python, on one backend or the other."""
+    if magic in _ELSEWHERE or _fault(body)[0]:
+        return ""
+    names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    for node in ast.parse(body).body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names if alias.name != "*"}
+    return f"from __main__ import {', '.join(sorted(names))}" if names else ""
 
 
 def _fault(code: str) -> tuple[str, int]:

@@ -11,7 +11,6 @@ from gonogo.model.finding import Location, Related
 from gonogo.rules.base import Violation
 
 AROUND = 2  # lines before and after the fault that have to be the same
-MOST_RELATED = 3
 
 
 def without_copies(violations: Iterable[Violation], lines_of: Callable[[str], list[str]]) -> list[Violation]:
@@ -43,7 +42,7 @@ def _likeness(violation: Violation, lines_of: Callable[[str], list[str]]) -> obj
 
 def _with_copies(listed: list[Violation]) -> Violation:
     first, *copies = listed
-    related = (*first.related, *(_copy(violation.location) for violation in copies[:MOST_RELATED]))
+    related = (*first.related, *(_copy(violation.location) for violation in copies))
     return replace(first, related=related) if copies else first
 
 

@@ -36,7 +36,8 @@ def unanswered(verdict: Verdict, judging: Judging, may_block: Callable[[str, Sev
         said = f"{rule}: {left_out.total():,} findings beyond the first {MOST_FINDINGS:,} are not listed"
         could = any(may_block(rule, severity) for severity in left_out)
         (verdict.undecided if could and not blocked else verdict.notes).append(said)
-    verdict.undecided += [reason for path, reason in _unread(judging.facts.get("modules")) if path not in blocked]
+    told = blocked | {place.location.path for finding in verdict.findings if finding.blocks for place in finding.related}
+    verdict.undecided += [reason for path, reason in _unread(judging.facts.get("modules")) if path not in told]
     if not judging.facts.get("modules"):
         verdict.undecided.append("there is no Python file to look at")
     looked = {stage.name for stage in verdict.stages if stage.status == "ran"}

@@ -23,6 +23,8 @@ _INJECTED = {"get_ipython", "display", "reveal_type", "reveal_locals", "profile"
 FEWEST_OF_AN_OUTLINE = 3  # names that are nowhere
 # Names that IPython's shell gives: inputs and outputs of cells.
 _SHELL = re.compile(r"^(?:_+|_i+|_i?\d+|_dh|_ih|_oh|In|Out|exit|quit|ipython|sc|spark|sqlContext|dbutils)$")
+# What the shell of pyspark, and those built on it, give besides.
+_SPARK = frozenset({"sc", "spark", "sqlContext", "sqlc", "dbutils"})
 # Files that other programs execute with names of theirs: harnesses in hidden folders, Jupyter's settings.
 _LOADED_BY_OTHERS = re.compile(r"(?:^|/)\.[^/]+/|(?:^|/)(?:jupyter|ipython)\w*_config\.py$")
 _ACTIONS = {
@@ -197,6 +199,8 @@ def _may_be_defined(module: Module, node: ast.Name, symbols: Symbols) -> bool:
     if module.tree is not None and node.id in module.once(_texts, module.tree):
         return True  # `if "name" in locals()`, `setattr(module, "name", …)`
     found = scopes.lookup(node.id, node)
+    if node.id in _SPARK and found is None and any((entry.module or "").startswith("pyspark") for entry in module.of(ast.ImportFrom)):
+        return True  # meant for the shell of pyspark
     if found is None:
         return _is_guarded(module, node)
     bindings = found[1]

@@ -15,7 +15,6 @@ from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
-from gonogo.rules.grouping import MOST_RELATED
 
 PYTHON_2 = "Missing parentheses in call to 'print'"
 SUFFIXES = (".py", ".yaml", ".yml", ".toml")
@@ -76,7 +75,7 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
     if older:
         first, *others = older
         more = f"; {len(others)} more files are written for Python 2, too" if others else ""
-        related = tuple(Related(location=other.location, label="here too") for other in others[:MOST_RELATED])
+        related = tuple(Related(location=other.location, label="here too") for other in others)
         yield replace(first, message=first.message + more, related=related)
 
 

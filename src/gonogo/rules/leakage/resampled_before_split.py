@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Display, Value, constant, number, plain
+from gonogo.analysis.dataflow.values import Call, Display, Operation, Value, constant, number, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.cuts import Cut, all_fits, cuts
 from gonogo.analysis.rows.learners import Learns
@@ -28,7 +28,7 @@ def resampled_before_split(programs: list[Program]) -> Iterator[Violation]:
         Speaks where the output of an over-sampler (SMOTE and its kin, `RandomOverSampler`, `resample` with replacement, `repeat`) or
         a table joined with an altered copy of itself is split by `train_test_split`, a cross-validator or slices. A resampler in an
         imblearn pipeline works in each fold and is right. An under-sampler before the split is a warning: the test part then has
-        other proportions than the data.
+        other proportions than the data; and so is a copy that is a number higher or lower, which may be another series.
 
     Why it matters:
         A copy of a test row, or a blend with it, was trained on: the model recognises it. The score is too good, the more so the
@@ -62,9 +62,17 @@ def _found(walked: Program) -> Iterator[Violation]:
                 event,
                 f"{problem} before the split: copies of one row land in both parts",
                 "split first, and copy or augment rows of the training part only",
-                sure=cut.sure,
+                sure=cut.sure and not _is_shifted(event.call),
                 related=((cut.split, "the rows are split here"),),
             )
+
+
+def _is_shifted(call: Call) -> bool:
+    """Whether a copy is another series, a number higher or lower than the first, rather than the same rows with some noise."""
+    given = plain(call.arguments[0]) if call.arguments else None
+    entries = [plain(entry) for entry in given.items] if isinstance(given, Display) else []
+    shifted = (entry for entry in entries if isinstance(entry, Operation) and entry.operator in ("+", "-", "*", "/"))
+    return any(number(operand) is not None for entry in shifted for operand in entry.operands)
 
 
 def _harm(under: bool) -> str:

@@ -6,6 +6,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 
+from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Element, Item, Parameter, Ref, Unknown, Value, constant, plain, text
@@ -14,6 +15,7 @@ from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import applications, outermost
 from gonogo.analysis.training.objects import each
+from gonogo.analysis.training.order import Order
 from gonogo.analysis.training.uses import call_of
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -46,14 +48,16 @@ def left_on_cpu(programs: list[Program]) -> Iterator[Violation]:
 def _found(walked: Program) -> Iterator[Violation]:
     if walked.has(*MOVING) or walked.has("set_default_device", "set_default_tensor_type"):
         return
-    moved = _moved(walked)
+    moved, order = _moved(walked), walked.known(Order)
     for done in outermost(walked.known(applications)) if moved else ():
         call = call_of(done.at)
         if done.act.does is not Does.APPLIES or call is None or not call.arguments:
             continue
         targets = each(done.act.on)
         where = [moved[network] for network in targets if network in moved]
-        if len(where) == len(targets) == 1 and _from_loader(call.arguments[0]) and not any(map(_moves_itself, targets)):
+        if len(targets) > 1 or not where or order.place(where[0]) > order.place(done.at):
+            continue
+        if _from_loader(call.arguments[0]) and not any(map(_moves_itself, targets)):
             yield violation(
                 done.at,
                 "the network is on the GPU, and the batch is still on the CPU",
@@ -62,16 +66,16 @@ def _found(walked: Program) -> Iterator[Violation]:
             )
 
 
-def _moved(walked: Program) -> dict[Value, Call]:
+def _moved(walked: Program) -> dict[Value, Event]:
     """Networks that are moved to a GPU, or to a device that may be one."""
-    found: dict[Value, Call] = {}
+    found: dict[Value, Event] = {}
     for event in walked.calls("cuda", "to"):
         call = event.call
         if call.receiver is None or kind_of(call.receiver) is not Kind.MODEL:
             continue
         if call.method == "cuda" or (call.arguments and _may_be_gpu(call.arguments[0])):
             for network in each(call.receiver):
-                found[network] = call
+                found.setdefault(network, event)
     for event in walked.calls("cpu"):
         if event.call.receiver is not None:
             for network in each(event.call.receiver):
