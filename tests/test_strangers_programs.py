@@ -663,3 +663,194 @@ def test_files_of_python_2_leave_nothing_undecided(composer):
     verdict = check(experiment_of({**files, "train.py": "print(1)\n"}), CheckOptions(), composer)
     assert [entry.rule for entry in verdict.findings if entry.blocks] == ["IMP103"]
     assert verdict.undecided == []
+
+
+# -- names and gradients that are put somewhere ---------------------------------------------------------------------------
+
+FILLING = [
+    "for name in ('Normal', 'Gamma'):\n    locals()[name] = getattr(torch.distributions, name)",
+    "locals().update({'Normal': 1, 'Gamma': 2})",
+    "names = locals()\nnames['Normal'] = names['Gamma'] = 1",
+    "globals()['Normal'] = 1",
+]
+
+
+@pytest.mark.parametrize("lines", FILLING)
+def test_a_module_that_fills_its_own_names_has_them(lines, composer):
+    files = {
+        "lib/__init__.py": "",
+        "lib/dist.py": f"import torch.distributions\n\n{lines}\n",
+        "train.py": "from lib.dist import Gamma, Normal\n",
+    }
+    assert [entry for entry in run_rules(composer, files, "IMP105", "IMP104") if entry.blocks] == []
+
+
+def test_a_function_that_fills_its_own_names_gives_none(composer):
+    lines = "def fill():\n    locals()['Normal'] = 1\n"
+    found = run_rules(composer, {"lib/__init__.py": "", "lib/dist.py": lines, "train.py": "from lib.dist import Normal\n"}, "IMP105")
+    assert [entry.location.path for entry in found] == ["train.py"]
+
+
+@pytest.mark.parametrize(
+    ("path", "blocks"), [("docs/source/conf.py", False), ("doc/conf.py", False), ("docs/api/v2/conf.py", False), ("app/conf.py", True)]
+)
+def test_sphinx_gives_its_settings_names(path, blocks, composer):
+    assert bool(errors_found(composer, "IMP104", "project = 'x'\ntags.add('prerelease')\n", path)) is blocks
+
+
+LEAF = """import torch
+from torch import autograd
+
+
+def improve(function, start):
+    x = start.detach().clone().requires_grad_(True)
+    optimizer = torch.optim.LBFGS([x])
+
+    def closure():
+        optimizer.zero_grad()
+        y = function(x)
+        {put}
+        return y
+
+    optimizer.step(closure)
+    return x.detach()
+
+
+print(improve(lambda x: (x**2).sum(), torch.ones(3)))
+"""
+PUTS = [
+    "autograd.backward(x, autograd.grad(y, x))",
+    "autograd.backward(x, grad_tensors=autograd.grad(y, x))",
+    "torch.autograd.backward([x], torch.autograd.grad(y, x, retain_graph=True))",
+    "x.backward(autograd.grad(y, x)[0])",
+    "x.backward(gradient=autograd.grad(y, x)[0])",
+]
+
+
+@pytest.mark.parametrize("put", PUTS)
+def test_gradients_that_were_computed_elsewhere_may_be_put_into_a_leaf(put, composer):
+    assert errors_found(composer, "TRN104", LEAF.format(put=put)) == []
+    assert errors_found(composer, "TRN101", LEAF.format(put=put)) == []
+
+
+# -- class 0 of a label map -----------------------------------------------------------------------------------------------
+
+LABELS = "import cv2\nimport numpy as np\n\nlabels = cv2.imread('labels.png')\nlabels = {change}\ncv2.imwrite('out.png', labels)\n"
+
+
+@pytest.mark.parametrize("change", ["labels - 1", "labels[..., 0] - 1", "np.asarray(labels) - 1"])
+def test_a_label_less_is_no_error(change, composer):
+    assert errors_found(composer, "NUM104", LABELS.format(change=change)) == []
+
+
+@pytest.mark.parametrize("change", ["labels - 128", "labels + 1", "labels * 2", "labels - labels[::-1]"])
+def test_bytes_that_wrap_around_are_found(change, composer):
+    assert errors_found(composer, "NUM104", LABELS.format(change=change)) == [5]
+
+
+# -- a line through predictions, and parts that are not what they seem ----------------------------------------------------
+
+LINE = """import numpy as np
+import pandas as pd
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import train_test_split
+
+table = pd.read_csv("steel.csv")
+X, y = table.drop(columns="strength"), table["strength"]
+X_train, X_test, y_train, y_test = train_test_split(X, y)
+forest = RandomForestRegressor().fit(X_train, y_train)
+y_pred = forest.predict(X_test)
+{lines}
+print(forest.score(X_test, y_test))
+"""
+LINES = [
+    "line = LinearRegression()\nline.fit(y_test.values.reshape(-1, 1), y_pred)\nprint(line.score(y_test.values.reshape(-1, 1), y_pred))",
+    "line = LinearRegression().fit(y_test.to_numpy()[:, None], y_pred)\nprint(line.score(y_test.to_numpy()[:, None], y_pred))",
+    "line = LinearRegression().fit(np.array(y_test).reshape(-1, 1), np.log(y_pred))\nprint(line.score(np.array(y_test).reshape(-1, 1), y_pred))",
+]
+
+
+@pytest.mark.parametrize("lines", LINES)
+def test_a_line_through_predictions_is_no_model(lines, composer):
+    assert errors_found(composer, "LEK102", LINE.format(lines=lines)) == []
+
+
+def test_a_model_of_the_test_part_is_found(composer):
+    assert errors_found(composer, "LEK102", LINE.format(lines="forest.fit(X_test, y_test)")) == [12]
+
+
+TOGETHER = """import pandas as pd
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import train_test_split
+
+table = pd.read_csv("houses.csv")
+first, second, y, y_test = train_test_split(table.drop(columns="price"), table["price"])
+
+
+def features_of(rows, others):
+    joined = pd.concat([rows, others])
+    joined["rooms"] = joined["rooms"].fillna(0)
+    return joined.loc[rows.index], joined.loc[others.index]
+
+
+X_train, X_test = features_of(first, second)
+model = Ridge().fit({given})
+print(model.score(X_test, y_test))
+"""
+
+
+def test_what_the_code_calls_the_training_part_is_not_taken_for_another(composer):
+    assert errors_found(composer, "LEK102", TOGETHER.format(given="X_train, y")) == []
+
+
+@pytest.mark.parametrize(
+    "lines", ["print('a against itself', ks_2samp(a, a))", "perfect = a  # pretend we reached perfection\nprint(ks_2samp(a, a))"]
+)
+def test_what_is_meant_to_be_compared_with_itself_is_no_error(lines, composer):
+    head = "import numpy as np\nfrom scipy.stats import ks_2samp\n\na = np.load('a.npy')\n"
+    assert errors_found(composer, "SCI122", f"{head}{lines}\n") == []
+    assert errors_found(composer, "SCI122", f"{head}print(ks_2samp(a, a))\n") == [5]
+
+
+# -- a column of another copy ---------------------------------------------------------------------------------------------
+
+COPY = """import pandas as pd
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import cross_val_score
+
+table = pd.read_csv("houses.csv")
+X = table.copy()
+y = X.pop("price")
+{shown}
+print(cross_val_score(Ridge(), {features}, y).mean())
+"""
+SHOWN = [
+    "shown = X.copy()\nshown['price'] = y",
+    "shown = X.copy()\nshown.loc[:, 'price'] = y",
+    "shown = X[X.columns]\nshown['price'] = y",
+    "shown = X.reset_index()\nshown['price'] = y\nshown['twice'] = y * 2",
+    "shown = pd.DataFrame(X)\nshown = shown.copy()\nshown['price'] = y",
+]
+
+
+@pytest.mark.parametrize("shown", SHOWN)
+def test_a_column_of_another_copy_is_no_feature(shown, composer):
+    assert errors_found(composer, "LEK105", COPY.format(shown=shown, features="X")) == []
+
+
+@pytest.mark.parametrize(
+    "lines",
+    ["X = table.copy()\ny = table['price']", "X = table.copy()\nX['twice'] = X['price'] * 2\ny = X['price']\nX = X.drop(columns='price')"],
+)
+def test_a_column_of_the_features_is_found(lines, composer):
+    head = "import pandas as pd\nfrom sklearn.linear_model import Ridge\n\ntable = pd.read_csv('houses.csv')\n"
+    assert len(errors_found(composer, "LEK105", f"{head}{lines}\nmodel = Ridge().fit(X, y)\nprint(model.coef_)\n")) == 1
+
+
+# -- functions that seed in a loop ----------------------------------------------------------------------------------------
+
+
+def test_a_decorated_function_that_seeds_does_not_stop_the_rule(composer):
+    text = "import random\nimport atexit\n\nfor turn in range(3):\n    @atexit.register\n    def seed(*given):\n        random.seed(0)\n    seed()\n"
+    assert run_rules(composer, {"train.py": text}, "REP103") is not None

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from gonogo.analysis.python.modules import Function, Module, qualified_name
-from gonogo.analysis.python.names import last_names
+from gonogo.analysis.python.names import enclosing_function, last_names
 from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
 
 # A module that mentions one of these may hold names that no statement of it shows.
@@ -317,6 +317,8 @@ def _text_of(node: ast.expr, name: str) -> str | None:
 
 def _is_open(module: Module) -> bool:
     if module.tree is None or module.has_star_import or "__getattr__" in module.definitions:
+        return True
+    if any(node.id == "locals" and enclosing_function(module, node) is None for node in module.of(ast.Name)):
         return True
     return any(
         node.id in _NAMESPACES if isinstance(node, ast.Name) else node.attr == "modules" and qualified_name(node) == "sys.modules"

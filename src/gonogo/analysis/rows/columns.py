@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gonogo.analysis.dataflow.blocks import Write
 from gonogo.analysis.dataflow.programs import Program
@@ -36,11 +36,13 @@ class Columns:
         table: what they are taken from.
         only: their names, None where they are all but `without`.
         without: names of columns that are left out.
+        passed: the tables on the way, each made of the next: a column that is written into another copy is in none of them.
     """
 
     table: Value
     only: frozenset[str] | None
     without: frozenset[str] = frozenset()
+    passed: frozenset[Value] = field(default=frozenset(), compare=False)
 
     def has(self, name: str) -> bool:
         """Whether a column of the table is among them."""
@@ -51,11 +53,13 @@ def columns_of(value: Value) -> Columns | None:
     """The columns that a table or array of features has; None where that is not known for sure."""
     only: frozenset[str] | None = None
     without: frozenset[str] = frozenset()
+    passed: set[Value] = set()
     for _ in range(MAX_STEPS):
         value = base(value)
+        passed.add(value)
         taken = _step(value)
         if taken is None:
-            return Columns(value, only, without)
+            return Columns(value, only, without, frozenset(passed))
         inner, chosen, dropped, known = taken
         if not known:
             return None
@@ -197,6 +201,15 @@ class Tables:
             return None
         return None
 
+    def written(self, fit: Supervised) -> dict[str, list[Write]]:
+        """The columns that are written into the table that features are taken from, or into a table on the way to them."""
+        found: dict[str, list[Write]] = {}
+        for name, writes in self.writes.get(fit.table, {}).items():
+            own = [write for write in writes if _written_into(write) in fit.features.passed]
+            if own:
+                found[name] = own
+        return found
+
     def supervised(self) -> Iterator[Supervised]:
         """Every fit whose features and target are known columns of one table."""
         for call, data, target in self._given():
@@ -223,7 +236,7 @@ class Tables:
             call = event.call
             if (
                 call.receiver is not None
-                and table_of(call.receiver) is table
+                and (table_of(call.receiver) is table or ((found := columns_of(call.receiver)) is not None and found.table is table))
                 and (call.method == "pop" or constant(call.argument(None, "inplace")) is True)
             ):
                 return True
@@ -233,6 +246,14 @@ class Tables:
             for node in module.of(ast.Delete)
             for target in node.targets
         )
+
+
+def _written_into(write: Write) -> Value:
+    """The table that a column is written into."""
+    owner = base(write.owner)
+    while isinstance(owner, Attribute) and owner.name in ("loc", "iloc", "at"):
+        owner = base(owner.owner)
+    return owner
 
 
 def _written(write: Write) -> str | None:

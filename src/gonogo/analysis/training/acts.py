@@ -112,7 +112,8 @@ def loss_of_backward(call: Call) -> Value | None:
     """What the gradients are computed of."""
     receiver = call.receiver
     if receiver is None:
-        return call.argument(0, "tensors") if call.name == "torch.autograd.backward" else None
+        given = call.argument(1, "grad_tensors")  # else gradients that were computed elsewhere are put into leaves
+        return call.argument(0, "tensors") if call.name == "torch.autograd.backward" and (given is None or is_none(given)) else None
     scaled = plain(receiver)
     if isinstance(scaled, Call) and scaled.method in ("scale", "scale_loss") and scaled.arguments:
         return scaled.arguments[0]

@@ -25,8 +25,8 @@ FEWEST_OF_AN_OUTLINE = 3  # names that are nowhere
 _SHELL = re.compile(r"^(?:_+|_i+|_i?\d+|_dh|_ih|_oh|In|Out|exit|quit|ipython|sc|spark|sqlContext|dbutils)$")
 # What the shell of pyspark, and those built on it, give besides.
 _SPARK = frozenset({"sc", "spark", "sqlContext", "sqlc", "dbutils"})
-# Files that other programs execute with names of theirs: harnesses in hidden folders, Jupyter's settings.
-_LOADED_BY_OTHERS = re.compile(r"(?:^|/)\.[^/]+/|(?:^|/)(?:jupyter|ipython)\w*_config\.py$")
+# Files that other programs execute with names of theirs: harnesses in hidden folders, the settings of Jupyter and Sphinx.
+_LOADED_BY_OTHERS = re.compile(r"(?:^|/)\.[^/]+/|(?:^|/)(?:jupyter|ipython)\w*_config\.py$|(?:^|/)docs?/(?:\w+/)*conf\.py$")
 _ACTIONS = {
     "F821": "define or import it",
     "F822": "delete it from `__all__`",

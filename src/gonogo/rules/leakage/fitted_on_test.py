@@ -7,10 +7,13 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call, Item, plain
+from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.python.names import last_names
 from gonogo.analysis.rows.cuts import all_fits, scored_on
 from gonogo.analysis.rows.learners import SEARCHES, Fit, Learns
-from gonogo.analysis.rows.parts import Held, Role, parts_in
+from gonogo.analysis.rows.origins import Origins
+from gonogo.analysis.rows.parts import Held, Role, parts_in, role_of_name
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -43,6 +46,26 @@ def fitted_on_test(programs: list[Program]) -> Iterator[Violation]:
     yield from by_place(found for walked in programs for found in _found(walked))
 
 
+def _is_called_training(fit: Fit) -> bool:
+    """Whether the code calls what something is fitted to the training part: then its rows are not what they seem.
+
+    What comes right out of a split is what it is, whatever it is called.
+    """
+    data = base(fit.data)
+    if isinstance(data, Item) and isinstance(plain(data.owner), Call):
+        return False
+    node = fit.event.node
+    given = node.args[:1] if isinstance(node, ast.Call) else []
+    return any(isinstance(entry, ast.Name) and role_of_name(entry.id) is Role.TRAIN for entry in given)
+
+
+def _is_line(walked: Program, fit: Fit) -> bool:
+    """Whether a line is laid through predictions over the truth, to show how well they agree."""
+    target = fit.target
+    made = [entry for entry in walked.known(Origins).of(target) if isinstance(entry, Call)] if target is not None else []
+    return any(entry.method in ("predict", "predict_proba") for entry in made)
+
+
 def _is_of_classes(fit: Fit) -> bool:
     """Whether the classes to be predicted are encoded: they come out the same where both parts have all of them."""
     given = fit.event.node.args[:1] if isinstance(fit.event.node, ast.Call) else []
@@ -52,7 +75,7 @@ def _is_of_classes(fit: Fit) -> bool:
 def _found(walked: Program) -> Iterator[Violation]:
     for fit in walked.known(all_fits):
         held = parts_in(walked).held(fit.data)
-        if not held.held_out:
+        if not held.held_out or _is_called_training(fit):
             continue
         part = "test" if Role.TEST in held.roles() else "validation"
         related = [(entry.split, "the rows are split here") for entry in held.parts][:1]
@@ -72,7 +95,7 @@ def _found(walked: Program) -> Iterator[Violation]:
                 sure=held.sure and (fit.learns is not Learns.AXES or Role.TEST in held.roles()) and not _is_of_classes(fit),
                 related=related,
             )
-        elif fit.learns is Learns.MODEL and Role.TEST in held.roles() and _is_scored_later(walked, fit, held):
+        elif fit.learns is Learns.MODEL and Role.TEST in held.roles() and _is_scored_later(walked, fit, held) and not _is_line(walked, fit):
             what = "hyper-parameters are searched" if fit.name in SEARCHES else f"`{fit.name}` is fitted"
             yield violation(
                 fit.event,

@@ -50,7 +50,7 @@ def _found(walked: Program) -> Iterator[Violation]:
         if fit.features.has(fit.target):
             yield violation(fit.at, f"the target `{fit.target}` is among the features", f"drop `{fit.target}` from the features")
             continue
-        written = tables.writes.get(fit.table, {})
+        written = tables.written(fit)
         for name, writes in written.items():
             if name != fit.target and fit.features.has(name):
                 found = _made_of(tables, fit, writes[-1].value, fit.target)

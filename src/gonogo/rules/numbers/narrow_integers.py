@@ -32,7 +32,7 @@ def narrow_integers(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Follows arrays of 8 or 16 bits: images that are read, `astype("uint8")`, `dtype=np.uint8`. Speaks where two images of unsigned
         bytes are subtracted or added, where a number is added to or multiplied with an image, and where counts are kept in such an
-        array (a warning). `255 - image` and masks of 0 and 1 are right.
+        array (a warning). `255 - image` and masks of 0 and 1 are right; `labels - 1`, by which class 0 becomes 255, is a warning.
 
     Why it matters:
         NumPy and PyTorch wrap around without a message: 3 - 5 is 254, so that a squared error of images is nonsense (NumPy, "Data
@@ -61,7 +61,8 @@ def _found(walked: Program) -> Iterator[Violation]:
             and isinstance(constant(other), int)
         ):
             if amount not in (0, 1) or operation.operator != "*":
-                yield _wraps(operation, "get a number added" if operation.operator != "*" else "are multiplied")
+                is_label = operation.operator == "-" and amount == 1  # class 0 of a label map becomes 255, which is ignored
+                yield _wraps(operation, "get a number added" if operation.operator != "*" else "are multiplied", sure=not is_label)
         elif second and operation.operator in ("+", "*") and isinstance(constant(one), int) and amount not in (0, 1):
             yield _wraps(operation, "get a number added" if operation.operator == "+" else "are multiplied")
     for change in walked.all(Change):
@@ -80,8 +81,9 @@ def _found(walked: Program) -> Iterator[Violation]:
             )
 
 
-def _wraps(operation: Operation, what: str) -> Violation:
-    return violation(operation, f"bytes of images {what}: the result wraps around at 0 and 256", "convert to `float32` or `int16` first")
+def _wraps(operation: Operation, what: str, sure: bool = True) -> Violation:
+    message = f"bytes of images {what}: the result wraps around at 0 and 256"
+    return violation(operation, message, "convert to `float32` or `int16` first", sure=sure)
 
 
 def _is_image(value: Value) -> bool:

@@ -60,9 +60,9 @@ def _problem(walked: Program, seed: Seed) -> str:
 
 def _changes(loop: Loop, seed: Seed) -> bool:
     """Whether the loop gives what the generator is seeded with another value: `cfg.seed = cfg.seed + 1`."""
-    given = [*getattr(seed.at.node, "args", ()), *(keyword.value for keyword in getattr(seed.at.node, "keywords", ()))]
-    calls = [entry.node for entry in seed.at.around() if isinstance(entry, Called)]
-    given += [inner for call in calls for inner in (*getattr(call, "args", ()), *(word.value for word in getattr(call, "keywords", ())))]
+    nodes = [seed.at.node, *(entry.node for entry in seed.at.around() if isinstance(entry, Called))]
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    given = [inner for call in calls for inner in (*call.args, *(word.value for word in call.keywords))]
     written = {ast.unparse(inner) for entry in given for inner in ast.walk(entry) if isinstance(inner, (ast.Name, ast.Attribute))}
     bodies = [inner for statement in getattr(loop.node, "body", ()) for inner in ast.walk(statement)]
     targets = [target for inner in bodies if isinstance(inner, ast.Assign) for target in inner.targets]

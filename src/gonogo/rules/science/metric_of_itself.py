@@ -7,16 +7,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call
 from gonogo.analysis.numbers.same import same
 from gonogo.analysis.numbers.written import calls_around, written_alike
+from gonogo.analysis.python.names import ancestors
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
+# What code says where a comparison with itself is meant.
+ON_PURPOSE = re.compile(r"\bitself\b|\bperfect|\bpretend|\bsanity|self[- ]comparison", re.IGNORECASE)
 T = TypeVar("T")
 # Metrics that compare what was predicted with what is true, and tests that compare two samples.
 _METRICS = re.compile(
@@ -46,7 +50,8 @@ def metric_of_itself(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Looks at the two arrays that metrics of scikit-learn, torchmetrics, seqeval and Evaluate, and the tests of SciPy, are given, and
-        follows both back. Speaks where they surely are the same values, copied or converted at most.
+        follows both back. Speaks where they surely are the same values, copied or converted at most. A warning where the code says
+        that something is compared with itself.
 
     Why it matters:
         The result is perfect, or the test says "no difference", whatever the model does.
@@ -71,7 +76,15 @@ def _found(walked: Program) -> Iterator[Violation]:
                 event,
                 f"`{event.call.short}` is given the same values twice: its result says nothing about the model",
                 "give it what the model predicts and what is true",
+                sure=not _is_on_purpose(event),
             )
+
+
+def _is_on_purpose(event: Event) -> bool:
+    """Whether the code says that it compares something with itself: `print("x against itself", …)`, `# pretend we are perfect`."""
+    statement = next((node for node in ancestors(event.module, event.node) if isinstance(node, ast.stmt)), event.node)
+    first, last = statement.lineno, statement.end_lineno or statement.lineno  # type: ignore[attr-defined]
+    return ON_PURPOSE.search("\n".join(event.module.lines[max(first - 2, 0) : last])) is not None
 
 
 def _compared(call: Call) -> tuple[str, ...] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch, Called, Gives
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Mapping, Mode, constant, plain
+from gonogo.analysis.dataflow.values import Call, Mapping, Mode, constant, is_none, plain
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.gradients import Gradients
 from gonogo.analysis.training.loops import Done, acts
@@ -44,7 +44,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     gradients = walked.known(Gradients)
     yield from _steps_of_frameworks(walked)
     for done in walked.known(acts):
-        if done.act.does is not Does.COMPUTES or _is_for_training_only(done):
+        if done.act.does is not Does.COMPUTES or _is_for_training_only(done) or _is_given_gradients(done):
             continue
         loss = done.act.on
         if gradients.reaches(loss) is False:
@@ -86,6 +86,13 @@ def _computes_itself(step: ast.AST) -> bool:
     """Whether a step computes the gradients by itself, as that of transformers' trainer does, or leaves them to another step."""
     calls = (node.func for node in ast.walk(step) if isinstance(node, ast.Call))
     return any(isinstance(function, ast.Attribute) and function.attr in COMPUTING for function in calls)
+
+
+def _is_given_gradients(done: Done) -> bool:
+    """Whether gradients that were computed elsewhere are put into a leaf: `x.backward(torch.autograd.grad(y, x)[0])`."""
+    call = call_of(done.at)
+    given = call.argument(0, "gradient") if call is not None and call.method == "backward" else None
+    return given is not None and given is not done.act.on and not is_none(given)
 
 
 def _is_for_training_only(done: Done) -> bool:
