@@ -854,3 +854,50 @@ def test_a_column_of_the_features_is_found(lines, composer):
 def test_a_decorated_function_that_seeds_does_not_stop_the_rule(composer):
     text = "import random\nimport atexit\n\nfor turn in range(3):\n    @atexit.register\n    def seed(*given):\n        random.seed(0)\n    seed()\n"
     assert run_rules(composer, {"train.py": text}, "REP103") is not None
+
+
+# -- a config folder under a root that the environment names --------------------------------------------------------------
+
+ROOTED = """import os
+from pathlib import Path
+
+import hydra
+from dotenv import load_dotenv
+
+load_dotenv()
+ROOT = Path(os.environ["PROJECT_ROOT"])
+
+
+@hydra.main(version_base="1.3", config_path={path}, config_name="default")
+def main(cfg):
+    print(cfg.train.rate, cfg.train.{key})
+
+
+if __name__ == "__main__":
+    main()
+"""
+ROOTS = [
+    'str(ROOT / "conf")',
+    'os.path.join(ROOT, "conf")',
+    'f"{ROOT}/conf"',
+    'str(ROOT.joinpath("conf"))',
+    'os.path.join(os.getenv("PROJECT_ROOT"), "conf")'.replace('os.getenv("PROJECT_ROOT")', "str(ROOT)"),
+    'os.environ_root() / "conf"'.replace("os.environ_root()", "ROOT"),
+]
+
+
+@pytest.mark.parametrize("path", ROOTS)
+def test_a_config_folder_is_known_by_its_end(path, composer):
+    files = {"src/run.py": ROOTED.format(path=path, key="size"), "conf/default.yaml": "train:\n  rate: 0.1\n  size: 2\n"}
+    verdict = judged(composer, files)
+    assert errors(verdict) == []
+    assert verdict.undecided == []
+    files["src/run.py"] = ROOTED.format(path=path, key="seize")
+    assert errors(judged(composer, files)) == ["HYD104 src/run.py:13"]
+
+
+def test_a_config_folder_that_may_be_one_of_two_is_undecided(composer):
+    text = ROOTED.format(path=ROOTS[0], key="size")
+    config = "train:\n  rate: 0.1\n  size: 2\n"
+    assert judged(composer, {"src/run.py": text, "a/conf/default.yaml": config, "b/conf/default.yaml": config}).undecided
+    assert judged(composer, {"src/run.py": text, "config/default.yaml": config}).undecided

@@ -110,6 +110,11 @@ class ProjectSource(ConfigSource):
         """Whether the project has a folder, by its path relative to the root."""
         return (self._root / path).is_dir()
 
+    def folders_with(self, end: str, name: str) -> list[str]:
+        """The folders of the project whose path ends in a way, and that hold a file of a name."""
+        found = (path.parent.relative_to(self._root).as_posix() for path in self._root.rglob(name) if path.is_file())
+        return [folder for folder in found if f"/{folder}".endswith(f"/{end}")]
+
     def _kept(self, store: Store) -> FolderPath | None:
         """The folder with the stored configs as files, a new one whenever there are others."""
         if not store.configs:
@@ -304,8 +309,20 @@ class EntryHydra:
             return "`@hydra.main` is used as Hydra 0.11 had it, and gonogo composes with Hydra 1.3", None
         if isinstance(text, str) and text.startswith("pkg://"):
             return self._package_folder(text.removeprefix("pkg://").replace(".", "/"))
-        folder = folder_beside(main.function.module, value)
+        folder = folder_beside(main.function.module, value) or (self._folder_by_its_end(main) if text is None else None)
         return ("", folder) if folder is not None else ("its `config_path` is computed, or leads out of the project", None)
+
+    def _folder_by_its_end(self, main: HydraMain) -> str | None:
+        """The only folder that a computed path can mean, `ROOT / "conf"` with a root from the environment; None if there are several."""
+        name = main.options["config_name"].constant() if "config_name" in main.options else None
+        given = main.node.keywords if isinstance(main.node, ast.Call) else []
+        paths = [keyword.value for keyword in given if keyword.arg == "config_path"]
+        ends = [node.value for path in paths for node in ast.walk(path) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        end = ends[0].strip("/") if len(ends) == 1 else ""
+        if not isinstance(name, str) or not end or end.startswith("."):
+            return None
+        found = self._configs.folders_with(end, name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
+        return found[0] if len(found) == 1 else None
 
     def _folder_of_command(self, text: str, main: HydraMain) -> str | None:
         """The folder that a path on the command line means, from where programs are often started; None if it is not in the project."""
