@@ -901,3 +901,181 @@ def test_a_config_folder_that_may_be_one_of_two_is_undecided(composer):
     config = "train:\n  rate: 0.1\n  size: 2\n"
     assert judged(composer, {"src/run.py": text, "a/conf/default.yaml": config, "b/conf/default.yaml": config}).undecided
     assert judged(composer, {"src/run.py": text, "config/default.yaml": config}).undecided
+
+
+# -- optimizers that are made anew, later on, or take their state from a file ---------------------------------------------
+
+PROPERTY = """import torch
+from torch import nn
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 1)
+
+    def forward(self, inputs):
+        return self.layer(inputs)
+
+    {property}
+    def optimizer(self):
+        return torch.optim.Adam(self.parameters(), lr=0.001)
+
+
+model = Network()
+for _ in range(10):
+    loss = model(torch.randn(8, 4)).square().mean()
+    loss.backward()
+    model.optimizer{call}.step()
+    {clear}
+"""
+
+
+@pytest.mark.parametrize(("property", "call"), [("@property", ""), ("# made anew", "()")])
+def test_gradients_are_cleared_by_another_optimizer_of_the_same_network(property, call, composer):
+    clears = PROPERTY.format(property=property, call=call, clear=f"model.optimizer{call}.zero_grad()")
+    assert errors_found(composer, "TRN101", clears) == []
+    assert errors_found(composer, "TRN102", clears) == []
+    assert errors_found(composer, "TRN101", PROPERTY.format(property=property, call=call, clear="print(loss.item())")) == [22]
+
+
+SHOWN_LATER = """import torch
+from torch import nn
+
+model = nn.Linear(4, 1)
+optim = torch.optim.SGD(model.parameters(), lr=0.1)
+{before}
+for _ in range(10):
+    optim.zero_grad()
+    model(torch.randn(8, 4)).square().mean().backward()
+    {step}
+{after}
+"""
+OTHERS = [
+    "optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)",
+    "optimizer = torch.optim.RMSprop(model.parameters())\noptimizer = torch.optim.Adam(model.parameters())",
+    "for make in (torch.optim.SGD, torch.optim.Adam):\n    print(make(model.parameters(), lr=0.1))",
+]
+
+
+@pytest.mark.parametrize("after", OTHERS)
+def test_an_optimizer_that_is_made_later_is_not_for_what_came_before(after, composer):
+    assert errors_found(composer, "TRN103", SHOWN_LATER.format(before="", step="optim.step()", after=after)) == []
+
+
+def test_an_optimizer_that_is_made_before_and_never_stepped_is_found(composer):
+    assert errors_found(composer, "TRN103", SHOWN_LATER.format(before="", step="print(optim)", after=OTHERS[0])) == [9]
+
+
+SAVED = """import torch
+from torch import nn
+
+model = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0)
+saved = torch.load("saved.pt")
+{state}
+for _ in range(10):
+    optimizer.zero_grad()
+    model(torch.randn(8, 4)).square().mean().backward()
+    optimizer.step()
+"""
+STATES = [
+    "optimizer.load_state_dict(saved)",
+    "optimizer.load_state_dict(saved['optim_state'])",
+    "if saved:\n    optimizer.load_state_dict(saved)",
+    "for entry, state in zip([optimizer], saved):\n    entry.load_state_dict(state)",
+    "def restore(optimizer):\n    optimizer.load_state_dict(saved)\nrestore(optimizer)",
+]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_rate_of_zero_until_a_state_is_loaded_is_right(state, composer):
+    assert errors_found(composer, "TRN116", SAVED.format(state=state)) == []
+
+
+def test_a_rate_of_zero_beside_a_state_of_the_network_is_found(composer):
+    assert errors_found(composer, "TRN116", SAVED.format(state="model.load_state_dict(saved)")) == [5]
+
+
+# -- searches on what is held out of the training part --------------------------------------------------------------------
+
+SEARCH = """import numpy as np
+import optuna
+import torch
+import torchvision
+from hyperopt import fmin, hp, rand
+from sklearn.model_selection import KFold
+from sklearn.neighbors import KNeighborsClassifier
+from torch import nn
+from torchvision.transforms import ToTensor
+
+
+def folds_score(params, x, y):
+    scores = []
+    for train_index, test_index in KFold(5).split(x):
+        X_train, X_valid, y_train, y_valid = x[train_index], x[test_index], y[train_index], y[test_index]
+        scores.append(KNeighborsClassifier(**params).fit(X_train, y_train).score(X_valid, y_valid))
+    return -np.mean(scores)
+
+
+def loaders():
+    train = torch.utils.data.DataLoader(torchvision.datasets.MNIST("d", train=True, transform=ToTensor()), batch_size=8)
+    {name} = torch.utils.data.DataLoader(torchvision.datasets.MNIST("d", train=False, transform=ToTensor()), batch_size=8)
+    return train, {name}
+
+
+def objective(trial):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    train, {name} = loaders()
+    right = 0
+    for inputs, labels in {name}:
+        right += (model(inputs * trial.suggest_float("x", 0, 1)).argmax(1) == labels).sum().item()
+    return right
+
+
+{search}
+"""
+OPTUNA = "optuna.create_study().optimize(objective, n_trials=3)"
+
+
+@pytest.mark.parametrize("name", ["valid_loader", "val_dl", "validation", "dev_loader"])
+def test_a_loader_that_is_called_validation_is_taken_at_its_word(name, composer):
+    assert errors_found(composer, "LEK109", SEARCH.format(name=name, search=OPTUNA)) == []
+
+
+def test_folds_are_no_test_part(composer):
+    search = "x, y = np.load('x.npy'), np.load('y.npy')\nfmin(fn=lambda p: folds_score(p, x, y), space={'n_neighbors': hp.choice('n', [1, 3])}, algo=rand.suggest)"
+    assert errors_found(composer, "LEK109", SEARCH.format(name="valid_loader", search=search)) == []
+
+
+BESIDE = """import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import KFold, cross_val_score, train_test_split
+from sklearn.preprocessing import StandardScaler
+
+
+def prepare(x, test_x):
+    scaler = StandardScaler()
+    scaler.fit(x)
+    return scaler.transform(x), scaler.transform({other})
+
+
+x, y, test_x, test_y = (np.load(f"{{name}}.npy") for name in ("x", "y", "test_x", "test_y"))
+x, test_x = prepare(x, test_x)
+{choose}
+print(LogisticRegression().fit(x, y).score(test_x, test_y))
+"""
+CHOOSE = [
+    "print(cross_val_score(LogisticRegression(), x, y).mean())",
+    "fit_x, valid_x, fit_y, valid_y = train_test_split(x, y)\nprint(LogisticRegression().fit(fit_x, fit_y).score(valid_x, valid_y))",
+    "for inner, outer in KFold(5).split(x):\n    print(LogisticRegression().fit(x[inner], y[inner]).score(x[outer], y[outer]))",
+]
+
+
+@pytest.mark.parametrize("choose", CHOOSE)
+def test_a_training_part_that_is_parted_for_choosing_is_at_most_a_warning(choose, composer):
+    assert errors_found(composer, "LEK101", BESIDE.format(other="test_x", choose=choose)) == []
+
+
+def test_rows_that_are_split_after_a_scaler_are_found(composer):
+    assert errors_found(composer, "LEK101", BESIDE.format(other="x[:3]", choose=CHOOSE[0])) == [9]

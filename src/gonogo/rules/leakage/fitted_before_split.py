@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Value
 from gonogo.analysis.dataflow.wrapping import base
@@ -29,7 +30,8 @@ def fitted_before_split(programs: list[Program]) -> Iterator[Violation]:
         Follows rows from where they are read to where they are split: `train_test_split`, cross-validators and `cross_val_score`,
         `random_split`, slices. Speaks where a scaler, imputer, selector, projection or vectoriser is fitted to rows of which a part
         is held out afterwards, and its output is used. An encoder of categories is a warning: what it keeps is only which there are.
-        A label encoder of the targets is left alone, and so is a pipeline that is fitted in each fold.
+        A label encoder of the targets is left alone, and so is a pipeline that is fitted in each fold. Where only the training part is
+        parted, for choosing, and the test part lies elsewhere, it is a warning.
 
     Why it matters:
         What was fitted knows the test rows: their mean, their gaps, with a selector even their targets. The score is too good, with
@@ -53,7 +55,7 @@ def _found(walked: Program) -> Iterator[Violation]:
                 fit.event,
                 f"`{fit.name}` is fitted to all rows before they are split: {fit.learns.value} of the held-out rows goes into training",
                 "fit it on the training part only, or in a pipeline",
-                sure=cut.sure and fit.learns is not Learns.CATEGORIES and not _is_within_training(cut, fit),
+                sure=cut.sure and fit.learns is not Learns.CATEGORIES and not _is_within_training(walked, cut, fit),
                 related=((cut.split, "the rows are split here"),),
             )
         elif held.parts and {Role.TRAIN, Role.TEST} <= held.roles() and _is_used(walked, fit, None):
@@ -78,11 +80,29 @@ def _cut_of(walked: Program, fit: Fit) -> Cut | None:
     return found
 
 
-def _is_within_training(cut: Cut, fit: Fit) -> bool:
-    """Whether it is only the training part, as the code calls it, that a cross-validation parts: the test part is not touched."""
-    node = fit.event.node
-    given = node.args[:1] if isinstance(node, ast.Call) else []
-    return cut.learner is not None and any(role_of_name(name) is Role.TRAIN for entry in given for name in last_names(entry))
+def _is_within_training(walked: Program, cut: Cut, fit: Fit) -> bool:
+    """Whether it is only the training part that is parted: a cross-validation of it, as the code calls it, or the test part lies elsewhere.
+
+    The latter shows where the step is applied to what the code calls the test part, and what is not made of the rows that are parted.
+    """
+    if cut.learner is not None and any(role is Role.TRAIN for role in _called(fit.event)):
+        return True
+    rows = parts_in(walked)
+    fitted = rows.held(fit.data).whole
+    for event in walked.calls("transform"):
+        receiver = event.call.receiver
+        if receiver is None or learner_of(receiver) is not fit.learner or Role.TEST not in _called(event):
+            continue
+        held = rows.held(event.call.arguments[0])
+        if cut.split not in {part.split for part in held.parts} and not held.whole & fitted:
+            return True
+    return False
+
+
+def _called(event: Event) -> set[Role | None]:
+    """What the code calls the part that something is fitted or applied to."""
+    given = event.node.args[:1] if isinstance(event.node, ast.Call) else []
+    return {role_of_name(name) for entry in given for name in last_names(entry)}
 
 
 def _refits(cut: Cut, fit: Fit) -> bool:

@@ -25,7 +25,7 @@ from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.cuts import scored_on
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.rows.origins import Origins
-from gonogo.analysis.rows.parts import LOADS, Part, Role, is_split_call, parts_in, role_of_name
+from gonogo.analysis.rows.parts import LOADS, SPLITTERS, Part, Role, is_split_call, maker_of, parts_in, role_of_name
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.uses import SCORES
@@ -261,6 +261,8 @@ def _test_part(walked: Program, score: Value) -> Part | None:
     for value in walked.known(Origins).of(score):
         if isinstance(value, Call) and value.short in SELECTS and Role.TEST in parts.held(value).roles():
             return None  # some of the test rows, which may be kept for choosing
+        if isinstance(value, Call) and value.short == "DataLoader" and role_of_name(name_of(value)) is Role.VALID:
+            return None  # taken at its word
         part = parts.part_of(value)
         if part is not None and part.sure:
             found.append(part)
@@ -303,7 +305,7 @@ def _objectives(walked: Program) -> Iterator[Violation]:
             for entry in turn.items:
                 result = getattr(entry, "result", None)
                 part = _test_part(walked, result) if isinstance(result, Value) else None
-                if part is not None:
+                if part is not None and not (isinstance(part.split, Call) and SPLITTERS.search(maker_of(part.split))):
                     yield violation(
                         entry,
                         "the search goes by the score on the test part",

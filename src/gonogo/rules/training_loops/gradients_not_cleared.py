@@ -42,7 +42,7 @@ def gradients_not_cleared(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     for loop in walked.known(training_loops):
-        if clears_for(loop) or not _concerns(loop) or _may_be_cleared_elsewhere(loop):
+        if clears_for(loop) or _clears_the_same(loop) or not _concerns(loop) or _may_be_cleared_elsewhere(loop):
             continue
         yield violation(
             loop.steps[0].at,
@@ -76,6 +76,12 @@ def _fix(loop: TrainingLoop) -> Fix | None:
 
 def _indent(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
+
+
+def _clears_the_same(loop: TrainingLoop) -> bool:
+    """Whether another optimizer of the same networks clears their gradients: a property that makes one each time it is asked."""
+    own = holdings(loop.optimizer).networks
+    return any(own & holdings(entry.act.on).networks for entry in loop.clears)
 
 
 def _concerns(loop: TrainingLoop) -> bool:

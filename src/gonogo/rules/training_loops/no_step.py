@@ -13,6 +13,7 @@ from gonogo.analysis.training.gradients import computed_by
 from gonogo.analysis.training.loops import Done, acts
 from gonogo.analysis.training.made import optimizers_made
 from gonogo.analysis.training.objects import holdings, may_be_same, parts_of
+from gonogo.analysis.training.order import Order
 from gonogo.analysis.training.unclear import is_unclear
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -50,10 +51,12 @@ def _found(walked: Program) -> Iterator[Violation]:
     stepped = {optimizer.node for optimizer in made if any(may_be_same(entry.act.on, optimizer) for entry in steps)}
     # An attribute that a loop gives another optimizer later on: which of them a step meets, is not followed.
     stepped |= {optimizer.node for optimizer in made for twin in _in_its_place(walked, optimizer) if twin.node in stepped}
+    order = walked.known(Order)
     for optimizer in made:
         if optimizer.node in stepped:
             continue
-        mine = [entry for entry in computes if _concerns(walked, optimizer, entry)]
+        begins = order.made(optimizer) or 0  # gradients that were computed before it was made are not for it
+        mine = [entry for entry in computes if order.place(entry.at) > begins and _concerns(walked, optimizer, entry)]
         if mine and not is_unclear(walked, optimizer):
             yield violation(
                 mine[0].at,

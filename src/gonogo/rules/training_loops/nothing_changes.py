@@ -28,7 +28,7 @@ from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.escapes import is_unknown_call
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.made import made_by_kind
-from gonogo.analysis.training.objects import PARAMETERS
+from gonogo.analysis.training.objects import PARAMETERS, each
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -141,9 +141,11 @@ def _is_not_plain(call: Call) -> bool:
 
 
 def _is_set_later(walked: Program, optimizer: Call) -> bool:
-    """Whether something else may set the learning rate: an object that wraps the optimizer, a write to `lr`."""
+    """Whether something else may set the learning rate: an object that wraps the optimizer, a write to `lr`, a saved state."""
     if any(text(write.key) == "lr" for write in walked.all(Write) if isinstance(write.key, Value)):
         return True
+    if any(event.call.receiver is not None and optimizer in each(event.call.receiver) for event in walked.calls("load_state_dict")):
+        return True  # what was saved has the rate
     wraps = (called.call for called in walked.all(Called) if isinstance(called.call.callee, Class))
     others = (event.call for event in walked.calls() if kind_of(event.call) is None and is_unknown_call(event.call))
     return any(base(given) is optimizer for call in (*wraps, *others) for given in call.given())
