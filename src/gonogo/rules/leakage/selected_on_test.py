@@ -255,14 +255,13 @@ def _is_best(value: Value) -> bool:
 def _test_part(walked: Program, score: Value) -> Part | None:
     """The test part that a score is of: it is made of predictions for its rows; None where other parts play in."""
     found: list[Part] = []
-    parts, is_score = parts_in(walked), False
+    parts, is_score, loader_is_valid = parts_in(walked), False, False
     if not any(isinstance(plain(entry), (Call, Operation)) for entry in options(score)):
         return None
     for value in walked.known(Origins).of(score):
         if isinstance(value, Call) and value.short in SELECTS and Role.TEST in parts.held(value).roles():
             return None  # some of the test rows, which may be kept for choosing
-        if isinstance(value, Call) and value.short == "DataLoader" and role_of_name(name_of(value)) is Role.VALID:
-            return None  # taken at its word
+        loader_is_valid |= isinstance(value, Call) and value.short == "DataLoader" and role_of_name(name_of(value)) is Role.VALID
         part = parts.part_of(value)
         if part is not None and part.sure:
             found.append(part)
@@ -272,6 +271,8 @@ def _test_part(walked: Program, score: Value) -> Part | None:
             or (isinstance(value, Call) and (value.short in SCORING or kind_of(base(value.callee)) is Kind.MODEL))
         )
     tests = [part for part in found if part.role is Role.TEST and _is_called_test(part)]
+    if loader_is_valid and not any(role_of_name(name_of(part.at)) is Role.TEST for part in tests):
+        return None  # its loader is taken at its word
     return tests[0] if tests and is_score and not any(part.role is Role.VALID for part in found) else None
 
 
