@@ -1079,3 +1079,116 @@ def test_a_training_part_that_is_parted_for_choosing_is_at_most_a_warning(choose
 
 def test_rows_that_are_split_after_a_scaler_are_found(composer):
     assert errors_found(composer, "LEK101", BESIDE.format(other="x[:3]", choose=CHOOSE[0])) == [9]
+
+
+# -- layers that are registered by name, leaves in a list, windows of rows ------------------------------------------------
+
+BY_NAME = """import torch
+from torch import nn
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.points = {{}}
+        point = "a"
+        self.points[point] = nn.Conv2d(3, 4, 3)
+        point = "b"
+        self.points[point] = nn.Conv2d(4, 4, 3)
+        self.build()
+
+    def build(self):
+        {build}
+
+    def forward(self, inputs):
+        for point in ("a", "b"):
+            if point in self.points:
+                inputs = self._modules[point](inputs)
+        return inputs
+
+
+print(Network()(torch.randn(1, 3, 8, 8)))
+"""
+BUILDS = [
+    "for key in self.points.keys():\n            self.add_module(key, self.points[key])",
+    "for key in self.points:\n            self.add_module(key, self.points[key])",
+    "for key, layer in self.points.items():\n            setattr(self, key, layer)",
+    "[self.add_module(key, layer) for key, layer in self.points.items()]",
+    "for key in list(self.points):\n            self.register_module(key, self.points[key])",
+]
+
+
+@pytest.mark.parametrize("build", BUILDS)
+def test_layers_that_are_registered_by_name_are_part_of_the_network(build, composer):
+    assert errors_found(composer, "TRN115", BY_NAME.format(build=build)) == []
+
+
+def test_layers_that_nothing_registers_are_found(composer):
+    assert errors_found(composer, "TRN115", BY_NAME.format(build="print(self.points)")) == [8]
+
+
+BY_HAND = """import torch
+
+rows, wanted = torch.randn(64, 4), torch.randn(64, 1)
+
+
+def make():
+    layers = [(torch.rand(4, 8) - 0.3) / 8, torch.rand(8, 1) - 0.5]
+    constants = [(torch.rand(1)[0] - 0.5) * 0.1 for _ in range(2)]
+    {mark}
+    return layers, constants
+
+
+layers, constants = make()
+for _ in range(10):
+    guess = rows
+    for layer, constant in zip(layers, constants):
+        guess = guess @ layer + constant
+    loss = (guess - wanted).abs().mean()
+    loss.backward()
+    with torch.no_grad():
+        for layer in layers + constants:
+            layer.sub_(layer.grad * 0.1)
+            layer.grad.zero_()
+"""
+MARKS = [
+    "for entry in layers + constants:\n        entry.requires_grad_()",
+    "for entry in (*layers, *constants):\n        entry.requires_grad_(True)",
+    "[entry.requires_grad_() for entry in layers + constants]",
+    "for listed in (layers, constants):\n        for entry in listed:\n            entry.requires_grad_()",
+    "for entry in layers:\n        entry.requires_grad = True",
+]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_tensors_in_a_list_that_are_made_leaves_have_gradients(mark, composer):
+    assert errors_found(composer, "TRN104", BY_HAND.format(mark=mark)) == []
+
+
+WINDOW = """import pandas as pd
+from sklearn.linear_model import Ridge
+
+table = pd.read_csv("prices.csv")
+table["ratio"] = {ratio}
+X, y = table[["ratio"]], table["next"]
+X_train, X_test, y_train, y_test = X[:800], X[800:], y[:800], y[800:]
+print(Ridge().fit(X_train, y_train).score(X_test, y_test))
+"""
+
+
+@pytest.mark.parametrize(
+    "ratio",
+    [
+        "table['close'] / table['close'].rolling(50).mean() - 1",
+        "(table['close'] - table['close'].rolling(20).mean()) / table['close'].rolling(20).std()",
+        "table['close'] / table['close'].expanding().max()",
+        "table['close'] - table['close'].ewm(span=10).mean()",
+        "table['close'] / table['close'].rolling(window=5, min_periods=1).median()",
+    ],
+)
+def test_a_window_of_earlier_rows_is_no_statistic_of_all(ratio, composer):
+    assert errors_found(composer, "LEK104", WINDOW.format(ratio=ratio)) == []
+
+
+def test_a_mean_of_all_rows_is_found(composer):
+    assert errors_found(composer, "LEK104", WINDOW.format(ratio="table['close'] / table['close'].mean()")) == [5]

@@ -76,7 +76,8 @@ class Gradients:
 
     def __init__(self, program: Program) -> None:
         self._leaves = {base(write.owner) for write in program.all(Write) if write.key == "requires_grad"}
-        self._leaves |= {base(event.call.receiver) for event in program.calls("requires_grad_") if event.call.receiver is not None}
+        marked = [event.call.receiver for event in program.calls("requires_grad_") if event.call.receiver is not None]
+        self._leaves |= {entry for receiver in marked for entry in _marked(receiver)}
         self._written = program.known(written)
         self._known: dict[Value, bool | None] = {}
         self._given_are_data = False  # what callers give holds no gradient
@@ -237,6 +238,24 @@ class Gradients:
         if name in ("sum", "max", "min", "abs", "Variable", "checkpoint"):
             return self._any(call.given())
         return None
+
+
+def _marked(receiver: Value) -> set[Value]:
+    """What is made a leaf: a value, or all that is in a container that a loop goes through."""
+    found, pending = {base(receiver)}, [base(receiver)]
+    while pending and len(found) < MAX_DEPTH:
+        entry = pending.pop()
+        inner: Iterable[Value] = ()
+        if isinstance(entry, (Element, Item)):
+            inner = (entry.owner,)
+        elif isinstance(entry, Repeated):
+            inner = (entry.element,)
+        elif isinstance(entry, Display) or (isinstance(entry, Operation) and entry.operator == "+"):
+            inner = entry.inputs()
+        new = {base(value) for value in inner} - found
+        found |= new
+        pending += new
+    return found
 
 
 def _is_applied(value: Value) -> bool:

@@ -18,6 +18,7 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_cause
 from gonogo.rules.happened import violation
 
+WINDOWS = frozenset({"rolling", "expanding", "ewm"})  # of the rows before each row
 JOINS = frozenset({"concatenate", "concat", "cat", "vstack", "row_stack"})
 STATISTICS = frozenset({"mean", "std", "var", "min", "max", "median", "quantile", "percentile", "mode", "ptp"})
 
@@ -93,6 +94,8 @@ def _is_statistic_of(walked: Program, statistic: Value, data: Value, cut: Cut) -
             return False
     op = op_of(statistic)
     if op is None or op.name not in STATISTICS or not op.operands or _each_row(op.option(0, "axis", "dim")):
+        return False
+    if isinstance(window := plain(op.operands[0]), Call) and window.method in WINDOWS:
         return False
     rows = parts_in(walked)
     over, table = rows.held(op.operands[0]), rows.held(data)

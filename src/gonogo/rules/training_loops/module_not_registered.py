@@ -76,7 +76,12 @@ def _found(walked: Program) -> Iterator[Violation]:
             kept = plain(value)
             if isinstance(kept, (Display, Mapping, Repeated)) and kept not in registered:
                 layers = [layer for layer in _layers(kept) if has_parameters(walked, layer)]
-                if layers and not any(layer in registered for layer in layers) and _is_used(owner, name):
+                if (
+                    layers
+                    and not any(layer in registered for layer in layers)
+                    and _is_used(owner, name)
+                    and not _is_gone_through(owner, name)
+                ):
                     yield violation(
                         kept,
                         f"the layers in `self.{name}` are not registered: they are never trained, moved or saved with the network",
@@ -122,6 +127,17 @@ def _is_container(value: Value) -> bool:
     if isinstance(value, Call):
         return value.method in ("values", "items", "parameters", "named_parameters") or value.short in COLLECTS
     return isinstance(value, (Display, Mapping, Repeated, Choice, Element, Item, Returned, Operation, Attribute))
+
+
+def _is_gone_through(owner: Instance, name: str) -> bool:
+    """Whether a method registers by name what it finds in an attribute: `for key in self.layers: self.add_module(key, self.layers[key])`."""
+    methods = [member for entry in owner.cls.ancestors() for member in entry.definition.body if isinstance(member, ast.FunctionDef)]
+    for method in methods:
+        names = {inner.attr for inner in ast.walk(method) if isinstance(inner, ast.Attribute)}
+        calls = {inner.func.id for inner in ast.walk(method) if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name)}
+        if name in names and (names & {"add_module", "register_module", "register_parameter", "__setattr__"} or "setattr" in calls):
+            return True
+    return False
 
 
 def _is_used(owner: Instance, name: str) -> bool:
