@@ -130,7 +130,7 @@ def _is_container(value: Value) -> bool:
 
 
 def _is_gone_through(owner: Instance, name: str) -> bool:
-    """Whether a method registers by name what it finds in an attribute: `for key in self.layers: self.add_module(key, self.layers[key])`."""
+    """Whether a method registers what it finds in an attribute: `for key in self.layers: self.add_module(key, self.layers[key])`."""
     methods = [member for entry in owner.cls.ancestors() for member in entry.definition.body if isinstance(member, ast.FunctionDef)]
     for method in methods:
         names = {inner.attr for inner in ast.walk(method) if isinstance(inner, ast.Attribute)}
