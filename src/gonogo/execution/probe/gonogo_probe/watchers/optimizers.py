@@ -23,7 +23,7 @@ _networks: weakref.WeakSet[Any] = weakref.WeakSet()
 _names: dict[int, str] = {}
 _optimizers: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 _records: list[dict[str, Any]] = []
-_INNER = ("changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made", "begun")
+_INNER = ("changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made", "begun", "hold")
 
 
 def watch(torch: Any, counts: dict[str, int]) -> None:
@@ -66,7 +66,17 @@ def _watch_making(base: Any) -> None:
         record |= {"trainable": sum(bool(p.requires_grad) for p in held), "steps": 0, "without": 0, "zero": 0, "still": 0}
         record |= {"made_with": _rates(self), "rates": [], "scheduled": False, "scaled": False, "uncleared": 0, "thrown": 0}
         record |= {"start": None, "updates": [], "stale": [], "unheld": [], "graded": False, "moved": False}
-        record |= {"begun": {}, "twins": 0, "heirs": 0, "twin_place": None, "flat": 0, "uneven": 0, "flat_place": None}
+        record |= {
+            "hold": {},
+            "apart": False,
+            "begun": {},
+            "twins": 0,
+            "heirs": 0,
+            "twin_place": None,
+            "flat": 0,
+            "uneven": 0,
+            "flat_place": None,
+        }
         record |= {
             "changed": {},
             "told": 0,
@@ -136,6 +146,7 @@ def _remember_beginning(record: dict[str, Any], kept: list[tuple[Any, Any]], cha
     for parameter, old in kept:
         if id(parameter) in ids and id(parameter) not in record["begun"]:
             record["begun"][id(parameter)] = _trait(old)
+            record["hold"][id(parameter)] = weakref.ref(parameter)
 
 
 def _trait(tensor: Any) -> tuple[Any, ...] | None:
@@ -147,6 +158,8 @@ def _trait(tensor: Any) -> tuple[Any, ...] | None:
 
 def predicts(network: Any) -> None:
     """A network is called that is not trained by this call: whether it is what an optimizer has changed, or what that began with."""
+    for record in _records:
+        _look_for_apart(record, network)
     for record in _optimizers.values():
         _look_for_flat(record, network)
         if not record["begun"] or record["heirs"] or record["twins"] >= MOST_MARKED:
@@ -161,6 +174,15 @@ def predicts(network: Any) -> None:
         else:
             record["heirs"] += 1
         record["new"] = True
+
+
+def _look_for_apart(record: dict[str, Any], network: Any) -> None:
+    """Whether a network has parameters, and none of the tensors that steps have changed; their optimizer may be gone by now."""
+    if not record["hold"] or record["apart"]:
+        return
+    parameters = list(network.parameters())
+    if parameters and not any((held := record["hold"].get(id(each))) is not None and held() is each for each in parameters):
+        record["apart"] = record["new"] = True
 
 
 def _look_for_flat(record: dict[str, Any], network: Any) -> None:
