@@ -35,6 +35,7 @@ from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.ops import NUMERIC, op_of
+from gonogo.analysis.training.settings import is_setting
 from gonogo.analysis.training.written import written
 
 # Methods and functions whose result has no gradient, whatever they are given.
@@ -151,6 +152,8 @@ class Gradients:
             return False
         if value in self._leaves:
             return None
+        if is_setting(value):
+            return False
         if isinstance(value, Choice):
             return self._alike(value.options)
         if isinstance(value, Returned):
