@@ -100,7 +100,10 @@ for epoch in range(10):
     optimizer.step()
     {decide}
 """
-GATHERED = "kept = []\n    for part in inputs.split(4):\n        kept.append({made}.cpu())\n    print((torch.cat(kept).numpy() > 0.5).mean()){marker}"
+GATHERED = """kept = []
+    for part in inputs.split(4):
+        kept.append({made}.cpu())
+    print((torch.cat(kept).numpy() > 0.5).mean()){marker}"""
 BAD = [
     program(PROGRAM.format(decide=GATHERED.format(made="model(part)", marker="  # <- here"))),
     program(PROGRAM.format(decide="print(((outputs > 0.5) == labels.bool()).float().mean())  # <- here")),
