@@ -45,7 +45,8 @@ ROOMS = {
     ),
     "compose": (
         "compose/loader.py compose/client.py compose/section.py compose/command_line.py compose/project.py",
-        "test_compose.py test_stored_schemas.py test_resolvers.py differential/test_compose_random.py test_program_starts.py",
+        "test_compose.py test_stored_schemas.py test_resolvers.py test_generic.py test_program_starts.py "
+        "differential/test_compose_random.py",
     ),
     "values": (
         "analysis/interpreter/values",
