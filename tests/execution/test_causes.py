@@ -25,7 +25,7 @@ CONTRACT = load("trial-mode")
 
 def run(*, hosts: list[str] | None = None, unreachable: list[str] | None = None, late: bool = False) -> RunSeen:
     process = Process(1, 0, [], hosts=hosts or [], unreachable=[Happened(name, None) for name in unreachable or []])
-    return RunSeen("a", argv=["results_dir=/box/tree/results"], late=late, ended=True, code=1, processes={1: process})
+    return RunSeen("a", tree="/box/tree", late=late, ended=True, code=1, processes={1: process})
 
 
 def test_missing_column_of_a_copy_is_no_fault() -> None:

@@ -40,6 +40,7 @@ _ABSENT = re.compile(r"No module named '([\w.]+)'")
 _SIGNATURE = re.compile(r"\(\) (?:got an unexpected keyword|missing \d+ required|takes \d+ positional|got multiple values)")
 _MISSING = ("KeyError", "AttributeError", "IndexError")
 _COLUMN = re.compile(r"\b(column|feature|split|config)s?\b", re.IGNORECASE)
+_UNFOUND = re.compile(r"No such file or directory: ['\"]([^'\"]+)['\"]")
 _ARITHMETIC = ("ZeroDivisionError", "FloatingPointError", "LinAlgError")
 # What SciPy, scikit-learn, statsmodels and NumPy say of too few values, classes or folds.
 _TOO_FEW = re.compile(
@@ -68,9 +69,19 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
     """
     if run.late or run.unsettled:
         return run.unsettled or f"its time was up{_where(run)}"
+    if run.is_any_program and (refused := _usage(run)):
+        return refused
     if not chain:
         return ""
     return _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules)
+
+
+def _usage(run: RunSeen) -> str:
+    """What a program says of arguments that it does not take: whoever typed them knows better ones."""
+    lines = [text.strip() for stream, text in run.output if stream == "stderr"]
+    if run.code != 2 or not lines or not any(line.lower().startswith("usage:") for line in lines):
+        return ""
+    return f"it does not take these arguments: {lines[-1][:200]}"
 
 
 def _where(run: RunSeen) -> str:
@@ -105,6 +116,8 @@ def may_be_for_bounds(run: RunSeen) -> bool:
     if run.ok or run.late or not any(process.bounded for process in run.processes.values()):
         return False
     chain = run.failure() or []
+    if run.is_any_program and _usage(run):
+        return False
     if any(raised.type in _WHATEVER_THE_NUMBERS or _SIGNATURE.search(raised.message) for raised in chain):
         return False
     return not _lacking(chain, run)
@@ -216,13 +229,15 @@ def _data(chain: list[Raised], run: RunSeen) -> str:
         below = _DATA.search(message) if raised.type in ("FileNotFoundError", "NotADirectoryError") else None
         if below is not None:
             return f"it needs {below[1].rstrip('.')}, which is not in the experiment's folder"
+        named = _UNFOUND.search(message) if run.is_any_program and raised.type == "FileNotFoundError" else None
+        if named is not None:
+            return f"it needs {named[1]}, which is not in the program's folder (put it there, or show its folder with --data-root)"
     return ""
 
 
 def _common_folder(run: RunSeen) -> str:
-    """The folder of the sandbox, as the run's own arguments have it."""
-    results = next((part.partition("=")[2].strip("'\"") for part in run.argv if part.startswith("results_dir=")), "")
-    return results.rpartition("/tree/")[0]
+    """The folder of the sandbox."""
+    return run.tree.rpartition("/")[0]
 
 
 def _numbers(chain: list[Raised], modules: Mapping[str, Module]) -> str:

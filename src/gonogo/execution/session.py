@@ -75,7 +75,7 @@ def carry_out(
         _fill(box, experiment, runs, options, session)
         box.fix(_is_code)
         before = set(_files(box.tree))
-        plan = Plan(box, interpreter.python, options)
+        plan = Plan(box, interpreter, options)
         seconds = options.run_timeout * (len(runs) * (2 if stage.again else 1) + stage.tracker + len(stage.more)) + MARGIN
         _Runs(box, plan, stage, session, progress).carry_out(*plan.starts(stage, runs, contract), seconds)
         stray = [path for path in _files(box.tree) if path not in before and not _is_expected(path, contract)]
@@ -259,7 +259,8 @@ class _Runs:
         key = secrets.token_hex(16)
         recorder = self._recorder.begin(start.label, start.argv, key.encode(), round(time.time(), 3), more)
         environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "GONOGO_PROBE_KEY": key}
-        recorder.run.lent = self._plan.options.python is not None
+        recorder.run.lent, recorder.run.tree = self._plan.options.python is not None, str(self._box.tree)
+        recorder.run.is_any_program = self._stage.program is not None
         environment["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait would otherwise take the other runs' time
         folder = stacks.make_folder(self._box, secrets.token_hex(8))
         environment |= {"GONOGO_STACKS": str(folder)} if folder else {}
@@ -272,6 +273,7 @@ class _Runs:
             environment |= self._tracker.environment(port, self._plan.client)
         result = self._box.run(
             start.argv,
+            cwd=start.folder,
             env={**start.environment, **environment},
             on_line=recorder.line,
             on_event=recorder.hear,

@@ -7,10 +7,11 @@ import os
 from typing import Any
 
 VARIABLE = "GONOGO_PROBE"
+PROGRAM = "program"
 
 #: The folder of the experiment's copy, with a slash at its end.
 tree = ""
-#: `trial`, `rehearsal` or `evaluation`.
+#: `trial`, `rehearsal`, `evaluation`, or `program`: any training program, of whose data and networks more is told.
 mode = ""
 #: The run that this process belongs to.
 run = ""

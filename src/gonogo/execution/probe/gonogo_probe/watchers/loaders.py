@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import alterations, channel, hooks, places, settings
+from gonogo_probe import alterations, channel, clock, hooks, places, settings
 from gonogo_probe.alterations import batches as labelled
-from gonogo_probe.watchers import training
+from gonogo_probe.watchers import contents, training
 
 _loaders: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 _seen: dict[int, dict[str, Any]] = {}
 _changed: set[int] = set()
+MOST_TIMED = 20  # batches of one loader
 
 
 def start() -> None:
@@ -46,10 +47,17 @@ def _watch(module: ModuleType) -> None:
                 "used": [],
                 "forwards": 0,
                 "backwards": 0,
+                "length": None,
+                "rows": None,
+                "seconds": [],
             }
 
     def __iter__(self: Any) -> Iterator[Any]:
-        return _counted(original_iter(self), _loaders.get(self), places.caller(sys._getframe(1)))
+        number = _loaders.get(self)
+        if number is not None and not _seen[number]["passes"]:
+            _seen[number]["length"], _seen[number]["rows"] = _size(original_len, self), _size(len, getattr(self, "dataset", None))
+            contents.saw_dataset(number, getattr(self, "dataset", None))
+        return _counted(original_iter(self), number, places.caller(sys._getframe(1)))
 
     def __len__(self: Any) -> int:
         length: int = original_len(self)
@@ -57,6 +65,14 @@ def _watch(module: ModuleType) -> None:
         return length if most is None else min(length, most)
 
     loader.__init__, loader.__iter__, loader.__len__ = __init__, __iter__, __len__
+
+
+def _size(measure: Any, value: Any) -> int | None:
+    """How many there are, None where nothing tells it."""
+    try:
+        return int(measure(value))
+    except (TypeError, NotImplementedError):
+        return None
 
 
 def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator[Any]:
@@ -69,7 +85,9 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
         entry[count].append(0)
     entry["used"].append(place)
     is_altered = number in settings.alter.get(alterations.LABELS, {}).get(settings.run, {}).get("loaders", ())
+    began = clock.now()
     for batch in batches:
+        contents.saw(str(number), batch)
         if index < 1000:
             entry["passes"][index] += 1
             _changed.add(number)  # type: ignore[arg-type]
@@ -88,6 +106,10 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
             entry["backwards"] += backwards - before[1]
             entry["worked"][index] += (forwards, backwards) != before
             _changed.add(number)  # type: ignore[arg-type]
+        now = clock.now()
+        if len(entry["seconds"]) < MOST_TIMED:
+            entry["seconds"].append(round(now - began, 6))
+        began = now
         if most is not None and entry["passes"][index] >= most:
             return
 
@@ -106,5 +128,8 @@ def _report() -> None:
             used_batches=[worked or taken for worked, taken in zip(entry["worked"][:50], entry["taken"])],
             forwards=entry["forwards"],
             backwards=entry["backwards"],
+            length=entry["length"],
+            rows=entry["rows"],
+            seconds=entry["seconds"],
             used=[list(place) for place in dict.fromkeys(entry["used"][:50]) if place is not None][:8],
         )

@@ -9,12 +9,13 @@ import sys
 import weakref
 from typing import Any
 
-from gonogo_probe import channel, hooks, places
+from gonogo_probe import channel, clock, hooks, places, settings
 
 MOST_STEPS = 8
 MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
 MOST_NAMES = 8
 MOST_MARKED = 64  # calls of networks that are compared with what an optimizer began with
+MOST_GROUPS = 12  # parts of a network whose gradients are told
 SAMPLED = 3  # tensors by whose gradients it is told whether they were cleared
 
 _torch: Any = None
@@ -23,7 +24,7 @@ _networks: weakref.WeakSet[Any] = weakref.WeakSet()
 _names: dict[int, str] = {}
 _optimizers: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 _records: list[dict[str, Any]] = []
-_INNER = ("changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made", "begun")
+_INNER = ("groups", "changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made", "begun")
 
 
 def watch(torch: Any, counts: dict[str, int]) -> None:
@@ -68,6 +69,7 @@ def _watch_making(base: Any) -> None:
         record |= {"start": None, "updates": [], "stale": [], "unheld": [], "graded": False, "moved": False}
         record |= {"begun": {}, "twins": 0, "heirs": 0, "twin_place": None, "flat": 0, "uneven": 0, "flat_place": None}
         record |= {
+            "groups": [],
             "changed": {},
             "told": 0,
             "new": True,
@@ -104,23 +106,26 @@ def _watch_steps(optimizers: Any) -> None:
         record["steps"] += 1
         record["new"] = True
         held = _held(optimizer)
-        _look_at_clearing(record, held)
-        if record["steps"] <= MOST_STEPS:
-            _look_at_gradients(optimizer, record, held)
-            if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS:
-                before[optimizer] = [(parameter, parameter.detach().clone()) for parameter in held]
-                if record["start"] is None:
-                    record["start"] = _sum(held)
+        with clock.aside():
+            _look_at_clearing(record, held)
+            if record["steps"] <= MOST_STEPS:
+                _look_at_gradients(optimizer, record, held)
+                if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS:
+                    record["groups"] = _by_part(held) if settings.mode == settings.PROGRAM else []
+                    before[optimizer] = [(parameter, parameter.detach().clone()) for parameter in held]
+                    if record["start"] is None:
+                        record["start"] = _sum(held)
 
     def after_step(optimizer: Any, *_: Any) -> None:
         record, kept = _optimizers.get(optimizer), before.pop(optimizer, None)
         if record is not None and kept is not None:
-            changed = [parameter for parameter, old in kept if not _torch.equal(parameter.detach(), old)]
-            record["still"] += not changed
-            record["updates"].append(_sum(parameter.detach() - old for parameter, old in kept))
-            _remember_beginning(record, kept, changed)
-            for parameter in changed:
-                record["changed"].setdefault(_names.get(id(parameter), "?"), None)
+            with clock.aside():
+                changed = [parameter for parameter, old in kept if not _torch.equal(parameter.detach(), old)]
+                record["still"] += not changed
+                record["updates"].append(_sum(parameter.detach() - old for parameter, old in kept))
+                _remember_beginning(record, kept, changed)
+                for parameter in changed:
+                    record["changed"].setdefault(_names.get(id(parameter), "?"), None)
         channel.tick()
 
     optimizers.register_optimizer_step_pre_hook(before_step)
@@ -186,6 +191,34 @@ def _sum(tensors: Any) -> float | str:
         if len(numbers):
             total += float((numbers * (1 + index % 7)).sum() + numbers[: len(numbers) // 2].sum())
     return float(f"{total:.9g}") if math.isfinite(total) else str(total)
+
+
+def _by_part(held: list[Any]) -> list[list[Any]]:
+    """For each part of the networks: its tensors, its numbers, those with a gradient, and the norm of the gradient."""
+    parts: dict[str, list[Any]] = {}
+    named = [(_names.get(id(parameter), "?").partition("|")[0].split("."), parameter) for parameter in held]
+    common = 0
+    while len({tuple(name[: common + 1]) for name, _ in named}) == 1 and all(len(name) > common + 2 for name, _ in named):
+        common += 1  # a wrapper around all of it
+    for depth in (2, 1):
+        parts = {}
+        for name, parameter in named:
+            found = parts.setdefault(".".join(name[:-1][: common + depth]) or name[0], [0, 0, 0, 0.0])
+            found[0] += 1
+            found[1] += parameter.numel()
+            if parameter.grad is not None:
+                found[2] += parameter.numel()
+                found[3] += float(parameter.grad.detach().double().pow(2).sum())
+        if len(parts) <= MOST_GROUPS:
+            break
+    shown = list(parts.items())
+    if len(shown) > MOST_GROUPS:
+        shown = [*shown[: MOST_GROUPS // 2], *shown[-MOST_GROUPS // 2 :]]
+    return [[name[:80], *found[:3], _norm(found[3])] for name, found in shown]
+
+
+def _norm(squares: float) -> float | str:
+    return float(f"{math.sqrt(squares):.4g}") if math.isfinite(squares) else str(squares)
 
 
 def _look_at_gradients(optimizer: Any, record: dict[str, Any], held: list[Any]) -> None:
@@ -329,4 +362,6 @@ def _report() -> None:
             names = list(record["changed"])
             channel.emit("optimizer", **{name: value for name, value in record.items() if name not in _INNER}, changed_count=len(names))
             channel.emit_items("changed", "names", names[record["told"] :], number=record["number"])
+            if record["groups"]:
+                channel.emit("gradients", number=record["number"], groups=record["groups"])
             record["told"] = len(names)

@@ -17,7 +17,7 @@ from typing import Any
 from gonogo_probe import channel, hooks, places, settings
 from gonogo_probe.watchers import stacks
 
-MOST_FILES, MOST_HOSTS, CHAIN = 300, 50, 4
+MOST_FILES, MOST_HOSTS, MOST_OWN, CHAIN = 300, 50, 2000, 4
 _PROBE = ("PYTHONPATH", settings.VARIABLE, channel.PIPE, "GONOGO_LABEL", stacks.FOLDER)
 _ORIGINAL = "Original Traceback (most recent call last):"  # torch, of what a loader's worker raised
 _REMOTE = ("RemoteTraceback", "_RemoteTraceback")  # multiprocessing, concurrent.futures and joblib, of what theirs raised
@@ -123,6 +123,10 @@ def _end() -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     scale = 1 if sys.platform == "darwin" else 1024
     channel.flush()
+    if settings.mode == settings.PROGRAM:
+        files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+        own = {path for file in files if isinstance(file, str) and (path := places.relative(file)) is not None}
+        channel.emit_items("own-files", "paths", sorted(own)[:MOST_OWN])
     channel.emit("end", peak_memory=usage.ru_maxrss * scale, cpu=round(usage.ru_utime + usage.ru_stime, 3))
 
 
