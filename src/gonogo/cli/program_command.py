@@ -11,7 +11,7 @@ from pathlib import Path
 from gonogo.analysis.project.pyproject import load_pyproject
 from gonogo.cli.program_file import project_root
 from gonogo.execution.interpreter_folders import locate
-from gonogo.execution.program import PYTHON, has_module
+from gonogo.execution.program import PYTHON, has_module, installed_from
 from gonogo.model.errors import StageError, UsageError
 from gonogo.model.options import ProgramCommand
 
@@ -57,7 +57,7 @@ def chosen(words: list[str], folder: str, python: str | None) -> Chosen:
         raise UsageError(f"Name the program after `--`: {EXAMPLE}")
     if words[0].endswith((".py", ".ipynb")):
         words = ["python", *words]
-    root = project_root(place) or place
+    root = project_root(place / "any file") or place
     entry = _entry(words, place, root)
     interpreter = python or _python(words[0], place, root, by_runner)
     is_python = PYTHON.match(words[0]) is not None
@@ -65,7 +65,19 @@ def chosen(words: list[str], folder: str, python: str | None) -> Chosen:
         _check_module(words, interpreter)
     inside = place.relative_to(root).as_posix()
     folder_inside = "" if inside == "." else inside
-    return Chosen(root, ProgramCommand(words=tuple(words), folder=folder_inside, entry=entry, environment=environment), interpreter)
+    paths = _own_packages(root, interpreter)
+    command = ProgramCommand(words=tuple(words), folder=folder_inside, entry=entry, environment=environment, paths=paths)
+    return Chosen(root, command, interpreter)
+
+
+def _own_packages(root: Path, python: str | None) -> tuple[str, ...]:
+    """The folders from which the project's own packages are imported; an environment that is made has the project as it is here."""
+    if python is None:
+        return ("src",) if (root / "src").is_dir() and not (root / "src" / "__init__.py").is_file() else (".",)
+    try:
+        return tuple(installed_from(locate(Path(python)), root))
+    except StageError:
+        return ()  # what is wrong with the environment is said when it is used
 
 
 def _variables(words: list[str]) -> tuple[dict[str, str], list[str]]:

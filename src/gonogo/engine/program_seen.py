@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from collections.abc import Iterable
+from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
@@ -25,7 +27,8 @@ from gonogo.model.program_seen import (
 MOST_LOADERS, MOST_NETWORKS, MOST_FILES = 12, 8, 50
 _EPOCHS = re.compile(r"(?:\w+_)?epochs?|epoch", re.IGNORECASE)
 _STEPS = re.compile(r"(?:\w+_)?(?:steps|iters|iterations|updates)", re.IGNORECASE)
-_NO_RESULT = re.compile(r"(?:^|/)(?:__pycache__|\.config|\.local|matplotlib)/|/scratch/|\.lock$|/dev/shm/|/pymp-|torch_shm")
+_NO_RESULT = re.compile(r"(?:^|/)(?:__pycache__|\.config|matplotlib)/|\.lock$|/dev/shm/|/pymp-")
+MOST_DRAWN = 10  # times that a sampler may draw each row in one pass
 TRAINS, EVALUATES, READ = "trains", "evaluates", "is read"
 
 
@@ -48,7 +51,7 @@ def seen_of(session: SessionSeen, run: RunSeen, program: ProgramCommand, environ
         seconds=run.seconds,
         peak_memory_mb=round(max(session.peak_memory, *(process.peak_memory for process in processes), 0) / 1e6, 1),
         processes=len(processes),
-        written=_written(run, processes),
+        written=_written(session, run, processes),
         hosts=list(dict.fromkeys(host for process in processes for host in process.hosts)),
         stand_ins=session.standins(),
     )
@@ -60,10 +63,10 @@ def seen_of(session: SessionSeen, run: RunSeen, program: ProgramCommand, environ
 
 
 def _fill(seen: ProgramSeen, process: Process) -> None:
-    used = [(number, loader) for number, loader in process.loaders.items() if any(loader.batches)]
-    seen.loaders = [_loader(str(number), loader, process) for number, loader in used[:MOST_LOADERS]]
+    seen.loaders = [_loader(same, process) for same in _alike(process)[:MOST_LOADERS]]
     seen.shared_rows = [_shared(happened, process) for happened in process.shared_rows]
-    seen.networks = [_network(happened, process) for happened in process.networks[:MOST_NETWORKS]]
+    by_loader = bool(seen.loaders)
+    seen.networks = [_network(happened, process, by_loader=by_loader) for happened in process.networks[:MOST_NETWORKS]]
     seen.optimizers = [_optimizer(optimizer) for optimizer in process.optimizers.values() if optimizer.steps or optimizer.trainable]
     seen.fits = [_fit(happened) for happened in process.fits]
     seen.losses = [value if isinstance(value, float) else None for value, _, _ in process.losses]
@@ -85,16 +88,63 @@ def _pace(seconds: list[float]) -> float | None:
     return round(median(seconds[1:] or seconds), 6) if seconds else None
 
 
-def _loader(number: str, loader: Loader, process: Process) -> LoaderSeen:
+@dataclass(frozen=True)
+class _Alike:
+    """Loaders that are made at one line over as many rows, for one use: a trainer makes a new one for each evaluation.
+
+    Attributes:
+        number: of the first, by which its contents are known.
+        loaders: all of them.
+    """
+
+    number: int
+    loaders: list[Loader]
+
+    @property
+    def first(self) -> Loader:
+        return self.loaders[0]
+
+    @property
+    def use(self) -> str:
+        return _use(self.first)
+
+    @property
+    def passes(self) -> int:
+        """How often any of them was gone through."""
+        return sum(sum(batches > 0 for batches in loader.batches) for loader in self.loaders)
+
+    @property
+    def pace(self) -> float | None:
+        return _pace([seconds for loader in self.loaders for seconds in loader.seconds])
+
+    @property
+    def length(self) -> int | None:
+        """How many batches go through the data once; None where a sampler draws from them for ever, or nobody knows."""
+        length, rows, size = self.first.length, self.first.rows, self.first.batch_size
+        if length is None or not (rows and size):
+            return length
+        return length if length * size <= MOST_DRAWN * rows else None
+
+
+def _alike(process: Process) -> list[_Alike]:
+    """The loaders that were gone through, those that are alike together."""
+    found: dict[tuple[Any, ...], _Alike] = {}
+    for number, loader in process.loaders.items():
+        if any(loader.batches):
+            found.setdefault((loader.place, loader.rows, loader.length, _use(loader)), _Alike(number, [])).loaders.append(loader)
+    return list(found.values())
+
+
+def _loader(alike: _Alike, process: Process) -> LoaderSeen:
     return LoaderSeen(
-        place=_place(loader.place),
-        use=_use(loader),
-        batch_size=loader.batch_size,
-        batches=loader.length,
-        rows=loader.rows,
-        seen=sum(loader.batches),
-        seconds=_pace(loader.seconds),
-        tensors=_tensors(process, number),
+        place=_place(alike.first.place),
+        use=alike.use,
+        batch_size=alike.first.batch_size,
+        batches=alike.first.length,
+        rows=alike.first.rows,
+        seen=sum(sum(loader.batches) for loader in alike.loaders),
+        seconds=alike.pace,
+        tensors=_tensors(process, str(alike.number)),
     )
 
 
@@ -124,13 +174,13 @@ def _shared(happened: Happened, process: Process) -> SharedRows:
     return SharedRows(one=one, other=other, shared=int(happened.data["shared"]), rows=(int(first), int(second)))
 
 
-def _network(happened: Happened, process: Process) -> NetworkSeen:
+def _network(happened: Happened, process: Process, *, by_loader: bool) -> NetworkSeen:
     return NetworkSeen(
         name=happened.what,
         place=_place(happened.place),
         parameters=int(happened.data["parameters"]),
         trainable=int(happened.data["trainable"]),
-        given=_tensors(process, happened.what),
+        given=[] if by_loader else _tensors(process, happened.what),
     )
 
 
@@ -149,11 +199,13 @@ def _fit(happened: Happened) -> FitSeen:
     return FitSeen(name=happened.what, place=_place(happened.place), counts=counts, **known)
 
 
-def _written(run: RunSeen, processes: Iterable[Process]) -> list[str]:
-    """The files that a program wrote, those of its project by their path in it."""
-    paths = dict.fromkeys(path for process in processes for path in process.files)
-    shown = [path.removeprefix(f"{run.tree}/") for path in paths if not _NO_RESULT.search(path)]
-    return shown[:MOST_FILES]
+def _written(session: SessionSeen, run: RunSeen, processes: Iterable[Process]) -> list[str]:
+    """The files that a program wrote: by their path in its project, else as the program names them."""
+    box = run.tree.removesuffix("/tree")
+    opened = [path.removeprefix(f"{run.tree}/").replace(f"{box}/home/", "~/") for process in processes for path in process.files]
+    opened = [path for path in opened if not (box and path.startswith(f"{box}/"))]  # its own temporary files
+    every = dict.fromkeys(posixpath.normpath(path) for path in (*session.stray, *opened))
+    return [path for path in every if not _NO_RESULT.search(path)][:MOST_FILES]
 
 
 # -- the whole run -------------------------------------------------------------------------------------------------------------------------
@@ -172,22 +224,23 @@ def _declared(process: Process, pattern: re.Pattern[str], role: str) -> int | No
 def _estimate(process: Process) -> Estimate | None:
     """Seconds of the whole run on this machine, from the time that a batch takes and the numbers that the program says; None if unknown."""
     epochs, steps = _declared(process, _EPOCHS, "epochs"), _declared(process, _STEPS, "")
-    training = [loader for loader in process.loaders.values() if loader.backwards and loader.seconds]
-    evaluating = [loader for loader in process.loaders.values() if not loader.backwards and loader.forwards and loader.seconds]
+    timed = [alike for alike in _alike(process) if alike.pace is not None]
+    training = [alike for alike in timed if alike.use == TRAINS]
     if not training:
         return _of_loops(process)
-    main = max(training, key=lambda loader: loader.backwards)
-    pace = _pace(main.seconds) or 0.0
+    main = max(training, key=lambda alike: sum(loader.backwards for loader in alike.loaders))
     if steps is not None and epochs is None:
-        return Estimate(seconds=steps * pace, how=f"{steps} steps × {_seconds(pace)}, training alone")
-    parts = [(loader.length, _pace(loader.seconds) or 0.0) for loader in (*training, *evaluating)]
-    if any(length is None for length, _ in parts):
-        return None
-    once = sum((length or 0) * each for length, each in parts)
-    told = " + ".join(f"{length} batches × {_seconds(each)}" for length, each in parts)
-    if epochs is None:
-        return Estimate(seconds=once, how=f"one pass: {told}; how many there are is not known")
-    return Estimate(seconds=epochs * once, how=f"{epochs} epochs × ({told})" if len(parts) > 1 else f"{epochs} epochs × {told}")
+        return Estimate(seconds=steps * (main.pace or 0.0), how=f"{steps} steps × {_seconds(main.pace)}, training alone")
+    total, told = 0.0, []
+    for alike in (*training, *(other for other in timed if other.use == EVALUATES)):
+        if alike.length is None:
+            return None
+        often = (
+            (epochs or 1) * alike.passes / main.passes if alike.passes >= main.passes else alike.passes
+        )  # else once in a while, or at the end
+        total += often * alike.length * (alike.pace or 0.0)
+        told.append(f"{often:g} × {alike.length:,} batches × {_seconds(alike.pace)}")
+    return Estimate(seconds=total, how=" + ".join(told) + ("" if epochs else ", once through the data; how often is not known"))
 
 
 def _of_loops(process: Process) -> Estimate | None:
@@ -201,12 +254,12 @@ def _of_loops(process: Process) -> Estimate | None:
 
     longest = max(known, key=whole)
     what = "epochs" if longest.role == "epochs" else "rounds"
-    how = f"{longest.length} {what} of the loop at {_place(longest.place)} × {_seconds(_pace(longest.seconds) or 0.0)}"
+    how = f"{longest.length} {what} of the loop at {_place(longest.place)} × {_seconds(_pace(longest.seconds))}"
     return Estimate(seconds=whole(longest), how=how)
 
 
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.3g} s"
+def _seconds(seconds: float | None) -> str:
+    return f"{seconds or 0.0:.3g} s"
 
 
 def _not_seen(seen: ProgramSeen, main: Process | None) -> list[str]:
@@ -221,6 +274,8 @@ def _not_seen(seen: ProgramSeen, main: Process | None) -> list[str]:
     if seen.networks and not seen.optimizers:
         found.append("training: no PyTorch optimizer was made")
     pairs = len(seen.loaders) > 1
+    if seen.stand_ins:
+        found.append("the real data: ranges, labels and shapes are those of the stand-ins")
     if pairs and seen.stand_ins:
         found.append("rows that two splits share: the data are made up")
     elif pairs and not seen.shared_rows:

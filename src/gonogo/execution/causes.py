@@ -36,6 +36,7 @@ _WHATEVER_THE_NUMBERS = {
     *_WHATEVER_THE_DATA,
     *("ConfigAttributeError", "ConfigKeyError", "ConfigCompositionException", "MissingMandatoryValue", "InterpolationKeyError"),
 }
+_NO_PACKAGE = ("ImportError", "ModuleNotFoundError")
 _ABSENT = re.compile(r"No module named '([\w.]+)'")
 _SIGNATURE = re.compile(r"\(\) (?:got an unexpected keyword|missing \d+ required|takes \d+ positional|got multiple values)")
 _MISSING = ("KeyError", "AttributeError", "IndexError")
@@ -181,6 +182,8 @@ def _lent(chain: list[Raised], run: RunSeen, modules: Mapping[str, Module]) -> s
     for raised in chain if run.lent else ():
         found = _ABSENT.match(raised.message) if raised.type == "ModuleNotFoundError" else None
         name = found[1].partition(".")[0] if found is not None else ""
+        if not name and raised.type in _NO_PACKAGE and "install" in raised.message:
+            return f"the environment that was given lacks what it asks for: {' '.join(raised.message.split())[:200]}"
         if name and not any(name in path.removesuffix(".py").split("/") for path in modules):
             return f"the environment that was given lacks `{name}`"
     return ""

@@ -350,7 +350,7 @@ class SessionSeen:
 
     Attributes:
         runs: by run id, in order.
-        stray: files that appeared in the tree outside the places for such things.
+        stray: files that appeared in the tree outside the places for such things; of any program, all that appeared.
         results: files that appeared below the folder of results, with their size.
         texts: the texts of JSON files among these, read when they are asked for.
         more: further evaluations by name.

@@ -14,7 +14,8 @@ MOST_PROCESSES = 2
 # How many processes a launcher starts: torchrun's option, and that of `accelerate launch`.
 _PROCESSES = re.compile(r"--(?:nproc[_-]per[_-]node|num[_-]processes)")
 _NODES = re.compile(r"--(?:nnodes|num[_-]machines)")
-_FIRST_LINE = 512  # bytes
+_FIRST_LINE, MOST_TEXT = 512, 100_000  # bytes
+_MAPPED = re.compile(r"['\"](/[^'\"\n]+)['\"]")  # setuptools' finder: names of packages, and the folders of their files
 
 
 def arguments_of(program: ProgramCommand, interpreter: Interpreter) -> list[str]:
@@ -45,6 +46,23 @@ def has_module(interpreter: Interpreter, module: str) -> bool:
     found = [path for folder in interpreter.folders for path in (folder / "lib").glob("python3*")] + list(Path("/usr/lib").glob("python3*"))
     places = [place for path in found for place in (path, path / "site-packages", path / "dist-packages")]
     return any((place / name).is_dir() or (place / f"{name}.py").is_file() for place in places)
+
+
+def installed_from(interpreter: Interpreter, root: Path) -> list[str]:
+    """The folders below a project from which an environment imports it, where it was installed to be edited (`pip install -e`).
+
+    Args:
+        interpreter: the environment's Python.
+        root: of the project.
+    """
+    found: list[str] = []
+    for folder in interpreter.folders:
+        for file in (*folder.glob("lib/python3*/site-packages/*.pth"), *folder.glob("lib/python3*/site-packages/__editable__*finder.py")):
+            text = file.read_text("utf-8", "replace")[:MOST_TEXT]
+            lines = [Path(line) for line in text.splitlines()] if file.suffix == ".pth" else []
+            mapped = [Path(path).parent for path in _MAPPED.findall(text)] if file.suffix == ".py" else []
+            found += [place.relative_to(root).as_posix() for place in (*lines, *mapped) if place.is_relative_to(root) and place.is_dir()]
+    return list(dict.fromkeys(found))
 
 
 def _fewer_processes(words: list[str], entry: str) -> list[str]:

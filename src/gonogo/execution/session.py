@@ -78,7 +78,8 @@ def carry_out(
         plan = Plan(box, interpreter, options)
         seconds = options.run_timeout * (len(runs) * (2 if stage.again else 1) + stage.tracker + len(stage.more)) + MARGIN
         _Runs(box, plan, stage, session, progress).carry_out(*plan.starts(stage, runs, contract), seconds)
-        stray = [path for path in _files(box.tree) if path not in before and not _is_expected(path, contract)]
+        new = [path for path in _files(box.tree) if path not in before]
+        stray = new if stage.program is not None else [path for path in new if not _is_expected(path, contract)]
         session.stray = stray[:MOST_STRAY]
         session.results, session.texts, too_much = results.collect(box, RESULTS)
         if too_much:

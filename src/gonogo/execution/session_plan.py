@@ -130,7 +130,9 @@ class Plan:
         settings = self._give("probe.json", stage, mode)
         self._unlowered = self._give("unlowered.json", replace(stage, bounds=unlowered(stage.bounds)), mode)
         if stage.program is not None:
-            argv, environment = arguments_of(stage.program, self.interpreter), stage.program.environment
+            argv, environment = arguments_of(stage.program, self.interpreter), dict(stage.program.environment)
+            own = [str(self._box.tree / path) for path in stage.program.paths]
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [environment.get("PYTHONPATH", ""), *own]))
             return [self._start(run.id, argv, settings, stage.program.folder, environment) for run in runs], None
         started = []
         for run in runs:
@@ -166,7 +168,7 @@ class Plan:
     def _start(self, label: str, argv: list[str], settings: Path, folder: str = "", more: Mapping[str, str] | None = None) -> Start:
         environment = {
             **(more or {}),
-            "PYTHONPATH": str(PROBE),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(PROBE), (more or {}).get("PYTHONPATH", "")])),
             "PYTHONNOUSERSITE": "1",  # the home is the runs' own: one must not put modules there that others would load at their start
             "PYTHONDONTWRITEBYTECODE": "1",
             "GONOGO_PROBE": str(settings),

@@ -24,12 +24,14 @@ class ProgramCommand(_Options):
         folder: where it is started, below the project's root; empty for the root.
         entry: the program's own file below the root, empty where a package's own command has none.
         environment: variables that stand before the command.
+        paths: folders below the root from which its environment imports the project's own packages.
     """
 
     words: tuple[str, ...] = Field(min_length=1)
     folder: str = ""
     entry: str = ""
     environment: dict[str, str] = {}
+    paths: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

@@ -38,7 +38,7 @@ class Screen:
 
 def _subjects(seen: ProgramSeen) -> Iterator[tuple[str, list[str]]]:
     yield "data", [line for loader in seen.loaders for line in _loader(loader)] + [line for fit in seen.fits for line in _fit(fit)]
-    yield "both", [_shared(shared) for shared in seen.shared_rows]
+    yield "splits", [_shared(shared) for shared in seen.shared_rows]
     yield "model", [line for network in seen.networks for line in _network(network)]
     yield "loss", _losses(seen.losses)
     yield "gradients", [line for optimizer in seen.optimizers for line in _optimizer(optimizer)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -58,7 +57,7 @@ def command(
     def act() -> int:
         from gonogo.cli.program_command import EXAMPLE, split
 
-        before, program = split(sys.argv[1:], words or [])
+        before, program = split(list(context.obj.arguments), words or [])
         if program is None and len(before) != 2:
             raise UsageError(f"Name an experiment and one of its runs, or any program after `--`: {EXAMPLE}")
         if program is not None and (len(before) > 1 or plan is not None):
