@@ -349,3 +349,42 @@ def test_lengths_that_differ_by_cut_loaders_are_no_fault_of_the_evaluation(
     evaluation.processes = {1: Process(1, 0, ["python"], failures=[raised("ValueError", message)])}
     tracked = [Tracked("e", "p", name, "finished", 1, {"test_correct": value}, {}, []) for name, value in (("a", first), ("b", second))]
     assert bool(cut_unevenly(SessionSeen("rehearsal", evaluation=evaluation, tracked=tracked))) is excused
+
+
+# -- any program ---------------------------------------------------------------------------------------------------------------------------
+
+
+def of_program(raised: Raised | None = None, *, code: int = 1, says: tuple[str, ...] = (), lent: bool = True) -> str:
+    """Why the failure of a program that nobody declared anything of shows nothing."""
+    chain = [raised] if raised else None
+    run = RunSeen("train.py", tree="/box/tree", ended=True, code=code, is_any_program=True, lent=lent)
+    run.output = [("stderr", line) for line in says]
+    return excuse(chain, run, {})
+
+
+@pytest.mark.parametrize(
+    ("raised", "why"),
+    [
+        (
+            ("FileNotFoundError", "[Errno 2] No such file or directory: 'input.txt'"),
+            "it needs input.txt, which is not in the program's folder",
+        ),
+        (("FileNotFoundError", "[Errno 2] No such file or directory: '/box/tree/a/b.bin'"), "it needs a/b.bin, which is not in"),
+        (("EOFError", "EOF when reading a line"), "it reads from the keyboard"),
+        (("OSError", "[Errno 25] Inappropriate ioctl for device"), "it asks for a terminal"),
+        (("ModuleNotFoundError", "No module named 'torch'"), "the environment that was given lacks `torch`"),
+        (("ImportError", "X requires Y; pip install Y"), "the environment that was given lacks what it asks for: X requires Y"),
+        (("ImportError", "cannot import name 'a' from 'b'"), ""),
+        (("ValueError", "wrong"), ""),
+    ],
+)
+def test_what_a_program_lacks_here_is_no_fault_of_it(raised: tuple[str, str], why: str) -> None:
+    found = of_program(Raised(raised[0], "builtins", raised[1], [("train.py", 3, "<module>")], own=False))
+    assert found.startswith(why) and bool(found) == bool(why)
+
+
+def test_arguments_that_a_program_does_not_take_are_no_fault_of_it() -> None:
+    assert of_program(code=2, says=("usage: train.py [-h]", "train.py: error: unrecognized arguments: --x")).endswith("arguments: --x")
+    assert of_program(code=2, says=("something else",)) == ""
+    assert of_program(code=1, says=("usage: train.py [-h]", "x")) == ""
+    assert "terminal" in of_program(says=("stty: 'standard input': Inappropriate ioctl for device",))

@@ -103,16 +103,11 @@ def _without_runner(words: list[str]) -> tuple[list[str], bool]:
 def _entry(words: list[str], place: Path, root: Path) -> str:
     """The program's own file below the root, empty where the command names none that is there."""
     if not PYTHON.match(words[0]):
-        named = next((word for word in words[1:] if word.endswith(".py")), None)
-        if named is not None:
-            return _file(named, place, root)
-        if "-m" in words[:-1]:
-            return _module_file(words[words.index("-m") + 1], place, root)
-        return ""
+        return _first_file(words[1:], place, root)
     rest = iter(words[1:])
     for word in rest:
         if word == "-m":
-            return _module_file(next(rest, ""), place, root)
+            return _module_file(next(rest, ""), place, root) or _first_file(list(rest), place, root)
         if word in ("-c", "-") or word.startswith("-c"):
             raise UsageError(f"A program on the command line can't be tried: put it into a file, and give that: {EXAMPLE}")
         if word in _WITH_VALUE:
@@ -120,6 +115,14 @@ def _entry(words: list[str], place: Path, root: Path) -> str:
         elif not word.startswith("-"):
             return _file(word, place, root)
     raise UsageError(f"{words[0]} is given no program: name its file, or its module after -m: {EXAMPLE}")
+
+
+def _first_file(words: list[str], place: Path, root: Path) -> str:
+    """The file that a launcher is given, or the module after -m; empty if it is given none."""
+    named = next((word for word in words if word.endswith(".py")), None)
+    if named is not None:
+        return _file(named, place, root)
+    return _module_file(words[words.index("-m") + 1], place, root) if "-m" in words[:-1] else ""
 
 
 def _file(name: str, place: Path, root: Path) -> str:

@@ -235,9 +235,8 @@ def _estimate(process: Process) -> Estimate | None:
     for alike in (*training, *(other for other in timed if other.use == EVALUATES)):
         if alike.length is None:
             return None
-        often = (
-            (epochs or 1) * alike.passes / main.passes if alike.passes >= main.passes else alike.passes
-        )  # else once in a while, or at the end
+        per_epoch = alike.passes >= main.passes  # else it is gone through once in a while, or at the end
+        often = (epochs or 1) * alike.passes / main.passes if per_epoch else alike.passes
         total += often * alike.length * (alike.pace or 0.0)
         told.append(f"{often:g} × {alike.length:,} batches × {_seconds(alike.pace)}")
     return Estimate(seconds=total, how=" + ".join(told) + ("" if epochs else ", once through the data; how often is not known"))

@@ -14,7 +14,7 @@ from gonogo.execution import causes, evidence
 from gonogo.execution.challenge.carry_out import challenge
 from gonogo.execution.challenge.matrix import Alteration
 from gonogo.execution.environment import Environment, of_experiment
-from gonogo.execution.observations import RunSeen, SessionSeen
+from gonogo.execution.observations import Raised, RunSeen, SessionSeen
 from gonogo.execution.results import BROKEN, json_problem
 from gonogo.execution.session import carry_out
 from gonogo.execution.session_plan import EVALUATION, Bounds, Session
@@ -47,6 +47,7 @@ CAPS = {
 }
 #: Of any program: enough batches and epochs to see what changes from one to the next. Batch sizes stay, for time and memory depend on them.
 PROGRAM_CAPS = {pattern: {1: 2, 2: 4}.get(most, most) for pattern, most in CAPS.items() if "batch" not in pattern}
+PASSES = 12  # over loaders that fit into the time of a program: two batches each are gone through, however long they take
 PROGRAM_CUTS = Bounds(batches=4, epochs=2, trials=1, loops=True, caps=tuple(PROGRAM_CAPS.items()))
 CUTS = Bounds(batches=2, epochs=1, trials=1, loops=True)
 
@@ -180,7 +181,10 @@ class Running:
         if run is None:
             return
         self.verdict.program = seen_of(session, run, program, str(environment.interpreter.python))
-        loaded = {program.entry, *(path for process in run.processes.values() for path in process.own_files)}
+        loaded = {program.entry}
+        for process in run.processes.values():
+            loaded.update(process.own_files)
+            loaded.update(path for chain in process.failures for raised in chain for path, *_ in raised.frames)
         modules = {path: module for path, module in self.facts.get("modules").items() if path in loaded}
         if modules and any(process.own_files for process in run.processes.values()):
             self.facts.give("modules", modules)
@@ -241,8 +245,9 @@ class Running:
     def _trial(self, runs: Sequence[Run], environment: Environment) -> SessionSeen:
         contract: Contract = self.facts.get("contract")
         if self.options.program is not None:
-            command, again = Command(module="", overrides=[]), causes.may_be_for_bounds
-            return self._carry_out(Session("trial", command, PROGRAM_CUTS, again=again, program=self.options.program), runs, environment)
+            bounds = replace(PROGRAM_CUTS, seconds=max(1, int(self.options.run_timeout / PASSES)))
+            stage = Session("trial", Command(module="", overrides=[]), bounds, program=self.options.program)
+            return self._carry_out(replace(stage, again=causes.may_be_for_bounds), runs, environment)
         bounds = Bounds(batches=contract.trial.max_batches + BEYOND, epochs=1 + BEYOND, trials=1, loops=True)
         tracked = contract.tracking.in_trial
         return self._carry_out(Session("trial", contract.commands["trial"], bounds, tracker=tracked, evaluate=False), runs, environment)
@@ -316,12 +321,17 @@ def doubts(session: SessionSeen, facts: Facts) -> list[str]:
         chain = run.failure()
         reason = causes.excuse(chain, run, modules)
         if reason:
-            said = f" ({chain[0]})" if chain and not run.late else ""
+            said = _said(chain) if chain and not run.late else ""
             failed.setdefault(f"{reason}{said}", []).append(run.label)
     stage = "trial" if session.stage == "trial" else "rehearsal"
     told = [f"{stage} of {', '.join(labels)} failed, but {reason}" for reason, labels in failed.items()]
     told += [f"{stage} of {', '.join(labels)} ended well, but {reason}" for reason, labels in well.items()]
     return told + _made_up_json(session)
+
+
+def _said(chain: list[Raised]) -> str:
+    place = next((raised.place for raised in chain if raised.place is not None), None)
+    return f" ({chain[0]}{f', at {place[0]}:{place[1]}' if place else ''})"
 
 
 def _made_up_json(session: SessionSeen) -> list[str]:

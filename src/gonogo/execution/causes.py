@@ -70,7 +70,7 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
     """
     if run.late or run.unsettled:
         return run.unsettled or f"its time was up{_where(run)}"
-    if run.is_any_program and (refused := _usage(run)):
+    if run.is_any_program and (refused := _usage(run) or _terminal(chain or [], run)):
         return refused
     if not chain:
         return ""
@@ -83,6 +83,16 @@ def _usage(run: RunSeen) -> str:
     if run.code != 2 or not lines or not any(line.lower().startswith("usage:") for line in lines):
         return ""
     return f"it does not take these arguments: {lines[-1][:200]}"
+
+
+def _terminal(chain: list[Raised], run: RunSeen) -> str:
+    """A terminal that a program asks for, or a keyboard: it has them where it is started by hand."""
+    said = [*(raised.message for raised in chain), *(text for stream, text in run.output if stream == "stderr")]
+    if any("Inappropriate ioctl for device" in text for text in said):
+        return "it asks for a terminal, which the sandbox does not have"
+    if any(raised.type == "EOFError" and "reading a line" in raised.message for raised in chain):
+        return "it reads from the keyboard, which the sandbox does not have"
+    return ""
 
 
 def _where(run: RunSeen) -> str:
@@ -117,7 +127,7 @@ def may_be_for_bounds(run: RunSeen) -> bool:
     if run.ok or run.late or not any(process.bounded for process in run.processes.values()):
         return False
     chain = run.failure() or []
-    if run.is_any_program and _usage(run):
+    if run.is_any_program and (_usage(run) or _terminal(run.failure() or [], run)):
         return False
     if any(raised.type in _WHATEVER_THE_NUMBERS or _SIGNATURE.search(raised.message) for raised in chain):
         return False

@@ -37,6 +37,7 @@ class Bounds:
         caps: patterns for the last part of a config key's whole name, with the most that its value may be.
         loops: whether loops of the code itself are cut.
         rows: of a stand-in's data.
+        seconds: after which a pass over a loader ends, though not before its second batch.
     """
 
     batches: int | None = None
@@ -45,10 +46,12 @@ class Bounds:
     caps: tuple[tuple[str, int], ...] = ()
     loops: bool = False
     rows: int = 64
+    seconds: int | None = None
 
     def settings(self) -> dict[str, Any]:
         """As the probe reads them."""
         numbers = {"batches": self.batches, "epochs": self.epochs, "trials": self.trials, "loops": int(self.loops), "rows": self.rows}
+        numbers["seconds"] = self.seconds
         return {"bounds": {name: number for name, number in numbers.items() if number}, "caps": [list(cap) for cap in self.caps]}
 
 

@@ -15,7 +15,7 @@ tree = ""
 mode = ""
 #: The run that this process belongs to.
 run = ""
-#: How much a rehearsal may do: `batches` per loader, `epochs`, `trials` of a search, `batch_size`, `rows` of a stand-in.
+#: How much code may do: `batches` per loader, `epochs`, `trials` of a search, `rows` of a stand-in, `seconds` of a pass over a loader.
 bounds: dict[str, int] = {}
 #: Patterns for the last part of a config key, and the most that its value may be in a rehearsal.
 caps: list[tuple[str, int]] = []

@@ -16,6 +16,7 @@ _loaders: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 _seen: dict[int, dict[str, Any]] = {}
 _changed: set[int] = set()
 MOST_TIMED = 20  # batches of one loader
+FEWEST = 2  # batches of a pass, however long they take
 
 
 def start() -> None:
@@ -28,6 +29,12 @@ def limit() -> int | None:
     """How many batches a loader may give, None for all."""
     most: int | None = settings.bounds.get("batches")
     return most
+
+
+def _is_late(batches: int, seconds: float) -> bool:
+    """Whether a pass has taken so long that two batches have to do."""
+    most = settings.bounds.get("seconds")
+    return most is not None and batches >= FEWEST and seconds > most
 
 
 def _watch(module: ModuleType) -> None:
@@ -85,7 +92,7 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
         entry[count].append(0)
     entry["used"].append(place)
     is_altered = number in settings.alter.get(alterations.LABELS, {}).get(settings.run, {}).get("loaders", ())
-    began = clock.now()
+    first = began = clock.now()
     for batch in batches:
         contents.saw(str(number), batch)
         if index < 1000:
@@ -110,7 +117,7 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
         if len(entry["seconds"]) < MOST_TIMED:
             entry["seconds"].append(round(now - began, 6))
         began = now
-        if most is not None and entry["passes"][index] >= most:
+        if most is not None and (entry["passes"][index] >= most or _is_late(entry["passes"][index], now - first)):
             return
 
 
