@@ -91,6 +91,7 @@ class Optimizer:
         stale: tensors that it holds, no network has, and never had a gradient; `unheld`: parameters with gradients that no optimizer holds.
         graded: of one that never stepped, whether there were gradients; `moved`: whether something changed all the same.
         twins: calls of networks since its first step that do not train and have all the values its parameters began with; `heirs`: others.
+        apart: whether such a call was of a network that holds nothing of what its steps changed.
         flat: such calls of networks all of whose tensors that it changed are one number throughout, which they were not; `uneven`: others.
         groups: of the last step that was looked at, for each part of the networks: name, tensors, numbers, those with a gradient, its norm.
         start: a sum over its parameters before the first step; `updates`: over what each of the first steps added to them.
@@ -117,6 +118,7 @@ class Optimizer:
     moved: bool = False
     twins: int = 0
     heirs: int = 0
+    apart: bool = False
     twin_place: Place | None = None
     flat: int = 0
     uneven: int = 0

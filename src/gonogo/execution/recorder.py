@@ -210,7 +210,7 @@ class RunRecorder:
 
     def _probe_optimizer(self, event: dict[str, Any]) -> None:
         names = ["name", "parameters", "trainable", "steps", "without", "zero", "still", "rates", "made_with", "scheduled", "scaled"]
-        names += ["uncleared", "thrown", "stale", "unheld", "graded", "moved", "twins", "heirs", "flat", "uneven"]
+        names += ["uncleared", "thrown", "stale", "unheld", "graded", "moved", "twins", "heirs", "apart", "flat", "uneven"]
         optimizers = self._of(event).optimizers
         old = optimizers.get(event["number"])
         new = Optimizer(_place(event["place"]), **{name: event[name] for name in names})

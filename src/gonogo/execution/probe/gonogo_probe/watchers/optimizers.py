@@ -10,12 +10,12 @@ import weakref
 from typing import Any
 
 from gonogo_probe import channel, clock, hooks, places, settings
+from gonogo_probe.watchers import parts
 
 MOST_STEPS = 8
 MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
 MOST_NAMES = 8
 MOST_MARKED = 64  # calls of networks that are compared with what an optimizer began with
-MOST_GROUPS = 12  # parts of a network whose gradients are told
 SAMPLED = 3  # tensors by whose gradients it is told whether they were cleared
 
 _torch: Any = None
@@ -24,7 +24,7 @@ _networks: weakref.WeakSet[Any] = weakref.WeakSet()
 _names: dict[int, str] = {}
 _optimizers: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 _records: list[dict[str, Any]] = []
-_INNER = ("groups", "changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made", "begun")
+_INNER = ("groups", "changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made", "begun", "hold")
 
 
 def watch(torch: Any, counts: dict[str, int]) -> None:
@@ -67,7 +67,17 @@ def _watch_making(base: Any) -> None:
         record |= {"trainable": sum(bool(p.requires_grad) for p in held), "steps": 0, "without": 0, "zero": 0, "still": 0}
         record |= {"made_with": _rates(self), "rates": [], "scheduled": False, "scaled": False, "uncleared": 0, "thrown": 0}
         record |= {"start": None, "updates": [], "stale": [], "unheld": [], "graded": False, "moved": False}
-        record |= {"begun": {}, "twins": 0, "heirs": 0, "twin_place": None, "flat": 0, "uneven": 0, "flat_place": None}
+        record |= {
+            "hold": {},
+            "apart": False,
+            "begun": {},
+            "twins": 0,
+            "heirs": 0,
+            "twin_place": None,
+            "flat": 0,
+            "uneven": 0,
+            "flat_place": None,
+        }
         record |= {
             "groups": [],
             "changed": {},
@@ -111,7 +121,7 @@ def _watch_steps(optimizers: Any) -> None:
             if record["steps"] <= MOST_STEPS:
                 _look_at_gradients(optimizer, record, held)
                 if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS:
-                    record["groups"] = _by_part(held) if settings.mode == settings.PROGRAM else []
+                    record["groups"] = parts.by_part(_names, held) if settings.mode == settings.PROGRAM else []
                     before[optimizer] = [(parameter, parameter.detach().clone()) for parameter in held]
                     if record["start"] is None:
                         record["start"] = _sum(held)
@@ -141,6 +151,7 @@ def _remember_beginning(record: dict[str, Any], kept: list[tuple[Any, Any]], cha
     for parameter, old in kept:
         if id(parameter) in ids and id(parameter) not in record["begun"]:
             record["begun"][id(parameter)] = _trait(old)
+            record["hold"][id(parameter)] = weakref.ref(parameter)
 
 
 def _trait(tensor: Any) -> tuple[Any, ...] | None:
@@ -152,6 +163,8 @@ def _trait(tensor: Any) -> tuple[Any, ...] | None:
 
 def predicts(network: Any) -> None:
     """A network is called that is not trained by this call: whether it is what an optimizer has changed, or what that began with."""
+    for record in _records:
+        _look_for_apart(record, network)
     for record in _optimizers.values():
         _look_for_flat(record, network)
         if not record["begun"] or record["heirs"] or record["twins"] >= MOST_MARKED:
@@ -166,6 +179,15 @@ def predicts(network: Any) -> None:
         else:
             record["heirs"] += 1
         record["new"] = True
+
+
+def _look_for_apart(record: dict[str, Any], network: Any) -> None:
+    """Whether a network has parameters, and none of the tensors that steps have changed; their optimizer may be gone by now."""
+    if not record["hold"] or record["apart"]:
+        return
+    parameters = list(network.parameters())
+    if parameters and not any((held := record["hold"].get(id(each))) is not None and held() is each for each in parameters):
+        record["apart"] = record["new"] = True
 
 
 def _look_for_flat(record: dict[str, Any], network: Any) -> None:
@@ -191,34 +213,6 @@ def _sum(tensors: Any) -> float | str:
         if len(numbers):
             total += float((numbers * (1 + index % 7)).sum() + numbers[: len(numbers) // 2].sum())
     return float(f"{total:.9g}") if math.isfinite(total) else str(total)
-
-
-def _by_part(held: list[Any]) -> list[list[Any]]:
-    """For each part of the networks: its tensors, its numbers, those with a gradient, and the norm of the gradient."""
-    parts: dict[str, list[Any]] = {}
-    named = [(_names.get(id(parameter), "?").partition("|")[0].split("."), parameter) for parameter in held]
-    common = 0
-    while len({tuple(name[: common + 1]) for name, _ in named}) == 1 and all(len(name) > common + 2 for name, _ in named):
-        common += 1  # a wrapper around all of it
-    for depth in (2, 1):
-        parts = {}
-        for name, parameter in named:
-            found = parts.setdefault(".".join(name[:-1][: common + depth]) or name[0], [0, 0, 0, 0.0])
-            found[0] += 1
-            found[1] += parameter.numel()
-            if parameter.grad is not None:
-                found[2] += parameter.numel()
-                found[3] += float(parameter.grad.detach().double().pow(2).sum())
-        if len(parts) <= MOST_GROUPS:
-            break
-    shown = list(parts.items())
-    if len(shown) > MOST_GROUPS:
-        shown = [*shown[: MOST_GROUPS // 2], *shown[-MOST_GROUPS // 2 :]]
-    return [[name[:80], *found[:3], _norm(found[3])] for name, found in shown]
-
-
-def _norm(squares: float) -> float | str:
-    return float(f"{math.sqrt(squares):.4g}") if math.isfinite(squares) else str(squares)
 
 
 def _look_at_gradients(optimizer: Any, record: dict[str, Any], held: list[Any]) -> None:
