@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli import gonogo
+from cli import GONOGO, TRACEBACK
 
 pytestmark = pytest.mark.slow
 PYTHON = sys.executable
@@ -59,7 +60,9 @@ class Net(nn.Module):
 
 def tried(folder: Path, *options: str, code: int, words: tuple[str, ...] = ("train.py",)) -> dict[str, Any]:
     """The verdict on a program; the machine may have no sandbox."""
-    done = gonogo("trial", "--format", "json", *options, "--", PYTHON, *words, cwd=folder)
+    command = [*GONOGO, "trial", "--format", "json", *options, "--", PYTHON, *words]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    assert TRACEBACK not in done.stderr
     verdict: dict[str, Any] = json.loads(done.stdout)
     if any("no sandbox holds" in reason for reason in verdict["undecided"]):
         pytest.skip("no sandbox holds here")
@@ -101,8 +104,7 @@ def test_what_a_training_program_does_is_seen_and_judged(tmp_path: Path) -> None
     ("text", "options", "code", "says"),
     [
         ("raise ValueError('no')\n", (), 1, "train.py:1 [TRI101] it ends with ValueError: no"),
-        ("while True:\n    pass\n", ("--run-timeout", "4"), 3, "its time was up at train.py:"),
-        ("import sys\n\nopen(sys.argv[0] + '.csv')\n", (), 3, "it needs train.py.csv, which is not in the program's folder"),
+        ("while True:\n    pass\n", ("--run-timeout", "3"), 3, "its time was up at train.py:"),
     ],
 )
 def test_program_that_comes_to_no_good_end(tmp_path: Path, text: str, options: tuple[str, ...], code: int, says: str) -> None:
