@@ -179,7 +179,10 @@ def test_whole_run_is_epochs_times_what_one_takes() -> None:
     seen, screen = shown(a_process(loaders=loaders, bounded={"epochs": (30, 2)}), code=0)
     assert seen.estimate is not None
     assert seen.estimate.seconds == pytest.approx(30 * (100 * 0.1 + 20 * 0.05))
-    assert "about 5.5 minutes for the whole run on this machine: 30 × 100 batches × 0.1 s + 30 × 20 batches × 0.05 s" in screen
+    assert (
+        "about 5.5 minutes for the whole run on this machine, besides its start: 30 × 100 batches × 0.1 s + 30 × 20 batches × 0.05 s"
+        in screen
+    )
     assert "train.py:5 trains: batches of 10, 100 of them, 1,000 rows, 4 seen, 0.1 s each" in screen
     assert "lowered    epochs 30 → 2" in screen
 

@@ -42,6 +42,8 @@ for epoch in range(args.epochs):
     with torch.no_grad():
         print(epoch, sum((model(images).argmax(1) == labels).sum().item() for images, labels in test))
 torch.save(model.state_dict(), args.out)
+with open("log.txt", "w") as file:
+    file.write("done")
 """
 HELPER = """\
 from torch import nn
@@ -73,6 +75,7 @@ def tried(folder: Path, *options: str, code: int, words: tuple[str, ...] = ("tra
 def test_what_a_training_program_does_is_seen_and_judged(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(LEARNS)
     (tmp_path / "helper.py").write_text(HELPER)
+    (tmp_path / "log.txt").write_text("of the run before")
     (tmp_path / "other.py").write_text("def f(:\n")
     verdict = tried(tmp_path, code=1, words=("train.py", "--epochs", "50", "--out", "model.pt"))
     assert {"TRN134"} <= {finding["rule"] for finding in verdict["findings"]}
@@ -95,7 +98,7 @@ def test_what_a_training_program_does_is_seen_and_judged(tmp_path: Path) -> None
     assert {part["name"]: part["with_gradient"] for part in optimizer["parts"]} == {"body.1": 0, "head": 18}
     assert seen["lowered"] == {"epochs": "50 → 2"}
     assert seen["estimate"]["how"].startswith("50 × 15 batches × ")
-    assert seen["written"] == ["model.pt"]
+    assert seen["written"] == ["model.pt", "log.txt"]
     assert seen["units"] == 8
     assert len(seen["losses"]) == 8
 

@@ -29,6 +29,7 @@ _EPOCHS = re.compile(r"(?:\w+_)?epochs?|epoch", re.IGNORECASE)
 _STEPS = re.compile(r"(?:\w+_)?(?:steps|iters|iterations|updates)", re.IGNORECASE)
 _NO_RESULT = re.compile(r"(?:^|/)(?:__pycache__|\.config|matplotlib)/|\.lock$|/dev/shm/|/pymp-")
 MOST_DRAWN = 10  # times that a sampler may draw each row in one pass
+FEWEST_TRAINING = 3  # a loader trains if a backward pass follows one of so many forward passes; the last of another's may be taken for its
 TRAINS, EVALUATES, READ = "trains", "evaluates", "is read"
 
 
@@ -72,7 +73,7 @@ def _fill(seen: ProgramSeen, process: Process) -> None:
     seen.losses = [value if isinstance(value, float) else None for value, _, _ in process.losses]
     if process.units is not None:
         seen.units, seen.dead_units = int(process.units.data["units"]), int(process.units.data["dead"])
-    seen.lowered = {name: f"{old} → {new}" for name, (old, new) in process.bounded.items()}
+    seen.lowered = {name: f"{'no limit' if old is None else old} → {new}" for name, (old, new) in process.bounded.items()}
 
 
 def _place(place: Place | None) -> str:
@@ -80,7 +81,9 @@ def _place(place: Place | None) -> str:
 
 
 def _use(loader: Loader) -> str:
-    return TRAINS if loader.backwards else EVALUATES if loader.forwards else READ
+    if loader.backwards * FEWEST_TRAINING >= loader.forwards and loader.backwards:
+        return TRAINS
+    return EVALUATES if loader.forwards else READ
 
 
 def _pace(seconds: list[float]) -> float | None:

@@ -73,7 +73,7 @@ def carry_out(
     with Sandbox(policy, required=options.require_sandbox) as box:
         session.containment = str(box.containment)
         _fill(box, experiment, runs, options, session)
-        box.fix(_is_code)
+        box.fix(_is_code if stage.program is None else _is_module)
         before = set(_files(box.tree))
         plan = Plan(box, interpreter, options)
         seconds = options.run_timeout * (len(runs) * (2 if stage.again else 1) + stage.tracker + len(stage.more)) + MARGIN
@@ -237,8 +237,11 @@ class _Runs:
         self._session.repeated.append(start.label)
         if self._run(self._plan.unlowered(start), os.cpu_count() or 1):
             return True
-        if self._session.runs[start.label].late:
-            first.unsettled = "that is with a lowered config, and with its own one its time was up"
+        second = self._session.runs[start.label]
+        raised = second.failure() or []
+        if second.late or any(each.type == "FileExistsError" for each in raised):  # the first time left something behind
+            how = "its time was up" if second.late else "it found what the first time had left"
+            first.unsettled = f"that is with a lowered config, and with its own one {how}"
             self._session.runs[start.label] = first
         return False
 
@@ -306,6 +309,11 @@ def _is_code(path: str) -> bool:
     """Whether a file lies where the experiment's own code may lie, and not where programs write."""
     *folders, _ = path.split("/")
     return not (folders and folders[0] in _RESULTS) and _WRITTEN.isdisjoint(folders)
+
+
+def _is_module(path: str) -> bool:
+    """Whether a file is one of a program's modules: what else lies beside them, results of earlier runs say, it may write again."""
+    return path.endswith((".py", ".pyx", ".so")) and _is_code(path)
 
 
 def _is_expected(path: str, contract: Contract) -> bool:

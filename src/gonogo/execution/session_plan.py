@@ -133,7 +133,7 @@ class Plan:
         settings = self._give("probe.json", stage, mode)
         self._unlowered = self._give("unlowered.json", replace(stage, bounds=unlowered(stage.bounds)), mode)
         if stage.program is not None:
-            argv, environment = arguments_of(stage.program, self.interpreter), dict(stage.program.environment)
+            argv, environment = arguments_of(stage.program, self.interpreter), {"WANDB_MODE": "offline", **stage.program.environment}
             own = [str(self._box.tree / path) for path in stage.program.paths]
             environment["PYTHONPATH"] = os.pathsep.join(filter(None, [environment.get("PYTHONPATH", ""), *own]))
             return [self._start(run.id, argv, settings, stage.program.folder, environment) for run in runs], None

@@ -143,7 +143,7 @@ def _norm(norm: float | None, graded: int, parameters: int) -> str:
 def _time(seen: ProgramSeen) -> list[str]:
     found = [f"{seen.seconds:.1f} s in the trial, {'to its end' if seen.status == 'ok' else 'then it ' + _ENDED[seen.status]}"]
     if seen.estimate is not None:
-        found.append(f"about {_duration(seen.estimate.seconds)} for the whole run on this machine: {seen.estimate.how}")
+        found.append(f"about {_duration(seen.estimate.seconds)} for the whole run on this machine, besides its start: {seen.estimate.how}")
     return found
 
 

@@ -272,4 +272,5 @@ def _copy_tree(source: Path, target: Path, most_bytes: int) -> Collected:
     try:
         return safe_files.copy_tree(source, "", target, most_bytes, SKIPPED_FOLDERS)
     except TooLargeError as error:
-        raise StageError(f"the tree to run has more than {most_bytes / GIBIBYTE:.3g} GiB, or too many files: {error}") from error
+        size, way = f"{most_bytes / GIBIBYTE:.3g} GiB", "--data-root shows data that lie elsewhere without a copy"
+        raise StageError(f"the tree to run has more than {size}, or too many files: {error}; {way}") from error

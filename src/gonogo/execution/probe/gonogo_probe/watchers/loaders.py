@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import weakref
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from gonogo_probe.watchers import contents, training
 _loaders: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 _seen: dict[int, dict[str, Any]] = {}
 _changed: set[int] = set()
+_current: int | None = None
+_settled = (0, 0)
 MOST_TIMED = 20  # batches of one loader
 FEWEST = 2  # batches of a pass, however long they take
 
@@ -31,6 +34,22 @@ def limit() -> int | None:
     return most
 
 
+def _settle(number: int | None) -> int | None:
+    """Count what networks did since the last time for the loader whose batch was at hand, and take up another; the number of the former.
+
+    A loader may be left in the middle of a pass while another is gone through, as Lightning does between validation and training.
+    """
+    global _current, _settled
+    now, former = training.counted(), _current
+    if former is not None and now != _settled:
+        entry = _seen[former]
+        entry["forwards"] += now[0] - _settled[0]
+        entry["backwards"] += now[1] - _settled[1]
+        _changed.add(former)
+    _current, _settled = number, now
+    return former
+
+
 def _is_late(batches: int, seconds: float) -> bool:
     """Whether a pass has taken so long that two batches have to do."""
     most = settings.bounds.get("seconds")
@@ -41,6 +60,7 @@ def _watch(module: ModuleType) -> None:
     loader = module.DataLoader
     original_init, original_iter, original_len = loader.__init__, loader.__iter__, loader.__len__
 
+    @functools.wraps(original_init)  # Lightning reads its parameters, and makes a loader anew from them
     def __init__(self: Any, *arguments: Any, **named: Any) -> None:
         original_init(self, *arguments, **named)
         if self not in _loaders:
@@ -59,6 +79,7 @@ def _watch(module: ModuleType) -> None:
                 "seconds": [],
             }
 
+    @functools.wraps(original_iter)
     def __iter__(self: Any) -> Iterator[Any]:
         number = _loaders.get(self)
         if number is not None and not _seen[number]["passes"]:
@@ -66,6 +87,7 @@ def _watch(module: ModuleType) -> None:
             contents.saw_dataset(number, getattr(self, "dataset", None))
         return _counted(original_iter(self), number, places.caller(sys._getframe(1)))
 
+    @functools.wraps(original_len)
     def __len__(self: Any) -> int:
         length: int = original_len(self)
         most = limit()
@@ -101,17 +123,15 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
         if settings.alter:
             batch = labelled.permuted(batch) if is_altered else batch
             labelled.remember(batch)
-        before = training.counted()
+        before, outer = training.counted(), _settle(number)
         labelled.begin(number, index)
         try:
             yield batch
             entry["taken"][index] += 1
         finally:  # also where the loop is left by `break`
             labelled.begin(None, 0)
-            forwards, backwards = training.counted()
-            entry["forwards"] += forwards - before[0]
-            entry["backwards"] += backwards - before[1]
-            entry["worked"][index] += (forwards, backwards) != before
+            _settle(outer if _current == number else _current)
+            entry["worked"][index] += training.counted() != before
             _changed.add(number)  # type: ignore[arg-type]
         now = clock.now()
         if len(entry["seconds"]) < MOST_TIMED:
@@ -122,6 +142,7 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
 
 
 def _report() -> None:
+    _settle(_current)
     while _changed:
         number = _changed.pop()
         entry = _seen[number]
