@@ -218,7 +218,7 @@ def test_labels_parts_and_files_are_told() -> None:
         "name": "0",
     }
     contents = {("0", str(data["name"])): Happened("contents", None, data) for data in (numbers, labels)}
-    ran = Happened("Net", ("train.py", 9), {"parameters": 1000, "trainable": 10})
+    ran = Happened("Net", ("train.py", 9), {"parameters": 1000, "trainable": 10, "part": False})
     optimizer = Optimizer(
         ("train.py", 3), "SGD", 2, 2, 4, 0, 0, 0, [0.1], groups=[["head", 2, 10, 10, 0.25], ["body", 2, 90, 0, 0.0], ["x", 1, 5, 5, "nan"]]
     )

@@ -67,7 +67,8 @@ def _fill(seen: ProgramSeen, process: Process) -> None:
     seen.loaders = [_loader(same, process) for same in _alike(process)[:MOST_LOADERS]]
     seen.shared_rows = [_shared(happened, process) for happened in process.shared_rows]
     by_loader = bool(seen.loaders)
-    seen.networks = [_network(happened, process, by_loader=by_loader) for happened in process.networks[:MOST_NETWORKS]]
+    whole = [happened for happened in process.networks if not happened.data["part"]]
+    seen.networks = [_network(happened, process, by_loader=by_loader) for happened in whole[:MOST_NETWORKS]]
     seen.optimizers = [_optimizer(optimizer) for optimizer in process.optimizers.values() if optimizer.steps or optimizer.trainable]
     seen.fits = [_fit(happened) for happened in process.fits]
     seen.losses = [value if isinstance(value, float) else None for value, _, _ in process.losses]

@@ -45,6 +45,11 @@ def watch(torch: Any, counts: dict[str, int]) -> None:
     channel.on_flush(_report)
 
 
+def has(module: Any) -> bool:
+    """Whether a module is a part of a network that ran before."""
+    return any(part is module for network in list(_networks) for part in network.modules())
+
+
 def learn(network: Any) -> None:
     """A network ran for the first time: its parameters have names from now on."""
     _networks.add(network)

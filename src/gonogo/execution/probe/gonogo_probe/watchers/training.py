@@ -110,13 +110,15 @@ def _saw_call(torch: Any, module: Any, out: Any, given: tuple[Any, ...]) -> None
     if module not in _networks:
         lazy.work_begins()
         _networks[module] = type(module).__name__
-        optimizers.learn(module)
         parameters = list(module.parameters())
+        is_part = optimizers.has(module)
+        optimizers.learn(module)
         channel.emit(
             "network-ran",
             name=type(module).__name__,
             parameters=sum(p.numel() for p in parameters),
             trainable=sum(p.numel() for p in parameters if p.requires_grad),
+            part=is_part,
             place=places.caller(),
         )
     answers = out if isinstance(out, torch.Tensor) else getattr(out, "logits", None)
