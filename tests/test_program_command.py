@@ -87,8 +87,42 @@ def test_what_is_no_program_is_refused(project: Path, words: list[str], says: st
 
 def test_file_outside_the_project_is_refused(project: Path) -> None:
     (project / "sub" / "pyproject.toml").write_text("")
-    with pytest.raises(UsageError, match="is not below"):
+    with pytest.raises(UsageError, match=r"is not below"):
         chosen(["python", "../train.py"], str(project / "sub"), PYTHON)
+
+
+def test_python_is_the_one_that_the_command_would_start(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("own", "active", "system"):
+        folder = project / name / "bin"
+        folder.mkdir(parents=True)
+        for program in ("python", "torchrun"):
+            (folder / program).write_text("#!/usr/bin/python\n")
+            (folder / program).chmod(0o755)
+    (project / "system" / "bin" / "tool").write_bytes(b"\x7fELF")
+    (project / "system" / "bin" / "tool").chmod(0o755)
+    for name in ("own", "active"):
+        (project / name / "pyvenv.cfg").write_text("")
+
+    def python(*words: str, path: str) -> str | None:
+        monkeypatch.setenv("PATH", str(project / path / "bin"))
+        found = chosen([*words, "train.py"], str(project), None).python
+        return found and str(Path(found).relative_to(project))
+
+    assert python("python", path="active") == "active/bin/python"
+    assert python("own/bin/python", path="active") == "own/bin/python"
+    assert python("torchrun", path="active") == "active/bin/python"
+    assert python("python", path="system") == "system/bin/python"
+    (project / "pyproject.toml").write_text("[project]\nname = 'x'\nversion = '1'\ndependencies = ['torch']\n")
+    assert python("python", path="active") == "active/bin/python"
+    assert python("python", path="system") is None
+    assert python("uv", "run", "python", path="active") is None
+    (project / ".venv").mkdir()
+    assert python("uv", "run", "python", path="active") == ".venv"
+    with pytest.raises(UsageError, match="tool is not a Python program"):
+        python("tool", path="system")
+    (project / "pyproject.toml").write_text("[tool.ruff]\n")
+    with pytest.raises(UsageError, match="There is no Python here"):
+        python("python", path="nowhere")
 
 
 def test_command_line_without_dashes() -> None:
@@ -198,8 +232,8 @@ def test_whole_run_of_steps_and_of_loops_over_no_loader() -> None:
 
 @pytest.mark.parametrize(("length", "rows"), [(None, 1000), (10**9, 1000)])
 def test_whole_run_is_not_known_where_the_data_have_no_end(length: int | None, rows: int) -> None:
-    optimizers = {0: Optimizer(("train.py", 3), "SGD", 2, 2, 4, 0, 0, 0, [0.1])}
-    seen, screen = shown(a_process(loaders={0: a_loader(5, length, [1.0, 0.1], backwards=4, rows=rows)}, optimizers=optimizers), code=0)
+    losses = [(1.0, "train.py", 8)]
+    seen, screen = shown(a_process(loaders={0: a_loader(5, length, [1.0, 0.1], backwards=4, rows=rows)}, losses=losses), code=0)
     assert seen.estimate is None
     assert "how long the whole run takes: nothing tells" in screen
 

@@ -354,12 +354,12 @@ def test_lengths_that_differ_by_cut_loaders_are_no_fault_of_the_evaluation(
 # -- any program ---------------------------------------------------------------------------------------------------------------------------
 
 
-def of_program(raised: Raised | None = None, *, code: int = 1, says: tuple[str, ...] = (), lent: bool = True) -> str:
+def of_program(raised: Raised | None = None, *, code: int = 1, says: tuple[str, ...] = (), text: str = "") -> str:
     """Why the failure of a program that nobody declared anything of shows nothing."""
     chain = [raised] if raised else None
-    run = RunSeen("train.py", tree="/box/tree", ended=True, code=code, is_any_program=True, lent=lent)
+    run = RunSeen("train.py", tree="/box/tree", ended=True, code=code, is_any_program=True, lent=True)
     run.output = [("stderr", line) for line in says]
-    return excuse(chain, run, {})
+    return excuse(chain, run, {"train.py": Module("train.py", text)})
 
 
 @pytest.mark.parametrize(
@@ -385,6 +385,21 @@ def test_what_a_program_lacks_here_is_no_fault_of_it(raised: tuple[str, str], wh
 
 def test_arguments_that_a_program_does_not_take_are_no_fault_of_it() -> None:
     assert of_program(code=2, says=("usage: train.py [-h]", "train.py: error: unrecognized arguments: --x")).endswith("arguments: --x")
-    assert of_program(code=2, says=("something else",)) == ""
-    assert of_program(code=1, says=("usage: train.py [-h]", "x")) == ""
+    assert of_program(code=2, says=("something else",)) == "it ends itself with exit code 2, and says last: something else"
     assert "terminal" in of_program(says=("stty: 'standard input': Inappropriate ioctl for device",))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_excused"),
+    [
+        ("assert os.path.exists(path)", True),
+        ("if not Path(path).is_file():\n    raise SystemError(path)", True),
+        ("if not any(root.glob('*.jpg')):\n    raise RuntimeError('no images')", True),
+        ("if path not in known:\n    raise RuntimeError(path)", False),
+        ("raise RuntimeError(path)", False),
+    ],
+)
+def test_files_that_a_program_looks_for_are_data(text: str, is_excused: bool) -> None:
+    line = len(text.splitlines())
+    found = of_program(Raised("RuntimeError", "builtins", "x", [("train.py", line, "<module>")], own=True), text=text)
+    assert ("its own check" in found) == is_excused

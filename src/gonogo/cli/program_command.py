@@ -11,7 +11,7 @@ from pathlib import Path
 from gonogo.analysis.project.pyproject import load_pyproject
 from gonogo.cli.program_file import project_root
 from gonogo.execution.interpreter_folders import locate
-from gonogo.execution.program import PYTHON, has_module, installed_from
+from gonogo.execution.program import PYTHON, check_script, has_module, installed_from
 from gonogo.model.errors import StageError, UsageError
 from gonogo.model.options import ProgramCommand
 
@@ -171,17 +171,29 @@ def _python(first: str, place: Path, root: Path, by_runner: bool) -> str | None:
     own = root / ".venv"
     if by_runner:
         return str(own) if own.is_dir() else None
-    name = first if PYTHON.match(first) else "python"
-    found = str(place / name) if "/" in name and (place / name).exists() else shutil.which(first if not PYTHON.match(first) else name)
-    found = found or shutil.which("python") or shutil.which("python3")
-    program = Path(found).parent / "python" if found and not PYTHON.match(first) else Path(found or "")
-    if found and program.exists() and _is_environment(program):
+    program = _found(first, place)
+    if program is not None and _is_environment(program):
         return str(program)
     if _declares(root):
         return None
-    if found is None or not program.exists():
+    if program is None:
         raise UsageError("There is no Python here to run it with: name its environment with --python.")
     return str(program)
+
+
+def _found(first: str, place: Path) -> Path | None:
+    """The Python that a command names, or the one beside the program that it names; else the one of this machine, None if it has none."""
+    beside: Path | None = None
+    if PYTHON.match(first):
+        beside = place / first if "/" in first else None
+    elif script := shutil.which(first):
+        check_script(Path(script))
+        beside = Path(script).parent / "python"
+    if beside is not None and beside.exists():
+        return beside
+    named = first if PYTHON.match(first) and "/" not in first else "python"
+    found = shutil.which(named) or shutil.which("python") or shutil.which("python3")
+    return Path(found) if found else None
 
 
 def _is_environment(python: Path) -> bool:

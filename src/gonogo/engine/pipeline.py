@@ -241,7 +241,9 @@ class _Pipeline:
         if options.entries and contract.entries is None:
             raise UsageError(f"The contract {contract.name} says itself what is started: --entry goes with --contract generic.")
         if options.to.runs_code and contract.scope is not Scope.RUNS and options.execution.program is None:
-            raise UsageError(f"The contract {contract.name} does not say how runs are started: --to goes with another.")
+            raise UsageError(
+                f"The contract {contract.name} does not say how runs are started: `gonogo trial -- python train.py` tries a program."
+            )
         verdict.contract = contract.name
         return contract
 

@@ -189,11 +189,13 @@ def _network(happened: Happened, process: Process, *, by_loader: bool) -> Networ
 
 
 def _optimizer(optimizer: Optimizer) -> OptimizerSeen:
-    parts = [
-        PartSeen(name=str(name), parameters=int(numbers), with_gradient=int(graded), norm=norm if isinstance(norm, float) else None)
-        for name, _, numbers, graded, norm in optimizer.groups
-    ]
+    parts = [_part(*group) for group in optimizer.groups]
     return OptimizerSeen(name=optimizer.name, place=_place(optimizer.place), steps=optimizer.steps, rates=optimizer.rates, parts=parts)
+
+
+def _part(name: str, _: int, numbers: int, graded: int, norm: float | str) -> PartSeen:
+    shown = "unnamed" if name == "?" else str(name)
+    return PartSeen(name=shown, parameters=int(numbers), with_gradient=int(graded), norm=norm if isinstance(norm, float) else None)
 
 
 def _fit(happened: Happened) -> FitSeen:
@@ -283,6 +285,6 @@ def _not_seen(seen: ProgramSeen, main: Process | None) -> list[str]:
         found.append("rows that two splits share: the data are made up")
     elif pairs and not seen.shared_rows:
         found.append("rows that two splits share: they are not arrays in memory that could be compared")
-    if (seen.networks or seen.loaders) and seen.optimizers and seen.estimate is None:
+    if seen.losses and seen.estimate is None:
         found.append("how long the whole run takes: nothing tells how many batches or rounds there are")
     return found

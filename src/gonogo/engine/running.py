@@ -86,7 +86,9 @@ class Running:
             self.facts.give("contract", _contract_of(contract, program.entry))
             self.verdict.runs = [program.label]
         elif contract.scope is not Scope.RUNS:
-            raise UsageError(f"The contract {contract.name} does not say how runs are started: --to goes with another.")
+            raise UsageError(
+                f"The contract {contract.name} does not say how runs are started: `gonogo trial -- python train.py` tries a program."
+            )
         runs = chosen(self.facts.get("runs"), self.options.runs) if program is None else [Run(program.label, None, "", None, False)]
         environment: Environment | None = None
         for stage in (stage for stage in Stage if stage.runs_code):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gonogo.analysis.python.modules import Module
@@ -57,6 +57,7 @@ _LENGTHS = re.compile(
     re.IGNORECASE,
 )
 FEWEST_VALUES = 8  # of a list, or of a text with one character a sample
+_FILE_TESTS = {"exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "glob", "listdir"}
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
 
 
@@ -73,8 +74,9 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
     if run.is_any_program and (refused := _usage(run) or _terminal(chain or [], run)):
         return refused
     if not chain:
-        return ""
-    return _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules)
+        return _own_exit(run) if run.is_any_program else ""
+    absent = _absent(chain, modules) if run.is_any_program else ""
+    return absent or _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules)
 
 
 def _usage(run: RunSeen) -> str:
@@ -83,6 +85,24 @@ def _usage(run: RunSeen) -> str:
     if run.code != 2 or not lines or not any(line.lower().startswith("usage:") for line in lines):
         return ""
     return f"it does not take these arguments: {lines[-1][:200]}"
+
+
+def _own_exit(run: RunSeen) -> str:
+    """A program that ends itself with an exit code, and raised nothing: what it says is for whoever started it."""
+    if not run.code:
+        return ""
+    last = " ".join(run.last_lines(1).split())[-200:]
+    return f"it ends itself with exit code {run.code}{f', and says last: {last}' if last else ''}"
+
+
+def _absent(chain: list[Raised], modules: Mapping[str, Module]) -> str:
+    """A program's own check that files are there, which may be data that are elsewhere."""
+    for raised in chain:
+        if raised.own and raised.place is not None:
+            test = _guard(modules.get(raised.place[0]), raised.place[1], _asks_for_files)
+            if test is not None:
+                return f"its own check `{test}` ({raised.place[0]}:{raised.place[1]}) did not hold: put there what it asks for"
+    return ""
 
 
 def _terminal(chain: list[Raised], run: RunSeen) -> str:
@@ -262,13 +282,14 @@ def _numbers(chain: list[Raised], modules: Mapping[str, Module]) -> str:
         if not raised.own and raised.type == "ValueError" and raised.place is not None and _TOO_FEW.search(raised.message):
             where = f"{raised.place[0]}:{raised.place[1]}"
             return f"a library refuses so few values ({where}: {raised.message[:120]}), and a bounded run has hardly any"
-        if raised.own and raised.place is not None and (test := _guard(modules.get(raised.place[0]), raised.place[1])) is not None:
+        test = _guard(modules.get(raised.place[0]), raised.place[1], _compares_quantities) if raised.own and raised.place else None
+        if test is not None and raised.place is not None:
             return f"its own check `{test}` ({raised.place[0]}:{raised.place[1]}) did not hold, which no bounded run may be able to fulfil"
     return ""
 
 
-def _guard(module: Module | None, line: int) -> str | None:
-    """The test of the `if` or `assert` that led to the `raise` at a line, where it compares quantities."""
+def _guard(module: Module | None, line: int, is_meant: Callable[[ast.expr], bool]) -> str | None:
+    """The test of the `if` or `assert` that led to the `raise` at a line, where it is one of those that are meant."""
     if module is None or module.tree is None:
         return None
     best: ast.If | ast.Assert | None = None
@@ -276,7 +297,11 @@ def _guard(module: Module | None, line: int) -> str | None:
     for node in tests:
         if node.lineno <= line <= (node.end_lineno or node.lineno) and (best is None or node.lineno >= best.lineno):
             best = node
-    return ast.unparse(best.test)[:120] if best is not None and _compares_quantities(best.test) else None
+    return ast.unparse(best.test)[:120] if best is not None and is_meant(best.test) else None
+
+
+def _asks_for_files(test: ast.expr) -> bool:
+    return any(isinstance(node, ast.Call) and last_name(node.func) in _FILE_TESTS for node in ast.walk(test))
 
 
 def _compares_quantities(test: ast.expr) -> bool:

@@ -34,10 +34,19 @@ def arguments_of(program: ProgramCommand, interpreter: Interpreter) -> list[str]
     script = interpreter.scripts / first
     if "/" in first or not script.is_file():
         raise UsageError(f"There is no {first} in {interpreter.scripts}: give the environment that has it with --python.")
+    check_script(script)
+    return [str(interpreter.python), "-u", str(script), *_fewer_processes(rest, program.entry)]
+
+
+def check_script(script: Path) -> None:
+    """Make sure that a program of an environment is one of Python.
+
+    Raises:
+        UsageError: it is not.
+    """
     with script.open("rb") as file:
         if b"python" not in file.read(_FIRST_LINE):
-            raise UsageError(f"{first} is not a Python program: give the command that it starts.")
-    return [str(interpreter.python), "-u", str(script), *_fewer_processes(rest, program.entry)]
+            raise UsageError(f"{script.name} is not a Python program: give the command that it starts.")
 
 
 def has_module(interpreter: Interpreter, module: str) -> bool:
