@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from cli import answered
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gonogo.cli.program_command import chosen, split
 from gonogo.engine.program_seen import seen_of
@@ -130,6 +132,12 @@ def test_command_line_without_dashes() -> None:
     assert split(["trial", "python", "train.py"], ["python", "train.py"]) == ([], ["python", "train.py"])
     assert split(["trial", "a", "--", "python", "--", "x"], ["a", "python", "--", "x"]) == (["a"], ["python", "--", "x"])
     assert split(["trial", "--"], []) == ([], [])
+
+
+@given(st.lists(st.text(max_size=4), max_size=3), st.lists(st.sampled_from(["python", "--", "-x", "a.py"]), max_size=4))
+def test_all_after_the_dashes_is_the_program(before: list[str], program: list[str]) -> None:
+    before = [word for word in before if word != "--"]
+    assert split(["trial", *before, "--", *program], [*before, *program]) == (before, program)
 
 
 def test_what_is_not_a_program_of_the_environment_is_refused(tmp_path: Path) -> None:
