@@ -20,7 +20,7 @@ from gonogo.model.errors import UsageError
 from gonogo.model.options import ProgramCommand
 from gonogo.model.program_seen import ProgramSeen
 from gonogo.report.console import ReportConsole
-from gonogo.report.program import Screen
+from gonogo.report.program import Screen, _duration
 
 PYTHON = sys.executable
 
@@ -227,6 +227,11 @@ def test_whole_run_is_epochs_times_what_one_takes() -> None:
     )
     assert "train.py:5 trains: batches of 10, 100 of them, 1,000 rows, 4 seen, 0.1 s each" in screen
     assert "lowered    epochs 30 → 2" in screen
+
+
+@pytest.mark.parametrize(("seconds", "says"), [(0.02, "0.02 s"), (80, "80 s"), (100, "1.7 minutes"), (86_400 * 531.4, "531 days")])
+def test_durations(seconds: float, says: str) -> None:
+    assert _duration(seconds) == says
 
 
 def test_whole_run_of_steps_and_of_loops_over_no_loader() -> None:

@@ -153,8 +153,12 @@ _ENDED = {"failed": "failed", "late": "was ended, its time was up"}
 def _duration(seconds: float) -> str:
     for size, name in ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes")):
         if seconds >= 1.5 * size:
-            return f"{seconds / size:.2g} {name}"
+            return f"{_rounded(seconds / size)} {name}"
     return f"{seconds:.2g} s"
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _seconds(seconds: float | None) -> str:
