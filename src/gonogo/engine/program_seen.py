@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -58,7 +58,9 @@ def seen_of(session: SessionSeen, run: RunSeen, program: ProgramCommand, environ
     )
     if main is not None:
         _fill(seen, main)
-        seen.estimate = _estimate(main)
+        lowered = {name: values for process in processes for name, values in process.bounded.items()}  # a parent may read the settings
+        seen.lowered = {name: f"{'no limit' if old is None else old} → {new}" for name, (old, new) in lowered.items()}
+        seen.estimate = _estimate(main, lowered)
     seen.not_seen = _not_seen(seen, main)
     return seen
 
@@ -74,7 +76,6 @@ def _fill(seen: ProgramSeen, process: Process) -> None:
     seen.losses = [value if isinstance(value, float) else None for value, _, _ in process.losses]
     if process.units is not None:
         seen.units, seen.dead_units = int(process.units.data["units"]), int(process.units.data["dead"])
-    seen.lowered = {name: f"{'no limit' if old is None else old} → {new}" for name, (old, new) in process.bounded.items()}
 
 
 def _place(place: Place | None) -> str:
@@ -217,19 +218,17 @@ def _written(session: SessionSeen, run: RunSeen, processes: Iterable[Process]) -
 # -- the whole run -------------------------------------------------------------------------------------------------------------------------
 
 
-def _declared(process: Process, pattern: re.Pattern[str], role: str) -> int | None:
+def _declared(process: Process, bounded: Mapping[str, tuple[Any, Any]], pattern: re.Pattern[str], role: str) -> int | None:
     """How many epochs or steps the program asked for: what the trial lowered, or the length of a loop; None where nobody knows."""
-    lowered = [
-        old for name, (old, _) in process.bounded.items() if pattern.fullmatch(name.rpartition(".")[2]) and isinstance(old, (int, float))
-    ]
+    lowered = [old for name, (old, _) in bounded.items() if pattern.fullmatch(name.rpartition(".")[2]) and isinstance(old, (int, float))]
     lengths = [loop.length for loop in process.loops.values() if loop.role == role and loop.length]
     found = [int(number) for number in (*lowered, *lengths) if number and number > 0]
     return max(found, default=None)
 
 
-def _estimate(process: Process) -> Estimate | None:
+def _estimate(process: Process, lowered: Mapping[str, tuple[Any, Any]]) -> Estimate | None:
     """Seconds of the whole run on this machine, from the time that a batch takes and the numbers that the program says; None if unknown."""
-    epochs, steps = _declared(process, _EPOCHS, "epochs"), _declared(process, _STEPS, "")
+    epochs, steps = _declared(process, lowered, _EPOCHS, "epochs"), _declared(process, lowered, _STEPS, "")
     timed = [alike for alike in _alike(process) if alike.pace is not None]
     training = [alike for alike in timed if alike.use == TRAINS]
     if not training:
