@@ -10,7 +10,7 @@ import pytest
 from gonogo.analysis.python.modules import Module
 from gonogo.engine.facts import Facts
 from gonogo.engine.running import Running, chosen, doubts, every_run, notes, timeline
-from gonogo.execution.observations import Happened, Process, Raised, RunSeen, SessionSeen
+from gonogo.execution.observations import Happened, Process, Raised, RunSeen, SessionSeen, Tracked
 from gonogo.execution.session_plan import EVALUATION, Bounds, Session
 from gonogo.model.errors import UsageError
 from gonogo.model.finding import Finding, Location, Severity, Stage
@@ -270,3 +270,10 @@ def test_notes_tell_a_reader_what_a_session_was_run_on() -> None:
         "The probe could not watch everything: torch: no.",
     ]
     assert notes(session(seen(A))) == []
+
+
+def test_what_the_tracker_has_is_found_by_the_run_id() -> None:
+    shown = session(seen(A), seen(B))
+    assert shown.tracked_as(A) is None  # nothing was tracked
+    shown.tracked = [Tracked("team", "project", label, "finished", 2, {}, {}, []) for label in (f"{A}-2", B, A)]
+    assert (shown.tracked_as(A), shown.tracked_as(B), shown.tracked_as("a")) == (shown.tracked[2], shown.tracked[1], None)

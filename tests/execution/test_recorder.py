@@ -49,6 +49,17 @@ def test_run_is_put_together() -> None:
     assert session.forged == 0
 
 
+@pytest.mark.parametrize(("code", "said"), [(0, "ok"), (3, "failed")])
+def test_whoever_follows_hears_how_each_run_goes(code: int, said: str) -> None:
+    heard: list[tuple[str, str, str]] = []
+    recorder = Recorder(SessionSeen("trial"), "(evaluation)", lambda *told: heard.append(told))
+    run = recorder.begin("a", ["python"], KEY, 1.0)
+    run.line("stdout", "hello")
+    run.line("stdout", "  ")
+    run.end(result(exit_code=code))
+    assert heard == [("a", "start", ""), ("a", "line", "hello"), ("a", "end", said)]
+
+
 @pytest.mark.parametrize(
     ("ended", "code", "number", "late"),
     [
