@@ -323,7 +323,7 @@ def doubts(session: SessionSeen, facts: Facts) -> list[str]:
         chain = run.failure()
         reason = causes.excuse(chain, run, modules)
         if reason:
-            said = _said(chain) if chain and not run.late else ""
+            said = _said(chain, reason) if chain and not run.late else ""
             failed.setdefault(f"{reason}{said}", []).append(run.label)
     stage = "trial" if session.stage == "trial" else "rehearsal"
     told = [f"{stage} of {', '.join(labels)} failed, but {reason}" for reason, labels in failed.items()]
@@ -331,9 +331,11 @@ def doubts(session: SessionSeen, facts: Facts) -> list[str]:
     return told + _made_up_json(session)
 
 
-def _said(chain: list[Raised]) -> str:
+def _said(chain: list[Raised], reason: str) -> str:
+    """What was raised, and its line unless the reason has it."""
     place = next((raised.place for raised in chain if raised.place is not None), None)
-    return f" ({chain[0]}{f', at {place[0]}:{place[1]}' if place else ''})"
+    where = f"{place[0]}:{place[1]}" if place else ""
+    return f" ({chain[0]}{f', at {where}' if where and where not in reason else ''})"
 
 
 def _made_up_json(session: SessionSeen) -> list[str]:
