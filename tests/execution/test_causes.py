@@ -403,3 +403,9 @@ def test_files_that_a_program_looks_for_are_data(text: str, is_excused: bool) ->
     line = len(text.splitlines())
     found = of_program(Raised("RuntimeError", "builtins", "x", [("train.py", line, "<module>")], own=True), text=text)
     assert ("its own check" in found) == is_excused
+
+
+def test_killed_program_is_no_fault_and_a_crash_is_one() -> None:
+    killed, crashed = (RunSeen("train.py", ended=True, signal=number, is_any_program=True) for number in (9, 11))
+    assert "memory runs out" in excuse(None, killed, {})
+    assert excuse(None, crashed, {}) == ""

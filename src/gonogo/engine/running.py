@@ -187,13 +187,13 @@ class Running:
         for process in run.processes.values():
             loaded.update(process.own_files)
             loaded.update(path for chain in process.failures for raised in chain for path, *_ in raised.frames)
+        elsewhere = [found for found in self.verdict.findings if not found.stage.runs_code and found.location.path not in loaded]
+        if program.entry and elsewhere:
+            self.verdict.findings = [found for found in self.verdict.findings if found not in elsewhere]
+            self.verdict.notes.append(f"{len(elsewhere)} findings are in files that it did not load: `gonogo check` has them.")
         modules = {path: module for path, module in self.facts.get("modules").items() if path in loaded}
-        if modules and any(process.own_files for process in run.processes.values()):
+        if modules:
             self.facts.give("modules", modules)
-            elsewhere = [found for found in self.verdict.findings if not found.stage.runs_code and found.location.path not in loaded]
-            if elsewhere:
-                self.verdict.findings = [found for found in self.verdict.findings if found not in elsewhere]
-                self.verdict.notes.append(f"{len(elsewhere)} findings are in files that it did not load: `gonogo check` has them.")
 
     def _challenge(self, runs: Sequence[Run], environment: Environment) -> None:
         started = time.monotonic()

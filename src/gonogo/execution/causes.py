@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -89,7 +90,9 @@ def _usage(run: RunSeen) -> str:
 
 
 def _own_exit(run: RunSeen) -> str:
-    """A program that ends itself with an exit code, and raised nothing: what it says is for whoever started it."""
+    """A program that ends itself with an exit code, and raised nothing, or is killed: that is for whoever started it."""
+    if run.signal == signal.SIGKILL:
+        return "something killed it, as the kernel does where memory runs out"
     if not run.code:
         return ""
     last = " ".join(run.last_lines(1).split())[-200:]

@@ -115,6 +115,8 @@ class RunRecorder:
         run.ended, run.pid = True, result.pid
         run.code, run.signal, run.late = result.exit_code, result.signal, result.limit is Limit.TIME
         run.seconds = round(result.seconds, 3)
+        if result.limit not in (None, Limit.TIME):
+            run.unsettled = f"it was ended: {result.reason}"
         self._recorder.tell(run.label, "end", "ok" if run.ok else "failed")
 
     def hear(self, line: bytes) -> None:
