@@ -210,3 +210,11 @@ def test_any_json_under_the_right_key_is_survived(value: Any) -> None:
                 what=value,
             )
         )
+
+
+@pytest.mark.parametrize(("limit", "is_unsettled"), [(Limit.MEMORY, True), (Limit.TIME, False), (None, False)])
+def test_run_that_a_limit_ends_shows_no_fault(limit: Limit | None, is_unsettled: bool) -> None:
+    session, recorder = started()
+    recorder.end(result(exit_code=None, signal=9, limit=limit, reason="more than 8 GiB of memory"))
+    assert session.runs["a"].unsettled == ("it was ended: more than 8 GiB of memory" if is_unsettled else "")
+    assert session.runs["a"].late == (limit is Limit.TIME)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
-from gonogo_probe import channel, handlers, hooks, settings
+from gonogo_probe import channel, clock, handlers, hooks, settings
 from gonogo_probe.places import relative
 
 NAME = "__gonogo_over__"
@@ -30,6 +30,8 @@ _RANGES = {"range", "trange"}
 changes: list[Callable[[ast.Module, str], object]] = []
 _here = threading.local()
 _seen: dict[tuple[str, int], list[Any]] = {}  # place -> [role, times, most batches in one go, changed]
+_timed: dict[tuple[str, int], tuple[int | None, list[float]]] = {}  # place -> rounds that there are in all, seconds of the first ones
+MOST_TIMED = 20
 
 
 def start() -> None:
@@ -117,10 +119,11 @@ class _Loop:
     or the last.
     """
 
-    __slots__ = ("all", "batches", "ever", "inner", "ran", "within")
+    __slots__ = ("all", "batches", "ever", "inner", "ran", "seconds", "within")
 
     def __init__(self) -> None:
         self.batches = 0
+        self.seconds: list[float] = []
         self.ran = self.inner = self.within = self.ever = False
         self.all = (False, False, False)
 
@@ -149,6 +152,7 @@ def over(iterable: Iterable[Any], path: str, line: int, role: str) -> Iterator[A
     stack, loop = _stack(), _Loop()
     stack.append(loop)
     limit = settings.bounds.get("epochs" if role == EPOCHS else "batches") if settings.bounds.get("loops") else None
+    length, began = _length(iterable), clock.now()
     try:
         items = iter(iterable)
         for item in items:
@@ -156,16 +160,32 @@ def over(iterable: Iterable[Any], path: str, line: int, role: str) -> Iterator[A
             come_to_top(loop)
             yield item
             loop.ever |= loop.ran or loop.within
+            now = clock.now()
+            spent, began = now - began, now
             if not _is_round(loop, item, role):
                 continue
             loop.batches += 1
+            if len(loop.seconds) < MOST_TIMED:
+                loop.seconds.append(round(spent, 6))
             if limit is not None and loop.batches >= limit - 1:
                 for last in _last(items) if limit > 1 else ():
                     yield last
                     loop.batches += 1
                 break
     finally:
+        if loop.batches and (path, line) not in _timed:
+            _timed[path, line] = length, loop.seconds
         _leave(stack, loop, (path, line), role)
+
+
+def _length(iterable: Any) -> int | None:
+    """How many rounds a loop would go, where that is sure to be no matter of the experiment's own code."""
+    if type(iterable) not in (range, list, tuple) and type(iterable).__name__ not in ("tqdm", "trange"):
+        return None
+    try:
+        return len(iterable)  # type: ignore[arg-type]
+    except (TypeError, AttributeError):
+        return None  # a bar around what has no length
 
 
 def _last(items: Iterator[Any]) -> list[Any]:
@@ -259,4 +279,5 @@ def _report() -> None:
     for (path, line), entry in list(_seen.items()):
         if entry[3]:
             entry[3] = False
-            channel.emit("loop", place=[path, line], role=entry[0], times=entry[1], batches=entry[2])
+            length, seconds = _timed.get((path, line), (None, []))
+            channel.emit("loop", place=[path, line], role=entry[0], times=entry[1], batches=entry[2], length=length, seconds=seconds)
