@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch, Called, Happening, Loop
 from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.python.names import arguments_of
 from gonogo.analysis.training.generators import Seed, draws, is_fixed, seeds
 from gonogo.analysis.training.repeats import goes_on_training
 from gonogo.model.contract import Scope
@@ -62,7 +63,7 @@ def _changes(loop: Loop, seed: Seed) -> bool:
     """Whether the loop gives what the generator is seeded with another value: `cfg.seed = cfg.seed + 1`."""
     nodes = [seed.at.node, *(entry.node for entry in seed.at.around() if isinstance(entry, Called))]
     calls = [node for node in nodes if isinstance(node, ast.Call)]
-    given = [inner for call in calls for inner in (*call.args, *(word.value for word in call.keywords))]
+    given = [inner for call in calls for inner in arguments_of(call)]
     written = {ast.unparse(inner) for entry in given for inner in ast.walk(entry) if isinstance(inner, (ast.Name, ast.Attribute))}
     bodies = [inner for statement in getattr(loop.node, "body", ()) for inner in ast.walk(statement)]
     targets = [target for inner in bodies if isinstance(inner, ast.Assign) for target in inner.targets]
