@@ -50,8 +50,8 @@ ROOMS = {
     ),
     "values": (
         "analysis/interpreter/values",
-        "interpreter test_guarded_keys.py test_type_tests.py test_asked_keys.py differential/test_config_reads_random.py "
-        "test_objectives.py test_evaluation_cli.py",
+        "interpreter/test_values.py interpreter test_guarded_keys.py test_type_tests.py test_asked_keys.py test_objectives.py "
+        "test_evaluation_cli.py differential/test_config_reads_random.py",
     ),
 }
 _COPIED = ("src", "tests", "benchmarks", "experiments", "docs", "pyproject.toml", "README.md", "CHANGELOG.md")
