@@ -26,7 +26,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -106,12 +106,12 @@ class Direct:
 
 @contextmanager
 def watching(process: psutil.Process) -> Iterator[list[int]]:
-    """The memory that a process holds, noted again and again."""
-    seen, ended = [process.memory_info().rss], threading.Event()
+    """The memory that a process and those that it started hold, noted again and again."""
+    seen, ended = [_held(process)], threading.Event()
 
     def note() -> None:
         while not ended.wait(0.05):
-            seen.append(process.memory_info().rss)
+            seen.append(_held(process))
 
     watcher = threading.Thread(target=note)
     watcher.start()
@@ -120,6 +120,15 @@ def watching(process: psutil.Process) -> Iterator[list[int]]:
     finally:
         ended.set()
         watcher.join()
+
+
+def _held(process: psutil.Process) -> int:
+    held = 0
+    with suppress(psutil.NoSuchProcess):
+        for each in [process, *process.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess):
+                held += each.memory_info().rss
+    return held
 
 
 def direct(tracker: Tracker, rows: int) -> None:
