@@ -262,6 +262,11 @@ def test_what_older_clients_look_up_is_in_the_schema(context: Context, name: str
     assert status == 200 and answer["__type"][fields]
 
 
+def test_kinds_of_entities_are_written_as_the_client_reads_them(context: Context) -> None:
+    asked = 'query A { organization(name: "lab") { orgEntity { entityType } } entity(name: "lab") { entityType } }'
+    assert ask(context, asked) == (200, {"organization": {"orgEntity": {"entityType": "organization"}}, "entity": {"entityType": "team"}})
+
+
 def test_older_clients_are_told_nothing_in_words_when_they_make_a_run(context: Context) -> None:
     asked = (
         'mutation { upsertBucket(input: {name: "r", modelName: "p", entityName: "e"}) { serverSettings { serverMessages { utfText } } } }'
