@@ -25,7 +25,7 @@ CONTRACT = load("trial-mode")
 
 def run(*, hosts: list[str] | None = None, unreachable: list[str] | None = None, late: bool = False) -> RunSeen:
     process = Process(1, 0, [], hosts=hosts or [], unreachable=[Happened(name, None) for name in unreachable or []])
-    return RunSeen("a", argv=["results_dir=/box/tree/results"], late=late, ended=True, code=1, processes={1: process})
+    return RunSeen("a", tree="/box/tree", late=late, ended=True, code=1, processes={1: process})
 
 
 def test_missing_column_of_a_copy_is_no_fault() -> None:
@@ -349,3 +349,63 @@ def test_lengths_that_differ_by_cut_loaders_are_no_fault_of_the_evaluation(
     evaluation.processes = {1: Process(1, 0, ["python"], failures=[raised("ValueError", message)])}
     tracked = [Tracked("e", "p", name, "finished", 1, {"test_correct": value}, {}, []) for name, value in (("a", first), ("b", second))]
     assert bool(cut_unevenly(SessionSeen("rehearsal", evaluation=evaluation, tracked=tracked))) is excused
+
+
+# -- any program ---------------------------------------------------------------------------------------------------------------------------
+
+
+def of_program(raised: Raised | None = None, *, code: int = 1, says: tuple[str, ...] = (), text: str = "") -> str:
+    """Why the failure of a program that nobody declared anything of shows nothing."""
+    chain = [raised] if raised else None
+    run = RunSeen("train.py", tree="/box/tree", ended=True, code=code, is_any_program=True, lent=True)
+    run.output = [("stderr", line) for line in says]
+    return excuse(chain, run, {"train.py": Module("train.py", text)})
+
+
+@pytest.mark.parametrize(
+    ("raised", "why"),
+    [
+        (
+            ("FileNotFoundError", "[Errno 2] No such file or directory: 'input.txt'"),
+            "it needs input.txt, which is not in the program's folder",
+        ),
+        (("FileNotFoundError", "[Errno 2] No such file or directory: '/box/tree/a/b.bin'"), "it needs a/b.bin, which is not in"),
+        (("EOFError", "EOF when reading a line"), "it reads from the keyboard"),
+        (("OSError", "[Errno 25] Inappropriate ioctl for device"), "it asks for a terminal"),
+        (("ModuleNotFoundError", "No module named 'torch'"), "the environment that was given lacks `torch`"),
+        (("ImportError", "X requires Y; pip install Y"), "the environment that was given lacks what it asks for: X requires Y"),
+        (("ImportError", "cannot import name 'a' from 'b'"), ""),
+        (("ValueError", "wrong"), ""),
+    ],
+)
+def test_what_a_program_lacks_here_is_no_fault_of_it(raised: tuple[str, str], why: str) -> None:
+    found = of_program(Raised(raised[0], "builtins", raised[1], [("train.py", 3, "<module>")], own=False))
+    assert found.startswith(why) and bool(found) == bool(why)
+
+
+def test_arguments_that_a_program_does_not_take_are_no_fault_of_it() -> None:
+    assert of_program(code=2, says=("usage: train.py [-h]", "train.py: error: unrecognized arguments: --x")).endswith("arguments: --x")
+    assert of_program(code=2, says=("something else",)) == "it ends itself with exit code 2, and says last: something else"
+    assert "terminal" in of_program(says=("stty: 'standard input': Inappropriate ioctl for device",))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_excused"),
+    [
+        ("assert os.path.exists(path)", True),
+        ("if not Path(path).is_file():\n    raise SystemError(path)", True),
+        ("if not any(root.glob('*.jpg')):\n    raise RuntimeError('no images')", True),
+        ("if path not in known:\n    raise RuntimeError(path)", False),
+        ("raise RuntimeError(path)", False),
+    ],
+)
+def test_files_that_a_program_looks_for_are_data(text: str, is_excused: bool) -> None:
+    line = len(text.splitlines())
+    found = of_program(Raised("RuntimeError", "builtins", "x", [("train.py", line, "<module>")], own=True), text=text)
+    assert ("its own check" in found) == is_excused
+
+
+def test_killed_program_is_no_fault_and_a_crash_is_one() -> None:
+    killed, crashed = (RunSeen("train.py", ended=True, signal=number, is_any_program=True) for number in (9, 11))
+    assert "memory runs out" in excuse(None, killed, {})
+    assert excuse(None, crashed, {}) == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 import weakref
 from pathlib import Path
@@ -204,7 +205,7 @@ class TestOverwritten:
     def test_probe_tells_constants_from_what_was_trained(self, fill: bool) -> None:
         network = torch.nn.Linear(4, 3)
         held = list(network.parameters())
-        record = {"begun": {}, "flat": 0, "uneven": 0, "flat_place": None, "new": False}
+        record = {"begun": {}, "hold": {}, "flat": 0, "uneven": 0, "flat_place": None, "new": False}
         probe._remember_beginning(record, [(each, each.detach().clone()) for each in held], held)
         with torch.no_grad():
             for each in held:
@@ -215,10 +216,24 @@ class TestOverwritten:
     def test_tensors_that_begin_at_one_number_say_nothing(self) -> None:
         network = torch.nn.LayerNorm(4)
         held = list(network.parameters())
-        record = {"begun": {}, "flat": 0, "uneven": 0, "flat_place": None, "new": False}
+        record = {"begun": {}, "hold": {}, "flat": 0, "uneven": 0, "flat_place": None, "new": False}
         probe._remember_beginning(record, [(each, each.detach().clone()) for each in held], held)
         probe._look_for_flat(record, network)
         assert (record["flat"], record["uneven"]) == (0, 0)
+
+
+def test_probe_tells_a_network_apart_that_holds_nothing_of_what_was_trained() -> None:
+    network = torch.nn.Linear(4, 3)
+    record = {"begun": {}, "hold": {}, "apart": False, "new": False}
+    held = list(network.parameters())
+    probe._look_for_apart(record, torch.nn.Linear(4, 3))  # nothing was changed yet
+    probe._remember_beginning(record, [(each, each.detach().clone()) for each in held], held[:1])
+    probe._look_for_apart(record, network)
+    probe._look_for_apart(record, torch.nn.Sequential(network, torch.nn.Linear(3, 2)))
+    probe._look_for_apart(record, torch.nn.ReLU())
+    assert not record["apart"]
+    probe._look_for_apart(record, copy.deepcopy(network))
+    assert record["apart"]
 
 
 def test_probe_lets_an_optimizer_be_cleared_through_another_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -32,6 +33,9 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Said]:
     monkeypatch.setattr(settings, "tree", str(Path(__file__).parent) + "/")
     monkeypatch.setattr(settings, "bounds", {})
     monkeypatch.setattr(loaders, "_seen", {})
+    monkeypatch.setattr(loaders, "_changed", set())
+    monkeypatch.setattr(loaders, "_current", None)
+    monkeypatch.setattr(loaders, "_settled", (0, 0))
     monkeypatch.setattr(training, "_counts", dict.fromkeys(training._counts, 0))
     yield events
 
@@ -108,6 +112,40 @@ def zipped(loader: Any) -> None:
 )
 def test_batch_at_which_a_loop_is_left_is_not_used(way: Callable[[Any], None], said: Said) -> None:
     assert used(way, said) == 2
+
+
+def test_what_networks_do_counts_for_the_loader_at_hand(said: Said) -> None:
+    class Loader(DataLoader[int]):
+        """One of the test's own, so that torch's stays as it is."""
+
+    loaders._watch(SimpleNamespace(DataLoader=Loader))  # type: ignore[arg-type]
+    train, test = (Loader(list(range(length)), batch_size=1) for length in (3, 2))  # type: ignore[arg-type]
+
+    def work(backwards: int) -> None:
+        training._counts["forwards"] += 1
+        training._counts["backwards"] += backwards
+
+    left = iter(test)
+    next(left)
+    work(0)  # as Lightning does it: validation is left in the middle of its pass, and training begins
+    for _ in train:
+        work(1)
+        for _ in test:
+            work(0)
+        work(1)
+    left.close()  # type: ignore[attr-defined]  # it is a generator
+    loaders._report()
+    counts = {data["rows"]: (data["forwards"], data["backwards"]) for kind, data in said if kind == "loader"}
+    assert counts == {3: (6, 6), 2: (7, 0)}
+
+
+def test_loader_keeps_its_signature() -> None:
+    class Loader(DataLoader[int]):
+        """One of the test's own, so that torch's stays as it is."""
+
+    loaders._watch(SimpleNamespace(DataLoader=Loader))  # type: ignore[arg-type]
+    parameters = inspect.signature(Loader.__init__).parameters
+    assert {"dataset", "batch_size", "num_workers"} <= set(parameters), "Lightning makes a loader anew by its parameters"
 
 
 def third_too(loader: Any) -> None:

@@ -61,6 +61,41 @@ def test_index_that_cuts_the_data_is_a_batch() -> None:
     assert found["seen"] == [[0, 1], [12, 13]]
 
 
+@pytest.mark.parametrize(
+    "comprehension",
+    [
+        "[go(data[part]) for part, _ in parts]",
+        "[go(data[part]) == labels[part] for part, kept in parts if kept]",
+        "{go(data[part]): 1 for part, _ in parts}",
+        "list(go(data[part]) for part, _ in list(parts))",
+        "[go(data[at : at + 2]) for at in range(0, 14, 2)]",
+        "[go(data[at * 2 : at * 2 + 2]) for at in range(7)]",
+        "[go(data[at : at + 2]) for at in reversed(range(0, 14, 2))]",
+    ],
+)
+def test_comprehensions_that_cut_the_data_are_loops_over_batches(comprehension: str) -> None:
+    parts = [(slice(at, at + 2), True) for at in range(0, 14, 2)]
+    text = "def go(part):\n    net()\n    seen.append(part)\n    return part\nfound = "
+    assert sorted(run(text + comprehension, data="aabbccddeeffgg", labels="aabbccddeeffgg", parts=parts)["seen"]) == ["aa", "gg"]
+
+
+@pytest.mark.parametrize(
+    "comprehension",
+    [
+        "[go(view) for view in batches]",  # crops of one image, perhaps
+        "[go(data[at]) for at in range(7)]",
+        "[go(data[at]) for at in [1, 2, 3, 4, 5, 6, 7]]",
+        "[go(model[name]) for name in ['a', 'b', 'c', 'd', 'e', 'f', 'g']]",
+        "[go(1) for turn in range(7)]",
+        "[seen.append(data[at : at + 2]) for at in range(0, 14, 2)]",  # runs no network
+    ],
+)
+def test_other_comprehensions_are_not_cut(comprehension: str) -> None:
+    text = "def go(part):\n    net()\n    seen.append(part)\nfound = "
+    found = run(text + comprehension, batches=BATCHES[:7], data="aabbccddeeffgg", model=dict.fromkeys("abcdefg"))
+    assert len(found["seen"]) == 7
+
+
 def test_loop_over_names_is_never_cut() -> None:
     text = "for name in ['fog', 'snow', 'frost', 'blur']:\n    for batch in batches:\n        net()\n    seen.append(name)\n"
     assert run(text, batches=BATCHES)["seen"] == ["fog", "snow", "frost", "blur"]

@@ -49,6 +49,17 @@ def test_run_is_put_together() -> None:
     assert session.forged == 0
 
 
+@pytest.mark.parametrize(("code", "said"), [(0, "ok"), (3, "failed")])
+def test_whoever_follows_hears_how_each_run_goes(code: int, said: str) -> None:
+    heard: list[tuple[str, str, str]] = []
+    recorder = Recorder(SessionSeen("trial"), "(evaluation)", lambda *told: heard.append(told))
+    run = recorder.begin("a", ["python"], KEY, 1.0)
+    run.line("stdout", "hello")
+    run.line("stdout", "  ")
+    run.end(result(exit_code=code))
+    assert heard == [("a", "start", ""), ("a", "line", "hello"), ("a", "end", said)]
+
+
 @pytest.mark.parametrize(
     ("ended", "code", "number", "late"),
     [
@@ -199,3 +210,11 @@ def test_any_json_under_the_right_key_is_survived(value: Any) -> None:
                 what=value,
             )
         )
+
+
+@pytest.mark.parametrize(("limit", "is_unsettled"), [(Limit.MEMORY, True), (Limit.TIME, False), (None, False)])
+def test_run_that_a_limit_ends_shows_no_fault(limit: Limit | None, is_unsettled: bool) -> None:
+    session, recorder = started()
+    recorder.end(result(exit_code=None, signal=9, limit=limit, reason="more than 8 GiB of memory"))
+    assert session.runs["a"].unsettled == ("it was ended: more than 8 GiB of memory" if is_unsettled else "")
+    assert session.runs["a"].late == (limit is Limit.TIME)

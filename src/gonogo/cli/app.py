@@ -22,10 +22,11 @@ TITLE = "Is this experiment code ready to run, and would its result mean anythin
 
 @dataclass
 class Chosen:
-    """What the command line asked for, once typer has read it; `pool` is the one started ahead of time."""
+    """What the command line asked for, once typer has read it; `started` is a pool of ahead of time, `arguments` what was typed."""
 
     started: Pool | None
     debug: bool = False
+    arguments: Sequence[str] = ()
     action: Action | None = None
 
     @property

@@ -54,7 +54,7 @@ def parse(arguments: list[str], pool: Pool | None) -> Action:
     """What the command line asks for. Wrong use, and `--help`, end here: typer says what is to say and exits."""
     from gonogo.cli.app import Chosen, build
 
-    chosen = Chosen(pool, debug="--debug" in arguments)
+    chosen = Chosen(pool, debug="--debug" in arguments, arguments=arguments)
     try:
         build(arguments)(arguments, obj=chosen)
     except SystemExit as end:

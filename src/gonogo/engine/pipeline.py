@@ -240,8 +240,10 @@ class _Pipeline:
             contract, verdict.contract_reason = contracts.load(options.contract), "chosen by the caller"
         if options.entries and contract.entries is None:
             raise UsageError(f"The contract {contract.name} says itself what is started: --entry goes with --contract generic.")
-        if options.to.runs_code and contract.scope is not Scope.RUNS:
-            raise UsageError(f"The contract {contract.name} does not say how runs are started: --to goes with another.")
+        if options.to.runs_code and contract.scope is not Scope.RUNS and options.execution.program is None:
+            raise UsageError(
+                f"The contract {contract.name} does not say how runs are started: `gonogo trial -- python train.py` tries a program."
+            )
         verdict.contract = contract.name
         return contract
 

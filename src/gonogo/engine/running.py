@@ -9,20 +9,21 @@ from dataclasses import dataclass, replace
 
 from gonogo.engine.challenging import report_of, tried
 from gonogo.engine.facts import Facts
+from gonogo.engine.program_seen import seen_of
 from gonogo.execution import causes, evidence
 from gonogo.execution.challenge.carry_out import challenge
 from gonogo.execution.challenge.matrix import Alteration
 from gonogo.execution.environment import Environment, of_experiment
-from gonogo.execution.observations import RunSeen, SessionSeen
+from gonogo.execution.observations import Raised, RunSeen, SessionSeen
 from gonogo.execution.results import BROKEN, json_problem
 from gonogo.execution.session import carry_out
 from gonogo.execution.session_plan import EVALUATION, Bounds, Session
 from gonogo.execution.uv import Refusal
-from gonogo.model.contract import Contract, Scope
+from gonogo.model.contract import Command, Contract, Scope, TrainingRules
 from gonogo.model.errors import StageError, UsageError
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Stage
-from gonogo.model.options import ExecutionOptions
+from gonogo.model.options import ExecutionOptions, ProgramCommand
 from gonogo.model.runs import Run
 from gonogo.model.verdict import RunReport, StageReport, Verdict
 
@@ -44,6 +45,10 @@ CAPS = {
     rf"{_WHEN}(?:n|num)_iterations|{_WHEN}(?:\w+_)?updates": 2,
     r"(?:\w+_)?batch_?size": FEWEST,
 }
+#: Of any program: enough batches and epochs to see what changes from one to the next. Batch sizes stay, for time and memory depend on them.
+PROGRAM_CAPS = {pattern: {1: 2, 2: 4}.get(most, most) for pattern, most in CAPS.items() if "batch" not in pattern}
+PASSES = 12  # over loaders that fit into the time of a program: two batches each are gone through, however long they take
+PROGRAM_CUTS = Bounds(batches=4, epochs=2, trials=1, loops=True, caps=tuple(PROGRAM_CAPS.items()))
 CUTS = Bounds(batches=2, epochs=1, trials=1, loops=True)
 
 
@@ -76,9 +81,15 @@ class Running:
             UsageError: a pattern for runs that matches none.
         """
         contract: Contract = self.facts.get("contract")
-        if contract.scope is not Scope.RUNS:
-            raise UsageError(f"The contract {contract.name} does not say how runs are started: --to goes with another.")
-        runs = chosen(self.facts.get("runs"), self.options.runs)
+        program = self.options.program
+        if program is not None:
+            self.facts.give("contract", _contract_of(contract, program.entry))
+            self.verdict.runs = [program.label]
+        elif contract.scope is not Scope.RUNS:
+            raise UsageError(
+                f"The contract {contract.name} does not say how runs are started: `gonogo trial -- python train.py` tries a program."
+            )
+        runs = chosen(self.facts.get("runs"), self.options.runs) if program is None else [Run(program.label, None, "", None, False)]
         environment: Environment | None = None
         for stage in (stage for stage in Stage if stage.runs_code):
             if list(Stage).index(stage) > list(Stage).index(self.to):
@@ -156,6 +167,8 @@ class Running:
         self.verdict.undecided += [f"{stage}: {doubt}" for doubt in session.doubts]
         self._report(stage, started, "failed" if session.problem else "ran", session.problem, session)
         self.verdict.notes += [note for note in notes(session) if note not in self.verdict.notes]
+        if self.options.program is not None:
+            self._look_at_program(session, self.options.program, environment)
         undecided = len(self.verdict.undecided)
         self.judge(stage)
         self.verdict.undecided[undecided:undecided] = doubts(session, self.facts)
@@ -163,6 +176,24 @@ class Running:
         if stage is Stage.REHEARSAL and (session.problem or not all(run.ok for run in every_run(session))):
             self.rehearsed = None  # there is nothing to compare with
         self.trial_failed = bool(session.problem) or not all(run.ok for run in session.runs.values())
+
+    def _look_at_program(self, session: SessionSeen, program: ProgramCommand, environment: Environment) -> None:
+        """Tell what was seen of a program. From here on the modules are those that it loaded: a tree may have many programs."""
+        run = next(iter(session.runs.values()), None)
+        if run is None:
+            return
+        self.verdict.program = seen_of(session, run, program, str(environment.interpreter.python))
+        loaded = {program.entry}
+        for process in run.processes.values():
+            loaded.update(process.own_files)
+            loaded.update(path for chain in process.failures for raised in chain for path, *_ in raised.frames)
+        elsewhere = [found for found in self.verdict.findings if not found.stage.runs_code and found.location.path not in loaded]
+        if program.entry and elsewhere:
+            self.verdict.findings = [found for found in self.verdict.findings if found not in elsewhere]
+            self.verdict.notes.append(f"{len(elsewhere)} findings are in files that it did not load: `gonogo check` has them.")
+        modules = {path: module for path, module in self.facts.get("modules").items() if path in loaded}
+        if modules:
+            self.facts.give("modules", modules)
 
     def _challenge(self, runs: Sequence[Run], environment: Environment) -> None:
         started = time.monotonic()
@@ -215,6 +246,10 @@ class Running:
 
     def _trial(self, runs: Sequence[Run], environment: Environment) -> SessionSeen:
         contract: Contract = self.facts.get("contract")
+        if self.options.program is not None:
+            bounds = replace(PROGRAM_CUTS, seconds=max(1, int(self.options.run_timeout / PASSES)))
+            stage = Session("trial", Command(module="", overrides=[]), bounds, program=self.options.program)
+            return self._carry_out(replace(stage, again=causes.may_be_for_bounds), runs, environment)
         bounds = Bounds(batches=contract.trial.max_batches + BEYOND, epochs=1 + BEYOND, trials=1, loops=True)
         tracked = contract.tracking.in_trial
         return self._carry_out(Session("trial", contract.commands["trial"], bounds, tracker=tracked, evaluate=False), runs, environment)
@@ -232,6 +267,12 @@ class Running:
             names = ", ".join(seen.repeated)
             seen.notes.append(f"Run twice, the second time with their config as it is, since with a lowered one something failed: {names}.")
         return seen
+
+
+def _contract_of(contract: Contract, entry: str) -> Contract:
+    """The contract of any program, with the file that is started."""
+    command = Command(module=entry, overrides=[])
+    return contract.model_copy(update={"commands": {"trial": command}, "training": TrainingRules(module=entry)})
 
 
 def chosen(runs: Sequence[Run], patterns: Sequence[str]) -> list[Run]:
@@ -282,12 +323,19 @@ def doubts(session: SessionSeen, facts: Facts) -> list[str]:
         chain = run.failure()
         reason = causes.excuse(chain, run, modules)
         if reason:
-            said = f" ({chain[0]})" if chain and not run.late else ""
+            said = _said(chain, reason) if chain and not run.late else ""
             failed.setdefault(f"{reason}{said}", []).append(run.label)
     stage = "trial" if session.stage == "trial" else "rehearsal"
     told = [f"{stage} of {', '.join(labels)} failed, but {reason}" for reason, labels in failed.items()]
     told += [f"{stage} of {', '.join(labels)} ended well, but {reason}" for reason, labels in well.items()]
     return told + _made_up_json(session)
+
+
+def _said(chain: list[Raised], reason: str) -> str:
+    """What was raised, and its line unless the reason has it."""
+    place = next((raised.place for raised in chain if raised.place is not None), None)
+    where = f"{place[0]}:{place[1]}" if place else ""
+    return f" ({chain[0]}{f', at {where}' if where and where not in reason else ''})"
 
 
 def _made_up_json(session: SessionSeen) -> list[str]:

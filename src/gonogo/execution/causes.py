@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+import signal
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gonogo.analysis.python.modules import Module
@@ -36,10 +37,12 @@ _WHATEVER_THE_NUMBERS = {
     *_WHATEVER_THE_DATA,
     *("ConfigAttributeError", "ConfigKeyError", "ConfigCompositionException", "MissingMandatoryValue", "InterpolationKeyError"),
 }
+_NO_PACKAGE = ("ImportError", "ModuleNotFoundError")
 _ABSENT = re.compile(r"No module named '([\w.]+)'")
 _SIGNATURE = re.compile(r"\(\) (?:got an unexpected keyword|missing \d+ required|takes \d+ positional|got multiple values)")
 _MISSING = ("KeyError", "AttributeError", "IndexError")
 _COLUMN = re.compile(r"\b(column|feature|split|config)s?\b", re.IGNORECASE)
+_UNFOUND = re.compile(r"No such file or directory: ['\"]([^'\"]+)['\"]")
 _ARITHMETIC = ("ZeroDivisionError", "FloatingPointError", "LinAlgError")
 # What SciPy, scikit-learn, statsmodels and NumPy say of too few values, classes or folds.
 _TOO_FEW = re.compile(
@@ -55,6 +58,7 @@ _LENGTHS = re.compile(
     re.IGNORECASE,
 )
 FEWEST_VALUES = 8  # of a list, or of a text with one character a sample
+_FILE_TESTS = {"exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "glob", "listdir"}
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
 
 
@@ -67,10 +71,52 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
         modules: the experiment's modules by path.
     """
     if run.late or run.unsettled:
-        return run.unsettled or f"its time was up{_where(run)}"
+        more = " (--run-timeout gives it more; smaller batches or less data take less)" if run.is_any_program else ""
+        return run.unsettled or f"its time was up{_where(run)}{more}"
+    if run.is_any_program and (refused := _usage(run) or _terminal(chain or [], run)):
+        return refused
     if not chain:
+        return _own_exit(run) if run.is_any_program else ""
+    absent = _absent(chain, modules) if run.is_any_program else ""
+    return absent or _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules)
+
+
+def _usage(run: RunSeen) -> str:
+    """What a program says of arguments that it does not take: whoever typed them knows better ones."""
+    lines = [text.strip() for stream, text in run.output if stream == "stderr"]
+    if run.code != 2 or not lines or not any(line.lower().startswith("usage:") for line in lines):
         return ""
-    return _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules)
+    return f"it does not take these arguments: {lines[-1][:200]}"
+
+
+def _own_exit(run: RunSeen) -> str:
+    """A program that ends itself with an exit code, and raised nothing, or is killed: that is for whoever started it."""
+    if run.signal == signal.SIGKILL:
+        return "something killed it, as the kernel does where memory runs out"
+    if not run.code:
+        return ""
+    last = " ".join(run.last_lines(1).split())[-200:]
+    return f"it ends itself with exit code {run.code}{f', and says last: {last}' if last else ''}"
+
+
+def _absent(chain: list[Raised], modules: Mapping[str, Module]) -> str:
+    """A program's own check that files are there, which may be data that are elsewhere."""
+    for raised in chain:
+        if raised.own and raised.place is not None:
+            test = _guard(modules.get(raised.place[0]), raised.place[1], _asks_for_files)
+            if test is not None:
+                return f"its own check `{test}` ({raised.place[0]}:{raised.place[1]}) did not hold: put there what it asks for"
+    return ""
+
+
+def _terminal(chain: list[Raised], run: RunSeen) -> str:
+    """A terminal that a program asks for, or a keyboard: it has them where it is started by hand."""
+    said = [*(raised.message for raised in chain), *(text for stream, text in run.output if stream == "stderr")]
+    if any("Inappropriate ioctl for device" in text for text in said):
+        return "it asks for a terminal, which the sandbox does not have"
+    if any(raised.type == "EOFError" and "reading a line" in raised.message for raised in chain):
+        return "it reads from the keyboard, which the sandbox does not have"
+    return ""
 
 
 def _where(run: RunSeen) -> str:
@@ -105,6 +151,8 @@ def may_be_for_bounds(run: RunSeen) -> bool:
     if run.ok or run.late or not any(process.bounded for process in run.processes.values()):
         return False
     chain = run.failure() or []
+    if run.is_any_program and (_usage(run) or _terminal(run.failure() or [], run)):
+        return False
     if any(raised.type in _WHATEVER_THE_NUMBERS or _SIGNATURE.search(raised.message) for raised in chain):
         return False
     return not _lacking(chain, run)
@@ -168,6 +216,8 @@ def _lent(chain: list[Raised], run: RunSeen, modules: Mapping[str, Module]) -> s
     for raised in chain if run.lent else ():
         found = _ABSENT.match(raised.message) if raised.type == "ModuleNotFoundError" else None
         name = found[1].partition(".")[0] if found is not None else ""
+        if not name and raised.type in _NO_PACKAGE and "install" in raised.message:
+            return f"the environment that was given lacks what it asks for: {' '.join(raised.message.split())[:200]}"
         if name and not any(name in path.removesuffix(".py").split("/") for path in modules):
             return f"the environment that was given lacks `{name}`"
     return ""
@@ -216,13 +266,15 @@ def _data(chain: list[Raised], run: RunSeen) -> str:
         below = _DATA.search(message) if raised.type in ("FileNotFoundError", "NotADirectoryError") else None
         if below is not None:
             return f"it needs {below[1].rstrip('.')}, which is not in the experiment's folder"
+        named = _UNFOUND.search(message) if run.is_any_program and raised.type == "FileNotFoundError" else None
+        if named is not None:
+            return f"it needs {named[1]}, which is not in the program's folder (put it there, or show its folder with --data-root)"
     return ""
 
 
 def _common_folder(run: RunSeen) -> str:
-    """The folder of the sandbox, as the run's own arguments have it."""
-    results = next((part.partition("=")[2].strip("'\"") for part in run.argv if part.startswith("results_dir=")), "")
-    return results.rpartition("/tree/")[0]
+    """The folder of the sandbox."""
+    return run.tree.rpartition("/")[0]
 
 
 def _numbers(chain: list[Raised], modules: Mapping[str, Module]) -> str:
@@ -234,13 +286,14 @@ def _numbers(chain: list[Raised], modules: Mapping[str, Module]) -> str:
         if not raised.own and raised.type == "ValueError" and raised.place is not None and _TOO_FEW.search(raised.message):
             where = f"{raised.place[0]}:{raised.place[1]}"
             return f"a library refuses so few values ({where}: {raised.message[:120]}), and a bounded run has hardly any"
-        if raised.own and raised.place is not None and (test := _guard(modules.get(raised.place[0]), raised.place[1])) is not None:
+        test = _guard(modules.get(raised.place[0]), raised.place[1], _compares_quantities) if raised.own and raised.place else None
+        if test is not None and raised.place is not None:
             return f"its own check `{test}` ({raised.place[0]}:{raised.place[1]}) did not hold, which no bounded run may be able to fulfil"
     return ""
 
 
-def _guard(module: Module | None, line: int) -> str | None:
-    """The test of the `if` or `assert` that led to the `raise` at a line, where it compares quantities."""
+def _guard(module: Module | None, line: int, is_meant: Callable[[ast.expr], bool]) -> str | None:
+    """The test of the `if` or `assert` that led to the `raise` at a line, where it is one of those that are meant."""
     if module is None or module.tree is None:
         return None
     best: ast.If | ast.Assert | None = None
@@ -248,7 +301,11 @@ def _guard(module: Module | None, line: int) -> str | None:
     for node in tests:
         if node.lineno <= line <= (node.end_lineno or node.lineno) and (best is None or node.lineno >= best.lineno):
             best = node
-    return ast.unparse(best.test)[:120] if best is not None and _compares_quantities(best.test) else None
+    return ast.unparse(best.test)[:120] if best is not None and is_meant(best.test) else None
+
+
+def _asks_for_files(test: ast.expr) -> bool:
+    return any(isinstance(node, ast.Call) and last_name(node.func) in _FILE_TESTS for node in ast.walk(test))
 
 
 def _compares_quantities(test: ast.expr) -> bool:

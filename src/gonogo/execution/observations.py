@@ -43,6 +43,7 @@ class Loader:
     """A data loader: where it was made and used, how many batches each pass over it gave, and what networks did with them.
 
     Attributes:
+        length: how many batches there are; `rows`: of the data; `seconds`: that each of the first batches took, with what was done with it.
         used_batches: for each pass, with how many batches a network ran; after how many the next one was asked for, where none ran.
     """
 
@@ -54,16 +55,26 @@ class Loader:
     forwards: int = 0
     backwards: int = 0
     used_batches: list[int] = field(default_factory=list)
+    length: int | None = None
+    rows: int | None = None
+    seconds: list[float] = field(default_factory=list)
 
 
 @dataclass
 class Loop:
-    """A loop of the experiment's own code that ran a network: its role, how often it was entered, most rounds of one entry."""
+    """A loop of the experiment's own code that ran a network: its role, how often it was entered, most rounds of one entry.
+
+    Attributes:
+        length: how many rounds it would go, None where nobody knows.
+        seconds: that each of the first rounds took.
+    """
 
     place: Place
     role: str
     times: int
     batches: int
+    length: int | None = None
+    seconds: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -80,7 +91,9 @@ class Optimizer:
         stale: tensors that it holds, no network has, and never had a gradient; `unheld`: parameters with gradients that no optimizer holds.
         graded: of one that never stepped, whether there were gradients; `moved`: whether something changed all the same.
         twins: calls of networks since its first step that do not train and have all the values its parameters began with; `heirs`: others.
+        apart: whether such a call was of a network that holds nothing of what its steps changed.
         flat: such calls of networks all of whose tensors that it changed are one number throughout, which they were not; `uneven`: others.
+        groups: of the last step that was looked at, for each part of the networks: name, tensors, numbers, those with a gradient, its norm.
         start: a sum over its parameters before the first step; `updates`: over what each of the first steps added to them.
     """
 
@@ -105,12 +118,14 @@ class Optimizer:
     moved: bool = False
     twins: int = 0
     heirs: int = 0
+    apart: bool = False
     twin_place: Place | None = None
     flat: int = 0
     uneven: int = 0
     flat_place: Place | None = None
     start: float | str | None = None
     updates: list[float | str] = field(default_factory=list)
+    groups: list[list[Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -206,6 +221,11 @@ class Process:
     logged: dict[str, Logged] = field(default_factory=dict)
     figures: list[Happened] = field(default_factory=list)
     seeds: list[Happened] = field(default_factory=list)
+    contents: dict[tuple[str, str], Happened] = field(default_factory=dict)
+    shared_rows: list[Happened] = field(default_factory=list)
+    fits: list[Happened] = field(default_factory=list)
+    units: Happened | None = None
+    own_files: list[str] = field(default_factory=list)
     children: list[Happened] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
@@ -235,6 +255,8 @@ class RunSeen:
         late: whether it was ended because its time was up.
         unsettled: why a failure says nothing, empty if it does.
         lent: whether the environment was the caller's, and not made from what the experiment declares.
+        is_any_program: whether it is a program that nobody declared anything of, and no run that a contract documents.
+        tree: the folder of its copy of the experiment.
         output: the last lines, as (stream, text).
         stacks: of one whose time was up, by process: its frames at that time, the innermost first.
     """
@@ -247,6 +269,8 @@ class RunSeen:
     late: bool = False
     unsettled: str = ""
     lent: bool = False
+    is_any_program: bool = False
+    tree: str = ""
     ended: bool = False
     seconds: float = 0.0
     started: float = 0.0
@@ -328,7 +352,7 @@ class SessionSeen:
 
     Attributes:
         runs: by run id, in order.
-        stray: files that appeared in the tree outside the places for such things.
+        stray: files that appeared in the tree outside the places for such things; of any program, all that appeared.
         results: files that appeared below the folder of results, with their size.
         texts: the texts of JSON files among these, read when they are asked for.
         more: further evaluations by name.

@@ -115,6 +115,8 @@ class RunRecorder:
         run.ended, run.pid = True, result.pid
         run.code, run.signal, run.late = result.exit_code, result.signal, result.limit is Limit.TIME
         run.seconds = round(result.seconds, 3)
+        if result.limit not in (None, Limit.TIME):
+            run.unsettled = f"it was ended: {result.reason}"
         self._recorder.tell(run.label, "end", "ok" if run.ok else "failed")
 
     def hear(self, line: bytes) -> None:
@@ -171,12 +173,14 @@ class RunRecorder:
         batches = [int(number) for number in event["batches"]]
         loader = Loader(_place(event["place"]), event["batch_size"], event["passes"], batches, used, event["forwards"], event["backwards"])
         loader.used_batches = [int(number) for number in event["used_batches"]]
+        loader.length, loader.rows, loader.seconds = event["length"], event["rows"], [float(number) for number in event["seconds"]]
         self._of(event).loaders[event["number"]] = loader
 
     def _probe_loop(self, event: dict[str, Any]) -> None:
         place = _place(event["place"])
         if place is not None:
-            self._of(event).loops[place] = Loop(place, event["role"], event["times"], event["batches"])
+            seconds = [float(number) for number in event["seconds"]]
+            self._of(event).loops[place] = Loop(place, event["role"], event["times"], event["batches"], event["length"], seconds)
 
     def _probe_counts(self, event: dict[str, Any]) -> None:
         process = self._of(event)
@@ -208,11 +212,11 @@ class RunRecorder:
 
     def _probe_optimizer(self, event: dict[str, Any]) -> None:
         names = ["name", "parameters", "trainable", "steps", "without", "zero", "still", "rates", "made_with", "scheduled", "scaled"]
-        names += ["uncleared", "thrown", "stale", "unheld", "graded", "moved", "twins", "heirs", "flat", "uneven"]
+        names += ["uncleared", "thrown", "stale", "unheld", "graded", "moved", "twins", "heirs", "apart", "flat", "uneven"]
         optimizers = self._of(event).optimizers
         old = optimizers.get(event["number"])
         new = Optimizer(_place(event["place"]), **{name: event[name] for name in names})
-        new.changed = old.changed if old else []
+        new.changed, new.groups = (old.changed, old.groups) if old else ([], [])
         new.start, new.updates = event["start"], list(event["updates"])
         new.twin_place, new.flat_place = _place(event["twin_place"]), _place(event["flat_place"])
         optimizers[event["number"]] = new
@@ -220,6 +224,26 @@ class RunRecorder:
     def _probe_changed(self, event: dict[str, Any]) -> None:
         changed = self._of(event).optimizers[event["number"]].changed
         changed += [(name, kind) for name, _, kind in (text.partition("|") for text in event["names"])]
+
+    def _probe_gradients(self, event: dict[str, Any]) -> None:
+        self._of(event).optimizers[event["number"]].groups = list(event["groups"])
+
+    def _probe_contents(self, event: dict[str, Any]) -> None:
+        contents = self._of(event).contents
+        if len(contents) < MOST_EVENTS:
+            contents[event["source"], event["name"]] = Happened("contents", None, event)
+
+    def _probe_shared_rows(self, event: dict[str, Any]) -> None:
+        self._keep(self._of(event).shared_rows, "shared rows", event)
+
+    def _probe_fit(self, event: dict[str, Any]) -> None:
+        self._keep(self._of(event).fits, event["name"], event)
+
+    def _probe_units(self, event: dict[str, Any]) -> None:
+        self._of(event).units = Happened("units", None, event)
+
+    def _probe_own_files(self, event: dict[str, Any]) -> None:
+        self._of(event).own_files += [str(path) for path in event["paths"]]
 
     def _probe_network_ran(self, event: dict[str, Any]) -> None:
         process = self._of(event)

@@ -73,12 +73,13 @@ def carry_out(
     with Sandbox(policy, required=options.require_sandbox) as box:
         session.containment = str(box.containment)
         _fill(box, experiment, runs, options, session)
-        box.fix(_is_code)
+        box.fix(_is_code if stage.program is None else _is_module)
         before = set(_files(box.tree))
-        plan = Plan(box, interpreter.python, options)
+        plan = Plan(box, interpreter, options)
         seconds = options.run_timeout * (len(runs) * (2 if stage.again else 1) + stage.tracker + len(stage.more)) + MARGIN
         _Runs(box, plan, stage, session, progress).carry_out(*plan.starts(stage, runs, contract), seconds)
-        stray = [path for path in _files(box.tree) if path not in before and not _is_expected(path, contract)]
+        new = [path for path in _files(box.tree) if path not in before]
+        stray = new if stage.program is not None else [path for path in new if not _is_expected(path, contract)]
         session.stray = stray[:MOST_STRAY]
         session.results, session.texts, too_much = results.collect(box, RESULTS)
         if too_much:
@@ -236,8 +237,11 @@ class _Runs:
         self._session.repeated.append(start.label)
         if self._run(self._plan.unlowered(start), os.cpu_count() or 1):
             return True
-        if self._session.runs[start.label].late:
-            first.unsettled = "that is with a lowered config, and with its own one its time was up"
+        second = self._session.runs[start.label]
+        raised = second.failure() or []
+        if second.late or any(each.type == "FileExistsError" for each in raised):  # the first time left something behind
+            how = "its time was up" if second.late else "it found what the first time had left"
+            first.unsettled = f"that is with a lowered config, and with its own one {how}"
             self._session.runs[start.label] = first
         return False
 
@@ -259,7 +263,8 @@ class _Runs:
         key = secrets.token_hex(16)
         recorder = self._recorder.begin(start.label, start.argv, key.encode(), round(time.time(), 3), more)
         environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "GONOGO_PROBE_KEY": key}
-        recorder.run.lent = self._plan.options.python is not None
+        recorder.run.lent, recorder.run.tree = self._plan.options.python is not None, str(self._box.tree)
+        recorder.run.is_any_program = self._stage.program is not None
         environment["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait would otherwise take the other runs' time
         folder = stacks.make_folder(self._box, secrets.token_hex(8))
         environment |= {"GONOGO_STACKS": str(folder)} if folder else {}
@@ -272,6 +277,7 @@ class _Runs:
             environment |= self._tracker.environment(port, self._plan.client)
         result = self._box.run(
             start.argv,
+            cwd=start.folder,
             env={**start.environment, **environment},
             on_line=recorder.line,
             on_event=recorder.hear,
@@ -303,6 +309,11 @@ def _is_code(path: str) -> bool:
     """Whether a file lies where the experiment's own code may lie, and not where programs write."""
     *folders, _ = path.split("/")
     return not (folders and folders[0] in _RESULTS) and _WRITTEN.isdisjoint(folders)
+
+
+def _is_module(path: str) -> bool:
+    """Whether a file is one of a program's modules: what else lies beside them, results of earlier runs say, it may write again."""
+    return path.endswith((".py", ".pyx", ".so")) and _is_code(path)
 
 
 def _is_expected(path: str, contract: Contract) -> bool:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from gonogo.execution.interpreter_folders import Interpreter
 from gonogo.execution.observations import RunSeen
+from gonogo.execution.program import arguments_of
 from gonogo.execution.sandbox import Box
 from gonogo.model.contract import Command, Contract
-from gonogo.model.options import ExecutionOptions
+from gonogo.model.options import ExecutionOptions, ProgramCommand
 from gonogo.model.runs import Run
 
 EVALUATION = "(evaluation)"
@@ -35,6 +37,7 @@ class Bounds:
         caps: patterns for the last part of a config key's whole name, with the most that its value may be.
         loops: whether loops of the code itself are cut.
         rows: of a stand-in's data.
+        seconds: after which a pass over a loader ends, though not before its second batch.
     """
 
     batches: int | None = None
@@ -43,10 +46,12 @@ class Bounds:
     caps: tuple[tuple[str, int], ...] = ()
     loops: bool = False
     rows: int = 64
+    seconds: int | None = None
 
     def settings(self) -> dict[str, Any]:
         """As the probe reads them."""
         numbers = {"batches": self.batches, "epochs": self.epochs, "trials": self.trials, "loops": int(self.loops), "rows": self.rows}
+        numbers["seconds"] = self.seconds
         return {"bounds": {name: number for name, number in numbers.items() if number}, "caps": [list(cap) for cap in self.caps]}
 
 
@@ -70,6 +75,7 @@ class Session:
         more: evaluations that follow the first, of `AGAIN`, `PERTURBED` and `MISSING`.
         again: of which failed runs one more try is made, with the config as it is; None for none.
         as_they_are: run ids whose config is not lowered at all.
+        program: what is started in the place of the contract's command.
     """
 
     name: str
@@ -82,6 +88,7 @@ class Session:
     more: tuple[str, ...] = ()
     again: Callable[[RunSeen], bool] | None = None
     as_they_are: tuple[str, ...] = ()
+    program: ProgramCommand | None = None
 
 
 @dataclass(frozen=True)
@@ -92,11 +99,13 @@ class Start:
         label: the run id, or `EVALUATION`.
         argv: the command; of an evaluation, `{run_ids}` stands for the runs that ended well, `{results_dir}` for the folder of results.
         environment: variables of its own.
+        folder: where it starts, below the tree.
     """
 
     label: str
     argv: list[str]
     environment: dict[str, str]
+    folder: str = ""
 
 
 class Plan:
@@ -104,12 +113,12 @@ class Plan:
 
     Args:
         box: where they run.
-        python: of the experiment's environment.
+        interpreter: the Python of the experiment's environment.
         options: the caller's choices.
     """
 
-    def __init__(self, box: Box, python: Path, options: ExecutionOptions) -> None:
-        self.python = python
+    def __init__(self, box: Box, interpreter: Interpreter, options: ExecutionOptions) -> None:
+        self.interpreter = interpreter
         self.options = options
         self.results = str(box.tree / RESULTS)
         self.client = box.scratch / "client"
@@ -120,18 +129,26 @@ class Plan:
 
     def starts(self, stage: Session, runs: Sequence[Run], contract: Contract) -> tuple[list[Start], Start | None]:
         """The runs, and the evaluation where the stage has one."""
-        mode = stage.name if stage.name == "trial" else "rehearsal"
+        mode = "program" if stage.program else stage.name if stage.name == "trial" else "rehearsal"
         settings = self._give("probe.json", stage, mode)
         self._unlowered = self._give("unlowered.json", replace(stage, bounds=unlowered(stage.bounds)), mode)
+        if stage.program is not None:
+            argv, environment = arguments_of(stage.program, self.interpreter), {"WANDB_MODE": "offline", **stage.program.environment}
+            own = [str(self._box.tree / path) for path in stage.program.paths]
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, [environment.get("PYTHONPATH", ""), *own]))
+            return [self._start(run.id, argv, settings, stage.program.folder, environment) for run in runs], None
         started = []
         for run in runs:
             arguments = [*stage.command.arguments(run.id, self.results), *stage.overrides]
-            started.append(self._start(run.id, stage.command.module, arguments, settings))
+            started.append(self._start(run.id, self._module(stage.command.module, arguments), settings))
         started = [self.unlowered(start) if start.label in stage.as_they_are else start for start in started]
         if not (stage.tracker and stage.evaluate and contract.evaluation.module):
             return started, None
         settings = self._give("evaluation.json", stage, "evaluation")
-        return started, self._start(EVALUATION, contract.evaluation.module, [*contract.evaluation.arguments], settings)
+        return started, self._start(EVALUATION, self._module(contract.evaluation.module, contract.evaluation.arguments), settings)
+
+    def _module(self, module: str, arguments: Sequence[str]) -> list[str]:
+        return [str(self.interpreter.python), "-u", "-m", module, *arguments]
 
     def unlowered(self, start: Start) -> Start:
         """The same run with its config as it is."""
@@ -151,9 +168,10 @@ class Plan:
         }
         return self._box.give(name, json.dumps(settings))
 
-    def _start(self, label: str, module: str, arguments: list[str], settings: Path) -> Start:
+    def _start(self, label: str, argv: list[str], settings: Path, folder: str = "", more: Mapping[str, str] | None = None) -> Start:
         environment = {
-            "PYTHONPATH": str(PROBE),
+            **(more or {}),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(PROBE), (more or {}).get("PYTHONPATH", "")])),
             "PYTHONNOUSERSITE": "1",  # the home is the runs' own: one must not put modules there that others would load at their start
             "PYTHONDONTWRITEBYTECODE": "1",
             "GONOGO_PROBE": str(settings),
@@ -163,7 +181,7 @@ class Plan:
             "MPLCONFIGDIR": str(self._box.scratch / "matplotlib"),
             "TQDM_MININTERVAL": "1",
         }
-        return Start(label, [str(self.python), "-u", "-m", module, *arguments], environment)
+        return Start(label, argv, environment, folder)
 
     def jobs(self) -> int:
         """How many runs at one time."""

@@ -190,8 +190,8 @@ class Contract(_Part):
 
 
 def module_path(module: str) -> str:
-    """The file of a module by its dotted name."""
-    return module.replace(".", "/") + ".py"
+    """The file of a module by its dotted name; a path stays as it is."""
+    return module if module.endswith(".py") else module.replace(".", "/") + ".py"
 
 
 @lru_cache(maxsize=1)

@@ -16,9 +16,33 @@ class _Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ProgramCommand(_Options):
+    """A command that starts any training program.
+
+    Attributes:
+        words: as the user types them, from the Python or the program that a package installs, such as `torchrun`.
+        folder: where it is started, below the project's root; empty for the root.
+        entry: the program's own file below the root, empty where a package's own command has none.
+        environment: variables that stand before the command.
+        paths: folders below the root from which its environment imports the project's own packages.
+    """
+
+    words: tuple[str, ...] = Field(min_length=1)
+    folder: str = ""
+    entry: str = ""
+    environment: dict[str, str] = {}
+    paths: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """A short name for it."""
+        return self.entry or " ".join(self.words)[:60]
+
+
 class ExecutionOptions(_Options):
     """How the stages run the experiment that run it."""
 
+    program: ProgramCommand | None = Field(default=None, description="A command to run in the place of documented runs")
     runs: tuple[str, ...] = Field(default=(), description="Run ids, or patterns with * and ?; none for all runs")
     python: str | None = Field(default=None, description="An environment to use instead of making one")
     data_roots: tuple[str, ...] = Field(default=(), description="Folders of real data, readable at their own path")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, computed_field
 
 from gonogo.model.causes import Shared, by_cause
 from gonogo.model.finding import Finding, Severity
+from gonogo.model.program_seen import ProgramSeen
 from gonogo.system.version import __version__
 
 SCHEMA_VERSION = 3
@@ -149,6 +150,7 @@ class Verdict(BaseModel):
     notes: list[str] = []
     review: ReviewReport | None = None
     challenge: ChallengeReport | None = None
+    program: ProgramSeen | None = Field(default=None, description="What a trial of a program saw, which no contract documents")
     numbers: list[Number] = Field(default=[], description="What the scripts report, and where it comes from as far as the code tells")
 
     @computed_field  # type: ignore[prop-decorator]

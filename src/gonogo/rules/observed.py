@@ -17,6 +17,7 @@ _SANDBOX = re.compile(r"/\S{0,200}?gonogo-box-\w+/(?:tree|tmp/gonogo/scratch|tmp
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])")
 # A frame of a traceback: its place, then its line of code and perhaps the marks below it.
 _PROBE_FRAME = re.compile(r'^[ \t]*File "[^"\n]*/gonogo_probe/[^\n]*\n(?:    [ \t]*(?!File ")[^\n]*\n?)*', re.MULTILINE)
+_RUNNER_FRAME = re.compile(r'^[ \t]*File "<frozen runpy>", line \d+, in _run_(?:module_as_main|code)\n', re.MULTILINE)
 _PROBE_WARNS = re.compile(r"^\S*/gonogo_probe/\S+:\d+: (?=\w+Warning)", re.MULTILINE)
 _OF_A_CHILD = ("SystemExit", "CalledProcessError", "ChildFailedError")  # what a program raises where one that it started has failed
 _ADVICE = "Set the environment variable HYDRA_FULL_ERROR"
@@ -27,7 +28,7 @@ MOST_LINES = 12
 
 def cleaned(text: str) -> str:
     """A text of a run without the folders of the sandbox, which are others each time, escape codes, and frames of the probe."""
-    return _SANDBOX.sub("", _PROBE_WARNS.sub("", _PROBE_FRAME.sub("", _ESCAPES.sub("", text))))
+    return _SANDBOX.sub("", _PROBE_WARNS.sub("", _PROBE_FRAME.sub("", _RUNNER_FRAME.sub("", _ESCAPES.sub("", text)))))
 
 
 def located(place: Place | None, modules: Mapping[str, Module], contract: Contract) -> Location:

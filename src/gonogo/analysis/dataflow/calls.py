@@ -20,6 +20,7 @@ from gonogo.analysis.dataflow.values import (
     Context,
     Display,
     Element,
+    Item,
     Mapping,
     Parameter,
     Ref,
@@ -105,8 +106,9 @@ def apply(
     """What calling a value gives."""
     callee = plain(callee)
     behind = base(callee)
-    if isinstance(behind, (Instance, Class)) and not isinstance(callee, Function):
+    if isinstance(behind, (Instance, Class, Choice)) and not isinstance(callee, (Function, Choice)):
         callee = behind
+    callee = _of_table(callee) or callee
     call = Call(walker.module, node, callee, arguments, keywords, is_open, walker.context)
     if isinstance(callee, Function):
         return into(walker, callee, call)
@@ -122,6 +124,19 @@ def apply(
     if isinstance(behind, Call) and behind is not callee:
         call.callee = behind  # `model.to(device)(x)`
     return _library(walker, call)
+
+
+def _of_table(callee: Value) -> Value | None:
+    """What `TABLE[name]` or `TABLE.get(name)` may be, where all entries of the table are functions or classes of the project."""
+    table: Value | None = None
+    if isinstance(callee, Item):
+        table = plain(callee.owner)
+    elif isinstance(callee, Call) and callee.method == "get" and len(callee.arguments) == 1 and callee.receiver is not None:
+        table = plain(callee.receiver)
+    if not isinstance(table, Mapping) or table.is_open or table.added or not table.entries:
+        return None
+    listed = [plain(entry) for _, entry in table.entries]
+    return choice(callee.module, callee.node, listed) if all(isinstance(entry, (Function, Class)) for entry in listed) else None
 
 
 def _any(walker: Walker, callee: Choice, call: Call) -> Value:

@@ -13,7 +13,7 @@ from gonogo.analysis.dataflow.blocks import Called, Happening
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.numbers.same import FORM_METHODS, FORMS, STEADY
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import enclosing_function, origin
+from gonogo.analysis.python.names import arguments_of, enclosing_function, origin
 
 Form = tuple[object, ...]
 MAX_DEPTH = 20
@@ -193,7 +193,7 @@ def _call(module: Module, node: ast.Call, within: Sequence[Called], depth: int) 
         return form_of(module, node.args[0], within, depth)
     if short not in _STEADY or any(isinstance(entry, ast.Starred) for entry in node.args):
         return ("node", id(node))
-    given = [*node.args, *(keyword.value for keyword in node.keywords)]
+    given = arguments_of(node)
     forms = [ast.unparse(entry) if isinstance(entry, ast.Lambda) else form_of(module, entry, within, depth) for entry in given]
     owner = form_of(module, node.func.value, within, depth) if isinstance(node.func, ast.Attribute) and is_method else ("function", name)
     if owner is None or any(form is None for form in forms):

@@ -12,6 +12,7 @@ from gonogo.analysis.project.distributions import providers
 from gonogo.analysis.project.pyproject import parse_requirement
 from gonogo.analysis.project.requirement_files import requirement_texts
 from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import arguments_of
 from gonogo.model.experiment import Experiment
 
 # Libraries that add configs of their own, so that a config that is not in the project may still be found.
@@ -63,7 +64,7 @@ def hydra_doubts(experiment: Experiment, modules: dict[str, Module]) -> HydraDou
             return HydraDoubts(f"{sorted(used)[0]}, which {module.path} imports, may bring configs of its own")
         for call in module.of(ast.Call) if "ConfigStore" in module.text or ".store(" in module.text else ():
             if isinstance(call.func, ast.Attribute) and call.func.attr == "store":
-                given = [*call.args, *(keyword.value for keyword in call.keywords)]
+                given = arguments_of(call)
                 stored |= {node.value for node in given if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     return HydraDoubts("", _stranger(modules), frozenset(stored))
 

@@ -20,7 +20,7 @@ _LISTS = r"(?<!docs\x20)(?<!documentation\x20)(?<!docstring\x20)(?<!docstrings\x
 _MISSING = [
     rf"\b(?:TODO|FIXME)\b\W{{0,3}}(?:\([^)]{{0,100}}\)\W{{0,10}})?(?i:implement|write|complete|fill|finish|your|{_CODE})\b",
     rf"(?i:\bplaceholder {_PART}\b)",
-    rf"(?i:\bthis is (?:just |only )?a (?:placeholder|stub|skeleton|mock)(?: for [\w\s]{1, 100}?)?{_END})",
+    rf"(?i:\bthis is (?:just |only )?a (?:placeholder|stub|skeleton|mock)(?: for now)?{_END})",
     r"(?i:\b(?:dummy|mock|stub|skeleton|incomplete) implementation\b)",
     rf"(?i:{_LISTS}\b(?:omitted|elided|skipped|left out|truncated|abbreviated|removed) for (?:brevity|clarity|conciseness)\b)",
     rf"(?i:(?:\.\.\.|\u2026)\W{{0,3}}(?:the )?(?:rest of|remaining|existing|previous|other) (?:the )?(?:\w+ )?{_PART}s?\b)",

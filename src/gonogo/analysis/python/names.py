@@ -86,7 +86,12 @@ def names_that_grow(modules: Iterable[Module]) -> set[str]:
     }
 
 
-def last_name(node: ast.expr) -> str:
+def arguments_of(call: ast.Call) -> list[ast.expr]:
+    """What a call is given, by place and by name; `*` and `**` as they are written."""
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
+
+
+def last_name(node: ast.AST) -> str:
     """The last part of a name, such as `c` of `a.b.c`; empty for what is no name."""
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 
 from gonogo.analysis.python.modules import Function, Module, qualified_name
-from gonogo.analysis.python.names import last_names
+from gonogo.analysis.python.names import arguments_of, last_names
 from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
 
 # A module that mentions one of these may hold names that no statement of it shows.
@@ -116,7 +116,7 @@ class Symbols:
         """Whether the module hands its name to a function of the project that sets attributes of modules by name."""
         for call in module.of(ast.Call) if self._fillers else ():
             if qualified_name(call.func).rpartition(".")[2] in self._fillers:
-                names = (_text_of(given, module.name) for given in (*call.args, *(keyword.value for keyword in call.keywords)))
+                names = (_text_of(given, module.name) for given in arguments_of(call))
                 if any(name and (name == module.name or module.name.endswith(f".{name}")) for name in names):
                     return True
         return False

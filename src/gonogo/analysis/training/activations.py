@@ -6,7 +6,24 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gonogo.analysis.dataflow.definitions import Instance
-from gonogo.analysis.dataflow.values import Attribute, Call, Choice, Const, Item, Operation, Returned, Span, Value, is_none, number, options
+from gonogo.analysis.dataflow.values import (
+    Attribute,
+    Call,
+    Choice,
+    Const,
+    Display,
+    Item,
+    Operation,
+    Repeated,
+    Returned,
+    Span,
+    Value,
+    choice,
+    is_none,
+    number,
+    options,
+    plain,
+)
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.kinds import Kind, kind_of
@@ -27,10 +44,11 @@ class Gives(Enum):
 NEUTRAL = words(
     """
     view reshape squeeze unsqueeze flatten to cuda cpu float double contiguous transpose clone t type type_as detach numpy half expand
-    view_as reshape_as squeeze_ ravel tolist item bfloat16 identity movedim moveaxis rearrange stack cat dropout index_select
-    unflatten tensor array asarray
+    view_as reshape_as squeeze_ ravel tolist item bfloat16 identity movedim moveaxis rearrange stack cat concat concatenate vstack
+    hstack dropout index_select unflatten tensor array asarray
     """
 )
+_JOINS = frozenset({"cat", "concat", "concatenate", "stack", "vstack", "hstack"})
 _ACTIVATIONS = {
     "softmax": Gives.SOFTMAX, "softmin": Gives.SOFTMAX, "gumbel_softmax": Gives.SOFTMAX, "sigmoid": Gives.SIGMOID,
     "log_softmax": Gives.LOG, "logsigmoid": Gives.LOG, "argmax": Gives.DECISION,
@@ -121,10 +139,20 @@ def output_of(value: Value, choices: int = 0) -> Output:
         if op is None:
             return Output(None, value)
         if op.name in NEUTRAL and op.operands and (op.maker is None or op.name in ("flatten", "identity", "dropout", "unflatten")):
-            value = op.operands[0]
+            value = _joined(op)
             continue
         return Output(_gives(op, choices), value)
     return Output(None, value)
+
+
+def _joined(op: Op) -> Value:
+    """What a function that leaves numbers as they are works on: for lists that are joined, what is in them."""
+    value = plain(op.operands[0])
+    if op.name in _JOINS and isinstance(value, Repeated):
+        return value.element
+    if op.name not in _JOINS or not isinstance(value, Display) or value.is_open or not (value.items or value.added):
+        return op.operands[0]
+    return choice(value.module, value.node, [*value.items, *value.added])
 
 
 def _of_choice(value: Choice, choices: int) -> Output:
@@ -156,28 +184,28 @@ def _gives(op: Op, choices: int) -> Gives | None:
     return None
 
 
-def network_behind(value: Value, choices: int = 0) -> Value | None:
-    """The network whose output a value is, as it came out; `choices` as for `output_of`."""
+def networks_behind(value: Value, choices: int = 0) -> frozenset[Value]:
+    """The networks one of whose outputs a value is, as it came out; none where one is unknown; `choices` as for `output_of`."""
     for _ in range(40):
         if isinstance(value, Returned):
-            return base(value.call.callee)
+            return frozenset((base(value.call.callee),))
         if isinstance(value, Item) and _is_choice_of_numbers(value):
             value = value.owner
             continue
         if isinstance(value, Choice):
             if choices >= MOST_CHOICES:
-                return None
-            found = [network_behind(option, choices + 1) for option in value.options]
-            return found[0] if found and all(entry is found[0] for entry in found) else None
+                return frozenset()
+            found = [networks_behind(option, choices + 1) for option in value.options]
+            return frozenset().union(*found) if all(found) else frozenset()
         op = op_of(value)
         if op is None:
-            return None
+            return frozenset()
         if op.maker is None and op.name in NEUTRAL and op.operands:
-            value = op.operands[0]
+            value = _joined(op)
             continue
         callee = base(op.call.callee)
-        return callee if kind_of(callee) is Kind.MODEL and isinstance(callee, (Call, Instance)) else None
-    return None
+        return frozenset((callee,)) if kind_of(callee) is Kind.MODEL and isinstance(callee, (Call, Instance)) else frozenset()
+    return frozenset()
 
 
 def width_of(value: Value) -> float | None:

@@ -34,7 +34,9 @@ from gonogo.analysis.dataflow.values import (
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.kinds import Kind, kind_of
+from gonogo.analysis.training.objects import takes_numbers
 from gonogo.analysis.training.ops import NUMERIC, op_of
+from gonogo.analysis.training.settings import is_setting
 from gonogo.analysis.training.written import written
 
 # Methods and functions whose result has no gradient, whatever they are given.
@@ -151,6 +153,8 @@ class Gradients:
             return False
         if value in self._leaves:
             return None
+        if is_setting(value):
+            return False
         if isinstance(value, Choice):
             return self._alike(value.options)
         if isinstance(value, Returned):
@@ -268,18 +272,42 @@ def computed_by(program: Program, value: Value) -> Iterator[Value]:
             if entry.call.context.grad is not Mode.OFF and isinstance(callee, (Instance, Call)):
                 yield callee
             continue
+        if _is_cut(entry):
+            continue
         if isinstance(entry, Call):
-            op = op_of(entry)
-            if entry.context.grad is Mode.OFF or (op is not None and op.name in CUTS):
-                continue
             callee = base(entry.callee)
             if kind_of(callee) in (Kind.MODEL, Kind.LOSS):
                 yield callee
-        if isinstance(entry, Attribute) and entry.name in PLAIN:
-            continue
         if isinstance(entry, (Function, Class, Instance, Ref)):
             continue
         pending += list(entry.inputs())
+
+
+def touches(value: Value, networks: set[Value]) -> bool:
+    """Whether a value was made, with its gradient, of a network in any way: of what it computed, or of its parameters."""
+    pending, seen = [value], set()
+    while pending:
+        entry = pending.pop()
+        if entry in networks:
+            return True
+        if entry in seen or isinstance(entry, (Function, Class, Instance, Ref)) or _is_cut(entry):
+            continue
+        if isinstance(entry, Call) and takes_numbers(entry):
+            continue
+        seen.add(entry)
+        pending += list(entry.inputs())
+    return False
+
+
+def _is_cut(value: Value) -> bool:
+    """Whether no gradient goes through a value."""
+    if isinstance(value, Attribute):
+        return value.name in PLAIN
+    call = value.call if isinstance(value, Returned) else value
+    if not isinstance(call, Call):
+        return False
+    op = op_of(call)
+    return call.context.grad is Mode.OFF or (op is not None and op.name in CUTS)
 
 
 def is_fully_known(value: Value) -> bool:
@@ -287,7 +315,7 @@ def is_fully_known(value: Value) -> bool:
     pending, seen = [value], set()
     while pending:
         entry = pending.pop()
-        if entry in seen:
+        if entry in seen or is_setting(entry):
             continue
         seen.add(entry)
         if isinstance(entry, (Parameter, Unknown)):

@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gonogo.analysis.python.modules import Function, Module
-from gonogo.analysis.python.names import body_nodes, calls, text_of
+from gonogo.analysis.python.names import arguments_of, body_nodes, calls, text_of
 from gonogo.analysis.python.symbols import Symbols
 
 TEST = re.compile(
@@ -247,7 +247,7 @@ class _Scope:
                 made = {name: self.made(value) for name, value in given.items()}
                 found = self.reader.returned(definition.module, definition.node, made)
                 return found if found is not None else self._split(call)
-        entries = [*call.args, *(keyword.value for keyword in call.keywords)]
+        entries = arguments_of(call)
         if any(_mentions_validation(entry, self._of_test_data()) for entry in entries) or definition is not None:
             return None
         place = self._split(call) or self._any(entries)

@@ -110,7 +110,7 @@ def _all_parts(program: Program, network: Value) -> set[Value]:
         found.add(entry)
         for value in program.fields(entry).values():
             pending += [inner for inner in each(value) if likely_kind(inner) in (Kind.MODEL, Kind.LOSS)]
-        if isinstance(entry, Call) and kind_of(entry) is Kind.MODEL:
+        if isinstance(entry, Call) and kind_of(entry) is Kind.MODEL and not takes_numbers(entry):
             pending += [inner for given in entry.given() for inner in _modules_in(given)]
     return found
 
@@ -142,11 +142,18 @@ def fields_of(program: Program, owner: Value) -> dict[str, Value]:
     return {key: value for key, value in program.fields(owner).items() if isinstance(key, str) and key != CONTENT}
 
 
-# Layers of torch.nn that have parameters, by the beginning of their name.
-_LEARNING = re.compile(
-    r"^(?:Lazy)?(?:Linear|Bilinear|Conv|Embedding|LSTM|GRU|RNN|BatchNorm|LayerNorm|GroupNorm|InstanceNorm|MultiheadAttention|Transformer|"
-    r"PReLU|SyncBatchNorm|RMSNorm)"
+# Layers of torch.nn that are made of numbers and have parameters, by the beginning of their name.
+_OF_NUMBERS = (
+    r"(?:Lazy)?(?:Linear|Bilinear|Conv|Embedding|LSTM|GRU|RNN|BatchNorm|LayerNorm|GroupNorm|InstanceNorm|MultiheadAttention|PReLU|"
+    r"SyncBatchNorm|RMSNorm)"
 )
+# Those that have parameters.
+_LEARNING = re.compile(rf"^{_OF_NUMBERS}|^Transformer")
+
+
+def takes_numbers(layer: Call) -> bool:
+    """Whether a layer is made of numbers alone: `nn.Linear(encoder.width, 10)` does not hold the encoder."""
+    return layer.name.startswith("torch.nn.") and re.match(_OF_NUMBERS, layer.short) is not None
 
 
 def has_parameters(program: Program, network: Value) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.python.handlers import is_logging
 from gonogo.analysis.python.modules import Function, Module, qualified_name
-from gonogo.analysis.python.names import ancestors, calls, enclosing_function, last_name, last_names, origin, statement_of
+from gonogo.analysis.python.names import ancestors, arguments_of, calls, enclosing_function, last_name, last_names, origin, statement_of
 from gonogo.analysis.python.spelled import spelled
 
 EXISTS = re.compile(r"(?:^|\.)(?:exists|is_file|isfile|isdir|is_dir|lexists|access)$")
@@ -223,6 +223,6 @@ def written_files(modules: Mapping[str, Module]) -> set[str]:
         for call in calls(module):
             name = qualified_name(call.func) or (call.func.attr if isinstance(call.func, ast.Attribute) else "")
             if _SAVES.search(name):
-                for given in (*call.args, *(keyword.value for keyword in call.keywords)):
+                for given in arguments_of(call):
                     found |= _words(module, given)
     return found

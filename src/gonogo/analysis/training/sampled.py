@@ -6,7 +6,7 @@ import ast
 
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.python.modules import Function, Module
-from gonogo.analysis.python.names import body_nodes, last_name
+from gonogo.analysis.python.names import arguments_of, body_nodes, last_name
 from gonogo.analysis.python.scopes import FUNCTIONS
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.analysis.training.goodness import function_of
@@ -78,7 +78,7 @@ class Sampling:
                 stored = [target for target in targets if isinstance(target, (ast.Attribute, ast.Subscript))]
                 if any(self._is_global(module, function, name) for target in stored for name in _roots(target)):
                     return True
-            if isinstance(node, ast.Call) and any(self._mentions(module, entry, made, trial) for entry in call_arguments(node)):
+            if isinstance(node, ast.Call) and any(self._mentions(module, entry, made, trial) for entry in arguments_of(node)):
                 if last_name(node.func) in CARRIES_OUT:
                     return True
                 called = function_of(self.symbols, module, node)
@@ -128,7 +128,7 @@ class Sampling:
 
     def _changed_by(self, module: Module, call: ast.Call, made: Names, trial: str) -> set[str]:
         """The names of what a call may put something sampled into: what it is called on, and its other arguments."""
-        given = call_arguments(call)
+        given = arguments_of(call)
         takes_sampled = any(self._mentions(module, entry, made, trial) for entry in given)
         if self._is_suggestion(call, trial) or not (takes_sampled or self._samples(module, call, trial)):
             return set()
@@ -176,7 +176,7 @@ class Sampling:
             return False
         return any(
             function is None or self._may_change(*function, _parameter(call, place, function[1]), depth + 1)
-            for place, entry in enumerate(call_arguments(call))
+            for place, entry in enumerate(arguments_of(call))
             if isinstance(entry, (ast.Name, ast.Starred)) and _roots(entry) & own
         )
 
@@ -190,7 +190,7 @@ class Sampling:
             return node.attr not in SAMPLES_NOTHING
         if not isinstance(node, ast.Call):
             return False
-        given = [*call_arguments(node)]
+        given = [*arguments_of(node)]
         places = [place for place, entry in enumerate(given) if isinstance(entry, ast.Name) and entry.id == trial]
         function = function_of(self.symbols, module, node) if places else None
         return any(function is None or self._may_sample(*function, _parameter(node, place, function[1])) for place in places)
@@ -217,11 +217,6 @@ class Sampling:
         return isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id == trial
 
 
-def call_arguments(call: ast.Call) -> list[ast.expr]:
-    """What a call is given, those by place first."""
-    return [*call.args, *(keyword.value for keyword in call.keywords)]
-
-
 def _trial_of(function: Function) -> str | None:
     """The name under which an objective gets its trial."""
     names = [entry.arg for entry in (*function.args.posonlyargs, *function.args.args) if entry.arg not in ("self", "cls")]
@@ -229,7 +224,7 @@ def _trial_of(function: Function) -> str | None:
 
 
 def _parameter(call: ast.Call, place: int, function: Function) -> str | None:
-    """The parameter that takes the argument at a place of `call_arguments`; None where that is not plain."""
+    """The parameter that takes the argument at a place of `arguments_of`; None where that is not plain."""
     if any(isinstance(entry, ast.Starred) for entry in call.args):
         return None
     if place >= len(call.args):

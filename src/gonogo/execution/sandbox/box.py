@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -35,7 +36,6 @@ PLAIN_USER = 1000
 NUMBERS_APART, MOST_APART = 16, 4096
 _HOLD = "import sys; sys.path.insert(0, {home!r}); from gonogo.execution.sandbox.{module} import main; main()"
 _PACKAGE = Path(__file__).resolve().parents[2]  # gonogo's own folder
-HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 
 
 class Box:
@@ -55,7 +55,7 @@ class Box:
         try:
             self.tree, self.home, self.temporary, _, self.scratch = (self._make(name) for name in _WRITABLE)
             self._root, self._given = self._make("root"), self._make("given")
-            (self.folder / "hosts").write_text(HOSTS)
+            (self.folder / "hosts").write_text(_hosts())
             self.copied = _copy_tree(policy.tree, self.tree, policy.tree_bytes) if policy.tree is not None else Collected()
             writable = [Path(os.path.realpath(path)) for path in policy.writable]
             self._account = Account([*(self.folder / name for name in _WRITABLE), *writable])
@@ -257,6 +257,12 @@ class _Pipe:
         self.path.unlink()
 
 
+def _hosts() -> str:
+    """The names that are known inside: the machine's own too, by which launchers of several processes meet."""
+    names = " ".join(["localhost", *re.findall(r"^[A-Za-z0-9][A-Za-z0-9.-]*$", socket.gethostname())])
+    return f"127.0.0.1 {names}\n::1 {names}\n"
+
+
 def _copy_tree(source: Path, target: Path, most_bytes: int) -> Collected:
     """Copy the folders, regular files and links of a tree, links as links; version control, caches and earlier results stay behind.
 
@@ -266,4 +272,5 @@ def _copy_tree(source: Path, target: Path, most_bytes: int) -> Collected:
     try:
         return safe_files.copy_tree(source, "", target, most_bytes, SKIPPED_FOLDERS)
     except TooLargeError as error:
-        raise StageError(f"the tree to run has more than {most_bytes / GIBIBYTE:.3g} GiB, or too many files: {error}") from error
+        size, way = f"{most_bytes / GIBIBYTE:.3g} GiB", "--data-root shows data that lie elsewhere without a copy"
+        raise StageError(f"the tree to run has more than {size}, or too many files: {error}; {way}") from error

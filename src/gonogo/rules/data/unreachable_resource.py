@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 
-@rule("DAT107", "unreachable-resource", criterion=3, severity=Severity.WARNING, stage=Stage.TRIAL, settles=("data",))
+@rule("DAT107", "unreachable-resource", criterion=3, severity=Severity.WARNING, stage=Stage.TRIAL, scope=Scope.PROGRAM, settles=("data",))
 def unreachable_resource(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A dataset or model is neither in the sandbox nor known to a stand-in.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.python.modules import Module, qualified_name
-from gonogo.analysis.python.names import calls, origin, text_of
+from gonogo.analysis.python.names import calls, last_name, origin, text_of
 from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.tracking.evaluation_start import evaluation_start
 from gonogo.model.contract import Contract, module_path
@@ -115,13 +115,9 @@ def _is_open(call: ast.Call) -> bool:
 def _has_other_means(module: Module) -> bool:
     """Whether the module may take the command line apart without the parser."""
     return any(
-        (_last(node) in OTHER_MEANS and not _is_harmless(module, node)) or origin(module, node) == "hydra.main"
+        (last_name(node) in OTHER_MEANS and not _is_harmless(module, node)) or origin(module, node) == "hydra.main"
         for node in module.of(ast.Name, ast.Attribute)
     )
-
-
-def _last(node: ast.AST) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _is_harmless(module: Module, node: ast.AST) -> bool:
@@ -135,7 +131,7 @@ def _is_harmless(module: Module, node: ast.AST) -> bool:
         return False
     if origin(module, parent.func) in ("len", "print") or _is_parsing(parent):
         return True
-    definition = module.definitions.get(_last(parent.func))
+    definition = module.definitions.get(last_name(parent.func))
     if not isinstance(definition, ast.FunctionDef) or definition.args.vararg is not None:
         return False
     names = [argument.arg for argument in (*definition.args.posonlyargs, *definition.args.args)]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Function, Module, qualified_name
-from gonogo.analysis.python.names import ancestors, functions
+from gonogo.analysis.python.names import ancestors, functions, last_name
 from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.analysis.training.pretrained import LEARNS
 from gonogo.model.contract import Contract
@@ -104,7 +104,7 @@ def _adapts_on_source_statistics(module: Module, training: list[Module]) -> Iter
         methods = [unit] if isinstance(unit, ast.FunctionDef) else [entry for entry in unit.body if isinstance(entry, ast.FunctionDef)]
         called = _calls(unit)
         switched = [call for call in called if _method(call) in ("eval", "train") and not isinstance(call.func, ast.Name)]
-        named = {_last(call.func) for call in called}
+        named = {last_name(call.func) for call in called}
         own = [found for found in norms if _is_used(found, named, unit)]
         adapts = any(_is_entropy(method) and not any(_takes_labels(call) for call in _calls(method)) for method in methods)
         steps = adapts and {"backward", "step"} <= named
@@ -149,10 +149,6 @@ def _calls(node: ast.AST) -> list[ast.Call]:
 
 def _method(node: ast.AST) -> str:
     return node.func.attr if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) else ""
-
-
-def _last(node: ast.expr) -> str:
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _arguments(call: ast.Call) -> str:

@@ -22,7 +22,8 @@ def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[st
     What it does:
         Compares every parameter before and after the first steps of each optimizer in the trial. Reported are an optimizer none of
         whose parameters ever had a gradient, and one that changed parameters which `freeze_except` of the run config leaves out; the
-        latter only of an optimizer for which all gradients were computed, since others may train something else beforehand.
+        latter only of an optimizer for which all gradients were computed, and where every network that predicts afterwards has something
+        of what it changed: others may train something beforehand, such as the model that a method without gradients starts from.
 
     Why it matters:
         Training that updates nothing, or adaptation that updates the whole network, runs without any error and measures something else.
@@ -34,7 +35,7 @@ def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[st
     for run in judged(trial):
         for process in trained(run):
             for optimizer in process.optimizers.values():
-                alone = len(process.optimizers) == 1 and process.counts.get("backwards", 0) <= optimizer.steps
+                alone = len(process.optimizers) == 1 and not optimizer.apart and process.counts.get("backwards", 0) <= optimizer.steps
                 problem = _problem(optimizer, declared.get(run.label) or [], alone)
                 if problem:
                     action = "build the optimizer over the parameters that the loss depends on and the config declares"
@@ -105,12 +106,22 @@ _BY_HAND = """        optimizer.step()
         for parameter, slope in zip(adapted, torch.autograd.grad(criterion(model(images), labels), adapted), strict=True):
             parameter.data -= 0.01 * slope
 """
+_FROZEN_COPY = """    source, model = model, build_model(cfg.run.model)
+    model.load_state_dict(source.state_dict())
+    logits, labels = predict(model, test_loader)
+"""
 GOOD = [
     Tree({"config/run/proposed-mlp-digits.yaml": Edit(_DROPOUT, f"{_DROPOUT}  freeze_except: [Linear.weight, Linear.bias]\n")}),
     Tree(
         {
             "config/run/proposed-mlp-digits.yaml": Edit(_DROPOUT, f"{_DROPOUT}  freeze_except: [output.weight, output.bias]\n"),
             "src/train.py": Edit("        optimizer.step()\n", _BY_HAND),
+        }
+    ),
+    Tree(
+        {
+            "config/run/proposed-mlp-digits.yaml": Edit(_DROPOUT, f"{_DROPOUT}  freeze_except: [output.weight, output.bias]\n"),
+            "src/train.py": Edit("    logits, labels = predict(model, test_loader)\n", _FROZEN_COPY),
         }
     ),
 ]

@@ -13,6 +13,7 @@ from gonogo.analysis.numbers.reported import Reported, reported
 from gonogo.analysis.numbers.same import same
 from gonogo.analysis.numbers.spine import made_of
 from gonogo.analysis.numbers.written import calls_around, written_alike
+from gonogo.analysis.python.names import arguments_of
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -96,7 +97,7 @@ def _calls_with_twins(walked: Program) -> dict[Called, set[Value]]:
     found: dict[Called, set[Value]] = {}
     for called in walked.all(Called):
         if called.result is not None and isinstance(called.node, ast.Call) and len(called.node.args) + len(called.node.keywords) > 1:
-            given = [ast.unparse(entry) for entry in (*called.node.args, *(keyword.value for keyword in called.node.keywords))]
+            given = [ast.unparse(entry) for entry in arguments_of(called.node)]
             if len(set(given)) < len(given) or len(found) < MOST_CALLS:
                 found[called] = set(made_of(called.result))
     return found

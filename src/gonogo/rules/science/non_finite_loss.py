@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import Place, RunSeen, SessionSeen
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 
 
-@rule("SCI103", "non-finite-loss", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, again=(Stage.REHEARSAL,))
+@rule(
+    "SCI103", "non-finite-loss", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM, again=(Stage.REHEARSAL,)
+)
 def non_finite_loss(session: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The loss, or a metric of what the network puts out, is not a number.
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
 from gonogo.rules.watched import LOOKED_AT, optimizers
 
 
-@rule("TRN134", "gradients-pile-up", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("TRN134", "gradients-pile-up", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM)
 def gradients_pile_up(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """In the trial, every step is on the gradients of all batches so far.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -16,7 +16,7 @@ from gonogo.rules.watched import may_accumulate, optimizers, unless
 FEWEST = 2  # backward passes
 
 
-@rule("TRN131", "optimizer-never-stepped", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("TRN131", "optimizer-never-stepped", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM)
 def optimizer_never_stepped(trial: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """In the trial, gradients reach an optimizer's parameters and it never steps.
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.observed import located
 from gonogo.rules.watched import optimizers
 
 
-@rule("TRN133", "parameters-replaced", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("TRN133", "parameters-replaced", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM)
 def parameters_replaced(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """In the trial, an optimizer holds tensors that are no longer in the network, and nothing holds those that took their place.
 

@@ -9,7 +9,7 @@ from gonogo.analysis.dataflow.definitions import Instance
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Value, constant
 from gonogo.analysis.dataflow.wrapping import base
-from gonogo.analysis.training.gradients import computed_by, is_fully_known
+from gonogo.analysis.training.gradients import computed_by, is_fully_known, touches
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import TrainingLoop, training_loops
 from gonogo.analysis.training.made import optimizers_made
@@ -100,7 +100,7 @@ def _foreign(walked: Program, loop: TrainingLoop) -> Iterator[Violation]:
     own = {part for network in held.networks for part in parts_of(walked, network)}
     used: set[Value] = set()
     for done in loop.computes:
-        if not is_fully_known(done.act.on):
+        if not is_fully_known(done.act.on) or touches(done.act.on, own):
             return
         used |= {part for network in computed_by(walked, done.act.on) for part in parts_of(walked, network)}
     if used and not used & own and any(has_parameters(walked, part) for part in used) and not _is_twin(used, own):
@@ -145,11 +145,29 @@ for inputs, labels in [(torch.randn(8, 4), torch.randint(3, (8,)))] * 8:
 """
 OPTIMIZER = "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)"
 HEAD = "model.head = nn.Linear(8, 3)"
+PROBE = """import torch
+from torch import nn
+
+encoder = nn.Sequential(nn.Linear(4, 8), nn.ReLU())
+probe = nn.Linear(encoder[0].out_features, 2)
+optimizer = torch.optim.SGD({held}.parameters(), lr=0.1)
+for inputs, labels in [(torch.randn(8, 4), torch.randint(2, (8,)))] * 8:
+    with torch.no_grad():
+        features = encoder(inputs)
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(probe(features), labels){more}
+    loss.backward()
+    optimizer.step(){marker}
+"""
 BAD = [
+    program(PROBE.format(held="encoder", more="", marker="  # <- here")),
     program(PROGRAM.format(early=OPTIMIZER, change=HEAD + "  # <- here", late="", marker="")),
     program(PROGRAM.format(early=OPTIMIZER, change="model = Net(3)", late="", marker="  # <- here")),
 ]
 GOOD = [
+    program(PROBE.format(held="probe", more="", marker="")),
+    program(PROBE.format(held="encoder", more=" + 0.1 * encoder[0].weight.norm()", marker="")),
+    program(PROBE.format(held="encoder", more=" + sum(each.norm() for each in encoder.parameters())", marker="")),
     program(PROGRAM.format(early="", change=HEAD, late=OPTIMIZER, marker="")),
     program(PROGRAM.format(early=OPTIMIZER, change=HEAD, late="optimizer.add_param_group({'params': model.head.parameters()})", marker="")),
 ]

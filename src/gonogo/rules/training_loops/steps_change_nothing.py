@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import Optimizer, SessionSeen
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
@@ -15,7 +15,7 @@ from gonogo.rules.watched import LOOKED_AT, optimizers, unless
 LEAST_RATE = 1e-12  # no parameter of single precision, and no gradient of usual size, is moved by less
 
 
-@rule("TRN132", "steps-change-nothing", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("TRN132", "steps-change-nothing", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM)
 def steps_change_nothing(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """In the trial, an optimizer steps on gradients and no parameter changes.
 

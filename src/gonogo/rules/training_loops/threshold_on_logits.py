@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Operation, Value, number
-from gonogo.analysis.training.activations import Gives, network_behind, output_of, width_of
+from gonogo.analysis.training.activations import Gives, networks_behind, output_of, width_of
 from gonogo.analysis.training.ops import op_of
 from gonogo.analysis.training.uses import operations, ops
 from gonogo.model.contract import Scope
@@ -71,19 +71,19 @@ def _learners(walked: Program) -> dict[Value, Value]:
     for op in walked.gather(ops):
         if op.name == "binary_cross_entropy_with_logits":
             given = op.operand(0, "input")
-            network = network_behind(given) if given is not None else None
-            if network is not None and given is not None and output_of(given).gives in (Gives.LOGITS, None):
-                found[network] = op.call
+            if given is not None and output_of(given).gives in (Gives.LOGITS, None):
+                found |= dict.fromkeys(networks_behind(given), op.call)
     return found
 
 
 def _is_logit(value: Value, learners: dict[Value, Value]) -> bool:
-    return network_behind(value) in learners and output_of(value).gives in (Gives.LOGITS, None)
+    networks = networks_behind(value)
+    return bool(networks) and networks <= learners.keys() and output_of(value).gives in (Gives.LOGITS, None)
 
 
 def _related(learners: dict[Value, Value], value: Value) -> list[tuple[Value, str]]:
-    network = network_behind(value)
-    return [(learners[network], "it learns by a loss that wants logits here")] if network in learners else []
+    told = "it learns by a loss that wants logits here"
+    return [(place, told) for place in dict.fromkeys(learners[network] for network in networks_behind(value))]
 
 
 PROGRAM = """import torch
@@ -100,11 +100,17 @@ for epoch in range(10):
     optimizer.step()
     {decide}
 """
+GATHERED = """kept = []
+    for part in inputs.split(4):
+        kept.append({made}.cpu())
+    print((torch.cat(kept).numpy() > 0.5).mean()){marker}"""
 BAD = [
+    program(PROGRAM.format(decide=GATHERED.format(made="model(part)", marker="  # <- here"))),
     program(PROGRAM.format(decide="print(((outputs > 0.5) == labels.bool()).float().mean())  # <- here")),
     program(PROGRAM.format(decide="print((torch.round(outputs) == labels).float().mean())  # <- here")),
 ]
 GOOD = [
+    program(PROGRAM.format(decide=GATHERED.format(made="model(part).sigmoid()", marker=""))),
     program(PROGRAM.format(decide="print(((torch.sigmoid(outputs) > 0.5) == labels.bool()).float().mean())")),
     program(PROGRAM.format(decide="print(((outputs > 0) == labels.bool()).float().mean())")),
 ]

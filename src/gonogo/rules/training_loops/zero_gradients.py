@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import Process, SessionSeen
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
@@ -18,7 +18,7 @@ FEWEST = 2  # steps
 _MAY_BE_ZERO = re.compile(r"margin|hinge|triplet|contrastive|clamp|clip|maximum|threshold|mask|ignore_index|confiden|select", re.IGNORECASE)
 
 
-@rule("TRN153", "zero-gradients", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL)
+@rule("TRN153", "zero-gradients", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM)
 def zero_gradients(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """In the trial, an optimizer steps on gradients that are all exactly zero.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import Caught, Process, SessionSeen
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 from gonogo.rules.observed import cleaned, judged, located
@@ -16,7 +16,9 @@ from gonogo.rules.observed import cleaned, judged, located
 _MEANT = re.compile(r"stop|prun|early|interrupt|exit|finish|done|converge|skip|timeout|keyboard|warning", re.IGNORECASE)
 
 
-@rule("TRI110", "training-error-swallowed", criterion=1, severity=Severity.ERROR, stage=Stage.TRIAL, settles=("crash",))
+@rule(
+    "TRI110", "training-error-swallowed", criterion=1, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM, settles=("crash",)
+)
 def training_error_swallowed(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """An error in training is caught, and the run goes on as if nothing had happened.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import RunSeen, SessionSeen
-from gonogo.model.contract import Contract, module_path
+from gonogo.model.contract import Contract, Scope, module_path
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 from gonogo.rules.observed import all_watched, judged, located
@@ -16,7 +16,7 @@ _TORCH = ("import torch", "from torch", "import lightning", "import pytorch_ligh
 _OTHERS = ("vllm", "jax", "tensorflow", "llama_cpp", "onnxruntime", "tensorrt", "openai", "torch.jit", "torchscript", "functional_call")
 
 
-@rule("TRI108", "trial-did-nothing", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL, settles=("trial",))
+@rule("TRI108", "trial-did-nothing", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM, settles=("trial",))
 def trial_did_nothing(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A trial ends well without having run a network.
 

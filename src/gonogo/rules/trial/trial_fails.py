@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import failures
 
 
-@rule("TRI101", "trial-fails", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL, settles=("crash", "trial"))
+@rule("TRI101", "trial-fails", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM, settles=("crash", "trial"))
 def trial_fails(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """The trial of a run fails.
 

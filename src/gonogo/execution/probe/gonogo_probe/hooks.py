@@ -63,7 +63,7 @@ class _Finder:
             return None
         is_own = spec.origin is not None and spec.origin.startswith(settings.tree) and "/site-packages/" not in spec.origin
         if is_own and transform is not None and type(spec.loader) is importlib.machinery.SourceFileLoader:
-            spec.loader = _OwnLoader(spec.loader.name, spec.loader.path)
+            spec.loader = OwnLoader(spec.loader.name, spec.loader.path)
         if callbacks is not None and hasattr(spec.loader, "exec_module"):
             _wrap(spec.loader, callbacks, _around.get(name, nullcontext))
         return spec
@@ -91,10 +91,11 @@ def _wrap(loader: Any, callbacks: list[Callback], around: Callable[[], AbstractC
     loader.exec_module = exec_module
 
 
-class _OwnLoader(importlib.machinery.SourceFileLoader):
+class OwnLoader(importlib.machinery.SourceFileLoader):
     """Loads a module of the experiment from its source, changed; nothing of that is kept on disk."""
 
     def get_code(self, fullname: str) -> CodeType | None:
+        """The changed code of a module."""
         path = self.get_filename(fullname)
         source = self.get_data(path)
         if transform is None:

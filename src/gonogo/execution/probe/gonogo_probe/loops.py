@@ -13,11 +13,11 @@ import builtins
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
-from gonogo_probe import channel, handlers, hooks, settings
+from gonogo_probe import channel, clock, handlers, hooks, settings
 from gonogo_probe.places import relative
 
 NAME = "__gonogo_over__"
@@ -30,6 +30,8 @@ _RANGES = {"range", "trange"}
 changes: list[Callable[[ast.Module, str], object]] = []
 _here = threading.local()
 _seen: dict[tuple[str, int], list[Any]] = {}  # place -> [role, times, most batches in one go, changed]
+_timed: dict[tuple[str, int], tuple[int | None, list[float]]] = {}  # place -> rounds that there are in all, seconds of the first ones
+MOST_TIMED = 20
 
 
 def start() -> None:
@@ -51,30 +53,60 @@ def instrument(source: bytes, path: str) -> CodeType:
     tree = ast.parse(source, path)
     shown = relative(path) or path
     for node in ast.walk(tree):
-        if isinstance(node, ast.For):
-            arguments = [node.iter, ast.Constant(shown), ast.Constant(node.lineno), ast.Constant(_role(node))]
-            node.iter = ast.copy_location(ast.Call(ast.Name(NAME, ast.Load()), arguments, []), node.iter)
+        for loop, line, role in _loops_of(node):
+            arguments = [loop.iter, ast.Constant(shown), ast.Constant(line), ast.Constant(role)]
+            loop.iter = ast.copy_location(ast.Call(ast.Name(NAME, ast.Load()), arguments, []), loop.iter)
     for change in changes:
         change(tree, shown)
     handlers.instrument(tree, shown)
     return compile(ast.fix_missing_locations(tree), path, "exec", dont_inherit=True)
 
 
-def _role(node: ast.For) -> str:
-    call = node.iter
-    while isinstance(call, ast.Call) and _called(call) in _WRAPPERS and call.args:
-        call = call.args[0]
+def _loops_of(node: ast.AST) -> Iterator[tuple[ast.For | ast.comprehension, int, str]]:
+    """The loops that a node is, each with its line and role.
+
+    Of comprehensions those alone that cut data into parts, by `x[i : i + n]` or by slices and tensors of places as items: others may go
+    through the views of one batch, and all of these are wanted.
+    """
+    if isinstance(node, ast.For):
+        yield node, node.lineno, _role(node, node.body)
+    elif isinstance(node, (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)):
+        made = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]
+        for loop in node.generators:
+            role = _role(loop, made)
+            cut = role == SLICES and (_steps(loop.iter) or _cuts(made, loop.target, ast.Slice))
+            if not loop.is_async and (cut or (role == ITEMS and _cuts(made, loop.target))):
+                yield loop, node.lineno, role
+
+
+def _role(node: ast.For | ast.comprehension, body: Sequence[ast.AST]) -> str:
+    call = _within_wrappers(node.iter)
     if not (isinstance(call, ast.Call) and _called(call) in _RANGES):
         return ITEMS
-    names = {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
-    if len(call.args) == 3:
+    if _steps(node.iter):
         return SLICES
-    if any(EPOCH.search(name) for name in names):
+    if any(isinstance(name, ast.Name) and EPOCH.search(name.id) for name in ast.walk(node.target)):
         return EPOCHS
-    for child in (child for statement in node.body for child in ast.walk(statement)):
-        if isinstance(child, ast.Subscript) and any(isinstance(name, ast.Name) and name.id in names for name in ast.walk(child.slice)):
-            return SLICES
-    return COUNTER
+    return SLICES if _cuts(body, node.target) else COUNTER
+
+
+def _within_wrappers(iterable: ast.expr) -> ast.expr:
+    while isinstance(iterable, ast.Call) and _called(iterable) in _WRAPPERS and iterable.args:
+        iterable = iterable.args[0]
+    return iterable
+
+
+def _steps(iterable: ast.expr) -> bool:
+    """Whether a loop counts in steps: `range(0, n, size)`."""
+    call = _within_wrappers(iterable)
+    return isinstance(call, ast.Call) and _called(call) in _RANGES and len(call.args) == 3
+
+
+def _cuts(body: Sequence[ast.AST], target: ast.expr, kind: type[ast.AST] = ast.AST) -> bool:
+    """Whether a loop takes parts of something by what its variables stand for, with an index of that kind."""
+    names = {name.id for name in ast.walk(target) if isinstance(name, ast.Name)}
+    places = (child.slice for part in body for child in ast.walk(part) if isinstance(child, ast.Subscript))
+    return any(isinstance(name, ast.Name) and name.id in names for place in places if isinstance(place, kind) for name in ast.walk(place))
 
 
 def _called(call: ast.Call) -> str:
@@ -87,10 +119,11 @@ class _Loop:
     or the last.
     """
 
-    __slots__ = ("all", "batches", "ever", "inner", "ran", "within")
+    __slots__ = ("all", "batches", "ever", "inner", "ran", "seconds", "within")
 
     def __init__(self) -> None:
         self.batches = 0
+        self.seconds: list[float] = []
         self.ran = self.inner = self.within = self.ever = False
         self.all = (False, False, False)
 
@@ -119,6 +152,7 @@ def over(iterable: Iterable[Any], path: str, line: int, role: str) -> Iterator[A
     stack, loop = _stack(), _Loop()
     stack.append(loop)
     limit = settings.bounds.get("epochs" if role == EPOCHS else "batches") if settings.bounds.get("loops") else None
+    length, began = _length(iterable), clock.now()
     try:
         items = iter(iterable)
         for item in items:
@@ -126,16 +160,32 @@ def over(iterable: Iterable[Any], path: str, line: int, role: str) -> Iterator[A
             come_to_top(loop)
             yield item
             loop.ever |= loop.ran or loop.within
+            now = clock.now()
+            spent, began = now - began, now
             if not _is_round(loop, item, role):
                 continue
             loop.batches += 1
+            if len(loop.seconds) < MOST_TIMED:
+                loop.seconds.append(round(spent, 6))
             if limit is not None and loop.batches >= limit - 1:
                 for last in _last(items) if limit > 1 else ():
                     yield last
                     loop.batches += 1
                 break
     finally:
+        if loop.batches and (path, line) not in _timed:
+            _timed[path, line] = length, loop.seconds
         _leave(stack, loop, (path, line), role)
+
+
+def _length(iterable: Any) -> int | None:
+    """How many rounds a loop would go, where that is sure to be no matter of the experiment's own code."""
+    if type(iterable) not in (range, list, tuple) and type(iterable).__name__ not in ("tqdm", "trange"):
+        return None
+    try:
+        return len(iterable)  # type: ignore[arg-type]
+    except (TypeError, AttributeError):
+        return None  # a bar around what has no length
 
 
 def _last(items: Iterator[Any]) -> list[Any]:
@@ -229,4 +279,5 @@ def _report() -> None:
     for (path, line), entry in list(_seen.items()):
         if entry[3]:
             entry[3] = False
-            channel.emit("loop", place=[path, line], role=entry[0], times=entry[1], batches=entry[2])
+            length, seconds = _timed.get((path, line), (None, []))
+            channel.emit("loop", place=[path, line], role=entry[0], times=entry[1], batches=entry[2], length=length, seconds=seconds)

@@ -7,14 +7,15 @@ import os
 from typing import Any
 
 VARIABLE = "GONOGO_PROBE"
+PROGRAM = "program"
 
 #: The folder of the experiment's copy, with a slash at its end.
 tree = ""
-#: `trial`, `rehearsal` or `evaluation`.
+#: `trial`, `rehearsal`, `evaluation`, or `program`: any training program, of whose data and networks more is told.
 mode = ""
 #: The run that this process belongs to.
 run = ""
-#: How much a rehearsal may do: `batches` per loader, `epochs`, `trials` of a search, `batch_size`, `rows` of a stand-in.
+#: How much code may do: `batches` per loader, `epochs`, `trials` of a search, `rows` of a stand-in, `seconds` of a pass over a loader.
 bounds: dict[str, int] = {}
 #: Patterns for the last part of a config key, and the most that its value may be in a rehearsal.
 caps: list[tuple[str, int]] = []

@@ -109,6 +109,11 @@ def used(source: str, what: str) -> None:
         channel.emit("stand-in", source=source, what=what[:500], place=place)
 
 
+def any_used() -> bool:
+    """Whether a stand-in was used so far."""
+    return bool(_told)
+
+
 def unreachable(source: str, name: str, reason: str, assumed: str = "", nowhere: bool = False) -> None:
     """Say that something is neither here nor has a stand-in of its own.
 

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from gonogo_probe import alterations, loops, standins, whiles
-from gonogo_probe.watchers import config, figures, frameworks, lazy, loaders, process, search, stacks, tracking, training
+from gonogo_probe import alterations, loops, scripts, standins, whiles
+from gonogo_probe.watchers import (
+    config,
+    contents,
+    estimators,
+    figures,
+    frameworks,
+    lazy,
+    loaders,
+    process,
+    search,
+    stacks,
+    tracking,
+    training,
+)
 
 
 def start() -> None:
@@ -12,7 +25,8 @@ def start() -> None:
     process.start()
     loops.start()
     whiles.start()
+    scripts.start()
     standins.start()
     alterations.start()
-    for watcher in (lazy, config, loaders, training, search, tracking, figures, frameworks):
+    for watcher in (lazy, config, contents, loaders, training, estimators, search, tracking, figures, frameworks):
         watcher.start()

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import weakref
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import alterations, channel, hooks, places, settings
+from gonogo_probe import alterations, channel, clock, hooks, places, settings
 from gonogo_probe.alterations import batches as labelled
-from gonogo_probe.watchers import training
+from gonogo_probe.watchers import contents, training
 
 _loaders: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 _seen: dict[int, dict[str, Any]] = {}
 _changed: set[int] = set()
+_current: int | None = None
+_settled = (0, 0)
+MOST_TIMED = 20  # batches of one loader
+FEWEST = 2  # batches of a pass, however long they take
 
 
 def start() -> None:
@@ -29,10 +34,33 @@ def limit() -> int | None:
     return most
 
 
+def _settle(number: int | None) -> int | None:
+    """Count what networks did since the last time for the loader whose batch was at hand, and take up another; the number of the former.
+
+    A loader may be left in the middle of a pass while another is gone through, as Lightning does between validation and training.
+    """
+    global _current, _settled
+    now, former = training.counted(), _current
+    if former is not None and now != _settled:
+        entry = _seen[former]
+        entry["forwards"] += now[0] - _settled[0]
+        entry["backwards"] += now[1] - _settled[1]
+        _changed.add(former)
+    _current, _settled = number, now
+    return former
+
+
+def _is_late(batches: int, seconds: float) -> bool:
+    """Whether a pass has taken so long that two batches have to do."""
+    most = settings.bounds.get("seconds")
+    return most is not None and batches >= FEWEST and seconds > most
+
+
 def _watch(module: ModuleType) -> None:
     loader = module.DataLoader
     original_init, original_iter, original_len = loader.__init__, loader.__iter__, loader.__len__
 
+    @functools.wraps(original_init)  # Lightning reads its parameters, and makes a loader anew from them
     def __init__(self: Any, *arguments: Any, **named: Any) -> None:
         original_init(self, *arguments, **named)
         if self not in _loaders:
@@ -46,17 +74,34 @@ def _watch(module: ModuleType) -> None:
                 "used": [],
                 "forwards": 0,
                 "backwards": 0,
+                "length": None,
+                "rows": None,
+                "seconds": [],
             }
 
+    @functools.wraps(original_iter)
     def __iter__(self: Any) -> Iterator[Any]:
-        return _counted(original_iter(self), _loaders.get(self), places.caller(sys._getframe(1)))
+        number = _loaders.get(self)
+        if number is not None and not _seen[number]["passes"]:
+            _seen[number]["length"], _seen[number]["rows"] = _size(original_len, self), _size(len, getattr(self, "dataset", None))
+            contents.saw_dataset(number, getattr(self, "dataset", None))
+        return _counted(original_iter(self), number, places.caller(sys._getframe(1)))
 
+    @functools.wraps(original_len)
     def __len__(self: Any) -> int:
         length: int = original_len(self)
         most = limit()
         return length if most is None else min(length, most)
 
     loader.__init__, loader.__iter__, loader.__len__ = __init__, __iter__, __len__
+
+
+def _size(measure: Any, value: Any) -> int | None:
+    """How many there are, None where nothing tells it."""
+    try:
+        return int(measure(value))
+    except (TypeError, NotImplementedError):
+        return None
 
 
 def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator[Any]:
@@ -69,30 +114,35 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
         entry[count].append(0)
     entry["used"].append(place)
     is_altered = number in settings.alter.get(alterations.LABELS, {}).get(settings.run, {}).get("loaders", ())
+    first = began = clock.now()
     for batch in batches:
+        contents.saw(str(number), batch)
         if index < 1000:
             entry["passes"][index] += 1
             _changed.add(number)  # type: ignore[arg-type]
         if settings.alter:
             batch = labelled.permuted(batch) if is_altered else batch
             labelled.remember(batch)
-        before = training.counted()
+        before, outer = training.counted(), _settle(number)
         labelled.begin(number, index)
         try:
             yield batch
             entry["taken"][index] += 1
         finally:  # also where the loop is left by `break`
             labelled.begin(None, 0)
-            forwards, backwards = training.counted()
-            entry["forwards"] += forwards - before[0]
-            entry["backwards"] += backwards - before[1]
-            entry["worked"][index] += (forwards, backwards) != before
+            _settle(outer if _current == number else _current)
+            entry["worked"][index] += training.counted() != before
             _changed.add(number)  # type: ignore[arg-type]
-        if most is not None and entry["passes"][index] >= most:
+        now = clock.now()
+        if len(entry["seconds"]) < MOST_TIMED:
+            entry["seconds"].append(round(now - began, 6))
+        began = now
+        if most is not None and (entry["passes"][index] >= most or _is_late(entry["passes"][index], now - first)):
             return
 
 
 def _report() -> None:
+    _settle(_current)
     while _changed:
         number = _changed.pop()
         entry = _seen[number]
@@ -106,5 +156,8 @@ def _report() -> None:
             used_batches=[worked or taken for worked, taken in zip(entry["worked"][:50], entry["taken"])],
             forwards=entry["forwards"],
             backwards=entry["backwards"],
+            length=entry["length"],
+            rows=entry["rows"],
+            seconds=entry["seconds"],
             used=[list(place) for place in dict.fromkeys(entry["used"][:50]) if place is not None][:8],
         )

@@ -9,7 +9,8 @@ import sys
 import weakref
 from typing import Any
 
-from gonogo_probe import channel, hooks, places
+from gonogo_probe import channel, clock, hooks, places, settings
+from gonogo_probe.watchers import parts
 
 MOST_STEPS = 8
 MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
@@ -23,7 +24,7 @@ _networks: weakref.WeakSet[Any] = weakref.WeakSet()
 _names: dict[int, str] = {}
 _optimizers: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 _records: list[dict[str, Any]] = []
-_INNER = ("changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made", "begun")
+_INNER = ("groups", "changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made", "begun", "hold")
 
 
 def watch(torch: Any, counts: dict[str, int]) -> None:
@@ -42,6 +43,11 @@ def watch(torch: Any, counts: dict[str, int]) -> None:
     hooks.when_imported("torch.optim.lr_scheduler", _watch_schedulers)
     hooks.when_imported("torch.amp.grad_scaler", _watch_scaler)
     channel.on_flush(_report)
+
+
+def has(module: Any) -> bool:
+    """Whether a module is a part of a network that ran before."""
+    return any(part is module for network in list(_networks) for part in network.modules())
 
 
 def learn(network: Any) -> None:
@@ -66,8 +72,19 @@ def _watch_making(base: Any) -> None:
         record |= {"trainable": sum(bool(p.requires_grad) for p in held), "steps": 0, "without": 0, "zero": 0, "still": 0}
         record |= {"made_with": _rates(self), "rates": [], "scheduled": False, "scaled": False, "uncleared": 0, "thrown": 0}
         record |= {"start": None, "updates": [], "stale": [], "unheld": [], "graded": False, "moved": False}
-        record |= {"begun": {}, "twins": 0, "heirs": 0, "twin_place": None, "flat": 0, "uneven": 0, "flat_place": None}
         record |= {
+            "hold": {},
+            "apart": False,
+            "begun": {},
+            "twins": 0,
+            "heirs": 0,
+            "twin_place": None,
+            "flat": 0,
+            "uneven": 0,
+            "flat_place": None,
+        }
+        record |= {
+            "groups": [],
             "changed": {},
             "told": 0,
             "new": True,
@@ -104,23 +121,26 @@ def _watch_steps(optimizers: Any) -> None:
         record["steps"] += 1
         record["new"] = True
         held = _held(optimizer)
-        _look_at_clearing(record, held)
-        if record["steps"] <= MOST_STEPS:
-            _look_at_gradients(optimizer, record, held)
-            if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS:
-                before[optimizer] = [(parameter, parameter.detach().clone()) for parameter in held]
-                if record["start"] is None:
-                    record["start"] = _sum(held)
+        with clock.aside():
+            _look_at_clearing(record, held)
+            if record["steps"] <= MOST_STEPS:
+                _look_at_gradients(optimizer, record, held)
+                if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS:
+                    record["groups"] = parts.by_part(_names, held) if settings.mode == settings.PROGRAM else []
+                    before[optimizer] = [(parameter, parameter.detach().clone()) for parameter in held]
+                    if record["start"] is None:
+                        record["start"] = _sum(held)
 
     def after_step(optimizer: Any, *_: Any) -> None:
         record, kept = _optimizers.get(optimizer), before.pop(optimizer, None)
         if record is not None and kept is not None:
-            changed = [parameter for parameter, old in kept if not _torch.equal(parameter.detach(), old)]
-            record["still"] += not changed
-            record["updates"].append(_sum(parameter.detach() - old for parameter, old in kept))
-            _remember_beginning(record, kept, changed)
-            for parameter in changed:
-                record["changed"].setdefault(_names.get(id(parameter), "?"), None)
+            with clock.aside():
+                changed = [parameter for parameter, old in kept if not _torch.equal(parameter.detach(), old)]
+                record["still"] += not changed
+                record["updates"].append(_sum(parameter.detach() - old for parameter, old in kept))
+                _remember_beginning(record, kept, changed)
+                for parameter in changed:
+                    record["changed"].setdefault(_names.get(id(parameter), "?"), None)
         channel.tick()
 
     optimizers.register_optimizer_step_pre_hook(before_step)
@@ -136,6 +156,7 @@ def _remember_beginning(record: dict[str, Any], kept: list[tuple[Any, Any]], cha
     for parameter, old in kept:
         if id(parameter) in ids and id(parameter) not in record["begun"]:
             record["begun"][id(parameter)] = _trait(old)
+            record["hold"][id(parameter)] = weakref.ref(parameter)
 
 
 def _trait(tensor: Any) -> tuple[Any, ...] | None:
@@ -147,6 +168,8 @@ def _trait(tensor: Any) -> tuple[Any, ...] | None:
 
 def predicts(network: Any) -> None:
     """A network is called that is not trained by this call: whether it is what an optimizer has changed, or what that began with."""
+    for record in _records:
+        _look_for_apart(record, network)
     for record in _optimizers.values():
         _look_for_flat(record, network)
         if not record["begun"] or record["heirs"] or record["twins"] >= MOST_MARKED:
@@ -161,6 +184,15 @@ def predicts(network: Any) -> None:
         else:
             record["heirs"] += 1
         record["new"] = True
+
+
+def _look_for_apart(record: dict[str, Any], network: Any) -> None:
+    """Whether a network has parameters, and none of the tensors that steps have changed; their optimizer may be gone by now."""
+    if not record["hold"] or record["apart"]:
+        return
+    parameters = list(network.parameters())
+    if parameters and not any((held := record["hold"].get(id(each))) is not None and held() is each for each in parameters):
+        record["apart"] = record["new"] = True
 
 
 def _look_for_flat(record: dict[str, Any], network: Any) -> None:
@@ -329,4 +361,6 @@ def _report() -> None:
             names = list(record["changed"])
             channel.emit("optimizer", **{name: value for name, value in record.items() if name not in _INNER}, changed_count=len(names))
             channel.emit_items("changed", "names", names[record["told"] :], number=record["number"])
+            if record["groups"]:
+                channel.emit("gradients", number=record["number"], groups=record["groups"])
             record["told"] = len(names)

@@ -17,7 +17,7 @@ from typing import Any
 from gonogo_probe import channel, hooks, places, settings
 from gonogo_probe.watchers import stacks
 
-MOST_FILES, MOST_HOSTS, CHAIN = 300, 50, 4
+MOST_FILES, MOST_HOSTS, MOST_OWN, CHAIN = 300, 50, 2000, 4
 _PROBE = ("PYTHONPATH", settings.VARIABLE, channel.PIPE, "GONOGO_LABEL", stacks.FOLDER)
 _ORIGINAL = "Original Traceback (most recent call last):"  # torch, of what a loader's worker raised
 _REMOTE = ("RemoteTraceback", "_RemoteTraceback")  # multiprocessing, concurrent.futures and joblib, of what theirs raised
@@ -188,11 +188,24 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
                 _hosts.setdefault(host, None)
 
 
-_told_files = _told_hosts = 0
+_told_files = _told_hosts = _modules = 0
+_own: set[str] = set()
+
+
+def _say_own_files() -> None:
+    """The experiment's own files among the modules that are loaded, each once."""
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    found = {path for file in files if isinstance(file, str) and (path := places.relative(file)) is not None}
+    new = sorted(found - _own)[: max(0, MOST_OWN - len(_own))]
+    _own.update(new)
+    channel.emit_items("own-files", "paths", new)
 
 
 def _report() -> None:
-    global _told_files, _told_hosts
+    global _told_files, _told_hosts, _modules
+    if settings.mode == settings.PROGRAM and len(sys.modules) != _modules:
+        _modules = len(sys.modules)
+        _say_own_files()
     files, hosts = list(_written), list(_hosts)
     if len(files) > _told_files:
         channel.emit_items("written", "paths", [path[:600] for path in files[_told_files:]])

@@ -10,9 +10,9 @@ import weakref
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import alterations, channel, handlers, hooks, loops, places
+from gonogo_probe import alterations, channel, clock, handlers, hooks, loops, places
 from gonogo_probe.alterations import batches, outputs, seeds
-from gonogo_probe.watchers import lazy, optimizers
+from gonogo_probe.watchers import contents, lazy, optimizers, units
 
 MOST_LOSSES, MOST_CLASSES, MOST_ROWS = 100, 10_000, 4096
 MOST_COMPARED = 64  # calls of networks whose answers are compared with each other
@@ -65,6 +65,7 @@ def _watch_torch(torch: ModuleType) -> None:
     _watch_calls(torch)
     _watch_backward(torch)
     optimizers.watch(torch, _counts)
+    units.watch(torch)
 
 
 def _watch_calls(torch: Any) -> None:
@@ -83,7 +84,10 @@ def _watch_calls(torch: Any) -> None:
                 outputs.ask_again(torch, self, original, arguments, named, out)
         finally:
             _inside.network = False
-        _saw_call(torch, self, out, (*arguments, *named.values()))
+        with clock.aside():
+            _saw_call(torch, self, out, (*arguments, *named.values()))
+            if batches.source()[0] < 0:  # no loader gave it
+                contents.saw(type(self).__name__, {**dict(enumerate(arguments)), **named})
         if alterations.wants(alterations.OUTPUTS):
             return outputs.replaced(torch, out, predicts=not (self.training and torch.is_grad_enabled()))
         return out
@@ -106,9 +110,16 @@ def _saw_call(torch: Any, module: Any, out: Any, given: tuple[Any, ...]) -> None
     if module not in _networks:
         lazy.work_begins()
         _networks[module] = type(module).__name__
+        parameters = list(module.parameters())
+        is_part = optimizers.has(module)
         optimizers.learn(module)
         channel.emit(
-            "network-ran", name=type(module).__name__, parameters=sum(p.numel() for p in module.parameters()), place=places.caller()
+            "network-ran",
+            name=type(module).__name__,
+            parameters=sum(p.numel() for p in parameters),
+            trainable=sum(p.numel() for p in parameters if p.requires_grad),
+            part=is_part,
+            place=places.caller(),
         )
     answers = out if isinstance(out, torch.Tensor) else getattr(out, "logits", None)
     if isinstance(answers, torch.Tensor) and answers.ndim == 2 and 2 <= answers.shape[1] <= MOST_CLASSES and answers.is_floating_point():
@@ -164,7 +175,8 @@ def _watch_backward(torch: Any) -> None:
     @functools.wraps(original)
     def backward(self: Any, *arguments: Any, **named: Any) -> Any:
         _counts["backwards"] += 1
-        optimizers.backward_begins()
+        with clock.aside():
+            optimizers.backward_begins()
         if len(_losses) < MOST_LOSSES and self.numel() == 1:
             value = float(self.detach())
             _losses.append([value if math.isfinite(value) else str(value), *(places.caller(sys._getframe(1)) or ("", 0))])

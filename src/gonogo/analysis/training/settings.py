@@ -1,0 +1,41 @@
+"""Values that come from settings: of Hydra's config, of the command line, of a file of settings. They are data, and no tensors."""
+
+from __future__ import annotations
+
+import ast
+
+from gonogo.analysis.dataflow.values import Attribute, Call, Item, Parameter, Returned, Value, plain
+
+MAX_STEPS = 40
+_CALLS = frozenset({"parse_args", "parse_known_args", "safe_load", "full_load", "vars"})
+_FUNCTIONS = frozenset({"omegaconf.OmegaConf.load", "omegaconf.OmegaConf.create", "hydra.compose", "json.load", "json.loads", "toml.load"})
+_ANNOTATIONS = frozenset({"DictConfig", "omegaconf.DictConfig", "Namespace", "argparse.Namespace"})
+
+
+def is_setting(value: Value) -> bool:
+    """Whether a value is an entry of a config or an option of the command line, read by attributes, keys and `get`."""
+    is_entry = False
+    for _ in range(MAX_STEPS):
+        value = plain(value)
+        if isinstance(value, (Attribute, Item)):
+            value, is_entry = value.owner, True
+        elif isinstance(value, Call) and value.method == "get" and value.receiver is not None:
+            value, is_entry = value.receiver, True
+        elif isinstance(value, Returned):
+            value = value.value
+        else:
+            return is_entry and _is_root(value)
+    return False
+
+
+def _is_root(value: Value) -> bool:
+    if isinstance(value, Call):
+        return value.short in _CALLS or value.name in _FUNCTIONS
+    return isinstance(value, Parameter) and (value.annotation.strip("'\"") in _ANNOTATIONS or _is_of_hydra(value))
+
+
+def _is_of_hydra(value: Parameter) -> bool:
+    """Whether Hydra gives a parameter: that of a function under `@hydra.main(…)`."""
+    decorators = [] if isinstance(value.function, ast.Lambda) else value.function.decorator_list
+    named = {"config_name", "config_path", "version_base"}
+    return any(isinstance(entry, ast.Call) and any(keyword.arg in named for keyword in entry.keywords) for entry in decorators)
