@@ -51,7 +51,10 @@ REASONS = (
     (r"(Automation|automation|Integration)", "automations"),
     (r"(Launch|launch|RunQueue|run_queue|Job)", "launch"),
     (r"(CustomChart|custom_chart)", "charts of one's own on the server"),
-    (r"(service_account|ServiceAccount|ApiKey|api_key|invite|CreateTeam|create_team|create_user)", "users, teams and keys"),
+    (
+        r"(service_account|ServiceAccount|ApiKey|api_key|invite|CreateTeam|create_team|create_user|updateUser|'users')",
+        "users, teams and keys",
+    ),
     (r"(Member|member|role)", "members of teams"),
     (r"No module named|ModuleNotFoundError", "a package that is not installed"),
 )
@@ -218,7 +221,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write every test with its outcome there")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("-k", dest="expression")
-    asked = parser.parse_args()
+    asked = parser.parse_intermixed_args()
     tests = asked.folder / "tests/system_tests"
     usable = [path.name for path in sorted(tests.iterdir()) if path.name.startswith("test_") and path.name not in UNUSABLE]
     paths = [f"tests/system_tests/{path}" for path in asked.paths or usable]

@@ -248,6 +248,32 @@ def test_the_largest_pages_of_the_client_are_answered(context: Context) -> None:
     assert ask(context, text, {"n": 1000})[0] == 200
 
 
+# What clients from 0.18 to 0.25 look up in the schema before they log, use an artifact or send an offline run; most end where it is missing.
+PROBED = (
+    *("Query", "Mutation", "ServerInfo", "ServerSettings", "UseArtifactInput", "Organization", "Project", "Artifact"),
+    *("CreateArtifactInput", "CreateArtifactFileSpecInput", "CreateRunFilesInput"),
+)
+
+
+@pytest.mark.parametrize("name", PROBED)
+def test_what_older_clients_look_up_is_in_the_schema(context: Context, name: str) -> None:
+    fields = "inputFields" if name.endswith("Input") else "fields"
+    status, answer = ask(context, f'query Probe {{ __type(name: "{name}") {{ {fields} {{ name }} }} }}')
+    assert status == 200 and answer["__type"][fields]
+
+
+def test_kinds_of_entities_are_written_as_the_client_reads_them(context: Context) -> None:
+    asked = 'query A { organization(name: "lab") { orgEntity { entityType } } entity(name: "lab") { entityType } }'
+    assert ask(context, asked) == (200, {"organization": {"orgEntity": {"entityType": "organization"}}, "entity": {"entityType": "team"}})
+
+
+def test_older_clients_are_told_nothing_in_words_when_they_make_a_run(context: Context) -> None:
+    asked = (
+        'mutation { upsertBucket(input: {name: "r", modelName: "p", entityName: "e"}) { serverSettings { serverMessages { utfText } } } }'
+    )
+    assert ask(context, asked) == (200, {"upsertBucket": {"serverSettings": {"serverMessages": []}}})
+
+
 def test_introspection_answers(context: Context) -> None:
     status, answer = ask(context, 'query Introspect { __schema { queryType { fields { name } } } __type(name: "Run") { name } }')
     assert status == 200

@@ -237,6 +237,33 @@ def test_any_interleaving_of_live_processes_keeps_every_row_once(data: st.DataOb
 
 
 @settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_processes_of_very_different_speed_keep_every_row_if_one_lives_as_long_as_all(data: st.DataObject) -> None:
+    with new_run() as run:
+        slow = run.process("slow", 100, gap=data.draw(st.floats(20, 100))).log(data.draw(st.integers(2, 9)), send=False)
+        others = [
+            run.process(str(number), 100.5 + data.draw(st.integers(0, 900)) / 100 + number / 1000, gap=data.draw(st.floats(0.001, 30))).log(
+                data.draw(st.integers(1, 20)), send=False
+            )
+            for number in range(data.draw(st.integers(2, 4)))
+        ]
+        processes = [slow, *others]
+        while waiting := [process for process in processes if process.sent != len(process.rows)]:
+            process = data.draw(st.sampled_from(waiting))
+            process.send(data.draw(st.integers((process.sent or 0) + 1, len(process.rows))))
+        assert sorted(run.shown()) == sorted((step, process.who) for process in processes for step in range(len(process.rows)))
+
+
+def test_a_rerun_supersedes_all_processes_that_lived_at_once(run: Run) -> None:
+    run.process("a", 100, gap=0.1).log(3)
+    run.process("b", 100.05, gap=50).log(3)
+    run.process("c", 130, gap=0.1).log(3)  # after all that "a" did, while "b" lives
+    assert len(run.shown()) == 9
+    run.process("again", 1000).log(2)
+    assert run.shown() == rows("again", (0, 1))
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=6), st.data())
 def test_attempts_one_after_the_other_show_the_newest_from_its_first_step_on(attempts: list[tuple[int, int]], data: st.DataObject) -> None:
     with new_run() as run:

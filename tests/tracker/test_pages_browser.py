@@ -200,3 +200,47 @@ def test_what_was_picked_stays_picked_while_the_table_is_refreshed(tracker: Worl
     picked = "return [...document.querySelectorAll('.pick-run')].map(box => [box.value, box.checked])"
     rows = wait(browser, picked, lambda found: len(found) == 4)
     assert {name for name, checked in rows if checked} == {"r1", "r2"}
+
+
+def choose(driver: webdriver.Chrome, name: str, value: str) -> None:
+    """Choose an entry of a list as a person does."""
+    driver.execute_script(
+        f"const list = document.getElementById('{name}'); list.value = '{value}'; list.dispatchEvent(new Event('change'))"
+    )
+
+
+def test_runs_are_drawn_as_means_with_bands_and_against_each_other(tracker: World, browser: webdriver.Chrome) -> None:
+    browser.get(f"{tracker.url}/local/mnist")
+    wait(browser, TRACES, lambda colours: colours and len(colours) == 6)
+    choose(browser, "aggregate", "*")
+    curves = "return document.querySelector('[data-metric=\"lr\"] .plot')?.data?.map(trace => [trace.fill ?? '', trace.y[20]])"
+    drawn = wait(browser, curves, lambda found: found and len(found) < 6)
+    rates = [0.1, 0.01, 0.001] * 2
+    mean = sum(rates) / 6
+    spread = (sum((rate - mean) ** 2 for rate in rates) / 5) ** 0.5
+    (line,) = [y for fill, y in drawn if fill != "toself" and not fill.startswith("tonext") and y == pytest.approx(mean)]
+    assert line == pytest.approx(mean) and any(y == pytest.approx(mean + spread) for _, y in drawn)
+    browser.get(f"{tracker.url}/local/mnist/plots")
+    points = "return document.getElementById('scatter')?.data?.reduce((sum, trace) => sum + trace.x.length, 0)"
+    wait(browser, points, lambda count: count == 6)
+    wait(browser, "return document.getElementById('parallel')?.data?.length", lambda count: count == 6)
+
+
+def test_what_was_logged_beside_numbers_is_drawn(tracker: World, browser: webdriver.Chrome) -> None:
+    browser.get(f"{tracker.url}/local/mnist/runs/run1")
+    browser.execute_script("document.querySelector('[data-histogram]').scrollIntoView()")
+    kind = "return document.querySelector('[data-histogram] .plot')?.data?.map(trace => [trace.type, trace.x.length])"
+    wait(browser, kind, lambda found: found == [["heatmap", 12]])
+    choose(browser, browser.find_element(By.CSS_SELECTOR, "[data-histogram] select").get_attribute("id"), "305")
+    wait(browser, kind, lambda found: found and found[0][0] == "bar")
+    browser.get(f"{tracker.url}/local/mnist/runs/run1?tab=tables")
+    wait(browser, "return document.querySelectorAll('[data-pictures] .slide').length", lambda count: count == 2)
+    first = "return [...document.querySelector('[data-pictures]').querySelectorAll('img')].map(image => [image.src, image.naturalWidth])"
+    before = wait(browser, first, lambda images: images and all(width == 48 for _, width in images))
+    browser.find_element(By.CSS_SELECTOR, '[data-pictures] button[title="Earlier step"]').click()
+    after = wait(browser, first, lambda images: images and images != before and all(width == 48 for _, width in images))
+    assert "310" in after[0][0]
+    columns = "return [...document.querySelectorAll('main table tbody tr')].slice(0, 3).map(row => row.cells[0].textContent.trim())"
+    assert browser.execute_script(columns)
+    browser.find_element(By.CSS_SELECTOR, "main table thead th a").click()
+    wait(browser, "return location.search", lambda search: "order=" in search)

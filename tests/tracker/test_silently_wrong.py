@@ -550,6 +550,24 @@ def test_a_head_that_does_not_end_and_a_body_that_stops_are_not_waited_for(tmp_p
         service.store.close()
 
 
+def test_no_part_of_an_answer_waits_for_the_client_to_confirm_another(tmp_path: Path) -> None:
+    seen = []
+
+    class Watched(PatientProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            seen.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    service = Service(Settings(tmp_path / "data"))
+    try:
+        with served(service, Watched) as tracker, socket.create_connection(("127.0.0.1", raw.port_of(tracker)), timeout=60) as connection:
+            connection.sendall(raw.head(tracker, "GET", "/healthz"))
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+    finally:
+        service.store.close()
+    assert seen and all(seen)
+
+
 # Data of earlier versions
 
 

@@ -1,6 +1,6 @@
 """Everything a training script and an evaluation script do with wandb, call by call, with whatever client version runs this file.
 
-Writes JSON into the file that it is given: for each call its name and the error that it ended with, or null. It needs a tracker in its
+Writes JSON into the file that it is given: by part, for each call its name and the error that it ended with, or null. It needs a tracker in its
 environment and no package beside wandb; with numpy it tries more.
 """
 
@@ -27,7 +27,7 @@ VERSION = tuple(int(part) for part in wandb.__version__.split(".")[:3] if part.i
 RUN = "proposed-ResNet-18 (11M)-CIFAR-10-C (severity 5)" if VERSION >= (0, 20) else "proposed-ResNet-18-CIFAR-10-C"
 QUIET = "x_disable_stats" if VERSION >= (0, 19) else "_disable_stats"
 PATH = f"{ENTITY}/{PROJECT}"
-outcome: list[tuple[str, str | None]] = []
+outcome: dict[str, list[tuple[str, str | None]]] = {}  # by part
 
 
 @contextmanager
@@ -36,9 +36,15 @@ def call(name: str) -> Iterator[None]:
     try:
         yield
     except (Exception, SystemExit) as error:
-        outcome.append((name, f"{type(error).__name__}: {error}"[:600]))
+        note(name, f"{type(error).__name__}: {error}"[:600])
     else:
-        outcome.append((name, None))
+        note(name, None)
+
+
+def note(name: str, error: str | None) -> None:
+    """Keep what became of a call, also for those who find that a later one never ended."""
+    list(outcome.values())[-1].append((name, error))
+    Path(sys.argv[1]).write_text(json.dumps(outcome))
 
 
 def fails(name: str, kind: type[Exception], says: str, does: Callable[[], Any]) -> None:
@@ -57,12 +63,16 @@ def same(found: Any, wanted: Any) -> None:
     assert found == wanted, f"{found!r:.300} is not {wanted!r:.300}"
 
 
+def common(folder: Path, project: str = PROJECT) -> dict[str, Any]:
+    """What every run here is started with."""
+    return {"entity": ENTITY, "project": project, "dir": str(folder), "settings": {QUIET: True}}
+
+
 def train(folder: Path) -> None:
-    """Log a run, resume it, log another one offline."""
-    common: dict[str, Any] = {"entity": ENTITY, "project": PROJECT, "dir": str(folder), "settings": {QUIET: True}}
+    """Log a run, with everything that a run can hold."""
     with call("wandb.init"):
         config = {"seed": 1, "model": {"name": "resnet18", "sizes": [1, 2]}, "lr": 1e-3}
-        run = wandb.init(id=RUN, name="a title", tags=["a"], notes="why", group="g", job_type="train", config=config, **common)
+        run = wandb.init(id=RUN, name="a title", tags=["a"], notes="why", group="g", job_type="train", config=config, **common(folder))
     with call("run.define_metric"):
         run.define_metric("accuracy", summary="max")
     with call("run.config.update"):
@@ -120,8 +130,18 @@ def train(folder: Path) -> None:
         print("printed by the training")
     with call("run.finish"):
         run.finish()
+    if find_spec("numpy"):
+        with wandb.init(id="plots", **common(folder)) as run:
+            with call("run.log(wandb.Histogram)"):
+                run.log({"histogram": wandb.Histogram([1, 2, 2, 3])})
+            with call("wandb.plot.confusion_matrix"):
+                run.log({"confusion": wandb.plot.confusion_matrix(y_true=[0, 1, 1], preds=[0, 1, 0], class_names=["cat", "dog"])})
+
+
+def resume(folder: Path) -> None:
+    """Go on with runs that there are, and ask for some that can't be had."""
     with call("wandb.init(resume='must')"):
-        run = wandb.init(id=RUN, resume="must", **common)
+        run = wandb.init(id=RUN, resume="must", **common(folder))
         same(run.resumed, True)
     with call("run.starting_step of a resumed run"):
         same(run.starting_step, 24)
@@ -129,31 +149,40 @@ def train(folder: Path) -> None:
         run.log({"loss": 0.0})
         run.finish()
     with call("wandb.init(resume='allow')"):
-        with wandb.init(id="allowed", resume="allow", **common) as run:
+        with wandb.init(id="allowed", resume="allow", **common(folder)) as run:
             same(run.resumed, False)
             run.log({"x": 1})
-        with wandb.init(id="allowed", resume="allow", **common) as run:
+        with wandb.init(id="allowed", resume="allow", **common(folder)) as run:
             same(run.starting_step, 1)
             run.log({"x": 2})
-    fails("wandb.init(resume='never') of an old run", wandb.Error, RUN, lambda: wandb.init(id=RUN, resume="never", **common))
-    fails("wandb.init(resume='must') of no run", wandb.Error, "nowhere", lambda: wandb.init(id="nowhere", resume="must", **common))
-    if find_spec("numpy"):
-        with wandb.init(id="plots", **common) as run:
-            with call("run.log(wandb.Histogram)"):
-                run.log({"histogram": wandb.Histogram([1, 2, 2, 3])})
-            with call("wandb.plot.confusion_matrix"):
-                run.log({"confusion": wandb.plot.confusion_matrix(y_true=[0, 1, 1], preds=[0, 1, 0], class_names=["cat", "dog"])})
-    with call("wandb.init(mode='disabled')"), wandb.init(id="disabled", mode="disabled", **common) as run:
-        run.log({"x": 1})
-    with call("wandb.init(mode='offline')"), wandb.init(id="offline", mode="offline", config={"seed": 2}, **common) as run:
-        for step in range(10):
-            run.log({"x": step})
+    # Up to 0.18, what a process starts after an init that failed waits, whatever the server.
+    for how, name in (("never", RUN), ("must", "nowhere")):
+        with call(f"wandb.init(resume={how!r}) that can't be"):
+            said = alone("-c", REFUSED, how, name)
+            assert "refused" in said and "resume" in said, said[-600:]
+
+
+def offline(folder: Path) -> None:
+    """Log without a tracker, and send that later."""
+    # Up to 0.18, a process keeps the mode of a run for all later ones; so each mode has a process of its own.
+    with call("wandb.init(mode='disabled')"):
+        alone("-c", "import wandb; run = wandb.init(mode='disabled'); run.log({'x': 1}); run.finish()")
+    with call("wandb.init(mode='offline')"):
+        alone("-c", OFFLINE, folder)
     for name in ("wandb sync", "wandb sync again"):
         with call(name):
-            (offline,) = (folder / "wandb").glob("offline-run-*")
-            command = [sys.executable, "-m", "wandb", "sync", *(["--include-synced"] if "again" in name else []), str(offline)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-            assert done.returncode == 0, done.stdout + done.stderr
+            (there,) = (folder / "wandb").glob("offline-run-*")
+            said = alone("-m", "wandb", "sync", *(["--include-synced"] if "again" in name else []), there)
+            assert "Exception" not in said, said[-600:]  # older clients end with exit code 0 whatever happens
+
+
+def alone(*arguments: object, place: Path | None = None, **variables: str) -> str:
+    """Run Python in a process that does not use the service of this one, to its end; what it said."""
+    environment = {name: value for name, value in os.environ.items() if "WANDB_SERVICE" not in name} | variables
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def process(script: str, rank: int, folder: Path) -> subprocess.Popen[bytes]:
@@ -166,18 +195,18 @@ def process(script: str, rank: int, folder: Path) -> subprocess.Popen[bytes]:
 
 def branch(folder: Path) -> None:
     """Fork, rewind and share runs, link artifacts, and search by sweeps."""
-    common: dict[str, Any] = {"entity": ENTITY, "project": BRANCHES, "dir": str(folder), "settings": {QUIET: True}}
-    with wandb.init(id="source", **common) as run:
+    arguments = common(folder, BRANCHES)
+    with wandb.init(id="source", **arguments) as run:
         for step in range(10):
             run.log({"loss": step})
     if VERSION >= (0, 19):
         with call("wandb.init(fork_from)"):
-            with wandb.init(id="fork", fork_from="source?_step=4", **common) as run:
+            with wandb.init(id="fork", fork_from="source?_step=4", **arguments) as run:
                 run.log({"loss": 100})
             rows = [row["loss"] for row in wandb.Api().run(f"{ENTITY}/{BRANCHES}/fork").scan_history()]
             same(rows, [0, 1, 2, 3, 4, 100])
         with call("wandb.init(resume_from)"):
-            with wandb.init(resume_from="source?_step=6", **common) as run:
+            with wandb.init(resume_from="source?_step=6", **arguments) as run:
                 run.log({"loss": 200})
             rows = [row["loss"] for row in wandb.Api().run(f"{ENTITY}/{BRANCHES}/source").scan_history()]
             same(rows, [0, 1, 2, 3, 4, 5, 6, 200])
@@ -195,7 +224,7 @@ def branch(folder: Path) -> None:
         same([each.wait(SECONDS) for each in processes], [0, 0, 0])
         rows = list(wandb.Api().run(f"{ENTITY}/{BRANCHES}/same").scan_history())
         same(sorted((row["rank"], row["n"]) for row in rows), [(rank, n) for rank in range(3) for n in range(10)])
-    with wandb.init(id="linker", **common) as run:
+    with wandb.init(id="linker", **arguments) as run:
         artifact = wandb.Artifact("linked", type="model")
         (folder / "linked.txt").write_text("linked")
         artifact.add_file(str(folder / "linked.txt"))
@@ -214,7 +243,7 @@ def branch(folder: Path) -> None:
         (folder / "there.txt").write_text("there")
         far = wandb.Artifact("far", type="model")
         far.add_reference((folder / "there.txt").resolve().as_uri())
-        with wandb.init(id="referrer", **common) as run:
+        with wandb.init(id="referrer", **arguments) as run:
             run.log_artifact(far).wait()
         target = Path(wandb.Api().artifact(f"{ENTITY}/{BRANCHES}/far:v0").download(root=str(folder / "far")))
         same((target / "there.txt").read_text(), "there")
@@ -271,12 +300,7 @@ def command_line(folder: Path) -> None:
     place.mkdir()
 
     def wandb_says(*arguments: str) -> str:
-        environment = {name: value for name, value in os.environ.items() if "WANDB_SERVICE" not in name}
-        environment |= {"WANDB_ENTITY": ENTITY, "WANDB_PROJECT": PROJECT}
-        command = [sys.executable, "-m", "wandb", *arguments]
-        done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        return alone("-m", "wandb", *arguments, place=place, WANDB_ENTITY=ENTITY, WANDB_PROJECT=PROJECT)
 
     if not (0, 30) <= VERSION < (0, 32):  # there it asks for the length of what has none
         with call("wandb projects"):
@@ -312,6 +336,28 @@ for n in range(10):
 run.finish()
 """
 HEAD = f"import os, sys, time, wandb\n_, name, rank, folder = sys.argv\nrun = wandb.init(entity={ENTITY!r}, project={BRANCHES!r}, "
+OFFLINE = f"""
+import sys, wandb
+from pathlib import Path
+folder = Path(sys.argv[1])
+settings = wandb.Settings({QUIET}=True)
+with wandb.init(id='offline', mode='offline', config={{'seed': 2}}, entity={ENTITY!r}, project={PROJECT!r}, dir=folder, settings=settings) as run:
+    for step in range(10):
+        run.log({{'x': step}})
+    run.log({{'table': wandb.Table(columns=['a'], data=[[1]])}})
+    (folder / 'offline.txt').write_text('offline')
+    run.save(str(folder / 'offline.txt'), base_path=str(folder), policy='now')
+    found = wandb.Artifact('found', type='model')
+    found.add_file(str(folder / 'offline.txt'))
+    run.log_artifact(found)
+"""
+REFUSED = f"""
+import sys, wandb
+try:
+    wandb.init(entity={ENTITY!r}, project={PROJECT!r}, resume=sys.argv[1], id=sys.argv[2], settings=wandb.Settings({QUIET}=True))
+except wandb.Error as error:
+    print('refused:', error)
+"""
 MORE = ", mode='shared', x_primary=rank == '0', x_label=f'rank{rank}', x_update_finish_state=rank == '0'"
 SHARED = f"{HEAD}id='shared', config={{f'rank{{rank}}': 1}}, {SETTINGS.format(more=MORE)})\n{BODY}"
 SAME_ID = f"{HEAD}id='same', {SETTINGS.format(more='')})\n{BODY}"
@@ -403,7 +449,7 @@ def read(folder: Path) -> None:
         same([version.version for version in api.artifacts("model", f"{PATH}/weights")], ["v1", "v0"])
     with call("api.artifact_collection, artifact_collections"):
         same(api.artifact_collection("model", f"{PATH}/weights").name, "weights")
-        same(sorted(item.name for item in api.artifact_collections(PATH, "model")), ["logged-model", "weights"])
+        same(sorted(item.name for item in api.artifact_collections(PATH, "model")), ["found", "logged-model", "weights"])
         same(sorted(api.artifact_collection("model", f"{PATH}/weights").aliases), ["best", "kept", "latest"])
     with call("api.artifact_type, artifact_types"):
         same(api.artifact_type("model", PATH).name, "model")
@@ -431,7 +477,13 @@ def read(folder: Path) -> None:
     with call("runs of a synced offline run"):
         offline = api.run(f"{PATH}/offline")
         same((offline.state, offline.config), ("finished", {"seed": 2}))
-        same([row["x"] for row in offline.scan_history()], [*range(10)])
+        same([row["x"] for row in offline.scan_history(keys=["x"])], [*range(10)])
+        with offline.file("offline.txt").download(root=str(folder / "files")) as file:
+            same(file.read(), "offline")
+    with call("artifacts of a synced offline run"):
+        same(sorted(artifact.type for artifact in offline.logged_artifacts()), ["model", "run_table"])
+        target = Path(api.artifact(f"{PATH}/found:latest").download(root=str(folder / "found")))
+        same((target / "offline.txt").read_text(), "offline")
     with call("run.wait_until_finished"):
         run.wait_until_finished()
     with call("run.update"):
@@ -475,11 +527,21 @@ def read(folder: Path) -> None:
     fails("api.runs with an unknown operator", Exception, "$near", lambda: len(api.runs(PATH, filters={"config.x": {"$near": 1}})))
 
 
+PARTS: dict[str, Callable[[Path], None]] = {
+    "log": train,
+    "resume": resume,
+    "offline, sync": offline,
+    "read by Api": read,
+    "fork, rewind, share, link": branch,
+    "sweep": search,
+    "command line": command_line,
+}
+
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as scratch:
-        for part in (train, read, branch, search, command_line):
+        for title, part in PARTS.items():
+            outcome[title] = []
             try:
                 part(Path(scratch))
             except Exception as error:  # a call that is not listed needs what a failed one would have made
-                outcome.append((f"the rest of {part.__name__}", f"not reached: {type(error).__name__}: {error}"))
-    Path(sys.argv[1]).write_text(json.dumps(outcome))
+                note(f"the rest of {part.__name__}", f"not reached: {type(error).__name__}: {error}")

@@ -14,9 +14,11 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from faults.acknowledged import Acknowledged
+
 STREAM = re.compile(r"/files/[^/]+/[^/]+/([^/]+)/file_stream")
 HISTORY = "wandb-history.jsonl"
-# Moments of one call of a run's file stream, and when they are.
+# Moments of one call that has rows, a file or an artifact to store, and when they are.
 MOMENTS = {
     "before": "the client has sent it, the server has not seen it",
     "halfway": "the server has half of it",
@@ -35,6 +37,7 @@ class Forwarder:
         statuses: How often the tracker gave which HTTP status.
         failures: Its answers with a status from 500 on.
         contradictions: Rows that were told stored and then sent again with other values.
+        acknowledged: Files and artifacts that the tracker answered 200 for, with the answer passed on.
     """
 
     def __init__(self, port: int) -> None:
@@ -42,9 +45,10 @@ class Forwarder:
         self.statuses: Counter[int] = Counter()
         self.failures: list[str] = []
         self.contradictions: list[str] = []
+        self.acknowledged = Acknowledged()
         self._port = port
         self._lock = threading.Lock()
-        self._armed: tuple[str, str, Callable[[], None]] | None = None
+        self._armed: tuple[str, str, bool, Callable[[], None]] | None = None
         self._server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"forwarder": self}))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
@@ -61,25 +65,27 @@ class Forwarder:
         with self._lock:
             return {run: dict(lines) for run, lines in self.told.items()}
 
-    def arm(self, run: str, moment: str, strike: Callable[[], None]) -> None:
-        """Have something done, once, at a moment of the next call of a run that has rows."""
+    def arm(self, run: str, moment: str, upload: bool, strike: Callable[[], None]) -> None:
+        """Have something done, once, at a moment of the next call of a run that has rows, or that has a file or an artifact."""
         with self._lock:
-            self._armed = (run, moment, strike)
+            self._armed = (run, moment, upload, strike)
 
     def disarm(self) -> None:
         """Have nothing done any more."""
         with self._lock:
             self._armed = None
 
-    def _at(self, run: str | None, moment: str) -> None:
+    def _at(self, run: str | None, moment: str, upload: bool) -> None:
         with self._lock:
-            if self._armed is None or self._armed[:2] != (run, moment):
+            if self._armed is None or self._armed[:3] != (run, moment, upload):
                 return
-            strike, self._armed = self._armed[2], None
+            strike, self._armed = self._armed[3], None
         strike()
 
-    def _pass_on(self, run: str | None, method: str, path: str, headers: Any, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
-        self._at(run, "before")
+    def _pass_on(
+        self, run: str | None, upload: bool, method: str, path: str, headers: Any, body: bytes
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        self._at(run, "before", upload)
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
         try:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -89,23 +95,25 @@ class Forwarder:
             connection.endheaders()
             half = len(body) // 2
             connection.send(body[:half])
-            self._at(run, "halfway")
+            self._at(run, "halfway", upload)
             connection.send(body[half:])
             if run is not None and self._armed is not None and self._armed[1] == "at work":
                 time.sleep(random.uniform(0, AT_WORK_SECONDS))
-                self._at(run, "at work")
+                self._at(run, "at work", upload)
             response = connection.getresponse()
             content = response.read()
         finally:
             connection.close()
-        self._at(run, "answered")
+        self._at(run, "answered", upload)
         return response, content
 
-    def _note(self, run: str | None, status: int, lines: list[str], what: str, answer: bytes) -> None:
+    def _note(self, run: str | None, status: int, lines: list[str], method: str, path: str, body: bytes, answer: bytes) -> None:
         with self._lock:
             self.statuses[status] += 1
             if status >= 500:
-                self.failures.append(f"{status} for {what}: {answer[:200]!r}")
+                self.failures.append(f"{status} for {method} {path}: {answer[:200]!r}")
+            if status == 200:
+                self.acknowledged.note(path, body, answer)
             if run is not None and status == 200:
                 of_run = self.told.setdefault(run, {})
                 for line in lines:
@@ -133,8 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
         files = json.loads(body).get("files") or {} if found else {}
         lines = files.get(HISTORY, {}).get("content", [])
         run = found[1] if found and lines else None
+        upload = None if found else self.forwarder.acknowledged.run_of(self.path, body)
         try:
-            response, content = self.forwarder._pass_on(run, self.command, self.path, self.headers, body)
+            response, content = self.forwarder._pass_on(run or upload, upload is not None, self.command, self.path, self.headers, body)
             self.send_response_only(response.status)
             for name, value in response.getheaders():
                 if name.lower() not in ("connection", "transfer-encoding", "content-length"):
@@ -145,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (OSError, http.client.HTTPException):
             self.close_connection = True  # to the client it looks as if the tracker itself had gone
         else:
-            self.forwarder._note(run, response.status, lines, f"{self.command} {self.path}", content)
+            self.forwarder._note(run, response.status, lines, self.command, self.path, body, content)
 
     do_GET = do_POST = do_PUT = _answer  # noqa: N815
 

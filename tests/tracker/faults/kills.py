@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections import Counter
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,7 @@ from gonogo.tracker import Tracker, running
 
 HERE = Path(__file__).parent
 WHO = ("client", "server", "both")
+WHAT = ("rows", "upload")  # what the call has at whose moment they are killed
 # What makes a client send soon, and try again soon. It ignores parts of a second.
 QUICK = {
     "WANDB__FILE_STREAM_TRANSMIT_INTERVAL": "1",
@@ -51,6 +53,7 @@ class Kill:
 
     number: int
     who: str
+    what: str
     moment: str
     run: str
     row: int
@@ -63,11 +66,16 @@ class Kill:
 
 @dataclass
 class Outcome:
-    """All kills, and what was found at the end."""
+    """All kills, and what was found at the end.
+
+    `files` and `artifacts` are what the clients were told is stored, as `Acknowledged` has them.
+    """
 
     kills: list[Kill] = field(default_factory=list)
     runs: dict[str, Any] = field(default_factory=dict)
     told: dict[str, dict[int, str]] = field(default_factory=dict)
+    files: dict[tuple[str, str], str] = field(default_factory=dict)
+    artifacts: dict[str, str] = field(default_factory=dict)
     statuses: dict[int, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
@@ -177,6 +185,7 @@ class Bench:
                     self.outcome.ended.append(client.process.wait(120))
                 self.outcome.runs = readback(self._tracker, self._place)
                 self.outcome.told = self._forwarder.snapshot()
+                self.outcome.files, self.outcome.artifacts = self._forwarder.acknowledged.files, self._forwarder.acknowledged.artifacts
                 self.outcome.statuses = dict(self._forwarder.statuses)
                 self.outcome.failures = self._forwarder.failures
                 self.outcome.contradictions = self._forwarder.contradictions
@@ -204,12 +213,12 @@ class Bench:
         return self._clients
 
     def _kill(self, number: int) -> Kill:
-        who, moment = self._random.choice(WHO), self._random.choice([*MOMENTS, "any time"])
+        who, what, moment = self._random.choice(WHO), self._random.choice(WHAT), self._random.choice([*MOMENTS, "any time"])
         clients = self._top_up()
         sending = [client for client in clients if client.row() < self._rows - 1] or clients
         # One that is only just starting sends no rows yet: its turn is at any time.
         victim = self._random.choice(clients) if moment == "any time" else min(sending, key=lambda client: client.started)
-        kill = Kill(number, who, moment, victim.run, -1)
+        kill = Kill(number, who, "-" if moment == "any time" else what, moment, victim.run, -1)
         struck = threading.Event()
 
         def strike() -> None:
@@ -220,7 +229,7 @@ class Bench:
             struck.set()
 
         if moment != "any time":
-            self._forwarder.arm(victim.run, moment, strike)
+            self._forwarder.arm(victim.run, moment, what == "upload", strike)
             until = time.monotonic() + 6
             while not struck.wait(0.1) and victim.process.poll() is None and time.monotonic() < until:
                 pass
@@ -257,9 +266,10 @@ class Bench:
 
 def table(kills: list[Kill]) -> str:
     """The kills as a table."""
-    head = ("kill", "who", "moment", "run", "at row", "told stored", "there after", "lost", "doubled", "file")
+    head = ("kill", "who", "call", "moment", "run", "at row", "told stored", "there after", "lost", "doubled", "file")
     rows = [
-        (k.number, k.who, k.moment, k.run, k.row if k.row >= 0 else "start", k.told, k.stored, k.lost, k.doubled, k.file) for k in kills
+        (k.number, k.who, k.what, k.moment, k.run, k.row if k.row >= 0 else "start", k.told, k.stored, k.lost, k.doubled, k.file)
+        for k in kills
     ]
     texts = [tuple(map(str, row)) for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
@@ -282,6 +292,23 @@ def wrong(outcome: Outcome, rows: int) -> list[str]:
             found.append(f"{run}: {now['state']} with {now['count']} rows of {rows}")
         if now["rows"] != [{"_step": step} | train.row(step) for step in range(rows)]:
             found.append(f"{run}: its rows are not those that were logged")
+    return found + uploads_wrong(outcome)
+
+
+def uploads_wrong(outcome: Outcome) -> list[str]:
+    """What is lost or doubled of the files and artifacts that the clients were told are stored."""
+    found = []
+    for (run, name), digest in outcome.files.items():
+        if name.startswith(run) and outcome.runs.get(run, {}).get("files", {}).get(name) != digest:
+            found.append(f"{run}: its file {name} is lost, or not as it was sent")
+    for artifact, run in outcome.artifacts.items():
+        if artifact not in outcome.runs.get(run, {}).get("artifacts", {}):
+            found.append(f"{run}: its artifact {artifact} is lost")
+    for run, now in outcome.runs.items():
+        steps = [step for step, _ in now["artifacts"].values()]
+        found += [f"{run}: its artifact of step {step} is there {count} times" for step, count in Counter(steps).items() if count > 1]
+        if any(text != train.content(run, step) for step, text in now["artifacts"].values()):
+            found.append(f"{run}: its artifacts are not as they were logged")
     return found
 
 
@@ -295,10 +322,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="gonogo-kills-") as place:
         outcome = Bench(Path(place), asked.seed, asked.rows, asked.at_once).work(asked.kills)
     print(table(outcome.kills))
-    told = sum(map(len, outcome.told.values()))
-    print(f"\n{len(outcome.kills)} kills, {len(outcome.runs)} runs, {told} rows told stored, {outcome.seconds:.0f} s, {outcome.statuses}")
+    told, saved = sum(map(len, outcome.told.values())), sum(name.startswith(run) for run, name in outcome.files)
+    print(f"\n{len(outcome.kills)} kills, {len(outcome.runs)} runs, {outcome.seconds:.0f} s, {outcome.statuses}")
+    print(f"told stored: {told} rows, {saved} saved files, {len(outcome.artifacts)} artifacts")
     problems = wrong(outcome, asked.rows)
-    print("\n".join(problems) or f"every run finished with the steps 0 to {asked.rows - 1}, each once, with the values that were logged")
+    print(
+        "\n".join(problems)
+        or f"every run finished with the steps 0 to {asked.rows - 1}, each once, and all files and artifacts are there, as they were logged"
+    )
     sys.exit(bool(problems))
 
 

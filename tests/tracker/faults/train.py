@@ -1,7 +1,7 @@
 """A training script: logs rows that follow from their step, to whatever tracker its environment names, and resumes where that tracker is.
 
 `python train.py RUN ROWS RATE PROGRESS HURRY`: so many rows in all, at so many a second until the file HURRY exists. The step of the row that was
-logged last is kept in the file PROGRESS.
+logged last is kept in the file PROGRESS. Every 40th row comes with a file that is saved and an artifact, which follow from run and step.
 """
 
 from __future__ import annotations
@@ -11,13 +11,32 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 ENTITY, PROJECT = "lab", "faults"
+EVERY = 40
 
 
 def row(step: int) -> dict[str, float | int | str]:
     """What is logged at a step."""
     return {"n": step, "loss": 1 / (step + 1), "wave": math.sin(step), "large": 2**53 + step, "note": f'row {step} "é"'}
+
+
+def content(run: str, step: int) -> str:
+    """What the file and the artifact of a step hold."""
+    return f"{run} at {step}\n" * 2000
+
+
+def keep(run: Any, folder: Path, step: int) -> None:
+    """Save a file and log an artifact."""
+    import wandb
+
+    file = folder / f"{run.id}-{step}.txt"
+    file.write_text(content(run.id, step))
+    run.save(str(file), base_path=str(folder), policy="now")
+    artifact = wandb.Artifact(f"state-{run.id}", type="state", metadata={"step": step})
+    artifact.add_file(str(file), name="state.txt")
+    run.log_artifact(artifact)
 
 
 def main() -> None:
@@ -32,6 +51,8 @@ def main() -> None:
         while time.monotonic() < begin + number / rate and not hurry.exists():
             time.sleep(0.005)
         run.log(row(step))
+        if step % EVERY == EVERY - 1:
+            keep(run, Path.cwd(), step)
         os.pwrite(descriptor, f"{step:8}".encode(), 0)
     run.finish()
 

@@ -87,7 +87,7 @@ class RunMutations(Base):
             run, inserted = self.store.runs.upsert(project["id"], name, self._shared(known, values))
             if inserted and forked is not None:
                 self.store.history.fork(forked[0], run, forked[1])
-        return {"bucket": there(self.store.runs.get(run), "run"), "inserted": inserted}
+        return {"bucket": there(self.store.runs.get(run), "run"), "inserted": inserted, "server_settings": {"server_messages": []}}
 
     def rewind_run(self, input: dict[str, Any]) -> dict[str, Any]:
         """Let a run go on from an earlier step."""

@@ -39,7 +39,7 @@ class EntityNode:
         self.name = name
         self.xxhash_digests_enabled = False
         self.is_team = name != context.settings.entity
-        self.entity_type = kind or ("TEAM" if self.is_team else "USER")
+        self.entity_type = kind or ("team" if self.is_team else "user")
 
     def organization(self) -> dict[str, Any]:
         """Its organization. That is in no cloud, where the client would look for it."""
@@ -47,7 +47,7 @@ class EntityNode:
             "id": ids.make("Organization", 1),
             "name": self.name,
             "core_weave_organization_id": None,
-            "org_entity": EntityNode(self._context, self.name, "ORGANIZATION"),
+            "org_entity": EntityNode(self._context, self.name, "organization"),
             "advanced_registry_features": {"advanced_search": False},
             "feature_flags": [],
         }

@@ -91,7 +91,9 @@ def _bins(value: dict[str, Any]) -> tuple[list[float], list[float]] | None:
     counts, edges, packed = value.get("values"), value.get("bins"), value.get("packedBins")
     if isinstance(packed, dict) and isinstance(counts, list):
         try:
-            edges = [packed["min"] + packed["size"] * at for at in range(int(packed["count"]) + 1)]
+            if packed["count"] != len(counts):
+                return None
+            edges = [packed["min"] + packed["size"] * at for at in range(len(counts) + 1)]
         except (KeyError, TypeError, ValueError, OverflowError):
             return None
     if not isinstance(edges, list) or not isinstance(counts, list) or len(edges) != len(counts) + 1 or len(counts) > 10_000:

@@ -273,7 +273,9 @@ def _settle(connection: sqlite3.Connection, run: int, attempt: int) -> None:
         if older != was:
             unsettled |= {one, other}
             connection.execute("UPDATE overlap SET older = ? WHERE run = ? AND one = ? AND other = ?", (older, run, one, other))
-    changed = [number for number in sorted(unsettled) if _hide(connection, run, known[number])]
+    together = _together(connection, run, known)
+    # Who lives together with whom may have changed for others, too.
+    changed = [number for number in sorted(known if beside else unsettled) if _hide(connection, run, known[number], together)]
     if changed:
         _recount(connection, run)
     if any(not known[number]["beside"] for number in beside):
@@ -281,10 +283,25 @@ def _settle(connection: sqlite3.Connection, run: int, attempt: int) -> None:
         connection.executemany("UPDATE attempt SET beside = 1 WHERE run = ? AND number = ?", [(run, number) for number in beside])
 
 
-def _hide(connection: sqlite3.Connection, run: int, attempt: sqlite3.Row) -> bool:
+def _together(connection: sqlite3.Connection, run: int, attempts: Iterable[int]) -> dict[int, int]:
+    """Attempts that lived at once, directly or through others, by a number that they have in common.
+
+    Of three processes, a quick one may have ended before a late one logged its first row: the third, which lived beside both, tells that
+    these are no rerun and what it superseded.
+    """
+    common = {number: number for number in attempts}
+    pairs = connection.execute("SELECT one, other FROM overlap WHERE run = ? AND older IS NULL", (run,)).fetchall()
+    for one, other in pairs:
+        kept, gone = common[one], common[other]
+        common = {number: kept if of == gone else of for number, of in common.items()}
+    return common
+
+
+def _hide(connection: sqlite3.Connection, run: int, attempt: sqlite3.Row, together: dict[int, int]) -> bool:
     """Hide the rows of an attempt from the step on at which a newer one began, show those before; whether that changes anything."""
     number, was = attempt["number"], attempt["hidden_from"]
-    (step,) = connection.execute("SELECT MIN(step) FROM overlap WHERE run = ? AND older = ?", (run, number)).fetchone()
+    newer = connection.execute("SELECT one + other - older AS newer, step FROM overlap WHERE run = ? AND older = ?", (run, number))
+    step = min((row["step"] for row in newer if together[row["newer"]] != together[number]), default=None)
     if attempt["next"] == CLOSED and was is not None:
         step = was if step is None else min(was, step)  # what was cut off stays so
     if step == was:
