@@ -18,7 +18,7 @@ from torch.utils.data import Subset, TensorDataset
 INJECTED = Path(__file__).parents[2] / "src" / "gonogo" / "execution" / "probe"
 sys.path.append(str(INJECTED))
 
-from gonogo_probe import channel  # noqa: E402
+from gonogo_probe import channel, standins  # noqa: E402
 from gonogo_probe import settings as given_to_probe  # noqa: E402
 from gonogo_probe.watchers import contents, parts  # noqa: E402
 
@@ -32,6 +32,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Said]:
     monkeypatch.setattr(given_to_probe, "mode", given_to_probe.PROGRAM)
     for name in ("_sources", "_rows", "_same", "_told"):
         monkeypatch.setattr(contents, name, {})
+    monkeypatch.setattr(standins, "_told", set())  # other tests of this process may have used some
     yield events
 
 
