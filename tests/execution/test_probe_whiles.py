@@ -124,6 +124,13 @@ def test_loop_that_trains_is_ended(text: str, backwards: int) -> None:
         "kept = []\nwhile len(kept) < 30:\n    net()\n    kept.append(1)\n",  # samples
         "def find():\n    n = 0\n    while True:\n        train()\n        n += 1\n        if n == 30:\n            return n\nfind()\n",
         "n = 0\nwhile True:\n    train()\n    n += 1\n    if n == 30:\n        best = n\n        break\nprint(best)\n",
+        # collections that are worked off
+        "work = list(range(30))\nwhile work:\n    work.pop()\n    train()\n",
+        "work = list(range(30))\nwhile len(work) > 0:\n    train()\n    work.remove(work[0])\n",
+        "work = dict.fromkeys(range(30))\nwhile work:\n    for key in list(work)[:1]:\n        train()\n        del work[key]\n",
+        "from collections import deque\nwork = deque(range(30))\nwhile len(work):\n    work.popleft()\n    train()\n",
+        "class T:\n    def __init__(self):\n        self.work = set(range(30))\n    def go(self):\n        while self.work:\n            train()\n"
+        "            self.work.discard(max(self.work))\nT().go()\n",
         "n, done = 0, False\nwhile not done:\n    train()\n    n += 1\n    if n == 30:\n        best = n\n        done = True\nprint(best)\n",
     ],
 )

@@ -2,7 +2,7 @@
 
 The loop's condition goes through `goes_on`, which says no where it is time: the code then goes on as it does where the condition no longer
 holds. Only rounds with a backward pass count: what is asked again and again (a sample, a word, an episode) is never cut. Nor is a loop that
-leaves something behind where it ends by itself, which code after it may need.
+leaves something behind where it ends by itself, which code after it may need, or that works off a collection to its end.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from gonogo_probe import handlers, loops, settings
 
 NAME = "__gonogo_while__"
 EPOCHS, ROUNDS = "epochs", "rounds"
+_TAKES = frozenset({"pop", "popleft", "popitem", "remove", "discard", "get_nowait"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
@@ -61,6 +62,8 @@ def _role(node: ast.While) -> str:
 
 def _can_end(node: ast.While) -> bool:
     """Whether code after a loop may be reached although its condition held: where it ends by itself, nothing else is set or returned."""
+    if _works_off(node):
+        return False
     flags = set() if _compares(node.test) else {name.id for name in ast.walk(node.test) if isinstance(name, ast.Name)}
     is_endless = isinstance(node.test, ast.Constant)
     if is_endless and any(isinstance(inner, (ast.Return, ast.Raise)) for inner in _within(node.body)):
@@ -69,6 +72,18 @@ def _can_end(node: ast.While) -> bool:
     if is_endless and not ends:
         return False
     return all(isinstance(each, (ast.Expr, ast.Break, ast.Continue, ast.Pass)) or _sets(each, flags) for block in ends for each in block)
+
+
+def _works_off(node: ast.While) -> bool:
+    """Whether a loop goes on as long as there is something in a collection from which it takes: `while waiting: waiting.pop()`."""
+    asked = {ast.unparse(part) for part in ast.walk(node.test) if isinstance(part, (ast.Name, ast.Attribute))}
+    taken: set[str] = set()
+    for inner in _within(node.body):
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr in _TAKES:
+            taken.add(ast.unparse(inner.func.value))
+        elif isinstance(inner, ast.Delete):
+            taken |= {ast.unparse(target.value) for target in inner.targets if isinstance(target, ast.Subscript)}
+    return bool(asked & taken)
 
 
 def _compares(test: ast.expr) -> bool:
