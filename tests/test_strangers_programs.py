@@ -811,6 +811,7 @@ def test_what_is_meant_to_be_compared_with_itself_is_no_error(lines, composer):
     head = "import numpy as np\nfrom scipy.stats import ks_2samp\n\na = np.load('a.npy')\n"
     assert errors_found(composer, "SCI122", f"{head}{lines}\n") == []
     assert errors_found(composer, "SCI122", f"{head}print(ks_2samp(a, a))\n") == [5]
+    assert errors_found(composer, "SCI122", f"{head}score = ks_2samp(a, a)  # a sanity check\nprint(score)\n") == [5]
 
 
 # -- a column of another copy ---------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call
 from gonogo.analysis.numbers.same import same
 from gonogo.analysis.numbers.written import calls_around, written_alike
-from gonogo.analysis.python.names import ancestors
+from gonogo.analysis.python.names import ancestors, last_name
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, program, rule
@@ -50,8 +50,8 @@ def metric_of_itself(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Looks at the two arrays that metrics of scikit-learn, torchmetrics, seqeval and Evaluate, and the tests of SciPy, are given, and
-        follows both back. Speaks where they surely are the same values, copied or converted at most. A warning where the code says
-        that something is compared with itself.
+        follows both back. Speaks where they surely are the same values, copied or converted at most. A warning where the result is
+        only printed, and the code says that something is compared with itself.
 
     Why it matters:
         The result is perfect, or the test says "no difference", whatever the model does.
@@ -81,9 +81,11 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_on_purpose(event: Event) -> bool:
-    """Whether the code says that it compares something with itself: `print("x against itself", …)`, `# pretend we are perfect`."""
-    statement = next((node for node in ancestors(event.module, event.node) if isinstance(node, ast.stmt)), event.node)
-    first, last = statement.lineno, statement.end_lineno or statement.lineno  # type: ignore[attr-defined]
+    """Whether the result is only printed, and the code says that it is of something with itself: `print("x against itself", …)`."""
+    statement = next((node for node in ancestors(event.module, event.node) if isinstance(node, ast.stmt)), None)
+    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and last_name(statement.value.func) == "print"):
+        return False
+    first, last = statement.lineno, statement.end_lineno or statement.lineno
     return ON_PURPOSE.search("\n".join(event.module.lines[max(first - 2, 0) : last])) is not None
 
 
