@@ -128,3 +128,29 @@ def test_a_value_is_what_it_is_in_reality(composer: Composer, expression: str) -
         assert set(said) < {str(entry) for entry in entries}
     else:
         assert said == [str(entry) for entry in entries]
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("[0]", ["1"]),
+        ("[1]", ["2"]),
+        ("[-1]", []),
+        ("[-2]", []),
+        ("[2]", []),
+        ("[7]", []),
+        ("[-1:][0]", []),
+        ("[:-1][0]", []),
+        ("[1:][0]", ["2"]),
+    ],
+)
+def test_of_a_list_with_more_in_it_only_the_front_is_known(composer: Composer, place: str, said: list[str]) -> None:
+    made = "import json\nmany = [1, 2, *json.load(open('more.json'))]"
+    trace = trace_of(composer, f"{made}\nprint(cfg.run.model['is ' + str(many{place})])", before=BEFORE)
+    assert [path.rpartition(".is ")[2] for path in absent(trace) if ".is " in path] == said
+
+
+@pytest.mark.parametrize("wrong", ["1 / 0", "'a' + 1", "int('a')", "[1][3]", "{}['a']", "-'a'", "None.a"])
+def test_what_raises_is_no_value(composer: Composer, wrong: str) -> None:
+    trace = trace_of(composer, f"try:\n    found = {wrong}\nexcept Exception:\n    found = 1\nprint(cfg.run.model['is ' + str(found)])")
+    assert [path.rpartition(".is ")[2] for path in absent(trace) if ".is " in path] in ([], ["1"])
