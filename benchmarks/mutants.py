@@ -41,8 +41,8 @@ ROOMS = {
         "execution/causes.py execution/evidence.py execution/observations.py execution/recorder.py execution/results.py "
         "execution/project_file.py execution/session_plan.py execution/challenge/numbers.py execution/challenge/matrix.py",
         "test_running.py execution/test_causes.py execution/test_recorder.py execution/test_challenge.py "
-        "execution/test_challenge_rules.py execution/test_no_numbers.py execution/test_hostile_environment.py "
-        "execution/test_environment.py test_pyproject.py",
+        "execution/test_challenge_rules.py execution/test_no_numbers.py execution/test_environment.py "
+        "test_pyproject.py",
     ),
     "compose": (
         "compose/loader.py compose/client.py compose/section.py compose/command_line.py compose/project.py",

@@ -25,8 +25,8 @@ from gonogo.model.program_seen import (
 )
 
 MOST_LOADERS, MOST_NETWORKS, MOST_FILES = 12, 8, 50
-_EPOCHS = re.compile(r"(?:\w+_)?epochs?|epoch", re.IGNORECASE)
-_STEPS = re.compile(r"(?:\w+_)?(?:steps|iters|iterations|updates)", re.IGNORECASE)
+_EPOCHS = re.compile(r"(?:\w{1,40}_)?epochs?", re.IGNORECASE)
+_STEPS = re.compile(r"(?:\w{1,40}_)?(?:steps|iters|iterations|updates)", re.IGNORECASE)
 _NO_RESULT = re.compile(r"(?:^|/)(?:__pycache__|\.config|matplotlib)/|\.lock$|/dev/shm/|/pymp-")
 MOST_DRAWN = 10  # times that a sampler may draw each row in one pass
 FEWEST_TRAINING = 3  # a loader trains if a backward pass follows one of so many forward passes; the last of another's may be taken for its
