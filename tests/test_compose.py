@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
-from gonogo.compose.client import Composer
+from gonogo.compose.client import Composer, keys_of
 from gonogo.model.errors import StageError
 
 CONFIG = """\
@@ -346,3 +347,11 @@ def test_a_request_never_gets_the_answer_to_another(tmp_path):
 def test_grammar_complaints(composer):
     messages = composer.parse(["run=a", "run=a b (c)", "x=", "x", "\0"])
     assert [message is None for message in messages] == [True, False, True, False, False]
+
+
+@pytest.mark.parametrize("reference", ["a", "x.a", ".near", "..a", "...a", "..longer", "...x.a", "x[a]", "..rows[1]"])
+def test_what_an_interpolation_refers_to_is_what_omegaconf_reads(reference):
+    inner = {"near": "x.y.near", "asks": f"${{{reference}}}"}
+    tree = {"a": "a", "x": {"a": "x.a", "longer": "x.longer", "rows": [0, "x.rows.1"], "y": inner}}
+    read = OmegaConf.create(tree).x.y.asks
+    assert ".".join(keys_of(reference, ("x", "y", "asks"))) == read

@@ -321,3 +321,11 @@ def test_what_is_no_score_by_its_name(name: str) -> None:
 def test_shares_of_few_samples() -> None:
     assert all(map(is_share, (0.25, 1.0, 0.0, 3 / 32, 12.5, float(torch.tensor(0.1)))))
     assert not any(map(is_share, (0.12347178, 2.3025851, 0.97313719)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(1.0, float("nan")), (float("inf"), 1.0), (float("inf"), -float("inf")), (float("nan"), float("inf"))]
+)
+def test_a_number_that_is_none_is_another_than_any_other(one: float, other: float) -> None:
+    assert numbers.moved((one,), (other,)) and numbers.moved((other,), (one,))
+    assert not numbers.moved((one, other), (one, other))
