@@ -805,12 +805,18 @@ def test_what_the_code_calls_the_training_part_is_not_taken_for_another(composer
 
 
 @pytest.mark.parametrize(
-    "lines", ["print('a against itself', ks_2samp(a, a))", "perfect = a  # pretend we reached perfection\nprint(ks_2samp(a, a))"]
+    "lines",
+    [
+        "print('a against itself', ks_2samp(a, a))",
+        "perfect = a  # pretend we reached perfection\nprint(ks_2samp(a, a))",
+        "perfect = a  # pretend we reached perfection\nks_2samp(a, perfect)",
+    ],
 )
 def test_what_is_meant_to_be_compared_with_itself_is_no_error(lines, composer):
     head = "import numpy as np\nfrom scipy.stats import ks_2samp\n\na = np.load('a.npy')\n"
     assert errors_found(composer, "SCI122", f"{head}{lines}\n") == []
     assert errors_found(composer, "SCI122", f"{head}print(ks_2samp(a, a))\n") == [5]
+    assert errors_found(composer, "SCI122", f"{head}import wandb\nwandb.log({{'p': ks_2samp(a, a)}})  # a sanity check\n") == [6]
     assert errors_found(composer, "SCI122", f"{head}score = ks_2samp(a, a)  # a sanity check\nprint(score)\n") == [5]
 
 

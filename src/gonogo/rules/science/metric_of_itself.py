@@ -51,7 +51,7 @@ def metric_of_itself(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Looks at the two arrays that metrics of scikit-learn, torchmetrics, seqeval and Evaluate, and the tests of SciPy, are given, and
         follows both back. Speaks where they surely are the same values, copied or converted at most. A warning where the result is
-        only printed, and the code says that something is compared with itself.
+        only shown, and the code says that something is compared with itself.
 
     Why it matters:
         The result is perfect, or the test says "no difference", whatever the model does.
@@ -81,9 +81,11 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_on_purpose(event: Event) -> bool:
-    """Whether the result is only printed, and the code says that it is of something with itself: `print("x against itself", …)`."""
+    """Whether the result is only shown, and the code says that it is of something with itself: `print("x against itself", …)`."""
     statement = next((node for node in ancestors(event.module, event.node) if isinstance(node, ast.stmt)), None)
-    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and last_name(statement.value.func) == "print"):
+    if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
+        return False
+    if statement.value is not event.node and last_name(statement.value.func) != "print":
         return False
     first, last = statement.lineno, statement.end_lineno or statement.lineno
     return ON_PURPOSE.search("\n".join(event.module.lines[max(first - 2, 0) : last])) is not None
