@@ -75,14 +75,16 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_or_doubled_by_fifty_kills(tmp_path: Path) -> None:
-    rows = 600
-    outcome = kills.Bench(tmp_path, seed=1, rows=rows, at_once=3).work(50)
+def test_nothing_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
+    """Fifty of them are `python -m faults.kills --kills 50`, see docs/tracker.md: these are as many as the tests have time for."""
+    rows, number = 600, 16
+    outcome = kills.Bench(tmp_path, seed=1, rows=rows, at_once=3).work(number)
     print(kills.table(outcome.kills))
-    assert len(outcome.kills) == 50
+    assert len(outcome.kills) == number
     assert {kill.who for kill in outcome.kills} == {*kills.WHO}
     assert kills.wrong(outcome, rows) == []
-    assert sum(map(len, outcome.told.values())) > 1000
+    assert sum(map(len, outcome.told.values())) > 300
+    assert outcome.files and outcome.artifacts
 
 
 def test_rows_outlive_a_killed_server(tmp_path: Path) -> None:
