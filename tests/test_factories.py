@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from experiments_of_texts import run_rules
 
 from gonogo.compose.client import Composer
-from gonogo.engine.pipeline import check
-from gonogo.model.check_options import CheckOptions
-from gonogo.model.experiment import Experiment, source_file
 
 PROGRAM = """\
 import functools
@@ -111,9 +109,8 @@ LOGITS = {"net": "self.head(inputs)", "deep": "self.body(inputs)"}
 
 def found(composer: Composer, factory: tuple[str, str], net: str, deep: str) -> list[tuple[str, str]]:
     text = PROGRAM.format(factory=factory[0], made=factory[1], net=net, deep=deep)
-    verdict = check(Experiment("t", {"train.py": source_file("train.py", text)}, None), CheckOptions(), composer)
-    assert verdict.undecided == []
-    return [(finding.rule, finding.severity.value) for finding in verdict.findings if finding.rule.startswith("TRN")]
+    found = run_rules(composer, {"train.py": text})
+    return [(finding.rule, finding.severity.value) for finding in found if finding.rule.startswith("TRN")]
 
 
 @pytest.mark.parametrize("name", FACTORIES)

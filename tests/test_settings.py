@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from experiments_of_texts import run_rules
 
 from gonogo.compose.client import Composer
-from gonogo.engine.pipeline import check
-from gonogo.model.check_options import CheckOptions
-from gonogo.model.experiment import Experiment, source_file
 
 PROGRAM = """\
 import argparse
@@ -67,8 +65,7 @@ UNKNOWN = {
 
 def found(start: str, cut: str, composer: Composer) -> list[tuple[str, str]]:
     text = PROGRAM.format(start=start, cut=cut)
-    verdict = check(Experiment("t", {"train.py": source_file("train.py", text)}, None), CheckOptions(select=("TRN104",)), composer)
-    return [(finding.rule, finding.severity.value) for finding in verdict.findings]
+    return [(finding.rule, finding.severity.value) for finding in run_rules(composer, {"train.py": text}, "TRN104")]
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -19,7 +19,7 @@ from gonogo.execution.results import BROKEN, json_problem
 from gonogo.execution.session import carry_out
 from gonogo.execution.session_plan import EVALUATION, Bounds, Session
 from gonogo.execution.uv import Refusal
-from gonogo.model.contract import Command, Contract, Scope, TrainingRules
+from gonogo.model.contract import Command, Contract, TrainingRules
 from gonogo.model.errors import StageError, UsageError
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Stage
@@ -85,10 +85,6 @@ class Running:
         if program is not None:
             self.facts.give("contract", _contract_of(contract, program.entry))
             self.verdict.runs = [program.label]
-        elif contract.scope is not Scope.RUNS:
-            raise UsageError(
-                f"The contract {contract.name} does not say how runs are started: `gonogo trial -- python train.py` tries a program."
-            )
         runs = chosen(self.facts.get("runs"), self.options.runs) if program is None else [Run(program.label, None, "", None, False)]
         environment: Environment | None = None
         for stage in (stage for stage in Stage if stage.runs_code):
@@ -187,10 +183,11 @@ class Running:
         for process in run.processes.values():
             loaded.update(process.own_files)
             loaded.update(path for chain in process.failures for raised in chain for path, *_ in raised.frames)
-        elsewhere = [found for found in self.verdict.findings if not found.stage.runs_code and found.location.path not in loaded]
+        own = [found for found in self.verdict.findings if found.stage.runs_code or found.location.path in loaded]
+        elsewhere = len(self.verdict.findings) - len(own)
         if program.entry and elsewhere:
-            self.verdict.findings = [found for found in self.verdict.findings if found not in elsewhere]
-            self.verdict.notes.append(f"{len(elsewhere)} findings are in files that it did not load: `gonogo check` has them.")
+            self.verdict.findings = own
+            self.verdict.notes.append(f"{elsewhere} findings are in files that it did not load: `gonogo check` has them.")
         modules = {path: module for path, module in self.facts.get("modules").items() if path in loaded}
         if modules:
             self.facts.give("modules", modules)

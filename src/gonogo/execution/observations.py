@@ -8,6 +8,7 @@ from typing import Any
 
 Place = tuple[str, int]
 Frame = tuple[str, int, str]  # path, line and function
+MOST_STEPS = 8  # of an optimizer that the probe looks at
 # Functions in which a process waits for one that it started.
 _WAITS = {"wait", "_wait", "_try_wait", "communicate", "_communicate", "poll", "select", "waitpid", "join"}
 
@@ -126,6 +127,11 @@ class Optimizer:
     start: float | str | None = None
     updates: list[float | str] = field(default_factory=list)
     groups: list[list[Any]] = field(default_factory=list)
+
+    @property
+    def looked(self) -> int:
+        """How many of its steps were looked at."""
+        return min(self.steps, MOST_STEPS)
 
 
 @dataclass

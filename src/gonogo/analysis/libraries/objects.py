@@ -96,7 +96,7 @@ class Objects:
             many = self._named(value.owner, depth + 1)
             return many.removeprefix("[]") if many.startswith("[]") and not _is_slice(value) else ""
         if isinstance(value, Parameter):
-            return TRIAL if (value.function, value.name) in self._trials else CONFIG if _is_of_hydra(value) else ""
+            return TRIAL if (value.function, value.name) in self._trials else CONFIG if is_of_hydra(value) else ""
         return ""
 
     def _made(self, name: str) -> str:
@@ -135,7 +135,7 @@ def objectives(call: Call) -> Iterator[tuple[Function, int, set[str]]]:
             yield option, given, named
 
 
-def _is_of_hydra(value: Parameter) -> bool:
+def is_of_hydra(value: Parameter) -> bool:
     """Whether a parameter is the config that `@hydra.main` passes."""
     if isinstance(value.function, ast.Lambda) or value.function.args.args[:1] != [value.node]:
         return False

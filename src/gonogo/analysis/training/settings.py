@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-
 from gonogo.analysis.dataflow.values import Attribute, Call, Item, Parameter, Returned, Value, plain
+from gonogo.analysis.libraries.objects import is_of_hydra
 
 MAX_STEPS = 40
 _CALLS = frozenset({"parse_args", "parse_known_args", "safe_load", "full_load", "vars"})
@@ -31,11 +30,4 @@ def is_setting(value: Value) -> bool:
 def _is_root(value: Value) -> bool:
     if isinstance(value, Call):
         return value.short in _CALLS or value.name in _FUNCTIONS
-    return isinstance(value, Parameter) and (value.annotation.strip("'\"") in _ANNOTATIONS or _is_of_hydra(value))
-
-
-def _is_of_hydra(value: Parameter) -> bool:
-    """Whether Hydra gives a parameter: that of a function under `@hydra.main(…)`."""
-    decorators = [] if isinstance(value.function, ast.Lambda) else value.function.decorator_list
-    named = {"config_name", "config_path", "version_base"}
-    return any(isinstance(entry, ast.Call) and any(keyword.arg in named for keyword in entry.keywords) for entry in decorators)
+    return isinstance(value, Parameter) and (value.annotation.strip("'\"") in _ANNOTATIONS or is_of_hydra(value))

@@ -172,7 +172,7 @@ def _left_all_out(run: RunSeen) -> bool:
     return (
         trains
         and not any(loss for process in processes for loss, _, _ in process.losses)
-        and all(min(optimizer.steps, 8) <= optimizer.without + optimizer.zero for optimizer in optimizers)
+        and all(optimizer.looked <= optimizer.without + optimizer.zero for optimizer in optimizers)
     )
 
 

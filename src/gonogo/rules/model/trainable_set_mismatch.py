@@ -43,8 +43,7 @@ def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[st
 
 
 def _problem(optimizer: Optimizer, declared: list[str], alone: bool) -> str:
-    looked = min(optimizer.steps, 8)
-    if looked and optimizer.without >= looked and not optimizer.changed:
+    if optimizer.looked and optimizer.without >= optimizer.looked and not optimizer.changed:
         return f"`{optimizer.name}` updates nothing: at its steps, none of its parameters has a gradient"
     if not declared or not alone or not optimizer.changed:
         return ""

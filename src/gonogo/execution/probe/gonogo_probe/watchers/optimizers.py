@@ -190,8 +190,12 @@ def _look_for_apart(record: dict[str, Any], network: Any) -> None:
     """Whether a network has parameters, and none of the tensors that steps have changed; their optimizer may be gone by now."""
     if not record["hold"] or record["apart"]:
         return
-    parameters = list(network.parameters())
-    if parameters and not any((held := record["hold"].get(id(each))) is not None and held() is each for each in parameters):
+    parameter = None
+    for parameter in network.parameters():
+        held = record["hold"].get(id(parameter))
+        if held is not None and held() is parameter:
+            return
+    if parameter is not None:
         record["apart"] = record["new"] = True
 
 
