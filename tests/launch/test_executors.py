@@ -99,6 +99,13 @@ def test_stopping_ends_what_runs_with_its_children(tmp_path: Path) -> None:
     assert not (tmp_path / "logs" / "next.log").exists()
 
 
+def test_job_that_is_about_to_begin_is_stopped_too(tmp_path: Path) -> None:
+    for number in range(5):
+        events = LocalExecutor(2).run([job(tmp_path, f"{number} {n}", "import time; time.sleep(600)") for n in range(2)])
+        assert next(events).state == "running"  # its process may not be there yet
+        events.close()  # type: ignore[attr-defined]
+
+
 def test_last_line_of_a_progress_bar(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"first\n10%\r50%\r90% \n\n")
     assert last_line(str(tmp_path / "log")) == "90%"

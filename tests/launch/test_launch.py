@@ -82,14 +82,17 @@ def test_run_that_was_killed_is_run_again_and_the_others_are_not(tree: Path, tmp
     train.write_text(train.read_text().replace(head, wait + head))
     (tmp_path / "wait").touch()
     with subprocess.Popen([*command, "--run-timeout", "20"], stderr=subprocess.PIPE, text=True) as process:
-        until = time.monotonic() + 300
-        state: dict[str, dict[str, str]] = {}
-        while time.monotonic() < until and state.get(RUNS[1], {}).get("state") != "running":
-            time.sleep(0.2)
-            state = json.loads((results / ".gonogo/launch.json").read_text()) if (results / ".gonogo/launch.json").exists() else {}
-        assert state[RUNS[0]]["state"] == "done"
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        try:
+            until = time.monotonic() + 300
+            state: dict[str, dict[str, str]] = {}
+            while time.monotonic() < until and state.get(RUNS[1], {}).get("state") != "running":
+                time.sleep(0.2)
+                state = json.loads((results / ".gonogo/launch.json").read_text()) if (results / ".gonogo/launch.json").exists() else {}
+            assert state.get(RUNS[0], {}).get("state") == "done"
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()  # what runs waits for ever
     assert process.returncode == 130, said
     assert "goes on from here" in said
     (tmp_path / "wait").unlink()

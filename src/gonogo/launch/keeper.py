@@ -76,6 +76,7 @@ def _end_descendants(child: subprocess.Popen[bytes] | None, grace: float) -> Non
     while True:
         left = descendants(os.getpid(), child)
         if not left:
+            _reap()  # whoever inherits the dead may be slow to, and they are of the group that is waited for
             return
         if time.monotonic() < until:
             for pid in left - asked:

@@ -13,6 +13,7 @@ from gonogo.launch.executors import ExecutorOptions
 from gonogo.launch.job import Event, Job, carry_out, stop
 
 CORES_A_JOB = 1
+PAUSE = 0.05  # seconds between looks at what is still to be stopped
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,11 @@ class LocalExecutor:
                 yield event
         finally:
             self._stopped = True
-            for group in list(self._running.values()):
-                stop(group)
-            for thread in threads:
-                thread.join()
+            while any(thread.is_alive() for thread in threads):
+                for group in list(self._running.values()):  # again, for a job may be about to begin
+                    stop(group)
+                for thread in threads:
+                    thread.join(PAUSE)
 
     def _work(self, slot: Slot, waiting: queue.SimpleQueue[Job], events: queue.SimpleQueue[Event]) -> None:
         while not self._stopped:
