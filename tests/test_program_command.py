@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli import answered
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from gonogo.cli.program_command import chosen, split
 from gonogo.engine.program_seen import seen_of
 from gonogo.execution.interpreter_folders import locate
-from gonogo.execution.observations import Happened, Loader, Loop, Optimizer, Process, RunSeen, SessionSeen
+from gonogo.execution.observations import Process, RunSeen, SessionSeen
+from gonogo.execution.probe.gonogo_probe import events
+from gonogo.execution.probe.gonogo_probe.events import Loader, Loop, Optimizer
 from gonogo.execution.program import arguments_of, installed_from
 from gonogo.model.errors import UsageError
 from gonogo.model.options import ProgramCommand
@@ -252,7 +255,16 @@ def test_whole_run_is_not_known_where_the_data_have_no_end(length: int | None, r
 
 
 def test_labels_parts_and_files_are_told() -> None:
-    labels = {"batches": 2, "dtype": "int64", "shapes": ["64"], "rows": 128, "not_finite": 0, "low": 0, "high": 1, "moments": []}
+    labels: dict[str, Any] = {
+        "batches": 2,
+        "dtype": "int64",
+        "shapes": ["64"],
+        "rows": 128,
+        "not_finite": 0,
+        "low": 0,
+        "high": 1,
+        "moments": [],
+    }
     labels |= {"classes": 2, "counts": [[0, 120], [1, 8]], "source": "0", "name": "1"}
     numbers = {
         **labels,
@@ -264,8 +276,8 @@ def test_labels_parts_and_files_are_told() -> None:
         "counts": [],
         "name": "0",
     }
-    contents = {("0", str(data["name"])): Happened("contents", None, data) for data in (numbers, labels)}
-    ran = Happened("Net", ("train.py", 9), {"parameters": 1000, "trainable": 10, "part": False})
+    contents = {("0", data["name"]): events.Contents(**data) for data in (numbers, labels)}
+    ran = events.Network("Net", 1000, 10, part=False, place=("train.py", 9))
     optimizer = Optimizer(
         ("train.py", 3), "SGD", 2, 2, 4, 0, 0, 0, [0.1], groups=[["head", 2, 10, 10, 0.25], ["body", 2, 90, 0, 0.0], ["x", 1, 5, 5, "nan"]]
     )
@@ -275,7 +287,7 @@ def test_labels_parts_and_files_are_told() -> None:
         networks=[ran],
         optimizers={0: optimizer},
         losses=[(2.0, "train.py", 8), ("nan", "train.py", 8)],
-        shared_rows=[Happened("shared rows", None, {"loaders": [0, 1], "shared": 7, "rows": [900, 100]})],
+        shared_rows=[events.SharedRows((0, 1), 7, (900, 100))],
         files=["/box/tree/./out/model.pt", "/home/x/.cache/thing"],
         hosts=["example.org"],
     )

@@ -10,7 +10,9 @@ import pytest
 from gonogo.analysis.python.modules import Module
 from gonogo.engine.facts import Facts
 from gonogo.engine.running import Running, chosen, doubts, every_run, notes, timeline
-from gonogo.execution.observations import Happened, Process, Raised, RunSeen, SessionSeen, Tracked
+from gonogo.execution.observations import Process, RunSeen, SessionSeen, Tracked
+from gonogo.execution.probe.gonogo_probe import events
+from gonogo.execution.probe.gonogo_probe.events import Raised
 from gonogo.execution.session_plan import EVALUATION, Bounds, Session
 from gonogo.model.errors import UsageError
 from gonogo.model.finding import Finding, Location, Severity, Stage
@@ -228,7 +230,7 @@ def test_a_run_that_ended_well_and_was_not_seen_to_its_end_is_doubted() -> None:
 
 def test_numbers_that_json_lacks_are_undecided_only_where_the_data_are_made_up() -> None:
     made_up = seen(A)
-    made_up.processes[1].standins = [Happened("imdb: made-up rows", None)]
+    made_up.processes[1].standins = [events.StandIn("imdb: made-up rows")]
     for run, evaluation, expected in (
         (made_up, seen(EVALUATION), 1),
         (seen(A), seen(EVALUATION), 0),
@@ -260,7 +262,7 @@ def test_notes_tell_a_reader_what_a_session_was_run_on() -> None:
     shown = session(seen(A), seen(B))
     shown.notes, shown.containment, shown.forged = ["One."], "bubblewrap 1", 2
     for run in every_run(shown):
-        run.processes[1].standins = [Happened("imdb: made-up rows", None)]
+        run.processes[1].standins = [events.StandIn("imdb: made-up rows")]
         run.processes[1].probe_failures = ["torch: no"]
     assert notes(shown) == [
         "One.",

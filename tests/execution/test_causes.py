@@ -6,7 +6,9 @@ import pytest
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.causes import cut_unevenly, excuse, fails_for_any_runs, may_be_for_bounds, refuses
-from gonogo.execution.observations import Happened, Process, Raised, RunSeen, SessionSeen, Tracked
+from gonogo.execution.observations import Process, RunSeen, SessionSeen, Tracked
+from gonogo.execution.probe.gonogo_probe import events
+from gonogo.execution.probe.gonogo_probe.events import Raised
 from gonogo.model.contract import Contract, load
 from gonogo.rules.observed import cleaned, failures
 
@@ -24,13 +26,13 @@ CONTRACT = load("trial-mode")
 
 
 def run(*, hosts: list[str] | None = None, unreachable: list[str] | None = None, late: bool = False) -> RunSeen:
-    process = Process(1, 0, [], hosts=hosts or [], unreachable=[Happened(name, None) for name in unreachable or []])
+    process = Process(1, 0, [], hosts=hosts or [], unreachable=[events.Unreachable(name) for name in unreachable or []])
     return RunSeen("a", tree="/box/tree", late=late, ended=True, code=1, processes={1: process})
 
 
 def test_missing_column_of_a_copy_is_no_fault() -> None:
     seen = run()
-    seen.processes[1].unreachable.append(Happened("datasets.load_dataset", None, {"name": "a/imdb", "assumed": "imdb"}))
+    seen.processes[1].unreachable.append(events.Unreachable("datasets.load_dataset", "a/imdb", assumed="imdb"))
     assert "taken for a copy of imdb" in excuse(raised("KeyError", "'review'", own=False, line=7), seen, MODULES)
     assert "taken for a copy" in excuse(raised("ValueError", "Column name ['x'] not in the dataset", own=False, line=7), seen, MODULES)
     assert excuse(raised("RuntimeError", "stack expects each tensor to be equal size", own=False, line=7), seen, MODULES) == ""
@@ -268,7 +270,7 @@ def test_exit_for_a_child_that_failed_tells_what_the_child_said(trial_contract: 
     seen.output = [("stderr", "python: Error while finding module specification for 'src.train'")]
     (alone,) = failures([seen], MODULES, trial_contract, "src.train")
     assert "src.train'" not in alone.message
-    seen.processes[1].children = [Happened("python -m src.train", None)]
+    seen.processes[1].children = [events.Child("python -m src.train")]
     (found,) = failures([seen], MODULES, trial_contract, "src.train")
     assert found.message.endswith("had said: python: Error while finding module specification for 'src.train'")
 
@@ -293,7 +295,7 @@ def test_evidence_is_what_the_child_said(raised_by_parent: str, last: str) -> No
     theirs = "Traceback (most recent call last):\n  File \"src/train.py\"\nKeyError: 'loss'"
     advice = "\nSet the environment variable HYDRA_FULL_ERROR=1 for a complete stack trace."
     parent = run()
-    parent.processes[1].children = [Happened("python -m src.train", None)]
+    parent.processes[1].children = [events.Child("python -m src.train")]
     parent.processes[1].failures = [raised(raised_by_parent, "1", line=7)]
     parent.output = [("stderr", line) for line in f"{theirs}{advice}\n{last}{advice}".split("\n")]
     (violation,) = failures([parent], MODULES, CONTRACT, "src.main")

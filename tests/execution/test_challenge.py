@@ -24,7 +24,8 @@ from gonogo_probe.alterations import batches, outputs, seeds
 from gonogo.execution.challenge import numbers
 from gonogo.execution.challenge.carry_out import challenge, evaluation_loaders
 from gonogo.execution.challenge.matrix import Alteration, State
-from gonogo.execution.observations import Loader, Prediction, Process, RunSeen, SessionSeen, Tracked
+from gonogo.execution.observations import Process, RunSeen, SessionSeen, Tracked
+from gonogo.execution.probe.gonogo_probe.events import Loader, Prediction
 from gonogo.execution.session_plan import Bounds, Session
 from gonogo.execution.tracker_inside import perturbed
 from gonogo.model.contract import Command

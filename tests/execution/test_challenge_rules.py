@@ -19,7 +19,9 @@ from gonogo_probe.watchers import optimizers as probe
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.challenge.carry_out import EVALUATION_SUBJECT
 from gonogo.execution.challenge.matrix import Alteration, Cell, ChallengeSeen, Number, State
-from gonogo.execution.observations import Happened, Logged, Optimizer, Prediction, Process, RunSeen, SessionSeen, Tracked
+from gonogo.execution.observations import Process, RunSeen, SessionSeen, Tracked
+from gonogo.execution.probe.gonogo_probe import events
+from gonogo.execution.probe.gonogo_probe.events import Logged, Optimizer, Prediction
 from gonogo.model import contract as contracts
 from gonogo.model.finding import Severity
 from gonogo.model.runs import Run
@@ -164,7 +166,7 @@ class TestLossOfNothing:
     )
     def test_a_python_that_nobody_watched_may_have_trained(self, command: str, is_python: bool) -> None:
         session = _watched(logged=("train_loss",))
-        session.runs["r"].processes[1].children = [Happened(command, None)]
+        session.runs["r"].processes[1].children = [events.Child(command)]
         assert self._found(session) == ([] if is_python else [None])
 
     def test_gradients_are_enough(self) -> None:
@@ -205,35 +207,35 @@ class TestOverwritten:
     def test_probe_tells_constants_from_what_was_trained(self, fill: bool) -> None:
         network = torch.nn.Linear(4, 3)
         held = list(network.parameters())
-        record = {"begun": {}, "hold": {}, "flat": 0, "uneven": 0, "flat_place": None, "new": False}
+        record = probe._Record(None, "SGD", 2, 2)
         probe._remember_beginning(record, [(each, each.detach().clone()) for each in held], held)
         with torch.no_grad():
             for each in held:
                 each.fill_(0.01) if fill else each.add_(1)
         probe._look_for_flat(record, network)
-        assert (record["flat"], record["uneven"]) == ((1, 0) if fill else (0, 1))
+        assert (record.flat, record.uneven) == ((1, 0) if fill else (0, 1))
 
     def test_tensors_that_begin_at_one_number_say_nothing(self) -> None:
         network = torch.nn.LayerNorm(4)
         held = list(network.parameters())
-        record = {"begun": {}, "hold": {}, "flat": 0, "uneven": 0, "flat_place": None, "new": False}
+        record = probe._Record(None, "SGD", 2, 2)
         probe._remember_beginning(record, [(each, each.detach().clone()) for each in held], held)
         probe._look_for_flat(record, network)
-        assert (record["flat"], record["uneven"]) == (0, 0)
+        assert (record.flat, record.uneven) == (0, 0)
 
 
 def test_probe_tells_a_network_apart_that_holds_nothing_of_what_was_trained() -> None:
     network = torch.nn.Linear(4, 3)
-    record = {"begun": {}, "hold": {}, "apart": False, "new": False}
+    record = probe._Record(None, "SGD", 2, 2)
     held = list(network.parameters())
     probe._look_for_apart(record, torch.nn.Linear(4, 3))  # nothing was changed yet
     probe._remember_beginning(record, [(each, each.detach().clone()) for each in held], held[:1])
     probe._look_for_apart(record, network)
     probe._look_for_apart(record, torch.nn.Sequential(network, torch.nn.Linear(3, 2)))
     probe._look_for_apart(record, torch.nn.ReLU())
-    assert not record["apart"]
+    assert not record.apart
     probe._look_for_apart(record, copy.deepcopy(network))
-    assert record["apart"]
+    assert record.apart
 
 
 def test_probe_lets_an_optimizer_be_cleared_through_another_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,12 +253,12 @@ def test_probe_lets_an_optimizer_be_cleared_through_another_one(monkeypatch: pyt
         probe._watch_clearing_method(owner)
     layer = torch.nn.Linear(2, 1)
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)
-    record = {"steps": 0, "fresh": False, "cleared": False, "thrown": 0}
+    record = probe._Record(None, "SGD", 1, 1)
     monkeypatch.setattr(probe, "_torch", torch)
     monkeypatch.setattr(probe, "_optimizers", weakref.WeakKeyDictionary({optimizer: record}))
     layer(torch.ones(1, 2)).sum().backward()
     Front(optimizer).zero_grad()
-    assert record["cleared"] is True
+    assert record.cleared is True
     assert layer.weight.grad is None
 
 

@@ -13,7 +13,9 @@ from cli import GONOGO, copy_of
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.causes import no_number
-from gonogo.execution.observations import Happened, Logged, Process, RunSeen, SessionSeen
+from gonogo.execution.observations import Process, RunSeen, SessionSeen
+from gonogo.execution.probe.gonogo_probe import events
+from gonogo.execution.probe.gonogo_probe.events import Logged
 from gonogo.model.contract import load
 from gonogo.rules.science.non_finite_loss import non_finite_loss
 
@@ -26,8 +28,8 @@ def run(
     *, made_up: bool = False, broken: int = 0, losses: tuple[tuple[float | str, str, int], ...] = (), **keys: tuple[float | None, int]
 ) -> RunSeen:
     process = Process(1, 0, [], losses=list(losses))
-    process.standins = [Happened("imdb: made-up rows", None)] if made_up else []
-    process.answers = {3: Happened("answers", None, {"broken": broken})}
+    process.standins = [events.StandIn("imdb: made-up rows")] if made_up else []
+    process.answers = {3: events.Answers(3, broken=broken)}
     process.logged = {key: Logged(key, 2, last, nan, ("src/train.py", 9), 1, nan) for key, (last, nan) in keys.items()}
     return RunSeen("a", ended=True, code=0, processes={1: process})
 

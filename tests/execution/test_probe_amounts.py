@@ -25,7 +25,7 @@ from gonogo_probe import amounts, channel, settings  # noqa: E402
 @pytest.fixture(autouse=True)
 def lowering(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     said: list[Any] = []
-    monkeypatch.setattr(channel, "emit_items", lambda kind, name, items, **_: said.extend(items))
+    monkeypatch.setattr(channel, "emit_items", lambda event, name: said.extend(getattr(event, name)))
     monkeypatch.setattr(settings, "caps", list(CAPS.items()))
     monkeypatch.setattr(settings, "tree", str(Path(__file__).parent) + "/")
     amounts.cap.cache_clear()
@@ -67,7 +67,7 @@ def test_yaml_that_the_code_loads_is_lowered(lowering: list[Any]) -> None:
     amounts._watch_yaml(module)
     text = "training: {epochs: 30, lr: 0.1, stages: [{max_steps: 500}, 7]}\nbatch_size: 8\n"
     assert module.safe_load(text) == {"training": {"epochs": 1, "lr": 0.1, "stages": [{"max_steps": 2}, 7]}, "batch_size": 8}
-    assert lowering == [["training.epochs", 30, 1], ["training.stages.0.max_steps", 500, 2]]
+    assert lowering == [("training.epochs", 30, 1), ("training.stages.0.max_steps", 500, 2)]
     assert module.safe_load("just text") == "just text" and module.safe_load("") is None
 
 
@@ -101,7 +101,7 @@ def test_config_that_omegaconf_loads_is_lowered(tmp_path: Path, lowering: list[A
     load = config._lowering_load(OmegaConf.load)
     found = load(tmp_path / "run.yaml")
     assert found.training.max_steps == 2 and OmegaConf.is_missing(found.training, "rest")
-    assert lowering == [["training.max_steps", 900, 2]]
+    assert lowering == [("training.max_steps", 900, 2)]
 
 
 _NODES = st.recursive(

@@ -28,7 +28,7 @@ Said = list[tuple[str, dict[str, Any]]]
 @pytest.fixture(autouse=True)
 def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Said]:
     events: Said = []
-    monkeypatch.setattr(channel, "emit", lambda kind, **data: events.append((kind, data)))
+    monkeypatch.setattr(channel, "emit", lambda event: events.append((type(event).__name__, vars(event))))
     monkeypatch.setattr(given_to_probe, "mode", given_to_probe.PROGRAM)
     for name in ("_sources", "_rows", "_same", "_told"):
         monkeypatch.setattr(contents, name, {})
@@ -39,7 +39,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Said]:
 def told(said: Said) -> dict[str, dict[str, Any]]:
     said.clear()
     contents._report()
-    return {data["name"]: data for kind, data in said if kind == "contents"}
+    return {data["name"]: data for kind, data in said if kind == "Contents"}
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.sampled_from([(), (3,), (3, 4, 4), (3, 2, 2, 2)]), st.integers(0, 9))
@@ -48,7 +48,7 @@ def test_numbers_of_batches_are_those_of_all_rows(sizes: list[int], shape: tuple
     contents._sources.clear()
     contents._told.clear()
     events: Said = []
-    channel.emit = lambda kind, **data: events.append((kind, data))
+    channel.emit = lambda event: events.append((type(event).__name__, vars(event)))
     rows = torch.randn(sum(sizes), *shape, generator=torch.Generator().manual_seed(seed)) * 3 + 1
     for batch in rows.split(sizes):
         contents.saw("0", [batch])
@@ -92,7 +92,7 @@ def test_rows_that_two_loaders_share(said: Said) -> None:
     contents.saw_dataset(1, Subset(Subset(data, range(8, 20)), [0, 1, 5, 7]))  # 8, 9, 13, 15
     contents.saw_dataset(2, ["no array"])
     contents._report()
-    assert said == [("shared-rows", {"loaders": [0, 1], "shared": 3, "rows": [10, 4]})]
+    assert said == [("SharedRows", {"loaders": (0, 1), "shared": 3, "rows": (10, 4)})]
 
 
 def test_gradients_by_part() -> None:
@@ -103,8 +103,8 @@ def test_gradients_by_part() -> None:
     names = {id(parameter): f"{name}|Linear" for name, parameter in network.named_parameters()}
     head = torch.cat([parameter.grad.flatten() for parameter in network[1].parameters() if parameter.grad is not None])
     assert parts.by_part(names, held) == [
-        ["0.0", 2, 16, 0, 0.0],
-        ["0.1", 2, 20, 0, 0.0],
-        ["1", 2, 10, 10, pytest.approx(float(head.norm()), rel=1e-3)],
+        ("0.0", 2, 16, 0, 0.0),
+        ("0.1", 2, 20, 0, 0.0),
+        ("1", 2, 10, 10, pytest.approx(float(head.norm()), rel=1e-3)),
     ]
     assert parts.by_part({}, held[:1])[0][0] == "?"

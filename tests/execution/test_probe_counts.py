@@ -29,7 +29,7 @@ Said = list[tuple[str, dict[str, Any]]]
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Said]:
     events: Said = []
-    monkeypatch.setattr(channel, "emit", lambda kind, **data: events.append((kind, data)))
+    monkeypatch.setattr(channel, "emit", lambda event: events.append((type(event).__name__, vars(event))))
     monkeypatch.setattr(settings, "tree", str(Path(__file__).parent) + "/")
     monkeypatch.setattr(settings, "bounds", {})
     monkeypatch.setattr(loaders, "_seen", {})
@@ -135,7 +135,7 @@ def test_what_networks_do_counts_for_the_loader_at_hand(said: Said) -> None:
         work(1)
     left.close()  # type: ignore[attr-defined]  # it is a generator
     loaders._report()
-    counts = {data["rows"]: (data["forwards"], data["backwards"]) for kind, data in said if kind == "loader"}
+    counts = {data["rows"]: (data["forwards"], data["backwards"]) for kind, data in said if kind == "Loader"}
     assert counts == {3: (6, 6), 2: (7, 0)}
 
 
@@ -184,7 +184,7 @@ def used(way: Callable[[Any], None], said: Said) -> int:
     loaders._watch(SimpleNamespace(DataLoader=Loader))  # type: ignore[arg-type]
     way(Loader(torch.arange(8)))
     loaders._report()
-    return max(data for kind, event in said if kind == "loader" for data in event["used_batches"])
+    return max(data for kind, event in said if kind == "Loader" for data in event["used_batches"])
 
 
 class Run:
@@ -232,7 +232,7 @@ def test_steps_of_another_kind_are_the_clients_concern(said: Said) -> None:
 def test_rows_in_order_are_never_dropped(steps_given: list[int | None]) -> None:
     run, dropped = Run(), []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(channel, "emit", lambda kind, **data: dropped.append(data))
+        patch.setattr(channel, "emit", dropped.append)
         at = 0
         for step in steps_given:
             given_step = None if step is None else at + step

@@ -31,14 +31,14 @@ def result(**changes: Any) -> RunResult:
 def started() -> tuple[SessionSeen, RunRecorder]:
     session = SessionSeen("trial")
     recorder = Recorder(session, "(evaluation)").begin("a", ["python"], KEY, 1.0)
-    recorder.hear(line(KEY, kind="process", at=1.5, pid=7, n=1, parent=6, argv=["python"], run="a", mode="trial"))
+    recorder.hear(line(KEY, kind="Started", at=1.5, pid=7, n=1, parent=6, argv=["python"], run="a", mode="trial"))
     return session, recorder
 
 
 def test_run_is_put_together() -> None:
     session, recorder = started()
     recorder.hear(
-        line(KEY, kind="counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1, answers=0, answers_alike=0)
+        line(KEY, kind="Counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1, answers=0, answers_alike=0)
     )
     recorder.line("stdout", "hello")
     recorder.end(result())
@@ -81,11 +81,11 @@ def test_runs_of_one_process_number_are_kept_apart() -> None:
     both = Recorder(session, "(evaluation)")
     recorders = [both.begin(label, ["python"], key, 1.0) for label, key in (("a", b"1"), ("b", b"2"))]
     for recorder, key, forwards in zip(recorders, (b"1", b"2"), (3, 5), strict=True):
-        recorder.hear(line(key, kind="process", at=1.5, pid=7, n=1, parent=6, argv=["python"], run="a", mode="trial"))
+        recorder.hear(line(key, kind="Started", at=1.5, pid=7, n=1, parent=6, argv=["python"], run="a", mode="trial"))
         recorder.hear(
             line(
                 key,
-                kind="counts",
+                kind="Counts",
                 at=2.0,
                 pid=7,
                 n=2,
@@ -99,11 +99,11 @@ def test_runs_of_one_process_number_are_kept_apart() -> None:
         )
         recorder.hear(
             line(
-                b"3", kind="counts", at=2.0, pid=7, n=2, forwards=99, forwards_training=0, backwards=0, steps=0, answers=0, answers_alike=0
+                b"3", kind="Counts", at=2.0, pid=7, n=2, forwards=99, forwards_training=0, backwards=0, steps=0, answers=0, answers_alike=0
             )
         )
     recorders[0].hear(
-        line(b"2", kind="counts", at=2.0, pid=7, n=2, forwards=98, forwards_training=0, backwards=0, steps=0, answers=0, answers_alike=0)
+        line(b"2", kind="Counts", at=2.0, pid=7, n=2, forwards=98, forwards_training=0, backwards=0, steps=0, answers=0, answers_alike=0)
     )
     assert [session.runs[label].total("forwards") for label in "ab"] == [3, 5]
     assert session.forged == 3
@@ -114,7 +114,7 @@ def test_forged_event_is_dropped_and_counted() -> None:
     recorder.hear(
         line(
             b"a guess",
-            kind="counts",
+            kind="Counts",
             at=2.0,
             pid=7,
             n=2,
@@ -126,7 +126,7 @@ def test_forged_event_is_dropped_and_counted() -> None:
             answers_alike=0,
         )
     )
-    recorder.hear(b'{"kind": "end", "pid": 7}\n')
+    recorder.hear(b'{"kind": "Ended", "pid": 7}\n')
     assert session.runs["a"].total("forwards") == 0
     assert session.runs["a"].processes[7].ended is None
     assert session.forged == 2
@@ -134,7 +134,7 @@ def test_forged_event_is_dropped_and_counted() -> None:
 
 def test_event_of_the_right_key_and_the_wrong_shape_harms_nothing() -> None:
     session, recorder = started()
-    for event in ({"kind": "counts"}, {"kind": "loader", "pid": 7}, {"kind": "process"}, {"kind": "of no kind"}, {"no": "kind"}):
+    for event in ({"kind": "Counts"}, {"kind": "Loader", "pid": 7}, {"kind": "Started"}, {"kind": "of no kind"}, {"no": "kind"}):
         recorder.hear(line(KEY, **event))
     assert session.runs["a"].processes[7].counts == {}
 
@@ -144,21 +144,21 @@ def test_more_events_than_can_be_kept_are_dropped_and_that_is_known(monkeypatch:
     session = SessionSeen("trial")
     both = Recorder(session, "(evaluation)")
     recorder = both.begin("a", ["python"], KEY, 1.0)
-    recorder.hear(line(KEY, kind="process", at=1.5, pid=7, n=1, parent=6, argv=["python"], run="a", mode="trial"))
+    recorder.hear(line(KEY, kind="Started", at=1.5, pid=7, n=1, parent=6, argv=["python"], run="a", mode="trial"))
     for number in range(100):
-        recorder.hear(line(KEY, kind="written", pid=7, n=number, paths=["x" * 1000]))
+        recorder.hear(line(KEY, kind="Written", at=2.0, pid=7, n=number, paths=["x" * 1000]))
     assert len(session.runs["a"].processes[7].files) < 10 and both.overflowed
 
 
 def test_fork_of_a_process_adds_to_it_but_its_counts_do_not_count_twice() -> None:
     session, recorder = started()
     recorder.hear(
-        line(KEY, kind="counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1, answers=0, answers_alike=0)
+        line(KEY, kind="Counts", at=2.0, pid=7, n=2, forwards=3, forwards_training=2, backwards=2, steps=1, answers=0, answers_alike=0)
     )
     recorder.hear(
         line(
             KEY,
-            kind="counts",
+            kind="Counts",
             at=2.1,
             pid=8,
             n=1,
@@ -171,7 +171,7 @@ def test_fork_of_a_process_adds_to_it_but_its_counts_do_not_count_twice() -> Non
             answers_alike=0,
         )
     )
-    recorder.hear(line(KEY, kind="written", at=2.2, pid=8, n=2, fork_of=7, paths=["/tmp/figure.pdf"]))
+    recorder.hear(line(KEY, kind="Written", at=2.2, pid=8, n=2, fork_of=7, paths=["/tmp/figure.pdf"]))
     run = session.runs["a"]
     assert (run.total("forwards"), run.processes[7].files, session.forged) == (3, ["/tmp/figure.pdf"], 0)
 
@@ -192,7 +192,20 @@ def test_any_bytes_are_survived(data: bytes) -> None:
 )
 def test_any_json_under_the_right_key_is_survived(value: Any) -> None:
     _, recorder = started()
-    for kind in ("counts", "loader", "loop", "config", "optimizer", "changed", "losses", "exception", "logged", "wandb", "end", "answers"):
+    for kind in (
+        "Counts",
+        "Loader",
+        "Loop",
+        "Config",
+        "Optimizer",
+        "Changed",
+        "Losses",
+        "Failed",
+        "LoggedKeys",
+        "Tracking",
+        "Ended",
+        "Answers",
+    ):
         recorder.hear(
             line(
                 KEY,

@@ -7,25 +7,24 @@ from typing import Any
 import pytest
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.observations import Happened, Process, RunSeen, SessionSeen, Tracked
+from gonogo.execution.observations import Process, RunSeen, SessionSeen, Tracked
+from gonogo.execution.probe.gonogo_probe.events import Child, Tracking
 from gonogo.model.contract import load
 from gonogo.rules.tracking.run_not_tracked import run_not_tracked
 
 MODULES = {"src/train.py": Module("src/train.py", "pass\n" * 20), "src/main.py": Module("src/main.py", "pass\n")}
 
 
-def init(mode: str = "online", **data: Any) -> Happened:
-    return Happened("init", ("src/train.py", 7), {"mode": mode, "id": "a", **data})
+def init(mode: str = "online", **data: Any) -> Tracking:
+    return Tracking("init", ("src/train.py", 7), **{"mode": mode, "id": "a", **data})
 
 
-def failed(error: str) -> Happened:
-    return Happened("init-failed", ("src/train.py", 8), {"error": error})
+def failed(error: str) -> Tracking:
+    return Tracking("init-failed", ("src/train.py", 8), error=error)
 
 
-def session(
-    *events: Happened, at_tracker: tuple[str, ...] = (), code: int = 0, ended: float | None = 2.0, children: int = 0
-) -> SessionSeen:
-    process = Process(1, 0, [], tracking=list(events), ended=ended, children=[Happened("python -m src.train", None)] * children)
+def session(*seen: Tracking, at_tracker: tuple[str, ...] = (), code: int = 0, ended: float | None = 2.0, children: int = 0) -> SessionSeen:
+    process = Process(1, 0, [], tracking=list(seen), ended=ended, children=[Child("python -m src.train")] * children)
     run = RunSeen("a", ended=True, code=code, processes={1: process})
     return SessionSeen("rehearsal", {"a": run}, tracked=[Tracked("", "", name, "finished", 1, {}, {}, []) for name in at_tracker])
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from gonogo.execution.observations import Happened, Loader, Loop, Optimizer, Place, Process, RunSeen, SessionSeen
+from gonogo.execution.observations import Process, RunSeen, SessionSeen
+from gonogo.execution.probe.gonogo_probe import events
+from gonogo.execution.probe.gonogo_probe.events import Loader, Loop, Optimizer, Place
 from gonogo.model.options import ProgramCommand
 from gonogo.model.program_seen import (
     Estimate,
@@ -67,15 +69,15 @@ def seen_of(session: SessionSeen, run: RunSeen, program: ProgramCommand, environ
 
 def _fill(seen: ProgramSeen, process: Process) -> None:
     seen.loaders = [_loader(same, process) for same in _alike(process)[:MOST_LOADERS]]
-    seen.shared_rows = [_shared(happened, process) for happened in process.shared_rows]
+    seen.shared_rows = [_shared(shared, process) for shared in process.shared_rows]
     by_loader = bool(seen.loaders)
-    whole = [happened for happened in process.networks if not happened.data["part"]]
-    seen.networks = [_network(happened, process, by_loader=by_loader) for happened in whole[:MOST_NETWORKS]]
+    whole = [network for network in process.networks if not network.part]
+    seen.networks = [_network(network, process, by_loader=by_loader) for network in whole[:MOST_NETWORKS]]
     seen.optimizers = [_optimizer(optimizer) for optimizer in process.optimizers.values() if optimizer.steps or optimizer.trainable]
-    seen.fits = [_fit(happened) for happened in process.fits]
+    seen.fits = [_fit(fit) for fit in process.fits]
     seen.losses = [value if isinstance(value, float) else None for value, _, _ in process.losses]
     if process.units is not None:
-        seen.units, seen.dead_units = int(process.units.data["units"]), int(process.units.data["dead"])
+        seen.units, seen.dead_units = process.units.units, process.units.dead
 
 
 def _place(place: Place | None) -> str:
@@ -154,38 +156,37 @@ def _loader(alike: _Alike, process: Process) -> LoaderSeen:
 
 
 def _tensors(process: Process, source: str) -> list[TensorSeen]:
-    return [_tensor(happened.data) for (whose, _), happened in process.contents.items() if whose == source]
+    return [_tensor(contents) for (whose, _), contents in process.contents.items() if whose == source]
 
 
-def _tensor(data: dict[str, Any]) -> TensorSeen:
+def _tensor(contents: events.Contents) -> TensorSeen:
     return TensorSeen(
-        name=str(data["name"]),
-        dtype=str(data["dtype"]),
-        shapes=[str(shape) for shape in data["shapes"]],
-        rows=int(data["rows"]),
-        low=data["low"],
-        high=data["high"],
-        mean=[mean for mean, _ in data["moments"] if mean is not None],
-        sd=[sd for _, sd in data["moments"] if sd is not None],
-        not_finite=int(data["not_finite"]),
-        classes=int(data["classes"]),
-        counts={str(value): int(count) for value, count in data["counts"]},
+        name=contents.name,
+        dtype=contents.dtype,
+        shapes=contents.shapes,
+        rows=contents.rows,
+        low=contents.low,
+        high=contents.high,
+        mean=[mean for mean, _ in contents.moments if mean is not None],
+        sd=[sd for _, sd in contents.moments if sd is not None],
+        not_finite=contents.not_finite,
+        classes=contents.classes,
+        counts={str(value): count for value, count in contents.counts},
     )
 
 
-def _shared(happened: Happened, process: Process) -> SharedRows:
-    one, other = (_place(process.loaders[number].place) for number in happened.data["loaders"])
-    first, second = happened.data["rows"]
-    return SharedRows(one=one, other=other, shared=int(happened.data["shared"]), rows=(int(first), int(second)))
+def _shared(shared: events.SharedRows, process: Process) -> SharedRows:
+    one, other = (_place(process.loaders[number].place) for number in shared.loaders)
+    return SharedRows(one=one, other=other, shared=shared.shared, rows=shared.rows)
 
 
-def _network(happened: Happened, process: Process, *, by_loader: bool) -> NetworkSeen:
+def _network(network: events.Network, process: Process, *, by_loader: bool) -> NetworkSeen:
     return NetworkSeen(
-        name=happened.what,
-        place=_place(happened.place),
-        parameters=int(happened.data["parameters"]),
-        trainable=int(happened.data["trainable"]),
-        given=[] if by_loader else _tensors(process, happened.what),
+        name=network.name,
+        place=_place(network.place),
+        parameters=network.parameters,
+        trainable=network.trainable,
+        given=[] if by_loader else _tensors(process, network.name),
     )
 
 
@@ -195,15 +196,14 @@ def _optimizer(optimizer: Optimizer) -> OptimizerSeen:
 
 
 def _part(name: str, _: int, numbers: int, graded: int, norm: float | str) -> PartSeen:
-    shown = "unnamed" if name == "?" else str(name)
-    return PartSeen(name=shown, parameters=int(numbers), with_gradient=int(graded), norm=norm if isinstance(norm, float) else None)
+    shown = "unnamed" if name == "?" else name
+    return PartSeen(name=shown, parameters=numbers, with_gradient=graded, norm=norm if isinstance(norm, float) else None)
 
 
-def _fit(happened: Happened) -> FitSeen:
-    data = happened.data
-    counts = {str(value): int(count) for value, count in data.get("counts", ())}
-    known = {name: data[name] for name in ("shape", "dtype", "not_finite", "classes", "seconds") if data.get(name) is not None}
-    return FitSeen(name=happened.what, place=_place(happened.place), counts=counts, **known)
+def _fit(fit: events.Fit) -> FitSeen:
+    names = ("shape", "dtype", "not_finite", "classes", "seconds")
+    known = {name: value for name in names if (value := getattr(fit, name)) is not None}
+    return FitSeen(name=fit.name, place=_place(fit.place), counts=dict(fit.counts), **known)
 
 
 def _written(session: SessionSeen, run: RunSeen, processes: Iterable[Process]) -> list[str]:

@@ -14,7 +14,8 @@ from gonogo.execution import causes, evidence
 from gonogo.execution.challenge.carry_out import challenge
 from gonogo.execution.challenge.matrix import Alteration
 from gonogo.execution.environment import Environment, of_experiment
-from gonogo.execution.observations import Raised, RunSeen, SessionSeen
+from gonogo.execution.observations import RunSeen, SessionSeen
+from gonogo.execution.probe.gonogo_probe.events import Raised
 from gonogo.execution.results import BROKEN, json_problem
 from gonogo.execution.session import carry_out
 from gonogo.execution.session_plan import EVALUATION, Bounds, Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from gonogo.execution.observations import Raised
+from gonogo.execution.probe.gonogo_probe.events import Raised
 
 # What torch, accelerate, transformers, bitsandbytes, flash-attn, triton, Lightning and CuPy say, each in its own words.
 _SAYS = re.compile(

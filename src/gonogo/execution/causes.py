@@ -11,7 +11,8 @@ from pathlib import Path
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import last_name
 from gonogo.execution import accelerators
-from gonogo.execution.observations import Logged, Raised, RunSeen, SessionSeen
+from gonogo.execution.observations import RunSeen, SessionSeen
+from gonogo.execution.probe.gonogo_probe.events import Logged, Raised
 
 _CONNECTION = re.compile(
     r"connection|connect|urlerror|httperror|timeout|gaierror|maxretry|newconnection|nameresolution|offline|localentrynotfound|sslerror|"
@@ -203,7 +204,7 @@ def refuses(chain: list[Raised] | None, modules: Mapping[str, Module]) -> bool:
 
 def _network(chain: list[Raised], run: RunSeen) -> str:
     wanted = [host for process in run.processes.values() for host in process.hosts]
-    unreachable = [happened.what for process in run.processes.values() for happened in process.unreachable]
+    unreachable = [asked.source for process in run.processes.values() for asked in process.unreachable]
     if not wanted and not unreachable:
         return ""
     if not any(_CONNECTION.search(raised.type) or _NAMES.search(raised.message) for raised in chain):
@@ -225,10 +226,10 @@ def _lent(chain: list[Raised], run: RunSeen, modules: Mapping[str, Module]) -> s
 
 def _assumed(chain: list[Raised], run: RunSeen) -> str:
     """A name that is missing in what was only taken for a copy of a well-known data set."""
-    taken = [happened for process in run.processes.values() for happened in process.unreachable if happened.data.get("assumed")]
+    taken = [asked for process in run.processes.values() for asked in process.unreachable if asked.assumed]
     if not taken or not any(raised.type in _MISSING or _COLUMN.search(raised.message) for raised in chain):
         return ""
-    return f"{taken[0].data.get('name')} was only taken for a copy of {taken[0].data['assumed']}, and may have other columns"
+    return f"{taken[0].name} was only taken for a copy of {taken[0].assumed}, and may have other columns"
 
 
 def _own_code(chain: list[Raised], run: RunSeen) -> str:

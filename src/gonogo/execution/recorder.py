@@ -7,32 +7,35 @@ import hmac
 import json
 import threading
 from collections.abc import Callable
+from functools import singledispatchmethod
 from typing import Any
 
-from gonogo.execution.observations import (
-    Caught,
-    Evaluated,
-    Happened,
-    Loader,
-    Logged,
-    Loop,
-    Optimizer,
-    Place,
-    Prediction,
-    Process,
-    Raised,
-    RunSeen,
-    SessionSeen,
-)
+from pydantic import TypeAdapter
+
+from gonogo.execution.observations import Evaluated, Process, RunSeen, SessionSeen
+from gonogo.execution.probe.gonogo_probe import events
 from gonogo.execution.sandbox import Limit, RunResult
 
 MOST_LINES = 400
 LINE_CHARACTERS = 1500
 MOST_EVENTS = 2000  # of one kind in one process
 MOST_BYTES = 48 << 20  # of all events of a session: as objects they take several times as much
-# What a fork of a watched process is heard of: what else it counts, it began to count as a copy of that process.
-OF_FORKS = frozenset({"config", "figure", "child", "written", "network", "stand-in", "unreachable"})
 Progress = Callable[[str, str, str], None]
+_HEAD = TypeAdapter(events.Head)
+_EVENTS: dict[str, TypeAdapter[Any]] = {name: TypeAdapter(kind) for name, kind in events.KINDS.items()}
+# What is only kept, and in which list of its process.
+_KEPT = {
+    events.Child: "children",
+    events.Figure: "figures",
+    events.Fit: "fits",
+    events.Network: "networks",
+    events.Searched: "searches",
+    events.SharedRows: "shared_rows",
+    events.StandIn: "standins",
+    events.Suggested: "suggestions",
+    events.Tracking: "tracking",
+    events.Unreachable: "unreachable",
+}
 
 
 class Recorder:
@@ -123,192 +126,142 @@ class RunRecorder:
         """Take one line of the channel."""
         digest, _, body = line.rstrip(b"\n").partition(b" ")
         try:
-            event = json.loads(body) if hmac.compare_digest(_digest(body, self._key), digest) else None
-        except (ValueError, RecursionError):
-            event = None
-        if not isinstance(event, dict):
+            data = json.loads(body) if hmac.compare_digest(_digest(body, self._key), digest) else None
+            head = _HEAD.validate_python(data)
+            event = None if data and "left_out" in data else _EVENTS[head.kind].validate_python(data)
+        except (ValueError, KeyError, RecursionError):  # not a probe's; or the right key and the wrong shape, by code that reads the probe
             self._recorder.count_forged()
             return
-        kind = str(event.get("kind"))
-        if ("fork_of" in event and kind not in OF_FORKS) or not self._recorder.takes(len(body)):
+        is_copied = head.fork_of is not None and not isinstance(event, events.OF_FORKS)
+        if event is None or is_copied or not self._recorder.takes(len(body)):
             return
-        handler = getattr(self, f"_probe_{kind.replace('-', '_')}", None)
-        try:
-            if handler is not None:
-                handler(event)
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-            self._recorder.count_forged()  # right key, wrong shape: written by code that reads the probe
+        if isinstance(event, events.Started):
+            self._start(event, head)
+        elif (process := self.run.processes.get(head.pid if head.fork_of is None else head.fork_of)) is not None:
+            self._take(event, process, head)
+        else:
+            self._recorder.count_forged()
 
-    # -- what probes say -------------------------------------------------------------------------------------------------------------
-
-    def _probe_process(self, event: dict[str, Any]) -> None:
-        process = Process(event["pid"], event["parent"], event["argv"], event["mode"], started=event["at"])
-        replaced = self.run.processes.get(process.pid)
+    def _start(self, event: events.Started, head: events.Head) -> None:
+        replaced = self.run.processes.get(head.pid)
         if replaced is not None and replaced.ended is None:  # `exec`: what it saw stays, under a number that no process has
-            replaced.ended = event["at"]
-            self.run.processes[-process.pid] = replaced
-        self.run.processes[process.pid] = process
+            replaced.ended = head.at
+            self.run.processes[-head.pid] = replaced
+        self.run.processes[head.pid] = Process(head.pid, event.parent, event.argv, event.mode, started=head.at)
 
-    def _of(self, event: dict[str, Any]) -> Process:
-        return self.run.processes[event.get("fork_of", event["pid"])]
+    @singledispatchmethod
+    def _take(self, event: Any, process: Process, head: events.Head) -> None:
+        """Add an event to what was seen of its process; here one that is only kept."""
+        kept = getattr(process, _KEPT[type(event)])
+        if len(kept) < MOST_EVENTS:
+            kept.append(event)
+        if isinstance(event, events.Network):
+            process.marks.setdefault("network", head.at)
+        elif isinstance(event, events.Tracking):
+            process.marks.setdefault(f"wandb {event.what}", head.at)
 
-    def _keep(self, into: list[Happened], what: str, event: dict[str, Any]) -> None:
-        if len(into) < MOST_EVENTS:
-            into.append(Happened(what, _place(event.get("place")), event))
+    @_take.register
+    def _take_task(self, _: events.TaskBegun, process: Process, head: events.Head) -> None:
+        process.marks.setdefault("task", head.at)
 
-    def _probe_task(self, event: dict[str, Any]) -> None:
-        self._of(event).marks.setdefault("task", event["at"])
+    @_take.register
+    def _take_config(self, event: events.Config, process: Process, _: events.Head) -> None:
+        process.read += event.read
+        process.whole += event.whole
+        process.written_keys += event.written
 
-    def _probe_config(self, event: dict[str, Any]) -> None:
-        process = self._of(event)
-        process.read += event.get("read", [])
-        process.whole += event.get("whole", [])
-        process.written_keys += event.get("written", [])
+    @_take.register
+    def _take_bounded(self, event: events.Bounded, process: Process, _: events.Head) -> None:
+        process.bounded.update({name: (old, new) for name, old, new in event.keys})
 
-    def _probe_bounded(self, event: dict[str, Any]) -> None:
-        self._of(event).bounded.update({name: (old, new) for name, old, new in event["keys"]})
+    @_take.register
+    def _take_loader(self, event: events.Loader, process: Process, _: events.Head) -> None:
+        process.loaders[event.number] = event
 
-    def _probe_loader(self, event: dict[str, Any]) -> None:
-        used = [place for place in map(_place, event["used"]) if place]
-        batches = [int(number) for number in event["batches"]]
-        loader = Loader(_place(event["place"]), event["batch_size"], event["passes"], batches, used, event["forwards"], event["backwards"])
-        loader.used_batches = [int(number) for number in event["used_batches"]]
-        loader.length, loader.rows, loader.seconds = event["length"], event["rows"], [float(number) for number in event["seconds"]]
-        self._of(event).loaders[event["number"]] = loader
+    @_take.register
+    def _take_loop(self, event: events.Loop, process: Process, _: events.Head) -> None:
+        process.loops[event.place] = event
 
-    def _probe_loop(self, event: dict[str, Any]) -> None:
-        place = _place(event["place"])
-        if place is not None:
-            seconds = [float(number) for number in event["seconds"]]
-            self._of(event).loops[place] = Loop(place, event["role"], event["times"], event["batches"], event["length"], seconds)
+    @_take.register
+    def _take_counts(self, event: events.Counts, process: Process, head: events.Head) -> None:
+        process.counts = vars(event)
+        process.marks.setdefault("counts", head.at)
 
-    def _probe_counts(self, event: dict[str, Any]) -> None:
-        process = self._of(event)
-        names = ("forwards", "forwards_training", "backwards", "steps", "answers", "answers_alike")
-        process.counts = {name: int(event[name]) for name in names}
-        process.marks.setdefault("counts", event["at"])
+    @_take.register
+    def _take_answers(self, event: events.Answers, process: Process, _: events.Head) -> None:
+        process.answers[event.classes] = event
 
-    def _probe_answers(self, event: dict[str, Any]) -> None:
-        self._of(event).answers[event["classes"]] = Happened("answers", None, event)
+    @_take.register
+    def _take_losses(self, event: events.Losses, process: Process, _: events.Head) -> None:
+        process.losses += event.values
 
-    def _probe_losses(self, event: dict[str, Any]) -> None:
-        self._of(event).losses += [(value, path, line) for value, path, line in event["values"]]
+    @_take.register
+    def _take_predictions(self, event: events.Predictions, process: Process, _: events.Head) -> None:
+        process.predictions += event.values
 
-    def _probe_predictions(self, event: dict[str, Any]) -> None:
-        for loader, number, path, line, one, other in event["values"]:
-            prediction = Prediction(int(loader), int(number), (float(one), float(other)), _place([path, line]))
-            self._of(event).predictions.append(prediction)
+    @_take.register
+    def _take_caught(self, event: events.Caught, process: Process, _: events.Head) -> None:
+        process.caught[event.place, event.type] = event
 
-    def _probe_caught(self, event: dict[str, Any]) -> None:
-        numbers = {name: int(event[name]) for name in ("times", "forwards", "backwards", "steps_after")}
-        place = _place(event["place"])
-        found = Caught(place, str(event["type"]), str(event["message"]), _place(event["raised"]), **numbers, goes_on=bool(event["goes_on"]))
-        self._of(event).caught[place, found.type] = found
+    @_take.register
+    def _take_altered(self, event: events.Altered, process: Process, _: events.Head) -> None:
+        process.altered, process.unaltered = event.counts, event.left
 
-    def _probe_altered(self, event: dict[str, Any]) -> None:
-        process = self._of(event)
-        process.altered = {str(name): int(times) for name, times in event["counts"].items()}
-        process.unaltered = {str(name): str(reason) for name, reason in event["left"].items()}
+    @_take.register
+    def _take_optimizer(self, event: events.Optimizer, process: Process, _: events.Head) -> None:
+        known = process.optimizers.get(event.number)
+        if known is not None:
+            event.changed, event.groups = known.changed, known.groups
+        process.optimizers[event.number] = event
 
-    def _probe_optimizer(self, event: dict[str, Any]) -> None:
-        names = ["name", "parameters", "trainable", "steps", "without", "zero", "still", "rates", "made_with", "scheduled", "scaled"]
-        names += ["uncleared", "thrown", "stale", "unheld", "graded", "moved", "twins", "heirs", "apart", "flat", "uneven"]
-        optimizers = self._of(event).optimizers
-        old = optimizers.get(event["number"])
-        new = Optimizer(_place(event["place"]), **{name: event[name] for name in names})
-        new.changed, new.groups = (old.changed, old.groups) if old else ([], [])
-        new.start, new.updates = event["start"], list(event["updates"])
-        new.twin_place, new.flat_place = _place(event["twin_place"]), _place(event["flat_place"])
-        optimizers[event["number"]] = new
+    @_take.register
+    def _take_changed(self, event: events.Changed, process: Process, _: events.Head) -> None:
+        if event.number in process.optimizers:
+            process.optimizers[event.number].changed += event.names
 
-    def _probe_changed(self, event: dict[str, Any]) -> None:
-        changed = self._of(event).optimizers[event["number"]].changed
-        changed += [(name, kind) for name, _, kind in (text.partition("|") for text in event["names"])]
+    @_take.register
+    def _take_gradients(self, event: events.Gradients, process: Process, _: events.Head) -> None:
+        if event.number in process.optimizers:
+            process.optimizers[event.number].groups = event.groups
 
-    def _probe_gradients(self, event: dict[str, Any]) -> None:
-        self._of(event).optimizers[event["number"]].groups = list(event["groups"])
+    @_take.register
+    def _take_contents(self, event: events.Contents, process: Process, _: events.Head) -> None:
+        if len(process.contents) < MOST_EVENTS:
+            process.contents[event.source, event.name] = event
 
-    def _probe_contents(self, event: dict[str, Any]) -> None:
-        contents = self._of(event).contents
-        if len(contents) < MOST_EVENTS:
-            contents[event["source"], event["name"]] = Happened("contents", None, event)
+    @_take.register
+    def _take_units(self, event: events.Units, process: Process, _: events.Head) -> None:
+        process.units = event
 
-    def _probe_shared_rows(self, event: dict[str, Any]) -> None:
-        self._keep(self._of(event).shared_rows, "shared rows", event)
+    @_take.register
+    def _take_own_files(self, event: events.OwnFiles, process: Process, _: events.Head) -> None:
+        process.own_files += event.paths
 
-    def _probe_fit(self, event: dict[str, Any]) -> None:
-        self._keep(self._of(event).fits, event["name"], event)
+    @_take.register
+    def _take_logged(self, event: events.LoggedKeys, process: Process, _: events.Head) -> None:
+        process.logged.update({logged.key: logged for logged in event.keys})
 
-    def _probe_units(self, event: dict[str, Any]) -> None:
-        self._of(event).units = Happened("units", None, event)
+    @_take.register
+    def _take_written(self, event: events.Written, process: Process, _: events.Head) -> None:
+        process.files += event.paths
 
-    def _probe_own_files(self, event: dict[str, Any]) -> None:
-        self._of(event).own_files += [str(path) for path in event["paths"]]
+    @_take.register
+    def _take_hosts(self, event: events.Hosts, process: Process, _: events.Head) -> None:
+        process.hosts += event.hosts
 
-    def _probe_network_ran(self, event: dict[str, Any]) -> None:
-        process = self._of(event)
-        process.marks.setdefault("network", event["at"])
-        self._keep(process.networks, event["name"], event)
+    @_take.register
+    def _take_failed(self, event: events.Failed, process: Process, _: events.Head) -> None:
+        if not event.thread:
+            process.failures.append(event.chain)
 
-    def _probe_search(self, event: dict[str, Any]) -> None:
-        self._keep(self._of(event).searches, event["what"], event)
+    @_take.register
+    def _take_probe_failed(self, event: events.ProbeFailed, process: Process, _: events.Head) -> None:
+        process.probe_failures.append(f"{event.module}: {event.error}")
 
-    def _probe_suggest(self, event: dict[str, Any]) -> None:
-        self._keep(self._of(event).suggestions, event["name"], event)
-
-    def _probe_wandb(self, event: dict[str, Any]) -> None:
-        process = self._of(event)
-        process.marks.setdefault(f"wandb {event['what']}", event["at"])
-        self._keep(process.tracking, event["what"], event)
-
-    def _probe_logged(self, event: dict[str, Any]) -> None:
-        for key, rows, last, not_finite, place, turn, nan in event["keys"]:
-            self._of(event).logged[key] = Logged(key, rows, last, not_finite, _place(place), turn, int(nan))
-
-    def _probe_figure(self, event: dict[str, Any]) -> None:
-        self._keep(self._of(event).figures, event["path"], event)
-
-    def _probe_seed(self, event: dict[str, Any]) -> None:
-        self._keep(self._of(event).seeds, event["what"], event)
-
-    def _probe_child(self, event: dict[str, Any]) -> None:
-        self._keep(self._of(event).children, str(event["argv"])[:300], event)
-
-    def _probe_written(self, event: dict[str, Any]) -> None:
-        self._of(event).files += event["paths"]
-
-    def _probe_network(self, event: dict[str, Any]) -> None:
-        self._of(event).hosts += event["hosts"]
-
-    def _probe_stand_in(self, event: dict[str, Any]) -> None:
-        self._keep(self._of(event).standins, event["what"], event)
-
-    def _probe_unreachable(self, event: dict[str, Any]) -> None:
-        self._keep(self._of(event).unreachable, event["source"], event)
-
-    def _probe_exception(self, event: dict[str, Any]) -> None:
-        if event.get("thread"):
-            return
-        chain = []
-        for entry in event["chain"]:
-            frames = [(path, line, function) for path, line, function in entry["frames"]]
-            own = entry["raised"] == "own"
-            chain.append(Raised(entry["type"], entry["module"], entry["message"], frames, own, "" if own else entry["raised"]))
-        self._of(event).failures.append(chain)
-
-    def _probe_probe_failed(self, event: dict[str, Any]) -> None:
-        self._of(event).probe_failures.append(f"{event['module']}: {event['error']}")
-
-    def _probe_end(self, event: dict[str, Any]) -> None:
-        process = self._of(event)
-        process.ended, process.peak_memory, process.cpu = event["at"], event["peak_memory"], event["cpu"]
+    @_take.register
+    def _take_ended(self, event: events.Ended, process: Process, head: events.Head) -> None:
+        process.ended, process.peak_memory, process.cpu = head.at, event.peak_memory, event.cpu
 
 
 def _digest(body: bytes, key: bytes) -> bytes:
     return hashlib.blake2b(body, key=key, digest_size=8).hexdigest().encode()
-
-
-def _place(value: Any) -> Place | None:
-    if isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[0], str) and value[0]:
-        return value[0], int(value[1])
-    return None

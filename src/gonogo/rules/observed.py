@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.causes import excuse
-from gonogo.execution.observations import Place, Process, Raised, RunSeen, SessionSeen
+from gonogo.execution.observations import Process, RunSeen, SessionSeen
+from gonogo.execution.probe.gonogo_probe.events import Place, Raised
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Location, Related
 from gonogo.rules.base import Violation, at
@@ -59,7 +60,7 @@ def _is_python(command: str) -> bool:
 def all_watched(run: RunSeen) -> bool:
     """Whether every Python that was started was watched to its end."""
     seen = list(run.processes.values())
-    started = sum(_is_python(str(child.what)) for process in seen for child in process.children)
+    started = sum(_is_python(child.command) for process in seen for child in process.children)
     return bool(seen) and len(seen) >= started + 1 and all(process.ended is not None for process in seen)
 
 
@@ -76,7 +77,7 @@ def logged_at(run: RunSeen, key: str) -> Place | None:
 
 def network_at(run: RunSeen, name: str) -> Place | None:
     """Where the last network of a class ran first."""
-    ran = [happened for process in run.processes.values() for happened in process.networks if happened.what == name]
+    ran = [network for process in run.processes.values() for network in process.networks if network.name == name]
     return ran[-1].place if ran else None
 
 

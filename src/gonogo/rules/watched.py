@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.observations import Optimizer, Process, RunSeen, SessionSeen
+from gonogo.execution.observations import Process, RunSeen, SessionSeen
+from gonogo.execution.probe.gonogo_probe.events import Optimizer
 from gonogo.model.finding import Severity
 from gonogo.model.runs import Run
 from gonogo.rules.observed import judged

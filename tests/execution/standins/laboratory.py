@@ -50,8 +50,9 @@ class Case:
 
     def lines(self) -> list[str]:
         """Stand-ins and what could not be reached, as cases state them."""
-        texts = {"stand-in": "what", "unreachable": "name"}
-        return [f"{event['kind']} {event['source']}: {event[texts[event['kind']]]}" for event in self.said if event["kind"] in texts]
+        texts = {"StandIn": ("stand-in", "what"), "Unreachable": ("unreachable", "name")}
+        told = ((*texts[event["kind"]], event) for event in self.said if event["kind"] in texts)
+        return [f"{kind} {event['source']}: {event[text]}" for kind, text, event in told]
 
 
 def cases_of(name: str) -> list[str]:
@@ -97,9 +98,9 @@ def run(name: str, interpreter: Interpreter, folder: Path, shown: tuple[Path, ..
         result = box.run(command, env=env, on_event=lambda line: events.append(json.loads(line.partition(b" ")[2])))
     current = Case()
     for event in events:
-        if event["kind"] == "case-start":
+        if event["kind"] == "CaseBegun":
             current = cases[event["case"]]
-        elif event["kind"] == "case-end":
+        elif event["kind"] == "CaseEnded":
             current.error, current.expected, current.seconds = event["error"], event["expected"], event["seconds"]
         else:
             current.said.append(event)
@@ -111,7 +112,7 @@ def run(name: str, interpreter: Interpreter, folder: Path, shown: tuple[Path, ..
 def check(case: Case) -> None:
     """A case passed, and what it expects was said."""
     assert not case.error, case.error
-    assert not [event for event in case.said if event["kind"] == "probe-failed"], case.said
+    assert not [event for event in case.said if event["kind"] == "ProbeFailed"], case.said
     missing = [line for line in case.expected if not any(_says(said, line) for said in case.lines())]
     assert not missing, f"not said: {missing}; said: {case.lines()}"
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gonogo.execution.challenge.numbers import Values
-from gonogo.execution.observations import Place, SessionSeen
+from gonogo.execution.observations import SessionSeen
+from gonogo.execution.probe.gonogo_probe.events import Place
 
 
 class Alteration(StrEnum):

@@ -30,8 +30,8 @@ def unreachable_resource(trial: SessionSeen, modules: dict[str, Module], contrac
     for run in trial.runs.values():
         for process in run.processes.values():
             for happened in process.unreachable:
-                name, assumed = happened.data.get("name") or happened.what, happened.data.get("assumed")
-                if happened.data.get("nowhere"):
+                name, assumed = happened.name or happened.source, happened.assumed
+                if happened.nowhere:
                     yield Violation(
                         located(happened.place, modules, contract),
                         f"the Hugging Face hub has no `{name}`: it has models without an owner in their name only from its first years",
@@ -43,10 +43,10 @@ def unreachable_resource(trial: SessionSeen, modules: dict[str, Module], contrac
                 stands_in = f"made-up rows like those of `{assumed}` stand in for it" if assumed else "nothing stands in for it"
                 yield Violation(
                     located(happened.place, modules, contract),
-                    f"`{name}` ({happened.what}) can't be had in the sandbox, and {stands_in}",
+                    f"`{name}` ({happened.source}) can't be had in the sandbox, and {stands_in}",
                     "check the name, and show the gate the real thing with --data-root",
                     runs=(run.label,),
-                    evidence=str(happened.data.get("reason", "")),
+                    evidence=happened.reason,
                 )
 
 

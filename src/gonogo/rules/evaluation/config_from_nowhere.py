@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.observations import Raised, SessionSeen
+from gonogo.execution.observations import SessionSeen
+from gonogo.execution.probe.gonogo_probe.events import Raised
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule

@@ -36,9 +36,9 @@ def figure_name(rehearsal: SessionSeen, modules: dict[str, Module], contract: Co
     if evaluation is None or not evaluation.ok or not contract.evaluation.outputs:
         return
     figures = [happened for process in evaluation.processes.values() for happened in process.figures]
-    names = {happened.what for happened in figures}
+    names = {happened.path for happened in figures}
     for happened in figures:
-        folder, _, name = happened.what.rpartition("/")
+        folder, _, name = happened.path.rpartition("/")
         stem, _, suffix = name.rpartition(".")
         if f".{suffix}" in PICTURES_ONLY and f"{folder}/{stem}.pdf" not in names:
             problem = "a figure is saved as a picture only"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.observations import Optimizer, SessionSeen
+from gonogo.execution.observations import SessionSeen
+from gonogo.execution.probe.gonogo_probe.events import Optimizer
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.observations import Place, RunSeen, SessionSeen
+from gonogo.execution.observations import RunSeen, SessionSeen
+from gonogo.execution.probe.gonogo_probe.events import Place
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule

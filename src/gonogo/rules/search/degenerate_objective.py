@@ -38,7 +38,7 @@ def degenerate_objective(rehearsal: SessionSeen, modules: dict[str, Module], con
 
 
 def _idle(process: Process) -> Iterator[tuple[str, int] | None]:
-    if process.suggestions or any(happened.what == "trial" and "place" not in happened.data for happened in process.searches):
+    if process.suggestions:
         return
     optimised = {happened.place for happened in process.searches if happened.what == "optimize"}
     ended = [happened for happened in process.searches if happened.what == "value" and happened.place in optimised]

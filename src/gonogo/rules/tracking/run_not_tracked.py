@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.observations import Happened, RunSeen, SessionSeen
+from gonogo.execution.observations import RunSeen, SessionSeen
+from gonogo.execution.probe.gonogo_probe.events import Tracking
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -33,12 +34,12 @@ def run_not_tracked(rehearsal: SessionSeen, modules: dict[str, Module], contract
     """
     if rehearsal.tracked is None or not contract.tracking.config_keys:
         return
-    begun = {happened.data.get("id") for run in rehearsal.runs.values() for happened in _tracking(run) if happened.what == "init"}
+    begun = {happened.id for run in rehearsal.runs.values() for happened in _tracking(run) if happened.what == "init"}
     if any(tracked.id not in begun for tracked in rehearsal.tracked):
         return
     for run in judged(rehearsal):
         events = _tracking(run)
-        modes = {happened.data.get("mode") for happened in events if happened.what == "init"}
+        modes = {happened.mode for happened in events if happened.what == "init"}
         if modes - {"disabled"} or not all_watched(run) or _UNANSWERED.search("".join(_errors(events)).partition(":")[0]):
             continue
         errors = _errors(events)
@@ -54,12 +55,12 @@ def run_not_tracked(rehearsal: SessionSeen, modules: dict[str, Module], contract
         )
 
 
-def _tracking(run: RunSeen) -> list[Happened]:
+def _tracking(run: RunSeen) -> list[Tracking]:
     return [happened for process in run.processes.values() for happened in process.tracking if happened.what in ("init", "init-failed")]
 
 
-def _errors(events: list[Happened]) -> list[str]:
-    return [str(happened.data.get("error", "")) for happened in events if happened.what == "init-failed"]
+def _errors(events: list[Tracking]) -> list[str]:
+    return [happened.error for happened in events if happened.what == "init-failed"]
 
 
 _INIT = "    run = wandb.init(\n"

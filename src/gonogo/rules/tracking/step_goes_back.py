@@ -34,7 +34,7 @@ def step_goes_back(session: SessionSeen, modules: dict[str, Module], contract: C
                         "it logs with a step that lies before the last one: the client drops the row",
                         "count one step for the whole run, or leave `step` out",
                         runs=(run.label,),
-                        evidence=f"step {happened.data.get('step')}, where the next is {happened.data.get('last')}",
+                        evidence=f"step {happened.step}, where the next is {happened.last}",
                     )
 
 

@@ -31,16 +31,16 @@ def wandb_on_in_trial(trial: SessionSeen, modules: dict[str, Module], contract: 
     for run in trial.runs.values():
         for process in run.processes.values():
             for happened in process.tracking:
-                if happened.what == "init" and happened.data.get("mode") == "disabled":
+                if happened.what == "init" and happened.mode == "disabled":
                     continue
                 if happened.what in ("init", "init-failed"):
-                    mode = happened.data.get("mode")
+                    mode = happened.mode
                     yield Violation(
                         located(happened.place, modules, contract),
                         f"the trial starts a W&B run in the mode `{mode}`" if mode else "the trial starts a W&B run that is not disabled",
                         f'give `wandb.init` the mode "disabled" where `{contract.trial.key}` is set',
                         runs=(run.label,),
-                        evidence=str(happened.data.get("error", "")),
+                        evidence=happened.error,
                     )
                     break
 

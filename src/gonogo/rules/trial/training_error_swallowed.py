@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.observations import Caught, Process, SessionSeen
+from gonogo.execution.observations import Process, SessionSeen
+from gonogo.execution.probe.gonogo_probe.events import Caught
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.observations import Place, Process, SessionSeen
+from gonogo.execution.observations import Process, SessionSeen
+from gonogo.execution.probe.gonogo_probe.events import Place
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule

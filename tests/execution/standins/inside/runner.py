@@ -4,8 +4,27 @@ import importlib
 import sys
 import time
 import traceback
+from dataclasses import dataclass, field
 
 from gonogo_probe import channel
+
+
+@dataclass
+class CaseBegun:
+    """A case begins."""
+
+    case: str
+
+
+@dataclass
+class CaseEnded:
+    """A case has ended."""
+
+    case: str
+    error: str
+    seconds: float
+    expected: list = field(default_factory=list)
+
 
 module = importlib.import_module(sys.argv[1])
 for name, case in list(vars(module).items()):
@@ -13,10 +32,10 @@ for name, case in list(vars(module).items()):
         continue
     if len(sys.argv) > 2 and name not in sys.argv[2:]:
         continue
-    channel.emit("case-start", case=name)
+    channel.emit(CaseBegun(name))
     started, error, expected = time.monotonic(), "", []
     try:
         expected = case() or []
     except Exception:
         error = traceback.format_exc()[-2500:]
-    channel.emit("case-end", case=name, error=error, expected=expected, seconds=round(time.monotonic() - started, 2))
+    channel.emit(CaseEnded(name, error, round(time.monotonic() - started, 2), expected))

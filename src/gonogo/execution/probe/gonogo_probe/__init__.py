@@ -17,11 +17,11 @@ def start() -> None:
     if _started:
         return
     _started = True
-    from gonogo_probe import channel, hooks, settings
+    from . import channel, hooks, settings
 
     settings.load()
     channel.start()
     hooks.start()
-    from gonogo_probe import watchers
+    from . import watchers
 
     watchers.start()

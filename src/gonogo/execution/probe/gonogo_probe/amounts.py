@@ -8,7 +8,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import channel, hooks, places, settings
+from . import channel, events, hooks, places, settings
 
 _LOADERS = ("load", "safe_load", "full_load", "unsafe_load")
 _DEEPEST = 20
@@ -35,7 +35,7 @@ def lowered(name: str, value: Any) -> int | float | None:
     return type(value)(most) if most is not None and value > most else None
 
 
-def lower(node: Any, where: str, changed: list[list[Any]], depth: int = 0) -> None:
+def lower(node: Any, where: str, changed: list[tuple[str, Any, Any]], depth: int = 0) -> None:
     """Lower the numbers in plain dicts and lists.
 
     Args:
@@ -52,14 +52,14 @@ def lower(node: Any, where: str, changed: list[list[Any]], depth: int = 0) -> No
         less = lowered(key, value) if isinstance(key, str) else None
         if less is not None:
             node[key] = less
-            changed.append([path, value, less])
+            changed.append((path, value, less))
         else:
             lower(value, path, changed, depth + 1)
 
 
-def _say(changed: list[list[Any]]) -> None:
+def _say(changed: list[tuple[str, Any, Any]]) -> None:
     if changed:
-        channel.emit_items("bounded", "keys", changed)
+        channel.emit_items(events.Bounded(changed), "keys")
 
 
 def _watch_yaml(module: Any) -> None:
@@ -73,7 +73,7 @@ def _lowering(original: Any) -> Any:
     def load(*arguments: Any, **named: Any) -> Any:
         found = original(*arguments, **named)
         if places.is_direct(sys._getframe(1)):
-            changed: list[list[Any]] = []
+            changed: list[tuple[str, Any, Any]] = []
             lower(found, "", changed)
             _say(changed)
         return found
@@ -89,7 +89,7 @@ def _watch_arguments(module: ModuleType) -> None:
     def parse_known_args(self: Any, *arguments: Any, **named: Any) -> Any:
         found, rest = original(self, *arguments, **named)
         if _by_experiment(sys._getframe(1)):
-            changed: list[list[Any]] = []
+            changed: list[tuple[str, Any, Any]] = []
             lower(vars(found), "", changed)  # a namespace is its dictionary
             _say(changed)
         return found, rest

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -14,6 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from . import events
 
 PIPE, KEY = "GONOGO_EVENTS", "GONOGO_PROBE_KEY"
 MOST = 4096  # bytes that the kernel writes to a pipe in one piece
@@ -63,26 +66,24 @@ def _forked() -> None:
     _lock.release()
 
 
-def emit(kind: str, **data: Any) -> None:
-    """Say something. What is too long for one line is left out, and that is said.
+def emit(event: Any) -> None:
+    """Say something. What is too long for one line is cut, or left out, and that is said.
 
     Args:
-        kind: what it is.
-        data: JSON values.
+        event: of a class of `events`.
     """
     global _number
     if _descriptor < 0:
         return
     with _lock:
         _number += 1
-        head = {"kind": kind, "pid": os.getpid(), "n": _number, "at": round(time.time(), 3)}
-        if head["pid"] != _started:
-            head["fork_of"] = _started
-        line = _signed(head | data)
+        pid = os.getpid()
+        head = vars(events.Head(type(event).__name__, pid, _number, round(time.time(), 3), _started if pid != _started else None))
+        line = _signed(head | vars(event))
         if len(line) > MOST:
-            line = _signed(head | {"cut": True} | {name: _shortened(value) for name, value in data.items()})
+            line = _signed(head | {"cut": True} | {name: _shortened(value) for name, value in vars(event).items()})
         if len(line) > MOST:
-            line = _signed(head | {"cut": True, "left_out": sorted(data)})
+            line = _signed(head | {"cut": True, "left_out": sorted(vars(event))})
         try:
             os.write(_descriptor, line)
         except OSError:
@@ -90,8 +91,13 @@ def emit(kind: str, **data: Any) -> None:
 
 
 def _signed(event: dict[str, Any]) -> bytes:
-    body = json.dumps(event, separators=(",", ":"), default=str).encode("utf-8", "backslashreplace")
+    body = json.dumps(event, separators=(",", ":"), default=_plain).encode("utf-8", "backslashreplace")
     return hashlib.blake2b(body, key=_key, digest_size=8).hexdigest().encode() + b" " + body + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    """What an event holds, as JSON has it."""
+    return vars(value) if dataclasses.is_dataclass(value) else str(value)
 
 
 def _shortened(value: Any) -> Any:
@@ -104,19 +110,24 @@ def _shortened(value: Any) -> Any:
     return value
 
 
-def emit_items(kind: str, name: str, items: list[Any], **data: Any) -> None:
-    """Say a long list in as many events as it takes, each with a part of it under `name`."""
+def emit_items(event: Any, name: str) -> None:
+    """Say an event with a long list in as many events as it takes, each with a part of the list; none where it is empty.
+
+    Args:
+        event: of a class of `events`.
+        name: of the field that has the list.
+    """
     part: list[Any] = []
     size = 0
-    for item in items:
-        length = len(json.dumps(item, default=str)) + 1
+    for item in getattr(event, name):
+        length = len(json.dumps(item, default=_plain)) + 1
         if part and size + length > MOST - 600:
-            emit(kind, **data, **{name: part})
+            emit(dataclasses.replace(event, **{name: part}))
             part, size = [], 0
         part.append(item)
         size += length
     if part:
-        emit(kind, **data, **{name: part})
+        emit(dataclasses.replace(event, **{name: part}))
 
 
 def on_flush(reporter: Callable[[], None]) -> None:

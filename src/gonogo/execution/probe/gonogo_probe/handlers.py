@@ -12,10 +12,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from gonogo_probe import channel, places
+from . import channel, events, places
 
 TRYING, CAUGHT = "__gonogo_trying__", "__gonogo_caught__"
 MOST = 50
+_TRIES = (ast.Try, getattr(ast, "TryStar", ast.Try))  # `except*` came with Python 3.11
 _ENDS = {"exit", "_exit", "quit", "abort", "fail", "kill"}
 
 
@@ -40,9 +41,7 @@ def start() -> None:
 def instrument(tree: ast.Module, path: str) -> None:
     """Have every `try` block with handlers, and every handler, call us first."""
     for node in list(ast.walk(tree)):
-        if not isinstance(node, getattr(ast, "TryStar", ast.Try)) and not isinstance(node, ast.Try):
-            continue
-        if not node.handlers:
+        if not isinstance(node, _TRIES) or not node.handlers:
             continue
         node.body.insert(0, _call(TRYING, path, node.lineno))
         for handler in node.handlers:
@@ -95,4 +94,5 @@ def _report() -> None:
         if _told.get(key) != (entry["times"], steps):
             _told[key] = (entry["times"], steps)
             path, line, kind = key
-            channel.emit("caught", place=[path, line], type=kind, **{**entry, "steps_after": steps - entry["steps"]})
+            more = {name: value for name, value in entry.items() if name != "steps"}
+            channel.emit(events.Caught((path, line), kind, steps_after=steps - entry["steps"], **more))

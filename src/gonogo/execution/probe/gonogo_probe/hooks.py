@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import CodeType, ModuleType
 from typing import Any
 
-from gonogo_probe import channel, settings
+from . import channel, events, settings
 
 Callback = Callable[[ModuleType], None]
 _waiting: dict[str, list[Callback]] = {}
@@ -48,7 +48,7 @@ def _call(callback: Callback, module: ModuleType) -> None:
     try:
         callback(module)
     except Exception as error:
-        channel.emit("probe-failed", module=module.__name__, error=f"{type(error).__name__}: {error}"[:500])
+        channel.emit(events.ProbeFailed(module.__name__, f"{type(error).__name__}: {error}"[:500]))
 
 
 class _Finder:

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
-from gonogo_probe import channel, clock, handlers, hooks, settings
-from gonogo_probe.places import relative
+from . import channel, clock, events, handlers, hooks, settings
+from .places import relative
 
 NAME = "__gonogo_over__"
 EPOCH = re.compile(r"(?:^|_)(?:epochs?|ep)(?:_|$)|^epoch", re.IGNORECASE)
@@ -183,7 +183,7 @@ def _length(iterable: Any) -> int | None:
     if type(iterable) not in (range, list, tuple) and type(iterable).__name__ not in ("tqdm", "trange"):
         return None
     try:
-        return len(iterable)  # type: ignore[arg-type]
+        return len(iterable)
     except (TypeError, AttributeError):
         return None  # a bar around what has no length
 
@@ -280,4 +280,4 @@ def _report() -> None:
         if entry[3]:
             entry[3] = False
             length, seconds = _timed.get((path, line), (None, []))
-            channel.emit("loop", place=[path, line], role=entry[0], times=entry[1], batches=entry[2], length=length, seconds=seconds)
+            channel.emit(events.Loop((path, line), entry[0], entry[1], entry[2], length, seconds))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import sys
 from types import FrameType, TracebackType
-from typing import Any
 
-from gonogo_probe import settings
+from . import settings
+from .events import Place
 
-Place = tuple[str, int]
 FAR = 60  # frames that are looked at
 
 
@@ -37,13 +36,13 @@ def is_direct(frame: FrameType) -> bool:
     return relative(frame.f_code.co_filename) is not None
 
 
-def frames(traceback: TracebackType | None) -> list[list[Any]]:
-    """The experiment's own frames of a traceback as [path, line, function], outermost first."""
+def frames(traceback: TracebackType | None) -> list[tuple[str, int, str]]:
+    """The experiment's own frames of a traceback as (path, line, function), outermost first."""
     found = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
         path = relative(code.co_filename)
         if path is not None:
-            found.append([path, traceback.tb_lineno, code.co_name])
+            found.append((path, traceback.tb_lineno, code.co_name))
         traceback = traceback.tb_next
     return found

@@ -14,7 +14,7 @@ import os
 import sys
 from types import CodeType, ModuleType
 
-from gonogo_probe import hooks, loops, places
+from . import hooks, loops, places
 
 MAIN = "__main__"
 

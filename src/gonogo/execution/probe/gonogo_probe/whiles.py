@@ -12,7 +12,7 @@ import builtins
 from collections.abc import Iterator
 from typing import Any
 
-from gonogo_probe import handlers, loops, settings
+from . import handlers, loops, settings
 
 NAME = "__gonogo_while__"
 EPOCHS, ROUNDS = "epochs", "rounds"

@@ -5,14 +5,12 @@ Nothing is altered unless the gate's settings ask for it (`settings.alter`). Wha
 
 from __future__ import annotations
 
-from typing import Any
-
-from gonogo_probe import channel, settings
+from .. import channel, events, settings
 
 LABELS, OUTPUTS, SEED = "labels", "outputs", "seed"
 _counts: dict[str, int] = {}
 _left: dict[str, str] = {}
-_told: dict[str, Any] = {}
+_told: events.Altered | None = None
 
 
 def start() -> None:
@@ -43,7 +41,7 @@ def leave(what: str, reason: str) -> None:
 
 def _report() -> None:
     global _told
-    now = {"counts": dict(_counts), "left": dict(_left)}
+    now = events.Altered(dict(_counts), dict(_left))
     if now != _told and (_counts or _left):
-        channel.emit("altered", **now)
+        channel.emit(now)
         _told = now

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from gonogo_probe import alterations
+from .. import alterations
 
 NAMES = ("labels", "label", "targets", "target", "y")
 MOST_COMPARED = 4096  # labels of a batch that are compared to choose the order

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from gonogo_probe import alterations
-from gonogo_probe.alterations import batches
+from .. import alterations
+from ..alterations import batches
 
 LOOKED_AT = (1, 2, 3, 6, 12, 24)  # calls of a network that are made once more on other inputs
 SEED = 20_240_607

@@ -9,7 +9,7 @@ import re
 import zlib
 from typing import Any
 
-from gonogo_probe import alterations
+from .. import alterations
 
 SHIFT = 1000
 _NAME = re.compile(r"(?:^|_)(?:seeds?|random_state)$", re.IGNORECASE)

@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from gonogo_probe import channel, places, settings
+from .. import channel, events, places, settings
 
 MODULES = ("corruptions", "hub", "vision", "networks", "tables", "texts", "language", "metrics", "downloads")
 _loaded: list[Any] = []
@@ -106,7 +106,7 @@ def used(source: str, what: str) -> None:
     place = places.caller()
     if (source, what, place) not in _told:
         _told.add((source, what, place))
-        channel.emit("stand-in", source=source, what=what[:500], place=place)
+        channel.emit(events.StandIn(what[:500], source, place))
 
 
 def any_used() -> bool:
@@ -124,5 +124,4 @@ def unreachable(source: str, name: str, reason: str, assumed: str = "", nowhere:
         assumed: what it is taken for, which has a stand-in.
         nowhere: whether there is surely no such thing.
     """
-    told = {"source": source, "name": str(name)[:300], "reason": reason[:500], "assumed": assumed, "nowhere": nowhere}
-    channel.emit("unreachable", **told, place=places.caller())
+    channel.emit(events.Unreachable(source, str(name)[:300], reason[:500], assumed, nowhere, places.caller()))

@@ -11,8 +11,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from gonogo_probe.standins import pictures
-from gonogo_probe.standins.words import EXOTIC, LONG, SHORT, sentence
+from ..standins import pictures
+from ..standins.words import EXOTIC, LONG, SHORT, sentence
 
 BLOCK = 256  # rows that differ; a data set repeats them
 TURN = 16  # rows after which the lengths of texts repeat
@@ -171,4 +171,5 @@ def _column(module: Any, kind: str, source: random.Random, is_secret: bool) -> _
 
 def _listed(module: Any) -> Callable[[Any], Any]:
     """How this version of the library writes a list of something."""
-    return getattr(module, "List", None) or module.Sequence
+    listed: Callable[[Any], Any] = getattr(module, "List", None) or module.Sequence
+    return listed

@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from gonogo_probe import hooks, settings, standins
-from gonogo_probe.standins import pictures
+from .. import hooks, settings, standins
+from ..standins import pictures
 
 CORRUPTIONS = [
     *("gaussian_noise", "shot_noise", "impulse_noise", "speckle_noise", "gaussian_blur", "glass_blur", "defocus_blur", "motion_blur"),

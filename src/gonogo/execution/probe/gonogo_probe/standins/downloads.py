@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from gonogo_probe import hooks, places, standins
+from .. import hooks, places, standins
 
 # Functions whose first argument names something that they fetch: module, function, and the files of a library that lead to it.
 NAMED = (

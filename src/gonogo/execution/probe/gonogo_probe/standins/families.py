@@ -189,7 +189,7 @@ def cannot_be(name: str) -> bool:
 def config(made: Model) -> dict[str, Any]:
     """What the config of a stand-in is made from, but for its vocabulary."""
     family = made.family
-    numbers = dict(zip(family.names, (made.width, made.layers, made.heads, INNER)))
+    numbers: dict[str, Any] = dict(zip(family.names, (made.width, made.layers, made.heads, INNER)))
     if family.kind == "bart":
         layers = {f"{side}_{name}": value for side in ("encoder", "decoder") for name, value in _side(made).items()}
         numbers = {"d_model": made.width, **layers}

@@ -9,7 +9,7 @@ import re
 import sys
 from typing import Any
 
-from gonogo_probe import channel, hooks, places, standins
+from .. import channel, events, hooks, places, standins
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 CONFIG = "config.json"
@@ -51,7 +51,7 @@ def _watch(module: Any, name: str, make: Any) -> None:
 
 @functools.cache
 def _say_network() -> None:
-    channel.emit("network", hosts=["huggingface.co"])
+    channel.emit(events.Hosts(["huggingface.co"]))
 
 
 def _file(repository: str, filename: str = "", *_: str) -> str | None:

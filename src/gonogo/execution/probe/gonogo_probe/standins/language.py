@@ -7,9 +7,9 @@ import importlib.util
 import threading
 from typing import Any
 
-from gonogo_probe import hooks, standins
-from gonogo_probe.standins import families
-from gonogo_probe.standins.families import Family, Model
+from .. import hooks, standins
+from ..standins import families
+from ..standins.families import Family, Model
 
 VOCABULARY = 512  # at least
 FEWEST_WORDS = 20  # without any file some tokenizers have only their special tokens
@@ -141,7 +141,7 @@ def _words(family: Family, roles: list[str]) -> Any:
     """What cuts texts into whole words of our vocabulary, and frames them as the family does."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
-    from gonogo_probe.standins.words import EVERY
+    from ..standins.words import EVERY
 
     first, last, pad, unknown, mask = family.specials
     marks = [pad or first, first, last, unknown, mask] if pad != "<pad>" else [first, pad, last, unknown, mask]

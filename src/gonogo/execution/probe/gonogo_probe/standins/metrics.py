@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from gonogo_probe import hooks, standins
+from .. import hooks, standins
 
 Compute = Callable[..., dict[str, Any]]
 _GLUE = {

@@ -8,7 +8,7 @@ import re
 import sys
 from typing import Any
 
-from gonogo_probe import hooks, places, standins
+from .. import hooks, places, standins
 
 _GONE = (
     "LocalEntryNotFoundError",

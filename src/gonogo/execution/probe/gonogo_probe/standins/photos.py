@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from gonogo_probe import settings, standins
-from gonogo_probe.standins import pictures
+from .. import settings, standins
+from ..standins import pictures
 
 FOLDER_CLASSES, FOLDER_ROWS = 10, 640
 # Names in a path that say how many classes a folder has.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 
-from gonogo_probe import standins
+from .. import standins
 
 DIFFERENT = 200  # pictures that are drawn for one data set, unless it has more classes than that
 COARSE = 8  # noise of so many spots a side, enlarged: quick to write and to read

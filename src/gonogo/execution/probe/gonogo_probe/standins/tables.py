@@ -6,7 +6,7 @@ import functools
 import inspect
 from typing import Any
 
-from gonogo_probe import hooks, standins
+from .. import hooks, standins
 
 HOUSES = 20_640
 FEATURES = ["MedInc", "HouseAge", "AveRooms", "AveBedrms", "Population", "AveOccup", "Latitude", "Longitude"]

@@ -9,10 +9,10 @@ import random
 import re
 from typing import Any
 
-from gonogo_probe import hooks, standins
-from gonogo_probe.standins import columns as kinds
-from gonogo_probe.standins import corpora
-from gonogo_probe.standins.columns import BLOCK
+from .. import hooks, standins
+from ..standins import columns as kinds
+from ..standins import corpora
+from ..standins.columns import BLOCK
 
 MOST = 120_000  # rows, beyond which code would only be slow
 CHUNK = 4_096  # rows that are copied in one piece
@@ -89,7 +89,7 @@ def _fits(configs: dict[str, corpora.Config], given: dict[str, Any]) -> bool:
     name, split = given.get("name"), given.get("split")
     if "" not in configs and name not in configs and not (name is None and len(configs) == 1):
         return False
-    _, splits = configs.get("") or configs.get(name) or next(iter(configs.values()))
+    _, splits = configs.get("") or configs.get(str(name)) or next(iter(configs.values()))
     asked = [] if split is None else split if isinstance(split, (list, tuple)) else [split]
     return all(part in (*splits, "all") for one in asked for part in re.findall(r"[A-Za-z_]\w*", str(one)))
 

@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from gonogo_probe import hooks, standins
-from gonogo_probe.standins import photos
+from .. import hooks, standins
+from ..standins import photos
 
 BLOCK = 200  # images that differ; the rest repeats them
 MOST_BYTES = 500_000_000  # beyond that what lies between the first and the last images is black

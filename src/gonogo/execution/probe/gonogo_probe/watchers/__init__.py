@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gonogo_probe import alterations, loops, scripts, standins, whiles
-from gonogo_probe.watchers import (
+from .. import alterations, loops, scripts, standins, whiles
+from ..watchers import (
     config,
     contents,
     estimators,

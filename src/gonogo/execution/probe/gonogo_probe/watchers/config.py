@@ -7,10 +7,10 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import alterations, amounts, channel, hooks, places, settings
-from gonogo_probe.alterations import seeds
-from gonogo_probe.watchers import lazy
-from gonogo_probe.watchers.process import say_exception
+from .. import alterations, amounts, channel, events, hooks, places, settings
+from ..alterations import seeds
+from ..watchers import lazy
+from ..watchers.process import say_exception
 
 MOST = 5000  # keys
 _reads: dict[str, None] = {}
@@ -130,7 +130,7 @@ def _watch_jobs(module: Any) -> None:
         def task(cfg: Any) -> Any:
             _bound(cfg)
             lazy.work_begins()
-            channel.emit("task", place=places.caller(), function=getattr(task_function, "__name__", ""))
+            channel.emit(events.TaskBegun(getattr(task_function, "__name__", ""), places.caller()))
             try:
                 return task_function(cfg)
             except BaseException as error:
@@ -200,7 +200,7 @@ def _bound(cfg: Any) -> None:
                 walk(cfg, "")
             _redirect(cfg, changed)
     if changed:
-        channel.emit_items("bounded", "keys", [[name, *values] for name, values in changed.items()])
+        channel.emit_items(events.Bounded([(name, old, new) for name, (old, new) in changed.items()]), "keys")
 
 
 def _redirect(cfg: Any, changed: dict[str, list[Any]]) -> None:
@@ -209,7 +209,7 @@ def _redirect(cfg: Any, changed: dict[str, list[Any]]) -> None:
         return
     from omegaconf import OmegaConf
 
-    from gonogo_probe import standins
+    from .. import standins
 
     plain = OmegaConf.to_container(cfg, resolve=False)
     for name, path in standins.config_paths(plain).items():
@@ -221,5 +221,5 @@ def _report() -> None:
     for name, found in (("read", _reads), ("whole", _wholes), ("written", _writes)):
         items = list(found)
         if len(items) > _told[name]:
-            channel.emit_items("config", name, items[_told[name] :])
+            channel.emit_items(events.Config(**{name: items[_told[name] :]}), name)
             _told[name] = len(items)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from gonogo_probe import channel, clock, settings, standins
+from .. import channel, clock, events, settings, standins
 
 MOST_BATCHES = 16  # of one source that are looked at
 MOST_TENSORS, MOST_SHAPES, MOST_CHANNELS, MOST_CLASSES = 8, 6, 4, 1000
@@ -136,7 +136,7 @@ def _hashes(dataset: Any) -> set[bytes] | None:
         indices = own if indices is None else [own[index] for index in indices]
         dataset = dataset.dataset
     tensors = getattr(dataset, "tensors", None)
-    data = tensors[0] if isinstance(tensors, tuple) and tensors else getattr(dataset, "data", None)
+    data: Any = tensors[0] if isinstance(tensors, tuple) and tensors else getattr(dataset, "data", None)
     if not (hasattr(data, "shape") and hasattr(data, "dtype")) or len(data.shape) < 2:
         return None
     count = len(data) if indices is None else len(indices)
@@ -157,9 +157,9 @@ def _report() -> None:
         _told[source] = entry["batches"]
         for name, tensor in entry["tensors"].items():
             if "dtype" in tensor:
-                channel.emit("contents", source=source, batches=entry["batches"], name=name, **_shown(tensor))
+                channel.emit(events.Contents(source, name, entry["batches"], **_shown(tensor)))
     for (one, other), (shared, first, second) in _same.items():
-        channel.emit("shared-rows", loaders=[one, other], shared=shared, rows=[first, second])
+        channel.emit(events.SharedRows((one, other), shared, (first, second)))
     _same.clear()
 
 

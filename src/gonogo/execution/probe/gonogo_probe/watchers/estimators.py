@@ -7,7 +7,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import channel, clock, hooks, places, settings
+from .. import channel, clock, events, hooks, places, settings
 
 MOST_FITS, MOST_CLASSES = 40, 1000
 _fits: list[dict[str, Any]] = []
@@ -51,7 +51,7 @@ def _watch(module: ModuleType) -> None:
 
         return watched
 
-    module._fit_context = _fit_context
+    vars(module)["_fit_context"] = _fit_context
 
 
 def _look(estimator: Any, method: str, given: tuple[Any, ...], named: dict[str, Any], place: Any) -> dict[str, Any]:
@@ -72,12 +72,12 @@ def _look(estimator: Any, method: str, given: tuple[Any, ...], named: dict[str, 
         values, counts = [], []
     if 0 < len(values) <= MOST_CLASSES and not (len(values) > 20 and len(values) > 0.5 * counts.sum()):
         entry["classes"] = len(values)
-        entry["counts"] = sorted(([str(value)[:40], int(count)] for value, count in zip(values, counts)), key=lambda each: -each[1])[:50]
+        entry["counts"] = sorted(((str(value)[:40], int(count)) for value, count in zip(values, counts)), key=lambda each: -each[1])[:50]
     return entry
 
 
 def _report() -> None:
     global _told
     for entry in _fits[_told:]:
-        channel.emit("fit", **entry)
+        channel.emit(events.Fit(**entry))
     _told = len(_fits)

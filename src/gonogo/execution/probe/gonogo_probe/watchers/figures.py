@@ -8,7 +8,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import channel, hooks, places
+from .. import channel, events, hooks, places
 
 
 def start() -> None:
@@ -23,7 +23,7 @@ def _watch(module: ModuleType) -> None:
     def savefig(self: Any, fname: Any, *more: Any, **named: Any) -> Any:
         if isinstance(fname, (str, os.PathLike)):
             path = os.path.abspath(os.fspath(fname))
-            channel.emit("figure", path=path[-600:], place=places.caller(sys._getframe(1)))
+            channel.emit(events.Figure(path[-600:], places.caller(sys._getframe(1))))
         return original(self, fname, *more, **named)
 
     module.Figure.savefig = savefig

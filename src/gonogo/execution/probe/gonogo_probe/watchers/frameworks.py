@@ -6,7 +6,7 @@ import functools
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import channel, hooks, settings
+from .. import channel, events, hooks, settings
 
 
 def start() -> None:
@@ -25,13 +25,13 @@ def _bound_transformers(module: ModuleType) -> None:
     def __post_init__(self: Any) -> None:
         original(self)
         epochs, steps = settings.bounds["epochs"], settings.bounds["batches"]
-        changed = [["num_train_epochs", self.num_train_epochs, epochs]] if self.num_train_epochs > epochs else []
+        changed = [("num_train_epochs", self.num_train_epochs, epochs)] if self.num_train_epochs > epochs else []
         self.num_train_epochs = min(self.num_train_epochs, epochs)
         if self.max_steps > steps:
-            changed.append(["max_steps", self.max_steps, steps])
+            changed.append(("max_steps", self.max_steps, steps))
             self.max_steps = steps
         if changed:
-            channel.emit("bounded", keys=[[f"TrainingArguments.{name}", old, new] for name, old, new in changed])
+            channel.emit(events.Bounded([(f"TrainingArguments.{name}", old, new) for name, old, new in changed]))
 
     arguments.__post_init__ = __post_init__
 
@@ -45,7 +45,7 @@ def _bound_lightning(module: ModuleType) -> None:
         epochs, batches = settings.bounds["epochs"], settings.bounds["batches"]
         wanted: dict[str, int] = {"max_epochs": epochs, "max_steps": batches}
         wanted |= {f"limit_{part}_batches": batches for part in ("train", "val", "test", "predict")}
-        changed = []
+        changed: list[tuple[str, Any, Any]] = []
         for name, most in wanted.items():
             given = named.get(name)
             if name == "max_steps" and (given is None or given == -1):
@@ -53,9 +53,9 @@ def _bound_lightning(module: ModuleType) -> None:
             if isinstance(given, int) and not isinstance(given, bool) and 0 <= given <= most:
                 continue
             named[name] = most
-            changed.append([f"Trainer.{name}", given, most])
+            changed.append((f"Trainer.{name}", given, most))
         if changed:
-            channel.emit("bounded", keys=changed)
+            channel.emit(events.Bounded(changed))
         original(self, *more, **named)
 
     trainer.__init__ = __init__

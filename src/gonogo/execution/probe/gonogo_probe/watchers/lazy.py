@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import Any
 
-from gonogo_probe import hooks
+from .. import hooks
 
 COMPILER = "torch._dynamo"
 STAGER = "wandb.sdk.launch.inputs.internal"

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import alterations, channel, clock, hooks, places, settings
-from gonogo_probe.alterations import batches as labelled
-from gonogo_probe.watchers import contents, training
+from .. import alterations, channel, clock, events, hooks, places, settings
+from ..alterations import batches as labelled
+from ..watchers import contents, training
 
 _loaders: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 _seen: dict[int, dict[str, Any]] = {}
@@ -146,18 +146,14 @@ def _report() -> None:
     while _changed:
         number = _changed.pop()
         entry = _seen[number]
+        known = {name: entry[name] for name in ("place", "batch_size", "forwards", "backwards", "length", "rows", "seconds")}
         channel.emit(
-            "loader",
-            number=number,
-            place=entry["place"],
-            batch_size=entry["batch_size"],
-            passes=len(entry["passes"]),
-            batches=entry["passes"][:50],
-            used_batches=[worked or taken for worked, taken in zip(entry["worked"][:50], entry["taken"])],
-            forwards=entry["forwards"],
-            backwards=entry["backwards"],
-            length=entry["length"],
-            rows=entry["rows"],
-            seconds=entry["seconds"],
-            used=[list(place) for place in dict.fromkeys(entry["used"][:50]) if place is not None][:8],
+            events.Loader(
+                passes=len(entry["passes"]),
+                batches=entry["passes"][:50],
+                used=[place for place in dict.fromkeys(entry["used"][:50]) if place is not None][:8],
+                used_batches=[worked or taken for worked, taken in zip(entry["worked"][:50], entry["taken"])],
+                number=number,
+                **known,
+            )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import math
@@ -9,22 +10,49 @@ import sys
 import weakref
 from typing import Any
 
-from gonogo_probe import channel, clock, hooks, places, settings
-from gonogo_probe.watchers import parts
+from .. import channel, clock, events, hooks, places, settings
+from ..events import MOST_STEPS
+from ..watchers import parts
 
-MOST_STEPS = 8
 MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
 MOST_NAMES = 8
 MOST_MARKED = 64  # calls of networks that are compared with what an optimizer began with
 SAMPLED = 3  # tensors by whose gradients it is told whether they were cleared
 
+
+@dataclasses.dataclass
+class _Record(events.Optimizer):
+    """An optimizer, and what is remembered to judge its steps.
+
+    Attributes:
+        names: of what its steps changed; so many of them were `told`.
+        new: whether something changed since the last report; `looks`: how often it was looked at before it stepped.
+        begun: by id, what tells apart each changed tensor as it was before; `hold`: these tensors, as long as they live.
+        graded_ids: of its tensors that ever had a gradient; `sum_made`: a sum over its numbers as they were when it was made.
+        at_step: sums over gradients at the last step; since then: `dirty` if some were there again unchanged, `cleared` if they were
+            cleared, `fresh` if a backward pass began.
+    """
+
+    names: dict[str, None] = dataclasses.field(default_factory=dict)
+    told: int = 0
+    new: bool = True
+    looks: int = 0
+    begun: dict[int, Any] = dataclasses.field(default_factory=dict)
+    hold: dict[int, Any] = dataclasses.field(default_factory=dict)
+    graded_ids: set[int] = dataclasses.field(default_factory=set)
+    sum_made: float | str | None = None
+    at_step: list[float] = dataclasses.field(default_factory=list)
+    dirty: bool = False
+    cleared: bool = False
+    fresh: bool = False
+
+
 _torch: Any = None
 _counts: dict[str, int] = {}
 _networks: weakref.WeakSet[Any] = weakref.WeakSet()
 _names: dict[int, str] = {}
-_optimizers: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
-_records: list[dict[str, Any]] = []
-_INNER = ("groups", "changed", "told", "new", "looks", "graded_ids", "at_step", "dirty", "cleared", "fresh", "sum_made", "begun", "hold")
+_optimizers: weakref.WeakKeyDictionary[Any, _Record] = weakref.WeakKeyDictionary()
+_records: list[_Record] = []
 
 
 def watch(torch: Any, counts: dict[str, int]) -> None:
@@ -68,34 +96,9 @@ def _watch_making(base: Any) -> None:
         if self in _optimizers:
             return
         held = _held(self)
-        record = {"number": len(_records), "place": places.caller(sys._getframe(1)), "name": type(self).__name__, "parameters": len(held)}
-        record |= {"trainable": sum(bool(p.requires_grad) for p in held), "steps": 0, "without": 0, "zero": 0, "still": 0}
-        record |= {"made_with": _rates(self), "rates": [], "scheduled": False, "scaled": False, "uncleared": 0, "thrown": 0}
-        record |= {"start": None, "updates": [], "stale": [], "unheld": [], "graded": False, "moved": False}
-        record |= {
-            "hold": {},
-            "apart": False,
-            "begun": {},
-            "twins": 0,
-            "heirs": 0,
-            "twin_place": None,
-            "flat": 0,
-            "uneven": 0,
-            "flat_place": None,
-        }
-        record |= {
-            "groups": [],
-            "changed": {},
-            "told": 0,
-            "new": True,
-            "graded_ids": set(),
-            "looks": 0,
-            "at_step": [],
-            "dirty": False,
-            "cleared": False,
-            "fresh": False,
-        }
-        record["sum_made"] = _sum(held) if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS else None
+        record = _Record(places.caller(sys._getframe(1)), type(self).__name__, len(held), sum(bool(p.requires_grad) for p in held))
+        record.number, record.made_with = len(_records), _rates(self)
+        record.sum_made = _sum(held) if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS else None
         _optimizers[self] = record
         _records.append(record)
 
@@ -118,29 +121,29 @@ def _watch_steps(optimizers: Any) -> None:
         record = _optimizers.get(optimizer)
         if record is None:
             return
-        record["steps"] += 1
-        record["new"] = True
+        record.steps += 1
+        record.new = True
         held = _held(optimizer)
         with clock.aside():
             _look_at_clearing(record, held)
-            if record["steps"] <= MOST_STEPS:
+            if record.steps <= MOST_STEPS:
                 _look_at_gradients(optimizer, record, held)
                 if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS:
-                    record["groups"] = parts.by_part(_names, held) if settings.mode == settings.PROGRAM else []
+                    record.groups = parts.by_part(_names, held) if settings.mode == settings.PROGRAM else []
                     before[optimizer] = [(parameter, parameter.detach().clone()) for parameter in held]
-                    if record["start"] is None:
-                        record["start"] = _sum(held)
+                    if record.start is None:
+                        record.start = _sum(held)
 
     def after_step(optimizer: Any, *_: Any) -> None:
         record, kept = _optimizers.get(optimizer), before.pop(optimizer, None)
         if record is not None and kept is not None:
             with clock.aside():
                 changed = [parameter for parameter, old in kept if not _torch.equal(parameter.detach(), old)]
-                record["still"] += not changed
-                record["updates"].append(_sum(parameter.detach() - old for parameter, old in kept))
+                record.still += not changed
+                record.updates.append(_sum(parameter.detach() - old for parameter, old in kept))
                 _remember_beginning(record, kept, changed)
                 for parameter in changed:
-                    record["changed"].setdefault(_names.get(id(parameter), "?"), None)
+                    record.names.setdefault(_names.get(id(parameter), "?"), None)
         channel.tick()
 
     optimizers.register_optimizer_step_pre_hook(before_step)
@@ -150,13 +153,13 @@ def _watch_steps(optimizers: Any) -> None:
 # -- whether what predicts is what was trained ---------------------------------------------------------------------------------------------
 
 
-def _remember_beginning(record: dict[str, Any], kept: list[tuple[Any, Any]], changed: list[Any]) -> None:
+def _remember_beginning(record: _Record, kept: list[tuple[Any, Any]], changed: list[Any]) -> None:
     """What the tensors that steps change were before: those that begin at one number throughout tell nothing."""
     ids = {id(parameter) for parameter in changed}
     for parameter, old in kept:
-        if id(parameter) in ids and id(parameter) not in record["begun"]:
-            record["begun"][id(parameter)] = _trait(old)
-            record["hold"][id(parameter)] = weakref.ref(parameter)
+        if id(parameter) in ids and id(parameter) not in record.begun:
+            record.begun[id(parameter)] = _trait(old)
+            record.hold[id(parameter)] = weakref.ref(parameter)
 
 
 def _trait(tensor: Any) -> tuple[Any, ...] | None:
@@ -172,46 +175,46 @@ def predicts(network: Any) -> None:
         _look_for_apart(record, network)
     for record in _optimizers.values():
         _look_for_flat(record, network)
-        if not record["begun"] or record["heirs"] or record["twins"] >= MOST_MARKED:
+        if not record.begun or record.heirs or record.twins >= MOST_MARKED:
             continue
-        wanted = {trait for trait in record["begun"].values() if trait is not None}
+        wanted = {trait for trait in record.begun.values() if trait is not None}
         parameters = list(network.parameters())
         if not wanted or sum(parameter.numel() for parameter in parameters) > MOST_NUMBERS:
-            record["heirs"] += 1  # nothing can be said
+            record.heirs += 1  # nothing can be said
         elif wanted <= {_trait(parameter.detach()) for parameter in parameters}:
-            record["twins"] += 1
-            record["twin_place"] = record["twin_place"] or places.caller()
+            record.twins += 1
+            record.twin_place = record.twin_place or places.caller()
         else:
-            record["heirs"] += 1
-        record["new"] = True
+            record.heirs += 1
+        record.new = True
 
 
-def _look_for_apart(record: dict[str, Any], network: Any) -> None:
+def _look_for_apart(record: _Record, network: Any) -> None:
     """Whether a network has parameters, and none of the tensors that steps have changed; their optimizer may be gone by now."""
-    if not record["hold"] or record["apart"]:
+    if not record.hold or record.apart:
         return
     parameter = None
     for parameter in network.parameters():
-        held = record["hold"].get(id(parameter))
+        held = record.hold.get(id(parameter))
         if held is not None and held() is parameter:
             return
     if parameter is not None:
-        record["apart"] = record["new"] = True
+        record.apart = record.new = True
 
 
-def _look_for_flat(record: dict[str, Any], network: Any) -> None:
+def _look_for_flat(record: _Record, network: Any) -> None:
     """Whether all tensors of a network that steps have changed are one number throughout by now, which they were not at first."""
-    if record["uneven"] or record["flat"] >= MOST_MARKED:
+    if record.uneven or record.flat >= MOST_MARKED:
         return
-    own = [parameter for parameter in network.parameters() if record["begun"].get(id(parameter)) is not None]
+    own = [parameter for parameter in network.parameters() if record.begun.get(id(parameter)) is not None]
     if not own:
         return
-    record["new"] = True
+    record.new = True
     if all(bool((parameter == parameter.flatten()[0]).all()) for parameter in own):
-        record["flat"] += 1
-        record["flat_place"] = record["flat_place"] or places.caller()
+        record.flat += 1
+        record.flat_place = record.flat_place or places.caller()
     else:
-        record["uneven"] += 1
+        record.uneven += 1
 
 
 def _sum(tensors: Any) -> float | str:
@@ -224,22 +227,22 @@ def _sum(tensors: Any) -> float | str:
     return float(f"{total:.9g}") if math.isfinite(total) else str(total)
 
 
-def _look_at_gradients(optimizer: Any, record: dict[str, Any], held: list[Any]) -> None:
+def _look_at_gradients(optimizer: Any, record: _Record, held: list[Any]) -> None:
     there = [parameter for parameter in held if parameter.grad is not None]
-    record["without"] += not there
-    record["zero"] += bool(there) and not any(bool(parameter.grad.any()) for parameter in there)
-    record["rates"] = _rates(optimizer)
-    record["graded_ids"].update(map(id, there))
+    record.without += not there
+    record.zero += bool(there) and not any(bool(parameter.grad.any()) for parameter in there)
+    record.rates = _rates(optimizer)
+    record.graded_ids.update(map(id, there))
     alive = {id(parameter) for network in list(_networks) for parameter in network.parameters()}
-    lost = [each for each in held if id(each) not in alive and id(each) not in record["graded_ids"]]
+    lost = [each for each in held if id(each) not in alive and id(each) not in record.graded_ids]
     if len(lost) < len(held):  # else its networks are none of those that were seen
-        record["stale"] = [f"{_names.get(id(each), '').partition('|')[0]} {tuple(each.shape)}".strip() for each in lost[:MOST_NAMES]]
+        record.stale = [f"{_names.get(id(each), '').partition('|')[0]} {tuple(each.shape)}".strip() for each in lost[:MOST_NAMES]]
     own = {id(parameter) for other in list(_optimizers) for parameter in _held(other)}
     for network in list(_networks):
         for name, parameter in network.named_parameters():
-            is_new = id(parameter) not in own and name not in record["unheld"]
-            if is_new and parameter.grad is not None and len(record["unheld"]) < MOST_NAMES and bool(parameter.grad.any()):
-                record["unheld"].append(name[:120])
+            is_new = id(parameter) not in own and name not in record.unheld
+            if is_new and parameter.grad is not None and len(record.unheld) < MOST_NAMES and bool(parameter.grad.any()):
+                record.unheld.append(name[:120])
 
 
 # -- clearing ------------------------------------------------------------------------------------------------------------------------------
@@ -248,26 +251,26 @@ def _look_at_gradients(optimizer: Any, record: dict[str, Any], held: list[Any]) 
 def backward_begins() -> None:
     """A backward pass begins: gradients that are there are those of an earlier one."""
     for optimizer, record in list(_optimizers.items()):
-        record["fresh"] = True
-        if record["steps"] > MOST_STEPS:
+        record.fresh = True
+        if record.steps > MOST_STEPS:
             continue
         now = _sampled(_held(optimizer))
-        if not record["steps"]:
+        if not record.steps:
             _look_at_idle(optimizer, record, now)
             continue
         if not any(now):
-            record["cleared"] = True
-        elif now == record["at_step"]:
-            record["dirty"] = True
+            record.cleared = True
+        elif now == record.at_step:
+            record.dirty = True
 
 
-def _look_at_idle(optimizer: Any, record: dict[str, Any], gradients: list[float]) -> None:
+def _look_at_idle(optimizer: Any, record: _Record, gradients: list[float]) -> None:
     """Of an optimizer that has not stepped so far: whether its parameters have gradients, and whether they changed all the same."""
-    if not any(gradients) or record["looks"] >= MOST_STEPS:
+    if not any(gradients) or record.looks >= MOST_STEPS:
         return
-    record["looks"] += 1
-    record["graded"] = record["new"] = True
-    record["moved"] = record["moved"] or (record["sum_made"] is not None and _sum(_held(optimizer)) != record["sum_made"])
+    record.looks += 1
+    record.graded = record.new = True
+    record.moved = record.moved or (record.sum_made is not None and _sum(_held(optimizer)) != record.sum_made)
 
 
 def _sampled(held: list[Any]) -> list[float]:
@@ -276,12 +279,12 @@ def _sampled(held: list[Any]) -> list[float]:
     return [float(gradient.detach().abs().sum()) for gradient in there]
 
 
-def _look_at_clearing(record: dict[str, Any], held: list[Any]) -> None:
+def _look_at_clearing(record: _Record, held: list[Any]) -> None:
     """At a step: whether its gradients are on top of those of the step before."""
-    if record["steps"] > MOST_STEPS:
+    if record.steps > MOST_STEPS:
         return
-    record["uncleared"] += record["dirty"] and not record["cleared"]
-    record["at_step"], record["dirty"], record["cleared"], record["fresh"] = _sampled(held), False, False, False
+    record.uncleared += record.dirty and not record.cleared
+    record.at_step, record.dirty, record.cleared, record.fresh = _sampled(held), False, False, False
 
 
 def _watch_clearing(torch: Any) -> None:
@@ -313,20 +316,20 @@ def _owned(holder: Any) -> set[int]:
 
 def _is_early() -> bool:
     """Whether any optimizer is still looked at."""
-    return any(record["steps"] <= MOST_STEPS for record in _optimizers.values())
+    return any(record.steps <= MOST_STEPS for record in _optimizers.values())
 
 
-def _look_at_cleared(optimizer: Any, record: dict[str, Any]) -> None:
+def _look_at_cleared(optimizer: Any, record: _Record) -> None:
     """Gradients are about to be cleared; those of a backward pass that no step followed are thrown away."""
-    record["cleared"] = True
-    if record["fresh"] and record["thrown"] < MOST_STEPS:
+    record.cleared = True
+    if record.fresh and record.thrown < MOST_STEPS:
         gradients = _sampled(_held(optimizer))
         if any(gradients):
-            record["thrown"] += 1
-            record["new"] = True
-            if not record["steps"]:
+            record.thrown += 1
+            record.new = True
+            if not record.steps:
                 _look_at_idle(optimizer, record, gradients)
-    record["fresh"] = False
+    record.fresh = False
 
 
 # -- schedulers, scalers -------------------------------------------------------------------------------------------------------------------
@@ -352,7 +355,8 @@ def _mark(owner: Any, name: str, mark: str) -> None:
     def marked(self: Any, optimizer: Any, *more: Any, **named: Any) -> Any:
         record = _optimizers.get(optimizer) if optimizer.__hash__ is not None else None
         if record is not None:
-            record[mark] = record["new"] = True
+            setattr(record, mark, True)
+            record.new = True
         return original(self, optimizer, *more, **named)
 
     setattr(owner, name, marked)
@@ -360,11 +364,13 @@ def _mark(owner: Any, name: str, mark: str) -> None:
 
 def _report() -> None:
     for record in _records:
-        if record["new"]:
-            record["new"] = False
-            names = list(record["changed"])
-            channel.emit("optimizer", **{name: value for name, value in record.items() if name not in _INNER}, changed_count=len(names))
-            channel.emit_items("changed", "names", names[record["told"] :], number=record["number"])
-            if record["groups"]:
-                channel.emit("gradients", number=record["number"], groups=record["groups"])
-            record["told"] = len(names)
+        if record.new:
+            record.new = False
+            names = list(record.names)
+            told = {field.name: getattr(record, field.name) for field in dataclasses.fields(events.Optimizer)}
+            channel.emit(events.Optimizer(**{**told, "groups": []}))
+            new = [(name, kind) for name, _, kind in (text.partition("|") for text in names[record.told :])]
+            channel.emit_items(events.Changed(record.number, new), "names")
+            if record.groups:
+                channel.emit(events.Gradients(record.number, record.groups))
+            record.told = len(names)

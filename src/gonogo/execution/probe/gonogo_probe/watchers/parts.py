@@ -8,7 +8,7 @@ from typing import Any
 MOST_GROUPS = 12  # parts whose gradients are told
 
 
-def by_part(names: dict[int, str], held: list[Any]) -> list[list[Any]]:
+def by_part(names: dict[int, str], held: list[Any]) -> list[tuple[str, int, int, int, float | str]]:
     """For each part of the networks: its name, tensors and numbers, those with a gradient, and the norm of the gradient.
 
     Args:
@@ -34,7 +34,7 @@ def by_part(names: dict[int, str], held: list[Any]) -> list[list[Any]]:
     shown = list(parts.items())
     if len(shown) > MOST_GROUPS:
         shown = [*shown[: MOST_GROUPS // 2], *shown[-MOST_GROUPS // 2 :]]
-    return [[name[:80], *found[:3], _norm(found[3])] for name, found in shown]
+    return [(name[:80], tensors, numbers, graded, _norm(squares)) for name, (tensors, numbers, graded, squares) in shown]
 
 
 def _norm(squares: float) -> float | str:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
-from gonogo_probe import channel, hooks, places, settings
-from gonogo_probe.watchers import stacks
+from .. import channel, events, hooks, places, settings
+from ..watchers import stacks
 
 MOST_FILES, MOST_HOSTS, MOST_OWN, CHAIN = 300, 50, 2000, 4
 _PROBE = ("PYTHONPATH", settings.VARIABLE, channel.PIPE, "GONOGO_LABEL", stacks.FOLDER)
@@ -29,9 +29,7 @@ _said_exception: BaseException | None = None
 
 def start() -> None:
     """Watch this process."""
-    channel.emit(
-        "process", argv=[str(part)[:300] for part in sys.orig_argv[:40]], run=settings.run, parent=os.getppid(), mode=settings.mode
-    )
+    channel.emit(events.Started([str(part)[:300] for part in sys.orig_argv[:40]], os.getppid(), settings.mode))
     _watch_children()
     _watch_ends()
     sys.addaudithook(_audit)
@@ -46,7 +44,7 @@ def _watch_children() -> None:
         if len(more) < 10:  # `env` by position, which nobody does
             named["env"] = environment
         shown = [str(part)[:300] for part in args[:40]] if isinstance(args, (list, tuple)) else str(args)[:1000]
-        channel.emit("child", argv=shown, shell=bool(named.get("shell")), place=places.caller(sys._getframe(1)))
+        channel.emit(events.Child(shown, places.caller(sys._getframe(1))))
         original(self, args, *more, **named)
 
     subprocess.Popen.__init__ = __init__  # type: ignore[method-assign]
@@ -123,7 +121,7 @@ def _end() -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     scale = 1 if sys.platform == "darwin" else 1024
     channel.flush()
-    channel.emit("end", peak_memory=usage.ru_maxrss * scale, cpu=round(usage.ru_utime + usage.ru_stime, 3))
+    channel.emit(events.Ended(usage.ru_maxrss * scale, round(usage.ru_utime + usage.ru_stime, 3)))
 
 
 def say_exception(error: BaseException, thread: bool = False) -> None:
@@ -132,30 +130,31 @@ def say_exception(error: BaseException, thread: bool = False) -> None:
     if error is _said_exception:
         return
     _said_exception = error
-    chain: list[dict[str, Any]] = []
+    chain: list[events.Raised] = []
     current: BaseException | None = error
     while current is not None and len(chain) < CHAIN:
         message = str(current.code) if isinstance(current, SystemExit) else str(current)
         frames, raised = places.frames(current.__traceback__), _raised_in(current.__traceback__)
         cause = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
-        if type(cause).__name__ in _REMOTE:  # it was raised in another process, and its text came with it
+        if cause is not None and type(cause).__name__ in _REMOTE:  # it was raised in another process, and its text came with it
             found = _of_worker(str(cause))
             frames, raised = frames + found[0], found[2]
             cause = cause.__cause__
         elif _ORIGINAL in message:
             found = _of_worker(message.partition(_ORIGINAL)[2])
             frames, message, raised = frames + found[0], found[1], found[2]
-        entry = {"type": type(current).__name__, "module": type(current).__module__, "message": message[:700]}
-        chain.append(entry | {"frames": frames[-8:], "raised": raised})
+        own = raised == "own"
+        kind = type(current)
+        chain.append(events.Raised(kind.__name__, kind.__module__, message[:700], frames[-8:], own, "" if own else raised))
         current = cause
     channel.flush()
-    channel.emit("exception", chain=chain, thread=thread, place=next((entry["frames"][-1][:2] for entry in chain if entry["frames"]), None))
+    channel.emit(events.Failed(chain, thread))
 
 
-def _of_worker(text: str) -> tuple[list[list[Any]], str, str]:
+def _of_worker(text: str) -> tuple[list[tuple[str, int, str]], str, str]:
     """Of a traceback as text: the experiment's own frames, what was raised last, and where, as `_raised_in` has it."""
     found = [(match[1], int(match[2]), match[3]) for match in _FRAME.finditer(text)]
-    frames = [[path, line, function] for file, line, function in found if (path := places.relative(file)) is not None]
+    frames = [(path, line, function) for file, line, function in found if (path := places.relative(file)) is not None]
     after = text[[match.end() for match in _FRAME.finditer(text)][-1] :] if found else text
     told = [line for line in after.strip().strip('"').splitlines() if line and not line.startswith(" ")]
     own = bool(found) and places.relative(found[-1][0]) is not None
@@ -198,7 +197,7 @@ def _say_own_files() -> None:
     found = {path for file in files if isinstance(file, str) and (path := places.relative(file)) is not None}
     new = sorted(found - _own)[: max(0, MOST_OWN - len(_own))]
     _own.update(new)
-    channel.emit_items("own-files", "paths", new)
+    channel.emit_items(events.OwnFiles(new), "paths")
 
 
 def _report() -> None:
@@ -208,8 +207,8 @@ def _report() -> None:
         _say_own_files()
     files, hosts = list(_written), list(_hosts)
     if len(files) > _told_files:
-        channel.emit_items("written", "paths", [path[:600] for path in files[_told_files:]])
+        channel.emit_items(events.Written([path[:600] for path in files[_told_files:]]), "paths")
         _told_files = len(files)
     if len(hosts) > _told_hosts:
-        channel.emit_items("network", "hosts", [host[:200] for host in hosts[_told_hosts:]])
+        channel.emit_items(events.Hosts([host[:200] for host in hosts[_told_hosts:]]), "hosts")
         _told_hosts = len(hosts)

@@ -7,7 +7,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import channel, hooks, places, settings
+from .. import channel, events, hooks, places, settings
 
 
 def start() -> None:
@@ -23,16 +23,16 @@ def _watch_study(module: ModuleType) -> None:
     @functools.wraps(optimize)
     def bounded(self: Any, func: Any, n_trials: Any = None, timeout: Any = None, *more: Any, **named: Any) -> Any:
         place = places.caller(sys._getframe(1))
-        channel.emit("search", what="optimize", asked=n_trials, timeout=timeout, direction=_direction(self), place=place)
+        channel.emit(events.Searched("optimize", place))
         most = settings.bounds.get("trials")
         if most is not None:
             n_trials = most if n_trials is None else min(n_trials, most)
 
         @functools.wraps(func)
         def objective(trial: Any) -> Any:
-            channel.emit("search", what="trial", number=getattr(trial, "number", None), place=place)
+            channel.emit(events.Searched("trial", place))
             value = func(trial)
-            channel.emit("search", what="value", number=getattr(trial, "number", None), value=_number(value), place=place)
+            channel.emit(events.Searched("value", place))
             return value
 
         return optimize(self, objective, n_trials, timeout, *more, **named)
@@ -41,14 +41,13 @@ def _watch_study(module: ModuleType) -> None:
     def asked(self: Any, *more: Any, **named: Any) -> Any:
         trial = ask(self, *more, **named)
         if places.is_direct(sys._getframe(1)):
-            channel.emit("search", what="trial", number=trial.number, place=places.caller(sys._getframe(1)))
+            channel.emit(events.Searched("trial", places.caller(sys._getframe(1))))
         return trial
 
     @functools.wraps(tell)
     def told(self: Any, trial: Any, values: Any = None, *more: Any, **named: Any) -> Any:
         if places.is_direct(sys._getframe(1)):
-            number = getattr(trial, "number", trial)
-            channel.emit("search", what="value", number=number, value=_number(values), place=places.caller(sys._getframe(1)))
+            channel.emit(events.Searched("value", places.caller(sys._getframe(1))))
         return tell(self, trial, values, *more, **named)
 
     study.optimize, study.ask, study.tell = bounded, asked, told
@@ -66,18 +65,7 @@ def _watch_suggestion(trial: Any, name: str) -> None:
     def suggest(self: Any, *arguments: Any, **named: Any) -> Any:
         value = original(self, *arguments, **named)
         parameter = arguments[0] if arguments else named.get("name")
-        channel.emit("suggest", how=name, name=str(parameter)[:200], number=self.number, value=_number(value), place=places.caller())
+        channel.emit(events.Suggested(str(parameter)[:200]))
         return value
 
     setattr(trial, name, suggest)
-
-
-def _direction(study: Any) -> str:
-    try:
-        return str(study.direction.name).lower()
-    except RuntimeError:
-        return "several"
-
-
-def _number(value: Any) -> Any:
-    return value if isinstance(value, (int, float, str, bool)) or value is None else str(value)[:200]

@@ -11,7 +11,7 @@ import weakref
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import channel, hooks, places
+from .. import channel, events, hooks, places
 
 MOST_KEYS = 2000
 _keys: dict[str, list[Any]] = {}  # key -> [rows, last finite value, non-finite values, place, turn, NaNs that were computed, changed]
@@ -36,18 +36,14 @@ def _watch_init(module: Any) -> None:
         try:
             run = original(*arguments, **named)
         except BaseException as error:
-            channel.emit("wandb", what="init-failed", place=place, error=f"{type(error).__name__}: {error}"[:500])
+            channel.emit(events.Tracking("init-failed", place, error=f"{type(error).__name__}: {error}"[:500]))
             raise
         if _mode(run) == "disabled":
             _watch_disabled(run)
-        channel.emit("wandb", what="init", place=place, mode=_mode(run), asked=_asked(named), **_identity(run))
+        channel.emit(events.Tracking("init", place, mode=_mode(run), **_identity(run)))
         return run
 
     module.init = init
-
-
-def _asked(named: dict[str, Any]) -> dict[str, str]:
-    return {name: str(named[name])[:200] for name in ("entity", "project", "id", "name", "mode", "resume") if named.get(name) is not None}
 
 
 def _mode(run: Any) -> str:
@@ -98,7 +94,7 @@ def _watch_methods(owner: Any) -> None:
     def finished(*arguments: Any, **named: Any) -> Any:
         run = arguments[0] if is_class and arguments else owner
         channel.flush()
-        channel.emit("wandb", what="finish", place=places.caller(sys._getframe(1)), id=str(getattr(run, "id", ""))[:200])
+        channel.emit(events.Tracking("finish", places.caller(sys._getframe(1)), id=str(getattr(run, "id", ""))[:200]))
         return finish(*arguments, **named)
 
     logged.watched_by_gonogo = True  # type: ignore[attr-defined]
@@ -117,7 +113,7 @@ def _note_step(run: Any, step: Any, commit: Any, place: Any) -> None:
         except TypeError:
             return  # the client says what is wrong with it
         if given < at:
-            channel.emit("wandb", what="step-back", place=place, step=given, last=at, id=str(getattr(run, "id", ""))[:200])
+            channel.emit(events.Tracking("step-back", place, id=str(getattr(run, "id", ""))[:200], step=given, last=at))
         at = max(at, given)
     _next_step[run] = at + 1 if commit or (commit is None and step is None) else at
 
@@ -183,6 +179,5 @@ def _report() -> None:
     for name, entry in list(_keys.items()):
         if entry[6]:
             entry[6] = False
-            changed.append([name[:200], *entry[:6]])
-    if changed:
-        channel.emit_items("logged", "keys", changed)
+            changed.append(events.Logged(name[:200], *entry[:6]))
+    channel.emit_items(events.LoggedKeys(changed), "keys")

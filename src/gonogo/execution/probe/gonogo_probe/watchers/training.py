@@ -10,9 +10,9 @@ import weakref
 from types import ModuleType
 from typing import Any
 
-from gonogo_probe import alterations, channel, clock, handlers, hooks, loops, places
-from gonogo_probe.alterations import batches, outputs, seeds
-from gonogo_probe.watchers import contents, lazy, optimizers, units
+from .. import alterations, channel, clock, events, handlers, hooks, loops, places
+from ..alterations import batches, outputs, seeds
+from ..watchers import contents, lazy, optimizers, units
 
 MOST_LOSSES, MOST_CLASSES, MOST_ROWS = 100, 10_000, 4096
 MOST_COMPARED = 64  # calls of networks whose answers are compared with each other
@@ -23,10 +23,10 @@ _counts = {"forwards": 0, "forwards_training": 0, "backwards": 0, "steps": 0, "a
 _told: dict[str, int] = {}
 _networks: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 _with_parameters: weakref.WeakKeyDictionary[Any, bool] = weakref.WeakKeyDictionary()
-_losses: list[list[Any]] = []
+_losses: list[events.Loss] = []
 _histograms: dict[str, list[int]] = {}
 _rows: dict[str, int] = {}
-_predictions: list[list[Any]] = []
+_predictions: list[events.Prediction] = []
 _told_losses = _told_predictions = 0
 
 
@@ -52,7 +52,6 @@ def _watch_seed(module: Any, name: str, shown: str) -> None:
         caller = sys._getframe(1)
         if places.is_direct(caller):
             value = arguments[0] if arguments else next(iter(named.values()), None)
-            channel.emit("seed", what=shown, value=value if isinstance(value, int) else str(value)[:50], place=places.caller(caller))
             if alterations.wants(alterations.SEED) and arguments:
                 arguments = (seeds.of_call(value), *arguments[1:])
         return original(*arguments, **named)
@@ -113,14 +112,8 @@ def _saw_call(torch: Any, module: Any, out: Any, given: tuple[Any, ...]) -> None
         parameters = list(module.parameters())
         is_part = optimizers.has(module)
         optimizers.learn(module)
-        channel.emit(
-            "network-ran",
-            name=type(module).__name__,
-            parameters=sum(p.numel() for p in parameters),
-            trainable=sum(p.numel() for p in parameters if p.requires_grad),
-            part=is_part,
-            place=places.caller(),
-        )
+        numbers, trainable = (sum(p.numel() for p in held) for held in (parameters, [p for p in parameters if p.requires_grad]))
+        channel.emit(events.Network(type(module).__name__, numbers, trainable, is_part, places.caller()))
     answers = out if isinstance(out, torch.Tensor) else getattr(out, "logits", None)
     if isinstance(answers, torch.Tensor) and answers.ndim == 2 and 2 <= answers.shape[1] <= MOST_CLASSES and answers.is_floating_point():
         _saw_answers(torch, answers.detach(), bool(module.training))
@@ -140,8 +133,8 @@ def _saw_prediction(torch: Any, out: Any) -> None:
         weighted = numbers * torch.cos(torch.arange(len(numbers), dtype=torch.float64))
         sums = [float(numbers.sum()), float(weighted.sum())]
     if all(map(math.isfinite, sums)):
-        place = places.caller() or ("", 0)
-        _predictions.append([*batches.source(), *place, *(float(f"{each:.9g}") for each in sums)])
+        one, other = (float(f"{each:.9g}") for each in sums)
+        _predictions.append(events.Prediction(*batches.source(), (one, other), places.caller()))
 
 
 def _look_for_alike(torch: Any, answers: Any, given: tuple[Any, ...]) -> None:
@@ -179,7 +172,7 @@ def _watch_backward(torch: Any) -> None:
             optimizers.backward_begins()
         if len(_losses) < MOST_LOSSES and self.numel() == 1:
             value = float(self.detach())
-            _losses.append([value if math.isfinite(value) else str(value), *(places.caller(sys._getframe(1)) or ("", 0))])
+            _losses.append(events.Loss(value if math.isfinite(value) else str(value), *(places.caller(sys._getframe(1)) or ("", 0))))
         return original(self, *arguments, **named)
 
     torch.Tensor.backward = backward
@@ -204,13 +197,13 @@ def _count_gradients(module: Any, name: str) -> None:
 def _report() -> None:
     global _told, _told_losses, _told_predictions
     if _counts != _told:
-        channel.emit("counts", **_counts)
+        channel.emit(events.Counts(**_counts))
         _told = dict(_counts)
         for classes, histogram in _histograms.items():
-            channel.emit("answers", classes=int(classes), rows=_rows[classes], histogram=histogram[:-1][:200], broken=histogram[-1])
+            channel.emit(events.Answers(int(classes), _rows[classes], histogram[:-1][:200], histogram[-1]))
     if len(_losses) > _told_losses:
-        channel.emit_items("losses", "values", _losses[_told_losses:])
+        channel.emit_items(events.Losses(_losses[_told_losses:]), "values")
         _told_losses = len(_losses)
     if len(_predictions) > _told_predictions:
-        channel.emit_items("predictions", "values", _predictions[_told_predictions:])
+        channel.emit_items(events.Predictions(_predictions[_told_predictions:]), "values")
         _told_predictions = len(_predictions)

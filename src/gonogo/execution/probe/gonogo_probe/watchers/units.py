@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from gonogo_probe import channel, clock, settings
+from .. import channel, clock, events, settings
 
 MOST_CALLS = 2000  # of ReLU modules, after which nobody looks any more
 FEWEST_ROWS = 64  # with fewer, a unit that is zero for all of them says nothing
@@ -50,4 +50,4 @@ def _report() -> None:
     now = (len(looked), sum(len(units) for units, _ in looked), sum(int((~units).sum()) for units, _ in looked))
     if looked and now != _told:
         _told = now
-        channel.emit("units", layers=now[0], units=now[1], dead=now[2])
+        channel.emit(events.Units(*now))
