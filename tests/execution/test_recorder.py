@@ -7,11 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gonogo.execution import recorder as recorders
 from gonogo.execution.observations import SessionSeen
+from gonogo.execution.probe.gonogo_probe import channel, events
 from gonogo.execution.recorder import Recorder, RunRecorder
 from gonogo.execution.sandbox import Limit, RunResult
 from gonogo.execution.sandbox.model import Captured
@@ -231,3 +232,22 @@ def test_run_that_a_limit_ends_shows_no_fault(limit: Limit | None, is_unsettled:
     recorder.end(result(exit_code=None, signal=9, limit=limit, reason="more than 8 GiB of memory"))
     assert session.runs["a"].unsettled == ("it was ended: more than 8 GiB of memory" if is_unsettled else "")
     assert session.runs["a"].late == (limit is Limit.TIME)
+
+
+@given(st.sampled_from(sorted(events.KINDS)).flatmap(lambda name: st.from_type(events.KINDS[name])))
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+def test_every_event_arrives_as_it_was_said(event: Any) -> None:
+    """From the probe's end of the channel to the gate's: nothing is taken for forged, and nothing changes on the way."""
+    head = events.Head(type(event).__name__, 7, 2, 2.0)
+    written = json.dumps(vars(head) | vars(event), default=channel._plain)
+    session, recorder = started()
+    recorder.hear(line(KEY, **json.loads(written)))
+    assert session.forged == 0
+    back = recorders._EVENTS[head.kind].validate_python(json.loads(written))
+    assert json.dumps(vars(back), default=channel._plain) == json.dumps(vars(event), default=channel._plain)
+
+
+def test_event_that_is_too_long_is_left_out_and_is_not_forged() -> None:
+    session, recorder = started()
+    recorder.hear(line(KEY, kind="Failed", at=2.0, pid=7, n=2, cut=True, left_out=["chain"]))
+    assert (session.forged, session.runs["a"].processes[7].failures) == (0, [])

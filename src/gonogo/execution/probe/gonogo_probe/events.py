@@ -7,7 +7,7 @@ but the standard library, and Python 3.9. A place is the path of a file in the e
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 Place = tuple[str, int]
 MOST_STEPS = 8  # of an optimizer that the probe looks at
@@ -174,7 +174,7 @@ class Config:
 class Bounded:
     """Amounts that were lowered: name, old and new."""
 
-    keys: list[tuple[str, Any, Any]]
+    keys: list[tuple[str, int | float | str | None, int | float | str]]
 
 
 # -- data ----------------------------------------------------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ class Contents:
     high: float | None = None
     moments: list[tuple[float | None, float | None]] = field(default_factory=list)
     classes: int = 0
-    counts: list[tuple[Any, int]] = field(default_factory=list)
+    counts: list[tuple[int | float | str | bool, int]] = field(default_factory=list)
 
 
 @dataclass
