@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Self
 
+from gonogo.model.bundle import can_be_written
 from gonogo.model.experiment import Experiment
 from gonogo.model.runs import Run
 
@@ -31,8 +32,7 @@ class Workspace:
     def _write(self, path: str, text: str) -> None:
         if path == "pyproject.toml" or path.endswith("ruff.toml"):
             return  # ruff must see no settings of the experiment
-        parts = PurePosixPath(path).parts
-        if PurePosixPath(path).is_absolute() or ".." in parts or "\0" in path or any(len(part.encode()) > 250 for part in parts):
+        if not can_be_written(path):
             return  # no file of that name can be made; RUN and STR rules speak of names
         target = self.root / path
         try:
