@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli import copy_of, gonogo
+from cli import answered, copy_of, gonogo
 from experiments_of_texts import GOLDEN, GOLDEN_PLAN
 
 RUN = "config/run/proposed-mlp-digits.yaml"
@@ -212,8 +212,9 @@ def test_interpolations_stay_as_they_are(judged):
         (b'{"x": 1}', "none of its keys"),
     ],
 )
-def test_bundles_that_are_none(bundle, words):
-    result = gonogo("check", "-", stdin=bundle)
+def test_bundles_that_are_none(bundle, words, tmp_path):
+    (tmp_path / "bundle.json").write_bytes(bundle)
+    result = answered("check", tmp_path / "bundle.json")
     assert result.returncode == 2
     assert words in result.stderr
     assert result.stderr.count("\n") == 1

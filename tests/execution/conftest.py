@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from mechanisms import containment_of
 from wheels import DEAD, Index, served
 
 from gonogo.execution import uv
 from gonogo.execution.environment import Settings
+from gonogo.execution.sandbox import Mechanism
+from gonogo.execution.sandbox.choice import try_out
 
 
 @pytest.fixture
@@ -35,3 +38,14 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(cache=tmp_path / "cache", seconds=60)
+
+
+@pytest.fixture(params=[pytest.param(0, id="first"), pytest.param(1, id="other", marks=pytest.mark.slow)])
+def mechanism(request: pytest.FixtureRequest) -> Mechanism:
+    """The mechanism that a check would take here; the slow tests try the other one, too."""
+    usable = [each for each in (Mechanism.BUBBLEWRAP, Mechanism.LANDLOCK) if try_out(each)[0] is not None]
+    if len(usable) <= request.param:
+        pytest.skip("no mechanism can be used here" if not usable else f"{usable[0]} is the only one that can be used here")
+    found = usable[request.param]
+    containment_of(found)
+    return found

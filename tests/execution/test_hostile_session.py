@@ -33,10 +33,9 @@ HELPER = "import json, os, subprocess, sys, time, urllib.request\nfrom pathlib i
 Run = Callable[..., SessionSeen]
 
 
-@pytest.fixture(params=[Mechanism.BUBBLEWRAP, Mechanism.LANDLOCK], ids=str)
-def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
+@pytest.fixture
+def run(mechanism: Mechanism, tmp_path: Path) -> Run:
     """Runs an experiment of two runs, `a` and then `b`, whose main program is given."""
-    containment_of(request.param)
 
     def carry_out(main: str, *, tracker: bool = False, files: dict[str, str] | None = None, **options: object) -> SessionSeen:
         tree = tmp_path / "tree"
@@ -55,7 +54,7 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
         experiment = experiments.load(str(tree))
         name = "rehearsal" if tracker else "trial"
         stage = Session(name, CONTRACT.commands["full" if tracker else "trial"], Bounds(), tracker=tracker)
-        chosen = ExecutionOptions(**{"sandbox": str(request.param), "run_timeout": 30, "jobs": 1, **options})  # type: ignore[arg-type]
+        chosen = ExecutionOptions(**{"sandbox": str(mechanism), "run_timeout": 30, "jobs": 1, **options})  # type: ignore[arg-type]
         return sessions.carry_out(stage, experiment, collect_runs(experiment, CONTRACT), CONTRACT, locate(Path(sys.executable)), chosen)
 
     return carry_out
@@ -280,7 +279,6 @@ print(found, places)
         seen = run(main, tracker=True)
         assert said(seen.runs["a"]) == "[] []"
 
-    @pytest.mark.parametrize("mechanism", [Mechanism.BUBBLEWRAP, Mechanism.LANDLOCK], ids=str)
     def test_one_that_ends_before_the_runs_is_no_tracker(self, mechanism: Mechanism) -> None:
         with TrackerBox(containment_of(mechanism), Limits(seconds=60), sessions.HOME) as tracker:
             inside = [each for each in psutil.Process().children(recursive=True) if "tracker_inside" in " ".join(each.cmdline())]
@@ -293,7 +291,6 @@ print(found, places)
             told, problem = tracker.end()
         assert told == [] and "the tracker" in problem
 
-    @pytest.mark.parametrize("mechanism", [Mechanism.BUBBLEWRAP, Mechanism.LANDLOCK], ids=str)
     def test_one_that_says_nonsense_is_no_tracker(self, mechanism: Mechanism, monkeypatch: pytest.MonkeyPatch) -> None:
         program = "import socket, sys; s = socket.socket(fileno=int(sys.argv[1])); s.sendall(b'key\\n'); s.recv(1); s.sendall({said})"
         for text in ("b'{}'", "b'[' * 100000", "b'x' * (40 << 20)", "b''"):
