@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from gonogo.analysis.python.modules import Function, Module
+from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, body_nodes, enclosing_function, last_name
 
 INFINITE = frozenset({"inf", "Inf", "infty", "INFINITY", "PINF"})
@@ -46,14 +46,17 @@ def kept_bests(module: Module) -> Iterator[Kept]:
             left, right = test.left, test.comparators[0]
             more = isinstance(test.ops[0], (ast.Gt, ast.GtE))
             for value, best, larger in ((left, right, more), (right, left, not more)):
-                if any(ast.dump(value) == ast.dump(given) for given in _given(branch.body, best)):
+                if any(given is not None and ast.dump(value) == ast.dump(given) for given in _given(branch.body, best)):
                     yield Kept(module, test, value, best, larger, branch)
 
 
 def beginnings(kept: Kept) -> list[float] | None:
     """The numbers that a best begins with; None where anything else than the branch may give it another one."""
-    function = enclosing_function(kept.module, kept.branch)
+    scope: ast.AST
     if isinstance(kept.best, ast.Name):
+        function = enclosing_function(kept.module, kept.branch)
+        if kept.module.tree is None:
+            return None
         scope = function if function is not None else kept.module.tree
         if kept.best.id in _foreign(scope):
             return None
@@ -87,12 +90,15 @@ def _given(body: Iterable[ast.stmt], target: ast.expr, *, deep: bool = True) -> 
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             for place in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 yield from _of_target(place, node.value, wanted)
-        elif isinstance(node, (ast.AugAssign, ast.For)) and wanted in {_key(entry) for entry in ast.walk(node.target)}:
+        elif wanted in {_key(entry) for target in _other_targets(node) for entry in ast.walk(target)}:
             yield None
-        elif isinstance(node, ast.With) and any(
-            item.optional_vars is not None and wanted in {_key(entry) for entry in ast.walk(item.optional_vars)} for item in node.items
-        ):
-            yield None
+
+
+def _other_targets(node: ast.AST) -> list[ast.expr]:
+    """What a statement binds other than by `=`."""
+    if isinstance(node, (ast.AugAssign, ast.For)):
+        return [node.target]
+    return [item.optional_vars for item in node.items if item.optional_vars is not None] if isinstance(node, ast.With) else []
 
 
 def _of_target(target: ast.expr, value: ast.expr, wanted: str) -> Iterator[ast.expr | None]:
@@ -114,10 +120,10 @@ def _key(node: ast.AST) -> str:
     return ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) else ""
 
 
-def _foreign(scope: Function | ast.Module) -> set[str]:
+def _foreign(scope: ast.AST) -> set[str]:
     """Names of a scope that come from its caller, or belong to another scope as well."""
     found: set[str] = set()
-    if not isinstance(scope, ast.Module):
+    if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
         given = scope.args
         found |= {entry.arg for entry in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
     for node in ast.walk(scope):

@@ -33,8 +33,8 @@ def term_without_gradient(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Takes each loss that gradients are computed of apart into its terms. Speaks where one of them has a weight, is made of a network's
         parameters or outputs, and is cut off from all of them (by `.data`, `item()`, `detach()`, `no_grad`, or gradients taken by
-        `torch.autograd.grad` without `create_graph=True`), while another term has, or may have, a gradient. Silent where the term is there to correct
-        the value of another one, which it is made of as well: `loss + (hard - loss).detach()`.
+        `torch.autograd.grad` without `create_graph=True`), while another term has, or may have, a gradient. Silent where the term is
+        there to correct the value of another one, which it is made of as well: `loss + (hard - loss).detach()`.
 
     Why it matters:
         A penalty without a gradient is a constant: the number that is printed is larger, and the network learns what it would have learned
