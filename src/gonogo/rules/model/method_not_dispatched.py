@@ -70,7 +70,11 @@ def _misspelt(
     """A method that the code knows in another spelling, so that its run takes the branch for anything else."""
     tables = [(module, node, texts or _keys_of_table(module, node)) for module, node, texts in places]
     known = {text for _, _, texts in tables for text in texts or ()}
-    if any(texts is None for _, _, texts in tables) or not _always_the_setting(training, key) or _is_label([*named.values()], key, training):
+    if (
+        any(texts is None for _, _, texts in tables)
+        or not _always_the_setting(training, key)
+        or _is_label([*named.values()], key, training)
+    ):
         return
     if any(_is_refused(module, key) or _is_respelt(module, key) for module in training):
         return
