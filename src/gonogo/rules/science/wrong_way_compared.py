@@ -147,7 +147,7 @@ def _splits(node: ast.expr) -> set[str]:
     found = set()
     for entry in ast.walk(node):
         name = text_of(entry) or getattr(entry, "attr", "") or getattr(entry, "id", "")
-        found |= {SPLITS[word] for word in re.split(r"[^a-z]+", name.lower()) if word in SPLITS}
+        found |= {SPLITS[word] for word in re.split(r"[^a-z]+", str(name).lower()) if word in SPLITS}
     return found
 
 
