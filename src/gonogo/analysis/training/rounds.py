@@ -64,11 +64,37 @@ def never_started(trace: Trace, modules: Mapping[str, Module]) -> Iterator[Start
                     yield Start(module, branch, read, numbers.reads[id(read)].path, limit[0], span[1])
 
 
+def cut_epochs(trace: Trace, modules: Mapping[str, Module], fewest: int) -> Iterator[tuple[Module, ast.For, float, tuple[str, ...], float]]:
+    """Loops that make one or two rounds in a run although the setting that bounds them asks for more epochs.
+
+    Args:
+        trace: of the run.
+        modules: in which loops are looked at.
+        fewest: epochs that the setting must ask for.
+
+    Returns:
+        of each: its module, the loop, how many rounds it has, the setting and what it asks for.
+    """
+    numbers = _Numbers(trace, modules)
+    for module in modules.values():
+        for loop in module.of(ast.For):
+            if not isinstance(loop.iter, ast.Call) or id(loop) not in trace.executed:
+                continue
+            numbers.met.clear()
+            numbers.is_part = False
+            span = numbers.rounds(module, loop.iter)
+            asked = [read for read in numbers.met if "epoch" in read.path[-1] and isinstance(read.value, int) and read.value >= fewest]
+            if span is not None and len(asked) == 1 and 1 <= span <= 2 and not numbers.is_part:
+                yield module, loop, span, asked[0].path, float(asked[0].value)  # type: ignore[arg-type]  # it was asked for above
+
+
 class _Numbers:
     """What expressions may be in one run: loops over `range`, settings, sums of these."""
 
     def __init__(self, trace: Trace, modules: Mapping[str, Module]) -> None:
         self.modules = modules
+        self.met: list[Read] = []  # the settings that were come by
+        self.is_part = False  # something was divided or taken away: a loop over cycles, or over the last of the epochs
         self.reads: dict[int, Read] = {}
         several: set[int] = set()
         for event in trace.of(Read):
@@ -99,6 +125,7 @@ class _Numbers:
             return None
         if id(node) in self.reads:
             value = self.reads[id(node)].value
+            self.met.append(self.reads[id(node)])
             return (float(value), float(value)) if isinstance(value, (int, float)) else None
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
             return float(node.value), float(node.value)
@@ -117,6 +144,7 @@ class _Numbers:
 
     def _computed(self, module: Module, node: ast.BinOp, depth: int) -> Span | None:
         left, right = self.of(module, node.left, depth + 1), self.of(module, node.right, depth + 1)
+        self.is_part |= not isinstance(node.op, (ast.Add, ast.Mult))
         if left is None or right is None:
             return None
         if isinstance(node.op, ast.Add):
@@ -161,6 +189,12 @@ class _Numbers:
             return None
         first, stop = spans[0] if len(spans) == 2 else (0.0, 0.0), spans[-1]
         return (first[0], stop[1] - 1) if first is not None and stop is not None and stop[1] - 1 >= first[0] else None
+
+    def rounds(self, module: Module, call: ast.Call) -> float | None:
+        """How many rounds a loop over `range` has at most."""
+        span = self._range(module, call, 0)
+        self.is_part |= len(call.args) == 2 and not isinstance(call.args[0], ast.Constant)
+        return span[1] - span[0] + 1 if span is not None else None
 
     def _given(self, function: ast.AST | None, name: str) -> Iterator[tuple[Module, ast.expr]]:
         """What the callers of a function give one of its parameters."""

@@ -10,6 +10,7 @@ from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.names import all_parsed, functions, last_name, text_of
 from gonogo.analysis.python.scopes import FUNCTIONS
 from gonogo.analysis.python.symbols import Symbols
+from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 
@@ -20,7 +21,15 @@ OPENING = frozenset({"__getattr__", "__getattribute__", "__new__", "__init_subcl
 BY_NAME = frozenset({"setattr", "vars", "__dict__", "update_wrapper", "__setattr__"})
 
 
-@rule("IMP111", "attribute-never-set", criterion=1, severity=Severity.ERROR, stage=Stage.CHECK, settles=("undefined-name", "crash"))
+@rule(
+    "IMP111",
+    "attribute-never-set",
+    criterion=1,
+    severity=Severity.ERROR,
+    stage=Stage.CHECK,
+    settles=("undefined-name", "crash"),
+    scope=Scope.PROGRAM,
+)
 def attribute_never_set(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """A method reads an attribute of its own object that nothing ever sets.
 
