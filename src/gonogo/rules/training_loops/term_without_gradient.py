@@ -34,7 +34,7 @@ def term_without_gradient(programs: list[Program]) -> Iterator[Violation]:
         Takes each loss that gradients are computed of apart into its terms. Speaks where one of them has a weight, is made of a network's
         parameters or outputs, and is cut off from all of them (by `.data`, `item()`, `detach()`, `no_grad`, or gradients taken by
         `torch.autograd.grad` without `create_graph=True`), while another term has, or may have, a gradient. Silent where the term is
-        there to correct the value of another one, which it is made of as well: `loss + (hard - loss).detach()`.
+        there to correct the value of another one, from which it is a difference: `loss + (hard - loss).detach()`.
 
     Why it matters:
         A penalty without a gradient is a constant: the number that is printed is larger, and the network learns what it would have learned
@@ -125,13 +125,12 @@ def _is_of_network(value: Value) -> bool:
 
 
 def _corrects(term: Value, others: list[Value]) -> bool:
-    """Whether a term is made of what another one is, too: it changes the value of the loss, and is meant to change nothing else."""
-    own = applications_in(term)
-    return (
-        bool(own)
-        and any(own & applications_in(other) for other in others)
-        and not any(isinstance(entry, Call) and is_first_order(entry) for entry in ancestry(term))
-    )
+    """Whether a term is a difference from what another one is made of: it changes the value of the loss, and is meant to change no more."""
+    learned = {call for other in others for call in applications_in(other)}
+    parts = list(ancestry(term))
+    if any(isinstance(entry, Call) and is_first_order(entry) for entry in parts):
+        return False
+    return any(isinstance(entry, Operation) and entry.operator in ("-", "neg") and applications_in(entry) & learned for entry in parts)
 
 
 LOOP = """import torch
