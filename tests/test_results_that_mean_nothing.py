@@ -230,4 +230,6 @@ ATTRIBUTES = [
 def test_attributes_are_set_before_they_are_read(parts: dict[str, str], use: str, wrong: bool, composer: Composer) -> None:
     text = OWN.format(**{"before": "", "bases": "", "more": "pass", "after": "", **parts}, use=use)
     number = next(number for number, line in enumerate(text.splitlines(), 1) if line == f"        {use}")
-    assert lines_found(composer, "IMP111", text) == ([number] if wrong else [])
+    found = run_rules(composer, {"train.py": text}, "IMP111")
+    assert [entry.location.line for entry in found] == ([number] if wrong else [])
+    assert not wrong or "`patience`" in found[0].message

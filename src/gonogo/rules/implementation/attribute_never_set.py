@@ -77,7 +77,7 @@ def _of_method(module: Module, owner: ast.ClassDef, method: ast.AST, known: set[
         there = sorted(name for name in known & _own_attributes(owner) if not name.startswith("__"))
         yield Violation(
             module.location(node),
-            f"`{own}.{node.attr}` is never set: `{owner.name}` has {quoted(there[:6]) or 'no attributes'}",
+            f"`{own}.{node.attr}` is never set: `{owner.name}` has {', '.join(quoted(there)) or 'no attributes'}",
             "set it in `__init__`, or use the name that is set there",
             related=(Related(location=module.location(owner).model_copy(update={"end_line": owner.lineno}), label="the class"),),
         )

@@ -39,13 +39,17 @@ def repeats_alike(modules: dict[str, Module], runs: list[Run]) -> Iterator[Viola
         for value in _lists(module):
             twice = _twice([entry.value for entry in value.elts if isinstance(entry, ast.Constant)])
             if twice and all(isinstance(entry, ast.Constant) for entry in value.elts):
-                yield Violation(module.location(value), f"the seed {quoted(twice)} is there twice: these repetitions are the same", _ACTION)
+                yield Violation(
+                    module.location(value), f"the seed {', '.join(quoted(twice))} is there twice: these repetitions are the same", _ACTION
+                )
         for loop in module.of(ast.For):
             yield from _unused(modules, module, loop)
     for run in runs:
         for path, entry in _settings(run.document.value):
             if SEEDS.match(str(path[-1])) and (twice := _twice(entry)):
-                yield Violation(run.locate(path), f"the seed {quoted(twice)} is there twice: these repetitions are the same", _ACTION)
+                yield Violation(
+                    run.locate(path), f"the seed {', '.join(quoted(twice))} is there twice: these repetitions are the same", _ACTION
+                )
 
 
 _ACTION = "give each repetition a seed of its own"

@@ -62,10 +62,10 @@ def _of_key(runs: list[Run], path: KeyPath) -> Iterator[Violation]:
             if not values[one] & values[other]:
                 key = ".".join(map(str, path))
                 named = {run.document.get(run.section("method")): run for run in runs}
+                mine, theirs = (", ".join(quoted(sorted(values[method]))) for method in (one, other))
                 yield Violation(
                     named[one].locate(path),
-                    f"`{key}` is {quoted(sorted(values[one]))} for {one!r} and {quoted(sorted(values[other]))} for {other!r}: they are"
-                    " scored on different rows",
+                    f"`{key}` is {mine} for {one!r} and {theirs} for {other!r}: they are scored on different rows",
                     f"give all methods the same `{path[-1]}`",
                     related=(Related(location=named[other].locate(path), label="the other method"),),
                     runs=(named[one].id, named[other].id),
