@@ -233,3 +233,42 @@ def test_attributes_are_set_before_they_are_read(parts: dict[str, str], use: str
     found = run_rules(composer, {"train.py": text}, "IMP111")
     assert [entry.location.line for entry in found] == ([number] if wrong else [])
     assert not wrong or "`patience`" in found[0].message
+
+
+# -- what a trainer of Lightning is given ---------------------------------------------------------------------------------
+
+LIGHTNING = """import lightning
+import torch
+from torch import nn
+
+
+class Net(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Linear(8, 3)
+
+    def training_step(self, batch, index):
+        rows, labels = batch
+        logits = self.body(rows)
+        loss = nn.functional.cross_entropy(logits, labels)
+        penalty = {penalty}
+        return {returned}
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters())
+
+
+lightning.Trainer(max_epochs=3).fit(Net(), torch.load("loader.pt"))
+"""
+RETURNED = [
+    ("sum(entry.data.pow(2).sum() for entry in self.body.parameters())  # here", "loss + 0.1 * penalty"),
+    ("logits.detach().logsumexp(1).pow(2).mean()  # here", '{"loss": loss + 0.1 * penalty}'),
+    ("logits.logsumexp(1).pow(2).mean()", '{"loss": loss + 0.1 * penalty, "penalty": 0.1 * penalty.item()}'),
+    ("logits.logsumexp(1).pow(2).mean()", "loss + 0.1 * penalty"),
+]
+
+
+@pytest.mark.parametrize(("penalty", "returned"), RETURNED)
+def test_terms_of_what_a_training_step_returns(penalty: str, returned: str, composer: Composer) -> None:
+    text = LIGHTNING.format(penalty=penalty, returned=returned)
+    assert lines_found(composer, "TRN142", text) == marked(text)

@@ -61,7 +61,7 @@ PASSES = words(
     """
     to cuda cpu float double half bfloat16 type view reshape squeeze unsqueeze flatten transpose contiguous clone mean sum max min
     expand repeat t type_as size get items values pow sqrt requires_grad_ abs exp log add sub mul div std var norm pin_memory astype
-    copy cat clip expand_as view_as softmax log_softmax sigmoid tanh gather masked_fill retain_grad rsqrt square neg
+    copy cat logsumexp clip expand_as view_as softmax log_softmax sigmoid tanh gather masked_fill retain_grad rsqrt square neg
     """
 )
 

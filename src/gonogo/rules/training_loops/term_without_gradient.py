@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gonogo.analysis.dataflow.blocks import Called, Gives, Happening
 from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Attribute, Call, Choice, Const, Mode, Operation, Ref, Returned, Value, plain
+from gonogo.analysis.dataflow.values import Attribute, Call, Choice, Const, Mapping, Mode, Operation, Ref, Returned, Value, constant, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.gradients import Gradients, is_first_order
@@ -48,10 +49,8 @@ def term_without_gradient(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     gradients = walked.known(Gradients)
-    for done in walked.known(acts):
-        if done.act.does is not Does.COMPUTES:
-            continue
-        terms = list(_terms(done.act.on))
+    for at, loss in _losses(walked):
+        terms = list(_terms(loss))
         learned = [term for term, _ in terms if gradients.reaches(term) is not False]
         for term, weighted in terms:
             if not weighted or not learned or gradients.reaches(term) is not False:
@@ -63,8 +62,24 @@ def _found(walked: Program) -> Iterator[Violation]:
                     "this term of the loss has no gradient: it is a constant, and the network learns what it would learn without it",
                     "compute it of the parameters or outputs themselves, without `.data`, `item()`, `detach()` or `no_grad`, and give"
                     " `create_graph=True` where it is made of gradients",
-                    related=((cut, "it is cut off here"), (done.at, "the gradients are computed here")),
+                    related=((cut, "it is cut off here"), (at, "the gradients are computed here")),
                 )
+
+
+def _losses(walked: Program) -> Iterator[tuple[Happening, Value]]:
+    """What gradients are computed of: by the program, or by Lightning of what a `training_step` returns."""
+    for done in walked.known(acts):
+        if done.act.does is Does.COMPUTES:
+            yield done.at, done.act.on
+    for gives in walked.all(Gives):
+        called = next((around for around in gives.around() if isinstance(around, Called)), None)
+        if called is None or getattr(called.definition, "name", "") != "training_step" or gives.value is None:
+            continue
+        value = plain(gives.value)
+        if isinstance(value, Mapping):
+            yield from ((gives, entry) for key, entry in value.entries if constant(key) == "loss")
+        else:
+            yield gives, value
 
 
 def _terms(loss: Value) -> Iterator[tuple[Value, bool]]:

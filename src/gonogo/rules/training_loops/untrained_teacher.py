@@ -58,8 +58,12 @@ def _found(walked: Program) -> Iterator[Violation]:
     spared: set[Value] | None = None
     for loop in loops:
         for done in loop.computes:
-            for call in applications_in(done.act.on):
+            applied = applications_in(done.act.on)
+            inner = {part for call in applied for part in parts_of(walked, base(call.callee)) if part is not base(call.callee)}
+            for call in sorted(applied, key=lambda call: getattr(call.node, "lineno", 0)):
                 network = base(call.callee)
+                if network in inner:
+                    continue
                 made = network.made if isinstance(network, Instance) else network
                 if not isinstance(made, Call) or not TEACHER.search(_called(call, made)) or not _is_new(walked, network):
                     continue

@@ -19,6 +19,8 @@ from gonogo.rules.grouping import by_message
 FLAG = re.compile(r"trial|smoke|dry_run|sanity|debug|pilot|mode|quick|limit|fast", re.IGNORECASE)
 LOADERS = re.compile(r"loader|batches|(?:^|_)dl\b", re.IGNORECASE)
 SCORES = re.compile(r"evaluat|predict|validat|test|score", re.IGNORECASE)
+# Options by which trainers of Lightning and transformers stop after some batches.
+LIMITS = ("fast_dev_run", "limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches", "max_steps")
 FEWEST_EPOCHS = 5  # of a config that asks for a training in earnest
 
 
@@ -27,9 +29,10 @@ def full_run_cut(traces: list[Trace], modules: dict[str, Module], contract: Cont
     """A full run does no more than a trial does.
 
     What it does:
-        Looks at what a full run surely comes to. Speaks where a function is called with the trial's flag set to True, or without it where
-        True is its default; where a loop over a loader, in which a network learns or is scored, is left after no more batches than a trial
-        may have, whatever the flag says; and where training has one or two rounds although the config asks for five epochs or more.
+        Looks at what a full run surely comes to. Speaks where a function is called with the trial's flag set to True, or without it
+        where True is its default, or a trainer with an option such as `fast_dev_run=True`; where a loop over a loader, in which a network
+        learns or is scored, is left after no more batches than a trial may have, whatever the flag says; and where training has one or two
+        rounds although the config asks for five epochs or more.
 
     Why it matters:
         The run ends well in minutes, and its result is that of a network that has seen a hundred samples. No trial or rehearsal shows it:
@@ -47,6 +50,7 @@ def full_run_cut(traces: list[Trace], modules: dict[str, Module], contract: Cont
         for call in calls(module):
             if id(statement_of(module, call)) in executed and not _is_asked_before(module, call):
                 yield from _of_call(module, call, training, contract.trial.key)
+                yield from _of_trainer(module, call, contract.trial.max_batches)
         for loop in module.of(ast.For):
             if id(loop) in executed and not _is_asked_before(module, loop):
                 yield from _of_loop(module, loop, contract.trial.max_batches)
@@ -98,6 +102,21 @@ def _of_call(module: Module, call: ast.Call, training: list[Module], key: str) -
             f"hand the run's own `{key}` on",
             related=(Related(location=other.location(function).model_copy(update={"end_line": function.lineno}), label="what is called"),),
         )
+
+
+def _of_trainer(module: Module, call: ast.Call, most: int) -> Iterator[Violation]:
+    """A trainer of a library that is told to stop after as few batches as a trial has."""
+    if last_name(call.func) not in ("Trainer", "TrainingArguments", "Seq2SeqTrainingArguments"):
+        return
+    for keyword in call.keywords:
+        value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
+        is_cut = value is True if keyword.arg == "fast_dev_run" else False
+        if keyword.arg in LIMITS and (is_cut or (type(value) is int and 0 < value <= most)):
+            yield Violation(
+                module.location(keyword.value),
+                f"a full run stops by `{keyword.arg}={ast.unparse(keyword.value)}`, as a trial does",
+                "set it only in a trial",
+            )
 
 
 def _default(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> ast.expr | None:
@@ -166,7 +185,19 @@ def _lasting(epochs: str, marker: str = "") -> Tree:
 
 
 HERE = "  # <- here"
+_MODEL = "    model = build_model(cfg.run.model)\n"
+
+
+def _trained(options: str) -> Tree:
+    made = f"    print(lightning.Trainer(\n        {options}\n    ))\n"
+    head = Edit("import hydra\nimport optuna\n", "import hydra\nimport lightning\nimport optuna\n")
+    project = Edit('"hydra-core', '"lightning",\n    "hydra-core')
+    return Tree({"src/train.py": (head, Edit(_MODEL, _MODEL + made)), "pyproject.toml": project})
+
+
 BAD = [
+    _trained(f"fast_dev_run=True{HERE}"),
+    _trained(f"max_epochs=20, limit_train_batches=2{HERE}"),
     _built(f"build_loaders(cfg.run.dataset, True){HERE}"),
     _built(f"build_loaders(cfg.run.dataset, trial_mode=True){HERE}"),
     _left(f"step >= 2:{HERE}"),
@@ -177,6 +208,7 @@ BAD = [
 _DEFAULT = "def build_loaders(dataset_cfg: DictConfig, trial_mode: bool = True)"
 BAD.append(_built(f"build_loaders(cfg.run.dataset){HERE}", _DEFAULT))
 GOOD = [
+    _trained("fast_dev_run=cfg.trial_mode, limit_train_batches=2 if cfg.trial_mode else 1.0"),
     _built("build_loaders(cfg.run.dataset, cfg.trial_mode)", _DEFAULT),
     _built("build_loaders(cfg.run.dataset, trial_mode=False)"),
     _built("build_loaders(cfg.run.dataset, True) if cfg.trial_mode else build_loaders(cfg.run.dataset, False)"),
