@@ -156,6 +156,7 @@ STUDY = (
     _study("SCI108", "folds tested", ("print(first, second)\n", "print(stats.ttest_rel(first, second))  # planted\n")),
     _study("SCI106", "best seed", ('print(f"accuracy {results.mean():.3f} ± {half:.3f}")', 'print("accuracy", half)'), ("half = 1.96 * results.std(ddof=1) / np.sqrt(len(results))", "half = 0"), ("folds = KFold(5, shuffle=True, random_state=0)\n", "folds = KFold(5, shuffle=True, random_state=0)\nprint(max(results))  # planted\n"), ("ttest_rel(np.load(f\"{name}.npy\"), results)", "ttest_1samp(np.load(f\"{name}.npy\"), 0.5)")),
     _study("SCI107", "tests uncorrected", ("    test = stats.ttest_rel(np.load(f\"{name}.npy\"), results)\n    values.append(test.pvalue)\nprint(stats.false_discovery_control(values) < 0.05)", "    test = stats.ttest_rel(np.load(f\"{name}.npy\"), results)  # planted\n    if test.pvalue < 0.05:\n        values.append(name)\nprint(values)")),
+    _study("REP112", "repetitions with equal seeds", ("for seed in range(10):", "for seed in [0, 1, 1]:  # planted")),
     _study("REP106", "one generator for both", ("folds = KFold(5, shuffle=True, random_state=0)", "folds = KFold(5, shuffle=True, random_state=np.random.RandomState(0))"), ("second = cross_val_score(MLPClassifier(random_state=0), X, y, cv=folds)", "second = cross_val_score(MLPClassifier(random_state=0), X, y, cv=folds)  # planted")),
 )  # fmt: skip
 

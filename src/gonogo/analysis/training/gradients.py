@@ -61,7 +61,7 @@ PASSES = words(
     """
     to cuda cpu float double half bfloat16 type view reshape squeeze unsqueeze flatten transpose contiguous clone mean sum max min
     expand repeat t type_as size get items values pow sqrt requires_grad_ abs exp log add sub mul div std var norm pin_memory astype
-    copy cat clip expand_as view_as softmax log_softmax sigmoid tanh gather masked_fill retain_grad rsqrt square neg
+    copy cat logsumexp clip expand_as view_as softmax log_softmax sigmoid tanh gather masked_fill retain_grad rsqrt square neg
     """
 )
 
@@ -207,7 +207,7 @@ class Gradients:
             return None
         if op.name in CUTS or op.name in ("tensor", "as_tensor_"):
             return False
-        if call.context.grad is Mode.OFF:
+        if call.context.grad is Mode.OFF or is_first_order(call):
             return False
         if op.maker is not None:
             return self._of_layer(op.name, op.maker, call)
@@ -242,6 +242,12 @@ class Gradients:
         if name in ("sum", "max", "min", "abs", "Variable", "checkpoint"):
             return self._any(call.given())
         return None
+
+
+def is_first_order(call: Call) -> bool:
+    """Whether gradients are taken without a graph of their own, so that nothing can be learned through them."""
+    graph = call.argument(4, "create_graph")
+    return call.name == "torch.autograd.grad" and (graph is None or constant(graph) is False) and not call.is_open
 
 
 def _marked(receiver: Value) -> set[Value]:

@@ -28,6 +28,8 @@ def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract:
         Speaks where the runs name at least two methods and none of them is among these texts: all runs then take the
         branch for anything else. One method in that branch may be meant; a `raise` there is RUN105's matter. Where the code
         asks for another text or switch of the run configs that tells the same runs apart, the method is only a label.
+        Speaks of a single method, too, that the code knows in another spelling (`label_smoothing` for `label-smoothing`), where
+        nothing changes the spelling and no run has the other one.
 
     Why it matters:
         All runs do the same thing under different names, and their comparison finds no difference.
@@ -43,6 +45,7 @@ def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract:
         if len(named) < 2:
             continue
         places = [(module, node, texts) for module in training for node, texts in _comparisons(module, key)]
+        yield from _misspelt(named, key, training, places)
         known = {text for _, _, texts in places for text in texts or ()}
         if not known or any(texts is None for _, _, texts in places) or not _always_the_setting(training, key):
             continue
@@ -59,6 +62,68 @@ def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract:
             related=tuple(Related(location=run.locate((key,)), label="a run that falls through") for run in list(named.values())[:2]),
             runs=tuple(run.id for run in runs),
         )
+
+
+def _misspelt(
+    named: dict[str, Run], key: str, training: list[Module], places: list[tuple[Module, ast.AST, set[str] | None]]
+) -> Iterator[Violation]:
+    """A method that the code knows in another spelling, so that its run takes the branch for anything else."""
+    tables = [(module, node, texts or _keys_of_table(module, node)) for module, node, texts in places]
+    known = {text for _, _, texts in tables for text in texts or ()}
+    if (
+        any(texts is None for _, _, texts in tables)
+        or not _always_the_setting(training, key)
+        or _is_label([*named.values()], key, training)
+    ):
+        return
+    if any(_is_refused(module, key) or _is_respelt(module, key) for module in training):
+        return
+    for value, run in named.items():
+        meant = sorted(text for text in known - named.keys() if text != value and _spelling(text) == _spelling(value))
+        if value in known or not meant:
+            continue
+        module, node, _ = next(place for place in tables if meant[0] in (place[2] or ()))
+        yield Violation(
+            module.location(node),
+            f"the run's `{key}` is {value!r}, and the code knows {meant[0]!r} only: the run does what is meant for anything else",
+            f"spell `{key}` the same in the run config and in the code, and refuse what is not known",
+            related=(Related(location=run.locate((key,)), label="the run that falls through"),),
+            runs=(run.id,),
+        )
+
+
+def _spelling(text: str) -> str:
+    """A name without what spellings differ in."""
+    return "".join(character for character in text.lower() if character.isalnum())
+
+
+def _is_respelt(module: Module, key: str) -> bool:
+    """Whether anything changes the spelling of a setting: `method.replace("-", "_")`, `normalise(method)`, `Method(method)`."""
+    for call in calls(module):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in FOLDING and _is_named(call.func.value, key):
+            return True
+    return False
+
+
+def _keys_of_table(module: Module, node: ast.AST) -> set[str] | None:
+    """The keys of the table that a setting is looked up in, with a default: of a dict that is written out and never added to."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get" and len(node.args) == 2):
+        return None
+    table: ast.AST = node.func.value
+    if isinstance(table, ast.Name):
+        name = table.id
+        stores = [entry for entry in module.of(ast.Name) if entry.id == name and isinstance(entry.ctx, ast.Store)]
+        uses = [module.parents[entry] for entry in module.of(ast.Name) if entry.id == name and isinstance(entry.ctx, ast.Load)]
+        binding = module.parents[stores[0]] if len(stores) == 1 else None
+        if not isinstance(binding, (ast.Assign, ast.AnnAssign)) or binding.value is None:
+            return None
+        if any(not (isinstance(use, (ast.Compare, ast.Attribute)) and getattr(use, "attr", "get") == "get") for use in uses):
+            return None
+        table = binding.value
+    if not isinstance(table, ast.Dict):
+        return None
+    keys = [text_of(entry) if entry is not None else None for entry in table.keys]
+    return None if None in keys else {entry for entry in keys if entry is not None}
 
 
 def _value(run: Run, key: str) -> object:
@@ -199,9 +264,24 @@ REFUSED = """    if method == "proposed":
         return nn.CrossEntropyLoss()
     raise ValueError(f"unknown method {method}")
 """
-BAD = Tree({"src/model.py": Edit(OLD, TAKEN.format(test='method == "proposed"', marker="  # <- here"))})
+LOOKED_UP = """    table = {{"{name}": lambda: nn.CrossEntropyLoss(label_smoothing=smoothing)}}
+    return table.get(method, nn.CrossEntropyLoss)(){marker}
+"""
+RESPELT = """    method = method.replace("-", "_")
+    if method == "label_smoothing":
+        return nn.CrossEntropyLoss(label_smoothing=smoothing)
+    return nn.CrossEntropyLoss()
+"""
+BAD = [
+    Tree({"src/model.py": Edit(OLD, TAKEN.format(test=test, marker="  # <- here"))})
+    for test in ('method == "proposed"', 'method == "label_smoothing"', 'method in ("LabelSmoothing", "smooth")')
+]
+BAD.append(Tree({"src/model.py": Edit(OLD, LOOKED_UP.format(name="label_smoothing", marker="  # <- here"))}))
 GOOD = [
     Tree({"src/model.py": Edit(OLD, TAKEN.format(test='method == "label-smoothing"', marker=""))}),
     Tree({"src/model.py": Edit(OLD, GUARDED)}),
+    Tree({"src/model.py": Edit(OLD, RESPELT)}),
+    Tree({"src/model.py": Edit(OLD, LOOKED_UP.format(name="label-smoothing", marker=""))}),
+    Tree({"src/model.py": Edit(OLD, LOOKED_UP.format(name="mixup", marker=""))}),
     Tree({"src/model.py": Edit(OLD, REFUSED)}),
 ]

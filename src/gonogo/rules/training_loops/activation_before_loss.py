@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import constant
 from gonogo.analysis.training.activations import LOSSES, Gives, Output, Wants, output_of, width_of
 from gonogo.analysis.training.keras import compiled
 from gonogo.analysis.training.ops import Op, op_of
@@ -33,7 +34,8 @@ def activation_before_loss(programs: list[Program]) -> Iterator[Violation]:
         sigmoid comes before a loss that applies its own (`cross_entropy`, `binary_cross_entropy_with_logits`, the softmax losses of
         optax and TensorFlow, Keras losses with `from_logits=True`), where plain outputs go into one that applies none
         (`binary_cross_entropy`, `nll_loss`, Keras losses without `from_logits`), where `kl_div` gets probabilities instead of their
-        logarithms, and where a softmax is taken over a single output. Log-probabilities into `cross_entropy` change nothing.
+        logarithms, or a target that is logarithms without `log_target=True`, and where a softmax is taken over a single output.
+        Log-probabilities into `cross_entropy` change nothing.
 
     Why it matters:
         A second softmax squeezes the logits into [0, 1]: the loss can't fall below a floor far from zero, gradients are small, and
@@ -58,9 +60,26 @@ def _found(walked: Program) -> Iterator[Violation]:
             yield _violation(op, wants, output)
         elif output is not None and output.gives is Gives.SOFTMAX and _is_of_one(output):
             yield violation(output.by, "the softmax over a single output is always 1", "apply a sigmoid to a single output")
+        yield from _target_in_logs(op)
     for model in compiled(walked):
         if model.problem:
             yield violation(model.event, model.problem, model.action, related=((model.last, "the last layer is made here"),))
+
+
+def _target_in_logs(op: Op) -> Iterator[Violation]:
+    """The target of `kl_div` as logarithms, without `log_target=True`."""
+    target = op.operand(1, "target") if op.name == "kl_div" else None
+    taken = op.option(None, "log_target")
+    if target is None or (taken is not None and constant(taken) is not False):
+        return
+    output = output_of(target)
+    if output is not None and output.gives is Gives.LOG:
+        yield violation(
+            op.call,
+            "the target of `kl_div` is that of a log-softmax, but it wants probabilities",
+            "give it a softmax, or say `log_target=True`",
+            related=((output.by, "it is made here"),),
+        )
 
 
 def _is_of_one(output: Output) -> bool:
@@ -109,7 +128,24 @@ BAD = [
     program(_net("self.layers(inputs)", "nn.NLLLoss()", "  # <- here")),
     program(_net("torch.sigmoid(self.layers(inputs)).squeeze(1)", "nn.BCEWithLogitsLoss()", "  # <- here", 1)),
 ]
+TAUGHT = """import torch
+from torch import nn
+
+student, teacher = nn.Linear(4, 3), nn.Linear(4, 3)
+inputs = torch.randn(8, 4)
+wanted = {wanted}
+print({loss}){marker}
+"""
+_KL = "nn.functional.kl_div(student(inputs).log_softmax(1), wanted, reduction='batchmean'{more})"
+_LAYER = "nn.KLDivLoss(reduction='batchmean'{more})(student(inputs).log_softmax(1), wanted)"
+BAD += [
+    program(TAUGHT.format(wanted="torch.log_softmax(teacher(inputs), dim=1)", loss=loss.format(more=""), marker="  # <- here"))
+    for loss in (_KL, _LAYER)
+]
 GOOD = [
+    program(TAUGHT.format(wanted="torch.log_softmax(teacher(inputs), dim=1)", loss=_KL.format(more=", log_target=True"), marker="")),
+    program(TAUGHT.format(wanted="torch.log_softmax(teacher(inputs), dim=1)", loss=_LAYER.format(more=", log_target=True"), marker="")),
+    program(TAUGHT.format(wanted="torch.softmax(teacher(inputs), dim=1)", loss=_KL.format(more=""), marker="")),
     program(_net("self.layers(inputs)", "nn.CrossEntropyLoss(label_smoothing=0.1)")),
     program(_net("self.layers(inputs).log_softmax(1)", "nn.NLLLoss()")),
     program(_net("self.layers(inputs).sigmoid().squeeze(1)", "nn.BCELoss()", classes=1)),

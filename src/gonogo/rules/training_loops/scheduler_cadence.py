@@ -14,7 +14,7 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
-BY_EPOCHS = frozenset({"CosineAnnealingLR", "LinearLR", "PolynomialLR"})
+BY_EPOCHS = frozenset({"CosineAnnealingLR", "LinearLR", "PolynomialLR", "OneCycleLR"})
 
 
 @rule("TRN118", "scheduler-cadence", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -24,10 +24,11 @@ def scheduler_cadence(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Compares how long a schedule is told to be with where it is stepped. Speaks where the length is made of `len(loader)` (or
         `steps_per_epoch`) and `step()` stands outside the loop over batches, and where the length is the number of epochs and
-        `step()` stands within it.
+        `step()` stands within it. Also where `OneCycleLR` is told the batches of one epoch, and stepped in those of several.
 
     Why it matters:
-        In the first case the run ends at the very beginning of the schedule, often still in the warm-up; in the second the learning
+        `OneCycleLR` raises an error when it is stepped beyond its length: in the second epoch, which a trial does not come to. In the first
+        case the run ends at the very beginning of the schedule, often still in the warm-up; in the second the learning
         rate has gone through all of it in a few batches (PyTorch, `OneCycleLR`: "should be called after a batch").
 
     Instead:
@@ -55,6 +56,13 @@ def _found(walked: Program) -> Iterator[Violation]:
                 "step it after each epoch, or give it the number of batches",
                 related=((schedule.made, "its length is the number of epochs"),),
             )
+        elif inside and _ends_with_first_epoch(walked, schedule):
+            yield violation(
+                inside[0].at,
+                "`OneCycleLR` is as long as one epoch, and is stepped in each: the second epoch ends in an error",
+                "give it `total_steps=epochs * len(loader)`",
+                related=((schedule.made, "its length is the number of batches of one epoch"),),
+            )
 
 
 def _are_over_batches(schedule: Schedule) -> bool:
@@ -73,6 +81,27 @@ def _counts_epochs(schedule: Schedule) -> bool:
     if schedule.name not in BY_EPOCHS or length is None or schedule.is_by_batches:
         return False
     return all((around := epochs_of(loop)) is not None and _is_bound(around, length) for loop in schedule.loops)
+
+
+def _ends_with_first_epoch(walked: Program, schedule: Schedule) -> bool:
+    """Whether a schedule that may not be stepped beyond its length has that of one epoch, is made before the first and has several."""
+    length = plain(schedule.length) if schedule.length is not None else None
+    if schedule.name != "OneCycleLR" or "steps_per_epoch" in schedule.made.keywords:
+        return False
+    if not (isinstance(length, Call) and length.name == "len" and schedule.is_by_batches):
+        return False
+    around = [epochs_of(loop) for loop in schedule.loops]
+    made = [event for event in walked.calls(schedule.made.short) if event.call is schedule.made]
+    if not made or any(loop is None or loop.kind != "for" or loop in event.around() for loop in around for event in made):
+        return False
+    return not any(_is_bound_by_one(loop) for loop in around if loop is not None)
+
+
+def _is_bound_by_one(loop: Loop) -> bool:
+    """Whether a loop surely has one turn."""
+    iterated = plain(loop.iterated) if loop.iterated is not None else None
+    is_range = isinstance(iterated, Call) and iterated.short in ("range", "trange") and len(iterated.arguments) == 1
+    return is_range and isinstance(iterated, Call) and number(iterated.arguments[0]) == 1
 
 
 def _is_bound(loop: Loop, length: Value) -> bool:
@@ -107,11 +136,18 @@ for epoch in range(EPOCHS):
 """
 ONE_CYCLE = "OneCycleLR(optimizer, max_lr=0.1, total_steps=EPOCHS * len(loader))"
 COSINE = "CosineAnnealingLR(optimizer, T_max=EPOCHS)"
+SHORT = "OneCycleLR(optimizer, max_lr=0.1, total_steps=len(loader))"
 BAD = [
     program(PROGRAM.format(made=ONE_CYCLE, batch="", epoch="scheduler.step()  # <- here")),
     program(PROGRAM.format(made=COSINE, batch="scheduler.step()  # <- here", epoch="")),
+    program(PROGRAM.format(made=SHORT, batch="scheduler.step()  # <- here", epoch="")),
+    program(PROGRAM.format(made=SHORT.replace("len(loader)", "EPOCHS"), batch="scheduler.step()  # <- here", epoch="")),
 ]
 GOOD = [
     program(PROGRAM.format(made=ONE_CYCLE, batch="scheduler.step()", epoch="")),
     program(PROGRAM.format(made=COSINE, batch="", epoch="scheduler.step()")),
+    program(PROGRAM.format(made=SHORT, batch="scheduler.step()", epoch="").replace("range(EPOCHS)", "range(1)")),
+    program(
+        PROGRAM.format(made="OneCycleLR(optimizer, 0.1, epochs=EPOCHS, steps_per_epoch=len(loader))", batch="scheduler.step()", epoch="")
+    ),
 ]

@@ -1,0 +1,167 @@
+"""Where code keeps the best so far: `if loss < best: best = loss; …`, and what the best begins with."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import ancestors, body_nodes, enclosing_function, last_name
+
+INFINITE = frozenset({"inf", "Inf", "infty", "INFINITY", "PINF"})
+KEEPS = frozenset({"state_dict", "save", "save_pretrained", "save_checkpoint", "save_model", "save_weights", "save_state"})
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A branch that is taken where something is better than the best so far.
+
+    Attributes:
+        test: the comparison.
+        value: what is compared.
+        best: what it is compared with, and then given to.
+        larger: whether the larger one is kept.
+        branch: the statement.
+    """
+
+    module: Module
+    test: ast.Compare
+    value: ast.expr
+    best: ast.expr
+    larger: bool
+    branch: ast.If
+
+    def keeps_state(self) -> bool:
+        """Whether the state of a network is kept with it, by copy or in a file."""
+        nodes = (node for statement in self.branch.body for node in ast.walk(statement) if isinstance(node, ast.Call))
+        return any(last_name(node.func) in KEEPS or (last_name(node.func) == "deepcopy" and _is_network(node)) for node in nodes)
+
+
+def kept_bests(module: Module) -> Iterator[Kept]:
+    """Every branch of a module that keeps the larger, or the smaller, of what comes by."""
+    for branch in module.of(ast.If):
+        for test in _comparisons(branch.test):
+            left, right = test.left, test.comparators[0]
+            more = isinstance(test.ops[0], (ast.Gt, ast.GtE))
+            for value, best, larger in ((left, right, more), (right, left, not more)):
+                if any(given is not None and ast.dump(value) == ast.dump(given) for given in _given(branch.body, best)):
+                    yield Kept(module, test, value, best, larger, branch)
+
+
+def beginnings(kept: Kept) -> list[float] | None:
+    """The numbers that a best begins with; None where anything else than the branch may give it another one."""
+    scope: ast.AST
+    if isinstance(kept.best, ast.Name):
+        function = enclosing_function(kept.module, kept.branch)
+        if kept.module.tree is None:
+            return None
+        scope = function if function is not None else kept.module.tree
+        if kept.best.id in _foreign(scope):
+            return None
+    elif isinstance(kept.best, ast.Attribute) and isinstance(kept.best.value, ast.Name) and kept.best.value.id == "self":
+        found = next((node for node in ancestors(kept.module, kept.branch) if isinstance(node, ast.ClassDef)), None)
+        if found is None or _is_written_elsewhere(kept.module, found, kept.best.attr):
+            return None
+        scope = found
+    else:
+        return None
+    nodes = [node for node in (ast.walk(scope) if isinstance(scope, ast.ClassDef) else body_nodes(scope)) if isinstance(node, ast.stmt)]
+    inside = {node for statement in kept.branch.body for node in ast.walk(statement)}
+    given = [value for node in nodes if node not in inside for value in _given([node], kept.best, deep=False)]
+    numbers = [number for value in given if value is not None and (number := _number(value)) is not None]
+    return numbers if numbers and len(numbers) == len(given) else None
+
+
+def _comparisons(test: ast.expr) -> Iterator[ast.Compare]:
+    """The comparisons that must all hold."""
+    if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And):
+        for part in test.values:
+            yield from _comparisons(part)
+    elif isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], (ast.Lt, ast.Gt, ast.LtE, ast.GtE)):
+        yield test
+
+
+def _given(body: Iterable[ast.stmt], target: ast.expr, *, deep: bool = True) -> Iterator[ast.expr | None]:
+    """What a target is given by statements; None where that is not written out, as by `+=` or a loop."""
+    wanted = _key(target)
+    for node in (entry for statement in body for entry in (ast.walk(statement) if deep else (statement,))):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            for place in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                yield from _of_target(place, node.value, wanted)
+        elif wanted in {_key(entry) for target in _other_targets(node) for entry in ast.walk(target)}:
+            yield None
+
+
+def _other_targets(node: ast.AST) -> list[ast.expr]:
+    """What a statement binds other than by `=`."""
+    if isinstance(node, (ast.AugAssign, ast.For)):
+        return [node.target]
+    return [item.optional_vars for item in node.items if item.optional_vars is not None] if isinstance(node, ast.With) else []
+
+
+def _of_target(target: ast.expr, value: ast.expr, wanted: str) -> Iterator[ast.expr | None]:
+    if _key(target) == wanted:
+        yield value
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        parts = (
+            value.elts if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts) else [None] * len(target.elts)
+        )
+        for entry, part in zip(target.elts, parts, strict=True):
+            if part is not None:
+                yield from _of_target(entry, part, wanted)
+            elif wanted in {_key(inner) for inner in ast.walk(entry)}:
+                yield None
+
+
+def _key(node: ast.AST) -> str:
+    """A name or attribute as text, whether it is read or written."""
+    return ast.unparse(node) if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) else ""
+
+
+def _foreign(scope: ast.AST) -> set[str]:
+    """Names of a scope that come from its caller, or belong to another scope as well."""
+    found: set[str] = set()
+    if isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        given = scope.args
+        found |= {entry.arg for entry in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
+    for node in ast.walk(scope):
+        if isinstance(node, (ast.Global, ast.Nonlocal)):
+            found.update(node.names)
+        elif isinstance(node, ast.NamedExpr):
+            found.add(node.target.id)
+    return found
+
+
+def _is_written_elsewhere(module: Module, owner: ast.ClassDef, name: str) -> bool:
+    """Whether an attribute is set from outside of its class, or by its name as a text."""
+    inside = set(ast.walk(owner))
+    for node in module.of(ast.Attribute):
+        if node.attr == name and isinstance(node.ctx, ast.Store) and node not in inside:
+            return True
+    return any(last_name(node.func) in ("setattr", "update", "load_state_dict") for node in ast.walk(owner) if isinstance(node, ast.Call))
+
+
+def _number(node: ast.expr) -> float | None:
+    """The number that an expression is: a literal, or one of the ways to write infinity."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+        inner = _number(node.operand)
+        return None if inner is None else -inner if isinstance(node.op, ast.USub) else inner
+    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
+        return float(node.value)
+    if isinstance(node, ast.Attribute) and node.attr in INFINITE:
+        return math.inf
+    if isinstance(node, ast.Name) and node.id == "inf":
+        return math.inf
+    if isinstance(node, ast.Call) and last_name(node.func) == "float" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant):
+        try:
+            return float(node.args[0].value)  # type: ignore[arg-type]  # whatever `float` itself takes
+        except (TypeError, ValueError):
+            return None
+    return None
+
+
+def _is_network(call: ast.Call) -> bool:
+    """Whether what is copied is called a network."""
+    return any(word in ast.unparse(entry).lower() for entry in call.args[:1] for word in ("model", "net", "student", "classifier"))

@@ -1,0 +1,167 @@
+"""REP112."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import functions, last_name, reached, text_of
+from gonogo.analysis.python.scopes import FUNCTIONS
+from gonogo.documents.yaml import KeyPath
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Severity, Stage
+from gonogo.model.runs import Run
+from gonogo.rules.base import Violation, program, quoted, rule
+
+SEED = re.compile(r"^(?:\w+_)?seed(?:_\w+)?$", re.IGNORECASE)
+SEEDS = re.compile(r"^(?:\w+_)?seeds(?:_\w+)?$", re.IGNORECASE)
+SEEDING = frozenset({"manual_seed", "manual_seed_all", "seed_everything", "set_seed", "seed_all", "fix_seed", "set_random_seed", "seed"})
+
+
+@rule("REP112", "repeats-alike", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def repeats_alike(modules: dict[str, Module], runs: list[Run]) -> Iterator[Violation]:
+    """Repetitions that should differ by their seed have the same one.
+
+    What it does:
+        Speaks where a list of seeds has one of them twice, in the code or in a run config; and where a loop over seeds never uses the seed
+        of its turn, while what it calls seeds the generators with another one. Where nothing seeds them, it is a warning: the turns
+        differ, and cannot be repeated.
+
+    Why it matters:
+        The repetitions are one and the same: their spread is too small or zero, and a test over them finds what is not there.
+
+    Instead:
+        Give each repetition a seed of its own, and hand it to whatever draws numbers.
+    """
+    for module in modules.values():
+        for value in _lists(module):
+            twice = _twice([entry.value for entry in value.elts if isinstance(entry, ast.Constant)])
+            if twice and all(isinstance(entry, ast.Constant) for entry in value.elts):
+                yield Violation(
+                    module.location(value), f"the seed {', '.join(quoted(twice))} is there twice: these repetitions are the same", _ACTION
+                )
+        for loop in module.of(ast.For):
+            yield from _unused(modules, module, loop)
+    for run in runs:
+        for path, entry in _settings(run.document.value):
+            if SEEDS.match(str(path[-1])) and (twice := _twice(entry)):
+                yield Violation(
+                    run.locate(path), f"the seed {', '.join(quoted(twice))} is there twice: these repetitions are the same", _ACTION
+                )
+
+
+_ACTION = "give each repetition a seed of its own"
+
+
+def _lists(module: Module) -> Iterator[ast.List | ast.Tuple]:
+    """Lists of seeds that are written out: given to a name that says so, or gone through by a loop whose target does."""
+    for assignment in module.of(ast.Assign):
+        named = any(SEEDS.match(last_name(target)) for target in assignment.targets)
+        if named and isinstance(assignment.value, (ast.List, ast.Tuple)):
+            yield assignment.value
+    for loop in module.of(ast.For, ast.comprehension):
+        if isinstance(loop.target, ast.Name) and SEED.match(loop.target.id) and isinstance(loop.iter, (ast.List, ast.Tuple)):
+            yield loop.iter
+
+
+def _twice(values: object) -> list[str]:
+    """The whole numbers that a list has more than once, if it has no others."""
+    if not isinstance(values, list) or len(values) < 2 or any(type(value) is not int for value in values):
+        return []
+    return [str(value) for value in dict.fromkeys(values) if values.count(value) > 1]
+
+
+def _settings(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]:
+    if isinstance(value, dict):
+        for key, entry in value.items():
+            yield from _settings(entry, (*path, str(key)))
+    elif path:
+        yield path, value
+
+
+def _unused(modules: dict[str, Module], module: Module, loop: ast.For) -> Iterator[Violation]:
+    """A loop over seeds that never asks for the seed of its turn."""
+    if not isinstance(loop.target, ast.Name) or not SEED.match(loop.target.id):
+        return
+    name = loop.target.id
+    inside = [node for statement in loop.body for node in ast.walk(statement)]
+    if any(isinstance(node, ast.Name) and node.id in (name, "locals", "globals", "exec", "eval") for node in inside):
+        return
+    if any(name in (text_of(node) or "") for node in inside if isinstance(node, ast.Constant)):
+        return
+    called = [node.func for node in inside if isinstance(node, ast.Call)]
+    own = {entry.name: entry for entry in functions(module)}
+    starts = [(module, own[last_name(node)]) for node in called if last_name(node) in own]
+    imported = [(module, node) for node in called]
+    met = reached(modules, [*starts, *imported])
+    if not any(isinstance(node, FUNCTIONS) for _, node in met):
+        return  # nothing of the project is repeated
+    given = [
+        call.args[0]
+        for _, node in met
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call) and last_name(call.func) in SEEDING and call.args
+    ]
+    seeds = bool(given) and all(_is_fixed(modules, entry) for entry in given)
+    yield Violation(
+        module.location(loop.target),
+        f"`{name}` is never used in this loop: " + ("each turn is seeded alike" if seeds else "its turns are seeded by nothing"),
+        "seed the generators with it in each turn",
+        severity=None if seeds else Severity.WARNING,
+    )
+
+
+def _is_fixed(modules: dict[str, Module], seed: ast.expr) -> bool:
+    """Whether a seed is a number, or a setting or parameter that nothing sets in between."""
+    if isinstance(seed, (ast.Constant, ast.Name)):
+        return True
+    if not isinstance(seed, ast.Attribute):
+        return False
+    stored = (node for module in modules.values() for node in module.of(ast.Attribute) if not isinstance(node.ctx, ast.Load))
+    return all(node.attr != seed.attr for node in stored)
+
+
+LOOP = """import numpy as np
+import torch
+
+SEEDS = {seeds}
+
+
+def run(seed):
+    torch.manual_seed(seed)
+    return torch.randn(3).mean().item()
+
+
+def fixed():
+    torch.manual_seed(0)
+    return torch.randn(3).mean().item()
+
+
+scores = []
+for seed in {over}:{marker}
+    scores.append({made})
+print(np.mean(scores), np.std(scores))
+"""
+
+
+def _loop(made: str, over: str = "SEEDS", seeds: str = "[0, 1, 2]", marker: str = "") -> str:
+    return LOOP.format(made=made, over=over, seeds=seeds, marker=marker)
+
+
+HERE = "  # <- here"
+BAD = [
+    program(_loop("fixed()", marker=HERE)),
+    program(_loop("fixed()", over="range(5)", marker=HERE)),
+    program(_loop("run(seed)", seeds=f"[7, 7, 7]{HERE}")),
+    program(_loop("run(seed)", over="(1, 2, 1)", marker=HERE)),
+    program(_loop("run(42)", marker=HERE)),
+]
+GOOD = [
+    program(_loop("run(seed)")),
+    program(_loop("run(seed + 100)", over="range(3)")),
+    program(_loop("fixed() + seed")),
+    program("seeds = ['a', 'a']\nprint(seeds, [1, 1])\n"),
+    program("for seed in range(3):\n    print('planted')\n"),
+]
