@@ -65,6 +65,9 @@ PASSES = words(
     """
 )
 
+# Functions of NumPy that only use what a tensor can do itself: it comes back as a tensor, with its graph. The others refuse one that has a graph.
+NUMPY_PASSES = words("take_along_axis squeeze swapaxes real split array_split hsplit vsplit")
+
 
 MAX_DEPTH = 120  # values within values; beyond, nothing is known
 
@@ -232,6 +235,8 @@ class Gradients:
                 return True
             return False if own is False and given is False and name in PASSES else None
         if library in NUMERIC:
+            if library == "numpy" and call.short in NUMPY_PASSES:
+                return self._any(call.given())
             if library != "torch" and library not in ("jax", "tensorflow"):
                 return False if library in ("numpy", "math", "scipy", "pandas") else None
             if isinstance(plain(call.callee), Ref) and kind_of(call) is not None:
