@@ -38,6 +38,7 @@ TEXT_SUFFIXES = (
     ".slurm",
     ".job",
     ".gitmodules",
+    ".gitignore",
     ".ipynb",
 )
 # Build files, requirements, and what starts programs, by name.
