@@ -65,7 +65,7 @@ PASSES = words(
     """
 )
 
-# Functions of NumPy that only use what a tensor can do itself: it comes back as a tensor, with its graph. The others refuse one that has a graph.
+# Functions of NumPy that only use what a tensor can do itself: it comes back with its graph. The others refuse a tensor that has one.
 NUMPY_PASSES = words("take_along_axis squeeze swapaxes real split array_split hsplit vsplit")
 
 
