@@ -189,3 +189,117 @@ def test_what_is_put_to_what_there_was_is_all(gathered: str, composer: Composer)
 )
 def test_what_the_last_turn_set_is_found(guesses: str, composer: Composer) -> None:
     assert lines(composer, "NUM113", SCORED.format(guesses=guesses, truth="truth = labels")) == [13]
+
+
+# -- loops that train or evaluate ------------------------------------------------------------------------------------------
+
+PHASES = """from enum import Enum
+
+import torch
+from torch.utils.data import DataLoader
+from torchvision.datasets import MNIST
+
+
+class Phase(Enum):
+    TRAIN, TEST = 0, 1
+
+
+network = torch.nn.Linear(784, 10)
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+train_loader = DataLoader(MNIST("data", train=True), batch_size=8, shuffle=True)
+test_loader = DataLoader(MNIST("data", train=False), batch_size=8)
+
+
+def run({given}):
+    for images, labels in loader:
+        loss = torch.nn.functional.cross_entropy(network(images), labels)
+        {condition}
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+
+for epoch in range(int(input())):
+    run({train})
+run({test})
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "condition", "train", "test"),
+    [
+        ("phase, loader", "if phase == Phase.TRAIN:", "Phase.TRAIN, train_loader", "Phase.TEST, test_loader"),
+        ("phase, loader", "if phase is Phase.TRAIN:", "Phase.TRAIN, train_loader", "Phase.TEST, test_loader"),
+        ("phase, loader", "if not phase == Phase.TEST:", "Phase.TRAIN, train_loader", "Phase.TEST, test_loader"),
+        ("loader, phase", "if phase.name == 'TRAIN':", "train_loader, Phase.TRAIN", "test_loader, Phase.TEST"),
+        ("loader, phase", "if phase in (Phase.TRAIN,):", "train_loader, Phase.TRAIN", "test_loader, Phase.TEST"),
+        ("loader, phase=None", "if phase:", "train_loader, phase=input()", "test_loader, phase=input()"),
+        ("loader, *, train", "if train:", "train_loader, train=True", "test_loader, train=False"),
+        ("loader, optimizer=None", "if optimizer is not None:", "train_loader, optimizer", "test_loader"),
+        ("loader, mode", "if mode.startswith('train'):", "train_loader, 'training'", "test_loader, input()"),
+        ("loader, options", "if options['train']:", "train_loader, {'train': True}", "test_loader, dict(train=False)"),
+    ],
+)
+def test_a_loop_that_is_told_whether_it_trains(given: str, condition: str, train: str, test: str, composer: Composer) -> None:
+    assert not lines(composer, "LEK120", PHASES.format(given=given, condition=condition, train=train, test=test))
+
+
+@pytest.mark.parametrize("condition", ["if True:", "if not torch.isnan(loss):", "if len(images) > 1:", "for _ in range(2):"])
+def test_a_loop_that_trains_on_whatever_it_is_given_is_found(condition: str, composer: Composer) -> None:
+    text = PHASES.format(given="loader", condition=condition, train="train_loader", test="test_loader")
+    assert lines(composer, "LEK120", text) == [19 if "for _" not in condition else 21]
+
+
+# -- schedulers that a method steps which the program does not come by ------------------------------------------------------
+
+STEPPED = """import torch
+from torch import nn
+
+
+class Learner:
+    def __init__(self, network):
+        self.network = network
+        self.optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+        {made}
+
+    def train(self, batches):
+        for inputs, labels in batches:
+            self.update(inputs, labels)
+            {stepped}
+
+    def update(self, inputs, labels):
+        self.optimizer.zero_grad()
+        nn.functional.cross_entropy(self.network(inputs), labels).backward()
+        self.optimizer.step()
+
+
+class Adapter(Learner):
+    def train(self, batches):
+        for inputs, _ in batches:
+            self.update(inputs, self.network(inputs).argmax(1))
+
+
+adapter = Adapter(nn.Linear(4, 2))
+adapter.train(torch.load("batches.pt"))
+"""
+MADE = "self.scheduler = torch.optim.lr_scheduler.StepLR(self.optimizer, 3)"
+
+
+@pytest.mark.parametrize(
+    ("made", "stepped"),
+    [
+        (MADE, "self.scheduler.step()"),
+        (MADE, "self.scheduler.step(epoch=1)"),
+        (MADE, "if labels is not None:\n                self.scheduler.step()"),
+        ("self.decay = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, 9)", "self.decay.step()"),
+        ("self.decay: object = torch.optim.lr_scheduler.StepLR(self.optimizer, 9)", "decay = self.decay; decay.step()"),
+        ("self.a = self.b = torch.optim.lr_scheduler.StepLR(self.optimizer, 9)", "self.b.step()"),
+    ],
+)
+def test_a_scheduler_that_another_class_steps(made: str, stepped: str, composer: Composer) -> None:
+    assert not lines(composer, "TRN117", STEPPED.format(made=made, stepped=stepped))
+
+
+@pytest.mark.parametrize("stepped", ["pass", "self.optimizer.step()", "print(self.scheduler.get_last_lr())"])
+def test_a_scheduler_that_nobody_steps_is_found(stepped: str, composer: Composer) -> None:
+    assert lines(composer, "TRN117", STEPPED.format(made=MADE, stepped=stepped)) == [9]

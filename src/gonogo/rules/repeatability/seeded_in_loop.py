@@ -72,7 +72,7 @@ def _changes(loop: Loop, seed: Seed) -> bool:
 
 
 def _is_seeded_anew(walked: Program, loop: Loop, seed: Seed) -> bool:
-    """Whether each turn also seeds the generator with a number of its own: the fixed one is then for a part of it, such as an evaluation."""
+    """Whether each turn also seeds the generator with a number of its own: the fixed one is then for a part of it, an evaluation say."""
     others = (other for other in walked.gather(seeds) if loop in other.at.around() and not is_fixed(other.value))
     return seed.libraries <= {library for other in others for library in other.libraries}
 
