@@ -241,10 +241,12 @@ class Gradients:
                 return False if library in ("numpy", "math", "scipy", "pandas") else None
             if isinstance(plain(call.callee), Ref) and kind_of(call) is not None:
                 return None  # a layer or an optimizer, not what it computes
-            return self._any(call.given())
+            found = self._any(call.given())
+            calls = any(isinstance(base(given), (Function, Class, Instance)) for given in call.given())
+            return None if found is False and calls else found  # `checkpoint(self.block, x)`: what it is given to call may have parameters
         if name in ("float", "int", "str", "bool", "round", "len") and not library.count("."):
             return False
-        if name in ("sum", "max", "min", "abs", "Variable", "checkpoint"):
+        if name in ("sum", "max", "min", "abs", "Variable"):
             return self._any(call.given())
         return None
 
