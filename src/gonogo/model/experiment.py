@@ -39,6 +39,7 @@ TEXT_SUFFIXES = (
     ".job",
     ".gitmodules",
     ".gitignore",
+    ".project-root",
     ".ipynb",
 )
 # Build files, requirements, and what starts programs, by name.

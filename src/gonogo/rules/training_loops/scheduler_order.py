@@ -66,8 +66,8 @@ def _is_stepped_elsewhere(walked: Program, made: Call) -> bool:
     targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target] if isinstance(parent, ast.AnnAssign) else []
     names = {last_name(target) for target in targets if isinstance(target, (ast.Name, ast.Attribute))}
     come_by = {event.node for event in walked.calls("step")}
-    steps = (call for call in made.module.of(ast.Call) if isinstance(call.func, ast.Attribute) and call.func.attr == "step")
-    return any(last_name(call.func.value) in names and call not in come_by for call in steps)
+    others = (call.func for call in made.module.of(ast.Call) if call not in come_by)
+    return any(isinstance(asked, ast.Attribute) and asked.attr == "step" and last_name(asked.value) in names for asked in others)
 
 
 def _arguments(schedule: Schedule) -> Iterator[Violation]:
