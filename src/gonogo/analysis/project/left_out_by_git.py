@@ -17,6 +17,7 @@ _TOKEN = re.compile(
 class _Pattern:
     """A line of a file: what it matches below the file's folder, and whether it takes that back in."""
 
+    written: str
     matches: re.Pattern[str]
     folders_only: bool
     takes_in: bool
@@ -43,6 +44,18 @@ class LeftOut:
         parts = path.split("/")
         return any(self._is_matched("/".join(parts[:count]), is_folder or count < len(parts)) for count in range(1, len(parts) + 1))
 
+    def names_module(self, dotted: str) -> bool:
+        """Whether a line names the very file of a module, `launchers/config.py`: one with settings that are each user's own.
+
+        A line for a whole folder, `data/`, may leave out a package by mistake.
+
+        Args:
+            dotted: the module's name.
+        """
+        file = f"/{dotted.replace('.', '/')}.py"
+        named = (f"/{folder}{pattern.written}" for folder, listed in self._patterns.items() for pattern in listed if not pattern.takes_in)
+        return any(name.endswith(".py") and (name.endswith(file) or file.endswith(name)) for name in named)
+
     def _is_matched(self, path: str, is_folder: bool) -> bool:
         found = False
         for folder in sorted(self._patterns, key=len):  # those of inner folders have the last word
@@ -65,7 +78,7 @@ def _patterns(text: str) -> list[_Pattern]:
             matches = re.compile(start + _TOKEN.sub(_as_regular, plain.removeprefix("/")))
         except re.error:
             continue  # a set that git would not match by either
-        found.append(_Pattern(matches, written.endswith("/"), takes_in))
+        found.append(_Pattern(plain.removeprefix("**").removeprefix("/"), matches, written.endswith("/"), takes_in))
     return found
 
 
