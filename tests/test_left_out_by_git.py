@@ -99,3 +99,57 @@ def test_a_config_folder_that_is_only_missing_is_found(pattern: str, composer: C
 def test_a_config_that_is_only_missing_is_found(pattern: str, composer: Composer) -> None:
     files = {"train.py": program("print(cfg.lr)"), "conf/config.yaml": "defaults:\n  - user: local\nlr: 1\n", "conf/user/other.yaml": ""}
     assert [entry[:6] for entry in errors(judged(composer, {**files, ".gitignore": f"{pattern}\n"}))] == ["HYD102"]
+
+
+# -- configs that the project's own scripts write ----------------------------------------------------------------------------
+
+MISSING = {
+    "train.py": program("print(cfg.lr)"),
+    "conf/config.yaml": "defaults:\n  - location: celeba\nlr: 1\n",
+    "conf/location/example.yaml": "root: data\n",
+}
+WRITERS = [
+    ("fetch/prepare.sh", 'CELEBA=${PWD}/conf/location/celeba.yaml\ntouch "$CELEBA"\necho "root: data" >> "$CELEBA"\n'),
+    ("prepare.sh", "cp conf/location/example.yaml conf/location/celeba.yaml\n"),
+    ("Makefile", "conf/location/celeba.yaml:\n\tcp conf/location/example.yaml $@\n"),
+    ("run.bash", "cat > ./conf/location/celeba.yaml <<END\nroot: data\nEND\n"),
+    ("job.sbatch", "sed s/x/y/ conf/location/example.yaml > conf/location/celeba.yaml\n"),
+]
+
+
+@pytest.mark.parametrize(("path", "script"), WRITERS)
+def test_a_config_that_a_script_writes_is_undecided(path: str, script: str, composer: Composer) -> None:
+    verdict = judged(composer, {**MISSING, path: script})
+    assert not errors(verdict)
+    assert [reason for reason in verdict.undecided if f"{path} speaks of it" in reason]
+
+
+@pytest.mark.parametrize(
+    ("path", "script"),
+    [
+        ("prepare.sh", "cp conf/location/example.yaml conf/location/other.yaml\n"),
+        ("prepare.sh", "python train.py location=celeba\n"),
+        ("prepare.sh", "touch conf/location/celeba.yaml.bak\n"),
+        ("README.md", "Configs are in conf/location/celeba.yaml.\n"),
+    ],
+)
+def test_a_config_that_no_script_writes_is_missing(path: str, script: str, composer: Composer) -> None:
+    assert "HYD102" in {entry[:6] for entry in errors(judged(composer, {**MISSING, path: script}))}
+
+
+# -- many programs whose config is gone --------------------------------------------------------------------------------------
+
+
+def test_programs_whose_configs_are_missing_in_one_folder_are_one_fault(composer: Composer) -> None:
+    files = {f"train_{name}.py": program("print(cfg.lr)").replace('"config"', f'"{name}"') for name in ("a", "b", "c", "d")}
+    verdict = judged(composer, {**files, "conf/d.yaml": "lr: 1\n"})
+    (found,) = [finding for finding in verdict.findings if finding.blocks]
+    assert found.rule == "HYD102" and found.message.endswith("So do 2 more of the entry points.")
+    assert [place.location.path for place in found.related] == ["train_b.py", "train_c.py"]
+    assert len(found.runs) == 3
+
+
+def test_programs_of_two_folders_are_two_faults(composer: Composer) -> None:
+    files = {f"train_{name}.py": program("print(cfg.lr)", f"conf/{name}") for name in ("a", "b")}
+    verdict = judged(composer, {**files, "conf/a/other.yaml": "lr: 1\n", "conf/b/other.yaml": "lr: 1\n"})
+    assert [entry[:6] for entry in errors(verdict)] == ["HYD102", "HYD102"]
