@@ -71,3 +71,38 @@ def test_a_module_that_each_user_makes_is_a_warning(pattern: str, line: str, com
 def test_a_module_that_is_only_missing_is_an_error(pattern: str, line: str, composer: Composer) -> None:
     found = run_rules(composer, {**FILES, "train.py": f"{line}\n", ".gitignore": f"{pattern}\n"}, "IMP105")
     assert [entry.severity for entry in found] == [Severity.ERROR]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"README.md": "Copy `conf.py` to `config.py`."},
+        {"docs/install.rst": "Write your settings to pkg/launchers/config.py."},
+        {"setup.sh": "cp pkg/launchers/conf.py pkg/launchers/config.py\n"},
+        {"pkg/launchers/config.example.py": ""},
+        {"pkg/launchers/example_config.py": ""},
+        {"pkg/launchers/config.py.template": ""},
+        {"pkg/launchers/config_sample.py": ""},
+    ],
+)
+def test_what_says_that_each_user_makes_a_module(beside: dict[str, str], composer: Composer) -> None:
+    files = {
+        "pkg/__init__.py": "",
+        "pkg/launchers/__init__.py": "",
+        "train.py": "from pkg.launchers import config\n",
+        ".gitignore": "config.py\n",
+    }
+    assert not [entry for entry in run_rules(composer, {**files, **beside}, "IMP105") if entry.blocks]
+
+
+@pytest.mark.parametrize(
+    "beside", [{}, {"README.md": "The config is in the package."}, {"pkg/launchers/my_config.py": ""}, {"README.md": "my-config.py"}]
+)
+def test_a_module_that_was_forgotten_is_an_error(beside: dict[str, str], composer: Composer) -> None:
+    files = {
+        "pkg/__init__.py": "",
+        "pkg/launchers/__init__.py": "",
+        "train.py": "from pkg.launchers import config\n",
+        ".gitignore": "config.py\n",
+    }
+    assert [entry.severity for entry in run_rules(composer, {**files, **beside}, "IMP105")] == [Severity.ERROR]
