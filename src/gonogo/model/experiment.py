@@ -38,6 +38,8 @@ TEXT_SUFFIXES = (
     ".slurm",
     ".job",
     ".gitmodules",
+    ".gitignore",
+    ".project-root",
     ".ipynb",
 )
 # Build files, requirements, and what starts programs, by name.

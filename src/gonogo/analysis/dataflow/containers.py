@@ -206,12 +206,15 @@ def _of_class(walker: Walker, owner: Value, name: str, node: ast.AST) -> Value |
 
 def element(walker: Walker, owner: Value, node: ast.AST) -> Value:
     """What iterating over a value gives."""
+    inner = owner.value if isinstance(owner, Returned) else plain(owner)
+    if inner in walker.iterated:  # a loop makes it of itself: `batches = tqdm(batches)`
+        return Element(walker.module, node, inner)
+    walker.iterated.add(inner)
+    known = _known_element(walker, inner, node)
+    walker.iterated.discard(inner)
     if isinstance(owner, Returned):
-        inner = owner.value
-        known = _known_element(walker, inner, node)
         return Returned(owner.call, known) if known is not None else Element(walker.module, node, owner)
-    known = _known_element(walker, plain(owner), node)
-    return known if known is not None else Element(walker.module, node, plain(owner))
+    return known if known is not None else Element(walker.module, node, inner)
 
 
 def _known_element(walker: Walker, owner: Value, node: ast.AST) -> Value | None:

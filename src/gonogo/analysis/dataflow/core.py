@@ -71,6 +71,7 @@ class Walker:
         context: what surrounds the calls.
         walked: how often each function was walked into.
         own: the names of the module that is started.
+        iterated: whose entries are being looked for.
     """
 
     def __init__(self, locator: Locator, imports: Imports, steps: int, main: Module) -> None:
@@ -89,6 +90,7 @@ class Walker:
         self.opened: list[Frame] = []
         self.frame: Frame = self.own
         self.active: list[ast.AST] = []
+        self.iterated: set[Value] = set()
         self._attributes: dict[tuple[Value, str], Attribute] = {}
         self._items: dict[tuple[Value, object], Item] = {}
 

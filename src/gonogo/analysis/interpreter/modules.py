@@ -74,13 +74,23 @@ class LoadedModules:
     def _named(self, name: str) -> ModuleValue | None:
         """A module of the experiment, loaded at first use; None if it is not the experiment's."""
         here, known = self._walk.state.module, self._program.by_name
-        module = known.get(name) or known.get(f"{here.folder}.{name}")
+        start = "" if name in known else f"{here.folder}."
+        module = known.get(start + name)
         if module is None:
             return None
+        self._load_packages(start, name)
         loaded = self._loaded(MAIN)
         if loaded is not None and loaded.module is module and module is here:
             return loaded
         return self._loaded(module.name) or self.load(module, module.name)
+
+    def _load_packages(self, start: str, name: str) -> None:
+        """Load the packages that hold a module, outermost first, as Python does before the module itself."""
+        parts = name.split(".")
+        for count in range(1, len(parts)):
+            package = self._program.by_name.get(start + ".".join(parts[:count]))
+            if package is not None and package.is_package and self._loaded(package.name) is None:
+                self.load(package, package.name)
 
     def _loaded(self, name: str) -> ModuleValue | None:
         found = settled(self._walk.process.loaded.look(name))
@@ -108,7 +118,9 @@ class LoadedModules:
         source = self._named(module)
         if source is not None:
             found = source.names.look(name)
-            return UNKNOWN if found is ABSENT else found
+            if found is not ABSENT:
+                return found
+            return (self._named(f"{source.module.name}.{name}") if source.module.is_package else None) or UNKNOWN
         dotted = f"{module}.{name}" if module else name
         inner = self._named(dotted) if module in self._program.packages else None
         return inner or seen(self._walk, self._walk.outside(dotted))

@@ -41,6 +41,8 @@ NO_DEFAULT_PATH_FROM = Version("1.2")
 LIBRARIES = frozenset({"hydra", "omegaconf"})
 MANDATORY = re.compile(r"You must specify '([^']+)'")
 NOT_FOUND = re.compile(r"Could not (?:find|load) '([^']+)'")
+NO_FOLDER = "Primary config directory not found"
+NO_PRIMARY = re.compile(r"Cannot find primary config '([^']+)'")
 NO_MATCH = re.compile(r"Could not override '([^']+)'\. No match in the defaults list")
 
 
@@ -53,6 +55,9 @@ class Doubts(Protocol):
 
     def of_missing(self, config: str, has_group: bool) -> str:
         """Why a config that is not among the files may still be found; empty if nothing speaks for that."""
+
+    def of_absent(self, path: str, is_folder: bool) -> str:
+        """Why what is not in the tree may be there for whoever runs the project; empty if nothing speaks for that."""
 
 
 class ProjectSource(ConfigSource):
@@ -142,6 +147,7 @@ class ProjectSource(ConfigSource):
             group = missing[1].rpartition("/")[0]
             has_group = any(config.group == group for config in store.configs) or self.has_folder(posixpath.join(made.config_path, group))
             reason = self._doubts.of_missing(missing[1], bool(group) and has_group)
+        reason = reason or self._left_out(made)
         if asked is not None:
             reason = f"it asks for a choice of `{asked[1]}` on the command line: give it after the entry point's name, with --entry"
         elif "interpolation" in made.message.lower():
@@ -149,6 +155,14 @@ class ProjectSource(ConfigSource):
         elif FILLER in made.message or OPEN in made.message:
             reason = reason or "a config in the code holds a value that its source does not tell"
         return replace(made, unsure=reason)
+
+    def _left_out(self, made: Composition) -> str:
+        """Why what Hydra does not find may be there for whoever runs the project; empty if nothing speaks for that."""
+        if NO_FOLDER in made.message:
+            return self._doubts.of_absent(posixpath.normpath(made.config_path), is_folder=True)
+        missing = NOT_FOUND.search(made.message) or NO_PRIMARY.search(made.message)
+        name = missing[1].removesuffix(".yaml") if missing is not None else ""
+        return self._doubts.of_absent(posixpath.normpath(f"{made.config_path}/{name}.yaml"), is_folder=False) if name else ""
 
     def _completed(self, made: Composition, store: Store) -> Composition:
         """The config with what types add to it, and without broken interpolations that may find something in an open place."""

@@ -6,9 +6,10 @@ import ast
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gonogo.analysis.project.distributions import providers
+from gonogo.analysis.project.left_out_by_git import LeftOut
 from gonogo.analysis.project.pyproject import parse_requirement
 from gonogo.analysis.project.requirement_files import requirement_texts
 from gonogo.analysis.python.modules import Module
@@ -32,11 +33,15 @@ class HydraDoubts:
         always: why none of them counts; empty if nothing speaks for that.
         stranger: an import of a library that nothing is known of, which may store configs when it is imported; empty if there is none.
         stored: texts that the code gives to `store`, which may be names of configs.
+        left_out: what git leaves out of the tree; None if nothing is known of that.
+        scripts: texts of the shell scripts and makefiles by path, which may write configs.
     """
 
     always: str = ""
     stranger: str = ""
     stored: frozenset[str] = frozenset()
+    left_out: LeftOut | None = None
+    scripts: Mapping[str, str] = field(default_factory=dict)
 
     def of_missing(self, config: str, has_group: bool) -> str:
         """Why a config that is not among the files may still be found; empty if nothing speaks for that.
@@ -48,6 +53,19 @@ class HydraDoubts:
         if {config, config.rpartition("/")[2]} & self.stored:
             return f"`{config}` may be a config that code stores which was not seen to run"
         return f"{self.stranger} may bring configs of its own" if self.stranger and not has_group else ""
+
+    def of_absent(self, path: str, is_folder: bool) -> str:
+        """Why a file or folder that is not in the tree may be there for whoever runs the project; empty if nothing speaks for that.
+
+        Args:
+            path: relative to the root.
+            is_folder: it is one, not a file.
+        """
+        if self.left_out is not None and self.left_out.has(path, is_folder):
+            return f"`{path}` is not there, and `.gitignore` leaves it out: whoever runs the project makes it"
+        end = re.compile(rf"(?<![\w.-]){re.escape('/'.join(path.split('/')[-2:]))}(?![\w.-])")
+        script = next((name for name, text in self.scripts.items() if end.search(text)), "") if path.count("/") else ""
+        return f"`{path}` is not there, and {script} speaks of it: it may make it" if script else ""
 
 
 def hydra_doubts(experiment: Experiment, modules: dict[str, Module]) -> HydraDoubts:
@@ -66,7 +84,12 @@ def hydra_doubts(experiment: Experiment, modules: dict[str, Module]) -> HydraDou
             if isinstance(call.func, ast.Attribute) and call.func.attr == "store":
                 given = arguments_of(call)
                 stored |= {node.value for node in given if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    return HydraDoubts("", _stranger(modules), frozenset(stored))
+    return HydraDoubts("", _stranger(modules), frozenset(stored), LeftOut(experiment), _scripts(experiment))
+
+
+def _scripts(experiment: Experiment) -> dict[str, str]:
+    listed = experiment.with_suffix(".sh", ".bash", ".sbatch", ".slurm", "akefile", "ustfile", "Dockerfile")
+    return {file.path: file.text for file in listed if file.text and ".yaml" in file.text}
 
 
 def _stranger(modules: Mapping[str, Module]) -> str:

@@ -65,6 +65,9 @@ PASSES = words(
     """
 )
 
+# Functions of NumPy that only use what a tensor can do itself: it comes back with its graph. The others refuse a tensor that has one.
+NUMPY_PASSES = words("take_along_axis squeeze swapaxes real split array_split hsplit vsplit")
+
 
 MAX_DEPTH = 120  # values within values; beyond, nothing is known
 
@@ -232,14 +235,18 @@ class Gradients:
                 return True
             return False if own is False and given is False and name in PASSES else None
         if library in NUMERIC:
+            if library == "numpy" and call.short in NUMPY_PASSES:
+                return self._any(call.given())
             if library != "torch" and library not in ("jax", "tensorflow"):
                 return False if library in ("numpy", "math", "scipy", "pandas") else None
             if isinstance(plain(call.callee), Ref) and kind_of(call) is not None:
                 return None  # a layer or an optimizer, not what it computes
-            return self._any(call.given())
+            found = self._any(call.given())
+            calls = any(isinstance(base(given), (Function, Class, Instance)) for given in call.given())
+            return None if found is False and calls else found  # `checkpoint(self.block, x)`: what it is given to call may have parameters
         if name in ("float", "int", "str", "bool", "round", "len") and not library.count("."):
             return False
-        if name in ("sum", "max", "min", "abs", "Variable", "checkpoint"):
+        if name in ("sum", "max", "min", "abs", "Variable"):
             return self._any(call.given())
         return None
 

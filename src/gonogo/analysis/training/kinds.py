@@ -67,8 +67,21 @@ def kind_of(value: Value | None) -> Kind | None:
     """What an object surely is, by what made it; None where that is not known. A choice is what all its options are."""
     if value is None:
         return None
-    found = {_of_one(option) for option in options(base(value)) if not is_none(option)}
+    found = _kinds(value, frozenset())
     return next(iter(found)) if len(found) == 1 else None
+
+
+def _kinds(value: Value, active: frozenset[Value]) -> set[Kind | None]:
+    """What the options of a value are; a copy that a loop makes of itself, `network = deepcopy(network)`, adds none."""
+    found: set[Kind | None] = set()
+    for option in options(base(value)):
+        one = base(option)
+        copied = one.arguments[0] if isinstance(one, Call) and one.short == "deepcopy" and one.arguments else None
+        if copied is None:
+            found |= {_of_one(one)} if not is_none(option) else set()
+        elif one not in active:
+            found |= _kinds(copied, active | {one})
+    return found
 
 
 def _of_one(value: Value) -> Kind | None:
@@ -102,8 +115,6 @@ def _of_call(call: Call) -> Kind | None:
     name = call.name or _dynamic(call)
     if not name:
         return None
-    if name.rpartition(".")[2] == "deepcopy" and call.arguments:
-        return kind_of(call.arguments[0])
     for pattern, kind in (
         (_OPTIMIZERS, Kind.OPTIMIZER), (_SCHEDULERS, Kind.SCHEDULER), (_LOSSES, Kind.LOSS), (_LAYERS, Kind.MODEL), (_NETWORKS, Kind.MODEL),
     ):  # fmt: skip

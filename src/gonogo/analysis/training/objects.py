@@ -108,11 +108,20 @@ def _all_parts(program: Program, network: Value) -> set[Value]:
         if entry in found:
             continue
         found.add(entry)
+        registers = entry in program.known(_registering)
         for value in program.fields(entry).values():
             pending += [inner for inner in each(value) if likely_kind(inner) in (Kind.MODEL, Kind.LOSS)]
+            pending += _modules_in(value) if registers else ()
         if isinstance(entry, Call) and kind_of(entry) is Kind.MODEL and not takes_numbers(entry):
             pending += [inner for given in entry.given() for inner in _modules_in(given)]
     return found
+
+
+def _registering(program: Program) -> set[Value]:
+    """The networks that something registers others with by hand: `for layer in self.layers: self.add_module(name, layer)`."""
+    receivers = [event.call.receiver for event in program.calls("add_module", "register_module", "__setattr__")]
+    receivers += [event.call.argument(0) for event in program.calls("setattr")]
+    return {owner for receiver in receivers if receiver is not None for owner in each(receiver)}
 
 
 def _modules_in(value: Value) -> Iterator[Value]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gonogo.analysis.interpreter.composing import ConfigSource
 from gonogo.analysis.interpreter.trace import Process, Site, Trace
@@ -12,7 +13,7 @@ from gonogo.analysis.project.config_places import ConfigPlaces
 from gonogo.compose.client import Composition
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
-from gonogo.model.finding import Certainty, Location, Severity, Stage
+from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 from gonogo.rules.hydra.override_not_in_config import place_of_override
@@ -45,7 +46,7 @@ def run_does_not_compose(
         Give the shared config a defaults list with a `run` group (`- run: ???`), and every run a file of that group which Hydra can merge.
     """
     if contract.scope is not Scope.RUNS:
-        yield from _of_entry_points(traces, config_places, experiment)
+        yield from _of_one_folder(_of_entry_points(traces, config_places, experiment))
         return
     if _has_unparsable(experiment):
         return  # IMP103 has the cause
@@ -64,6 +65,20 @@ def run_does_not_compose(
                 evidence="\n".join([f"{process.module} {' '.join(composition.overrides)}", first, *rest[:6]]),
             )
             break
+
+
+def _of_one_folder(faults: Iterator[Violation]) -> Iterator[Violation]:
+    """Entry points whose primary config is missing in one folder are one fault: the configs were left out, or the programs left over."""
+    found: dict[object, list[Violation]] = {}
+    for fault in faults:
+        where = re.search(r"provider=main, path=(.*)|config directory '(.*)' exists", fault.evidence, re.MULTILINE)
+        is_primary = where is not None and "rimary config" in fault.message
+        found.setdefault((where[1] or where[2]) if where is not None and is_primary else id(fault), []).append(fault)
+    for first, *others in found.values():
+        more = f" So do {len(others)} more of the entry points." if others else ""
+        related = tuple(Related(location=other.location, label="here too") for other in others)
+        runs = tuple(dict.fromkeys(run for fault in (first, *others) for run in fault.runs))
+        yield replace(first, message=first.message + more, related=(*first.related, *related), runs=runs)
 
 
 def _of_entry_points(traces: list[Trace], places: ConfigPlaces, experiment: Experiment) -> Iterator[Violation]:

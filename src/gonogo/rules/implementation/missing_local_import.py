@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from gonogo.analysis.project.built_modules import BuiltModules, built_modules
 from gonogo.analysis.project.distributions import providers
 from gonogo.analysis.project.entries import submodules
+from gonogo.analysis.project.left_out_by_git import LeftOut
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.imports import Import
 from gonogo.analysis.python.modules import Module, qualified_name
@@ -28,6 +29,8 @@ FEWEST_MISSING = 3  # modules of a package for it to be one that is laid over an
 # Modules that a build or a protocol compiler writes.
 GENERATED = re.compile(r"(?:^|\.)(?:_?version|_version_\w+|\w+_pb2(?:_grpc)?)$")
 
+# What the file is called that a user copies.
+_TEMPLATES = "template|example|sample|default|dist|base"
 _NAMES_DEPENDENCIES = re.compile(r"(?:pyproject|[^/]*requirements[^/]*|environment[^/]*|setup|pixi)\.\w+$")
 # What a project file says about the project itself.
 _DESCRIBES = re.compile(
@@ -56,6 +59,7 @@ def missing_local_import(
         modules that do not exist, relative imports with too many dots, and `import model` where only `src.model` resolves. Star imports,
         `__getattr__`, `try … except ImportError`, a `sys.path` or `sys.modules` that the code changes, other repositories that a
         notebook clones, modules that a build makes, and folders that are laid over another tree are unknown, which is not reported.
+        A module whose very file `.gitignore` names, and the documents or a template beside it, is each user's own: a warning.
 
     Why it matters:
         The import raises before anything else happens.
@@ -75,6 +79,7 @@ def _faults(
     # A folder without `__init__.py` yields to an installed package of its name, so only the entry points' own is surely meant.
     own = {name.partition(".")[0] for name in home} | {name for name in symbols.by_name if "." not in name}
     built = built_modules(experiment)
+    own_of_users = _OwnOfUsers(experiment) if contract.scope is not Scope.RUNS else None
     elsewhere = tuple(f"{folder}/" for folder in submodules(experiment))
     if contract.scope is not Scope.RUNS:
         # Where nobody says how the programs are started, any folder may be searched, and an installed package may be meant.
@@ -101,10 +106,12 @@ def _faults(
             continue
         if not entry.is_relative and searches_elsewhere(experiment, entry.module):
             continue
-        if exists is False:
+        if exists is False and own_of_users is not None and own_of_users.has(entry.target):
+            yield _left_out(entry, entry.target)
+        elif exists is False:
             yield _no_module(entry, symbols)
         elif exists:
-            yield from _missing_names(entry, symbols, built)
+            yield from _missing_names(entry, symbols, built, own_of_users)
         elif bare_are_known and entry.module.name.rpartition(".")[0] in home and not _is_asked_for(entry.top, experiment):
             yield from _bare_import(entry, symbols)
 
@@ -142,10 +149,39 @@ def _no_module(entry: Import, symbols: Symbols) -> Violation:
     return Violation(entry.location, f"there is no module `{entry.target}` in the project", action)
 
 
-def _missing_names(entry: Import, symbols: Symbols, built: BuiltModules) -> Iterator[Violation]:
+class _OwnOfUsers:
+    """Modules that each user makes: `.gitignore` names the file, and the documents, a script or a template beside it say what it is.
+
+    A file that is only named was forgotten, or kept back: whoever has none can't import it.
+    """
+
+    def __init__(self, experiment: Experiment) -> None:
+        self._left_out = LeftOut(experiment)
+        self._files = experiment.files
+        self._told = [file.text or "" for file in experiment.with_suffix(".md", ".rst", ".sh", ".bash")]
+
+    def has(self, module: str) -> bool:
+        """Whether a module, by its dotted name, is one of them."""
+        if not self._left_out.names_module(module):
+            return False
+        stem = module.rpartition(".")[2]
+        file = re.compile(rf"(?<![\w-]){re.escape(stem)}\.py\b")
+        template = re.compile(rf"(?:^|/)(?:{re.escape(stem)}[._-]?(?:{_TEMPLATES})|(?:{_TEMPLATES})[._-]?{re.escape(stem)})\b[^/]*$")
+        return any(file.search(text) for text in self._told) or any(template.search(path) for path in self._files)
+
+
+def _left_out(entry: Import, module: str) -> Violation:
+    message = f"there is no module `{module}` in the project: `.gitignore` names its file, which whoever runs the project makes"
+    return Violation(entry.location, message, "say how to make it, or keep a default in the project", severity=Severity.WARNING)
+
+
+def _missing_names(entry: Import, symbols: Symbols, built: BuiltModules, own: _OwnOfUsers | None) -> Iterator[Violation]:
     missing = [name for name in entry.names if name != "*" and symbols.binds(entry.target, name) is False]
     if symbols.is_package(entry.target):
         missing = [name for name in missing if not built.may_have(f"{entry.target}.{name}")]
+        named = [name for name in missing if own is not None and own.has(f"{entry.target}.{name}")]
+        yield from (_left_out(entry, f"{entry.target}.{name}") for name in named)
+        missing = [name for name in missing if name not in named]
     if not missing:
         return
     source, name = symbols.by_name.get(entry.target), missing[0]

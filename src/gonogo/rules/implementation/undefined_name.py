@@ -27,6 +27,8 @@ _SHELL = re.compile(r"^(?:_+|_i+|_i?\d+|_dh|_ih|_oh|In|Out|exit|quit|ipython|sc|
 _SPARK = frozenset({"sc", "spark", "sqlContext", "sqlc", "dbutils"})
 # Files that other programs execute with names of theirs: harnesses in hidden folders, the settings of Jupyter and Sphinx.
 _LOADED_BY_OTHERS = re.compile(r"(?:^|/)\.[^/]+/|(?:^|/)(?:jupyter|ipython)\w*_config\.py$|(?:^|/)docs?/(?:\w+/)*conf\.py$")
+# A line of nothing but such a name is meant to end the program where it should never come by: `else: error`.
+_MEANT = re.compile(r"error|fail|unreachable|not_?implemented|should_?not|abort|crash", re.IGNORECASE)
 _ACTIONS = {
     "F821": "define or import it",
     "F822": "delete it from `__all__`",
@@ -50,7 +52,8 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
         Asks ruff for undefined names (F821, F822), local variables read before assignment (F823) and those of its PLE rules that mean an
         exception at run time. Looks besides for names that are read before any path has bound them, also in comprehensions, and for
         those that `from x import *` does not give. What is never evaluated (postponed annotations) or never reached (behind a `return`,
-        for Python 2), guarded or deleted in a loop is left out.
+        for Python 2), guarded or deleted in a loop is left out. A line of nothing but `error` under a condition is there to raise: a
+        warning.
 
     Why it matters:
         The line raises `NameError` when it is reached, often only after training has finished.
@@ -141,9 +144,9 @@ def _hidden(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols)
 
 def _each_once(faults: Iterator[Violation]) -> Iterator[Violation]:
     """One fault for a name in a file, wherever it stands there: a big project with old code is else not to be read."""
-    found: dict[tuple[str, str], list[Violation]] = {}
+    found: dict[tuple[str, str, Severity | None], list[Violation]] = {}
     for fault in faults:
-        found.setdefault((fault.location.path, fault.message), []).append(fault)
+        found.setdefault((fault.location.path, fault.message, fault.severity), []).append(fault)
     for first, *others in found.values():
         related = tuple(Related(location=other.location, label="here too") for other in others)
         yield replace(first, related=(*first.related, *related))
@@ -166,10 +169,17 @@ def _faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols)
         place = Location(
             path=complaint.path, line=complaint.line, column=complaint.column, end_line=complaint.end_line, end_column=complaint.end_column
         )
-        severity = Severity.WARNING if complaint.code in ("F822", "PLE0302") else None
+        severity = Severity.WARNING if complaint.code in ("F822", "PLE0302") or _is_meant(module, node) else None
         message = complaint.message[:1].lower() + complaint.message[1:]
         action = _ACTIONS.get(complaint.code or "", "correct it: the line raises an exception")
         yield Violation(place, message, action, evidence=f"ruff {complaint.code}", severity=severity)
+
+
+def _is_meant(module: Module, node: ast.Name | None) -> bool:
+    """Whether an undefined name is there to raise: all that a line under a condition says is `error`."""
+    line = module.parents.get(node) if node is not None else None
+    under = module.parents.get(line) if isinstance(line, ast.Expr) else None
+    return node is not None and isinstance(under, (ast.If, ast.match_case)) and _MEANT.search(node.id) is not None
 
 
 def _node_at(module: Module, complaint: Complaint) -> ast.Name | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,12 +11,16 @@ from gonogo.analysis.project.templates import TEMPLATE
 from gonogo.analysis.python.lint import Complaint
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.truncation import is_truncated, syntax_fault
+from gonogo.documents.notebook import as_python
 from gonogo.documents.toml import parse_toml
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
+# What begins a cell where an editor runs a file piece by piece, in IPython.
+CELL = re.compile(r"^[ \t]*#[ \t]*(?:%%|In\[[\d ]*\]:|<codecell>)", re.MULTILINE)
+MAGIC = "only IPython understands this line: Python can't run the file"
 PYTHON_2 = "Missing parentheses in call to 'print'"
 SUFFIXES = (".py", ".yaml", ".yml", ".toml")
 
@@ -35,8 +40,8 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
 
     What it does:
         Parses every source file: Python with its own parser, YAML as Hydra reads it (a key given twice is an error), TOML as uv does.
-        Files with Python 2's `print` are one fault together. Syntax that only newer Pythons know is a warning where
-        `requires-python` admits an older one.
+        Files with Python 2's `print` are one fault together; so are scripts of cells (`# %%`) with magics of IPython. Syntax that only
+        newer Pythons know is a warning where `requires-python` admits an older one.
 
     Why it matters:
         Nothing that imports or loads the file gets past it.
@@ -45,6 +50,7 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
         Correct the line that the parser names; the cause is often a little above it.
     """
     older: list[Violation] = []
+    cells: list[Violation] = []
     folders = None if contract.scope is Scope.RUNS else config_folders(modules)
     for path in sorted(experiment.files):
         file = experiment.files[path]
@@ -58,6 +64,8 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
             for found in _python(modules[path], [complaint for complaint in lint if complaint.path == path]):
                 if PYTHON_2 in found.message:
                     older.append(found)
+                elif _is_of_cells(modules[path]):
+                    cells.append(replace(found, message=MAGIC, action="make a notebook of the file, or take the magics out"))
                 else:
                     yield found
         elif path.endswith((".yaml", ".yml")):
@@ -72,11 +80,21 @@ def unparsable_file(experiment: Experiment, modules: dict[str, Module], lint: li
             if fault is not None and not fault.is_limit:
                 message = f"{fault.message[:1].lower()}{fault.message[1:]}"
                 yield Violation(at(path, fault.line), f"the file is not valid TOML: {message}", "correct the line")
-    if older:
-        first, *others = older
-        more = f"; {len(others)} more files are written for Python 2, too" if others else ""
-        related = tuple(Related(location=other.location, label="here too") for other in others)
-        yield replace(first, message=first.message + more, related=related)
+    yield from _together(older, "are written for Python 2, too")
+    yield from _together(cells, "have magics of IPython, too")
+
+
+def _together(found: list[Violation], more: str) -> Iterator[Violation]:
+    """Faults of one kind in several files as one."""
+    if found:
+        first, *others = found
+        message = f"{first.message}; {len(others)} more files {more}" if others else first.message
+        yield replace(first, message=message, related=tuple(Related(location=other.location, label="here too") for other in others))
+
+
+def _is_of_cells(module: Module) -> bool:
+    """Whether a script of cells parses but for what only IPython understands."""
+    return CELL.search(module.text) is not None and module.fault is not None and Module(module.path, as_python(module.text)).fault is None
 
 
 def _python(module: Module, complaints: list[Complaint]) -> Iterator[Violation]:

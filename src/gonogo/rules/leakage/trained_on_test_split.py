@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Called, Loop
+from gonogo.analysis.dataflow.blocks import Branch, Called, Happening, Loop
 from gonogo.analysis.dataflow.definitions import Function
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Value
 from gonogo.analysis.numbers.origins import Origin, is_batches, loader_of, loader_of_batch, sources_of
 from gonogo.analysis.numbers.splits import Split, splits, test_taken_for_train
+from gonogo.analysis.python.scopes import FUNCTIONS
 from gonogo.analysis.training.loops import TrainingLoop, training_loops
 from gonogo.analysis.training.made import loaders_made
 from gonogo.model.contract import Scope
@@ -32,8 +34,8 @@ def trained_on_test_split(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Looks at the loaders that training loops go through, and at what the code calls them. Speaks where a loss that takes the labels of
         a batch is computed on the test split. An error where no training loop goes through the train split that the program makes, else
-        a warning. Speaks also where what is named the test split is put under the name of the train split. Few-shot methods, and losses
-        without labels as in test-time adaptation, are left alone.
+        a warning. Speaks also where what is named the test split is put under the name of the train split. Few-shot methods, losses
+        without labels as in test-time adaptation, and lines that train on the train split under a condition, are left alone.
 
     Why it matters:
         What the test split says of the model is then no estimate of anything: it has seen the answers.
@@ -50,6 +52,8 @@ def _found(walked: Program) -> Iterator[Violation]:
     trained = {known.of(loader) for _, loader in loops}
     for loop, loader in loops:
         if known.of(loader) is not Split.TEST or _is_few_shot(loop) or not _takes_labels(walked, loop, loader):
+            continue
+        if _may_only_evaluate(loop, [other for other, data in loops if known.of(data) is Split.TRAIN]):
             continue
         has_train = any(known.of(made) is Split.TRAIN for made in walked.gather(loaders_made))
         sure = has_train and Split.TRAIN not in trained and loop.sure
@@ -85,6 +89,24 @@ def _is_few_shot(loop: TrainingLoop) -> bool:
             if _ADAPTS.search(name):
                 return True
     return False
+
+
+def _may_only_evaluate(loop: TrainingLoop, training: list[TrainingLoop]) -> bool:
+    """Whether the same lines train on the train split, and the caller says whether they do: `if phase is Phase.TRAIN: loss.backward()`."""
+    is_shared = any(other.loop.node is loop.loop.node for other in training)
+    return is_shared and all(any(_is_asked(around, loop) for around in done.at.around()) for done in loop.computes)
+
+
+def _is_asked(around: Happening, loop: TrainingLoop) -> bool:
+    """Whether a happening within a loop is a condition on what the function around it is given."""
+    if not isinstance(around, Branch) or loop.loop not in around.around() or not isinstance(around.node, (ast.If, ast.IfExp)):
+        return False
+    function = around.module.parents.get(loop.loop.node)
+    while function is not None and not isinstance(function, FUNCTIONS):
+        function = around.module.parents.get(function)
+    given = function.args if function is not None else ast.arguments([], [], None, [], [], None, [])
+    names = {entry.arg for entry in (*given.posonlyargs, *given.args, *given.kwonlyargs)}
+    return any(isinstance(node, ast.Name) and node.id in names for node in ast.walk(around.node.test))
 
 
 def _takes_labels(walked: Program, loop: TrainingLoop, loader: Value) -> bool:

@@ -57,7 +57,7 @@ def _set_anew(loop: ast.For) -> set[str]:
             for target, value in _pairs(node):
                 targets, used = _names(target), _names(value)
                 found |= targets
-                changed |= {name for name in targets & used if _gathers(value)}
+                changed |= {name for name in targets & used if _gathers(value, name)}
         elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
             changed.add(node.target.id)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("append", "extend", "update"):
@@ -78,9 +78,15 @@ def _names(node: ast.expr) -> set[str]:
     return {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
 
 
-def _gathers(value: ast.expr) -> bool:
-    """Whether an assignment may put a value to what there was: `guesses = torch.cat([guesses, guess])`."""
-    return any(isinstance(node, (ast.List, ast.Tuple, ast.BinOp)) for node in ast.walk(value))
+def _gathers(value: ast.expr, name: str) -> bool:
+    """Whether an assignment may put a value to what a name was: `guesses = torch.cat([guesses, guess])`, `np.append(guesses, guess)`."""
+    if any(isinstance(node, (ast.List, ast.Tuple, ast.BinOp)) for node in ast.walk(value)):
+        return True
+    if isinstance(value, ast.IfExp):
+        return _gathers(value.body, name) or _gathers(value.orelse, name)
+    given = [*value.args, *(keyword.value for keyword in value.keywords)] if isinstance(value, ast.Call) else []
+    with_name = [entry for entry in given if name in _names(entry)]
+    return bool(with_name) and any(entry not in with_name and not isinstance(entry, ast.Constant) and _names(entry) for entry in given)
 
 
 def _metrics_after(module: Module, loop: ast.For) -> Iterator[ast.Call]:

@@ -22,7 +22,7 @@ from gonogo.rules.happened import Placed, violation
 
 # Frameworks that seed everything themselves, by what is made of them.
 SEEDING = ("TrainingArguments", "Seq2SeqTrainingArguments", "SFTConfig", "DPOConfig", "GRPOConfig", "PPOConfig")
-_SEED = re.compile(r"seed|determinis|reproducib", re.IGNORECASE)
+_SEED = re.compile(r"seed|determinis|reproducib|(?:set|fix|init|setup|control)\w*_(?:randomness|random|random_state|rng)$", re.IGNORECASE)
 
 
 @rule("REP101", "never-seeded", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)

@@ -47,7 +47,7 @@ def _found(walked: Program) -> Iterator[Violation]:
 def _problem(walked: Program, seed: Seed) -> str:
     loops = [entry for entry in seed.at.around() if isinstance(entry, Loop) and entry.kind in ("for", "while") and len(entry.turns) == 1]
     for loop in loops[:1]:
-        if _changes(loop, seed):
+        if _changes(loop, seed) or _is_seeded_anew(walked, loop, seed):
             continue
         if goes_on_training(walked, loop):
             return "in every turn of the training loop"
@@ -69,6 +69,12 @@ def _changes(loop: Loop, seed: Seed) -> bool:
     targets = [target for inner in bodies if isinstance(inner, ast.Assign) for target in inner.targets]
     targets += [inner.target for inner in bodies if isinstance(inner, ast.AugAssign)]
     return any(isinstance(target, (ast.Name, ast.Attribute)) and ast.unparse(target) in written for target in targets)
+
+
+def _is_seeded_anew(walked: Program, loop: Loop, seed: Seed) -> bool:
+    """Whether each turn also seeds the generator with a number of its own: the fixed one is then for a part of it, an evaluation say."""
+    others = (other for other in walked.gather(seeds) if loop in other.at.around() and not is_fixed(other.value))
+    return seed.libraries <= {library for other in others for library in other.libraries}
 
 
 def _directly(entry: Happening, loop: Loop) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Event, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Operation, Value, number
+from gonogo.analysis.dataflow.values import Attribute, Item, Operation, Value, number
+from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.uses import ancestry, operations
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -33,7 +34,7 @@ def many_tests_uncorrected(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Speaks where a test of `scipy.stats` stands in a loop, or three or more are made, their p-values are compared with 0.05, 0.01
-        or the like, and nothing in the file speaks of a correction.
+        or the like, and nothing in the file speaks of a correction. A correlation that is used without its p-value is no test.
 
     Why it matters:
         Of twenty tests of methods that do not differ, one finds a difference at 0.05 (Demšar, Statistical comparisons of classifiers
@@ -75,7 +76,14 @@ def _is_level(operation: Operation) -> bool:
 
 def _is_of(operation: Operation, tests: list[Event]) -> bool:
     made: set[Value] = {event.call for event in tests}
-    return any(entry in made for entry in ancestry(operation))
+    return any(entry in made for entry in ancestry(operation, lambda value: not _is_statistic(value, made)))
+
+
+def _is_statistic(value: Value, made: set[Value]) -> bool:
+    """Whether a value is what a test gives besides its p-value: `spearmanr(a, b).correlation`, `pearsonr(a, b)[0]`."""
+    if isinstance(value, Attribute):
+        return base(value.owner) in made and not value.name.startswith("p")
+    return isinstance(value, Item) and base(value.owner) in made and number(value.key) == 0
 
 
 PROGRAM = """import numpy as np

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch
 from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call
+from gonogo.analysis.python.names import last_name
 from gonogo.analysis.training.objects import each
 from gonogo.analysis.training.order import Order
 from gonogo.analysis.training.schedules import PLATEAU, Schedule, is_sequence_part, schedules
@@ -42,7 +45,8 @@ def _found(walked: Program) -> Iterator[Violation]:
         if not schedule.loops:
             continue
         if not schedule.steps:
-            if not is_unclear(walked, schedule.made) and not is_sequence_part(walked, schedule.made):
+            others = is_unclear(walked, schedule.made) or is_sequence_part(walked, schedule.made)
+            if not others and not _is_stepped_elsewhere(walked, schedule.made):
                 yield violation(
                     schedule.made,
                     "this scheduler is never stepped: the learning rate stays as it is",
@@ -52,6 +56,18 @@ def _found(walked: Program) -> Iterator[Violation]:
             continue
         yield from _arguments(schedule)
         yield from _order(walked, schedule)
+
+
+def _is_stepped_elsewhere(walked: Program, made: Call) -> bool:
+    """Whether a line that this program does not come by steps what has the scheduler's name: a method of another class, say."""
+    parent = made.module.parents.get(made.node)
+    if any(other.steps for other in walked.known(schedules) if other.made.node is made.node):
+        return True  # of an object of another class
+    targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target] if isinstance(parent, ast.AnnAssign) else []
+    names = {last_name(target) for target in targets if isinstance(target, (ast.Name, ast.Attribute))}
+    come_by = {event.node for event in walked.calls("step")}
+    others = (call.func for call in made.module.of(ast.Call) if call not in come_by)
+    return any(isinstance(asked, ast.Attribute) and asked.attr == "step" and last_name(asked.value) in names for asked in others)
 
 
 def _arguments(schedule: Schedule) -> Iterator[Violation]:

@@ -11,8 +11,11 @@ from gonogo.analysis.interpreter.markers import ROOT
 from gonogo.analysis.interpreter.trace import MadeFolder
 from gonogo.analysis.interpreter.values.file_path import FilePath, file_path, joined_path
 from gonogo.analysis.interpreter.values.scalar import NONE, TRUE, Scalar
+from gonogo.analysis.interpreter.values.sequence import Sequence
 
 PURE = Reach.PURE
+# What marks the root of a project for rootutils where it is told nothing.
+ROOT_MARKS = (".project-root", "setup.cfg", "setup.py", ".git", "pyproject.toml")
 
 
 @LIBRARY.call(
@@ -50,10 +53,23 @@ def path(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     return joined_path(given.positional) if given.positional else FilePath(ROOT)
 
 
-@LIBRARY.call("pathlib.Path.cwd", "rootutils.setup_root", "pyrootutils.setup_root", "rootutils.find_root", "pyrootutils.find_root")
+@LIBRARY.call("pathlib.Path.cwd")
 def root(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     """The experiment's root."""
     return FilePath(ROOT)
+
+
+@LIBRARY.call("rootutils.setup_root", "pyrootutils.setup_root", "rootutils.find_root", "pyrootutils.find_root")
+def marked_root(walk: Walk, given: Arguments, at: ast.AST) -> Value:
+    """`setup_root(__file__, indicator)`: the next folder upwards that holds a file of such a name, at last the experiment's root."""
+    start = given.get(0, "search_from").path_text()
+    asked = given.given(1, "indicator")
+    listed = asked.values if isinstance(asked, Sequence) else [asked] if isinstance(asked, Value) else []
+    names = [name for entry in listed if isinstance(name := entry.constant(), str)] if listed else list(ROOT_MARKS)
+    folder = file_path(start).text if start is not None else ROOT
+    while folder.startswith(f"{ROOT}/") and not any(walk.file_text(posixpath.join(folder, name)) is not None for name in names):
+        folder = posixpath.dirname(folder)
+    return FilePath(folder if folder.startswith(ROOT) else ROOT)
 
 
 @LIBRARY.call("os.path.exists", "os.path.isfile", reach=PURE)
