@@ -19,24 +19,26 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import main_guard
 from gonogo.model.experiment import Experiment
 
-READS = ("parse_args", "parse_known_args")
 ALL_STEPS, MOST_STEPS, FEWEST_STEPS = 600_000, 150_000, 10_000
 
 
 def walk_scripts(experiment: Experiment, modules: Mapping[str, Module]) -> list[Trace]:
     """What each program does that reads its command line itself, or by a module that it imports; those that Hydra starts are left out."""
-    readers = {module.name.rpartition(".")[2] for module in modules.values() if any(name in module.text for name in READS)}
-    scripts = [module for path, module in sorted(modules.items()) if "hydra" not in module.text and _starts(module, readers)]
+    library = load_library()
+    readers = {path for path, module in modules.items() if any(mark in module.text for mark in library.options)}
+    names = {modules[path].name.rpartition(".")[2] for path in readers}
+    scripts = [
+        module
+        for path, module in sorted(modules.items())
+        if "hydra" not in module.text and module.tree is not None and (path in readers or _starts(module, names))
+    ]
     steps = max(FEWEST_STEPS, min(MOST_STEPS, ALL_STEPS // max(1, len(scripts))))
     return [_walk(module, experiment, modules.values(), steps) for module in scripts]
 
 
 def _starts(module: Module, readers: set[str]) -> bool:
-    """Whether a file is a program that reads a command line when it is started."""
-    if module.tree is None or not (main_guard(module) is not None or any(name in module.text for name in READS)):
-        return False
-    named = {part for dotted in module.imports.values() for part in dotted.split(".")}
-    return bool(readers & {module.name.rpartition(".")[2], *named})
+    """Whether a file is a program that imports a module which reads a command line."""
+    return main_guard(module) is not None and bool(readers & {part for dotted in module.imports.values() for part in dotted.split(".")})
 
 
 def _walk(module: Module, experiment: Experiment, modules: Iterable[Module], steps: int) -> Trace:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from gonogo.analysis.interpreter.library.argparse import Parsed
 from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.interpreter.values.options import Parsed
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import text_of
 from gonogo.model.contract import Scope
@@ -36,7 +36,8 @@ def option_never_read(scripts: list[Trace], modules: dict[str, Module]) -> Itera
     parsed = [event for trace in scripts if trace.complete for event in trace.of(Parsed) if not event.options.is_whole]
     if not parsed:
         return
-    mentioned = {name for module in modules.values() for name in _names(module)}
+    defining = {id(site.node.target) for event in parsed for site in event.places.values() if isinstance(site.node, ast.AnnAssign)}
+    mentioned = {name for module in modules.values() for name in _names(module, defining)}
     yield from by_message(_of_program(parsed, mentioned))
 
 
@@ -53,9 +54,11 @@ def _of_program(parsed: Iterable[Parsed], mentioned: set[str]) -> Iterator[Viola
             )
 
 
-def _names(module: Module) -> Iterator[str]:
-    """All that is called something in a file, but for the flags of options."""
+def _names(module: Module, defining: set[int]) -> Iterator[str]:
+    """All that is called something in a file, but for the flags of options, and the names that define one, by `id`."""
     for node in module.of(ast.Attribute, ast.Name, ast.keyword, ast.arg, ast.Constant):
+        if id(node) in defining:
+            continue
         if isinstance(node, ast.Attribute):
             yield node.attr
         elif isinstance(node, ast.Name):

@@ -43,8 +43,8 @@ def _violation(fault: NoOption) -> Violation:
     meant = f"; did you mean `{near[0]}`?" if near else ""
     return Violation(
         fault.site.module.location(fault.site.node),
-        f"no command-line option is called `{fault.name}`{meant}",
-        f"read `{near[0]}`" if near else f"define it: `add_argument('--{fault.name}', …)`",
+        fault.message + meant,
+        f"read `{near[0]}`" if near else fault.advice,
         evidence=f"the options: {', '.join(sorted(fault.known))}",
     )
 

@@ -83,6 +83,10 @@ def _matches(walk: Walk, case: ast.match_case, subject: Value, frame: Frame) -> 
             answers.append(compare(walk, subject, ast.Eq(), walk.evaluate(pattern.value, frame), pattern))
         elif isinstance(pattern, ast.MatchSingleton):
             answers.append(compare(walk, subject, ast.Is(), Scalar(pattern.value), pattern))
+        elif isinstance(pattern, ast.MatchClass):
+            name = walk.evaluate(pattern.cls, frame).type_name()
+            is_one = subject.is_instance(walk, frozenset({name}), pattern) if name else None
+            answers.append(False if is_one is False else None)
         else:
             answers.append(None)
     return True if True in answers else None if None in answers else False
