@@ -31,7 +31,10 @@ class DataArguments:
 """
 PARSE = HEAD + "parser = HfArgumentParser((ModelArguments, DataArguments))\nmodel_args, data_args = parser.parse_args_into_dataclasses()\n"
 ONE = HEAD + "args = HfArgumentParser(ModelArguments).parse_args_into_dataclasses()[0]\n"
-MAIN = HEAD + "def get():\n    parser = HfArgumentParser([ModelArguments, DataArguments])\n    return parser.parse_args_into_dataclasses()\n\n\n"
+MAIN = (
+    HEAD
+    + "def get():\n    parser = HfArgumentParser([ModelArguments, DataArguments])\n    return parser.parse_args_into_dataclasses()\n\n\n"
+)
 JSON = """def main():
     parser = HfArgumentParser((ModelArguments, DataArguments))
     if len(sys.argv) == 2 and sys.argv[1].endswith(".json"):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from gonogo.analysis.interpreter.trace import NoOption, Trace
+from gonogo.analysis.interpreter.values.options import Set
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.names import calls, text_of
 from gonogo.analysis.python.symbols import Symbols
@@ -33,9 +34,29 @@ def option_not_defined(scripts: list[Trace], symbols: Symbols, modules: dict[str
         Define the option with `add_argument`, or read the one that is meant.
     """
     everywhere = {entry for module in modules.values() for entry in _set_by_any_name(module)}
+    faults = [(trace, fault) for trace in scripts for fault in trace.of(NoOption)]
+    stores = _stores(modules, {fault.name for _, fault in faults})
     yield from by_message(
-        _violation(fault) for trace in scripts for fault in trace.of(NoOption) if not _may_be_set(fault, symbols, everywhere)
+        _violation(fault) for trace, fault in faults if not _is_set(fault, symbols, stores, trace) and not _may_be_set(fault, everywhere)
     )
+
+
+def _stores(modules: dict[str, Module], names: set[str]) -> dict[str, set[int]]:
+    """By name, the `id`s of the places where an attribute of that name is set."""
+    found: dict[str, set[int]] = {}
+    for module in modules.values():
+        for node in module.of(ast.Attribute):
+            if node.attr in names and isinstance(node.ctx, (ast.Store, ast.Del)):
+                found.setdefault(node.attr, set()).add(id(node))
+    return found
+
+
+def _is_set(fault: NoOption, symbols: Symbols, stores: dict[str, set[int]], trace: Trace) -> bool:
+    """Whether anything sets an attribute of that name, but for what was seen to set it elsewhere."""
+    if fault.name not in symbols.stored_attributes:
+        return False
+    seen = {id(event.node) for event in trace.of(Set)}
+    return not stores.get(fault.name) or not stores[fault.name] <= seen
 
 
 def _violation(fault: NoOption) -> Violation:
@@ -49,10 +70,10 @@ def _violation(fault: NoOption) -> Violation:
     )
 
 
-def _may_be_set(fault: NoOption, symbols: Symbols, everywhere: set[str]) -> bool:
+def _may_be_set(fault: NoOption, everywhere: set[str]) -> bool:
     node = fault.site.node
     owner = node.value if isinstance(node, ast.Attribute) else node.args[0] if isinstance(node, ast.Call) and node.args else node
-    return fault.name in symbols.stored_attributes or fault.name in everywhere or f"{_last(owner)}.*" in everywhere
+    return fault.name in everywhere or f"{_last(owner)}.*" in everywhere
 
 
 def _set_by_any_name(module: Module) -> Iterator[str]:

@@ -7,7 +7,7 @@ dataclasses, and says by a `Parsed` event where each option is defined. Reading 
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,6 +34,39 @@ class Parsed(Event):
 
     options: Whole
     places: Mapping[str, Site]
+
+
+KeyPath = tuple[str, ...]
+
+
+class Accepts(Protocol):
+    """What a program lets others give it."""
+
+    def refusals(self, data: object) -> Iterable[tuple[KeyPath, str]]:
+        """The paths in some data that are refused, each with why."""
+
+
+@dataclass(frozen=True)
+class Filled(Event):
+    """Options get their values from a file, or from data that stand in the code.
+
+    Attributes:
+        path: of the file, from the project's root; None where it is not known.
+        accepts: what the file may say.
+        data: what stands in the code; None where a file is read.
+    """
+
+    site: Site
+    path: str | None
+    accepts: Accepts
+    data: object = None
+
+
+@dataclass(frozen=True)
+class Set(Event):
+    """The program sets an option at a place that was seen."""
+
+    node: ast.AST
 
 
 ARGPARSE = Words("no command-line option is called `{name}`", "define it: `add_argument('--{name}', …)`")
