@@ -356,6 +356,10 @@ class _Unknown(Value):
     never_none = False
     tells_apart = False
 
+    def come_back(self, walk: Walk) -> None:
+        """It goes once more to code that is being walked already: taken for code that is not followed, unless it keeps book of that."""
+        self.release(walk)
+
     def concatenates(self) -> Stretches | None:
         """It may be a text."""
         return (None,)
@@ -593,6 +597,13 @@ class Walk(Protocol):
 
     def set_argv(self, value: Value) -> None:
         """The program sets its own command line."""
+
+
+def come_back(walk: Walk, given: Arguments) -> None:
+    """Arguments go to code of the experiment that is being walked already, and is not walked once more."""
+    for value in given.values():
+        if not value.inert:
+            value.come_back(walk)
 
 
 def let_go(walk: Walk, given: Arguments) -> None:

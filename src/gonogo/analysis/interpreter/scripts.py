@@ -72,7 +72,7 @@ def _walk(module: Module, experiment: Experiment, modules: Iterable[Module], ste
     folder = module.name.rpartition(".")[0] + "."
     beside = {other.name.removeprefix(folder): other for other in modules if folder != "." and other.name.startswith(folder)}
     program = Program(modules, experiment.text, beside)
-    walk = Interpreter(program, load_library(), 1, lambda _: NoHydra(), lambda _: NoChildren())
+    walk = Interpreter(program, load_library(), 1, lambda _: NoHydra(), lambda _: NoChildren(), meets_cases=True)
     process = Process(module.name, Sequence(open=True), open=True)
     walk.state.steps = MAX_STEPS - steps
     with contextlib.suppress(ExhaustedError, RecursionError), walk.memory.only(1):  # what was seen until then holds

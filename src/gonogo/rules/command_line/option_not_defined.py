@@ -10,7 +10,6 @@ from gonogo.analysis.interpreter.trace import NoOption, Trace
 from gonogo.analysis.interpreter.values.options import Set
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.names import calls, text_of
-from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -18,7 +17,7 @@ from gonogo.rules.grouping import by_message
 
 
 @rule("CLI101", "option-not-defined", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def option_not_defined(scripts: list[Trace], symbols: Symbols, modules: dict[str, Module]) -> Iterator[Violation]:
+def option_not_defined(scripts: list[Trace], modules: dict[str, Module]) -> Iterator[Violation]:
     """The program reads a command-line option that its parser does not define.
 
     What it does:
@@ -37,26 +36,36 @@ def option_not_defined(scripts: list[Trace], symbols: Symbols, modules: dict[str
     faults = [(trace, fault) for trace in scripts for fault in trace.of(NoOption)]
     stores = _stores(modules, {fault.name for _, fault in faults})
     yield from by_message(
-        _violation(fault) for trace, fault in faults if not _is_set(fault, symbols, stores, trace) and not _may_be_set(fault, everywhere)
+        _violation(fault) for trace, fault in faults if not _is_set(fault, stores, trace) and not _may_be_set(fault, everywhere)
     )
 
 
-def _stores(modules: dict[str, Module], names: set[str]) -> dict[str, set[int]]:
-    """By name, the `id`s of the places where an attribute of that name is set."""
-    found: dict[str, set[int]] = {}
+Stores = dict[str, list[tuple[Module, ast.AST]]]
+
+
+def _stores(modules: dict[str, Module], names: set[str]) -> Stores:
+    """By name, the places where an attribute of that name is set, also by `setattr` with the name written out."""
+    found: Stores = {}
     for module in modules.values():
         for node in module.of(ast.Attribute):
             if node.attr in names and isinstance(node.ctx, (ast.Store, ast.Del)):
-                found.setdefault(node.attr, set()).add(id(node))
+                found.setdefault(node.attr, []).append((module, node))
+        for call in calls(module):
+            name = text_of(call.args[1]) if qualified_name(call.func) == "setattr" and len(call.args) > 1 else None
+            if name in names:
+                found.setdefault(name, []).append((module, call))
     return found
 
 
-def _is_set(fault: NoOption, symbols: Symbols, stores: dict[str, set[int]], trace: Trace) -> bool:
-    """Whether anything sets an attribute of that name, but for what was seen to set it elsewhere."""
-    if fault.name not in symbols.stored_attributes:
-        return False
+def _is_set(fault: NoOption, stores: Stores, trace: Trace) -> bool:
+    """Whether the program may set an attribute of that name: it has code that does, and that was not seen to set one of something else."""
     seen = {id(event.node) for event in trace.of(Set)}
-    return not stores.get(fault.name) or not stores[fault.name] <= seen
+    return any(id(node) not in seen and _is_loaded(module, trace) for module, node in stores.get(fault.name, ()))
+
+
+def _is_loaded(module: Module, trace: Trace) -> bool:
+    """Whether the program imports a module."""
+    return module.tree is None or any(id(statement) in trace.executed for statement in module.tree.body)
 
 
 def _violation(fault: NoOption) -> Violation:

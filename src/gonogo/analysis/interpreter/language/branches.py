@@ -23,7 +23,7 @@ def if_(walk: Walk, node: ast.If, frame: Frame) -> Signal | None:
         return execute(walk, node.body if answer else node.orelse, frame)
     walk.state.leave_open(node)
     # Where the condition hangs on an absent key, that key is the fault, and what follows is what the author meant to happen.
-    dispatch = walk.state.module.once(_is_dispatch, node.test) and not _lacks_key(walk, seen)
+    dispatch = not walk.state.meets_cases and walk.state.module.once(_is_dispatch, node.test) and not _lacks_key(walk, seen)
 
     def body() -> Signal | None:
         # `if key == "name":` with an unknown key picks a case; whether this run ever meets it is not known.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
 
 from gonogo.analysis.interpreter.base import UNKNOWN, AccessKind, Arguments, Items, Spread, Value, Walk
+from gonogo.analysis.interpreter.library.json import of_data
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.markers import ROOT
 from gonogo.analysis.interpreter.memory import Field
-from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, NOT_KNOWN, NoDefault
+from gonogo.analysis.interpreter.sentinels import ABSENT, NO_DEFAULT, NOT_KNOWN, NoDefault
 from gonogo.analysis.interpreter.values.bound import BoundMethod
 from gonogo.analysis.interpreter.values.file_path import file_path
 from gonogo.analysis.interpreter.values.lacking import Words
@@ -20,14 +20,28 @@ from gonogo.analysis.interpreter.values.options import Filled, KeyPath, Options,
 from gonogo.analysis.interpreter.values.scalar import NONE, truth_value
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled
+from gonogo.documents.yaml import parse_yaml
 
 NAMES = ("yacs.config.CfgNode", "fvcore.common.config.CfgNode", "yacs.config.CfgNode.CfgNode")
 READS = frozenset({"get", "keys", "values", "items", "copy"})
 WRITES = frozenset({"update", "setdefault", "pop", "clear", "popitem"})
 MERGES = frozenset({"merge_from_file", "merge_from_list", "merge_from_other_cfg"})
-FORGIVES = frozenset({"register_deprecated_key", "register_renamed_key", "set_new_allowed"})  # may let merges bring keys that are not there
-OWN = frozenset({"clone", "freeze", "defrost", "is_frozen", "dump", "key_is_deprecated", "key_is_renamed", "is_new_allowed", "load_cfg"})
-NATIVE = READS | WRITES | MERGES | FORGIVES | OWN | frozenset(dir(dict)) | {"raise_key_rename_error", "_load_cfg_from_yaml_str"}
+REGISTERS = frozenset({"register_deprecated_key", "register_renamed_key"})
+OWN = frozenset(
+    {
+        "clone",
+        "freeze",
+        "defrost",
+        "is_frozen",
+        "dump",
+        "key_is_deprecated",
+        "key_is_renamed",
+        "is_new_allowed",
+        "load_cfg",
+        "set_new_allowed",
+    }
+)
+NATIVE = READS | WRITES | MERGES | REGISTERS | OWN | frozenset(dir(dict)) | {"raise_key_rename_error", "_load_cfg_from_yaml_str"}
 MAX_DEPTH = 12
 
 LIBRARY.reads_options("CfgNode", "yacs")
@@ -53,18 +67,21 @@ class Node(Options):
 
     Attributes:
         forgives: merging may add keys to it.
+        passed: keys, as texts with dots, that merging passes over where they are not there.
         frozen: nothing sets its keys, until it is thawed.
         title: the keys that lead to it, each with a dot.
     """
 
-    __slots__ = ("_forgives", "_frozen", "title")
+    __slots__ = ("_forgives", "_frozen", "_passed", "title")
     forgives = Field[bool]()
+    passed = Field[frozenset[object]]()
     frozen = Field[bool]()
 
     def __init__(self, values: dict[str, Value] | None = None) -> None:
         super().__init__(values or {}, NATIVE)
         self._forgives: object = False
         self._frozen: object = False
+        self._passed: object = frozenset()
         self.name("")
 
     def name(self, title: str) -> None:
@@ -148,7 +165,9 @@ class Node(Options):
             return self._view().call_method(walk, name, given, at)
         if name in WRITES:
             walk.memory.set(self, "open", True)
-        elif name in FORGIVES:
+        elif name in REGISTERS:
+            walk.memory.set(self, "passed", self.passed | {given.get(0, "key").constant()})
+        elif name == "set_new_allowed":
             self._each(walk, lambda inner: walk.memory.set(inner, "forgives", True))
         elif name in ("freeze", "defrost"):
             is_frozen = name == "freeze" and not walk.state.uncertain
@@ -166,7 +185,7 @@ class Node(Options):
         values = {key: value.clone(walk, depth + 1) if isinstance(value, Node) else value for key, value in self.attributes.pairs()}
         copy = Node(values)
         copy.name(self.title)
-        for field in ("open", "forgives", "frozen"):
+        for field in ("open", "forgives", "frozen", "passed"):
             walk.memory.set(copy, field, getattr(self, field))
         return copy
 
@@ -188,28 +207,50 @@ class Node(Options):
     # -- merging ------------------------------------------------------------------------------------------------------
 
     def _merge(self, walk: Walk, name: str, source: Value, at: ast.AST) -> None:
-        state = walk.state
         other = settled(source)
-        if state.is_certain and not state.is_deferred:
-            if name == "merge_from_file":
-                text = other.path_text()
-                path = None if text is None else file_path(text).text.removeprefix(f"{ROOT}/")
-                state.record(Filled(state.site(at), path, self.accepts()))
-            elif name == "merge_from_list" and isinstance(other, Sequence) and not other.open:
-                words = [word.constant() for word in other.values]
-                for key, value in zip(words[::2], words[1::2], strict=False):
-                    if isinstance(key, str) and value is not NOT_KNOWN:
-                        state.record(
-                            Filled(
-                                state.site(at),
-                                None,
-                                self.accepts(),
-                                reduce(lambda inner, part: {part: inner}, reversed(key.split(".")), value),
-                            )
-                        )
+        path = file_path(other.path_text() or "").text if name == "merge_from_file" and other.path_text() is not None else None
+        data = self._data(name, other)
+        if walk.state.is_certain and not walk.state.is_deferred and (path is not None or data):
+            relative = None if path is None else path.removeprefix(f"{ROOT}/")
+            walk.state.record(Filled(walk.state.site(at), relative, self.accepts(), data))
         if name == "merge_from_other_cfg" and not isinstance(other, Node):
             other.release(walk)
-        self._forget(walk)
+        text = walk.file_text(path) if path is not None and not walk.state.uncertain else None
+        read = parse_yaml(text) if text is not None else None
+        if read is not None and read.error is None:
+            self._take(walk, read.value)
+        else:
+            self._forget(walk)
+
+    @staticmethod
+    def _data(name: str, other: Value) -> object:
+        """The keys and values of a list that stands in the code, as a file would have them; None where they are not known."""
+        if name != "merge_from_list" or not isinstance(other, Sequence) or other.open:
+            return None
+        words = [word.constant() for word in other.values]
+        found: dict[str, object] = {}
+        for key, value in zip(words[::2], words[1::2], strict=False):
+            here, parts = found, key.split(".") if isinstance(key, str) and value is not NOT_KNOWN else []
+            for part in parts[:-1]:
+                inner = here.setdefault(part, {})
+                here = inner if isinstance(inner, dict) else {}
+            if parts:
+                here[parts[-1]] = value
+        return found
+
+    def _take(self, walk: Walk, data: object) -> None:
+        """Keys get the values that a file gives them."""
+        for key, value in data.items() if isinstance(data, dict) else ():
+            inner = self.attributes.look(key)
+            if isinstance(inner, Node):
+                inner._take(walk, value)
+            elif inner is not ABSENT or self.forgives:
+                content = of_data(_decoded(value))
+                if isinstance(content, MappingValue):
+                    made = Node()
+                    made.fill(walk, content)
+                    content = made
+                self._put(walk, str(key), content)
 
     def _forget(self, walk: Walk, depth: int = 0) -> None:
         """What its keys are is not known any more, only that they are there."""
@@ -228,7 +269,7 @@ class Node(Options):
         for key, value in self.attributes.pairs():
             found[key] = value.accepts(depth + 1) if isinstance(value, Node) and depth < MAX_DEPTH else _type_of(value)
         is_open = self.open or self.forgives or any(view.open for view in self._views)
-        return Defaults(found, is_open)
+        return Defaults(found, is_open, frozenset(self.passed))
 
 
 def _type_of(value: Value) -> type | None:
@@ -247,28 +288,33 @@ class Defaults:
     Attributes:
         entries: by key, the defaults below it, or the type of its value, None where that is not known.
         is_open: other keys may be there, or may be added.
+        passed: keys, as texts with dots, that are passed over; NOT_KNOWN for any.
     """
 
     entries: Mapping[str, Defaults | type | None]
     is_open: bool
+    passed: frozenset[object] = frozenset()
 
-    def refusals(self, data: object, before: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
+    def refusals(self, data: object, before: KeyPath = (), passed: frozenset[object] = frozenset()) -> Iterator[tuple[KeyPath, str]]:
         """The paths in some data that are refused, each with why."""
+        passed = passed | self.passed
         for key, value in data.items() if isinstance(data, dict) else ():
             path = (*before, str(key))
             if key not in self.entries:
-                if not self.is_open:
+                if not self.is_open and not passed & {".".join(path), NOT_KNOWN}:
                     near = ", ".join(sorted(self.entries))
                     yield path, f"the defaults have no key `{'.'.join(path)}`: yacs refuses it (there are: {near})"
             else:
-                yield from self._of_value(self.entries[key], value, path)
+                yield from self._of_value(self.entries[key], value, path, passed)
 
     @staticmethod
-    def _of_value(default: Defaults | type | None, value: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    def _of_value(
+        default: Defaults | type | None, value: object, path: KeyPath, passed: frozenset[object]
+    ) -> Iterator[tuple[KeyPath, str]]:
         title = ".".join(path)
         if isinstance(default, Defaults):
             if isinstance(value, dict):
-                yield from default.refusals(value, path)
+                yield from default.refusals(value, path, passed)
             else:
                 yield path, f"`{title}` is a section of the defaults and not one value: yacs refuses it"
             return

@@ -287,6 +287,10 @@ class Record(Instance):
         walk.memory.set(self, "whole", True)
         super().escape(walk, depth)
 
+    def come_back(self, walk: Walk) -> None:
+        """What the code sets was seen when it was walked."""
+        self.escape(walk)
+
     def release(self, walk: Walk, depth: int = 0) -> None:
         """Other code may set attributes, on it and on what it holds."""
         walk.memory.set(self, "open", True)

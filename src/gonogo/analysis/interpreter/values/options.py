@@ -130,6 +130,10 @@ class Options(Instance):
         walk.memory.set(self, "whole", True)
         super().escape(walk, depth)
 
+    def come_back(self, walk: Walk) -> None:
+        """What the code sets was seen when it was walked."""
+        self.escape(walk)
+
     def release(self, walk: Walk, depth: int = 0) -> None:
         """Other code may set options."""
         walk.memory.set(self, "open", True)
