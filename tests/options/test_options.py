@@ -45,5 +45,6 @@ def test_they_end_as_they_say(library, tmp_path):
 @pytest.mark.parametrize(("library", "kind", "name"), CASES)
 def test_the_gate_says_so(library, kind, name, composer):
     options = CheckOptions(contract="program", select=("CLI101", "CLI103"))
-    found = check(experiment_of(files_of(library, kind, name)), options, composer).findings
-    assert bool(found) is (kind == "wrong"), found
+    verdict = check(experiment_of(files_of(library, kind, name)), options, composer)
+    assert not verdict.undecided
+    assert bool(verdict.findings) is (kind == "wrong"), verdict.findings

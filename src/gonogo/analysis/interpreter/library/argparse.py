@@ -19,6 +19,7 @@ from gonogo.analysis.interpreter.state import Site
 from gonogo.analysis.interpreter.trace import Unreadable
 from gonogo.analysis.interpreter.values.bound import BoundMethod
 from gonogo.analysis.interpreter.values.objects import Instance
+from gonogo.analysis.interpreter.values.one_of import OneOf
 from gonogo.analysis.interpreter.values.options import Options, Parsed
 from gonogo.analysis.interpreter.values.scalar import NONE, Scalar
 from gonogo.analysis.interpreter.values.sequence import Sequence
@@ -139,16 +140,17 @@ class Parser(Value):
     def _named(self, walk: Walk, leaves_rest: bool) -> Value:
         """Options by their names, as Python's own parser makes them of what they are called; their values are not known."""
         reader = argparse.ArgumentParser(add_help=False, conflict_handler="resolve")
+        places: dict[str, Site] = {}
+        values: dict[str, Value] = {}
         try:
-            places = {
-                reader.add_argument(*argument.names, **{key: argument.options[key] for key in NAMING if key in argument.options}).dest: (  # type: ignore[arg-type]
-                    argument.site
-                )
-                for argument in self.arguments or ()
-            }
+            for argument in self.arguments or ():
+                naming = {key: argument.options[key] for key in NAMING if key in argument.options}
+                name = reader.add_argument(*argument.names, **naming).dest  # type: ignore[arg-type]
+                places[name] = argument.site
+                values[name] = UNKNOWN if name in values else _chosen(argument)
         except (TypeError, ValueError, AttributeError, argparse.ArgumentError):
             return UNKNOWN
-        result = Options(dict.fromkeys(places, UNKNOWN), OF_NAMESPACE)
+        result = Options(values, OF_NAMESPACE)
         walk.state.record(Parsed(result, places))
         return Sequence([result, UNKNOWN], kind="tuple") if leaves_rest else result
 
@@ -183,6 +185,15 @@ def _argument(given: Arguments, site: Site) -> Argument | None:
     if action not in ACTIONS:
         return None  # an action of one's own may set anything
     return Argument(site, tuple(map(str, names)), options, given.keywords.get("type"), is_exact)
+
+
+def _chosen(argument: Argument) -> Value:
+    """What is known of the value of an option: which ones it may have, where the parser refuses all others."""
+    choices, default = argument.options.get("choices"), argument.options.get("default")
+    is_plain = not set(argument.options) & {"nargs", "action", "const"} and default is not NOT_KNOWN
+    if not is_plain or not isinstance(choices, list) or not choices or isinstance(default, list):
+        return UNKNOWN
+    return OneOf(dict.fromkeys(choices if argument.options.get("required") is True else [*choices, default]))
 
 
 def _defaults(given: Arguments, site: Site) -> list[Argument | None]:
