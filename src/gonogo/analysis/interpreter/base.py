@@ -347,6 +347,10 @@ class Value:
         """It leaves the experiment: configs may be read whole, functions may be called."""
         self.escape(walk)
 
+    def come_back(self, walk: Walk) -> None:
+        """It goes once more to code that is being walked already: taken for code that is not followed, unless it keeps book of that."""
+        self.release(walk)
+
 
 class _Unknown(Value):
     """Anything at all."""
@@ -355,10 +359,6 @@ class _Unknown(Value):
     inert = immutable = unknown = True
     never_none = False
     tells_apart = False
-
-    def come_back(self, walk: Walk) -> None:
-        """It goes once more to code that is being walked already: taken for code that is not followed, unless it keeps book of that."""
-        self.release(walk)
 
     def concatenates(self) -> Stretches | None:
         """It may be a text."""
@@ -545,6 +545,9 @@ class Modules(Protocol):
 
     def public_names(self, module: str) -> dict[str, Value]:
         """What `from module import *` binds."""
+
+    def is_ours(self, package: str) -> bool:
+        """Whether the experiment has a module or package at the top under a name."""
 
 
 class Walk(Protocol):

@@ -36,7 +36,7 @@ def option_never_read(scripts: list[Trace], modules: dict[str, Module]) -> Itera
     parsed = [event for trace in scripts if trace.complete for event in trace.of(Parsed) if not event.options.is_whole]
     if not parsed:
         return
-    defining = {id(site.node.target) for event in parsed for site in event.places.values() if isinstance(site.node, ast.AnnAssign)}
+    defining = {place for event in parsed for site in event.places.values() for place in _definition(site.node)}
     mentioned = {name for module in modules.values() for name in _names(module, defining)}
     yield from by_message(_of_program(parsed, mentioned))
 
@@ -52,6 +52,16 @@ def _of_program(parsed: Iterable[Parsed], mentioned: set[str]) -> Iterator[Viola
                 "use it where it is meant to act, or delete it",
                 certainty=Certainty.LIKELY,
             )
+
+
+def _definition(node: ast.AST) -> Iterator[int]:
+    """The `id`s of the nodes that name an option where it is defined: the target of a field, the texts of a call."""
+    if isinstance(node, ast.AnnAssign):
+        yield id(node.target)
+    elif isinstance(node, ast.Attribute):
+        yield id(node)
+    elif isinstance(node, ast.Call):
+        yield from (id(text) for text in [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "dest")])
 
 
 def _names(module: Module, defining: set[int]) -> Iterator[str]:

@@ -190,10 +190,10 @@ def _argument(given: Arguments, site: Site) -> Argument | None:
 def _chosen(argument: Argument) -> Value:
     """What is known of the value of an option: which ones it may have, where the parser refuses all others."""
     choices, default = argument.options.get("choices"), argument.options.get("default")
-    is_plain = not set(argument.options) & {"nargs", "action", "const"} and default is not NOT_KNOWN
-    if not is_plain or not isinstance(choices, list) or not choices or isinstance(default, list):
+    is_plain = not set(argument.options) & {"nargs", "action", "const"} and (default is None or isinstance(default, (str, int, float)))
+    if not is_plain or not isinstance(choices, list) or not choices:
         return UNKNOWN
-    return OneOf(dict.fromkeys(choices if argument.options.get("required") is True else [*choices, default]))
+    return OneOf(choices if argument.options.get("required") is True else [*choices, default])  # type: ignore[list-item]
 
 
 def _defaults(given: Arguments, site: Site) -> list[Argument | None]:
