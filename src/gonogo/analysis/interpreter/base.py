@@ -549,6 +549,9 @@ class Modules(Protocol):
     def is_ours(self, package: str) -> bool:
         """Whether the experiment has a module or package at the top under a name."""
 
+    def is_left_out(self, dotted: str) -> bool:
+        """Whether the experiment has a module of this name that the process has not imported."""
+
 
 class Walk(Protocol):
     """What values, language constructs and library models may ask of the interpreter."""

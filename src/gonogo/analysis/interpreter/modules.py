@@ -111,11 +111,13 @@ class LoadedModules:
     def imported_name(self, module: str, name: str) -> Value:
         """What `from module import name` binds."""
         source = self._named(module)
-        if source is not None:
-            found = source.names.look(name)
-            return UNKNOWN if found is ABSENT else found
+        found = source.names.look(name) if source is not None else ABSENT
+        if found is not ABSENT:
+            return found
         dotted = f"{module}.{name}" if module else name
         inner = self._named(dotted) if module in self._program.packages else None
+        if inner is None and source is not None:
+            return UNKNOWN
         return inner or seen(self._walk, self._walk.outside(dotted))
 
     def public_names(self, module: str) -> dict[str, Value]:
@@ -126,3 +128,8 @@ class LoadedModules:
     def is_ours(self, package: str) -> bool:
         """Whether the experiment has a module or package at the top under a name."""
         return not package or package in self._program.roots
+
+    def is_left_out(self, dotted: str) -> bool:
+        """Whether the experiment has a module of this name that the process has not imported."""
+        module = self._program.by_name.get(dotted)
+        return module is not None and self._loaded(MAIN if module.name == self._walk.process.module else module.name) is None

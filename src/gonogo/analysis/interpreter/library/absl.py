@@ -28,8 +28,8 @@ CONFIGS = tuple(f"ml_collections.{name}" for name in ("config_flags.DEFINE_confi
 BUILT_IN = frozenset(
     {
         "alsologtostderr", "flagfile", "help", "helpfull", "helpshort", "helpxml", "log_dir", "logger_levels", "logtostderr",
-        "only_check_args", "pdb", "pdb_post_mortem", "profile_file", "run_with_pdb", "run_with_profiling", "showprefixforinfo", "stderrthreshold", "undefok",
-        "use_cprofile_for_profiling", "v", "verbosity", "test_random_seed", "test_randomize_ordering_seed", "test_srcdir", "test_tmpdir",
+        "only_check_args", "pdb", "pdb_post_mortem", "profile_file", "run_with_pdb", "run_with_profiling", "showprefixforinfo",
+        "stderrthreshold", "undefok", "use_cprofile_for_profiling", "v", "verbosity", "test_random_seed", "test_randomize_ordering_seed", "test_srcdir", "test_tmpdir",
         "xml_output_file",
     }
 )  # fmt: skip
@@ -108,12 +108,13 @@ class Flags(Options):
 
 
 def _is_known(walk: Walk) -> bool:
-    """Whether no library that the program imports may define flags."""
+    """Whether all that the program imports was seen, or is of a library that defines no flags."""
     loaded = [settled(value) for _, value in walk.process.loaded.pairs()]
     names = {dotted for value in loaded if isinstance(value, ModuleValue) for dotted in value.module.imports.values()}
     roots = {dotted.partition(".")[0] for dotted in names} - WITHOUT_FLAGS - sys.stdlib_module_names
     called = {node.attr for value in loaded if isinstance(value, ModuleValue) for node in value.module.of(ast.Attribute)}
-    return not called & DEFINE_MORE and all(walk.modules.is_ours(root) for root in roots)
+    is_seen = not called & DEFINE_MORE and not any(walk.modules.is_left_out(name) for name in names)
+    return is_seen and all(walk.modules.is_ours(root) for root in roots)
 
 
 def _flags(walk: Walk) -> Flags:
