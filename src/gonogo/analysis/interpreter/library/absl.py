@@ -29,7 +29,8 @@ BUILT_IN = frozenset(
     {
         "alsologtostderr", "flagfile", "help", "helpfull", "helpshort", "helpxml", "log_dir", "logger_levels", "logtostderr",
         "only_check_args", "pdb", "pdb_post_mortem", "profile_file", "run_with_pdb", "run_with_profiling", "showprefixforinfo",
-        "stderrthreshold", "undefok", "use_cprofile_for_profiling", "v", "verbosity", "test_random_seed", "test_randomize_ordering_seed", "test_srcdir", "test_tmpdir",
+        "stderrthreshold", "undefok", "use_cprofile_for_profiling", "v", "verbosity", "test_random_seed",
+        "test_randomize_ordering_seed", "test_srcdir", "test_tmpdir",
         "xml_output_file",
     }
 )  # fmt: skip
@@ -46,10 +47,12 @@ SHOWS = frozenset({"is_parsed", "mark_as_parsed", "set_default", "unparse_flags"
 #: Libraries that define no flags when they are imported. Of any other nobody knows which flags there are.
 WITHOUT_FLAGS = frozenset(
     {
-        "absl", "chex", "clu", "cv2", "datasets", "distrax", "einops", "etils", "flax", "gym", "gymnasium", "h5py", "haiku", "imageio",
-        "jax", "jaxlib", "jaxtyping", "matplotlib", "ml_collections", "mujoco", "numpy", "omegaconf", "optax", "orbax", "pandas", "PIL",
-        "requests", "rlax", "scipy", "seaborn", "sklearn", "skimage", "tensorboard", "tensorboardX", "tensorflow", "tensorflow_datasets",
-        "tensorflow_probability", "tokenizers", "torch", "torchvision", "tqdm", "transformers", "tree", "wandb", "yaml",
+        "absl", "attr", "chex", "clu", "cv2", "datasets", "distrax", "dm_env", "einops", "etils", "flax", "gym", "gymnasium",
+        "h5py", "haiku", "imageio", "jax", "jaxlib", "jaxtyping", "matplotlib", "ml_collections", "msgpack", "mujoco", "nltk",
+        "numpy", "omegaconf", "optax", "orbax", "pandas", "PIL", "psutil", "pyarrow", "regex", "requests", "rlax", "scipy",
+        "seaborn", "sentencepiece", "six", "skimage", "sklearn", "tensorboard", "tensorboardX", "tensorflow",
+        "tensorflow_datasets", "tensorflow_probability", "tokenizers", "torch", "torchvision", "tqdm", "transformers", "tree",
+        "typing_extensions", "wandb", "yaml",
     }
 )  # fmt: skip
 DEFINE_MORE = frozenset({"config_with_absl", "parse_flags_with_absl", "define_flags", "register_flags"})  # functions of libraries
@@ -158,7 +161,8 @@ def _value(given: Arguments, at: ast.AST) -> Value:
 @LIBRARY.call("absl.app.run", "tensorflow.compat.v1.app.run", "tensorflow.app.run")
 def run(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
     """`app.run(main)`: reads the command line and calls the function."""
-    main = given.get(0, "main", UNKNOWN)
+    named = walk.modules.globals_of(walk.state.module).look("main")
+    main = given.get(0, "main", UNKNOWN if named is ABSENT else settled(named))
     if main.unknown or given.open or "flags_parser" in given.keywords:
         _flags(walk).release(walk)
         return UNHANDLED
