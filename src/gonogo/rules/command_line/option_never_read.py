@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.interpreter.values.options import Parsed
+from gonogo.analysis.python.commands import commands
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import text_of
 from gonogo.model.contract import Scope
-from gonogo.model.finding import Certainty, Severity, Stage
+from gonogo.model.finding import Certainty, Location, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_message
 
@@ -33,6 +34,7 @@ def option_never_read(scripts: list[Trace], modules: dict[str, Module]) -> Itera
     Instead:
         Use the option where it is meant to act, or delete it.
     """
+    yield from _of_commands(modules)
     parsed = [event for trace in scripts if trace.complete for event in trace.of(Parsed) if not event.options.is_whole]
     if not parsed:
         return
@@ -41,17 +43,27 @@ def option_never_read(scripts: list[Trace], modules: dict[str, Module]) -> Itera
     yield from by_message(_of_program(parsed, mentioned))
 
 
+def _of_commands(modules: dict[str, Module]) -> Iterator[Violation]:
+    for command in commands(modules.values()):
+        for option in command.never_read():
+            yield _violation(command.module.location(option.node), option.name)
+
+
+def _violation(location: Location, name: str) -> Violation:
+    return Violation(
+        location,
+        f"nothing reads the option `{name}`",
+        "use it where it is meant to act, or delete it",
+        certainty=Certainty.LIKELY,
+    )
+
+
 def _of_program(parsed: Iterable[Parsed], mentioned: set[str]) -> Iterator[Violation]:
     for event in parsed:
         for name, site in event.places.items():
             if name in mentioned or name in FOR_LAUNCHERS or name.startswith("_"):
                 continue
-            yield Violation(
-                site.module.location(site.node),
-                f"nothing reads the option `{name}`",
-                "use it where it is meant to act, or delete it",
-                certainty=Certainty.LIKELY,
-            )
+            yield _violation(site.module.location(site.node), name)
 
 
 def _definition(node: ast.AST) -> Iterator[int]:

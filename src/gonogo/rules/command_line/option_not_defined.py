@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from gonogo.analysis.interpreter.trace import NoOption, Trace
 from gonogo.analysis.interpreter.values.options import Set
+from gonogo.analysis.python.commands import commands
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.names import calls, text_of
 from gonogo.model.contract import Scope
@@ -32,12 +33,32 @@ def option_not_defined(scripts: list[Trace], modules: dict[str, Module]) -> Iter
     Instead:
         Define the option with `add_argument`, or read the one that is meant.
     """
+    yield from _of_commands(modules)
     everywhere = {entry for module in modules.values() for entry in _set_by_any_name(module)}
     faults = [(trace, fault) for trace in scripts for fault in trace.of(NoOption)]
     stores = _stores(modules, {fault.name for _, fault in faults})
     yield from by_message(
         _violation(fault) for trace, fault in faults if not _is_set(fault, stores, trace) and not _may_be_set(fault, everywhere)
     )
+
+
+def _of_commands(modules: dict[str, Module]) -> Iterator[Violation]:
+    for command in commands(modules.values()):
+        title = command.function.name
+        for argument in command.without_option():
+            near = get_close_matches(argument.arg, [option.name for option in command.without_parameter()], n=1, cutoff=0.6)
+            meant = f"; did you mean `{near[0]}`?" if near else ""
+            yield Violation(
+                command.module.location(argument),
+                f"no option of the command gives `{title}` its parameter `{argument.arg}`{meant}",
+                f"define it: `@click.option('--{argument.arg.replace('_', '-')}', …)`",
+            )
+        for option in command.without_parameter():
+            yield Violation(
+                command.module.location(option.node),
+                f"`{title}` has no parameter `{option.name}` for this option",
+                "give it the parameter, or delete the option",
+            )
 
 
 Stores = dict[str, list[tuple[Module, ast.AST]]]

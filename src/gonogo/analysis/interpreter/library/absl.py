@@ -144,7 +144,8 @@ def define(walk: Walk, given: Arguments, at: ast.AST) -> Value:
         walk.memory.set(found, "open", True)
         return UNKNOWN
     walk.memory.put(found.attributes, name, _value(given, at))
-    walk.memory.set(found, "places", (*found.places, (name, walk.state.site(at))))
+    if isinstance(walk.state.module.parents.get(at), ast.Expr):  # else what it gives may be kept, and asked for the value
+        walk.memory.set(found, "places", (*found.places, (name, walk.state.site(at))))
     return UNKNOWN
 
 
