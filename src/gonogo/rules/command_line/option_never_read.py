@@ -24,9 +24,10 @@ def option_never_read(scripts: list[Trace], modules: dict[str, Module]) -> Itera
     """A command-line option is defined, and nothing reads it.
 
     What it does:
-        Follows each program that reads its command line with `argparse` to its options. Speaks of an option whose name stands nowhere
-        else in the project: no attribute, name, keyword or text is called so. Silent where the options are taken as a whole, by `vars`
-        or by code that is not followed.
+        Follows each program to its options: of `argparse`, of the dataclasses of `HfArgumentParser`, `tyro`, `pyrallis` and `draccus`, of
+        `absl`. Speaks of an option whose name stands nowhere else in the project: no attribute, name, keyword or text is called so.
+        Silent where the options are taken as a whole, by `vars` or by code that is not followed. Under `click`, `typer` and `fire`,
+        speaks of a parameter of the function that its body never reads.
 
     Why it matters:
         Whoever gives `--weight-decay 0.1` believes that it has an effect. The runs that were to differ by it are the same.

@@ -22,16 +22,19 @@ def option_not_defined(scripts: list[Trace], modules: dict[str, Module]) -> Iter
     """The program reads a command-line option that its parser does not define.
 
     What it does:
-        Follows each program that reads its command line with `argparse` to its options, through functions, modules and objects, and asks
-        Python's own parser what they are called. Speaks where an option is read that is not among them. Silent where options are added
-        in a way that is not followed, where other code is handed the options and may set more, and where anything sets an attribute of
-        that name.
+        Follows each program to its options, through functions, modules and objects, and speaks where one is read that is not among them:
+        `argparse` (Python's own parser says what they are called); the dataclasses of `HfArgumentParser`, `tyro`, `pyrallis` and
+        `draccus`, in the order in which the parser gives them, and any other dataclass that the program makes; the flags of `absl`; the
+        keys of a `CfgNode` of `yacs`. With `click`: the parameters of a command that no option gives, and options that it does not take.
+        Silent where options are added in a way that is not followed, where other code is handed the options and may set more, where the
+        program sets an attribute of that name, and where it imports a library that may define flags of its own.
 
     Why it matters:
-        The program ends in an `AttributeError`, often late: after the training, before anything is saved.
+        The program ends in an `AttributeError`, often late: after the training, before anything is saved. A command of `click` ends in a
+        `TypeError` as it starts.
 
     Instead:
-        Define the option with `add_argument`, or read the one that is meant.
+        Define the option (`add_argument`, a field, `DEFINE_…`, a default), or read the one that is meant.
     """
     yield from _of_commands(modules)
     everywhere = {entry for module in modules.values() for entry in _set_by_any_name(module)}
@@ -146,7 +149,28 @@ BAD = [
     ),
 ]
 _OTHERS = _PARSER.replace("    return", "    library.add_options(parser)\n    return")
+_CLASSES = """from dataclasses import dataclass
+
+from transformers import HfArgumentParser
+
+
+@dataclass
+class ModelArguments:
+    name: str = "resnet"
+
+
+@dataclass
+class DataArguments:
+    folder: str = "data"
+
+
+model_args, data_args = HfArgumentParser((ModelArguments, DataArguments)).parse_args_into_dataclasses()
+"""
+_COMMAND = "import click\n\n\n@click.command()\n@click.option('--lr')\ndef main({parameters}):{here}\n    print({parameters})\n\n\nmain()\n"
+BAD += [program(_CLASSES + f"print(data_args.name){_HERE}\n"), program(_COMMAND.format(parameters="lr, seed", here=_HERE))]
 GOOD = [
+    program(_CLASSES + "print(model_args.name, data_args.folder)\n"),
+    program(_COMMAND.format(parameters="lr", here="")),
     program(_PARSER + "def main(args):\n    print(args.lr, args.batch_size)\n" + _MAIN),
     program(_PARSER + "def main(args):\n    args.device = 'cpu'\n    print(args.device)\n" + _MAIN),
     program(_PARSER + "def main(args):\n    print(getattr(args, 'seed', 0))\n" + _MAIN),
