@@ -25,6 +25,8 @@ for folder in given["folders"]:
             runpy.run_path(given["program"], run_name="__main__")
         except AttributeError:
             os._exit({NO_ATTRIBUTE})
+        except SystemExit as ended:
+            os._exit({FAILED} if ended.code else 0)
         except BaseException:
             os._exit({FAILED})
         os._exit(0)

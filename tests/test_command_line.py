@@ -49,6 +49,8 @@ RIGHT = {
     "a method of the namespace": PARSER + "print(parser.parse_args()._get_kwargs())\n",
     "known": PARSER + "args, rest = parser.parse_known_args()\nprint(args.lr, rest)\n",
     "a class of one's own": HEAD + "class Parser(argparse.ArgumentParser):\n    def parse_args(self, *a, **k):\n        found = super().parse_args(*a, **k)\n        found.more = 1\n        return found\n\np = Parser()\nprint(p.parse_args().more)\n",
+    "no such choice": PARSER + "parser.add_argument('--da', default='uda', choices=['uda'])\nargs = parser.parse_args()\nif not args.da == 'uda':\n    print(args.classes)\n",
+    "no such choice, in": PARSER + "parser.add_argument('--da', default='a', choices=('a', 'b'))\nargs = parser.parse_args()\nif args.da in ['c', 'd']:\n    print(args.classes)\n",
     "in an object": GET + "class Trainer:\n    def __init__(self, args):\n        self.args = args\n        self.args.step = 0\n    def run(self):\n        print(self.args.step, self.args.batch_size)\n\nTrainer(get()).run()\n",
 }  # fmt: skip
 WRONG = {
@@ -84,7 +86,9 @@ def ends(tmp_path_factory) -> dict[str, int]:
 def test_options_that_are_not_there(name, ends, composer):
     assert ends[name] == (NO_ATTRIBUTE if name.startswith("wrong") else 0)
     options = CheckOptions(contract="program", select=("CLI101",))
-    found = check(experiment_of({"train.py": PROGRAMS[name]}), options, composer).findings
+    verdict = check(experiment_of({"train.py": PROGRAMS[name]}), options, composer)
+    found = verdict.findings
+    assert not verdict.undecided
     assert bool(found) is name.startswith("wrong"), found
 
 

@@ -347,6 +347,10 @@ class Value:
         """It leaves the experiment: configs may be read whole, functions may be called."""
         self.escape(walk)
 
+    def come_back(self, walk: Walk) -> None:
+        """It goes once more to code that is being walked already: taken for code that is not followed, unless it keeps book of that."""
+        self.release(walk)
+
 
 class _Unknown(Value):
     """Anything at all."""
@@ -542,6 +546,12 @@ class Modules(Protocol):
     def public_names(self, module: str) -> dict[str, Value]:
         """What `from module import *` binds."""
 
+    def is_ours(self, package: str) -> bool:
+        """Whether the experiment has a module or package at the top under a name."""
+
+    def is_left_out(self, dotted: str) -> bool:
+        """Whether the experiment has a module of this name that the process has not imported."""
+
 
 class Walk(Protocol):
     """What values, language constructs and library models may ask of the interpreter."""
@@ -593,6 +603,13 @@ class Walk(Protocol):
 
     def set_argv(self, value: Value) -> None:
         """The program sets its own command line."""
+
+
+def come_back(walk: Walk, given: Arguments) -> None:
+    """Arguments go to code of the experiment that is being walked already, and is not walked once more."""
+    for value in given.values():
+        if not value.inert:
+            value.come_back(walk)
 
 
 def let_go(walk: Walk, given: Arguments) -> None:

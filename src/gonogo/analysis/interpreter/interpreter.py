@@ -44,6 +44,7 @@ class Interpreter:
         children: makes what says how child processes are started.
         doubts_branches: whether code that a condition may skip is code for other runs than these.
         uploaded: by id, the run configs of the runs that an evaluation may fetch from the tracker.
+        meets_cases: see `State`.
     """
 
     process: Process
@@ -57,9 +58,10 @@ class Interpreter:
         children: Callable[[Interpreter], Children],
         doubts_branches: bool = False,
         uploaded: Mapping[str, object] | None = None,
+        meets_cases: bool = False,
     ) -> None:
         self.memory = Memory(runs, vary)
-        self.state = State(self.memory, doubts_branches)
+        self.state = State(self.memory, doubts_branches, meets_cases)
         self.uploaded = uploaded or {}
         self.program = program
         self.library = library

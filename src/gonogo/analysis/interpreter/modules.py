@@ -48,6 +48,11 @@ class Program:
         """Names of what gets new keys somewhere in the project, perhaps where no run is walked."""
         return names_that_grow(self.by_name.values())
 
+    @functools.cached_property
+    def roots(self) -> set[str]:
+        """The names of modules and packages at the top."""
+        return {name.partition(".")[0] for name in self.by_name}
+
     def file_text(self, path: str) -> str | None:
         """The text of a file by its path under `/@`."""
         return self.text(path.removeprefix(ROOT + "/")) if path.startswith(ROOT + "/") else None
@@ -129,3 +134,12 @@ class LoadedModules:
         """What `from module import *` binds."""
         source = self._named(module)
         return {name: value for name, value in source.names.pairs() if not name.startswith("_")} if source is not None else {}
+
+    def is_ours(self, package: str) -> bool:
+        """Whether the experiment has a module or package at the top under a name."""
+        return not package or package in self._program.roots
+
+    def is_left_out(self, dotted: str) -> bool:
+        """Whether the experiment has a module of this name that the process has not imported."""
+        module = self._program.by_name.get(dotted)
+        return module is not None and self._loaded(MAIN if module.name == self._walk.process.module else module.name) is None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from gonogo.analysis.interpreter.base import Process
 from gonogo.analysis.interpreter.evaluation import NoHydra
@@ -19,24 +20,51 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import main_guard
 from gonogo.model.experiment import Experiment
 
-READS = ("parse_args", "parse_known_args")
 ALL_STEPS, MOST_STEPS, FEWEST_STEPS = 600_000, 150_000, 10_000
 
 
 def walk_scripts(experiment: Experiment, modules: Mapping[str, Module]) -> list[Trace]:
     """What each program does that reads its command line itself, or by a module that it imports; those that Hydra starts are left out."""
-    readers = {module.name.rpartition(".")[2] for module in modules.values() if any(name in module.text for name in READS)}
-    scripts = [module for path, module in sorted(modules.items()) if "hydra" not in module.text and _starts(module, readers)]
+    marks = load_library().options
+    readers = {path for path, module in modules.items() if any(mark in module.text for mark in marks)}
+    starts = _importers(readers, modules)
+    scripts = [
+        module
+        for path, module in sorted(modules.items())
+        if "hydra" not in module.text
+        and module.tree is not None
+        and (path in readers or (path in starts and main_guard(module) is not None))
+    ]
     steps = max(FEWEST_STEPS, min(MOST_STEPS, ALL_STEPS // max(1, len(scripts))))
     return [_walk(module, experiment, modules.values(), steps) for module in scripts]
 
 
-def _starts(module: Module, readers: set[str]) -> bool:
-    """Whether a file is a program that reads a command line when it is started."""
-    if module.tree is None or not (main_guard(module) is not None or any(name in module.text for name in READS)):
-        return False
-    named = {part for dotted in module.imports.values() for part in dotted.split(".")}
-    return bool(readers & {module.name.rpartition(".")[2], *named})
+def _importers(readers: set[str], modules: Mapping[str, Module]) -> set[str]:
+    """The paths of the modules that import some of the readers, or what imports them."""
+    importers: dict[str, set[str]] = {}
+    by_name = {module.name: path for path, module in modules.items()}
+    for path, module in modules.items():
+        folder = module.name.rpartition(".")[0]
+        for dotted in _imported(module):
+            for name in (dotted, f"{folder}.{dotted}"):  # Python looks in the folder of the program first
+                if name in by_name:
+                    importers.setdefault(by_name[name], set()).add(path)
+    found, pending = set(readers), list(readers)
+    while pending:
+        for path in importers.get(pending.pop(), ()):
+            if path not in found:
+                found.add(path)
+                pending.append(path)
+    return found
+
+
+def _imported(module: Module) -> Iterator[str]:
+    """The dotted names that a module imports, each with the packages that it is in."""
+    for node in module.of(ast.Import, ast.ImportFrom):
+        source = "" if isinstance(node, ast.Import) else module.resolve_import(node) + "."
+        for alias in node.names:
+            parts = f"{source}{alias.name}".split(".")
+            yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
 def _walk(module: Module, experiment: Experiment, modules: Iterable[Module], steps: int) -> Trace:
@@ -44,7 +72,7 @@ def _walk(module: Module, experiment: Experiment, modules: Iterable[Module], ste
     folder = module.name.rpartition(".")[0] + "."
     beside = {other.name.removeprefix(folder): other for other in modules if folder != "." and other.name.startswith(folder)}
     program = Program(modules, experiment.text, beside)
-    walk = Interpreter(program, load_library(), 1, lambda _: NoHydra(), lambda _: NoChildren())
+    walk = Interpreter(program, load_library(), 1, lambda _: NoHydra(), lambda _: NoChildren(), meets_cases=True)
     process = Process(module.name, Sequence(open=True), open=True)
     walk.state.steps = MAX_STEPS - steps
     with contextlib.suppress(ExhaustedError, RecursionError), walk.memory.only(1):  # what was seen until then holds

@@ -81,6 +81,7 @@ class State:
     Args:
         memory: the writes of the walked program.
         doubts_branches: code that may not run is also code that this run perhaps never comes to (where nobody documents the runs).
+        meets_cases: whoever starts the program picks the cases that it tells apart by name, so some run comes to each.
 
     Attributes:
         module: the module whose code is being walked.
@@ -102,8 +103,9 @@ class State:
     over = Field[bool]()
     failed = Field[bool]()
 
-    def __init__(self, memory: Memory, doubts_branches: bool = False) -> None:
+    def __init__(self, memory: Memory, doubts_branches: bool = False, meets_cases: bool = False) -> None:
         self.memory = memory
+        self.meets_cases = meets_cases
         self.module: Module
         self.steps = 0
         self.loops: tuple[Path, ...] = ()

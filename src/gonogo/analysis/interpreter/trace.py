@@ -194,11 +194,18 @@ class Unreadable(Event):
 
 @dataclass(frozen=True)
 class NoOption(Event):
-    """A command-line option is read that no parser defines and nothing sets; `known` are those that are there."""
+    """An option is read that is defined nowhere and that nothing sets.
+
+    Attributes:
+        known: those that are there.
+        message: what is wrong, and `advice` what to do, in the words of the library that the options come from.
+    """
 
     site: Site
     name: str
     known: tuple[str, ...]
+    message: str
+    advice: str
 
 
 @dataclass(frozen=True)

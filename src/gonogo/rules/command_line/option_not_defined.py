@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from gonogo.analysis.interpreter.trace import NoOption, Trace
+from gonogo.analysis.interpreter.values.options import Set
+from gonogo.analysis.python.commands import commands
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.names import calls, text_of
-from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -17,25 +18,78 @@ from gonogo.rules.grouping import by_message
 
 
 @rule("CLI101", "option-not-defined", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def option_not_defined(scripts: list[Trace], symbols: Symbols, modules: dict[str, Module]) -> Iterator[Violation]:
+def option_not_defined(scripts: list[Trace], modules: dict[str, Module]) -> Iterator[Violation]:
     """The program reads a command-line option that its parser does not define.
 
     What it does:
-        Follows each program that reads its command line with `argparse` to its options, through functions, modules and objects, and asks
-        Python's own parser what they are called. Speaks where an option is read that is not among them. Silent where options are added
-        in a way that is not followed, where other code is handed the options and may set more, and where anything sets an attribute of
-        that name.
+        Follows each program to its options, through functions, modules and objects, and speaks where one is read that is not among them:
+        `argparse` (Python's own parser says what they are called); the dataclasses of `HfArgumentParser`, `tyro`, `pyrallis` and
+        `draccus`, in the order in which the parser gives them, and any other dataclass that the program makes; the flags of `absl`; the
+        keys of a `CfgNode` of `yacs`. With `click`: the parameters of a command that no option gives, and options that it does not take.
+        Silent where options are added in a way that is not followed, where other code is handed the options and may set more, where the
+        program sets an attribute of that name, and where it imports a library that may define flags of its own.
 
     Why it matters:
-        The program ends in an `AttributeError`, often late: after the training, before anything is saved.
+        The program ends in an `AttributeError`, often late: after the training, before anything is saved. A command of `click` ends in a
+        `TypeError` as it starts.
 
     Instead:
-        Define the option with `add_argument`, or read the one that is meant.
+        Define the option (`add_argument`, a field, `DEFINE_…`, a default), or read the one that is meant.
     """
+    yield from _of_commands(modules)
     everywhere = {entry for module in modules.values() for entry in _set_by_any_name(module)}
+    faults = [(trace, fault) for trace in scripts for fault in trace.of(NoOption)]
+    stores = _stores(modules, {fault.name for _, fault in faults})
     yield from by_message(
-        _violation(fault) for trace in scripts for fault in trace.of(NoOption) if not _may_be_set(fault, symbols, everywhere)
+        _violation(fault) for trace, fault in faults if not _is_set(fault, stores, trace) and not _may_be_set(fault, everywhere)
     )
+
+
+def _of_commands(modules: dict[str, Module]) -> Iterator[Violation]:
+    for command in commands(modules.values()):
+        title = command.function.name
+        for argument in command.without_option():
+            near = get_close_matches(argument.arg, [option.name for option in command.without_parameter()], n=1, cutoff=0.6)
+            meant = f"; did you mean `{near[0]}`?" if near else ""
+            yield Violation(
+                command.module.location(argument),
+                f"no option of the command gives `{title}` its parameter `{argument.arg}`{meant}",
+                f"define it: `@click.option('--{argument.arg.replace('_', '-')}', …)`",
+            )
+        for option in command.without_parameter():
+            yield Violation(
+                command.module.location(option.node),
+                f"`{title}` has no parameter `{option.name}` for this option",
+                "give it the parameter, or delete the option",
+            )
+
+
+Stores = dict[str, list[tuple[Module, ast.AST]]]
+
+
+def _stores(modules: dict[str, Module], names: set[str]) -> Stores:
+    """By name, the places where an attribute of that name is set, also by `setattr` with the name written out."""
+    found: Stores = {}
+    for module in modules.values():
+        for node in module.of(ast.Attribute):
+            if node.attr in names and isinstance(node.ctx, (ast.Store, ast.Del)):
+                found.setdefault(node.attr, []).append((module, node))
+        for call in calls(module):
+            name = text_of(call.args[1]) if qualified_name(call.func) == "setattr" and len(call.args) > 1 else None
+            if name in names:
+                found.setdefault(name, []).append((module, call))
+    return found
+
+
+def _is_set(fault: NoOption, stores: Stores, trace: Trace) -> bool:
+    """Whether the program may set an attribute of that name: it has code that does, and that was not seen to set one of something else."""
+    seen = {id(event.node) for event in trace.of(Set)}
+    return any(id(node) not in seen and _is_loaded(module, trace) for module, node in stores.get(fault.name, ()))
+
+
+def _is_loaded(module: Module, trace: Trace) -> bool:
+    """Whether the program imports a module."""
+    return module.tree is None or any(id(statement) in trace.executed for statement in module.tree.body)
 
 
 def _violation(fault: NoOption) -> Violation:
@@ -43,16 +97,16 @@ def _violation(fault: NoOption) -> Violation:
     meant = f"; did you mean `{near[0]}`?" if near else ""
     return Violation(
         fault.site.module.location(fault.site.node),
-        f"no command-line option is called `{fault.name}`{meant}",
-        f"read `{near[0]}`" if near else f"define it: `add_argument('--{fault.name}', …)`",
+        fault.message + meant,
+        f"read `{near[0]}`" if near else fault.advice,
         evidence=f"the options: {', '.join(sorted(fault.known))}",
     )
 
 
-def _may_be_set(fault: NoOption, symbols: Symbols, everywhere: set[str]) -> bool:
+def _may_be_set(fault: NoOption, everywhere: set[str]) -> bool:
     node = fault.site.node
     owner = node.value if isinstance(node, ast.Attribute) else node.args[0] if isinstance(node, ast.Call) and node.args else node
-    return fault.name in symbols.stored_attributes or fault.name in everywhere or f"{_last(owner)}.*" in everywhere
+    return fault.name in everywhere or f"{_last(owner)}.*" in everywhere
 
 
 def _set_by_any_name(module: Module) -> Iterator[str]:
@@ -95,7 +149,28 @@ BAD = [
     ),
 ]
 _OTHERS = _PARSER.replace("    return", "    library.add_options(parser)\n    return")
+_CLASSES = """from dataclasses import dataclass
+
+from transformers import HfArgumentParser
+
+
+@dataclass
+class ModelArguments:
+    name: str = "resnet"
+
+
+@dataclass
+class DataArguments:
+    folder: str = "data"
+
+
+model_args, data_args = HfArgumentParser((ModelArguments, DataArguments)).parse_args_into_dataclasses()
+"""
+_COMMAND = "import click\n\n\n@click.command()\n@click.option('--lr')\ndef main({parameters}):{here}\n    print({parameters})\n\n\nmain()\n"
+BAD += [program(_CLASSES + f"print(data_args.name){_HERE}\n"), program(_COMMAND.format(parameters="lr, seed", here=_HERE))]
 GOOD = [
+    program(_CLASSES + "print(model_args.name, data_args.folder)\n"),
+    program(_COMMAND.format(parameters="lr", here="")),
     program(_PARSER + "def main(args):\n    print(args.lr, args.batch_size)\n" + _MAIN),
     program(_PARSER + "def main(args):\n    args.device = 'cpu'\n    print(args.device)\n" + _MAIN),
     program(_PARSER + "def main(args):\n    print(getattr(args, 'seed', 0))\n" + _MAIN),

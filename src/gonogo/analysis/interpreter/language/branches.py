@@ -23,7 +23,7 @@ def if_(walk: Walk, node: ast.If, frame: Frame) -> Signal | None:
         return execute(walk, node.body if answer else node.orelse, frame)
     walk.state.leave_open(node)
     # Where the condition hangs on an absent key, that key is the fault, and what follows is what the author meant to happen.
-    dispatch = walk.state.module.once(_is_dispatch, node.test) and not _lacks_key(walk, seen)
+    dispatch = not walk.state.meets_cases and walk.state.module.once(_is_dispatch, node.test) and not _lacks_key(walk, seen)
 
     def body() -> Signal | None:
         # `if key == "name":` with an unknown key picks a case; whether this run ever meets it is not known.
@@ -83,6 +83,10 @@ def _matches(walk: Walk, case: ast.match_case, subject: Value, frame: Frame) -> 
             answers.append(compare(walk, subject, ast.Eq(), walk.evaluate(pattern.value, frame), pattern))
         elif isinstance(pattern, ast.MatchSingleton):
             answers.append(compare(walk, subject, ast.Is(), Scalar(pattern.value), pattern))
+        elif isinstance(pattern, ast.MatchClass):
+            name = walk.evaluate(pattern.cls, frame).type_name()
+            is_one = subject.is_instance(walk, frozenset({name}), pattern) if name else None
+            answers.append(False if is_one is False else None)
         else:
             answers.append(None)
     return True if True in answers else None if None in answers else False

@@ -11,7 +11,8 @@ from gonogo.analysis.interpreter.memory import Alternatives
 from gonogo.analysis.interpreter.sentinels import UNHANDLED
 from gonogo.analysis.interpreter.trace import Raised
 from gonogo.analysis.interpreter.values.choice import join, lose
-from gonogo.analysis.interpreter.values.scalar import FALSE, TRUE, truth_value
+from gonogo.analysis.interpreter.values.one_of import OneOf
+from gonogo.analysis.interpreter.values.scalar import FALSE, TRUE, Scalar, truth_value
 from gonogo.analysis.interpreter.values.text import concatenated
 from gonogo.analysis.interpreter.values.tracked import note_gain
 from gonogo.analysis.python.names import ancestors
@@ -107,7 +108,8 @@ def comparison(walk: Walk, node: ast.Compare, frame: Frame) -> Value:
 def compare(walk: Walk, left: Value, op: ast.cmpop, right: Value, at: ast.AST) -> bool | None:
     """What a comparison says, None where it is not known."""
     if isinstance(op, (ast.In, ast.NotIn)):
-        answer = right.contains(walk, left, at)
+        answers = {right.contains(walk, each, at) for each in (map(Scalar, left.values) if isinstance(left, OneOf) else (left,))}
+        answer = answers.pop() if len(answers) == 1 else None
         return answer if answer is None or isinstance(op, ast.In) else not answer
     if isinstance(op, (ast.Is, ast.IsNot)):
         answer = identical(left, right)

@@ -14,12 +14,13 @@ from gonogo.analysis.interpreter.endings import ends_the_run
 from gonogo.analysis.interpreter.library.json import of_data
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.memory import Field
-from gonogo.analysis.interpreter.sentinels import ABSENT, NO_DEFAULT, NOT_KNOWN, NoDefault
-from gonogo.analysis.interpreter.state import Event, Site
-from gonogo.analysis.interpreter.trace import NoOption, Unreadable
+from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, NOT_KNOWN, NoDefault
+from gonogo.analysis.interpreter.state import Site
+from gonogo.analysis.interpreter.trace import Unreadable
 from gonogo.analysis.interpreter.values.bound import BoundMethod
-from gonogo.analysis.interpreter.values.mapping import Mapping as MappingValue
 from gonogo.analysis.interpreter.values.objects import Instance
+from gonogo.analysis.interpreter.values.one_of import OneOf
+from gonogo.analysis.interpreter.values.options import Options, Parsed
 from gonogo.analysis.interpreter.values.scalar import NONE, Scalar
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled
@@ -35,6 +36,10 @@ PLAIN_PARSER = frozenset({"prog", "usage", "description", "epilog", "formatter_c
 SAME_NAMES = frozenset({"conflict_handler", "allow_abbrev", "add_help", "exit_on_error"})  # change how words are read, and no option's name
 NAMING = ("action", "dest")  # what an option's name depends on, beside its flags
 MAX_WORDS = 64
+OF_NAMESPACE = frozenset(dir(argparse.Namespace))
+
+
+LIBRARY.reads_options("parse_args", "parse_known_args")
 
 
 @LIBRARY.call("argparse.Namespace")
@@ -63,65 +68,6 @@ class Argument:
     options: Mapping[str, object]
     type: Value | None
     is_exact: bool = True
-
-
-@dataclass(frozen=True)
-class Parsed(Event):
-    """A command line was read: the options that came of it, and where each is defined."""
-
-    options: Options
-    places: Mapping[str, Site]
-
-
-class Options(Instance):
-    """What a parser gives: the options that it defines, and those that the program sets on it later."""
-
-    __slots__ = ("_views",)
-
-    def __init__(self, values: dict[str, Value]) -> None:
-        super().__init__(None, values)
-        self._open = False
-        self._views: list[MappingValue] = []
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the program takes them as a whole anywhere, with all their values."""
-        return self._open is not False or bool(self._views)
-
-    def member(
-        self, walk: Walk, name: str, at: ast.AST, default: Value | NoDefault = NO_DEFAULT, kind: AccessKind = AccessKind.ATTRIBUTE
-    ) -> Value:
-        """An option; one that is not there ends the program."""
-        if name == "__dict__":
-            return self.members(walk)
-        state, is_closed = walk.state, self._is_closed()
-        if is_closed and default is NO_DEFAULT and self.attributes.look(name) is ABSENT and not hasattr(argparse.Namespace, name):
-            if state.is_certain and not state.is_deferred:
-                state.record(NoOption(state.site(at), name, tuple(self.attributes.there())))
-            state.may_have_failed()
-        return super().member(walk, name, at, default if is_closed else NO_DEFAULT, kind)
-
-    def has_member(self, walk: Walk, name: str, at: ast.AST) -> bool | None:
-        """Whether there is such an option."""
-        return super().has_member(walk, name, at) or (False if self._is_closed() and not hasattr(argparse.Namespace, name) else None)
-
-    def contains(self, walk: Walk, item: Value, at: ast.AST) -> bool | None:
-        """`name in options`."""
-        name = item.constant()
-        return self.has_member(walk, name, at) if isinstance(name, str) else None
-
-    def _is_closed(self) -> bool:
-        return not self.open and not any(view.open for view in self._views)
-
-    def members(self, walk: Walk) -> Value:
-        """`vars(options)`: writing to it sets options."""
-        view = MappingValue.sharing(self.attributes, self.open)  # type: ignore[arg-type]
-        self._views.append(view)
-        return view
-
-    def release(self, walk: Walk, depth: int = 0) -> None:
-        """Other code may set options."""
-        walk.memory.set(self, "open", True)
 
 
 class Parser(Value):
@@ -188,22 +134,23 @@ class Parser(Value):
                 walk.state.record(Unreadable(walk.state.site(at), "command-line arguments", " ".join(words), message))
             return UNKNOWN
         types = {action.dest: argument for action, argument in actions}
-        result = Options({name: _made(walk, types.get(name), value, at) for name, value in vars(found).items()})
+        result = Options({name: _made(walk, types.get(name), value, at) for name, value in vars(found).items()}, OF_NAMESPACE)
         return Sequence([result, Sequence(map(Scalar, rest))], kind="tuple") if leaves_rest else result
 
     def _named(self, walk: Walk, leaves_rest: bool) -> Value:
         """Options by their names, as Python's own parser makes them of what they are called; their values are not known."""
         reader = argparse.ArgumentParser(add_help=False, conflict_handler="resolve")
+        places: dict[str, Site] = {}
+        values: dict[str, Value] = {}
         try:
-            places = {
-                reader.add_argument(*argument.names, **{key: argument.options[key] for key in NAMING if key in argument.options}).dest: (  # type: ignore[arg-type]
-                    argument.site
-                )
-                for argument in self.arguments or ()
-            }
+            for argument in self.arguments or ():
+                naming = {key: argument.options[key] for key in NAMING if key in argument.options}
+                name = reader.add_argument(*argument.names, **naming).dest  # type: ignore[arg-type]
+                places[name] = argument.site
+                values[name] = UNKNOWN if name in values else _chosen(argument)
         except (TypeError, ValueError, AttributeError, argparse.ArgumentError):
             return UNKNOWN
-        result = Options(dict.fromkeys(places, UNKNOWN))
+        result = Options(values, OF_NAMESPACE)
         walk.state.record(Parsed(result, places))
         return Sequence([result, UNKNOWN], kind="tuple") if leaves_rest else result
 
@@ -238,6 +185,15 @@ def _argument(given: Arguments, site: Site) -> Argument | None:
     if action not in ACTIONS:
         return None  # an action of one's own may set anything
     return Argument(site, tuple(map(str, names)), options, given.keywords.get("type"), is_exact)
+
+
+def _chosen(argument: Argument) -> Value:
+    """What is known of the value of an option: which ones it may have, where the parser refuses all others."""
+    choices, default = argument.options.get("choices"), argument.options.get("default")
+    is_plain = not set(argument.options) & {"nargs", "action", "const"} and (default is None or isinstance(default, (str, int, float)))
+    if not is_plain or not isinstance(choices, list) or not choices:
+        return UNKNOWN
+    return OneOf(choices if argument.options.get("required") is True else [*choices, default])  # type: ignore[list-item]
 
 
 def _defaults(given: Arguments, site: Site) -> list[Argument | None]:

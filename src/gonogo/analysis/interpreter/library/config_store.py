@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Frame, Value, Walk
+from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Value, Walk
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.markers import FILLER, MISSING, OPEN
 from gonogo.analysis.interpreter.state import Event
 from gonogo.analysis.interpreter.values.builtin import Builtin
+from gonogo.analysis.interpreter.values.fields import evaluated, unquoted
 from gonogo.analysis.interpreter.values.function import Function
 from gonogo.analysis.interpreter.values.mapping import Mapping as MappingValue
 from gonogo.analysis.interpreter.values.objects import Class
@@ -101,11 +102,7 @@ def _anything() -> dict[str, Any]:
 def _shows_its_fields(cls: Class) -> bool:
     """Whether a class has the fields that its own lines say: a dataclass, and nothing that makes more of them."""
     decorators = [qualified_name(node.func if isinstance(node, ast.Call) else node) for node in cls.node.decorator_list]
-    return (
-        [name.rpartition(".")[2] for name in decorators] == ["dataclass"]
-        and not cls.node.keywords
-        and all(isinstance(statement, (ast.AnnAssign, ast.Assign, ast.FunctionDef, ast.Expr, ast.Pass)) for statement in cls.node.body)
-    )
+    return [name.rpartition(".")[2] for name in decorators] == ["dataclass"] and cls.is_written_out
 
 
 def without_closed(data: Any) -> Any:
@@ -193,14 +190,14 @@ class _Reader:
         if isinstance(node, ast.Call) and qualified_name(node.func).rpartition(".")[2] == "field":
             keywords = {keyword.arg: keyword.value for keyword in node.keywords}
             if "default_factory" in keywords:
-                made = self._made(self._evaluate(owner, keywords["default_factory"]), node)
+                made = self._made(evaluated(self._walk, owner, keywords["default_factory"]), node)
                 return self.data(made, depth, path, statement.annotation)
             if "default" not in keywords:
                 return MISSING
             node = keywords["default"]
-        if isinstance(node, ast.Attribute) and isinstance(holder := self._evaluate(owner, node.value), Class) and holder.foreign:
+        if isinstance(node, ast.Attribute) and isinstance(holder := evaluated(self._walk, owner, node.value), Class) and holder.foreign:
             return FILLER  # a member of an enumeration, which is more than the value it is given in the class
-        return self.data(self._evaluate(owner, node), depth, path, statement.annotation)
+        return self.data(evaluated(self._walk, owner, node), depth, path, statement.annotation)
 
     def _made(self, factory: Value, at: ast.AST) -> Value:
         """What a `default_factory` gives."""
@@ -211,19 +208,9 @@ class _Reader:
             return made.get(factory.name, UNKNOWN)
         return factory.call(self._walk, Arguments(), at) if isinstance(factory, Function) else UNKNOWN
 
-    def _evaluate(self, owner: Class, node: ast.expr) -> Value:
-        names = self._walk.modules.globals_of(owner.module)
-        with self._walk.state.within(owner.module):
-            return self._walk.evaluate(node, Frame(owner.module, names, names))
-
     def _typed(self, owner: Class, annotation: ast.expr, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Class]]:
         """The dataclass or enumeration that an annotation names, with the path at which it holds."""
-        node: ast.expr | None = annotation
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            try:
-                node = ast.parse(node.value, mode="eval").body
-            except SyntaxError:
-                node = None
+        node = unquoted(annotation)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
             yield from self._typed(owner, node.left, path)
             yield from self._typed(owner, node.right, path)
@@ -233,7 +220,7 @@ class _Reader:
                 inner = node.slice.elts[-1] if isinstance(node.slice, ast.Tuple) else node.slice
                 yield from self._typed(owner, inner, (*path, EACH) if levels else path)
         elif isinstance(node, (ast.Name, ast.Attribute)) and qualified_name(node).rpartition(".")[2] not in SCALAR_ANNOTATIONS:
-            value = self._evaluate(owner, node)
+            value = evaluated(self._walk, owner, node)
             if isinstance(value, Class) and (value.is_dataclass or value.is_enumeration):
                 yield path, value
 

@@ -33,11 +33,13 @@ class Library:
     Attributes:
         parameters: what libraries give for parameters, by name, when they call functions of the experiment's.
         endings: called when a documented process has been walked.
+        options: what stands in the text of a program that takes options from outside.
     """
 
     def __init__(self) -> None:
         self.parameters: dict[str, str] = {}
         self.endings: list[Ending] = []
+        self.options: tuple[str, ...] = ()
         self._calls: dict[str, tuple[Model, Reach]] = {}
         self._attributes: dict[str, Attribute] = {}
         self._decorators: dict[str, Decorates] = {}
@@ -95,6 +97,10 @@ class Library:
         """Let a function be called when a documented process has been walked."""
         self.endings.append(ending)
         return ending
+
+    def reads_options(self, *marks: str) -> None:
+        """What stands in the text of a program that takes options from outside by this library."""
+        self.options += marks
 
     def shows(self, *prefixes: str) -> None:
         """Calls of these only show or store what they are given: that counts as seen by people, not as used."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping as PlainMapping
 
-from gonogo.analysis.interpreter.base import FEW, UNKNOWN, Arguments, Constant, Frame, FunctionNode, Spread, Value, Walk, let_go
+from gonogo.analysis.interpreter.base import FEW, UNKNOWN, Arguments, Constant, Frame, FunctionNode, Spread, Value, Walk, come_back, let_go
 from gonogo.analysis.interpreter.memory import Cells, Field
 from gonogo.analysis.interpreter.trace import Misuse, Wrong
 from gonogo.analysis.interpreter.values.mapping import Mapping
@@ -67,7 +67,7 @@ class Function(Value):
         entered, process, key = walk.state.entered, walk.process, id(self.node)
         entered[key] = entered.get(key, 0) | walk.memory.now
         if process.depth >= MAX_DEPTH or process.active.get(key, 0) >= MAX_SAME:
-            let_go(walk, given)
+            (let_go if process.depth >= MAX_DEPTH else come_back)(walk, given)
             return UNKNOWN
         names: Cells[str, Value] = Cells(self._bind(walk, given, at))
         closure = self.closure

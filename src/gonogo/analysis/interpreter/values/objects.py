@@ -21,11 +21,16 @@ from gonogo.analysis.interpreter.memory import Cells, Field, OrderedCells
 from gonogo.analysis.interpreter.sentinels import ABSENT, NO_DEFAULT, Absent, NoDefault
 from gonogo.analysis.interpreter.state import Path
 from gonogo.analysis.interpreter.values.choice import join
+from gonogo.analysis.interpreter.values.field_default import FieldDefault
 from gonogo.analysis.interpreter.values.function import Function, refuse
+from gonogo.analysis.interpreter.values.lacking import Words, note_lacking
 from gonogo.analysis.interpreter.values.mapping import Mapping
 from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.names import origin
 
+WRITTEN_OUT = (ast.AnnAssign, ast.Assign, ast.FunctionDef, ast.AsyncFunctionDef, ast.Expr, ast.Pass)
+ANY_NAME = frozenset({"__getattr__", "__getattribute__", "__setattr__"})  # methods by which an object has names of its own choice
 CALLED = ("__call__", "forward")  # what a call of an object runs: torch's modules call `forward`
 MAX_BELOW = 3
 
@@ -36,9 +41,10 @@ class Class(Value):
     Attributes:
         foreign: it has a base that the experiment does not define, so its members are not all known.
         is_dataclass: its fields are the parameters of its constructor.
+        is_record: it is a dataclass whose objects have what its own lines and those of its bases say, and nothing else.
     """
 
-    __slots__ = ("attributes", "bases", "foreign", "is_dataclass", "module", "node")
+    __slots__ = ("attributes", "bases", "foreign", "is_dataclass", "is_record", "module", "node")
     has_identity = True
     choices = FEW
 
@@ -49,6 +55,12 @@ class Class(Value):
         self.foreign: bool = foreign or any(base.foreign for base in bases)
         self.is_dataclass: bool = is_dataclass or any(base.is_dataclass for base in bases)
         self.attributes: Cells[str, Value] = Cells()
+        self.is_record: bool = self.is_dataclass and not self.foreign and all(_shows_its_names(entry) for entry in self.lineage())
+
+    @property
+    def is_written_out(self) -> bool:
+        """Whether its body only defines fields and methods."""
+        return self.module.once(_is_written_out, self.node)
 
     def lineage(self) -> Iterator[Class]:
         """The class and its bases, nearest first."""
@@ -104,7 +116,7 @@ class Class(Value):
 
     def call(self, walk: Walk, given: Arguments, at: ast.AST) -> Value:
         """Make an object."""
-        instance = Instance(self)
+        instance = Record(self) if self.is_record else Instance(self)
         walk.made(instance)
         init = self.find("__init__")
         if isinstance(init, Function):
@@ -130,6 +142,8 @@ class Class(Value):
         for name in names:
             if name not in values:
                 default = self.find(name)
+                if isinstance(default, FieldDefault) and not given.open:
+                    default = default.made(walk, at)
                 values[name] = UNKNOWN if given.open or default is ABSENT or default.unknown else default
         for name, value in values.items():
             walk.memory.put(instance.attributes, name, value)
@@ -224,6 +238,73 @@ class Instance(Value):
         """Its methods are walked at the end, with what they really read."""
 
 
+class Record(Instance):
+    """An object of a dataclass that has its fields and nothing else, but for what the program sets on it later."""
+
+    __slots__ = ("_views", "_whole")
+    whole = Field[bool]()
+
+    def __init__(self, cls: Class, attributes: dict[str, Value] | None = None) -> None:
+        super().__init__(cls, attributes)
+        self._whole: object = False
+        self._views: list[Mapping] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the program takes its fields as a whole anywhere, with all their values."""
+        return self._open is not False or self._whole is not False or bool(self._views)
+
+    def member(
+        self, walk: Walk, name: str, at: ast.AST, default: Value | NoDefault = NO_DEFAULT, kind: AccessKind = AccessKind.ATTRIBUTE
+    ) -> Value:
+        """A field or a method; one that is not there ends the program."""
+        if name == "__dict__":
+            return self.members(walk)
+        if default is NO_DEFAULT and self._lacks(name):
+            assert self.cls is not None
+            known, title = tuple(self.attributes.there()), self.cls.node.name
+            words = Words(f"`{title}` has no field `{{name}}`", f"define it in the class: `{{name}}: … = …` in `{title}`")
+            note_lacking(walk, name, at, known, words)
+        return super().member(walk, name, at, default, kind)
+
+    def has_member(self, walk: Walk, name: str, at: ast.AST) -> bool | None:
+        """Whether it has a field or method."""
+        return False if self._lacks(name) else super().has_member(walk, name, at)
+
+    def is_instance(self, walk: Walk, names: frozenset[str], at: ast.AST) -> bool | None:
+        """Whether its class is one of some, or has it as a base."""
+        assert self.cls is not None
+        return bool(names & {"object", *(entry.node.name for entry in self.cls.lineage())})
+
+    def members(self, walk: Walk) -> Value:
+        """`vars(instance)`: writing to it sets fields."""
+        view = Mapping.sharing(self.attributes, self.open)  # type: ignore[arg-type]
+        self._views.append(view)
+        return view
+
+    def escape(self, walk: Walk, depth: int = 0) -> None:
+        """Any of its fields may be read."""
+        walk.memory.set(self, "whole", True)
+        super().escape(walk, depth)
+
+    def come_back(self, walk: Walk) -> None:
+        """What the code sets was seen when it was walked."""
+        self.escape(walk)
+
+    def release(self, walk: Walk, depth: int = 0) -> None:
+        """Other code may set attributes, on it and on what it holds."""
+        walk.memory.set(self, "open", True)
+        if depth < MAX_BELOW:
+            for _, value in self.attributes.pairs():
+                if isinstance(value, Record):
+                    value.release(walk, depth + 1)
+
+    def _lacks(self, name: str) -> bool:
+        is_closed = not self.open and not any(view.open for view in self._views)
+        is_there = hasattr(object, name) or name.startswith("__") or self.attributes.look(name) is not ABSENT
+        return is_closed and not is_there and self.find(name) is ABSENT
+
+
 class Super(Value):
     """What `super()` gives inside a method."""
 
@@ -242,3 +323,28 @@ class Super(Value):
             if found is not ABSENT:
                 return found.bind(self.instance) if isinstance(found, Function) else found
         return UNKNOWN
+
+
+def _is_written_out(node: ast.ClassDef) -> bool:
+    return not node.keywords and all(isinstance(statement, WRITTEN_OUT) for statement in node.body)
+
+
+def _shows_its_names(cls: Class) -> bool:
+    """Whether objects of a class have no names but those that its lines say."""
+    decorators = [entry.func if isinstance(entry, ast.Call) else entry for entry in cls.node.decorator_list]
+    return (
+        cls.is_written_out
+        and all(origin(cls.module, entry) == "dataclasses.dataclass" for entry in decorators)
+        and cls.module.once(_sets_no_name_by_value, cls.node)
+    )
+
+
+def _sets_no_name_by_value(node: ast.ClassDef) -> bool:
+    for entry in ast.walk(node):
+        if isinstance(entry, ast.FunctionDef) and entry.name in ANY_NAME:
+            return False
+        if isinstance(entry, ast.Name) and entry.id in ("setattr", "vars", "exec", "locals"):
+            return False
+        if isinstance(entry, ast.Attribute) and entry.attr in ("__dict__", "__setattr__"):
+            return False
+    return True
