@@ -754,6 +754,30 @@ def test_a_loss_that_is_given_the_wrong_thing_is_found(asked: str, composer: Com
     assert rules_found(composer, "TRN107", TOLD.format(asked=asked, loss="nn.BCEWithLogitsLoss()")) == [7]
 
 
+TENSORFLOW = """import tensorflow.compat.v1 as tf
+
+
+def distill(features, teacher, labels, temperature):
+    logits = tf.layers.dense(features, 10)
+    soft = tf.nn.softmax(teacher / temperature)
+    return tf.losses.{call}
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "is_wrong"),
+    [
+        ("softmax_cross_entropy(soft, logits / temperature)", False),
+        ("softmax_cross_entropy(soft, logits, temperature**2)", False),
+        ("softmax_cross_entropy(onehot_labels=soft, logits=logits)", False),
+        ("softmax_cross_entropy(labels, tf.nn.softmax(logits))", True),
+        ("softmax_cross_entropy(labels, logits=soft)", True),
+    ],
+)
+def test_losses_of_tensorflow_take_the_labels_first(call: str, is_wrong: bool, composer: Composer) -> None:
+    assert rules_found(composer, "TRN107", TENSORFLOW.format(call=call) + "\n\ndistill(1, 2, 3, 4)\n") == ([7] if is_wrong else [])
+
+
 # -- an optimizer around an optimizer -------------------------------------------------------------------------------------
 
 AROUND = """import torch

@@ -25,6 +25,22 @@ GET = HEAD + "def get_cfg_defaults():\n    return _C.clone()\n\n\n"
 FILE = CLONE + "cfg.merge_from_file('configs/a.yaml')\ncfg.freeze()\nprint(cfg.MODEL.NAME)\n"
 
 
+#: A network that a second program makes, which sets a key of its own first.
+BUILD = """def build(cfg):
+    if cfg.MODEL.NAME == "moby":
+        return cfg.SOLVER.ROWS
+    return cfg.SOLVER.LR
+"""
+START = """from build import build
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--cfg")
+args = parser.parse_args()
+if args.cfg:
+    cfg.merge_from_file(args.cfg)
+"""
+
+
 def given(yaml: str, program: str = FILE) -> dict[str, str]:
     """A program and the file that it reads."""
     return {"train.py": program, "configs/a.yaml": yaml}
@@ -37,6 +53,11 @@ PACKAGE = {
 }
 
 RIGHT = {
+    "a key that another program sets": {
+        "build.py": BUILD,
+        "train.py": CLONE + START + "print(build(cfg))\n",
+        "pretrain.py": CLONE + START + "cfg.SOLVER.ROWS = 3\nprint(build(cfg))\n",
+    },
     "plain": CLONE + "print(cfg.MODEL.NAME, cfg.SOLVER.LR)\n",
     "items": CLONE + "print(cfg['MODEL']['NAME'], cfg['SEED'])\n",
     "get": CLONE + "print(cfg.get('NAME', 1), cfg.MODEL.get('DEPTH', 3))\n",

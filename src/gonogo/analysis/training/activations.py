@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from gonogo.analysis.dataflow.definitions import Instance
@@ -96,6 +96,12 @@ LOSSES: dict[str, Wants] = {
     ),
     "kl_div": Wants(0, ("input",), (*_PROBABILITIES, Gives.LOGITS), "give `kl_div` log-probabilities first, by `log_softmax`"),
 }  # fmt: skip
+
+
+def wants_of(op: Op) -> Wants | None:
+    """What a loss works on; None where it is none that is known. TensorFlow's `tf.losses` of the same name takes the labels first."""
+    wants = LOSSES.get(op.name) if op.library or op.maker is not None else None
+    return replace(wants, index=1) if wants is not None and op.library == "tensorflow" else wants
 
 
 @dataclass(frozen=True)

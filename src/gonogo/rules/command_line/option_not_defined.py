@@ -27,7 +27,8 @@ def option_not_defined(scripts: list[Trace], modules: dict[str, Module]) -> Iter
         `draccus`, in the order in which the parser gives them, and any other dataclass that the program makes; the flags of `absl`; the
         keys of a `CfgNode` of `yacs`. With `click`: the parameters of a command that no option gives, and options that it does not take.
         Silent where options are added in a way that is not followed, where other code is handed the options and may set more, where the
-        program sets an attribute of that name, and where it imports a library that may define flags of its own.
+        program, or another one that uses the same code, sets an attribute of that name, and where it imports a library that may define
+        flags of its own.
 
     Why it matters:
         The program ends in an `AttributeError`, often late: after the training, before anything is saved. A command of `click` ends in a
@@ -41,7 +42,11 @@ def option_not_defined(scripts: list[Trace], modules: dict[str, Module]) -> Iter
     faults = [(trace, fault) for trace in scripts for fault in trace.of(NoOption)]
     stores = _stores(modules, {fault.name for _, fault in faults})
     yield from by_message(
-        _violation(fault) for trace, fault in faults if not _is_set(fault, stores, trace) and not _may_be_set(fault, everywhere)
+        _violation(fault)
+        for trace, fault in faults
+        if not _may_be_set(fault, everywhere)
+        and not _is_set(fault, stores, trace)
+        and not _is_set_by_another(fault, stores, trace, scripts)
     )
 
 
@@ -87,6 +92,12 @@ def _is_set(fault: NoOption, stores: Stores, trace: Trace) -> bool:
     return any(id(node) not in seen and _is_loaded(module, trace) for module, node in stores.get(fault.name, ()))
 
 
+def _is_set_by_another(fault: NoOption, stores: Stores, trace: Trace, scripts: list[Trace]) -> bool:
+    """Whether another program that uses the same code sets such an attribute: then that code may be for it alone."""
+    others = [other for other in scripts if other is not trace and _is_loaded(fault.site.module, other)]
+    return any(_is_loaded(module, other) and not _is_loaded(module, trace) for other in others for module, _ in stores.get(fault.name, ()))
+
+
 def _is_loaded(module: Module, trace: Trace) -> bool:
     """Whether the program imports a module."""
     return module.tree is None or any(id(statement) in trace.executed for statement in module.tree.body)
@@ -111,10 +122,15 @@ def _may_be_set(fault: NoOption, everywhere: set[str]) -> bool:
 
 def _set_by_any_name(module: Module) -> Iterator[str]:
     """What a file sets by `setattr` and the like: names, or, where these are not known, what owns them with `.*`."""
+    for node in module.of(ast.Attribute):
+        if node.attr == "__dict__" and isinstance(node.ctx, ast.Store):
+            yield f"{_last(node.value)}.*"
     for call in calls(module):
         name = qualified_name(call.func)
         if name in ("setattr", "object.__setattr__") and len(call.args) > 1:
             yield text_of(call.args[1]) or f"{_last(call.args[0])}.*"
+        elif isinstance(call.func, ast.Attribute) and call.func.attr == "__setattr__" and len(call.args) == 2:
+            yield text_of(call.args[0]) or f"{_last(call.func.value)}.*"
         elif isinstance(call.func, ast.Attribute) and call.func.attr in ("update", "setdefault"):
             owner = call.func.value
             if isinstance(owner, ast.Call) and qualified_name(owner.func) == "vars" and owner.args:

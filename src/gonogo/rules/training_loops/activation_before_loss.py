@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import constant
-from gonogo.analysis.training.activations import LOSSES, Gives, Output, Wants, output_of, width_of
+from gonogo.analysis.training.activations import Gives, Output, Wants, output_of, wants_of, width_of
 from gonogo.analysis.training.keras import compiled
 from gonogo.analysis.training.ops import Op, op_of
 from gonogo.analysis.training.uses import ops
@@ -51,7 +51,7 @@ def activation_before_loss(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     for op in walked.gather(ops):
-        wants = LOSSES.get(op.name) if op.library or op.maker is not None else None
+        wants = wants_of(op)
         if wants is None:
             continue
         given = op.operand(wants.index, *wants.names)
