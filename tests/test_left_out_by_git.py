@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,8 @@ PATTERNS = [
     "configs/*\n!configs/user",
     "**/user/*",
     "user/local.yaml",
+    *("*o*s/*c*n*", "c*n*f*s/*.y*ml", "*o*o*", "t*s/**/c*.yaml", "**/u*r/**", "co*gs/**/l*l.yaml", "*/*/*.yaml", "[a-c]*s", "c*s/c*g.yaml"),
+    *("*configs", "*s*s", "*c*c*", "co**gs", "t*/*/c*s", "**/**/local.yaml", "tools/**/*.yaml", "*.y[a-z]ml", "*\\.yaml", "c?n*s/"),
     "",
 ]
 PATHS = [
@@ -59,6 +62,14 @@ def test_git_says_the_same(pattern: str, tmp_path: Path) -> None:
     left_out = LeftOut(experiment_of({".gitignore": pattern}))
     found = [path for path in PATHS if left_out.has(path)] + [folder for folder in folders if left_out.has(folder, is_folder=True)]
     assert found == [path.strip('"') for path in said]
+
+
+@pytest.mark.parametrize("pattern", ["*a" * 40 + "b", "**/*a*a*a*a*b", "a*/" * 20 + "*b", "[" * 60_000, "**/" * 20 + "b"])
+def test_no_pattern_takes_long(pattern: str) -> None:
+    left_out = LeftOut(experiment_of({".gitignore": pattern}))
+    started = time.process_time()
+    assert not left_out.has("/".join(["a" * 200] * 12))
+    assert time.process_time() - started < 2
 
 
 def test_files_of_inner_folders_have_the_last_word() -> None:

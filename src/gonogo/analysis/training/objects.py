@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,6 +66,13 @@ def holdings(optimizer: Value) -> Holdings:
         if isinstance(direct, Call) and direct.method in PARAMETERS and direct.receiver is not None:
             whole |= each(direct.receiver)
     return Holdings(frozenset(networks), complete, frozenset(whole))
+
+
+def may_be_of_new_networks(call: Call, node: ast.AST) -> bool:
+    """Whether the networks of an optimizer are made in the same piece of code, such as a loop, or nobody knows which they are."""
+    networks = holdings(call).networks
+    inside = {id(entry) for entry in ast.walk(node)}
+    return not networks or any(id(network.node) in inside for network in networks)
 
 
 def _networks_of(given: Value) -> tuple[set[Value], bool]:

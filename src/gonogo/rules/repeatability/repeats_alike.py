@@ -15,8 +15,8 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Violation, program, quoted, rule
 
-SEED = re.compile(r"^(?:\w+_)?seed(?:_\w+)?$", re.IGNORECASE)
-SEEDS = re.compile(r"^(?:\w+_)?seeds(?:_\w+)?$", re.IGNORECASE)
+SEED = re.compile(r"(?:^|_)seed(?:_|$)", re.IGNORECASE)
+SEEDS = re.compile(r"(?:^|_)seeds(?:_|$)", re.IGNORECASE)
 SEEDING = frozenset({"manual_seed", "manual_seed_all", "seed_everything", "set_seed", "seed_all", "fix_seed", "set_random_seed", "seed"})
 
 
@@ -46,7 +46,7 @@ def repeats_alike(modules: dict[str, Module], runs: list[Run]) -> Iterator[Viola
             yield from _unused(modules, module, loop)
     for run in runs:
         for path, entry in _settings(run.document.value):
-            if SEEDS.match(str(path[-1])) and (twice := _twice(entry)):
+            if SEEDS.search(str(path[-1])) and (twice := _twice(entry)):
                 yield Violation(
                     run.locate(path), f"the seed {', '.join(quoted(twice))} is there twice: these repetitions are the same", _ACTION
                 )
@@ -58,11 +58,11 @@ _ACTION = "give each repetition a seed of its own"
 def _lists(module: Module) -> Iterator[ast.List | ast.Tuple]:
     """Lists of seeds that are written out: given to a name that says so, or gone through by a loop whose target does."""
     for assignment in module.of(ast.Assign):
-        named = any(SEEDS.match(last_name(target)) for target in assignment.targets)
+        named = any(SEEDS.search(last_name(target)) for target in assignment.targets)
         if named and isinstance(assignment.value, (ast.List, ast.Tuple)):
             yield assignment.value
     for loop in module.of(ast.For, ast.comprehension):
-        if isinstance(loop.target, ast.Name) and SEED.match(loop.target.id) and isinstance(loop.iter, (ast.List, ast.Tuple)):
+        if isinstance(loop.target, ast.Name) and SEED.search(loop.target.id) and isinstance(loop.iter, (ast.List, ast.Tuple)):
             yield loop.iter
 
 
@@ -83,7 +83,7 @@ def _settings(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, obje
 
 def _unused(modules: dict[str, Module], module: Module, loop: ast.For) -> Iterator[Violation]:
     """A loop over seeds that never asks for the seed of its turn."""
-    if not isinstance(loop.target, ast.Name) or not SEED.match(loop.target.id):
+    if not isinstance(loop.target, ast.Name) or not SEED.search(loop.target.id):
         return
     name = loop.target.id
     inside = [node for statement in loop.body for node in ast.walk(statement)]

@@ -6,11 +6,12 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Call
 from gonogo.analysis.training.escapes import escapes
 from gonogo.analysis.training.gradients import computed_by
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import TrainingLoop, clears_for, events_in, training_loops
-from gonogo.analysis.training.objects import each, holdings, is_one, parts_of
+from gonogo.analysis.training.objects import each, holdings, is_one, may_be_of_new_networks, parts_of
 from gonogo.model.contract import Scope
 from gonogo.model.edits import insertion
 from gonogo.model.finding import Fix, Severity, Stage
@@ -42,7 +43,7 @@ def gradients_not_cleared(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     for loop in walked.known(training_loops):
-        if clears_for(loop) or _clears_the_same(loop) or not _concerns(loop) or _may_be_cleared_elsewhere(loop):
+        if clears_for(loop) or _clears_the_same(loop) or not _concerns(loop) or _may_be_cleared_elsewhere(loop) or _is_made_anew(loop):
             continue
         yield violation(
             loop.steps[0].at,
@@ -95,6 +96,13 @@ def _concerns(loop: TrainingLoop) -> bool:
     return not used or bool(parts & used) or any(parts_of(loop.program, network) & parts for network in used)
 
 
+def _is_made_anew(loop: TrainingLoop) -> bool:
+    """Whether each turn of the loop makes the optimizer, and perhaps what it holds, which then has no gradients yet."""
+    inside = {id(entry) for entry in ast.walk(loop.loop.node)}
+    made = [entry for entry in each(loop.optimizer) if isinstance(entry, Call)]
+    return any(id(call.node) in inside and may_be_of_new_networks(call, loop.loop.node) for call in made)
+
+
 def _may_be_cleared_elsewhere(loop: TrainingLoop) -> bool:
     objects = each(loop.optimizer)
     return any(escapes(event, objects) or "zero_grad" in event.call.keywords for event in events_in(loop))
@@ -113,11 +121,25 @@ for epoch in range(10):
         nn.functional.mse_loss(model(inputs), targets).backward()
         optimizer.step(){marker}
 """
+_ANEW = "optimizer = torch.optim.SGD({}, lr=0.1)"
 BAD = [
     program(LOOP.format(before="model.train()", first="inputs = inputs.float()", marker="  # <- here")),
     program(LOOP.format(before="optimizer.zero_grad()", first="inputs = inputs.float()", marker="  # <- here")),
+    program(LOOP.format(before="model.train()", first=_ANEW.format("model.parameters()"), marker="  # <- here")),
 ]
 GOOD = [
     program(LOOP.format(before="model.train()", first="optimizer.zero_grad(set_to_none=True)", marker="")),
     program(LOOP.format(before="model.train()", first="model.zero_grad()", marker="")),
+    program(
+        LOOP.format(
+            before="model.train()",
+            first="inputs = inputs.clone().requires_grad_(); optimizer = torch.optim.SGD([inputs], lr=1.0)",
+            marker="",
+        )
+    ),
+    program(
+        LOOP.format(
+            before="model.train()", first="model = nn.Linear(4, 1); optimizer = torch.optim.SGD(model.parameters(), 0.1)", marker=""
+        )
+    ),
 ]

@@ -11,7 +11,7 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, constant
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import TrainingLoop, training_loops
-from gonogo.analysis.training.objects import each, holdings
+from gonogo.analysis.training.objects import each, may_be_of_new_networks
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -47,7 +47,7 @@ def _found(walked: Program) -> Iterator[Violation]:
         epochs = _own_loop(event)
         if loop is None or epochs is None or loop.loop is epochs or epochs not in loop.loop.around():
             continue
-        if _keeps_state(event.call) and _is_over_epochs(epochs, event.call) and not _is_new_network(event.call, epochs):
+        if _keeps_state(event.call) and _is_over_epochs(epochs, event.call) and not may_be_of_new_networks(event.call, epochs.node):
             yield violation(
                 event,
                 "the optimizer is made anew in each epoch: what it has gathered of the gradients is forgotten",
@@ -80,13 +80,6 @@ def _is_over_epochs(loop: Loop, call: Call) -> bool:
         return False
     turns = {entry.id for entry in ast.walk(node.target) if isinstance(entry, ast.Name)}
     return not any(isinstance(entry, ast.Name) and entry.id in turns for entry in ast.walk(call.node))
-
-
-def _is_new_network(call: Call, loop: Loop) -> bool:
-    """Whether the network of an optimizer is made in the same loop, or nobody knows which it is."""
-    networks = holdings(call).networks
-    inside = {id(entry) for entry in ast.walk(loop.node)}
-    return not networks or any(id(network.node) in inside for network in networks)
 
 
 LOOP = """import torch
