@@ -69,7 +69,8 @@ class LeftOut:
 def _patterns(text: str) -> list[_Pattern]:
     found = []
     for line in text.splitlines():
-        written = re.sub(r"(?<!\\) +$", "", line)
+        written = line.rstrip(" ")
+        written += " " if written.endswith("\\") and written != line else ""  # a space that is written out
         if not written or written.startswith("#"):
             continue
         takes_in, written = written.startswith("!"), written.removeprefix("!")
