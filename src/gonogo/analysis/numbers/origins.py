@@ -104,7 +104,7 @@ PROCESS = re.compile(
 # Where Linux shows processes; the environment of one is there too.
 _PROCESSES = re.compile(r"^/proc/|^/sys/|^/etc/hostname|^/\.dockerenv")
 _FILES = re.compile(
-    r"^(?:open|numpy\.(?:load|loadtxt|genfromtxt|fromfile)|torch\.load|json\.loads?|pickle\.loads?|yaml\.\w*load\w*|pandas\.read_\w+|joblib\.load"
+    r"^(?:open|numpy\.(?:load|loadtxt|genfromtxt|fromfile)|torch\.load|json\.loads?|pickle\.loads?|yaml\.\w{0,20}load\w{0,20}|pandas\.read_\w+|joblib\.load"
     r"|safetensors\.\w+\.load_file|csv\.(?:reader|DictReader)|PIL\.Image\.open|cv2\.imread|h5py\.File)$"
 )
 _DATA = re.compile(

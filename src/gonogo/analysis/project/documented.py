@@ -24,7 +24,7 @@ PROSE = (".md", ".rst")
 SCRIPTS = (".sh", ".bash", ".sbatch", ".slurm", ".job", "Makefile", "GNUmakefile", "justfile", "Justfile", "Dockerfile", "tox.ini")
 WORKFLOWS = re.compile(r"(?:^|/)(?:\.github/workflows/|\.circleci/|\.gitlab-ci|azure-pipelines|\.travis)[^/]*\.?ya?ml$")
 _LAUNCHER = re.compile(
-    r"[@!$-]*(?:.*/)?(?:i?python[\d.]*w?|torchrun|accelerate|deepspeed|composer|horovodrun|mpirun|srun|uv|poetry|pipenv|pdm|hatch)"
+    r"[@!$-]{0,8}(?:.*/)?(?:i?python[\d.]*w?|torchrun|accelerate|deepspeed|composer|horovodrun|mpirun|srun|uv|poetry|pipenv|pdm|hatch)"
 )
 # Modules that start another program.
 _WRAPPERS = re.compile(
