@@ -9,6 +9,10 @@ from fractions import Fraction
 from gonogo.analysis.python.modules import Module
 from gonogo.rules.watched import names
 
+#: The split that a word of a name speaks of.
+SPLITS = {"val": "validation", "valid": "validation", "validation": "validation", "dev": "validation", "train": "training", "test": "test"}
+#: Calls that give a number in another form.
+WRAPPING = frozenset({"float", "int", "round", "str"})
 #: Models that no network hook sees: a score may rightly come from one of them.
 _OTHER_MODELS = re.compile(
     r"sklearn\.(linear_model|svm|ensemble|neighbors|tree|naive_bayes|neural_network|dummy|cluster|discriminant_analysis|gaussian_process)"

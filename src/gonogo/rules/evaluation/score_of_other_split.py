@@ -12,9 +12,7 @@ from gonogo.analysis.tracking.asked_keys import AskedKey
 from gonogo.analysis.tracking.logged_keys import LoggedKeys
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
-
-SPLITS = {"val": "validation", "valid": "validation", "validation": "validation", "dev": "validation", "train": "training", "test": "test"}
-WRAPPING = frozenset({"float", "int", "round", "str"})
+from gonogo.rules.scores import SPLITS, WRAPPING
 
 
 @rule("EVA115", "score-of-other-split", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))

@@ -14,6 +14,7 @@ from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, program, rule
 from gonogo.rules.grouping import by_place
+from gonogo.rules.scores import SPLITS, WRAPPING
 
 GAIN = re.compile(r"improv|(?:^|_)gain|uplift", re.IGNORECASE)
 SIZE = re.compile(r"abs|magnitude|size|effect|margin|info", re.IGNORECASE)
@@ -21,9 +22,7 @@ BEST = re.compile(r"(?:^|_)best", re.IGNORECASE)
 TURNED = re.compile(r"attack|adv|worst|pgd|hard|perturb", re.IGNORECASE)
 OURS = re.compile(r"^(?:proposed|ours|our|prop|new|method)(?:_|$)", re.IGNORECASE)
 THEIRS = re.compile(r"^(?:baseline|base|comparative|control|reference|ref)(?:_|$)", re.IGNORECASE)
-SPLITS = {"val": "validation", "valid": "validation", "validation": "validation", "dev": "validation", "train": "training", "test": "test"}
 PICKS = {"argmax": True, "idxmax": True, "nanargmax": True, "argmin": False, "idxmin": False, "nanargmin": False}
-WRAPPING = frozenset({"float", "int", "round", "str"})
 
 
 @rule("SCI129", "wrong-way-compared", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM, settles=("evaluation",))
