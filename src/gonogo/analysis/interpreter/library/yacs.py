@@ -268,8 +268,7 @@ class Node(Options):
         found: dict[str, Defaults | type | None] = {}
         for key, value in self.attributes.pairs():
             found[key] = value.accepts(depth + 1) if isinstance(value, Node) and depth < MAX_DEPTH else _type_of(value)
-        is_open = self.open or self.forgives or any(view.open for view in self._views)
-        return Defaults(found, is_open, frozenset(self.passed))
+        return Defaults(found, self.forgives or not self.is_closed(), frozenset(self.passed))
 
 
 def _type_of(value: Value) -> type | None:

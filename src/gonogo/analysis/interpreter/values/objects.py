@@ -238,21 +238,50 @@ class Instance(Value):
         """Its methods are walked at the end, with what they really read."""
 
 
-class Record(Instance):
-    """An object of a dataclass that has its fields and nothing else, but for what the program sets on it later."""
+class KnownNames(Instance):
+    """An object whose names are all known: its fields or options, and what the program sets on it later."""
 
     __slots__ = ("_views", "_whole")
     whole = Field[bool]()
 
-    def __init__(self, cls: Class, attributes: dict[str, Value] | None = None) -> None:
+    def __init__(self, cls: Class | None, attributes: dict[str, Value] | None = None) -> None:
         super().__init__(cls, attributes)
         self._whole: object = False
         self._views: list[Mapping] = []
 
     @property
     def is_whole(self) -> bool:
-        """Whether the program takes its fields as a whole anywhere, with all their values."""
+        """Whether the program takes its values as a whole anywhere."""
         return self._open is not False or self._whole is not False or bool(self._views)
+
+    def is_closed(self) -> bool:
+        """Whether nothing may have set another name on it so far."""
+        return not self.open and not any(view.open for view in self._views)
+
+    def members(self, walk: Walk) -> Value:
+        """`vars(instance)`: writing to it sets names."""
+        view = Mapping.sharing(self.attributes, self.open)  # type: ignore[arg-type]
+        self._views.append(view)
+        return view
+
+    def escape(self, walk: Walk, depth: int = 0) -> None:
+        """Any of its values may be read."""
+        walk.memory.set(self, "whole", True)
+        super().escape(walk, depth)
+
+    def come_back(self, walk: Walk) -> None:
+        """What the code sets was seen when it was walked."""
+        self.escape(walk)
+
+    def release(self, walk: Walk, depth: int = 0) -> None:
+        """Other code may set names."""
+        walk.memory.set(self, "open", True)
+
+
+class Record(KnownNames):
+    """An object of a dataclass that has its fields and nothing else, but for what the program sets on it later."""
+
+    __slots__ = ()
 
     def member(
         self, walk: Walk, name: str, at: ast.AST, default: Value | NoDefault = NO_DEFAULT, kind: AccessKind = AccessKind.ATTRIBUTE
@@ -276,33 +305,17 @@ class Record(Instance):
         assert self.cls is not None
         return bool(names & {"object", *(entry.node.name for entry in self.cls.lineage())})
 
-    def members(self, walk: Walk) -> Value:
-        """`vars(instance)`: writing to it sets fields."""
-        view = Mapping.sharing(self.attributes, self.open)  # type: ignore[arg-type]
-        self._views.append(view)
-        return view
-
-    def escape(self, walk: Walk, depth: int = 0) -> None:
-        """Any of its fields may be read."""
-        walk.memory.set(self, "whole", True)
-        super().escape(walk, depth)
-
-    def come_back(self, walk: Walk) -> None:
-        """What the code sets was seen when it was walked."""
-        self.escape(walk)
-
     def release(self, walk: Walk, depth: int = 0) -> None:
         """Other code may set attributes, on it and on what it holds."""
-        walk.memory.set(self, "open", True)
+        super().release(walk, depth)
         if depth < MAX_BELOW:
             for _, value in self.attributes.pairs():
                 if isinstance(value, Record):
                     value.release(walk, depth + 1)
 
     def _lacks(self, name: str) -> bool:
-        is_closed = not self.open and not any(view.open for view in self._views)
         is_there = hasattr(object, name) or name.startswith("__") or self.attributes.look(name) is not ABSENT
-        return is_closed and not is_there and self.find(name) is ABSENT
+        return self.is_closed() and not is_there and self.find(name) is ABSENT
 
 
 class Super(Value):

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gonogo.analysis.interpreter.base import AccessKind, Value, Walk
-from gonogo.analysis.interpreter.memory import Field
 from gonogo.analysis.interpreter.sentinels import ABSENT, NO_DEFAULT, NoDefault
 from gonogo.analysis.interpreter.state import Event, Site
 from gonogo.analysis.interpreter.values.lacking import Words, note_lacking
-from gonogo.analysis.interpreter.values.mapping import Mapping as MappingValue
-from gonogo.analysis.interpreter.values.objects import Instance
+from gonogo.analysis.interpreter.values.objects import KnownNames
 
 
 class Whole(Protocol):
@@ -72,7 +70,7 @@ class Set(Event):
 ARGPARSE = Words("no command-line option is called `{name}`", "define it: `add_argument('--{name}', …)`")
 
 
-class Options(Instance):
+class Options(KnownNames):
     """What a parser gives: the options that it defines, and those that the program sets on it later.
 
     Attributes:
@@ -80,21 +78,13 @@ class Options(Instance):
         words: how to speak of an option that is not there.
     """
 
-    __slots__ = ("_views", "_whole", "native", "words")
-    whole = Field[bool]()
+    __slots__ = ("native", "words")
 
     def __init__(self, values: dict[str, Value], native: frozenset[str], words: Words = ARGPARSE) -> None:
         super().__init__(None, values)
         self._open = False
-        self._whole: object = False
-        self._views: list[MappingValue] = []
         self.native = native
         self.words = words
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the program takes them as a whole anywhere, with all their values."""
-        return self._open is not False or self._whole is not False or bool(self._views)
 
     def member(
         self, walk: Walk, name: str, at: ast.AST, default: Value | NoDefault = NO_DEFAULT, kind: AccessKind = AccessKind.ATTRIBUTE
@@ -102,38 +92,16 @@ class Options(Instance):
         """An option; one that is not there ends the program."""
         if name == "__dict__":
             return self.members(walk)
-        is_closed = self._is_closed()
+        is_closed = self.is_closed()
         if is_closed and default is NO_DEFAULT and self.attributes.look(name) is ABSENT and name not in self.native:
             note_lacking(walk, name, at, tuple(self.attributes.there()), self.words)
         return super().member(walk, name, at, default if is_closed else NO_DEFAULT, kind)
 
     def has_member(self, walk: Walk, name: str, at: ast.AST) -> bool | None:
         """Whether there is such an option."""
-        return super().has_member(walk, name, at) or (False if self._is_closed() and name not in self.native else None)
+        return super().has_member(walk, name, at) or (False if self.is_closed() and name not in self.native else None)
 
     def contains(self, walk: Walk, item: Value, at: ast.AST) -> bool | None:
         """`name in options`."""
         name = item.constant()
         return self.has_member(walk, name, at) if isinstance(name, str) else None
-
-    def _is_closed(self) -> bool:
-        return not self.open and not any(view.open for view in self._views)
-
-    def members(self, walk: Walk) -> Value:
-        """`vars(options)`: writing to it sets options."""
-        view = MappingValue.sharing(self.attributes, self.open)  # type: ignore[arg-type]
-        self._views.append(view)
-        return view
-
-    def escape(self, walk: Walk, depth: int = 0) -> None:
-        """Any of them may be read."""
-        walk.memory.set(self, "whole", True)
-        super().escape(walk, depth)
-
-    def come_back(self, walk: Walk) -> None:
-        """What the code sets was seen when it was walked."""
-        self.escape(walk)
-
-    def release(self, walk: Walk, depth: int = 0) -> None:
-        """Other code may set options."""
-        walk.memory.set(self, "open", True)
