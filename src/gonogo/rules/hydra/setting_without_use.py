@@ -37,25 +37,33 @@ def setting_without_use(
     """
     if any(not trace.complete or trace.loads_unknown or trace.composition is None for trace in traces):
         return
-    reads = [(trace, event) for trace in traces for event in trace.of(Read)]
-    dead = DeadReads(symbols, (id(event.site.node) for _, event in reads))
+    reads: dict[Path, list[Read]] = {}
+    for trace in traces:
+        for event in trace.of(Read):
+            reads.setdefault(event.path, []).append(event)
+    dead = DeadReads(symbols, (id(event.site.node) for events in reads.values() for event in events))
     answers: dict[int, bool] = {}
-    for _, event in reads:
+
+    def is_dead(event: Read) -> bool:
         key = id(event.site.node)
         if key not in answers:
             answers[key] = not event.is_section and dead.is_dead(event.site.module, event.site.node)
+        return answers[key]
+
+    told: set[tuple[str | int, ...]] = set()
     for run in runs:
+        leaves = [leaf for leaf in map(tuple, run.document.leaves) if leaf not in told]
+        told.update(leaf for leaf in leaves if run.document.get(leaf) is not None)
         own = next((trace for trace in traces if trace.run_id == run.id and trace.command == "full"), None)
         prefix = config_places.prefix_of(run, own.composition) if own is not None else None
-        if own is None or prefix is None:
+        if prefix is None:
             continue
-        for leaf in run.document.leaves:
+        for leaf in leaves:
             path = (*prefix, *map(str, leaf))
-            events = [event for _, event in reads if event.path == path]
-            if run is not next((other for other in runs if other.document.get(leaf) is not None), None):
-                continue  # another run has told
-            if events and all(answers[id(event.site.node)] for event in events) and not _is_used_whole(path, traces, contract, prefix):
-                yield _violation(run, runs, tuple(leaf), events[0])
+            events = reads.get(path, [])
+            has_value = run.document.get(leaf) is not None
+            if has_value and events and all(map(is_dead, events)) and not _is_used_whole(path, traces, contract, prefix):
+                yield _violation(run, runs, leaf, events[0])
 
 
 def _is_used_whole(path: Path, traces: list[Trace], contract: Contract, prefix: Path) -> bool:
