@@ -54,8 +54,10 @@ def _serve(composer: Composer, replies: TextIO) -> None:
     from gonogo.documents.yaml import parse_yaml
     from gonogo.rules.base import all_rules
 
+    gc.disable()
     all_rules()
     gc.freeze()  # what is imported stays: no collection need look at it again
+    gc.enable()
     gc.set_threshold(500_000, 20, 50)  # an experiment is many small objects that are needed to its end: no use to look for waste before
     lines = iter(sys.stdin)
     options, reply = options_of(json.loads(next(lines, "{}")))

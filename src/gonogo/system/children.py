@@ -22,5 +22,6 @@ def command(module: str, *arguments: str, ends_with_us: bool = False) -> list[st
         ends_with_us: the process ends when this one does, also when this one is killed.
     """
     tie = f"from gonogo.system.parent import end_with; end_with({own_number()}); " if ends_with_us else ""
-    start = f"import sys; sys.path.insert(0, {_HOME!r}); {tie}from {module} import main; main()"
+    imports = f"gc.disable(); from {module} import main; gc.enable()"  # of what is imported nothing becomes waste: no use to look for it
+    start = f"import gc, sys; sys.path.insert(0, {_HOME!r}); {tie}{imports}; main()"
     return [sys.executable, "-I", "-c", start, *arguments]
