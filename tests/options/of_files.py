@@ -23,6 +23,10 @@ LOADS = {
     "yaml beside the program": "import os\nimport yaml\n\nhere = os.path.dirname(os.path.abspath(__file__))\n"
     "with open(os.path.join(here, 'configs', 'a.yaml')) as file:\n    config = yaml.safe_load(file)\n",
     "full": "import yaml\n\nconfig = yaml.full_load(open('configs/a.yaml', 'r'))\n",
+    "tried": "import yaml\n\nwith open('configs/a.yaml') as file:\n    try:\n        config = yaml.safe_load(file)\n"
+    "    except yaml.YAMLError as error:\n        print(error)\n",
+    "missing": "import json\n\ntry:\n    with open('config.json') as file:\n        config = json.load(file)\n"
+    "except (FileNotFoundError, json.JSONDecodeError):\n    config = {}\n",
     "json": "import json\n\nwith open('config.json') as file:\n    config = json.load(file)\n",
     "json text": "import json\n\nwith open('config.json') as file:\n    text = file.read()\nconfig = json.loads(text)\n",
     "toml": "import tomllib\n\nwith open('settings.toml', 'rb') as file:\n    config = tomllib.load(file)\n",

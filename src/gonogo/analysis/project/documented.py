@@ -35,6 +35,7 @@ _OVERRIDE = re.compile(r"(?:\+{0,2}|~)[\w$.@/:-]+(?:\[[^\]]*\])?=|~[\w.@/]+$|-")
 _GLOB = re.compile(r"=glob\(.*\)$")  # of the options of a group, as a reader's choice
 _ELLIPSIS = re.compile(r"\[.*|\.\.\.|…|\.\.\..*")
 _TAG = re.compile(r"</?(?:pre|code|kbd|tt|p|br|b)(?:\s[^<>]{0,80})?/?>")
+_TO_FILL_IN = re.compile(r"(?:^|=)[A-Z][A-Z_]{2,60}$|(?:^|[=/])[Pp]ath/to(?:/|$)|(?:^|=)(?:[Yy]our|YOUR|my)[_-]|(?:^|=)/path")
 MOST_DOCUMENT = 400_000  # signs
 
 
@@ -106,9 +107,14 @@ def shown_commands(experiment: Experiment, modules: Mapping[str, Module], progra
         if program is not None:
             module, rest = program
             from_root = any(module in (posixpath.normpath(word), word.replace(".", "/") + ".py") for word in words)
-            known = tuple(rest) if from_root and not any(FILLER in word or _ELLIPSIS.fullmatch(word) for word in rest) else None
+            known = tuple(rest) if from_root and not any(_is_open(word) for word in rest) else None
             found.setdefault(module, {}).setdefault(known, ShownCommand(known, path, number))
     return {path: list(commands.values()) for path, commands in found.items()}
+
+
+def _is_open(word: str) -> bool:
+    """Whether a reader puts something of their own in the word's place."""
+    return FILLER in word or _ELLIPSIS.fullmatch(word) is not None or _TO_FILL_IN.search(word) is not None
 
 
 def documents(experiment: Experiment) -> Iterator[str]:

@@ -12,7 +12,7 @@ from gonogo.rules.base import Tree, Violation, rule
 from gonogo.rules.grouping import by_place
 
 UNKNOWN_OPTION = "unrecognized arguments: -"
-BAD_VALUE = ": invalid "  # choice, or value of a type
+BAD_CHOICE = ": invalid choice: "
 
 
 @rule("CLI106", "command-refused", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -41,7 +41,7 @@ def command_refused(starts: list[ProgramStart]) -> Iterator[Violation]:
         for start in starts
         if start.shown is not None
         for event in start.trace.of(Unreadable)
-        if event.what == "command-line arguments" and (event.message.startswith(UNKNOWN_OPTION) or BAD_VALUE in event.message)
+        if event.what == "command-line arguments" and (event.message.startswith(UNKNOWN_OPTION) or BAD_CHOICE in event.message)
     )
 
 
@@ -51,6 +51,7 @@ import json
 parser = argparse.ArgumentParser()
 parser.add_argument("--settings", default="settings.json")
 parser.add_argument("--lr", type=float, default=0.1)
+parser.add_argument("--net", choices=["small", "large"], default="small")
 args = parser.parse_args()
 print(json.load(open(args.settings)), args.lr)
 """
@@ -60,7 +61,7 @@ def _of(line: str) -> Tree:
     return Tree({"train.py": _PROGRAM, "settings.json": "{}", "README.md": line}, at="README.md", alone=True)
 
 
-BAD = [_of("    python train.py --rate 0.2  <!-- <- here -->\n"), _of("    python train.py --lr high  <!-- <- here -->\n")]
+BAD = [_of("    python train.py --rate 0.2\n"), _of("    python train.py --net huge\n")]
 GOOD = [
     _of("    python train.py --lr 0.2\n"),
     _of("Start `python train.py` with the rate as you like.\n"),

@@ -14,7 +14,7 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import calls, last_name, text_of
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
-from gonogo.rules.base import Tree, Violation, rule
+from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.grouping import by_message
 from gonogo.rules.hydra.unknown_config_key import READING, expression
 
@@ -103,19 +103,20 @@ with open(args.config) as file:
     config = yaml.safe_load(file)
 """
 _README = "    python train.py --config configs/small.yaml\n"
-_FILES = {"configs/base.yaml": "model:\n  width: 64\n  depth: 2\n", "configs/small.yaml": "model:\n  width: 8\n", "README.md": _README}
-_HERE = "  # <- here"
-_JSON = {
-    "train.py": f'import json\n\nsettings = json.load(open("settings.json"))\nprint(settings["rate"]){_HERE}\n',
-    "settings.json": '{"lr": 0.1}',
+_FILES: dict[str, str | Edit | tuple[Edit, ...] | None] = {
+    "configs/base.yaml": "model:\n  width: 64\n  depth: 2\n",
+    "configs/small.yaml": "model:\n  width: 8\n",
+    "README.md": _README,
 }
+_HERE = "  # <- here"
+_JSON = f'import json\n\nsettings = json.load(open("settings.json"))\nprint(settings["rate"]){_HERE}\n'
 
 
 def _of(line: str) -> Tree:
-    return Tree({"train.py": _PROGRAM + line, **_FILES}, alone=True)
+    return Tree(dict(_FILES, **{"train.py": _PROGRAM + line}), alone=True)
 
 
-BAD = [_of(f'print(config["model"]["depth"]){_HERE}\n'), Tree(_JSON, alone=True)]
+BAD = [_of(f'print(config["model"]["depth"]){_HERE}\n'), Tree({"train.py": _JSON, "settings.json": '{"lr": 0.1}'}, alone=True)]
 GOOD = [
     _of('print(config["model"]["width"])\n'),
     _of('print(config["model"].get("depth", 1))\n'),

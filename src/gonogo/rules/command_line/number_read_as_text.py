@@ -99,7 +99,7 @@ def _of(lr: str, text: str) -> Tree:
     return Tree({"train.py": _PROGRAM.replace("LR", lr), "config.yaml": text}, at="config.yaml", alone=True)
 
 
-BAD = [_of('config["lr"]', "lr: 1e-3  # <- here\n"), _of('config["train"]["lr"]', "train:\n  lr: 1.0e3  # <- here\n")]
+BAD = [_of('config["lr"]', "lr: 1e-3\n"), _of('config["train"]["lr"]', "train:\n  lr: 1.0e3\n")]
 GOOD = [
     _of('config["lr"]', "lr: 1.0e-3\n"),
     _of('float(config["lr"])', "lr: 1e-3\n"),
