@@ -44,7 +44,7 @@ def test_they_end_as_they_say(library, tmp_path):
 
 @pytest.mark.parametrize(("library", "kind", "name"), CASES)
 def test_the_gate_says_so(library, kind, name, composer):
-    options = CheckOptions(contract="program", select=("CLI101", "CLI103"))
+    options = CheckOptions(contract="program", select=("CLI101", "CLI103", "CLI104", "CLI105"))
     verdict = check(experiment_of(files_of(library, kind, name)), options, composer)
     assert not verdict.undecided
     assert bool(verdict.findings) is (kind == "wrong"), verdict.findings

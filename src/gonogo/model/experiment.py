@@ -42,10 +42,12 @@ TEXT_SUFFIXES = (
     ".project-root",
     ".ipynb",
 )
-# Build files, requirements, and what starts programs, by name.
+# Build files, requirements, what starts programs, and settings in JSON, by name: other JSON is data, and may be much.
 TEXT_NAMES = re.compile(
     r"(?:^|/)(?:GNUmakefile|[Mm]akefile|[Jj]ustfile|Dockerfile|launch\.json|setup\.cfg|tox\.ini|CMakeLists\.txt|meson\.build|Cargo\.toml"
     r"|requirements/[\w.-]+\.(?:txt|in)|[\w.-]*requirements?[\w.-]*\.(?:txt|in)|constraints?[\w.-]*\.txt)$"
+    r"|(?:^|/)(?:configs?|conf|cfgs?|settings|options|h?params)/[^/]+\.json$"
+    r"|(?:^|/)(?:(?:train|test|model|base|ds)_)?(?:configs?|settings|options|h?params|hyp)(?:_[\w.-]{0,60})?\.json$"
 )
 # Never part of an experiment, and possibly huge: not even listed.
 SKIPPED_FOLDERS = frozenset(

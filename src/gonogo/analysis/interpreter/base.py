@@ -560,6 +560,7 @@ class Walk(Protocol):
     memory: Memory
     process: Process
     uploaded: Mapping[str, object]  # by id, the run configs of the runs that evaluation may fetch
+    reads_data: bool  # JSON and TOML files of the experiment are read as they are, for no run is known to write them
 
     @property
     def hydra(self) -> Hydra:

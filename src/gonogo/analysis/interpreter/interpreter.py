@@ -45,6 +45,7 @@ class Interpreter:
         doubts_branches: whether code that a condition may skip is code for other runs than these.
         uploaded: by id, the run configs of the runs that an evaluation may fetch from the tracker.
         meets_cases: see `State`.
+        reads_data: JSON and TOML files of the experiment are read as they are.
     """
 
     process: Process
@@ -59,10 +60,12 @@ class Interpreter:
         doubts_branches: bool = False,
         uploaded: Mapping[str, object] | None = None,
         meets_cases: bool = False,
+        reads_data: bool = False,
     ) -> None:
         self.memory = Memory(runs, vary)
         self.state = State(self.memory, doubts_branches, meets_cases)
         self.uploaded = uploaded or {}
+        self.reads_data = reads_data
         self.program = program
         self.library = library
         self.modules = LoadedModules(self, program)

@@ -1,10 +1,10 @@
-"""Walking the programs of a project that read a command line, with words that nobody knows."""
+"""Walking the programs of a project that Hydra does not start: with words that nobody knows, or as a known command line starts them."""
 
 from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gonogo.analysis.interpreter.base import Process
 from gonogo.analysis.interpreter.evaluation import NoHydra
@@ -15,7 +15,8 @@ from gonogo.analysis.interpreter.processes import NoChildren, Started
 from gonogo.analysis.interpreter.state import MAX_STEPS, ExhaustedError
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.interpreter.traces import trace_of
-from gonogo.analysis.interpreter.values.sequence import Sequence
+from gonogo.analysis.interpreter.values.scalar import Scalar
+from gonogo.analysis.interpreter.values.sequence import Sequence as SequenceValue
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import main_guard
 from gonogo.model.experiment import Experiment
@@ -25,18 +26,32 @@ ALL_STEPS, MOST_STEPS, FEWEST_STEPS = 600_000, 150_000, 10_000
 
 def walk_scripts(experiment: Experiment, modules: Mapping[str, Module]) -> list[Trace]:
     """What each program does that reads its command line itself, or by a module that it imports; those that Hydra starts are left out."""
-    marks = load_library().options
+    scripts = programs_with(load_library().options, modules)
+    steps = steps_each(len(scripts))
+    return [_walk(module, None, experiment, modules.values(), steps) for module in scripts]
+
+
+def walk_start(path: str, words: Sequence[str], experiment: Experiment, modules: Mapping[str, Module], steps: int) -> Trace:
+    """What a program does that is started from the project's root with these words behind its name."""
+    return _walk(modules[path], words, experiment, modules.values(), steps)
+
+
+def steps_each(count: int) -> int:
+    """How many steps each of some walks may take."""
+    return max(FEWEST_STEPS, min(MOST_STEPS, ALL_STEPS // max(1, count)))
+
+
+def programs_with(marks: Iterable[str], modules: Mapping[str, Module]) -> list[Module]:
+    """The programs that have one of some texts in them, or in a module that they import; those that Hydra starts are left out."""
     readers = {path for path, module in modules.items() if any(mark in module.text for mark in marks)}
     starts = _importers(readers, modules)
-    scripts = [
+    return [
         module
         for path, module in sorted(modules.items())
         if "hydra" not in module.text
         and module.tree is not None
         and (path in readers or (path in starts and main_guard(module) is not None))
     ]
-    steps = max(FEWEST_STEPS, min(MOST_STEPS, ALL_STEPS // max(1, len(scripts))))
-    return [_walk(module, experiment, modules.values(), steps) for module in scripts]
 
 
 def _importers(readers: set[str], modules: Mapping[str, Module]) -> set[str]:
@@ -67,15 +82,17 @@ def _imported(module: Module) -> Iterator[str]:
             yield from (".".join(parts[:length]) for length in range(1, len(parts) + 1))
 
 
-def _walk(module: Module, experiment: Experiment, modules: Iterable[Module], steps: int) -> Trace:
+def _walk(module: Module, words: Sequence[str] | None, experiment: Experiment, modules: Iterable[Module], steps: int) -> Trace:
     # Python looks for imports in the folder of the program first.
     folder = module.name.rpartition(".")[0] + "."
     beside = {other.name.removeprefix(folder): other for other in modules if folder != "." and other.name.startswith(folder)}
     program = Program(modules, experiment.text, beside)
-    walk = Interpreter(program, load_library(), 1, lambda _: NoHydra(), lambda _: NoChildren(), meets_cases=True)
-    process = Process(module.name, Sequence(open=True), open=True)
+    is_open = words is None
+    walk = Interpreter(program, load_library(), 1, lambda _: NoHydra(), lambda _: NoChildren(), meets_cases=is_open, reads_data=True)
+    argv = SequenceValue(open=True) if words is None else SequenceValue([Scalar(module.path), *map(Scalar, words)])
+    process = Process(module.name, argv, open=is_open)
     walk.state.steps = MAX_STEPS - steps
     with contextlib.suppress(ExhaustedError, RecursionError), walk.memory.only(1):  # what was seen until then holds
-        walk.state.record(Started(process, (), open=True))
+        walk.state.record(Started(process, tuple(words or ()), open=is_open))
         walk.run_process(module, process)
     return trace_of(walk.state, 0, module.path, "script")

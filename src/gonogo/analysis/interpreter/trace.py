@@ -225,6 +225,13 @@ class MadeFolder(Event):
 
 
 @dataclass(frozen=True)
+class Written(Event):
+    """A file is opened to be written, by its absolute path."""
+
+    path: str
+
+
+@dataclass(frozen=True)
 class MissingChild(Event):
     """A child process is started with a module or file that the experiment does not have."""
 

@@ -34,6 +34,8 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _OVERRIDE = re.compile(r"(?:\+{0,2}|~)[\w$.@/:-]+(?:\[[^\]]*\])?=|~[\w.@/]+$|-")
 _GLOB = re.compile(r"=glob\(.*\)$")  # of the options of a group, as a reader's choice
 _ELLIPSIS = re.compile(r"\[.*|\.\.\.|…|\.\.\..*")
+_TAG = re.compile(r"</?(?:pre|code|kbd|tt|p|br|b)(?:\s[^<>]{0,80})?/?>")
+_TO_FILL_IN = re.compile(r"(?:^|=)[A-Z][A-Z_]{2,60}$|(?:^|[=/])[Pp]ath/to(?:/|$)|(?:^|=)(?:[Yy]our|YOUR|my)[_-]|(?:^|=)/path")
 MOST_DOCUMENT = 400_000  # signs
 
 
@@ -72,6 +74,47 @@ def documented_starts(
         if program is not None and start is not None:
             found.setdefault(program[0], {}).setdefault((replace(start.line, places=()), start.is_open), start)
     return {path: list(starts.values()) for path, starts in found.items()}
+
+
+@dataclass(frozen=True)
+class ShownCommand:
+    """One command of a document that starts a program.
+
+    Attributes:
+        words: behind the program's name; None where some are not known, or it is not started from the project's root.
+        path: the document.
+        number: the line in it.
+    """
+
+    words: tuple[str, ...] | None
+    path: str
+    number: int
+
+
+def shown_commands(experiment: Experiment, modules: Mapping[str, Module], programs: Iterable[str]) -> dict[str, list[ShownCommand]]:
+    """The commands that documents show, each once, by the path of the program's module.
+
+    Args:
+        experiment: the project.
+        modules: every module, by path.
+        programs: the paths of the modules that are programs.
+    """
+    wanted = {path: frozenset[str]() for path in programs}
+    finder = _Finder(experiment, modules, wanted)
+    found: dict[str, dict[tuple[str, ...] | None, ShownCommand]] = {}
+    for path, number, words in _command_lines(experiment, [modules[name] for name in wanted]):
+        program = finder.program(words, path)
+        if program is not None:
+            module, rest = program
+            from_root = any(module in (posixpath.normpath(word), word.replace(".", "/") + ".py") for word in words)
+            known = tuple(rest) if from_root and not any(_is_open(word) for word in rest) else None
+            found.setdefault(module, {}).setdefault(known, ShownCommand(known, path, number))
+    return {path: list(commands.values()) for path, commands in found.items()}
+
+
+def _is_open(word: str) -> bool:
+    """Whether a reader puts something of their own in the word's place."""
+    return FILLER in word or _ELLIPSIS.fullmatch(word) is not None or _TO_FILL_IN.search(word) is not None
 
 
 def documents(experiment: Experiment) -> Iterator[str]:
@@ -181,7 +224,7 @@ def _of_line(line: str, is_prose: bool) -> Iterator[list[str]]:
     """The commands of a line; in prose, those that stand in backticks are by themselves."""
     if "python" not in line and ".py" not in line and "=" not in line and " " not in line.strip():
         return
-    parts = [part for part in line.split("`") if part.strip()] if is_prose else [line]
+    parts = [part for part in _TAG.sub(" ", line).split("`") if part.strip()] if is_prose else [line]
     for part in parts:
         yield from (words for words in split_commands(part) if words)
 

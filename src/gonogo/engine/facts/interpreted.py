@@ -10,6 +10,7 @@ from gonogo.analysis.interpreter.scripts import walk_scripts
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.entries import import_roots
 from gonogo.analysis.project.hydra_doubts import hydra_doubts
+from gonogo.analysis.project.program_starts import ProgramStart, program_starts
 from gonogo.analysis.project.survey import Survey, Surveyor
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.training.pretrained import Built, built_networks
@@ -63,3 +64,9 @@ def evaluation_trace(experiment: Experiment, contract: Contract, modules: dict[s
 def scripts(experiment: Experiment, modules: dict[str, Module]) -> list[Trace]:
     """What each program does that reads its command line with `argparse`."""
     return walk_scripts(experiment, modules)
+
+
+@fact
+def starts(experiment: Experiment, modules: dict[str, Module]) -> list[ProgramStart]:
+    """What each program that reads files of settings does as the documents start it."""
+    return program_starts(experiment, modules)

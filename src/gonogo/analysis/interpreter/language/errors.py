@@ -10,7 +10,9 @@ from gonogo.analysis.interpreter.endings import EXITS
 from gonogo.analysis.interpreter.language.bindings import assign, bind
 from gonogo.analysis.interpreter.language.blocks import branch, execute, joined_cells
 from gonogo.analysis.interpreter.language.tables import Signal, statement
+from gonogo.analysis.interpreter.markers import FILE_ROOT
 from gonogo.analysis.interpreter.trace import Raised
+from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.python.modules import qualified_name
 
 SWALLOWING = frozenset(
@@ -19,6 +21,20 @@ SWALLOWING = frozenset(
         "MissingMandatoryValue", "TypeError", "LookupError",
     }
 )  # fmt: skip
+#: Errors of files that are not there, or can't be parsed.
+UNREADABLE = frozenset(
+    {
+        "FileNotFoundError",
+        "OSError",
+        "IOError",
+        "YAMLError",
+        "ScannerError",
+        "ParserError",
+        "JSONDecodeError",
+        "TOMLDecodeError",
+        "TomlDecodeError",
+    }
+)
 
 
 @statement(ast.Try, ast.TryStar)
@@ -36,6 +52,8 @@ def try_(walk: Walk, node: ast.Try, frame: Frame) -> Signal | None:
     if signal is None:
         signal = execute(walk, node.orelse, frame)
     handlers = [] if ask(_only_imports, node) else [entry for entry in node.handlers if not ask(_is_import_guard, entry)]
+    if any(ask(_is_parse_guard, entry) for entry in handlers) and _was_read(before, frame):
+        handlers = [entry for entry in handlers if not ask(_is_parse_guard, entry)]
     if handlers:
         signal = _handle(walk, handlers, signal, before, frame)
     return execute(walk, node.finalbody, frame) or signal
@@ -81,6 +99,18 @@ def _is_import_guard(handler: ast.ExceptHandler) -> bool:
     nodes = ast.walk(handler.type) if handler.type else ()
     names = {qualified_name(entry) for entry in nodes if isinstance(entry, (ast.Name, ast.Attribute))}
     return bool(names & {"ImportError", "ModuleNotFoundError"})
+
+
+def _is_parse_guard(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler is for files that are not there or can't be parsed, and for nothing else."""
+    types = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type] if handler.type else []
+    return bool(types) and {qualified_name(entry).rpartition(".")[2] for entry in types} <= UNREADABLE
+
+
+def _was_read(before: dict[str, Value], frame: Frame) -> bool:
+    """Whether some name now is what a file of the experiment holds, so that the file was there and could be parsed."""
+    changed = [value for name, value in frame.locals.items() if before.get(name) is not value]
+    return any((settled(value).loop_path or ("",))[0] == FILE_ROOT for value in changed)
 
 
 @statement(ast.Raise)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable
 
 from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Reach, Spread, Value, Walk
 from gonogo.analysis.interpreter.endings import ends_the_run
+from gonogo.analysis.interpreter.library.files import load_file, opened
 from gonogo.analysis.interpreter.library.registry import LIBRARY
-from gonogo.analysis.interpreter.sentinels import UNHANDLED, Unhandled
+from gonogo.analysis.interpreter.sentinels import NOT_KNOWN, UNHANDLED, Unhandled
 from gonogo.analysis.interpreter.trace import Misuse, Unreadable, Wrong
 from gonogo.analysis.interpreter.values.config_node import ConfigNode
 from gonogo.analysis.interpreter.values.mapping import Mapping
@@ -52,7 +53,10 @@ def _reads(name: str, what: str, parameter: str, read: Callable[[str], object]) 
 
     @LIBRARY.call(name, reach=Reach.PURE)
     def loads(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
-        text = given.get(0, parameter).constant()
+        source = given.get(0, parameter)
+        if name == "json.loads" and walk.reads_data and opened(source) is not None and source.constant() is NOT_KNOWN:
+            return load_file(walk, source, config=False, read=json.loads)
+        text = source.constant()
         if not isinstance(text, str) or len(text) > MAX_READ or given.open or len(given.values()) != 1:
             return UNHANDLED
         try:

@@ -1,7 +1,7 @@
-"""Libraries of networks: the calls that build them are watched, not the methods of what they give."""
+"""Libraries of networks and optimizers: the calls that build them are watched, not the methods of what they give."""
 
 from __future__ import annotations
 
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 
-LIBRARY.watches_calls("timm.create_model", "timm.models.create_model", "torchvision.models.", "transformers.", "peft.")
+LIBRARY.watches_calls("timm.create_model", "timm.models.create_model", "torchvision.models.", "transformers.", "peft.", "torch.optim.")

@@ -9,10 +9,13 @@ from collections.abc import Callable, Hashable, Iterable
 from gonogo.analysis.interpreter.base import UNKNOWN, AccessKind, Arguments, Stretches, Value, Walk
 from gonogo.analysis.interpreter.markers import ROOT
 from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, UNHANDLED, NoDefault, Unhandled
-from gonogo.analysis.interpreter.trace import MadeFolder
+from gonogo.analysis.interpreter.trace import MadeFolder, Written
 from gonogo.analysis.interpreter.values.bound import BoundMethod
 from gonogo.analysis.interpreter.values.scalar import TRUE, Scalar
 from gonogo.analysis.interpreter.values.sequence import Sequence
+
+WRITES = frozenset({"write_text", "write_bytes", "touch", "unlink", "rename", "replace"})
+WRITING = frozenset("wax+")  # signs of the modes in which `open` may write
 
 
 class FilePath(Value):
@@ -47,6 +50,8 @@ class FilePath(Value):
         """A method of a path."""
         if name == "mkdir":
             walk.state.record(MadeFolder(walk.state.site(at), self.text))
+        if name in WRITES or (name == "open" and may_write(given.get(0, "mode", Scalar("r")))):
+            walk.state.record(Written(self.text))
         method = METHODS.get(name)
         return method(self, walk, given) if method is not None else UNKNOWN
 
@@ -66,6 +71,12 @@ class FilePath(Value):
 def file_path(text: str) -> FilePath:
     """A path; a relative one is taken from the experiment's root, where the documented command is started."""
     return FilePath(posixpath.normpath(text if text.startswith("/") else posixpath.join(ROOT, text)))
+
+
+def may_write(mode: Value) -> bool:
+    """Whether a file that is opened in a mode may be written."""
+    text = mode.constant()
+    return not isinstance(text, str) or bool(WRITING & set(text))
 
 
 def joined_path(parts: Iterable[Value]) -> Value:

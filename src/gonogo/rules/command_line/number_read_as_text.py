@@ -1,0 +1,106 @@
+"""CLI105."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gonogo.analysis.interpreter.base import Value
+from gonogo.analysis.interpreter.markers import FILE_ROOT
+from gonogo.analysis.interpreter.trace import Call, Trace
+from gonogo.analysis.interpreter.values.scalar import Scalar
+from gonogo.analysis.interpreter.values.varied import settled
+from gonogo.analysis.project.program_starts import ProgramStart
+from gonogo.documents.yaml import parse_yaml
+from gonogo.model.contract import Scope
+from gonogo.model.experiment import Experiment
+from gonogo.model.finding import Location, Related, Severity, Stage
+from gonogo.rules.base import Tree, Violation, rule
+from gonogo.rules.grouping import by_place
+
+OPTIMIZERS = "torch.optim."
+NUMBERS = frozenset({"lr", "weight_decay", "momentum", "eps", "rho", "alpha", "dampening"})
+RATE_PLACE = 1  # every optimizer of torch takes `params, lr, …`
+
+
+@rule("CLI105", "number-read-as-text", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def number_read_as_text(starts: list[ProgramStart], scripts: list[Trace], experiment: Experiment) -> Iterator[Violation]:
+    """An optimizer is given a number of a YAML file that PyYAML reads as a text.
+
+    What it does:
+        Follows values of YAML files that the program reads with PyYAML to the optimizers of PyTorch. To PyYAML, which follows YAML 1.1,
+        `1e-3` and `1.0e3` are texts: a number with an exponent needs a dot and a sign (`1.0e-3`). Silent where the program makes a number
+        of it (`float(…)`), and where another library reads the file.
+
+    Why it matters:
+        The optimizer compares its settings with numbers as it is made, and the program ends in a `TypeError`.
+
+    Instead:
+        Write `1.0e-3`, or convert what was read: `float(config["lr"])`.
+
+    References:
+        https://yaml.org/type/float.html
+    """
+    traces = [*scripts, *(start.trace for start in starts)]
+    yield from by_place(fault for trace in traces for call in trace.calls for fault in _faults(call, experiment))
+
+
+def _faults(call: Call, experiment: Experiment) -> Iterator[Violation]:
+    if call.doubtful or not call.name.startswith(OPTIMIZERS):
+        return
+    given = [*((name, value) for name, value in call.keywords.items() if name in NUMBERS)]
+    if len(call.arguments) > RATE_PLACE:
+        given.append(("lr", call.arguments[RATE_PLACE]))
+    for name, value in given:
+        fault = _fault(name, value, call, experiment)
+        if fault is not None:
+            yield fault
+
+
+def _fault(name: str, value: Value, call: Call, experiment: Experiment) -> Violation | None:
+    scalar = settled(value)
+    path = scalar.path if isinstance(scalar, Scalar) else None
+    if path is None or path[0] != FILE_ROOT or not isinstance(scalar.constant(), str) or not _is_number(str(scalar.constant())):
+        return None
+    file, text = path[1], str(scalar.constant())
+    place = parse_yaml(experiment.text(file) or "").places.get(path[2:])
+    here = call.site.module.location(call.site.node)
+    where = (
+        here
+        if place is None
+        else Location(path=file, line=place.line, column=place.column, end_line=place.line, end_column=place.end_column)
+    )
+    return Violation(
+        where,
+        f"`{'.'.join(path[2:])}` is the text '{text}' to PyYAML, and {call.name} takes numbers only",
+        f"write `{float(text):.1e}` here, or convert what was read: `float(…)`"
+        if _is_number(f"{float(text):.1e}")
+        else "convert what was read",
+        () if place is None else (Related(location=here, label=f"given to the optimizer as `{name}` here"),),
+    )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+_PROGRAM = """import torch
+import yaml
+
+config = yaml.safe_load(open("config.yaml"))
+optimizer = torch.optim.SGD(torch.nn.Linear(2, 2).parameters(), lr=LR)
+"""
+
+
+def _of(lr: str, text: str) -> Tree:
+    return Tree({"train.py": _PROGRAM.replace("LR", lr), "config.yaml": text}, at="config.yaml", alone=True)
+
+
+BAD = [_of('config["lr"]', "lr: 1e-3\n"), _of('config["train"]["lr"]', "train:\n  lr: 1.0e3\n")]
+GOOD = [
+    _of('config["lr"]', "lr: 1.0e-3\n"),
+    _of('float(config["lr"])', "lr: 1e-3\n"),
+]
