@@ -10,6 +10,7 @@ from gonogo.analysis.interpreter.scripts import walk_scripts
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.entries import import_roots
 from gonogo.analysis.project.hydra_doubts import hydra_doubts
+from gonogo.analysis.project.option_choices import ChoiceStart, choice_starts
 from gonogo.analysis.project.program_starts import ProgramStart, program_starts
 from gonogo.analysis.project.survey import Survey, Surveyor
 from gonogo.analysis.python.modules import Module
@@ -70,3 +71,9 @@ def scripts(experiment: Experiment, modules: dict[str, Module]) -> list[Trace]:
 def starts(experiment: Experiment, modules: dict[str, Module]) -> list[ProgramStart]:
     """What each program that reads files of settings does as the documents start it."""
     return program_starts(experiment, modules)
+
+
+@fact
+def choices(experiment: Experiment, modules: dict[str, Module]) -> list[ChoiceStart]:
+    """What each program does with each of the values that its options may have."""
+    return choice_starts(experiment, modules)
