@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import channel, clock, events, hooks, places, settings
 from ..events import MOST_STEPS
-from ..watchers import parts
+from ..watchers import parts, rows
 
 MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
 MOST_NAMES = 8
@@ -101,6 +101,7 @@ def _watch_making(base: Any) -> None:
         record.sum_made = _sum(held) if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS else None
         _optimizers[self] = record
         _records.append(record)
+        rows.began_anew()
 
     base.__init__ = __init__
 
