@@ -22,6 +22,7 @@ CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList
 # Methods and functions of the language and of NumPy that change something in place and return None.
 IN_PLACE = frozenset({"sort", "append", "extend", "insert", "reverse", "update", "clear", "remove"})
 WRAPPED = "torch"
+PLAIN = ("torch.optim.", "torch.utils.data.DataLoader", "torch.Tensor")  # of its classes, those whose objects have what the class has
 SHUFFLES = frozenset({"random.shuffle", "numpy.random.shuffle"})
 
 
@@ -90,10 +91,16 @@ def _missing(value: Attribute | Ref, objects: Objects) -> Iterator[Misuse]:
 
 
 def _kind_of(owner: Value | None, objects: Objects) -> tuple[Kind | None, bool]:
-    """The class of an object, and whether what made it says so. Of PyTorch's none: other libraries wrap networks, optimizers, loaders."""
+    """The class of an object, and whether what made it says so.
+
+    Of PyTorch's classes only tensors, optimizers, schedulers and loaders that the code makes itself: layers get further names from what is
+    registered with them, and other libraries wrap what has an annotation.
+    """
     known = objects.kind(owner)
     kind, sure = (known, True) if known is not None else (annotated(owner), False)
-    return (None, False) if kind is not None and kind.distribution == WRAPPED else (kind, sure)
+    if kind is not None and kind.distribution == WRAPPED and not (sure and kind.name.startswith(PLAIN)):
+        return None, False
+    return kind, sure
 
 
 def _article(kind: Kind) -> str:

@@ -10,7 +10,7 @@ from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, argument, calls, enclosing_function, functions, last_name, statement_of
 from gonogo.analysis.tracking.wandb_runs import training_modules
-from gonogo.analysis.training.rounds import cut_epochs
+from gonogo.analysis.training.rounds import cut_epochs, default_of
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -94,7 +94,7 @@ def _of_call(module: Module, call: ast.Call, training: list[Module], key: str) -
         return
     index = names.index(key) - (names[0] in ("self", "cls")) if key in names else None
     given = argument(call, index, key)
-    value = given if given is not None else _default(function, key)
+    value = given if given is not None else default_of(function, key)
     if isinstance(value, ast.Constant) and value.value is True:
         yield Violation(
             module.location(call),
@@ -117,14 +117,6 @@ def _of_trainer(module: Module, call: ast.Call, most: int) -> Iterator[Violation
                 f"a full run stops by `{keyword.arg}={ast.unparse(keyword.value)}`, as a trial does",
                 "set it only in a trial",
             )
-
-
-def _default(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> ast.expr | None:
-    given = function.args
-    places = [*given.posonlyargs, *given.args]
-    by_place = dict(zip([entry.arg for entry in places[len(places) - len(given.defaults) :]], given.defaults, strict=True))
-    by_name = {entry.arg: value for entry, value in zip(given.kwonlyargs, given.kw_defaults, strict=True) if value is not None}
-    return by_place.get(name, by_name.get(name))
 
 
 def _of_loop(module: Module, loop: ast.For, most: int) -> Iterator[Violation]:
