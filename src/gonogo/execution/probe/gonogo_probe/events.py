@@ -385,6 +385,8 @@ class Optimizer:
         start: a sum over its parameters before the first step; `updates`: over what each of the first steps added to them.
         groups: of the last step that was looked at, for each part of the networks: name, tensors, numbers, those with a gradient, its norm.
         number: tells optimizers of a process apart.
+        below: the lowest learning rate at any step, where one was negative.
+        stuck: pairs of matrices, one after the other in a product, which are zero throughout, as all their gradients were.
     """
 
     place: Place | None
@@ -417,6 +419,8 @@ class Optimizer:
     updates: list[float | str] = field(default_factory=list)
     groups: list[tuple[str, int, int, int, float | str]] = field(default_factory=list)
     number: int = 0
+    below: float = 0.0
+    stuck: list[str] = field(default_factory=list)
 
     @property
     def looked(self) -> int:
