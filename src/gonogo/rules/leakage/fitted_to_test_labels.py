@@ -21,6 +21,7 @@ from gonogo.rules.happened import violation
 from gonogo.rules.leakage.trained_on_test_split import ADAPTS
 
 # Words of code that says that it knows the answers.
+SEARCHES = ("max", "min", "minimize", "minimize_scalar", "fmin", "differential_evolution", "brute", "brentq")
 _SAYS_SO = re.compile(r"oracle|upper_?bound|best_?case|ideal|cheat|adversar|saliency|attribution", re.IGNORECASE)
 
 
@@ -30,7 +31,8 @@ def fitted_to_test_labels(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Follows losses that an optimizer steps on, outside of loops over loaders, to the labels that they compare with. Speaks where all of
-        these come from the loader that the code calls the test loader. Silent where the function says that it attacks, adapts, or computes
+        these come from the loader that the code calls the test loader, and where a number is chosen by a function of such labels, as
+        by `max(grid, key=…)` or SciPy's `minimize_scalar`. Silent where the function says that it attacks, adapts, or computes
         an upper bound, and of what no optimizer steps on.
 
     Why it matters:
@@ -40,7 +42,7 @@ def fitted_to_test_labels(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Fit it to the validation split, and apply it to the test split.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    yield from by_place(found for walked in programs for found in (*_found(walked), *_searched(walked)))
 
 
 def _found(walked: Program) -> Iterator[Violation]:
@@ -59,6 +61,29 @@ def _found(walked: Program) -> Iterator[Violation]:
                 "fit it to the validation split",
                 related=tuple((loader, "the loader of the test split") for loader in loaders[:1] if loader is not None),
             )
+
+
+def _searched(walked: Program) -> Iterator[Violation]:
+    """Numbers that are chosen by a function of the labels of the test split: `max(grid, key=lambda t: f1(labels, scores > t))`."""
+    known = splits(walked)
+    for event in walked.calls(*SEARCHES):
+        keys = [event.call.keywords[name] for name in ("key",) if name in event.call.keywords]
+        keys += event.call.arguments[:1] if event.call.short not in ("max", "min") else []
+        results = [entry.result for entry in walked.all(Called) if entry.result is not None and any(_is_of(entry, key) for key in keys)]
+        labels = [source for result in results for source in sources_of(walked).of(result).sources.get(Origin.LABELS, ())]
+        loaders = [loader_of_batch(source) for source in labels]
+        if loaders and all(loader is not None and known.of(loader) is Split.TEST for loader in loaders) and not _says_so(event):
+            yield violation(
+                event,
+                "this is chosen by the labels of the test split, on which it is scored",
+                "choose it by the validation split",
+                related=tuple((loader, "the loader of the test split") for loader in loaders[:1] if loader is not None),
+            )
+
+
+def _is_of(entry: Called, key: Value) -> bool:
+    """Whether a function is what a search calls."""
+    return isinstance(key, Function) and entry.definition is key.definition
 
 
 def _is_over_batches(loop: Loop) -> bool:
@@ -116,13 +141,21 @@ def _tree(made: str, fit: str, logits: str, labels: str, marker: str = "", more:
     return Tree({"src/train.py": Edit(_SCORED, text + _SCORED)})
 
 
+def _chosen(given: str, marker: str = "", more: str = "") -> Tree:
+    chosen = f"    scale = max([0.5, 1.0, 2.0], key=lambda value: -shifted(value, {given})[1]){marker}\n    logits = logits / scale\n"
+    helper = "def shifted(value, logits, labels):\n    return score(logits / value, labels)\n\n\ndef suggest("
+    return Tree({"src/train.py": (Edit("def suggest(", helper), Edit(_SCORED, more + chosen + _SCORED))})
+
+
 HERE = "  # <- here"
 BAD = [
     _tree("LBFGS([scale], lr=0.1, max_iter=50)", _CLOSURE, "logits", "labels", HERE),
     _tree("Adam([scale], lr=0.1)", _LOOP, "logits", "labels", HERE),
+    _chosen("logits, labels", HERE),
 ]
 GOOD = [
     _tree("LBFGS([scale], lr=0.1, max_iter=50)", _CLOSURE, "val_logits", "val_labels", more=_VALIDATION),
     _tree("Adam([scale], lr=0.1)", _LOOP, "val_logits", "val_labels", more=_VALIDATION),
     _tree("Adam([scale], lr=0.1)", _LOOP, "logits", "logits.argmax(dim=1)"),
+    _chosen("val_logits, val_labels", more=f"    {_VALIDATION.rstrip(' ')}"),
 ]
