@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from gonogo.analysis.dataflow.blocks import Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Display, Operation, Repeated, Value, number, plain
 from gonogo.analysis.dataflow.wrapping import base
@@ -42,8 +43,10 @@ def one_member_ensemble(programs: list[Program]) -> Iterator[Violation]:
 
 def _listed(walked: Program) -> Iterator[Violation]:
     seen: set[Value] = set()
-    for event in walked.calls():
-        pending = [given for given in (*event.call.given(), event.call.receiver) if given is not None]
+    given = [value for event in walked.calls() for value in (*event.call.given(), event.call.receiver)]
+    given += [loop.iterated for loop in walked.all(Loop)]
+    for start in given:
+        pending = [start] if start is not None else []
         while pending:
             value = plain(pending.pop())
             if value in seen:
@@ -60,6 +63,10 @@ def _listed(walked: Program) -> Iterator[Violation]:
 
 
 def _is_of_one(value: Value) -> bool:
+    """Whether a list is one network several times."""
+    if isinstance(value, Display):
+        same = {base(item) for item in value.items}
+        return len(value.items) > 1 and len(same) == 1 and kind_of(value.items[0]) is Kind.MODEL and not value.is_open and not value.added
     if isinstance(value, Operation) and value.operator == "*":
         listed = [operand for operand in map(plain, value.operands) if isinstance(operand, Display)]
         times = next((found for operand in value.operands if (found := number(operand)) is not None), None)

@@ -80,7 +80,7 @@ def _updates(module: Module) -> Iterator[tuple[ast.expr, ast.expr]]:
         if isinstance(node.op, ast.Add):
             factors = [part for term in (node.left, node.right) if isinstance(term, ast.BinOp) for part in (term.left, term.right)]
             for decay in (decay for part in factors for decay in _rest(part)):
-                if any(ast.dump(decay) == ast.dump(part) for part in factors) and _is_average(module, node):
+                if any(ast.dump(decay) == ast.dump(part) for part in factors) and _is_average(module, node, decay):
                     yield node, decay
 
 
@@ -96,12 +96,12 @@ def _is_multiplied(call: ast.Call) -> bool:
     return isinstance(inner, ast.Call) and last_name(inner.func) in ("mul_", "mul")
 
 
-def _is_average(module: Module, node: ast.expr) -> bool:
-    """Whether what is computed is called an average, or stands in a function or class that is."""
+def _is_average(module: Module, node: ast.expr, decay: ast.expr) -> bool:
+    """Whether what is computed or its decay is called that of an average, or stands in a function or class that is."""
     names = [entry.name for entry in ancestors(module, node) if isinstance(entry, (*FUNCTIONS, ast.ClassDef))]
     statement = statement_of(module, node)
     targets = statement.targets if isinstance(statement, ast.Assign) else []
-    return any(AVERAGES.search(name) for name in (*names, *(ast.unparse(target) for target in targets)))
+    return any(AVERAGES.search(name) for name in (*names, ast.unparse(decay), *(ast.unparse(target) for target in targets)))
 
 
 _OPTIMIZER = "    optimizer = build_optimizer(cfg.run.training.optimizer, model, optimizer_settings(cfg, found))\n"
