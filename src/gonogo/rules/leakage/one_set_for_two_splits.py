@@ -33,7 +33,7 @@ def one_set_for_two_splits(rehearsal: SessionSeen, modules: dict[str, Module], c
     for run in judged(rehearsal):
         for process in run.processes.values():
             scoring = _scoring(process)
-            names = _names(process)
+            names = split_names(process)
             if len(scoring) < 2 or names is None:
                 continue
             validation, test = (process.logged[name] for name in names)
@@ -58,8 +58,13 @@ def _scoring(process: Process) -> list[int]:
     return found
 
 
-def _names(process: Process) -> tuple[str, str] | None:
-    """Keys of the validation and of the test split that are alike otherwise."""
+def split_names(process: Process, *, untrained: bool = False) -> tuple[str, str] | None:
+    """Keys of the validation and of the test split that are alike otherwise.
+
+    Args:
+        process: that logs them.
+        untrained: only those for which there is no key of the training split.
+    """
     known: dict[tuple[str, tuple[str, ...]], str] = {}
     for name in process.logged:
         words = [word for word in re.split(r"[^a-z0-9]+", name.removeprefix("summary:").lower()) if word]
@@ -67,7 +72,11 @@ def _names(process: Process) -> tuple[str, str] | None:
         rest = tuple(word for word in words if word not in SPLITS)
         if len(splits) == 1 and rest and process.logged[name].last is not None:
             known.setdefault((splits.pop(), rest), name)
-    pairs = [(one, known["test", rest]) for (split, rest), one in known.items() if split == "validation" and ("test", rest) in known]
+    pairs = [
+        (one, known["test", rest])
+        for (split, rest), one in known.items()
+        if split == "validation" and ("test", rest) in known and not (untrained and ("training", rest) in known)
+    ]
     return pairs[0] if pairs else None
 
 

@@ -10,6 +10,7 @@ from gonogo.execution.observations import Process, SessionSeen
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
+from gonogo.rules.leakage.one_set_for_two_splits import split_names
 from gonogo.rules.observed import judged, located
 
 FEWEST = 5  # rows in common
@@ -41,9 +42,10 @@ def rows_learned_and_scored(rehearsal: SessionSeen, modules: dict[str, Module], 
     What it does:
         Compares, in the rehearsal, the rows of data in memory that a network learned from with those that the same network was called on
         afterwards without learning, byte by byte. Speaks where the two sets overlap and neither holds all of the other, far more often
-        than rows have a twin in the training data; and where all rows that the run scores are rows from whose labels it learned. Silent
-        where rows are not arrays in memory or are made up, of a score on a part of the training rows beside one on others, of
-        networks that an optimizer began with anew in between, as for each fold.
+        than rows have a twin in the training data; where all rows that the run scores are rows from whose labels it learned; and where
+        it logs the same score of the validation and of the test split, none of the training split, and scores only one set of other
+        rows. Silent where rows are not arrays in memory or are made up, of a score on a part of the training rows beside one on others,
+        and of networks that an optimizer began with anew in between, as for each fold.
 
     Why it matters:
         The score says how well the network remembers. The splits may overlap in ways that no text shows: two shuffles with different
@@ -56,7 +58,7 @@ def rows_learned_and_scored(rehearsal: SessionSeen, modules: dict[str, Module], 
         for process in run.processes.values():
             pairs = list(_pairs(process))
             found = [pair for pair in pairs if _overlaps(pair)]
-            whole = found[:1] or list(_all_learned(process, pairs))
+            whole = found[:1] or list(_all_learned(process, pairs)) or list(_claimed(process, pairs))
             for pair in whole[:1]:
                 scored, trained = process.loaders[pair.judged], process.loaders[pair.trained]
                 place = scored.used[0] if scored.used else scored.place
@@ -101,6 +103,20 @@ def _all_learned(process: Process, pairs: list[_Pair]) -> Iterator[_Pair]:
         yield from learned.values()
 
 
+def _claimed(process: Process, pairs: list[_Pair]) -> Iterator[_Pair]:
+    """Pairs whose rows were all learned, with their labels, where the run claims two held-out splits and scores one other set at most."""
+    names = split_names(process, untrained=True)
+    if process.rows is None or names is None or any(each.loader < 0 for each in process.predictions):
+        return
+    sets = {number: index for number, index, _ in process.rows.sets}
+    scoring = [number for number, loader in process.loaders.items() if loader.forwards and not loader.backwards]
+    labelled = set(process.rows.labelled)
+    learned = [pair for pair in pairs if pair.trained in labelled and pair.shared == pair.scored]
+    others = {sets.get(number) for number in scoring} - {sets[pair.judged] for pair in learned}
+    if learned and None not in others and len(others) < 2:
+        yield from learned
+
+
 _SPLIT = "    train, rest = train_test_split(everything, test_size=held_out, stratify=labels, random_state=dataset_cfg.split_seed)\n"
 _AGAIN = "    rest = train_test_split(everything, test_size=held_out, stratify=labels, random_state=dataset_cfg.split_seed + 1)[1]\n"
 _RETURNED = '    return {"train": train, "validation": validation, "test": test}\n'
@@ -114,5 +130,6 @@ _SAME = Edit(_RETURNED, '    return {"train": train, "validation": train, "test"
 BAD = [
     Tree({"src/preprocess.py": Edit(_SPLIT, _SPLIT + _AGAIN), "src/train.py": _CALL}),
     Tree({"src/preprocess.py": _SAME, "src/train.py": _CALL}),
+    Tree({"src/preprocess.py": Edit(_RETURNED, _RETURNED.replace(": train,", ": np.concatenate([train, test]),")), "src/train.py": _CALL}),
 ]
 GOOD = [Tree(), Tree({"src/train.py": Edit(_TRAIN, _SCORED)})]
