@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gonogo.analysis.python.modules import Module
@@ -153,7 +153,7 @@ class Courses:
 
 
 ANY_NUMBER = frozenset({"min", "max", "float", "int", "abs", "math.cos", "math.exp", "math.sqrt", "np.cos", "np.exp"})
-RULES = {
+RULES: dict[str, Callable[..., float]] = {
     "Add": lambda one, other: one + other,
     "Sub": lambda one, other: one - other,
     "Mult": lambda one, other: one * other,

@@ -41,9 +41,9 @@ def cuts(module: Module) -> Iterator[Cut]:
     for call in calls(module):
         if last_name(call.func) == "islice" and len(call.args) == 2 and LOADERS.search(ast.unparse(call.args[0])):
             stop = call.args[1]
-            loop = next((entry for entry in ancestors(module, call) if isinstance(entry, (*LOOPS, ast.stmt))), None)
-            if isinstance(loop, LOOPS) and isinstance(stop, ast.Constant) and type(stop.value) is int:
-                cut = Cut(loop, call, call, stop.value, _learns(loop))
+            around = next((entry for entry in ancestors(module, call) if isinstance(entry, (*LOOPS, ast.stmt))), None)
+            if isinstance(around, LOOPS) and isinstance(stop, ast.Constant) and type(stop.value) is int:
+                cut = Cut(around, call, call, stop.value, _learns(around))
                 if _counts(module, cut):
                     yield cut
 

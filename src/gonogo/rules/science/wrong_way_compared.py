@@ -31,9 +31,9 @@ def wrong_way_compared(modules: dict[str, Module], sources: Sources) -> Iterator
 
     What it does:
         Looks at what is called an improvement or a gain of the proposed method over a baseline, and at what is called the best. Speaks
-        where the improvement of a loss or an error is what the method has more of it (or the other way round for an accuracy); where it is
-        an absolute value or `max(0, …)`, so that a loss of accuracy counts as well or as nothing; where the score of one is that of another split than the other's; and
-        where the best is the one with the largest loss or the smallest accuracy.
+        where the improvement of a loss or an error is what the method has more of it (or the other way round for an accuracy); where it
+        is an absolute value, so that a loss of accuracy counts as well, or `max(0, …)`, so that it counts as nothing; where the score of
+        one is that of another split than the other's; and where the best is the one with the largest loss or the smallest accuracy.
 
     Why it matters:
         The table says that the method wins where it loses.
