@@ -46,14 +46,14 @@ def best_epoch_of_test(asked_keys: list[AskedKey], modules: dict[str, Module], c
     kept = {key: better for module in training for key, better in _kept(module)}
     for asked in asked_keys:
         key = asked.key.removesuffix(".max").removesuffix(".min")
-        better = of_name(key)
-        if key not in logged or better is None:
+        if key not in logged:
             continue
         at = asked.node if isinstance(asked.node, ast.expr) else None
         if at is None:
             continue
         picked = _picked(asked.module, at) if asked.how == "column" else _of_summary(asked, at, kept.get(key))
-        if picked is not None and picked[1] is better:
+        better = of_name(key)  # of a name that says nothing, what W&B is told to keep says it
+        if picked is not None and picked[1] is (better if better is not None or asked.how == "column" else kept.get(key)):
             yield _violation(asked.module, picked[0], key, logged[key])
     for module in {asked.module.path: asked.module for asked in asked_keys}.values():
         for call in calls(module):
@@ -175,6 +175,7 @@ BAD = [
     _tree(f'float(max(history["test_acc"].dropna())),{HERE}'),
     _tree(f'max(row["test_acc"] for row in run.scan_history(keys=["test_acc"])),{HERE}'),
     _tree(f'float(run.summary["test_acc"]["max"]),{HERE}', _DEFINED),
+    _tree(f'float(run.summary["test_acc"].get("max")),{HERE}', _DEFINED),
 ]
 GOOD = [
     _tree('float(history["test_acc"].dropna().iloc[-1]),'),
