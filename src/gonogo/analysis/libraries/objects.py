@@ -41,25 +41,6 @@ PARTS = {
     (STUDY, "best_trials"): "[]" + FROZEN,
     (STUDY, "get_trials()"): "[]" + FROZEN,
 }
-#: Functions of PyTorch that give one tensor, whatever they are called with, and methods of tensors that do; held against PyTorch in tests.
-TENSOR = "torch.Tensor"
-GIVE_TENSORS = words(
-    """
-    tensor zeros ones full empty rand randn randint randperm arange linspace eye from_numpy as_tensor zeros_like ones_like randn_like
-    rand_like full_like stack cat concat softmax sigmoid tanh relu exp log sqrt matmul mm bmm
-    nn.functional.cross_entropy nn.functional.nll_loss nn.functional.mse_loss nn.functional.l1_loss nn.functional.kl_div
-    nn.functional.binary_cross_entropy nn.functional.binary_cross_entropy_with_logits nn.functional.smooth_l1_loss
-    nn.functional.softmax nn.functional.log_softmax nn.functional.relu nn.functional.one_hot
-    """
-)
-TENSOR_METHODS = words(
-    """
-    detach clone cpu cuda float double half long int bool mean sum argmax argmin softmax log_softmax sigmoid exp log sqrt abs pow std var
-    view reshape flatten squeeze unsqueeze permute transpose contiguous eq ne gt lt norm clamp round t unfold expand repeat
-    """
-)
-GIVEN |= {f"torch.{name}": TENSOR for name in GIVE_TENSORS}
-PARTS |= {(TENSOR, f"{name}()"): TENSOR for name in TENSOR_METHODS} | {(TENSOR, "T"): TENSOR}
 #: Functions of the module `wandb` that are methods of the run in progress.
 OF_RUN = words(
     """
@@ -108,8 +89,6 @@ class Objects:
         if isinstance(value, Call):
             if value.name:
                 return GIVEN.get(value.name) or self._made(value.name)
-            if not value.method and self._named(value.callee, depth + 1).startswith("torch.nn.") and value.callee is not None:
-                return TENSOR if self._named(value.callee, depth + 1).endswith("Loss") else ""
             return self._part(value.receiver, f"{value.method}()", depth) if value.method else ""
         if isinstance(value, Attribute):
             return self._part(value.owner, value.name, depth)

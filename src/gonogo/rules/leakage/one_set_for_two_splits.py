@@ -14,7 +14,9 @@ from gonogo.rules.base import Edit, Tree, Violation, at, rule
 from gonogo.rules.observed import judged, located
 from gonogo.rules.scores import SPLITS
 
-MOST_ROWS = 20_000  # of a share that may be the same by chance
+MOST_ROWS = 512  # of a share that may be the same by chance
+SINGLE = 2e-7  # how far a number in single precision may be from what it stands for
+_CONTINUOUS = re.compile(r"loss|nll|perplexity|ppl|mse|mae|entropy", re.IGNORECASE)  # what is no share of rows
 
 
 @rule("LEK124", "one-set-for-two-splits", criterion=3, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("data",))
@@ -25,7 +27,7 @@ def one_set_for_two_splits(rehearsal: SessionSeen, modules: dict[str, Module], c
         Looks, in the rehearsal, at the rows of data in memory of all loaders that networks are called on without learning. Speaks where
         they are one and the same set, and the run logs a number of the validation split and one of the test split whose names are alike
         otherwise, such as `val_loss` and `test_loss`. Speaks also where all such pairs of keys end with the same numbers, one of which
-        has more digits than a share of rows. Silent where the rows of any such loader are not known or are made up, or where
+        is a loss with more digits than a share of rows has. Silent where the rows of any such loader are not known or are made up, or where
         networks predict outside of loaders.
 
     Why it matters:
@@ -77,13 +79,13 @@ def _same_numbers(process: Process) -> tuple[str, str] | None:
     values = [(process.logged[one].last, process.logged[other].last) for one, other in pairs]
     if not pairs or any(one is None or one != other for one, other in values):
         return None
-    measured = [pair for pair, (value, _) in zip(pairs, values, strict=True) if value is not None and _is_measured(value)]
-    return measured[0] if measured else None
+    fine = [pair for pair, (value, _) in zip(pairs, values, strict=True) if _CONTINUOUS.search(pair[0]) and _is_measured(value or 0.0)]
+    return fine[0] if fine else None
 
 
 def _is_measured(value: float) -> bool:
     """Whether a number has so many digits that it is no share of a few rows, and no number that someone wrote."""
-    return abs(float(Fraction(value).limit_denominator(MOST_ROWS)) - value) > 1e-9 * max(abs(value), 1e-3)
+    return abs(float(Fraction(value).limit_denominator(MOST_ROWS)) - value) > SINGLE * max(abs(value), 1.0)
 
 
 def _scoring(process: Process) -> list[int]:
