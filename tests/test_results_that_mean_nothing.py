@@ -171,6 +171,9 @@ COMPARED = [
     ("improvement = 100 * (ours['loss'] - baseline['loss']) / baseline['loss']", True),
     ("improvement_pct = round((baseline['f1'] - ours['f1']) / baseline['f1'] * 100, 2)", True),
     ("out = {'gain': abs(ours['accuracy'] - baseline['accuracy'])}", True),
+    ("improvement = max(0.0, ours['accuracy'] - baseline['accuracy'])", True),
+    ("improvement = np.maximum((baseline['loss'] - ours['loss']) / baseline['loss'], 0)", True),
+    ("improvement = max(baseline['loss'] - ours['loss'], best)", False),
     ("out = dict(improvement=float(ours['val_acc'] - baseline['test_acc']))", True),
     ("best = max(table, key=lambda row: row['rmse'])", True),
     ("best_epoch = int(np.argmin(history['val_accuracy']))", True),
@@ -190,8 +193,8 @@ COMPARED = [
 
 @pytest.mark.parametrize(("statement", "wrong"), COMPARED)
 def test_comparisons_have_a_direction(statement: str, wrong: bool, composer: Composer) -> None:
-    names = "ours, baseline, table, history, previous_loss, current_loss, sign, metric"
-    text = f"import numpy as np\n\n\ndef compare({names}):\n    {statement}\n    return locals()\n\n\nprint(compare(*[None] * 8))\n"
+    names = "ours, baseline, table, history, previous_loss, current_loss, sign, metric, best"
+    text = f"import numpy as np\n\n\ndef compare({names}):\n    {statement}\n    return locals()\n\n\nprint(compare(*[None] * 9))\n"
     assert lines_found(composer, "SCI129", text) == ([5] if wrong else [])
 
 

@@ -20,7 +20,7 @@ sys.path.append(str(INJECTED))
 
 from gonogo_probe import channel, standins  # noqa: E402
 from gonogo_probe import settings as given_to_probe  # noqa: E402
-from gonogo_probe.watchers import contents, parts  # noqa: E402
+from gonogo_probe.watchers import contents, parts, rows  # noqa: E402
 
 Said = list[tuple[str, dict[str, Any]]]
 
@@ -30,8 +30,10 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[Said]:
     events: Said = []
     monkeypatch.setattr(channel, "emit", lambda event: events.append((type(event).__name__, vars(event))))
     monkeypatch.setattr(given_to_probe, "mode", given_to_probe.PROGRAM)
-    for name in ("_sources", "_rows", "_same", "_told"):
+    for name in ("_sources", "_told"):
         monkeypatch.setattr(contents, name, {})
+    for name, empty in (("_sets", []), ("_set_of", {}), ("_rows_of", {})):
+        monkeypatch.setattr(rows, name, empty)
     monkeypatch.setattr(standins, "_told", set())  # other tests of this process may have used some
     yield events
 
@@ -88,10 +90,9 @@ def test_rows_that_two_loaders_share(said: Said) -> None:
     x = torch.randn(20, 3)
     x[15] = x[2]
     data = TensorDataset(x, torch.zeros(20))
-    contents.saw_dataset(0, Subset(data, range(10)))
-    contents.saw_dataset(1, Subset(Subset(data, range(8, 20)), [0, 1, 5, 7]))  # 8, 9, 13, 15
-    contents.saw_dataset(2, ["no array"])
-    contents._report()
+    rows.saw_dataset(0, Subset(data, range(10)))
+    rows.saw_dataset(1, Subset(Subset(data, range(8, 20)), [0, 1, 5, 7]))  # 8, 9, 13, 15
+    rows.saw_dataset(2, ["no array"])
     assert said == [("SharedRows", {"loaders": (0, 1), "shared": 3, "rows": (10, 4)})]
 
 

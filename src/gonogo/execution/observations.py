@@ -44,6 +44,7 @@ class Process:
     figures: list[events.Figure] = field(default_factory=list)
     contents: dict[tuple[str, str], events.Contents] = field(default_factory=dict)
     shared_rows: list[events.SharedRows] = field(default_factory=list)
+    rows: events.Rows | None = None
     fits: list[events.Fit] = field(default_factory=list)
     units: events.Units | None = None
     own_files: list[str] = field(default_factory=list)

@@ -230,6 +230,10 @@ class RunRecorder:
             process.contents[event.source, event.name] = event
 
     @_take.register
+    def _take_rows(self, event: events.Rows, process: Process, _: events.Head) -> None:
+        process.rows = event
+
+    @_take.register
     def _take_units(self, event: events.Units, process: Process, _: events.Head) -> None:
         process.units = event
 

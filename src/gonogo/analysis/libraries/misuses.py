@@ -15,6 +15,7 @@ from gonogo.analysis.libraries.objects import NAMED, OF_RUN, RUN, Objects, annot
 from gonogo.analysis.libraries.table import Kind, Ways, failing, library_table
 from gonogo.analysis.project.removed import removed_keyword
 from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import ancestors
 from gonogo.analysis.python.options import keyword_arguments
 
 # Containers of layers, whose attributes are the names that the layers are given.
@@ -22,6 +23,7 @@ CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList
 # Methods and functions of the language and of NumPy that change something in place and return None.
 IN_PLACE = frozenset({"sort", "append", "extend", "insert", "reverse", "update", "clear", "remove"})
 WRAPPED = "torch"
+PLAIN = "torch.optim."  # of its classes, those whose objects have what the class has
 SHUFFLES = frozenset({"random.shuffle", "numpy.random.shuffle"})
 
 
@@ -81,6 +83,8 @@ def _missing(value: Attribute | Ref, objects: Objects) -> Iterator[Misuse]:
         kind, sure = _kind_of(value.owner, objects)
     if kind is None or kind.is_open or kind.short in CONTAINERS or name.startswith("_"):
         return
+    if kind.distribution == WRAPPED and _is_asked_for(value):
+        return
     lacking = kind.everywhere & ~kind.names.get(name, 0)
     if lacking:
         newest = [other for other, versions in kind.names.items() if versions == kind.everywhere]
@@ -89,11 +93,26 @@ def _missing(value: Attribute | Ref, objects: Objects) -> Iterator[Misuse]:
         yield Misuse(value.module, value.node, f"{_article(kind)} has no `{name}`", action, kind.distribution, lacking, sure)
 
 
+def _is_asked_for(value: Value) -> bool:
+    """Whether a condition around a place asks what kind of object is at hand."""
+    around = (entry for entry in ancestors(value.module, value.node) if isinstance(entry, (ast.If, ast.IfExp, ast.While, ast.BoolOp)))
+    tests = (entry if isinstance(entry, ast.BoolOp) else entry.test for entry in around)
+    return any(
+        isinstance(node, ast.Name) and node.id in ("isinstance", "hasattr", "type", "getattr") for test in tests for node in ast.walk(test)
+    )
+
+
 def _kind_of(owner: Value | None, objects: Objects) -> tuple[Kind | None, bool]:
-    """The class of an object, and whether what made it says so. Of PyTorch's none: other libraries wrap networks, optimizers, loaders."""
+    """The class of an object, and whether what made it says so.
+
+    Of PyTorch's classes only tensors, optimizers, schedulers and loaders that the code makes itself: layers get further names from what is
+    registered with them, and other libraries wrap what has an annotation.
+    """
     known = objects.kind(owner)
     kind, sure = (known, True) if known is not None else (annotated(owner), False)
-    return (None, False) if kind is not None and kind.distribution == WRAPPED else (kind, sure)
+    if kind is not None and kind.distribution == WRAPPED and not (sure and kind.name.startswith(PLAIN)):
+        return None, False
+    return kind, sure
 
 
 def _article(kind: Kind) -> str:
@@ -161,11 +180,13 @@ def _called(call: Call, objects: Objects) -> _Called | None:
         return _Called(f"`{callee.name}`", *known) if known is not None else None
     if isinstance(callee, Attribute):
         kind, sure = _kind_of(callee.owner, objects)
-        if kind is None:
+        if kind is None or kind.distribution == WRAPPED:
             return None
         shown = f"`{callee.name}` of {_article(kind)}"
         return _Called(shown, kind.distribution, kind.ways(callee.name), kind.values(callee.name), sure)
     kind = _kind_of(callee, objects)[0] if isinstance(callee, Call) else None
+    if kind is not None and kind.distribution == WRAPPED:
+        return None
     return _Called(_article(kind), kind.distribution, kind.ways("__call__")) if kind is not None else None
 
 

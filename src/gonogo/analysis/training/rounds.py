@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gonogo.analysis.interpreter.trace import Read, Trace
@@ -45,7 +45,7 @@ class Start:
 
 def never_started(trace: Trace, modules: Mapping[str, Module]) -> Iterator[Start]:
     """The conditions `epoch >= setting` that hold in no round of a run, as its setting lies beyond the last one."""
-    numbers = _Numbers(trace, modules)
+    numbers = Numbers(trace, modules)
     for module in modules.values():
         for branch in module.of(ast.If, ast.IfExp):
             test = branch.test
@@ -75,7 +75,7 @@ def cut_epochs(trace: Trace, modules: Mapping[str, Module], fewest: int) -> Iter
     Returns:
         of each: its module, the loop, how many rounds it has, the setting and what it asks for.
     """
-    numbers = _Numbers(trace, modules)
+    numbers = Numbers(trace, modules)
     for module in modules.values():
         for loop in module.of(ast.For):
             if not isinstance(loop.iter, ast.Call) or id(loop) not in trace.executed:
@@ -88,7 +88,7 @@ def cut_epochs(trace: Trace, modules: Mapping[str, Module], fewest: int) -> Iter
                 yield module, loop, span, asked[0].path, float(asked[0].value)  # type: ignore[arg-type]  # it was asked for above
 
 
-class _Numbers:
+class Numbers:
     """What expressions may be in one run: loops over `range`, settings, sums of these."""
 
     def __init__(self, trace: Trace, modules: Mapping[str, Module]) -> None:
@@ -101,6 +101,12 @@ class _Numbers:
             known = self.reads.setdefault(id(event.site.node), event)
             if known.value != event.value or known.path != event.path:
                 several.add(id(event.site.node))
+        config = trace.composition.config if trace.composition is not None else None
+        self.lists = {
+            node: numbers
+            for node, event in self.reads.items()
+            if node not in several and event.path not in trace.written and (numbers := _numbers(config, event.path))
+        }
         self.reads = {
             node: event
             for node, event in self.reads.items()
@@ -140,7 +146,29 @@ class _Numbers:
             pick = min if node.func.id == "min" else max
             known = [span for span in spans if span is not None]
             return (pick(span[0] for span in known), pick(span[1] for span in known)) if len(known) == len(spans) else None
+        if isinstance(node, ast.Attribute):
+            return self._kept(module, node, depth)
         return self._named(module, node, depth) if isinstance(node, ast.Name) else None
+
+    def listed(self, module: Module, node: ast.expr, depth: int = 0) -> list[float] | None:
+        """The numbers of a list that a setting holds, or what a name is bound to once; None where that is not known."""
+        if isinstance(node, ast.Call) and last_name(node.func) in ("list", "tuple", "sorted", "to_container", "to_object") and node.args:
+            return self.listed(module, node.args[0], depth + 1)
+        if id(node) in self.lists or depth > MAX_DEPTH:
+            return self.lists.get(id(node))
+        bound = _bindings(module, _function(module, node), node.id) if isinstance(node, ast.Name) else []
+        one = bound[0] if len(bound) == 1 else None
+        return self.listed(module, one.value, depth + 1) if isinstance(one, ast.Assign) else None
+
+    def _kept(self, module: Module, node: ast.Attribute, depth: int) -> Span | None:
+        """What an attribute of `self` holds that its class sets in one place."""
+        owner = next((entry for entry in ancestors(module, node) if isinstance(entry, ast.ClassDef)), None)
+        if owner is None or not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+            return None
+        written = [entry for entry in ast.walk(owner) if isinstance(entry, ast.Attribute) and entry.attr == node.attr]
+        stores = [module.parents[entry] for entry in written if not isinstance(entry.ctx, ast.Load)]
+        one = stores[0] if len(stores) == 1 else None
+        return self.of(module, one.value, depth + 1) if isinstance(one, (ast.Assign, ast.AnnAssign)) and one.value is not None else None
 
     def _computed(self, module: Module, node: ast.BinOp, depth: int) -> Span | None:
         left, right = self.of(module, node.left, depth + 1), self.of(module, node.right, depth + 1)
@@ -202,14 +230,37 @@ class _Numbers:
             return
         places = [entry.arg for entry in (*function.args.posonlyargs, *function.args.args)]
         keywords = [entry.arg for entry in function.args.kwonlyargs]
-        if name not in places + keywords or function.name.startswith("__"):
+        called = function.name
+        if called == "__init__":  # it is called by the name of its class
+            called = next(
+                (owner.name for module in self.modules.values() for owner in module.of(ast.ClassDef) if function in owner.body), ""
+            )
+        if name not in places + keywords or not called or called.startswith("__"):
             return
         index = places.index(name) - (places[0] in ("self", "cls")) if name in places else None
         for module in self.modules.values():
             for call in calls(module):
-                if last_name(call.func) == function.name:
+                if last_name(call.func) == called:
                     given = argument(call, index, name)
-                    yield module, given if given is not None else ast.Constant(value=None)
+                    yield module, given if given is not None else default_of(function, name) or ast.Constant(value=None)
+
+
+def _numbers(config: object, path: Iterable[str]) -> list[float]:
+    """The numbers of the list at a place in a config; none where there is no such list."""
+    for key in path:
+        config = config.get(key) if isinstance(config, Mapping) else None
+    if not isinstance(config, (list, tuple)) or not all(isinstance(entry, (int, float)) for entry in config):
+        return []
+    return [float(entry) for entry in config]
+
+
+def default_of(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> ast.expr | None:
+    """What a parameter is where a call leaves it out."""
+    given = function.args
+    places = [*given.posonlyargs, *given.args]
+    by_place = dict(zip([entry.arg for entry in places[len(places) - len(given.defaults) :]], given.defaults, strict=True))
+    by_name = {entry.arg: value for entry, value in zip(given.kwonlyargs, given.kw_defaults, strict=True) if value is not None}
+    return by_place.get(name, by_name.get(name))
 
 
 def _function(module: Module, node: ast.AST) -> ast.AST | None:

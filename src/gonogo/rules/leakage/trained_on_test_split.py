@@ -22,7 +22,7 @@ from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
 # Words of methods that learn from the labels of a few examples of a task whose others are then predicted.
-_ADAPTS = re.compile(
+ADAPTS = re.compile(
     r"adapt|meta|maml|support|few_?shot|episod|inner|probe|finetune|fine_tune|attack|poison|unlearn|oracle|upper", re.IGNORECASE
 )
 
@@ -86,7 +86,7 @@ def _is_few_shot(loop: TrainingLoop) -> bool:
         if isinstance(entry, Called):
             callee = entry.call.callee
             name = callee.name if isinstance(callee, Function) else ""
-            if _ADAPTS.search(name):
+            if ADAPTS.search(name):
                 return True
     return False
 

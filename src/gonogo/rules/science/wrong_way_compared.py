@@ -31,9 +31,9 @@ def wrong_way_compared(modules: dict[str, Module], sources: Sources) -> Iterator
 
     What it does:
         Looks at what is called an improvement or a gain of the proposed method over a baseline, and at what is called the best. Speaks
-        where the improvement of a loss or an error is what the method has more of it (or the other way round for an accuracy); where it is
-        an absolute value, so that a loss of accuracy counts as well; where the score of one is that of another split than the other's; and
-        where the best is the one with the largest loss or the smallest accuracy.
+        where the improvement of a loss or an error is what the method has more of it (or the other way round for an accuracy); where it
+        is an absolute value, so that a loss of accuracy counts as well, or `max(0, …)`, so that it counts as nothing; where the score of
+        one is that of another split than the other's; and where the best is the one with the largest loss or the smallest accuracy.
 
     Why it matters:
         The table says that the method wins where it loses.
@@ -87,9 +87,9 @@ def _of_gain(module: Module, name: str, value: ast.expr, goodness: Goodness) -> 
         return
     place = module.location(value)
     if is_absolute and not SIZE.search(name):
-        yield Violation(
-            place, f"`{name}` is an absolute value: it is the same whether the method is better or worse", "leave the sign as it is"
-        )
+        how = "is an absolute value: it is the same whether the method is better or worse"
+        how = "is never below zero: a method that is worse comes out as one that is as good" if _is_clamped(value, module) else how
+        yield Violation(place, f"`{name}` {how}", "leave the sign as it is")
     elif all(splits) and not splits[0] & splits[1]:
         yield Violation(
             place,
@@ -111,6 +111,8 @@ def _bare(value: ast.expr) -> tuple[ast.expr, bool]:
     while True:
         if isinstance(value, ast.Call) and last_name(value.func) in ("abs", "fabs", "absolute") and len(value.args) == 1:
             value, is_absolute = value.args[0], True
+        elif (inner := _clamped(value)) is not None:
+            value, is_absolute = inner, True
         elif isinstance(value, ast.Call) and last_name(value.func) in WRAPPING and value.args:
             value = value.args[0]
         elif isinstance(value, ast.BinOp) and _keeps_sign(value):
@@ -121,6 +123,18 @@ def _bare(value: ast.expr) -> tuple[ast.expr, bool]:
             value = value.body
         else:
             return value, is_absolute
+
+
+def _clamped(value: ast.expr) -> ast.expr | None:
+    """What `max(0, …)` keeps from falling below zero; None for anything else."""
+    if not (isinstance(value, ast.Call) and last_name(value.func) in ("max", "maximum", "fmax") and len(value.args) == 2):
+        return None
+    others = [entry for entry in value.args if not (isinstance(entry, ast.Constant) and entry.value == 0)]
+    return others[0] if len(others) == 1 else None
+
+
+def _is_clamped(value: ast.expr, module: Module) -> bool:
+    return any(isinstance(entry, ast.expr) and _clamped(entry) is not None for entry in ancestors(module, value))
 
 
 def _keeps_sign(value: ast.BinOp) -> bool:

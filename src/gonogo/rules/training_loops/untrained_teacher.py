@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.blocks import Write
 from gonogo.analysis.dataflow.definitions import Class, Function, Instance
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Parameter, Unknown, Value
+from gonogo.analysis.dataflow.values import Call, Parameter, Unknown, Value, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.python.names import last_name
 from gonogo.analysis.rows.flow import name_of
@@ -38,7 +38,8 @@ def untrained_teacher(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Looks at networks of the project that are called a teacher and whose outputs go into a training loss. Speaks where all of their
         layers are new ones, no optimizer has their parameters, and nothing loads, copies or writes their weights. Silent where an optimizer
-        may have them, or code that can't be followed is given the teacher.
+        may have them, or code that can't be followed is given the teacher. Speaks also where the network that is called the teacher is
+        the student itself, which the optimizer has, on the very same inputs.
 
     Why it matters:
         The student is taught noise, or a constant: the method is compared under its name, and what it reports is that of another one.
@@ -54,6 +55,7 @@ def _found(walked: Program) -> Iterator[Violation]:
     held = [holdings(optimizer) for optimizer in walked.gather(optimizers_made)]
     if not loops or not held or not all(entry.complete for entry in held):
         return
+    held_whole = {network for entry in held for network in entry.networks}
     trained = {part for entry in held for network in entry.networks for part in parts_of(walked, network)}
     spared: set[Value] | None = None
     for loop in loops:
@@ -65,6 +67,13 @@ def _found(walked: Program) -> Iterator[Violation]:
                 if network in inner:
                     continue
                 made = network.made if isinstance(network, Instance) else network
+                if network in held_whole and (student := _same(walked, call, applied)) is not None:
+                    yield violation(
+                        call,
+                        "the teacher is the student itself: it teaches what the student says already",
+                        "take a trained network, or a copy that follows the student",
+                        related=((student, "the student's own outputs"), (done.at, "the gradients are computed here")),
+                    )
                 if not isinstance(made, Call) or not TEACHER.search(_called(call, made)) or not _is_new(walked, network):
                     continue
                 spared = _spared(walked) if spared is None else spared
@@ -76,6 +85,18 @@ def _found(walked: Program) -> Iterator[Violation]:
                         "train the teacher first, or load its checkpoint",
                         related=((call, "its outputs are learned from here"), (done.at, "the gradients are computed here")),
                     )
+
+
+def _same(walked: Program, call: Call, applied: set[Call]) -> Call | None:
+    """Of a call of what is called the teacher where it is applied: another call of that network, by another name, with the same inputs."""
+    if not (isinstance(call.node, ast.Call) and TEACHER.search(last_name(call.node.func))):
+        return None
+    given = [plain(argument) for argument in call.given()]
+    for other in applied:
+        spoken = last_name(other.node.func) if isinstance(other.node, ast.Call) else ""
+        if base(other.callee) is base(call.callee) and not TEACHER.search(spoken) and [plain(entry) for entry in other.given()] == given:
+            return other
+    return None
 
 
 def _called(call: Call, made: Call) -> str:
@@ -153,7 +174,10 @@ def _loop(more: str = "", marker: str = "", parameters: str = "student.parameter
 
 
 HERE = "  # <- here"
+_WANTED = "        wanted = teacher(inputs).softmax(1)\n"
+_OWN = _loop("").replace("teacher = Net(64)\n", "teacher = student\n")
 BAD = [
+    program(_OWN.replace(_WANTED, _WANTED.replace("\n", f"{HERE}\n"))),
     program(_loop(marker=HERE)),
     program(_loop("for entry in teacher.parameters():\n    entry.requires_grad = False", HERE)),
 ]
@@ -163,4 +187,8 @@ GOOD = [
     program(_loop("import pretrained\npretrained.fill(teacher)")),
     program(_loop(parameters="[*student.parameters(), *teacher.parameters()]")),
     program(_loop().replace("teacher", "target")),
+    program(
+        _OWN.replace("teacher = student", "import copy\nteacher = copy.deepcopy(student)\nteacher.load_state_dict(torch.load('a.pt'))")
+    ),
+    program(_OWN.replace(_WANTED, _WANTED.replace("inputs", "inputs + torch.randn(8, 4)"))),
 ]

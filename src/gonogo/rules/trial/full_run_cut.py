@@ -8,17 +8,16 @@ from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors, argument, calls, enclosing_function, functions, last_name, statement_of
+from gonogo.analysis.python.names import ancestors, argument, calls, functions, last_name, statement_of
 from gonogo.analysis.tracking.wandb_runs import training_modules
-from gonogo.analysis.training.rounds import cut_epochs
+from gonogo.analysis.training.cuts import cuts
+from gonogo.analysis.training.rounds import cut_epochs, default_of
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.grouping import by_message
 
 FLAG = re.compile(r"trial|smoke|dry_run|sanity|debug|pilot|mode|quick|limit|fast", re.IGNORECASE)
-LOADERS = re.compile(r"loader|batches|(?:^|_)dl\b", re.IGNORECASE)
-SCORES = re.compile(r"evaluat|predict|validat|test|score", re.IGNORECASE)
 # Options by which trainers of Lightning and transformers stop after some batches.
 LIMITS = ("fast_dev_run", "limit_train_batches", "limit_val_batches", "limit_test_batches", "overfit_batches", "max_steps")
 FEWEST_EPOCHS = 5  # of a config that asks for a training in earnest
@@ -48,12 +47,17 @@ def full_run_cut(traces: list[Trace], modules: dict[str, Module], contract: Cont
     training = training_modules(modules, contract)
     for module in training:
         for call in calls(module):
-            if id(statement_of(module, call)) in executed and not _is_asked_before(module, call):
+            if id(statement_of(module, call)) in executed and not is_asked_before(module, call):
                 yield from _of_call(module, call, training, contract.trial.key)
                 yield from _of_trainer(module, call, contract.trial.max_batches)
-        for loop in module.of(ast.For):
-            if id(loop) in executed and not _is_asked_before(module, loop):
-                yield from _of_loop(module, loop, contract.trial.max_batches)
+        for cut in cuts(module):
+            surely = id(statement_of(module, cut.loop)) in executed and not is_asked_before(module, cut.loop)
+            if surely and cut.batches <= contract.trial.max_batches:
+                yield Violation(
+                    module.location(cut.at),
+                    f"a full run leaves this loop after {cut.batches} of its batches, as a trial does",
+                    "leave it only in a trial",
+                )
     yield from by_message(
         Violation(
             module.location(loop),
@@ -66,7 +70,7 @@ def full_run_cut(traces: list[Trace], modules: dict[str, Module], contract: Cont
     )
 
 
-def _is_asked_before(module: Module, node: ast.AST) -> bool:
+def is_asked_before(module: Module, node: ast.AST) -> bool:
     """Whether a condition around a place asks for the flag, or may."""
     inner = node
     for parent in ancestors(module, node):
@@ -94,7 +98,7 @@ def _of_call(module: Module, call: ast.Call, training: list[Module], key: str) -
         return
     index = names.index(key) - (names[0] in ("self", "cls")) if key in names else None
     given = argument(call, index, key)
-    value = given if given is not None else _default(function, key)
+    value = given if given is not None else default_of(function, key)
     if isinstance(value, ast.Constant) and value.value is True:
         yield Violation(
             module.location(call),
@@ -117,50 +121,6 @@ def _of_trainer(module: Module, call: ast.Call, most: int) -> Iterator[Violation
                 f"a full run stops by `{keyword.arg}={ast.unparse(keyword.value)}`, as a trial does",
                 "set it only in a trial",
             )
-
-
-def _default(function: ast.FunctionDef | ast.AsyncFunctionDef, name: str) -> ast.expr | None:
-    given = function.args
-    places = [*given.posonlyargs, *given.args]
-    by_place = dict(zip([entry.arg for entry in places[len(places) - len(given.defaults) :]], given.defaults, strict=True))
-    by_name = {entry.arg: value for entry, value in zip(given.kwonlyargs, given.kw_defaults, strict=True) if value is not None}
-    return by_place.get(name, by_name.get(name))
-
-
-def _of_loop(module: Module, loop: ast.For, most: int) -> Iterator[Violation]:
-    """A loop over the batches of a loader that is left after a number of them that is written in the code."""
-    counter = loop.target.elts[0] if isinstance(loop.target, ast.Tuple) and loop.target.elts else None
-    if not isinstance(counter, ast.Name) or not isinstance(loop.iter, ast.Call) or last_name(loop.iter.func) != "enumerate":
-        return
-    function = enclosing_function(module, loop)
-    learns = any(isinstance(node, ast.Call) and last_name(node.func) == "backward" for node in ast.walk(loop))
-    if (
-        not LOADERS.search(ast.unparse(loop.iter))
-        or len(loop.iter.args) != 1
-        or not (learns or (function and SCORES.search(function.name)))
-    ):
-        return
-    for place, branch in enumerate(loop.body):
-        if isinstance(branch, ast.If) and len(branch.body) == 1 and isinstance(branch.body[0], ast.Break):
-            batches = _batches(branch.test, counter.id)
-            if batches is not None and batches + (place > 0) <= most:
-                yield Violation(
-                    module.location(branch),
-                    f"a full run leaves this loop after {batches + (place > 0)} of its batches, as a trial does",
-                    "leave it only in a trial",
-                )
-
-
-def _batches(test: ast.expr, counter: str) -> int | None:
-    """At which number of batches a condition first holds: `step >= 2`, `step == 2`, `step > 1`."""
-    if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.left, ast.Name) and test.left.id == counter):
-        return None
-    bound = test.comparators[0]
-    if not isinstance(bound, ast.Constant) or type(bound.value) is not int:
-        return None
-    if isinstance(test.ops[0], (ast.GtE, ast.Eq)):
-        return bound.value
-    return bound.value + 1 if isinstance(test.ops[0], ast.Gt) else None
 
 
 _BUILT = "    loaders = build_loaders(cfg.run.dataset, cfg.trial_mode)\n"

@@ -255,6 +255,24 @@ class SharedRows:
 
 
 @dataclass
+class Rows:
+    """Which loaders have the same rows, as far as these are arrays in memory, and from which networks learned that were scored on which.
+
+    Attributes:
+        sets: of each loader whose rows are known: its number, that of its set of different rows, and how many rows it has.
+        sizes: how many rows each set has; `overlaps`: how many rows two of them have in common.
+        scored: pairs of loaders: a network learned from the first, and was called afterwards on the second without learning.
+        labelled: loaders with whose labels a loss compared that gradients were computed of.
+    """
+
+    sets: list[tuple[int, int, int]]
+    sizes: list[int]
+    overlaps: list[tuple[int, int, int]]
+    scored: list[tuple[int, int]]
+    labelled: list[int]
+
+
+@dataclass
 class StandIn:
     """A stand-in was used: for which source, and what it is."""
 
@@ -367,6 +385,8 @@ class Optimizer:
         start: a sum over its parameters before the first step; `updates`: over what each of the first steps added to them.
         groups: of the last step that was looked at, for each part of the networks: name, tensors, numbers, those with a gradient, its norm.
         number: tells optimizers of a process apart.
+        below: the lowest learning rate at any step, where one was negative.
+        stuck: pairs of matrices, one after the other in a product, which are zero throughout, as all their gradients were.
     """
 
     place: Place | None
@@ -399,6 +419,8 @@ class Optimizer:
     updates: list[float | str] = field(default_factory=list)
     groups: list[tuple[str, int, int, int, float | str]] = field(default_factory=list)
     number: int = 0
+    below: float = 0.0
+    stuck: list[str] = field(default_factory=list)
 
     @property
     def looked(self) -> int:
@@ -536,7 +558,7 @@ KINDS = {
     kind.__name__: kind
     for kind in (
         *(Started, Ended, Child, Written, Hosts, OwnFiles, ProbeFailed, Failed, Caught, TaskBegun, Config, Bounded),
-        *(Loader, Loop, Contents, SharedRows, StandIn, Unreachable, Counts, Network, Answers, Losses, Predictions),
+        *(Loader, Loop, Contents, SharedRows, Rows, StandIn, Unreachable, Counts, Network, Answers, Losses, Predictions),
         *(Optimizer, Changed, Gradients, Units, Fit, Altered, Searched, Suggested, Tracking, LoggedKeys, Figure),
     )
 }

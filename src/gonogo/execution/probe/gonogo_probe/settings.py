@@ -8,6 +8,7 @@ from typing import Any
 
 VARIABLE = "GONOGO_PROBE"
 PROGRAM = "program"
+REHEARSAL = "rehearsal"
 
 #: The folder of the experiment's copy, with a slash at its end.
 tree = ""

@@ -12,6 +12,7 @@ from ..watchers import (
     lazy,
     loaders,
     process,
+    rows,
     search,
     stacks,
     tracking,
@@ -28,5 +29,5 @@ def start() -> None:
     scripts.start()
     standins.start()
     alterations.start()
-    for watcher in (lazy, config, contents, loaders, training, estimators, search, tracking, figures, frameworks):
+    for watcher in (lazy, config, contents, rows, loaders, training, estimators, search, tracking, figures, frameworks):
         watcher.start()

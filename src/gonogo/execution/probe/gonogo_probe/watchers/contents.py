@@ -1,22 +1,18 @@
-"""What programs learn from: shapes, types, ranges, labels and rows of batches, and of what a network is given that no loader gave."""
+"""What programs learn from: shapes, types, ranges and labels of batches, and of what a network is given that no loader gave."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from .. import channel, clock, events, settings, standins
+from .. import channel, clock, events, settings
 
 MOST_BATCHES = 16  # of one source that are looked at
 MOST_TENSORS, MOST_SHAPES, MOST_CHANNELS, MOST_CLASSES = 8, 6, 4, 1000
 MOST_NUMBERS = 4_000_000  # of one tensor whose mean is taken
-MOST_ROWS, MOST_BYTES = 100_000, 400 << 20  # of data in memory that are compared row by row
 _sources: dict[str, dict[str, Any]] = {}
-_rows: dict[int, set[bytes]] = {}
-_same: dict[tuple[int, int], list[int]] = {}
 _told: dict[str, int] = {}
 
 
@@ -110,43 +106,6 @@ def _count(entry: dict[str, Any], values: list[Any]) -> None:
             counts[value] = counts.get(value, 0) + 1
 
 
-# -- rows that two sets of data share ------------------------------------------------------------------------------------------------------
-
-
-def saw_dataset(number: int, dataset: Any) -> None:
-    """Look at the rows of a loader's data, where they are arrays in memory, and at which of them other loaders have too."""
-    if settings.mode != settings.PROGRAM or number in _rows or standins.any_used():
-        return
-    with clock.aside():
-        rows = _hashes(dataset)
-        if rows is None:
-            return
-        for other, theirs in _rows.items():
-            _same[other, number] = [len(theirs & rows), len(theirs), len(rows)]
-        _rows[number] = rows
-
-
-def _hashes(dataset: Any) -> set[bytes] | None:
-    """What tells the rows of a set of data apart; None where that would have to be computed."""
-    indices: Any = None
-    for _ in range(4):
-        if not (hasattr(dataset, "dataset") and hasattr(dataset, "indices")):
-            break
-        own = list(dataset.indices)
-        indices = own if indices is None else [own[index] for index in indices]
-        dataset = dataset.dataset
-    tensors = getattr(dataset, "tensors", None)
-    data: Any = tensors[0] if isinstance(tensors, tuple) and tensors else getattr(dataset, "data", None)
-    if not (hasattr(data, "shape") and hasattr(data, "dtype")) or len(data.shape) < 2:
-        return None
-    count = len(data) if indices is None else len(indices)
-    array = data.detach().cpu().numpy() if hasattr(data, "detach") else data
-    if count > MOST_ROWS or not len(data) or array.nbytes // len(data) * count > MOST_BYTES or array.dtype == object:
-        return None
-    chosen = range(count) if indices is None else indices
-    return {hashlib.blake2b(array[int(index)].tobytes(), digest_size=12).digest() for index in chosen}
-
-
 # -- reports -------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -158,9 +117,6 @@ def _report() -> None:
         for name, tensor in entry["tensors"].items():
             if "dtype" in tensor:
                 channel.emit(events.Contents(source, name, entry["batches"], **_shown(tensor)))
-    for (one, other), (shared, first, second) in _same.items():
-        channel.emit(events.SharedRows((one, other), shared, (first, second)))
-    _same.clear()
 
 
 def _shown(tensor: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import alterations, channel, clock, events, hooks, places, settings
 from ..alterations import batches as labelled
-from ..watchers import contents, training
+from ..watchers import contents, rows, training
 
 _loaders: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 _seen: dict[int, dict[str, Any]] = {}
@@ -84,7 +84,7 @@ def _watch(module: ModuleType) -> None:
         number = _loaders.get(self)
         if number is not None and not _seen[number]["passes"]:
             _seen[number]["length"], _seen[number]["rows"] = _size(original_len, self), _size(len, getattr(self, "dataset", None))
-            contents.saw_dataset(number, getattr(self, "dataset", None))
+            rows.saw_dataset(number, getattr(self, "dataset", None))
         return _counted(original_iter(self), number, places.caller(sys._getframe(1)))
 
     @functools.wraps(original_len)
@@ -122,6 +122,7 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
             _changed.add(number)  # type: ignore[arg-type]
         if settings.alter:
             batch = labelled.permuted(batch) if is_altered else batch
+        if settings.alter or settings.mode == settings.REHEARSAL:
             labelled.remember(batch)
         before, outer = training.counted(), _settle(number)
         labelled.begin(number, index)

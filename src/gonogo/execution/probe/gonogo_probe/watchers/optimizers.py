@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import channel, clock, events, hooks, places, settings
 from ..events import MOST_STEPS
-from ..watchers import parts
+from ..watchers import parts, rows
 
 MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
 MOST_NAMES = 8
@@ -31,6 +31,7 @@ class _Record(events.Optimizer):
         graded_ids: of its tensors that ever had a gradient; `sum_made`: a sum over its numbers as they were when it was made.
         at_step: sums over gradients at the last step; since then: `dirty` if some were there again unchanged, `cleared` if they were
             cleared, `fresh` if a backward pass began.
+        zeros: ids of matrices that were zero, with gradients of zero, at every step so far.
     """
 
     names: dict[str, None] = dataclasses.field(default_factory=dict)
@@ -45,6 +46,7 @@ class _Record(events.Optimizer):
     dirty: bool = False
     cleared: bool = False
     fresh: bool = False
+    zeros: set[int] | None = None
 
 
 _torch: Any = None
@@ -101,6 +103,7 @@ def _watch_making(base: Any) -> None:
         record.sum_made = _sum(held) if sum(parameter.numel() for parameter in held) <= MOST_NUMBERS else None
         _optimizers[self] = record
         _records.append(record)
+        rows.began_anew()
 
     base.__init__ = __init__
 
@@ -124,6 +127,7 @@ def _watch_steps(optimizers: Any) -> None:
         record.steps += 1
         record.new = True
         held = _held(optimizer)
+        record.below = min([record.below, *_rates(optimizer)])
         with clock.aside():
             _look_at_clearing(record, held)
             if record.steps <= MOST_STEPS:
@@ -232,6 +236,7 @@ def _look_at_gradients(optimizer: Any, record: _Record, held: list[Any]) -> None
     record.without += not there
     record.zero += bool(there) and not any(bool(parameter.grad.any()) for parameter in there)
     record.rates = _rates(optimizer)
+    _look_for_stuck(record, there)
     record.graded_ids.update(map(id, there))
     alive = {id(parameter) for network in list(_networks) for parameter in network.parameters()}
     lost = [each for each in held if id(each) not in alive and id(each) not in record.graded_ids]
@@ -243,6 +248,29 @@ def _look_at_gradients(optimizer: Any, record: _Record, held: list[Any]) -> None
             is_new = id(parameter) not in own and name not in record.unheld
             if is_new and parameter.grad is not None and len(record.unheld) < MOST_NAMES and bool(parameter.grad.any()):
                 record.unheld.append(name[:120])
+
+
+def _look_for_stuck(record: _Record, there: list[Any]) -> None:
+    """Factors of a product that are both zero: the gradient of each is the other one times something, so that neither ever moves."""
+    zeros = {
+        id(each): each
+        for each in there
+        if each.ndim >= 2 and (record.zeros is None or id(each) in record.zeros) and not bool(each.any()) and not bool(each.grad.any())
+    }
+    record.zeros = set(zeros)
+    held = list(zeros.values())
+    pairs = [(held[place - 1], other) for place, other in enumerate(held) if place and _are_factors(held[place - 1], other)]
+    if record.steps > 1:
+        named = [[_names.get(id(each), "?").partition("|")[0][:80] for each in pair] for pair in pairs[:MOST_NAMES]]
+        record.stuck = [" and ".join(pair) for pair in named]
+
+
+def _are_factors(one: Any, other: Any) -> bool:
+    """Whether one matrix may stand next to another in a product of low rank, as those of adapters do."""
+    if one.ndim != 2 or other.ndim != 2:
+        return False
+    inner = [size for size, match in ((one.shape[0], other.shape[1]), (one.shape[1], other.shape[0])) if size == match]
+    return bool(inner) and min(inner) < min(max(one.shape), max(other.shape))
 
 
 # -- clearing ------------------------------------------------------------------------------------------------------------------------------

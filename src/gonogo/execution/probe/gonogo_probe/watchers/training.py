@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import alterations, channel, clock, events, handlers, hooks, loops, places
 from ..alterations import batches, outputs, seeds
-from ..watchers import contents, lazy, optimizers, units
+from ..watchers import contents, lazy, optimizers, rows, units
 
 MOST_LOSSES, MOST_CLASSES, MOST_ROWS = 100, 10_000, 4096
 MOST_COMPARED = 64  # calls of networks whose answers are compared with each other
@@ -63,6 +63,7 @@ def _watch_torch(torch: ModuleType) -> None:
     _watch_seed(torch, "manual_seed", "torch.manual_seed")
     _watch_calls(torch)
     _watch_backward(torch)
+    _watch_loading(torch.nn.Module)
     optimizers.watch(torch, _counts)
     units.watch(torch)
 
@@ -117,7 +118,9 @@ def _saw_call(torch: Any, module: Any, out: Any, given: tuple[Any, ...]) -> None
     answers = out if isinstance(out, torch.Tensor) else getattr(out, "logits", None)
     if isinstance(answers, torch.Tensor) and answers.ndim == 2 and 2 <= answers.shape[1] <= MOST_CLASSES and answers.is_floating_point():
         _saw_answers(torch, answers.detach(), bool(module.training))
-    if not (module.training and torch.is_grad_enabled()):
+    learns = bool(module.training) and torch.is_grad_enabled()
+    rows.ran(module, learns)
+    if not learns:
         _saw_prediction(torch, answers)
         _look_for_alike(torch, answers, given)
         optimizers.predicts(module)
@@ -170,6 +173,7 @@ def _watch_backward(torch: Any) -> None:
         _counts["backwards"] += 1
         with clock.aside():
             optimizers.backward_begins()
+            rows.saw_loss(self)
         if len(_losses) < MOST_LOSSES and self.numel() == 1:
             value = float(self.detach())
             _losses.append(events.Loss(value if math.isfinite(value) else str(value), *(places.caller(sys._getframe(1)) or ("", 0))))
@@ -178,6 +182,17 @@ def _watch_backward(torch: Any) -> None:
     torch.Tensor.backward = backward
     _count_gradients(torch.autograd, "grad")
     hooks.when_imported("torch._functorch.eager_transforms", lambda module: _count_gradients(module, "_autograd_grad"))
+
+
+def _watch_loading(module: Any) -> None:
+    original = module.load_state_dict
+
+    @functools.wraps(original)
+    def load_state_dict(self: Any, *arguments: Any, **named: Any) -> Any:
+        rows.began_anew(self)
+        return original(self, *arguments, **named)
+
+    module.load_state_dict = load_state_dict
 
 
 def _count_gradients(module: Any, name: str) -> None:
