@@ -56,7 +56,12 @@ REASONS = (
         "users, teams and keys",
     ),
     (r"(Member|member|role)", "members of teams"),
+    (r"storage region", "storage regions"),
+)
+# What the place lacks where the tests run, as their whole output tells.
+PLACE = (
     (r"No module named|ModuleNotFoundError", "a package that is not installed"),
+    (r"Failed to resolve|NameResolutionError|Name or service not known|Temporary failure in name resolution", "the internet"),
 )
 STUB = """import json, os
 print(json.dumps({"base_port": int(os.environ["GONOGO_BASE"]), "fixture_port": int(os.environ["GONOGO_FIXTURES"])}))
@@ -75,7 +80,7 @@ class Backend:
         if scope["type"] != "http":
             return
         user = _user(dict(scope["headers"]).get(b"authorization", b"").decode())
-        token = scope["path"].removeprefix("/storage/") if scope["path"].startswith("/storage/") else None
+        token = scope["path"].split("/")[2] if scope["path"].startswith("/storage/") else None
         service, app = self._of_token(token, scope["method"]) if token else self._of(user)
         given = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
         if user:
@@ -174,7 +179,8 @@ def outcomes(report: Path) -> dict[str, list[tuple[str, str, str]]]:
     """By file: the tests with how they ended (`passed`, `failed`, `unusable`) and why."""
     found: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for case in ET.parse(report).iter("testcase"):
-        file = case.get("classname", "").removeprefix("tests.system_tests.").replace(".", "/")
+        place = case.get("classname") or case.get("name", "")  # a file that can't be imported has its name only
+        file = place.removeprefix("tests.system_tests.").replace(".", "/")
         bad = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
         if bad is None:
             found[file].append((case.get("name", ""), "passed", ""))
@@ -183,11 +189,20 @@ def outcomes(report: Path) -> dict[str, list[tuple[str, str, str]]]:
         if bad.tag == "skipped":
             found[file].append((case.get("name", ""), "unusable", f"skips itself: {_first(bad.get('message', ''))}"))
             continue
-        needs = re.findall(r"not supported by gonogo's tracker: [^\n]{0,200}", text)
-        reason = next((what for pattern, what in REASONS if re.search(pattern, " ".join(needs) or case.get("name", ""))), None)
-        kind = "unusable" if reason and (needs or "package" in reason) else "failed"
-        found[file].append((case.get("name", ""), kind, f"needs {reason}" if kind == "unusable" else _first(bad.get("message", ""))))
+        reason = _lacks(text)
+        kind = "unusable" if reason else "failed"
+        found[file].append((case.get("name", ""), kind, f"needs {reason}" if reason else _first(bad.get("message", ""))))
     return found
+
+
+def _lacks(text: str) -> str | None:
+    """What a test would need that neither the tracker nor this place has, as far as its output says so."""
+    refused = " ".join(re.findall(r"(?:not supported by gonogo's tracker: |there is no storage region)[^\n]{0,200}", text))
+    for patterns, said in ((REASONS, refused), (PLACE, text)):
+        for pattern, what in patterns:
+            if said and re.search(pattern, said):
+                return what
+    return None
 
 
 def _first(text: str) -> str:

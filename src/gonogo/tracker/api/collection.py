@@ -79,7 +79,7 @@ class CollectionNode:
         self.type_name = PORTFOLIO if row["portfolio"] else SEQUENCE
         self.id = ids.make(self.type_name, row["id"])
         self.name = row["name"]
-        self.description = row["description"] or None
+        self.description = row["description"]
         self.created_at = timestamp(row["created_at"])
         self.state = "READY"
         self.digest_algorithm = "MANIFEST_MD5"

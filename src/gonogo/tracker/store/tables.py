@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # A change of the tables raises this; an older file is then brought up to date, a newer one refused.
-VERSION = 2
+VERSION = 3
 # No number is used twice: clients keep ids, and links to files, of what may have been removed since.
 TABLES = """
 CREATE TABLE project (
@@ -98,7 +98,7 @@ CREATE TABLE artifact (
     client TEXT, version INTEGER, state TEXT NOT NULL, digest TEXT NOT NULL, description TEXT, metadata TEXT, aliases TEXT NOT NULL,
     history_step INTEGER, size INTEGER NOT NULL DEFAULT 0, files INTEGER NOT NULL DEFAULT 0,
     created_at REAL NOT NULL, updated_at REAL NOT NULL,
-    tags TEXT NOT NULL DEFAULT '[]', ttl INTEGER
+    tags TEXT NOT NULL DEFAULT '[]', ttl INTEGER, distributed TEXT
 );
 CREATE TABLE link (
     collection INTEGER NOT NULL REFERENCES collection ON DELETE CASCADE,
@@ -239,5 +239,6 @@ CREATE TABLE verdict (
 CREATE TABLE verdict_of (
     verdict INTEGER NOT NULL REFERENCES verdict ON DELETE CASCADE, run TEXT NOT NULL, PRIMARY KEY (verdict, run)
 ) WITHOUT ROWID;
-"""
+""",
+    2: "ALTER TABLE artifact ADD COLUMN distributed TEXT;",
 }
