@@ -73,6 +73,7 @@ class Backend:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.users: set[str] = set()
         self._known: dict[str, tuple[Service, ASGIApp]] = {}
         self._lock = threading.Lock()
 
@@ -81,11 +82,23 @@ class Backend:
             return
         user = _user(dict(scope["headers"]).get(b"authorization", b"").decode())
         token = scope["path"].split("/")[2] if scope["path"].startswith("/storage/") else None
-        service, app = self._of_token(token, scope["method"]) if token else self._of(user)
+        service, app = self._of_token(token, scope["method"]) if token else self._of(user if user in self.users else "")
         given = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
-        if user:
+        if user in self.users:  # a key is its user's name; any other is wrong
             given.append((b"authorization", f"Bearer {service.credentials.key}".encode()))
         await app({**scope, "headers": given}, receive, send)
+
+    async def prepare(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Note that there is a user, and say that a team or an organization is there."""
+        if scope["type"] == "http":
+            body, more = b"", True
+            while more:
+                message = await receive()
+                body, more = body + message.get("body", b""), bool(message.get("more_body"))
+            name = json.loads(body or b"{}").get("username")
+            self.users |= {_named(name)} if isinstance(name, str) else set()
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+            await send({"type": "http.response.body", "body": b"{}"})
 
     def close(self) -> None:
         for service, _ in self._known.values():
@@ -105,19 +118,16 @@ class Backend:
         return self._of("")
 
 
-async def prepare(scope: Scope, receive: Receive, send: Send) -> None:
-    """Say that a user, a team or an organization is there."""
-    if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-        await send({"type": "http.response.body", "body": b"{}"})
-
-
 def _user(header: str) -> str:
     scheme, _, rest = header.partition(" ")
     try:
         key = base64.b64decode(rest).decode().partition(":")[2] if scheme.lower() == "basic" else rest
     except ValueError:
         return ""
+    return _named(key)
+
+
+def _named(key: str) -> str:
     return re.sub(r"[^\w-]", "_", key)[:80]
 
 
@@ -126,7 +136,10 @@ def serving(*apps: ASGIApp) -> Iterator[list[int]]:
     """Serve some applications; their ports."""
     with tempfile.TemporaryDirectory():
         listeners = [socket.create_server(("127.0.0.1", 0)) for _ in apps]
-        servers = [uvicorn.Server(uvicorn.Config(app, ws="none", lifespan="off", log_level="error", access_log=False)) for app in apps]
+        servers = [
+            uvicorn.Server(uvicorn.Config(app, interface="asgi3", ws="none", lifespan="off", log_level="error", access_log=False))
+            for app in apps
+        ]
         threads = [
             threading.Thread(target=lambda server=server, listener=listener: asyncio.run(server.serve(sockets=[listener])))
             for server, listener in zip(servers, listeners, strict=True)
@@ -149,7 +162,7 @@ def run(source: Path, python: Path, paths: Sequence[str], expression: str | None
     (scratch / "tools").mkdir()
     (scratch / "tools/local_wandb_server.py").write_text(STUB)
     backend = Backend(scratch / "data")
-    with serving(backend, prepare) as (base, fixtures):
+    with serving(backend, backend.prepare) as (base, fixtures):
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "PYTHON", "VIRTUAL_ENV"))}
         environment |= {"GONOGO_BASE": str(base), "GONOGO_FIXTURES": str(fixtures), "PATH": f"{python.parent}:{os.environ['PATH']}"}
         command = [

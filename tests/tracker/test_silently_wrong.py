@@ -334,12 +334,13 @@ DESCRIBE = """mutation D($id: ID!, $text: String) { updateArtifactSequence(input
     artifactCollection { id description } } }"""
 
 
-@pytest.mark.parametrize("text", ["", "what it is", "ünï\n<b>"])
-def test_a_collections_description_comes_back_as_it_was_given(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["", None, "what it is", "ünï\n<b>"])
+def test_a_collections_description_comes_back_as_it_was_given(tmp_path: Path, text: str | None) -> None:
     with running(tmp_path / "data") as tracker:
         id = make_artifact(tracker, "weights", {"a": b"1"})
         asked = "query Q($id: ID!) { artifact(id: $id) { artifactSequence { id description } } }"
         sequence = raw.graphql(tracker, asked, id=id)[1]["data"]["artifact"]["artifactSequence"]
+        assert sequence["description"] is None
         for given in ("before", text):
             answer = raw.graphql(tracker, DESCRIBE, id=sequence["id"], text=given)[1]
             assert answer["data"]["updateArtifactSequence"]["artifactCollection"]["description"] == given

@@ -8,7 +8,7 @@ VERSION = 3
 TABLES = """
 CREATE TABLE project (
     id INTEGER PRIMARY KEY AUTOINCREMENT, entity TEXT NOT NULL, name TEXT NOT NULL, created_at REAL NOT NULL,
-    description TEXT NOT NULL DEFAULT '', settings TEXT NOT NULL DEFAULT '{}',
+    description TEXT NOT NULL DEFAULT '', settings TEXT NOT NULL DEFAULT '{}', described INTEGER NOT NULL DEFAULT 0,
     UNIQUE (entity, name)
 );
 CREATE TABLE sweep (
@@ -89,6 +89,7 @@ CREATE TABLE collection (
     project INTEGER NOT NULL REFERENCES project ON DELETE CASCADE,
     kind TEXT NOT NULL, name TEXT NOT NULL, created_at REAL NOT NULL,
     description TEXT NOT NULL DEFAULT '', tags TEXT NOT NULL DEFAULT '[]', portfolio INTEGER NOT NULL DEFAULT 0,
+    described INTEGER NOT NULL DEFAULT 0,
     UNIQUE (project, name)
 );
 CREATE TABLE artifact (
@@ -240,5 +241,11 @@ CREATE TABLE verdict_of (
     verdict INTEGER NOT NULL REFERENCES verdict ON DELETE CASCADE, run TEXT NOT NULL, PRIMARY KEY (verdict, run)
 ) WITHOUT ROWID;
 """,
-    2: "ALTER TABLE artifact ADD COLUMN distributed TEXT;",
+    2: """
+ALTER TABLE artifact ADD COLUMN distributed TEXT;
+ALTER TABLE project ADD COLUMN described INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE collection ADD COLUMN described INTEGER NOT NULL DEFAULT 0;
+UPDATE project SET described = 1 WHERE description != '';
+UPDATE collection SET described = 1 WHERE description != '';
+""",
 }
