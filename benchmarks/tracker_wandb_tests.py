@@ -56,7 +56,12 @@ REASONS = (
         "users, teams and keys",
     ),
     (r"(Member|member|role)", "members of teams"),
+    (r"storage region", "storage regions"),
+)
+# What the place lacks where the tests run, as their whole output tells.
+PLACE = (
     (r"No module named|ModuleNotFoundError", "a package that is not installed"),
+    (r"Failed to resolve|NameResolutionError|Name or service not known|Temporary failure in name resolution", "the internet"),
 )
 STUB = """import json, os
 print(json.dumps({"base_port": int(os.environ["GONOGO_BASE"]), "fixture_port": int(os.environ["GONOGO_FIXTURES"])}))
@@ -68,6 +73,7 @@ class Backend:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.users: set[str] = set()
         self._known: dict[str, tuple[Service, ASGIApp]] = {}
         self._lock = threading.Lock()
 
@@ -75,12 +81,24 @@ class Backend:
         if scope["type"] != "http":
             return
         user = _user(dict(scope["headers"]).get(b"authorization", b"").decode())
-        token = scope["path"].removeprefix("/storage/") if scope["path"].startswith("/storage/") else None
-        service, app = self._of_token(token, scope["method"]) if token else self._of(user)
+        token = scope["path"].split("/")[2] if scope["path"].startswith("/storage/") else None
+        service, app = self._of_token(token, scope["method"]) if token else self._of(user if user in self.users else "")
         given = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
-        if user:
+        if user in self.users:  # a key is its user's name; any other is wrong
             given.append((b"authorization", f"Bearer {service.credentials.key}".encode()))
         await app({**scope, "headers": given}, receive, send)
+
+    async def prepare(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Note that there is a user, and say that a team or an organization is there."""
+        if scope["type"] == "http":
+            body, more = b"", True
+            while more:
+                message = await receive()
+                body, more = body + message.get("body", b""), bool(message.get("more_body"))
+            name = json.loads(body or b"{}").get("username")
+            self.users |= {_named(name)} if isinstance(name, str) else set()
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+            await send({"type": "http.response.body", "body": b"{}"})
 
     def close(self) -> None:
         for service, _ in self._known.values():
@@ -100,19 +118,16 @@ class Backend:
         return self._of("")
 
 
-async def prepare(scope: Scope, receive: Receive, send: Send) -> None:
-    """Say that a user, a team or an organization is there."""
-    if scope["type"] == "http":
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-        await send({"type": "http.response.body", "body": b"{}"})
-
-
 def _user(header: str) -> str:
     scheme, _, rest = header.partition(" ")
     try:
         key = base64.b64decode(rest).decode().partition(":")[2] if scheme.lower() == "basic" else rest
     except ValueError:
         return ""
+    return _named(key)
+
+
+def _named(key: str) -> str:
     return re.sub(r"[^\w-]", "_", key)[:80]
 
 
@@ -121,7 +136,10 @@ def serving(*apps: ASGIApp) -> Iterator[list[int]]:
     """Serve some applications; their ports."""
     with tempfile.TemporaryDirectory():
         listeners = [socket.create_server(("127.0.0.1", 0)) for _ in apps]
-        servers = [uvicorn.Server(uvicorn.Config(app, ws="none", lifespan="off", log_level="error", access_log=False)) for app in apps]
+        servers = [
+            uvicorn.Server(uvicorn.Config(app, interface="asgi3", ws="none", lifespan="off", log_level="error", access_log=False))
+            for app in apps
+        ]
         threads = [
             threading.Thread(target=lambda server=server, listener=listener: asyncio.run(server.serve(sockets=[listener])))
             for server, listener in zip(servers, listeners, strict=True)
@@ -144,7 +162,7 @@ def run(source: Path, python: Path, paths: Sequence[str], expression: str | None
     (scratch / "tools").mkdir()
     (scratch / "tools/local_wandb_server.py").write_text(STUB)
     backend = Backend(scratch / "data")
-    with serving(backend, prepare) as (base, fixtures):
+    with serving(backend, backend.prepare) as (base, fixtures):
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("WANDB", "PYTHON", "VIRTUAL_ENV"))}
         environment |= {"GONOGO_BASE": str(base), "GONOGO_FIXTURES": str(fixtures), "PATH": f"{python.parent}:{os.environ['PATH']}"}
         command = [
@@ -174,7 +192,8 @@ def outcomes(report: Path) -> dict[str, list[tuple[str, str, str]]]:
     """By file: the tests with how they ended (`passed`, `failed`, `unusable`) and why."""
     found: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for case in ET.parse(report).iter("testcase"):
-        file = case.get("classname", "").removeprefix("tests.system_tests.").replace(".", "/")
+        place = case.get("classname") or case.get("name", "")  # a file that can't be imported has its name only
+        file = place.removeprefix("tests.system_tests.").replace(".", "/")
         bad = next((child for child in case if child.tag in ("failure", "error", "skipped")), None)
         if bad is None:
             found[file].append((case.get("name", ""), "passed", ""))
@@ -183,11 +202,20 @@ def outcomes(report: Path) -> dict[str, list[tuple[str, str, str]]]:
         if bad.tag == "skipped":
             found[file].append((case.get("name", ""), "unusable", f"skips itself: {_first(bad.get('message', ''))}"))
             continue
-        needs = re.findall(r"not supported by gonogo's tracker: [^\n]{0,200}", text)
-        reason = next((what for pattern, what in REASONS if re.search(pattern, " ".join(needs) or case.get("name", ""))), None)
-        kind = "unusable" if reason and (needs or "package" in reason) else "failed"
-        found[file].append((case.get("name", ""), kind, f"needs {reason}" if kind == "unusable" else _first(bad.get("message", ""))))
+        reason = _lacks(text)
+        kind = "unusable" if reason else "failed"
+        found[file].append((case.get("name", ""), kind, f"needs {reason}" if reason else _first(bad.get("message", ""))))
     return found
+
+
+def _lacks(text: str) -> str | None:
+    """What a test would need that neither the tracker nor this place has, as far as its output says so."""
+    refused = " ".join(re.findall(r"(?:not supported by gonogo's tracker: |there is no storage region)[^\n]{0,200}", text))
+    for patterns, said in ((REASONS, refused), (PLACE, text)):
+        for pattern, what in patterns:
+            if said and re.search(pattern, said):
+                return what
+    return None
 
 
 def _first(text: str) -> str:

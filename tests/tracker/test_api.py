@@ -84,8 +84,8 @@ class _Links:
     def upload(self, file: int) -> str:
         return f"http://here/put/{file}"
 
-    def download(self, file: int) -> str:
-        return f"http://here/get/{file}"
+    def download(self, file: int, name: str) -> str:
+        return f"http://here/get/{file}/{name}"
 
 
 @pytest.fixture

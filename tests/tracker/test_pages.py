@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 
 pytest.importorskip("starlette", reason="the extra `tracker` is not installed")
 
-from pages_world import EVIL, EVIL_ID, EVIL_NAME, World, add_run, world
+from pages_world import EVIL, EVIL_ID, EVIL_NAME, World, add_file, add_run, world
 
 from gonogo.tracker.pages import query
 from gonogo.tracker.store.runs import RefusedError
@@ -239,6 +240,47 @@ def test_a_tables_rows_come_in_pages(tracker: World) -> None:
     assert "row 249<" in tracker.ask(f"{base}&page=3").text
     broken = tracker.ask("/local/mnist/runs/run0?tab=tables&table=" + quote("media/table/broken_3.table.json", safe=""))
     assert broken.status == 200 and "holds no table" in broken.text
+
+
+@pytest.mark.parametrize(
+    ("find", "found"),
+    [
+        ("", "0 1 2 3 4 5 6"),
+        ("apple", "0"),
+        ("APPLE", "0"),
+        ("strasse", "1"),  # case as Unicode folds it
+        ("needle", "2"),  # beyond what a cell shows of a long text
+        ("item 250", "3"),  # and of a long list
+        ("0.125", "4"),
+        ("true", "4"),
+        ("cats/1.png", "5"),
+        ("a tabby", "5"),
+        ("<b>&amp;", "6"),
+        ("none at all", ""),
+    ],
+)
+@pytest.mark.parametrize("order", ["", "0", "-0"])
+def test_a_tables_rows_are_filtered(tracker: World, find: str, found: str, order: str) -> None:
+    picture = {"_type": "image-file", "path": "media/images/cats/1.png", "caption": "A tabby"}
+    cells = ["Apple", "Straße", f"{'hay ' * 200}needle", [f"item {at}" for at in range(300)], [True, 0.125], picture, "<b>&amp;"]
+    content = {"columns": ["row", "what"], "data": [[f"row-{at}", cell] for at, cell in enumerate(cells)]}
+    run = tracker.service.store.runs.find("local", "filtered", "r")
+    number = run["id"] if run else add_run(tracker.service, "filtered", "r", {}, [{"loss": 1}])
+    add_file(tracker.service, "media/table/found_1.table.json", json.dumps(content).encode(), run=number)
+    page = tracker.ask(f"/local/filtered/runs/r?tab=tables&order={order}&find={quote(find)}").text
+    shown = re.findall(r'<td title="row-(\d)"', page)
+    assert shown == sorted(found.split(), reverse=order == "-0")
+    assert f"{len(shown)} rows" in page and ("No row holds this." in page) == (not shown)
+    assert f'value="{html.escape(find, quote=False)}"' in page
+
+
+def test_the_pages_of_a_filtered_table_hold_only_what_was_asked(tracker: World) -> None:
+    base = "/local/mnist/runs/run1?tab=tables&key=predictions&find=image+1"
+    first = tracker.ask(base).text
+    assert "Page 1 of 1, 61 rows" in first and 'title="image 20"' not in first  # 1, 10 to 19, 100 to 149
+    assert "Page 1 of 1, 61 rows" in tracker.ask(f"{base}&page=2&step=300&order=-2").text
+    header = re.search(r'<th scope="col" ><a href="([^"]*)"', first)
+    assert header and "find=image" in header[1]
 
 
 def test_runs_are_compared(tracker: World) -> None:

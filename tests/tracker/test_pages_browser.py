@@ -244,3 +244,37 @@ def test_what_was_logged_beside_numbers_is_drawn(tracker: World, browser: webdri
     assert browser.execute_script(columns)
     browser.find_element(By.CSS_SELECTOR, "main table thead th a").click()
     wait(browser, "return location.search", lambda search: "order=" in search)
+
+
+def test_the_rows_of_a_table_are_filtered(tracker: World, browser: webdriver.Chrome) -> None:
+    browser.get(f"{tracker.url}/local/mnist/runs/run1?tab=tables")
+    rows = "return [...document.querySelectorAll('main table tbody tr')].map(row => row.cells[1]?.textContent.trim())"
+    assert len(browser.execute_script(rows)) == 100
+    browser.find_element(By.ID, "find").send_keys("IMAGE 14" + Keys.ENTER)
+    wanted = ["image 14", *(f"image {number}" for number in range(140, 150))]
+    wait(browser, rows, lambda found: found == wanted)
+    browser.find_element(By.CSS_SELECTOR, "main table thead th a").click()  # by id, downward, and still filtered
+    wait(browser, rows, lambda found: found == wanted[::-1])
+    assert browser.find_element(By.ID, "find").get_attribute("value") == "IMAGE 14"
+    browser.find_element(By.ID, "find").clear()
+    browser.find_element(By.ID, "find").send_keys("no such" + Keys.ENTER)
+    wait(browser, "return document.querySelector('main table td.none')?.textContent", lambda text: text == "No row holds this.")
+
+
+@pytest.mark.parametrize("width", [800, 1400, 1900, 2600])
+def test_charts_use_the_width_of_the_page(tracker: World, browser: webdriver.Chrome, width: int) -> None:
+    """Each row of charts reaches from one side to the other, however many there are, and so does what is drawn in them."""
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False})
+    for count in (1, 2, 3, 4, 5, 7):
+        if tracker.service.store.runs.find("local", f"wide{count}", "r") is None:
+            add_run(tracker.service, f"wide{count}", "r", {}, [{f"m{at}": at * step for at in range(count)} for step in range(3)])
+        browser.get(f"{tracker.url}/local/wide{count}/runs/r")
+        wait(browser, DRAWN)
+        ends = """const right = new Map(); for (const chart of document.querySelectorAll('.grid > *')) {
+            const box = chart.getBoundingClientRect(); right.set(Math.round(box.top), Math.max(right.get(Math.round(box.top)) ?? 0, box.right)) }
+            return [...right.values()].map(end => document.documentElement.clientWidth - Math.round(end))"""
+        assert {*browser.execute_script(ends)} == {20}, (width, count)
+    for path in ("/local/mnist/plots", "/local/mnist/runs/run1", "/local/mnist"):
+        browser.get(tracker.url + path)
+        drawn = "return Math.max(0, ...[...document.querySelectorAll('.plot .main-svg')].map(plot => plot.getBoundingClientRect().right))"
+        wait(browser, drawn, lambda right: width - 60 <= right <= width)

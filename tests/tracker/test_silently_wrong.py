@@ -17,17 +17,20 @@ import stat
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import pytest
 import uvicorn
+import wandb
 from faults import kills, raw
 from hypothesis import given
 from hypothesis import strategies as st
 from test_faults import small_disk, wait_for
+from wandb.sdk.artifacts.artifact_manifest_entry import ArtifactManifestEntry
 
 from gonogo.tracker import Tracker, running
 from gonogo.tracker.api.context import Context
@@ -39,7 +42,7 @@ from gonogo.tracker.pages.curves import Curves
 from gonogo.tracker.service import Service
 from gonogo.tracker.settings import Settings
 from gonogo.tracker.store import Store, ids
-from gonogo.tracker.store.artifacts import Draft
+from gonogo.tracker.store.artifacts import Draft, digest_of
 from gonogo.tracker.store.database import Database
 from gonogo.tracker.store.history import Chunk, History, lookup
 from gonogo.tracker.store.tables import TABLES
@@ -304,6 +307,46 @@ def test_a_file_of_an_artifact_is_had_by_its_digest(tmp_path: Path) -> None:
             assert raw.request(tracker, "GET", path)[0] == 404, path
 
 
+DIRECT = """query D($id: ID!) { artifact(id: $id) { files { edges { node { name directUrl } } } } }"""
+
+
+def test_a_link_to_a_file_ends_with_its_name_and_stays_where_it_is(tmp_path: Path) -> None:
+    names = ["a.txt", "deep/b c.txt", "../../up.txt", "./.", "q?x#y%2e", "ünï/日本.bin", "//x", "n" * 3000, "a/" * 300 + "end"]
+    contents = {name: name.encode() for name in names}
+    with running(tmp_path / "data") as tracker:
+        id = make_artifact(tracker, "weights", contents)
+        edges = raw.graphql(tracker, DIRECT, id=id)[1]["data"]["artifact"]["files"]["edges"]
+        links = {edge["node"]["name"]: edge["node"]["directUrl"] for edge in edges}
+        assert {*links} == {*names}
+        for name, link in links.items():
+            resolved = urljoin(tracker.url, link)
+            assert resolved == link and len(link) < 1000, name
+            assert raw.request(tracker, "GET", raw.path_of(link), headers={"Authorization": ""}) == (200, contents[name])
+        assert links["deep/b c.txt"].endswith("/wandb_artifacts/deep/b%20c.txt")
+        stem, _, end = raw.path_of(links["a.txt"]).partition("/wandb_artifacts/")
+        assert raw.request(tracker, "GET", stem, headers={"Authorization": ""}) == (200, b"a.txt")
+        forged = stem[:-1] + ("A" if stem[-1] != "A" else "B")
+        assert raw.request(tracker, "GET", f"{forged}/wandb_artifacts/{end}", headers={"Authorization": ""})[0] == 403
+        assert raw.request(tracker, "PUT", raw.path_of(links["a.txt"]), b"other")[0] >= 400
+
+
+DESCRIBE = """mutation D($id: ID!, $text: String) { updateArtifactSequence(input: {artifactSequenceID: $id, description: $text}) {
+    artifactCollection { id description } } }"""
+
+
+@pytest.mark.parametrize("text", ["", None, "what it is", "ünï\n<b>"])
+def test_a_collections_description_comes_back_as_it_was_given(tmp_path: Path, text: str | None) -> None:
+    with running(tmp_path / "data") as tracker:
+        id = make_artifact(tracker, "weights", {"a": b"1"})
+        asked = "query Q($id: ID!) { artifact(id: $id) { artifactSequence { id description } } }"
+        sequence = raw.graphql(tracker, asked, id=id)[1]["data"]["artifact"]["artifactSequence"]
+        assert sequence["description"] is None
+        for given in ("before", text):
+            answer = raw.graphql(tracker, DESCRIBE, id=sequence["id"], text=given)[1]
+            assert answer["data"]["updateArtifactSequence"]["artifactCollection"]["description"] == given
+        assert raw.graphql(tracker, asked, id=id)[1]["data"]["artifact"]["artifactSequence"]["description"] == text
+
+
 CREATE = "mutation A($input: CreateArtifactInput!) { createArtifact(input: $input) { artifact { id } } }"
 MANIFEST = """mutation M($id: ID!) { createArtifactManifest(input: {artifactID: $id, name: "wandb_manifest.json", digest: "", entityName: "lab",
     projectName: "p", runName: "r", type: FULL}) { artifactManifest { file { uploadUrl } } } }"""
@@ -327,6 +370,77 @@ def make_artifact(tracker: Tracker, name: str, contents: dict[str, bytes], **mor
     status, answer = raw.graphql(tracker, COMMIT, id=id)
     assert status == 200, answer
     return str(id)
+
+
+# (7) several processes that make one version together
+
+PART = """mutation M($id: ID!) { createArtifactManifest(input: {artifactID: $id, name: "wandb_manifest.patch.json", digest: "", entityName: "lab",
+    projectName: "p", runName: "r", type: PATCH}) { artifactManifest { id } } }"""
+SENT = """mutation U($id: ID!) { updateArtifactManifest(input: {artifactManifestID: $id, digest: "d"}) {
+    artifactManifest { file { uploadUrl } } } }"""
+WHOLE = """query W($id: ID!) { artifact(id: $id) { versionIndex digest fileCount description aliases { alias } tags { name }
+    currentManifest { file { directUrl } } } }"""
+
+
+def send_part(tracker: Tracker, together: str, contents: dict[str, bytes], text: bytes | None = None, **more: Any) -> str:
+    """Send one process's part of a version, as the client does; the id of the version."""
+    body = {
+        "entityName": "lab",
+        "projectName": "p",
+        "artifactTypeName": "t",
+        "artifactCollectionName": "both",
+        "digest": os.urandom(4).hex(),
+    }
+    body |= {"distributedID": together, "enableDigestDeduplication": True}
+    id = str(raw.graphql(tracker, CREATE, input=body | more)[1]["data"]["createArtifact"]["artifact"]["id"])
+    part = raw.graphql(tracker, PART, id=id)[1]["data"]["createArtifactManifest"]["artifactManifest"]["id"]
+    digests = {name: base64.b64encode(hashlib.md5(content).digest()).decode() for name, content in contents.items()}
+    asked = [{"artifactID": id, "name": name, "md5": md5} for name, md5 in digests.items()]
+    for edge in raw.graphql(tracker, PARTS, files=asked)[1]["data"]["createArtifactFiles"]["files"]["edges"] if asked else ():
+        assert raw.request(tracker, "PUT", raw.path_of(edge["node"]["uploadUrl"]), contents[edge["node"]["name"]])[0] == 200
+    link = raw.graphql(tracker, SENT, id=part)[1]["data"]["updateArtifactManifest"]["artifactManifest"]["file"]["uploadUrl"]
+    entries = {name: {"digest": md5, "size": len(contents[name])} for name, md5 in digests.items()}
+    manifest = {"version": 1, "storagePolicy": "x", "contents": entries}
+    assert raw.request(tracker, "PUT", raw.path_of(link), json.dumps(manifest).encode() if text is None else text)[0] == 200
+    return id
+
+
+def test_a_version_that_several_processes_make_together_has_all_of_their_files(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as tracker:
+        with ThreadPoolExecutor(4) as pool:
+            more = [{"aliases": [{"artifactCollectionName": "both", "alias": f"of{rank}"}]} for rank in range(4)]
+            ids = [*pool.map(lambda rank: send_part(tracker, "g", {f"part{rank}": b"%d" % rank}, **more[rank]), range(4))]
+        assert len({*ids}) == 1
+        assert raw.graphql(tracker, WHOLE, id=ids[0])[1]["data"]["artifact"]["versionIndex"] is None  # not finished
+        id = send_part(tracker, "g", {}, description="all of it", tags=[{"tagName": "good"}])
+        assert id == ids[0] and raw.graphql(tracker, COMMIT, id=id)[0] == 200
+        found = raw.graphql(tracker, WHOLE, id=id)[1]["data"]["artifact"]
+        manifest = json.loads(raw.request(tracker, "GET", raw.path_of(found["currentManifest"]["file"]["directUrl"]))[1])
+        assert sorted(manifest["contents"]) == ["part0", "part1", "part2", "part3"] and found["fileCount"] == 4
+        assert {alias["alias"] for alias in found["aliases"]} == {"latest", *(f"of{rank}" for rank in range(4))}
+        assert (found["description"], found["tags"]) == ("all of it", [{"name": "good"}])
+        # The next one is a version of its own, without what the last one had; what one process logs alone is another, too.
+        again = send_part(tracker, "g", {"new": b"n"})
+        assert raw.graphql(tracker, COMMIT, id=again)[0] == 200 and again != id
+        assert raw.graphql(tracker, WHOLE, id=again)[1]["data"]["artifact"]["fileCount"] == 1
+        assert send_part(tracker, "h", {}) != send_part(tracker, "g", {})
+        assert make_artifact(tracker, "both", {"part0": b"0"}) not in (id, again)
+
+
+def test_a_part_that_cannot_be_read_is_not_left_out(tmp_path: Path) -> None:
+    with running(tmp_path / "data") as tracker:
+        for text in (b"", b"[]", b'{"contents": 5}', b'{"contents": {"a": {"size": "x"}}}'):
+            id = send_part(tracker, "g", {}, text)
+            send_part(tracker, "g", {"a": b"1"})
+            status, answer = raw.graphql(tracker, COMMIT, id=id)
+            assert status == 400 and "can't be read" in answer["errors"][0]["message"]
+
+
+def test_the_digest_of_a_version_is_the_clients() -> None:
+    manifest = wandb.Artifact("a", "t").manifest
+    for name, digest in (("b", "2"), ("a/ü", "1"), ("a", "3")):
+        manifest.add_entry(ArtifactManifestEntry(path=name, digest=digest, size=1))
+    assert digest_of({name: {"digest": entry.digest} for name, entry in manifest.entries.items()}) == manifest.digest()
 
 
 # (8) arguments that were taken and ignored

@@ -10,6 +10,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -33,6 +34,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
 # The header by which processes say that they share a run.
 SHARED = "x-wandb-use-async-filestream"
+LIMIT_OF_NAMES = 200
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -52,6 +54,7 @@ def application(service: Service) -> Starlette:
             Route("/artifacts/{path:path}", _guarded(service, calls.artifact_file), methods=["GET"]),
             Route("/artifactsV2/{path:path}", _guarded(service, calls.artifact_file), methods=["GET"]),
             Route("/storage/{token}", _answered(calls.download), methods=["GET"]),
+            Route("/storage/{token}/{name:path}", _answered(calls.download), methods=["GET"]),
             Route("/storage/{token}", _answered(calls.upload), methods=["PUT"]),
             Route("/verdicts/{entity}/{project}", _guarded(service, calls.verdict), methods=["POST"]),
             Route("/healthz", calls.health, methods=["GET"]),
@@ -168,8 +171,10 @@ class _Links:
     def upload(self, file: int) -> str:
         return f"{self._base}/storage/{self._sign('PUT', file, self._lifetime)}"
 
-    def download(self, file: int) -> str:
-        return f"{self._base}/storage/{self._sign('GET', file, self._lifetime)}"
+    def download(self, file: int, name: str) -> str:
+        # Clients resolve `..` before they ask: a name must not lead away from its link.
+        parts = [quote(part, "", errors="replace") for part in name[-LIMIT_OF_NAMES:].split("/") if part not in ("", ".", "..")]
+        return "/".join([self._base, "storage", self._sign("GET", file, self._lifetime), *parts])
 
 
 class _Json(Response):

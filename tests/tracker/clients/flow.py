@@ -254,6 +254,15 @@ def branch(folder: Path) -> None:
     if VERSION >= (0, 18, 7):
         with call("artifact.tags"):
             same(wandb.Api().artifact(f"{ENTITY}/{BRANCHES}/linked:v0").tags, ["good"])
+    with call("run.upsert_artifact, run.finish_artifact"):
+        for rank in range(3):
+            part = wandb.Artifact("together", type="model")
+            (folder / f"part{rank}.txt").write_text(f"part {rank}")
+            part.add_file(str(folder / f"part{rank}.txt"))
+            with wandb.init(id=f"rank{rank}", group="together", **arguments) as run:
+                run.upsert_artifact(part) if rank < 2 else run.finish_artifact(part).wait()
+        target = Path(wandb.Api().artifact(f"{ENTITY}/{BRANCHES}/together:v0").download(root=str(folder / "together")))
+        same(sorted(file.read_text() for file in target.iterdir()), ["part 0", "part 1", "part 2"])
     with call("artifact.ttl"):
         own = wandb.Api().artifact(f"{ENTITY}/{BRANCHES}/linked:v0")
         own.ttl = timedelta(days=3)

@@ -153,6 +153,7 @@ class ArtifactMutations(Base):
             tags=_tags(input.get("tags")),
             ttl=None if ttl in (None, ENDLESS) else ttl,
             reuse=bool(input.get("enableDigestDeduplication")),
+            distributed=input.get("distributedID") or None,
         )
         return {"artifact": self.store.artifacts.create(project["id"], draft)}
 

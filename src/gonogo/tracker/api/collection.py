@@ -79,7 +79,7 @@ class CollectionNode:
         self.type_name = PORTFOLIO if row["portfolio"] else SEQUENCE
         self.id = ids.make(self.type_name, row["id"])
         self.name = row["name"]
-        self.description = row["description"] or None
+        self.description = row["description"] if row["described"] else None
         self.created_at = timestamp(row["created_at"])
         self.state = "READY"
         self.digest_algorithm = "MANIFEST_MD5"
@@ -182,7 +182,9 @@ class CollectionMutations(Base):
         return {"artifact_type": TypeNode(self.context, project, input["name"])}
 
     def _update(self, collection: int, input: dict[str, Any]) -> dict[str, Any]:
-        values = {key: input[key] for key in ("name", "description") if input.get(key) is not None}
+        values: dict[str, Any] = {
+            key: input[key] for key in ("name", "description") if key in input and (key == "description" or input[key] is not None)
+        }
         return {"artifact_collection": self.store.artifacts.collections.update(collection, values)}
 
     def _delete(self, kind: str, id: str) -> dict[str, Any]:

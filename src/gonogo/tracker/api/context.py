@@ -27,8 +27,8 @@ class Links(Protocol):
     def upload(self, file: int) -> str:
         """Where the content of a file may be sent with PUT."""
 
-    def download(self, file: int) -> str:
-        """Where the content of a file can be had with GET."""
+    def download(self, file: int, name: str) -> str:
+        """Where the content of a file can be had with GET; its name stands at the end, for who looks at addresses only."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,9 @@ class FileNode:
 
     def direct_url(self) -> str:
         """Where it can be had, without a key."""
-        return self._context.links.download(self._row["id"])
+        # W&B's own store has the content of artifacts below this folder, and clients' tests look for it.
+        folder = "wandb_artifacts/" if self._row["artifact"] is not None else ""
+        return self._context.links.download(self._row["id"], folder + self.name)
 
     def upload_url(self) -> str:
         """Where it can be sent, without a key."""

@@ -94,7 +94,7 @@ class ProjectNode:
         self.entity_name = row["entity"]
         self.created_at = timestamp(row["created_at"])
         self.updated_at = timestamp(row["updated_at"] if "updated_at" in row.keys() else row["created_at"])  # noqa: SIM118 (a row, no dict)
-        self.description = row["description"] or None
+        self.description = row["description"] if row["described"] else None
         self._settings = json.loads(row["settings"])
         self.access = self._settings.get("access") or "PRIVATE"
         self.allow_all_artifact_types_in_registry = self._settings.get("allow_all", True)

@@ -177,7 +177,7 @@ def table(store: Store, file: sqlite3.Row, page: int, order: str = "", text: str
     headings = [text_of(column) for column in columns]
     matrix = confusion(headings, rows)
     if text:
-        rows = [row for row in rows if any(text.lower() in _cell(cell).lower() for cell in row)]
+        rows = [row for row in rows if any(text.casefold() in _whole(cell).casefold() for cell in row)]
     place = order.removeprefix("-")
     if place.isascii() and place.isdecimal() and int(place[:6]) < len(headings):
         rows = sorted_rows(rows, int(place), order.startswith("-"))
@@ -199,7 +199,7 @@ def sorted_rows(rows: Sequence[list[Any]], place: int, down: bool) -> list[list[
         elif cell is None or isinstance(cell, float):
             lacking.append(row)
         else:
-            having.append(((1, _cell(cell)), row))
+            having.append(((1, _whole(cell)), row))
     having.sort(key=lambda pair: pair[0], reverse=down)
     return [row for _, row in having] + lacking
 
@@ -218,7 +218,17 @@ def findings(verdict: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _cell(cell: Any) -> str:
+    """What is shown of a cell: a long one is cut."""
     return _media(cell) if isinstance(cell, dict) and "_type" in cell else text_of(cell, 300)
+
+
+def _whole(cell: Any) -> str:
+    """All that a cell says, by which rows are found and sorted: not only what is shown of it."""
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, dict) and "_type" in cell:
+        return f"{_media(cell)} {cell.get('path', '')} {cell.get('caption') or ''}"
+    return json.dumps(cell, ensure_ascii=False) if isinstance(cell, list | dict) else text_of(cell)
 
 
 def confusion(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import time
@@ -33,6 +34,7 @@ class Draft:
         tags: Words by which it is found.
         ttl: Seconds after which it goes away by itself, if it does.
         reuse: Whether an earlier version with the same digest may stand for it.
+        distributed: What several processes have in common that make one version together, each a part of it.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class Draft:
     tags: Sequence[str] = ()
     ttl: int | None = None
     reuse: bool = False
+    distributed: str | None = None
 
 
 class Artifacts:
@@ -76,7 +79,11 @@ class Artifacts:
             if collection["kind"] != draft.kind:
                 raise RefusedError(f"artifact {draft.name}: it is of type {collection['kind']}, not {draft.kind}")
             query = "SELECT * FROM artifact WHERE collection = ? AND digest = ? AND state = 'COMMITTED' ORDER BY version DESC LIMIT 1"
-            same = connection.execute(query, (collection["id"], draft.digest)).fetchone() if draft.reuse else None
+            whole = draft.reuse and draft.distributed is None  # the digest of a part says nothing of the whole
+            same = connection.execute(query, (collection["id"], draft.digest)).fetchone() if whole else None
+            begun = _begun(connection, collection["id"], draft.distributed)
+            if begun is not None:
+                return _join(connection, begun, draft)
             if same is not None:
                 give_aliases(connection, same["id"], collection["id"], draft.aliases)
                 _tag(connection, same["id"], draft.tags, ())
@@ -95,6 +102,7 @@ class Artifacts:
                 "history_step": draft.history_step,
                 "tags": json.dumps(sorted(set(draft.tags))),
                 "ttl": draft.ttl,
+                "distributed": draft.distributed,
                 "created_at": now,
                 "updated_at": now,
             }
@@ -232,12 +240,13 @@ class Artifacts:
 
         Args:
             artifact: The version.
-            kind: `FULL`, or `INCREMENTAL` or `PATCH` for one that only says what is new.
+            kind: `FULL`, `INCREMENTAL` for one that only says what is new, or `PATCH` for one process's part of a version.
             digest: Digest of its text.
             base: The version to which it is new.
         """
         with self._database.write() as connection:
-            row = connection.execute("SELECT id FROM manifest WHERE artifact = ? AND kind = ?", (artifact, kind)).fetchone()
+            query = "SELECT id FROM manifest WHERE artifact = ? AND kind = ? AND kind != 'PATCH'"  # every process has a part of its own
+            row = connection.execute(query, (artifact, kind)).fetchone()
             if row is not None:
                 connection.execute("UPDATE manifest SET digest = ?, base = COALESCE(?, base) WHERE id = ?", (digest, base, row["id"]))
                 return int(row["id"])
@@ -261,8 +270,9 @@ class Artifacts:
     def entries(self, artifact: int) -> dict[str, dict[str, Any]] | None:
         """What the manifest of a version lists, by name; None without a readable manifest."""
         file = self.manifest(artifact)
-        if file is None:
-            return None
+        return None if file is None else self._listed(file)
+
+    def _listed(self, file: sqlite3.Row) -> dict[str, dict[str, Any]] | None:
         try:
             manifest = json.loads(self._files.path(file).read_bytes())
         except (ValueError, RecursionError, FileNotFoundError):
@@ -288,6 +298,9 @@ class Artifacts:
         of = self._database.read().execute("SELECT kind, base FROM manifest WHERE id = ?", (file["manifest"],)).fetchone()
         if of["kind"] == "FULL":
             return
+        if of["kind"] == "PATCH":
+            self._assemble(row)
+            return
         before = [member["id"] for member in self.collections.members(row["collection"])]
         base = of["base"] if of["base"] is not None else next(iter(before), None)
         older = {} if base is None else self.entries(base) or {}
@@ -299,6 +312,28 @@ class Artifacts:
         number = self.make_manifest(row["id"], "FULL", row["digest"])
         self._files.put(self._files.expect(manifest=number, name="wandb_manifest.json", md5=None), json.dumps(whole).encode())
 
+    def _assemble(self, row: sqlite3.Row) -> None:
+        """Make one manifest of the parts that several processes sent. Where two have a name in common, the later one stands.
+
+        Raises:
+            RefusedError: A part can't be read.
+        """
+        query = "SELECT id FROM manifest WHERE artifact = ? AND kind = 'PATCH' ORDER BY id"
+        numbers = [number for (number,) in self._database.read().execute(query, (row["id"],)).fetchall()]
+        files = [file for number in numbers if (file := self._files.of_manifest(number)) is not None]
+        contents: dict[str, dict[str, Any]] = {}
+        for file in files:
+            part = self._listed(file)
+            if part is None:
+                raise RefusedError(f"artifact {row['name']}: a manifest of one of its parts can't be read")
+            contents |= part
+        whole = json.loads(self._files.path(files[-1]).read_bytes()) | {"contents": contents}
+        digest = digest_of(contents)
+        number = self.make_manifest(row["id"], "FULL", digest)
+        self._files.put(self._files.expect(manifest=number, name="wandb_manifest.json", md5=None), json.dumps(whole).encode())
+        with self._database.write() as connection:
+            connection.execute("UPDATE artifact SET digest = ? WHERE id = ?", (digest, row["id"]))
+
     def _taken_from(self, artifact: int) -> set[str]:
         """Names of the files of a version that others of its collection list, too: a new draft takes over what did not change."""
         row = self.get(artifact)
@@ -309,6 +344,37 @@ class Artifacts:
     def _rows(self, query: str, owner: int) -> list[sqlite3.Row]:
         connection = self._database.read()
         return [_row(connection, number) for (number,) in connection.execute(query, (owner,)).fetchall()]
+
+
+def digest_of(contents: dict[str, dict[str, Any]]) -> str:
+    """The digest by which a version with certain entries is known, as the client makes it."""
+    lines = [f"{name}:{contents[name].get('digest')}\n" for name in sorted(contents)]
+    return hashlib.md5(
+        "".join(["wandb-artifact-manifest-v1\n", *lines]).encode("utf-8", "surrogatepass"), usedforsecurity=False
+    ).hexdigest()
+
+
+def _begun(connection: sqlite3.Connection, collection: int, distributed: str | None) -> int | None:
+    """The version that other processes began under a common name and did not finish yet, if there is one."""
+    if distributed is None:
+        return None
+    query = "SELECT id FROM artifact WHERE collection = ? AND distributed = ? AND state = 'PENDING' ORDER BY id DESC LIMIT 1"
+    row = connection.execute(query, (collection, distributed)).fetchone()
+    return None if row is None else int(row["id"])
+
+
+def _join(connection: sqlite3.Connection, artifact: int, draft: Draft) -> sqlite3.Row:
+    """Add what one more process says of a version that several make together."""
+    row = _row(connection, artifact)
+    aliases = [*dict.fromkeys([*json.loads(row["aliases"]), *draft.aliases])]
+    given = {"description": draft.description, "metadata": draft.metadata, "ttl": draft.ttl, "client": draft.client}
+    values = {"aliases": json.dumps(aliases)} | {column: value for column, value in given.items() if value is not None}
+    names = ", ".join(f"{column} = ?" for column in values)
+    connection.execute(f"UPDATE artifact SET {names} WHERE id = ?", (*values.values(), artifact))
+    _tag(connection, artifact, draft.tags, ())
+    if draft.run is not None:
+        connection.execute("INSERT OR IGNORE INTO output (run, artifact) VALUES (?, ?)", (draft.run, artifact))
+    return _row(connection, artifact)
 
 
 def _is_entry(value: Any) -> bool:

@@ -49,13 +49,15 @@ class Collections:
         return self._database.read().execute(query, (project, kind)).fetchall()
 
     def update(self, collection: int, values: dict[str, Any]) -> sqlite3.Row:
-        """Change the `name`, `description`, `kind` or `tags` of a collection.
+        """Change the `name`, `description` (None: it has none), `kind` or `tags` of a collection.
 
         Raises:
             RefusedError: Another one of its project has the name.
         """
+        if "description" in values:  # none is another thing than an empty one
+            values = values | {"description": values["description"] or "", "described": values["description"] is not None}
         with self._database.write() as connection:
-            for column in values.keys() & {"name", "description", "kind", "tags"}:
+            for column in values.keys() & {"name", "description", "described", "kind", "tags"}:
                 value = json.dumps(sorted(set(values[column]))) if column == "tags" else values[column]
                 try:
                     connection.execute(f"UPDATE collection SET {column} = ? WHERE id = ?", (value, collection))

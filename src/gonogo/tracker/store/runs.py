@@ -123,7 +123,9 @@ class Runs:
             RefusedError: The entity has another project of the name.
         """
         with self._database.write() as connection:
-            for column in values.keys() & {"name", "description", "settings"}:
+            if "description" in values:  # none is another thing than an empty one
+                values = values | {"described": 1}
+            for column in values.keys() & {"name", "description", "described", "settings"}:
                 try:
                     connection.execute(f"UPDATE project SET {column} = ? WHERE id = ?", (values[column], project))
                 except sqlite3.IntegrityError:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 # A change of the tables raises this; an older file is then brought up to date, a newer one refused.
-VERSION = 2
+VERSION = 3
 # No number is used twice: clients keep ids, and links to files, of what may have been removed since.
 TABLES = """
 CREATE TABLE project (
     id INTEGER PRIMARY KEY AUTOINCREMENT, entity TEXT NOT NULL, name TEXT NOT NULL, created_at REAL NOT NULL,
-    description TEXT NOT NULL DEFAULT '', settings TEXT NOT NULL DEFAULT '{}',
+    description TEXT NOT NULL DEFAULT '', settings TEXT NOT NULL DEFAULT '{}', described INTEGER NOT NULL DEFAULT 0,
     UNIQUE (entity, name)
 );
 CREATE TABLE sweep (
@@ -89,6 +89,7 @@ CREATE TABLE collection (
     project INTEGER NOT NULL REFERENCES project ON DELETE CASCADE,
     kind TEXT NOT NULL, name TEXT NOT NULL, created_at REAL NOT NULL,
     description TEXT NOT NULL DEFAULT '', tags TEXT NOT NULL DEFAULT '[]', portfolio INTEGER NOT NULL DEFAULT 0,
+    described INTEGER NOT NULL DEFAULT 0,
     UNIQUE (project, name)
 );
 CREATE TABLE artifact (
@@ -98,7 +99,7 @@ CREATE TABLE artifact (
     client TEXT, version INTEGER, state TEXT NOT NULL, digest TEXT NOT NULL, description TEXT, metadata TEXT, aliases TEXT NOT NULL,
     history_step INTEGER, size INTEGER NOT NULL DEFAULT 0, files INTEGER NOT NULL DEFAULT 0,
     created_at REAL NOT NULL, updated_at REAL NOT NULL,
-    tags TEXT NOT NULL DEFAULT '[]', ttl INTEGER
+    tags TEXT NOT NULL DEFAULT '[]', ttl INTEGER, distributed TEXT
 );
 CREATE TABLE link (
     collection INTEGER NOT NULL REFERENCES collection ON DELETE CASCADE,
@@ -239,5 +240,12 @@ CREATE TABLE verdict (
 CREATE TABLE verdict_of (
     verdict INTEGER NOT NULL REFERENCES verdict ON DELETE CASCADE, run TEXT NOT NULL, PRIMARY KEY (verdict, run)
 ) WITHOUT ROWID;
-"""
+""",
+    2: """
+ALTER TABLE artifact ADD COLUMN distributed TEXT;
+ALTER TABLE project ADD COLUMN described INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE collection ADD COLUMN described INTEGER NOT NULL DEFAULT 0;
+UPDATE project SET described = 1 WHERE description != '';
+UPDATE collection SET described = 1 WHERE description != '';
+""",
 }
