@@ -1,6 +1,6 @@
 """Programs whose settings stand in files of YAML, JSON or TOML."""
 
-IMPORTS = ["yaml", "json", "tomllib"]
+IMPORTS = ["yaml", "json", "tomllib", "torch"]
 NEEDS = "yaml"
 YAML = "seed: 1\nmodel:\n  name: resnet\n  width: 64\ntrain:\n  lr: 1.0e-3\n  steps: [1, 2]\n  warmup:\n"
 JSON = '{"seed": 1, "model": {"name": "resnet", "width": 64}, "train": {"lr": 0.1, "steps": [1, 2]}}'
