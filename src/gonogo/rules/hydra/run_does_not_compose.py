@@ -160,7 +160,7 @@ def _failure(process: Process, config_source: ConfigSource) -> Composition | Non
 
 
 def _advice(composition: Composition, places: ConfigPlaces, contract: Contract) -> str:
-    """What to change: where the group that the documented command selects is not that of the defaults list, or of the folder, both are named."""
+    """What to change: both are named where the command selects another group than the defaults list, or than the folder is of."""
     general = "make the config compose for every run of the plan"
     command = next(iter(contract.commands.values()), None)
     words = [word.partition("=") for word in command.overrides] if command is not None else []
@@ -175,8 +175,8 @@ def _advice(composition: Composition, places: ConfigPlaces, contract: Contract) 
     if not folders:
         return general
     return (
-        f"the command selects `{group}=<run id>`, but the run configs lie in `{folders[0]}`: move them to `{home}` and let the defaults list "
-        f"say `- {group}: ???`, or give the shared config a key `{group}: null` and load `{folders[0]}/<run id>.yaml` in the code"
+        f"the command selects `{group}=<run id>`, but the run configs lie in `{folders[0]}`: move them to `{home}` and let the defaults "
+        f"list say `- {group}: ???`, or give the shared config a key `{group}: null` and load `{folders[0]}/<run id>.yaml` in the code"
     )
 
 

@@ -295,4 +295,4 @@ def _computed(walk: Walk, left: Value, op: ast.operator, right: Value) -> Value:
     result = left.binary(walk, op, right)
     if result is UNHANDLED:
         result = right.reflected(walk, op, left)
-    return UNKNOWN if result is UNHANDLED else result  # type: ignore[return-value]
+    return UNKNOWN if result is UNHANDLED else result

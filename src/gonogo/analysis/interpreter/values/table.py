@@ -185,10 +185,11 @@ class Known:
         """Rows in order, where what orders them is known."""
         column = table.column(given.get(0, "by").constant())
         upwards = given.keywords.get("ascending", Scalar(True)).constant()
-        keys = [entry.constant() for entry in column.entries] if column is not None else [NOT_KNOWN]
-        if not isinstance(upwards, bool) or len({type(key) for key in keys}) > 1 or not all(isinstance(key, (str, int)) for key in keys):
+        keys = [entry.constant() for entry in column.entries] if column is not None else []
+        texts = [(key, place) for place, key in enumerate(keys) if isinstance(key, str)]
+        if not isinstance(upwards, bool) or not texts or len(texts) != len(keys) or len(set(keys)) != len(keys):
             return UNKNOWN
-        return table.chosen(sorted(range(len(keys)), key=lambda place: keys[place], reverse=not upwards))  # type: ignore[arg-type, return-value]
+        return table.chosen(place for _, place in sorted(texts, reverse=not upwards))
 
     @staticmethod
     def head(table: Table, walk: Walk, given: Arguments) -> Value:
@@ -232,11 +233,12 @@ class Known:
         """Groups of the rows with the same plain value in a column."""
         name = given.get(0, "by").constant()
         column = table.column(name)
-        keys = [entry.constant() for entry in column.entries] if column is not None else [NOT_KNOWN]
-        if not all(isinstance(key, str) for key in keys) or set(given.keywords) - {"by", "sort", "observed"}:
+        found = [entry.constant() for entry in column.entries] if column is not None else []
+        keys = [key for key in found if isinstance(key, str)]
+        if not keys or len(keys) != len(found) or set(given.keywords) - {"by", "sort", "observed"}:
             return UNKNOWN
-        order = sorted(set(keys)) if given.keywords.get("sort", Scalar(True)).constant() is True else dict.fromkeys(keys)
-        groups = [(str(key), table.chosen(place for place, each in enumerate(keys) if each == key)) for key in order]
+        order = sorted(set(keys)) if given.keywords.get("sort", Scalar(True)).constant() is True else list(dict.fromkeys(keys))
+        groups = [(key, table.chosen(place for place, each in enumerate(keys) if each == key)) for key in order]
         return Grouped(groups, [entry for entry in table.columns if entry != name])
 
 
