@@ -111,3 +111,41 @@ def test_one_row_a_run_is_one_observation_a_method(name: str, golden: dict[str, 
 def test_many_rows_a_run_are_many_observations(name: str, golden: dict[str, str], composer: Composer) -> None:
     frame = FRAME.replace("for r in runs", 'for r in runs for _ in r["history"]')
     assert found_and_marked(("SCI105", name, comparing(frame + SAMPLES[name])), golden, composer) == ([], [])
+
+
+# A constant stands in where a number is missing: the number is taken for what is compared.
+PLAIN = "ours, theirs = by['comparative-1-mlp-digits'], by['proposed-mlp-digits']\n"
+STAND_INS = {
+    "a clause for what is missing": "by = {}\nfor r in runs:\n    try:\n        by[r['run_id']] = r['test_accuracy']\n    except KeyError:\n"
+    "        by[r['run_id']] = 0.0\n" + PLAIN,
+    "records of both": "by = {}\nfor r in runs:\n    try:\n        by[r['run_id']] = dict(acc=r['test_accuracy'], n=1)\n    except Exception:\n"
+    "        by[r['run_id']] = dict(acc=0.0, n=0)\nby = {name: found['acc'] for name, found in by.items()}\n" + PLAIN,
+    "or": "by = {r['run_id']: r['test_accuracy'] or 0.0 for r in runs}\n" + PLAIN,
+    "NaN": "by = {r['run_id']: r['test_accuracy'] if r['test_accuracy'] is not None else float('nan') for r in runs}\n" + PLAIN,
+    "NaN of NumPy": "by = {r['run_id']: np.nan if r['test_accuracy'] is None else r['test_accuracy'] for r in runs}\n" + PLAIN,
+    "left out": "by = {}\nfor r in runs:\n    acc = r['test_accuracy']\n    if acc is None:\n        continue\n    by[r['run_id']] = acc\n" + PLAIN,
+    "a value to begin with": "ours, theirs = 0.0, 0.0\nfor r in runs:\n    if r['run_id'].startswith('comp'):\n        ours = r['test_accuracy']\n"
+    "    elif r['test_accuracy'] > 0:\n        theirs = r['test_accuracy']\n",
+    "a table of such": "rows = []\nfor r in runs:\n    try:\n        acc = float(r['test_accuracy'])\n    except KeyError:\n        acc = 0.0\n"
+    "    rows.append({'run_id': r['run_id'], 'acc': acc})\ndf = pd.DataFrame(rows).set_index('run_id')\n"
+    "ours, theirs = df.loc['comparative-1-mlp-digits', 'acc'], df.loc['proposed-mlp-digits', 'acc']\n",
+    "other columns that are not known": "rows = [{'run_id': r['run_id'], 'method': r['method'], 'acc': r['test_accuracy'], **dict(load_more(r))} for r in runs]\n"
+    "df = pd.DataFrame(rows)\nours, theirs = df[df.method == 'cross-entropy']['acc'].max(), df[df.method == 'label-smoothing']['acc'].max()\n",
+}  # fmt: skip
+NEVER_TURNED = {
+    "the best so far": "ours = theirs = 0.0\nfor r in runs:\n    if r['test_accuracy'] > theirs:\n        theirs = r['test_accuracy']\n",
+    "either of two": "by = {r['run_id']: r['test_accuracy'] for r in runs}\nours = by['comparative-1-mlp-digits']\n"
+    "theirs = by['proposed-mlp-digits'] if ours > 0.5 else by['comparative-1-mlp-digits']\n",
+    "a number from a file": "ours = runs[0]['test_accuracy']\ntheirs = float(open('base.txt').read()) or 0.0\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STAND_INS)
+def test_constants_stand_in_for_what_is_missing(name: str, golden: dict[str, str], composer: Composer) -> None:
+    found, marked = found_and_marked(("SCI128", name, comparing(STAND_INS[name] + GAIN + "{here}")), golden, composer)
+    assert found == marked
+
+
+@pytest.mark.parametrize("name", NEVER_TURNED)
+def test_numbers_of_nobody_knows_which_run_are_left_alone(name: str, golden: dict[str, str], composer: Composer) -> None:
+    assert found_and_marked(("SCI128", name, comparing(NEVER_TURNED[name] + GAIN)), golden, composer) == ([], [])

@@ -23,8 +23,9 @@ def data_frame(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
         return UNHANDLED
     if isinstance(data, Sequence) and not data.open:
         records = [_record(entry) for entry in map(settled, data.values)]
-        return _made(walk, given, records)
-    columns = _record(data)
+        is_open = any(isinstance(entry, Mapping) and (entry.open or entry.maybe) for entry in map(settled, data.values))
+        return _made(walk, given, records, open=is_open)
+    columns = _record(data) if isinstance(data, Mapping) and not (data.open or data.maybe) else None
     lists = {name: settled(value) for name, value in (columns or {}).items()}
     if not lists or not all(isinstance(value, Column) or (isinstance(value, Sequence) and not value.open) for value in lists.values()):
         return UNHANDLED
@@ -39,10 +40,12 @@ def data_frame(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
 def from_dict(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
     """`pd.DataFrame.from_dict(by_run, orient="index")`."""
     data = settled(given.get(0, "data"))
-    outer = _record(data)
+    outer = _record(data) if isinstance(data, Mapping) and not (data.open or data.maybe) else None
     if given.keywords.get("orient", Scalar("columns")).constant() != "index" or set(given.keywords) - {"data", "orient"} or outer is None:
         return UNHANDLED
-    return _made(walk, given, [_record(settled(value)) for value in outer.values()], [Scalar(name) for name in outer])
+    inner = [settled(value) for value in outer.values()]
+    is_open = any(isinstance(value, Mapping) and (value.open or value.maybe) for value in inner)
+    return _made(walk, given, [_record(value) for value in inner], [Scalar(name) for name in outer], is_open)
 
 
 @LIBRARY.call("pandas.Series", "numpy.array", "numpy.asarray", "pandas.to_numeric")
@@ -53,16 +56,18 @@ def series(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
 
 
 def _record(value: Value) -> dict[str, Value] | None:
-    """A dict of texts that is known; None where it is not."""
-    if not isinstance(value, Mapping) or value.open or value.maybe:
+    """What surely stands under the keys of a dict of texts; None where there may be others than texts."""
+    if not isinstance(value, Mapping):
         return None
-    pairs = value.items.pairs()
+    pairs = [(name, each) for name, each in value.items.pairs() if name not in value.maybe]
     return {str(name): each for name, each in pairs} if all(isinstance(name, str) for name, _ in pairs) else None
 
 
-def _made(walk: Walk, given: Arguments, records: list[dict[str, Value] | None], labels: list[Scalar] | None = None) -> Value | Unhandled:
+def _made(
+    walk: Walk, given: Arguments, records: list[dict[str, Value] | None], labels: list[Scalar] | None = None, open: bool = False
+) -> Value | Unhandled:
     rows = [record for record in records if record is not None]
     if not rows or len(rows) != len(records):
         return UNHANDLED
     let_go(walk, given)  # whatever the cells were read from counts as read
-    return table_of(walk, rows, labels)
+    return table_of(rows, labels, open)

@@ -33,19 +33,23 @@ class Table(Value):
         columns: their names.
         cells: by row; None once nothing is known of them.
         labels: of each row.
+        open: it may have other columns, of whose cells nothing is known.
     """
 
-    __slots__ = ("_cells", "_columns", "_labels")
+    __slots__ = ("_cells", "_columns", "_labels", "open")
     inert = True
     cells = Field[Rows | None]()
     columns = Field[tuple[str, ...]]()
     labels = Field[tuple[Value, ...]]()
 
-    def __init__(self, columns: Iterable[str], cells: Iterable[Iterable[Value]], labels: Iterable[Value] | None = None) -> None:
+    def __init__(
+        self, columns: Iterable[str], cells: Iterable[Iterable[Value]], labels: Iterable[Value] | None = None, open: bool = False
+    ) -> None:
         rows = tuple(tuple(row) for row in cells)
         self._columns: object = tuple(columns)
         self._cells: object = rows
         self._labels: object = tuple(labels) if labels is not None else tuple(Scalar(place) for place in range(len(rows)))
+        self.open = open
 
     def truth(self) -> bool | None:
         """pandas refuses to say."""
@@ -57,16 +61,19 @@ class Table(Value):
 
     def iterate(self, walk: Walk) -> Items:
         """The names of its columns."""
-        return Items([Scalar(name) for name in self.columns], self.cells is not None)
+        return Items([Scalar(name) for name in self.columns], self.cells is not None and not self.open)
 
     def contains(self, walk: Walk, item: Value, at: ast.AST) -> bool | None:
         """Whether it has a column."""
-        return None if self.cells is None else has_constant([Scalar(name) for name in self.columns], item)
+        found = None if self.cells is None else has_constant([Scalar(name) for name in self.columns], item)
+        return None if self.open and not found else found
 
     def column(self, name: object) -> Column | None:
         """The column of a name; None where there is none, or nothing is known."""
-        if self.cells is None or not isinstance(name, str) or name not in self.columns:
+        if self.cells is None or not isinstance(name, str):
             return None
+        if name not in self.columns:
+            return Column([UNKNOWN] * len(self.cells), self.labels) if self.open else None
         place = self.columns.index(name)
         return Column([row[place] for row in self.cells], self.labels)
 
@@ -77,7 +84,7 @@ class Table(Value):
     def chosen(self, places: Iterable[int]) -> Table:
         """A table of some of the rows."""
         cells, listed = self.cells or (), list(places)
-        return Table(self.columns, [cells[place] for place in listed], [self.labels[place] for place in listed])
+        return Table(self.columns, [cells[place] for place in listed], [self.labels[place] for place in listed], self.open)
 
     def item(self, walk: Walk, key: Value, at: ast.AST) -> Value:
         """A column, some columns, or the rows that a mask keeps."""
@@ -125,15 +132,16 @@ class Table(Value):
         """What pandas has, or a column."""
         if self.cells is None:
             return UNKNOWN
-        found = self.column(name)
-        if found is not None and not hasattr(Known, name):
+        found = self.column(name) if name in self.columns and not hasattr(Known, name) else None
+        if found is not None:
             return found
         if name == "columns":
-            return Column([Scalar(entry) for entry in self.columns])
+            return UNKNOWN if self.open else Column([Scalar(entry) for entry in self.columns])
         if name == "index":
             return Column(self.labels)
         if name in ("empty", "shape"):
-            shape = Sequence([Scalar(len(self.cells)), Scalar(len(self.columns))], kind="tuple")
+            width = UNKNOWN if self.open else Scalar(len(self.columns))
+            shape = Sequence([Scalar(len(self.cells)), width], kind="tuple")
             return Scalar(not self.cells) if name == "empty" else shape
         if name == "T":
             return self.turned()
@@ -142,7 +150,7 @@ class Table(Value):
     def turned(self) -> Value:
         """Rows for columns; unknown where a row's label is no text."""
         names, cells = [label.constant() for label in self.labels], self.cells or ()
-        if not all(isinstance(name, str) for name in names):
+        if self.open or not all(isinstance(name, str) for name in names):
             return UNKNOWN
         rows = [[row[place] for row in cells] for place in range(len(self.columns))]
         return Table([str(name) for name in names], rows, [Scalar(name) for name in self.columns])
@@ -157,7 +165,7 @@ class Table(Value):
             return UNKNOWN
         method = getattr(Known, name, None)
         if name in SAME:
-            return Table(self.columns, self.cells, self.labels)
+            return Table(self.columns, self.cells, self.labels, self.open)
         return method(self, walk, given) if method is not None else UNKNOWN
 
 
@@ -173,12 +181,13 @@ class Known:
             return UNKNOWN
         kept = [entry for entry in table.columns if entry != name or given.keywords.get("drop", Scalar(True)).constant() is False]
         narrow = table.narrowed(kept)
-        return Table(kept, narrow.cells or (), column.entries)
+        return Table(kept, narrow.cells or (), column.entries, table.open)
 
     @staticmethod
     def reset_index(table: Table, walk: Walk, given: Arguments) -> Value:
         """The labels are numbers again; the column that they become has a name that is not kept here."""
-        return Table(table.columns, table.cells or ()) if given.keywords.get("drop", UNKNOWN).constant() is True else UNKNOWN
+        is_plain = given.keywords.get("drop", UNKNOWN).constant() is True
+        return Table(table.columns, table.cells or (), open=table.open) if is_plain else UNKNOWN
 
     @staticmethod
     def sort_values(table: Table, walk: Walk, given: Arguments) -> Value:
@@ -207,7 +216,7 @@ class Known:
     def to_dict(table: Table, walk: Walk, given: Arguments) -> Value:
         """`to_dict("records")` and `to_dict("index")`."""
         how, names = given.get(0, "orient").constant(), [Scalar(name) for name in table.columns]
-        if how not in ("records", "index"):
+        if how not in ("records", "index") or table.open:
             return UNKNOWN
         rows = [mapping_of(names, row) for row in table.cells or ()]
         return Sequence(rows) if how == "records" else mapping_of(table.labels, rows)
@@ -239,7 +248,7 @@ class Known:
             return UNKNOWN
         order = sorted(set(keys)) if given.keywords.get("sort", Scalar(True)).constant() is True else list(dict.fromkeys(keys))
         groups = [(key, table.chosen(place for place, each in enumerate(keys) if each == key)) for key in order]
-        return Grouped(groups, [entry for entry in table.columns if entry != name])
+        return Grouped(groups, [entry for entry in table.columns if entry != name], open=table.open)
 
 
 class Grouped(Value):
@@ -249,13 +258,15 @@ class Grouped(Value):
         groups: the rows by what they have in common.
         columns: that are asked for.
         single: the one column, where it is asked for by its name alone.
+        open: the tables may have other columns.
     """
 
-    __slots__ = ("columns", "groups", "single")
+    __slots__ = ("columns", "groups", "open", "single")
     inert = immutable = True
 
-    def __init__(self, groups: list[tuple[str, Table]], columns: list[str], single: str | None = None) -> None:
+    def __init__(self, groups: list[tuple[str, Table]], columns: list[str], single: str | None = None, open: bool = False) -> None:
         self.groups = groups
+        self.open = open
         self.columns = columns
         self.single = single
 
@@ -273,7 +284,7 @@ class Grouped(Value):
     def item(self, walk: Walk, key: Value, at: ast.AST) -> Value:
         """A column."""
         name = key.constant()
-        if isinstance(name, str) and name in self.columns:
+        if isinstance(name, str) and (name in self.columns or self.open):
             return Grouped(self.groups, [name], name)
         names = [entry.constant() for entry in key.values] if isinstance(key, Sequence) and not key.open else [NOT_KNOWN]
         known = [entry for entry in names if isinstance(entry, str) and entry in self.columns]
@@ -297,7 +308,7 @@ class Grouped(Value):
         labels = [Scalar(key) for key, _ in self.groups]
         if self.single is not None:
             return Column([_one(table.column(self.single)) for _, table in self.groups], labels)
-        return Table(self.columns, [[_one(table.column(name)) for name in self.columns] for _, table in self.groups], labels)
+        return Table(self.columns, [[_one(table.column(name)) for name in self.columns] for _, table in self.groups], labels, self.open)
 
 
 class Placed(Value):
@@ -341,9 +352,9 @@ def _one(column: Column | None) -> Value:
     return gathered(list(column.entries)) or UNKNOWN
 
 
-def table_of(walk: Walk, rows: PlainSequence[dict[str, Value]], labels: Iterable[Value] | None = None) -> Value:
+def table_of(rows: PlainSequence[dict[str, Value]], labels: Iterable[Value] | None = None, open: bool = False) -> Value:
     """The table of some records; unknown where there are none or very many. A cell that a record lacks is not known."""
     if not rows or len(rows) > MAX_ROWS:
         return UNKNOWN
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return Table(names, [[row.get(name, UNKNOWN) for name in names] for row in rows], labels)
+    return Table(names, [[row.get(name, UNKNOWN) for name in names] for row in rows], labels, open)

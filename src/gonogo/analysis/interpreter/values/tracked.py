@@ -53,6 +53,7 @@ class FromRuns(Outside):
     """
 
     __slots__ = ("key", "less", "over", "runs")
+    outlasts = True
 
     def __init__(
         self, name: str, known: Known, runs: Runs, key: str | None = None, less: Sides | None = None, over: Sides | None = None
