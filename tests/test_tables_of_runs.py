@@ -149,3 +149,32 @@ def test_constants_stand_in_for_what_is_missing(name: str, golden: dict[str, str
 @pytest.mark.parametrize("name", NEVER_TURNED)
 def test_numbers_of_nobody_knows_which_run_are_left_alone(name: str, golden: dict[str, str], composer: Composer) -> None:
     assert found_and_marked(("SCI128", name, comparing(NEVER_TURNED[name] + GAIN)), golden, composer) == ([], [])
+
+
+# Numbers of a key, in ways that the names in the code do not tell; BOTH is a line that computes a gain of `one` over `two`.
+BY = 'by = {r["run_id"]: r for r in runs}\n'
+FETCHED = {
+    "entries": BY + 'one, two = by["proposed-mlp-digits"]["KEY"], by["comparative-1-mlp-digits"]["KEY"]\n',
+    "a table": 'df = pd.DataFrame([{"run_id": r["run_id"], "x": r["KEY"]} for r in runs]).set_index("run_id")\n'
+    'one, two = df.loc["proposed-mlp-digits", "x"], df.loc["comparative-1-mlp-digits"]["x"]\n',
+    "masks": 'df = pd.DataFrame([{"run_id": r["run_id"], "x": r["KEY"]} for r in runs])\n'
+    'one = df[df.run_id.str.startswith("proposed")]["x"].min()\ntwo = df[~df.run_id.str.startswith("proposed")]["x"].iloc[0]\n',
+    "a list": 'one, two = [r["KEY"] for r in sorted(runs, key=lambda r: r["run_id"], reverse=True)]\n',
+    "a loop": 'one = two = None\nfor r in runs:\n    if r["run_id"].startswith("proposed"):\n        one = r["KEY"]\n    else:\n        two = r["KEY"]\n',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("gain", ["improvement = (one - two) / two", 'report = {"gain_percent": 100 * (one - two) / two}'])
+@pytest.mark.parametrize("name", FETCHED)
+def test_more_loss_is_no_improvement(name: str, gain: str, golden: dict[str, str], composer: Composer) -> None:
+    text = FETCHED[name].replace("KEY", "test_loss") + gain
+    found, marked = found_and_marked(("SCI129", name, comparing(text + "{here}")), golden, composer)
+    assert found == marked
+    for right in (
+        text.replace("(one - two)", "(two - one)"),
+        text.replace("test_loss", "test_accuracy"),
+        text.replace("(one - two)", "abs(one - two)"),
+    ):
+        assert found_and_marked(("SCI129", name, comparing(right)), golden, composer) == ([], [])
+    other = text.replace("improvement", "change").replace("gain_percent", "change")
+    assert found_and_marked(("SCI129", name, comparing(other)), golden, composer) == ([], [])
