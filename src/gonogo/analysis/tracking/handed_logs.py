@@ -33,6 +33,8 @@ def calls_of_handed(symbols: Symbols, module: Module, node: ast.expr, hands: int
     if isinstance(parent, (ast.If, ast.While, ast.IfExp, ast.Compare, ast.BoolOp, ast.UnaryOp)):
         return []  # it is only asked whether there is one
     if isinstance(parent, ast.Assign) and len(parent.targets) == 1 and isinstance(parent.targets[0], ast.Name):
+        if isinstance(symbols.scopes(module).function(node), ast.Module):
+            return None  # other modules may import the name
         return _of_name(symbols, module, parent.targets[0], parent.targets[0], hands)
     call = module.parents.get(parent) if isinstance(parent, ast.keyword) else parent
     if not isinstance(call, ast.Call) or hands >= MAX_HANDS:
