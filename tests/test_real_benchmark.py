@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.real.matching import is_about
+
 ROOT = Path(__file__).resolve().parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 
@@ -65,3 +67,13 @@ def test_labels_that_are_none_are_a_sentence(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.real", str(tmp_path), str(labels)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1 and "can't be read as labels" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_finding_about_a_whole_file_is_at_the_place_of_such_a_label() -> None:
+    finding = {"location": {"path": "src/model.py", "line": None}, "related": [], "runs": []}
+    finding |= {"message": "the file has no code", "action": "", "evidence": "", "slug": "truncated-file"}
+    label = {"line_or_symbol": "whole file", "description": "File is empty or a stub."}
+    assert is_about(label, finding, GOLDEN)
+    assert is_about({**label, "line_or_symbol": "the entire file"}, finding, GOLDEN)
+    assert not is_about({**label, "line_or_symbol": "Stub.forward"}, finding, GOLDEN)
+    assert not is_about(label, {**finding, "location": {"path": "src/model.py", "line": 3}}, GOLDEN)

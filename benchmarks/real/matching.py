@@ -2,7 +2,8 @@
 
 *Rule*: one of the label kind's rules speaks at one of the label's files. *Place*: it speaks within a few lines of where the label says.
 *Cause*: its words, or the line it points at, share a name with what the label names. A label is found strictly where rule and (place or
-cause) agree; labels that name nothing in particular (`entire file`) are found by rule alone.
+cause) agree; labels that name nothing in particular (`entire file`) are found by rule alone, and what a label says of the whole file is
+found by what a finding says of the file, at no line of it.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ COMMON = frozenset(
         "torch",
     ]
 )
+WHOLE = re.compile(r"\b(?:whole|entire)\b[\w\s]*\bfile\b", re.IGNORECASE)
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[.\-/][A-Za-z0-9_]+)*")
 
 
@@ -115,6 +117,8 @@ def is_about(label: dict[str, Any], finding: dict[str, Any], tree: Path) -> bool
     names = names_in(label.get("line_or_symbol", "")) | names_in(label.get("description", ""))
     if not names:
         return True
+    if WHOLE.search(label.get("line_or_symbol", "")) and finding["location"]["line"] is None:
+        return True  # both speak of the file as a whole, which is the place
     places = [finding["location"], *(related["location"] for related in finding["related"])]
     lines = [line for place in places for line in _lines_at(tree, place)]
     said = names_in(

@@ -100,7 +100,9 @@ def item(walker: Walker, owner: Value, key: Value, node: ast.AST) -> Value:
     """`owner[key]`."""
     if isinstance(owner, Returned):
         inner = item(walker, owner.value, key, node)
-        return inner if isinstance(inner, Item) and inner.owner is owner.value else Returned(owner.call, inner)
+        if isinstance(inner, Item) and inner.owner is owner.value:
+            return walker.item_of(owner, key, node)  # a part of it: `out[mask]`
+        return Returned(owner.call, inner)
     owner = plain(owner)
     known = constant(key)
     if isinstance(known, (str, int)) and not isinstance(known, bool):

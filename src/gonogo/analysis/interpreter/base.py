@@ -150,6 +150,7 @@ class Value:
         choices: among how many values that a name may stand for it stays known; 0 if it is not worth it.
         tells_apart: rounds of a loop that differ in such values differ in a way that matters.
         unknown: nothing is known of it but perhaps how it was come by.
+        outlasts: a plain constant beside it only stands in where it is missing: one of the two is taken for it.
     """
 
     __slots__ = ()
@@ -160,6 +161,7 @@ class Value:
     choices: int = 0
     tells_apart: bool = True
     unknown: bool = False
+    outlasts: bool = False
 
     # -- what it is ---------------------------------------------------------------------------------------------------
 

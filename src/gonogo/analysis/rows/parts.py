@@ -29,8 +29,11 @@ from gonogo.analysis.dataflow.values import (
 )
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
-from gonogo.analysis.python.names import last_names
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import last_name, last_names, text_of
 from gonogo.analysis.rows.flow import MAX_VALUES, assigned_name, name_of, row_inputs
+
+LOADER = re.compile(r"(?:loader|dataset)$", re.IGNORECASE)
 
 
 class Role(Enum):
@@ -228,14 +231,33 @@ def _of_item(item: Item) -> Part | None:
 
 
 def _name_of_holder(item: Item) -> str:
-    """What the object is called that a slice is put into: `train = Data(rows[:80])`."""
+    """What the object is called that a slice is put into: `train = Data(rows[:80])`, `loaders["train"] = DataLoader(Data(rows[:80]))`."""
     parents = item.module.parents
-    holder = parents.get(item.node)
-    if not isinstance(holder, ast.Call):
+    holder = _call_around(item.module, item.node)
+    if holder is None:
         return ""
+    while (loader := _call_around(item.module, holder)) is not None and LOADER.search(last_name(loader.func)):
+        holder = loader
     while isinstance(chained := parents.get(holder), ast.Attribute) and isinstance(outer := parents.get(chained), ast.Call):
         holder = outer  # `torch.tensor(rows[:80]).float()`
-    return assigned_name(item.module, holder)
+    return _key_of(item.module, holder) or assigned_name(item.module, holder)
+
+
+def _call_around(module: Module, node: ast.AST) -> ast.Call | None:
+    """The call that an expression is an argument of."""
+    parent = module.parents.get(node)
+    if isinstance(parent, ast.keyword):
+        node, parent = parent, module.parents.get(parent)
+    return parent if isinstance(parent, ast.Call) and (node in parent.args or node in parent.keywords) else None
+
+
+def _key_of(module: Module, node: ast.AST) -> str:
+    """The written key of a dict under which an expression is kept; empty if it is kept under none."""
+    parent = module.parents.get(node)
+    if isinstance(parent, ast.Dict):
+        return next((text_of(key) or "" for key, value in zip(parent.keys, parent.values, strict=True) if value is node and key), "")
+    target = parent.targets[0] if isinstance(parent, ast.Assign) and parent.value is node else None
+    return (text_of(target.slice) or "") if isinstance(target, ast.Subscript) else ""
 
 
 def _takes_some(key: Value) -> bool:

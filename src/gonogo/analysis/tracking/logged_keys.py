@@ -13,11 +13,13 @@ from gonogo.analysis.python.receivers import called
 from gonogo.analysis.python.sources.origins import Part, Source
 from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.python.sources.texts import ANY, may_be, texts
+from gonogo.analysis.tracking.handed_logs import calls_of_handed
 from gonogo.analysis.tracking.wandb_runs import LOGS_BY_ITSELF, TRAINERS, is_init, trainers_report_nothing
 
 # What the client logs of its own when it is asked to watch a model, and beside a plot.
 WATCHED = (f"gradients/{ANY}", f"parameters/{ANY}", f"graph_{ANY}")
 BESIDE = "_table"
+LOGGING = ("wandb.log", "wandb.run.log", "wandb.tensorboard")
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def _covers(pattern: str, key: str) -> bool:
 def find_logged_keys(modules: Mapping[str, Module], sources: Sources) -> LoggedKeys:
     """What the project's modules log."""
     is_quiet = trainers_report_nothing(modules.values())
-    reason = next((reason for module in modules.values() if (reason := _logs_unseen(module, is_quiet))), "")
+    reason = next((reason for module in modules.values() if (reason := _logs_unseen(module, is_quiet, sources))), "")
     if reason:
         return LoggedKeys(unknown=reason)
     finder = _Finder(sources)
@@ -87,7 +89,7 @@ def find_logged_keys(modules: Mapping[str, Module], sources: Sources) -> LoggedK
     return LoggedKeys(places, unknown)
 
 
-def _logs_unseen(module: Module, is_quiet: bool) -> str:
+def _logs_unseen(module: Module, is_quiet: bool, sources: Sources) -> str:
     """Why something may be logged that no call of the project shows; empty if nothing is. `is_quiet`: see `trainers_report_nothing`."""
     if module.tree is None:
         return f"{module.path} can't be read"
@@ -102,7 +104,7 @@ def _logs_unseen(module: Module, is_quiet: bool) -> str:
         if isinstance(node, ast.keyword):
             if node.arg == "sync_tensorboard":
                 return f"{module.path} sends what TensorBoard gets"
-        elif id(node) not in called_nodes and origin(module, node) in ("wandb.log", "wandb.run.log", "wandb.tensorboard"):
+        elif id(node) not in called_nodes and origin(module, node) in LOGGING and calls_of_handed(sources.symbols, module, node) is None:
             return f"{module.path} hands `wandb.log` on"
     for call in calls(module):
         name, first = origin(module, call.func), call.args[0] if call.args else None
@@ -159,11 +161,21 @@ class _Finder:
                 and not _is_flag(module, node)
                 and self._is_run(module, node.value) is not False
             ):
-                yield Logging(module, node, frozenset({ANY}), in_history=True)  # handed on: `train(log=run.log)`
+                yield from self._by_handed(module, node)
         for target in module.of(ast.Subscript, ast.Attribute):
             if isinstance(target.ctx, ast.Store) and self._is_summary(module, target.value):
                 keys = frozenset({target.attr}) if isinstance(target, ast.Attribute) else self._texts(module, target.slice)
                 yield Logging(module, target, keys, in_history=False)
+
+    def _by_handed(self, module: Module, node: ast.expr) -> Iterator[Logging]:
+        """What the functions log that are given the one that logs: `train(log=run.log)`."""
+        handed = calls_of_handed(self.sources.symbols, module, node)
+        if handed is None:
+            yield Logging(module, node, frozenset({ANY}), in_history=True)
+        for inside, call in handed or ():
+            data = argument(call, 0, "data", "row", "metrics")
+            keys = texts(self.sources, inside, data, Part.KEY) if data is not None and not isinstance(data, ast.Starred) else {ANY}
+            yield Logging(inside, call, frozenset(keys), in_history=True)
 
     def _by_log(self, module: Module, call: ast.Call, name: str) -> Iterator[Logging]:
         data = argument(call, 0, "data", "row", "metrics")

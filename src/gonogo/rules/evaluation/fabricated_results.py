@@ -16,6 +16,7 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 METRIC = re.compile(r"acc|loss|score|f1|auc|metric|error|precision|recall|perplex|bleu|rouge|reward|map\b", re.IGNORECASE)
+SCORE = re.compile(rf"{METRIC.pattern}|^best|^final|^primary|^value$", re.IGNORECASE)
 SHOWN = re.compile(r"colou?r|palette|cmap|marker|jitter|offset|position|seed|\bid\b|suffix", re.IGNORECASE)
 
 
@@ -27,7 +28,8 @@ def fabricated_results(modules: dict[str, Module], contract: Contract) -> Iterat
         Looks in the evaluation for random numbers that are drawn in an `except` clause, under a condition that something
         is missing, or in a function that says that its data are synthetic; for metrics that an `except` clause sets to a
         number other than zero; and for literals that read like a result where a score is not there: the default of `get` or
-        `getattr`, what follows `or`, the other side of a conditional expression.
+        `getattr`, what follows `or`, the other side of a conditional expression. Where asking W&B for a run fails and the evaluation
+        goes on with zero for its score, that is a warning.
 
     Why it matters:
         The comparison then reports numbers that nobody measured, and nothing in it shows which.
@@ -57,6 +59,14 @@ def fabricated_results(modules: dict[str, Module], contract: Contract) -> Iterat
                 "evaluation goes on with a hard-coded number in place of a result that is missing",
                 "raise an error that names the missing run",
             )
+    for zero in _zeros(module):
+        if handler_around(module, zero) not in told:
+            yield Violation(
+                module.location(zero),
+                "a run that W&B does not give is taken for one with a score of zero, and compared like the others",
+                "raise an error that names the missing run",
+                severity=Severity.WARNING,
+            )
     for default in _defaults(module):
         if handler_around(module, default) not in told:
             yield Violation(
@@ -64,6 +74,56 @@ def fabricated_results(modules: dict[str, Module], contract: Contract) -> Iterat
                 "evaluation takes a hard-coded number for a result that is missing",
                 "raise an error that names the missing run",
             )
+
+
+def _zeros(module: Module) -> Iterator[ast.AST]:
+    """Where the score of a run becomes zero because asking for it failed: in the clause itself, or by the default of `get` on nothing."""
+    handlers = [node for node in module.of(ast.ExceptHandler) if _follows_request(module, node) and not ends(module, node)]
+    for handler in handlers:
+        inside = (node for node in ast.walk(handler) if isinstance(node, (ast.Assign, ast.Dict, ast.Call)))
+        yield from [node for node in inside if _sets_zero(node)][:1]
+    empties = {
+        text_of(key)
+        for handler in handlers
+        for node in ast.walk(handler)
+        if isinstance(node, ast.Dict)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if key is not None and isinstance(value, ast.Dict) and not value.keys
+    }
+    for call in module.of(ast.Call):
+        if last_name(call.func) != "get" or len(call.args) != 2 or not _is_zero(call.args[1]) or not isinstance(call.func, ast.Attribute):
+            continue
+        owner, key = call.func.value, text_of(call.args[0])
+        section = text_of(owner.slice) if isinstance(owner, ast.Subscript) else None
+        if section is not None and section in empties and key is not None and METRIC.search(key):
+            yield call.args[1]
+            return  # one fault, in however many scores it shows
+
+
+def _follows_request(module: Module, handler: ast.ExceptHandler) -> bool:
+    """Whether an `except` clause takes what asking W&B for a run raises."""
+    tried = module.parents.get(handler)
+    if not isinstance(tried, ast.Try):
+        return False
+    asked = [node for line in tried.body for node in ast.walk(line) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)]
+    return any(node.func.attr == "run" and "api" in ast.unparse(node.func.value).lower() for node in asked)  # type: ignore[attr-defined]
+
+
+def _sets_zero(node: ast.AST) -> bool:
+    """Whether a score is set to zero: by its name, or as the entry of a dict."""
+    if isinstance(node, ast.Assign):
+        return _is_zero(node.value) and any(isinstance(target, ast.Name) and METRIC.search(target.id) for target in node.targets)
+    if isinstance(node, ast.Call):
+        return last_name(node.func) == "dict" and any(
+            entry.arg is not None and SCORE.search(entry.arg) and _is_zero(entry.value) for entry in node.keywords
+        )
+    assert isinstance(node, ast.Dict)
+    pairs = zip(node.keys, node.values, strict=True)
+    return any(key is not None and SCORE.search(text_of(key) or "") and _is_zero(value) for key, value in pairs)
+
+
+def _is_zero(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) in (int, float) and node.value == 0
 
 
 def _defaults(module: Module) -> Iterator[ast.expr]:
@@ -168,8 +228,10 @@ BAD = [
     ),
     Tree({"src/evaluate.py": Edit(ASKED, DEFAULT)}),
     Tree({"src/evaluate.py": Edit(OLD, f'{TRIED}        return {{"run_id": run_id, "test_accuracy": 0.83}}  # <- here\n')}),
+    Tree({"src/evaluate.py": Edit(OLD, f'{TRIED}        return {{"run_id": run_id, "test_accuracy": 0.0, "history": []}}  # <- here\n')}),
 ]
 GOOD = [
+    Tree({"src/evaluate.py": Edit(OLD, f"{TRIED}        raise\n")}),
     Tree({"src/evaluate.py": (NUMPY, Edit(LABELS, f'{LABELS}    history["jitter"] = np.random.rand(len(history))\n'))}),
     Tree({"src/evaluate.py": Edit(ASKED, ASKED.replace('["test_accuracy"])', '.get("test_accuracy", float("nan")))'))}),
     Tree({"src/evaluate.py": Edit(LABELS, f'{LABELS}    target = run.get("target_accuracy", 0.93)\n')}),

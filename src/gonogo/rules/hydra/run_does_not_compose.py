@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -60,7 +61,7 @@ def run_does_not_compose(
             yield Violation(
                 location,
                 f"Hydra can't compose this run: {_without_id(first, trace.run_id)}",
-                "make the config compose for every run of the plan",
+                _advice(composition, config_places, contract),
                 runs=(trace.run_id,),
                 evidence="\n".join([f"{process.module} {' '.join(composition.overrides)}", first, *rest[:6]]),
             )
@@ -156,6 +157,27 @@ def _failure(process: Process, config_source: ConfigSource) -> Composition | Non
         if process.run_lost and not config_source.grammar_fault(override):
             return composition
     return None if process.failing else failed[0]
+
+
+def _advice(composition: Composition, places: ConfigPlaces, contract: Contract) -> str:
+    """What to change: both are named where the command selects another group than the defaults list, or than the folder is of."""
+    general = "make the config compose for every run of the plan"
+    command = next(iter(contract.commands.values()), None)
+    words = [word.partition("=") for word in command.overrides] if command is not None else []
+    group = next((key for key, _, value in words if value == "{run_id}"), None)
+    asked = re.search(r"You must specify '([^']+)'|Could not override '([^']+)'", composition.message)
+    folders = sorted({posixpath.dirname(run.path) for run in places.runs.values() if run.path and not run.from_plan})
+    if group is None or asked is None or (asked[1] or asked[2]) not in {group, *map(posixpath.basename, folders)}:
+        return general
+    home = f"{contract.hydra.config_dir}/{group}"
+    if home in folders:
+        return f"give the shared config a defaults list with `- {group}: ???`, which takes the run's file from `{home}`"
+    if not folders:
+        return general
+    return (
+        f"the command selects `{group}=<run id>`, but the run configs lie in `{folders[0]}`: move them to `{home}` and let the defaults "
+        f"list say `- {group}: ???`, or give the shared config a key `{group}: null` and load `{folders[0]}/<run id>.yaml` in the code"
+    )
 
 
 def _without_id(message: str, run_id: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 from gonogo.analysis.interpreter.composing import ConfigSource
 from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.python.modules import Module
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
 from gonogo.model.runs import Run
@@ -25,11 +27,14 @@ UNSAFE = re.compile(r"[\s;&|<>()$`\"'*?\[\]{}!~#\\/]|^-")
     certainty=Certainty.PROVEN,
     settles=("composition",),
 )
-def run_id_needs_quoting(traces: list[Trace], runs: list[Run], contract: Contract, config_source: ConfigSource) -> Iterator[Violation]:
+def run_id_needs_quoting(
+    traces: list[Trace], runs: list[Run], contract: Contract, config_source: ConfigSource, modules: dict[str, Module]
+) -> Iterator[Violation]:
     """A run id does not survive the documented command line.
 
     What it does:
-        Parses `run=<run_id>` with Hydra's own grammar, as the documented command gives it and as the code hands it on to a child process.
+        Parses `run=<run_id>` with Hydra's own grammar, as the documented command gives it (also where its program has no code yet) and as
+        the code hands it on to a child process.
         An id that parses but that a shell or a file system takes apart (blanks, brackets, slashes) is a warning. A program that puts quotes
         around the id before Hydra reads its arguments is fine.
 
@@ -43,7 +48,7 @@ def run_id_needs_quoting(traces: list[Trace], runs: list[Run], contract: Contrac
     unsafe: list[Run] = []
     for run in runs:
         own = [trace for trace in traces if trace.run_id == run.id]
-        message = _refused(own, config_source)
+        message = _refused(own, config_source) or _refused_anyway(run, contract, config_source, modules)
         if message is not None:
             faults.setdefault("", (message, []))[1].append(run)
         elif UNSAFE.search(run.id) and config_source.grammar_fault(f"run={run.id}") is None:
@@ -82,6 +87,20 @@ def _refused(traces: list[Trace], config_source: ConfigSource) -> str | None:
     return None
 
 
+def _refused_anyway(run: Run, contract: Contract, config_source: ConfigSource, modules: dict[str, Module]) -> str | None:
+    """Hydra's complaint where the documented program has no code yet, which could put quotes around the id."""
+    for command in contract.commands.values():
+        module = modules.get(f"{command.module.replace('.', '/')}.py")
+        if module is None or module.tree is None or any(not isinstance(line, ast.Expr) for line in module.tree.body):
+            continue
+        for override in command.overrides:
+            filled = override.replace("{run_id}", run.id)
+            complaint = config_source.grammar_fault(filled) if filled != override else None
+            if complaint:
+                return f"{filled}\n{complaint}"
+    return None
+
+
 def _of_runs(runs: list[Run], contract: Contract, message: str, evidence: str, severity: Severity) -> Violation:
     places = [_id_place(run, contract) for run in runs]
     related = tuple(Related(location=place, label="another such run id") for place in places[1:] if place != places[0])
@@ -113,6 +132,13 @@ def _children(traces: list[Trace], config_source: ConfigSource) -> Iterator[Viol
 BAD = [
     Tree(
         {
+            "config/run/proposed-mlp-digits.yaml": None,
+            "config/run/proposed-mlp (64 units).yaml": "run_id: proposed-mlp (64 units)  # <- here\n",
+        }
+    ),
+    Tree(
+        {
+            "src/main.py": '"""Starts the training."""\n',
             "config/run/proposed-mlp-digits.yaml": None,
             "config/run/proposed-mlp (64 units).yaml": "run_id: proposed-mlp (64 units)  # <- here\n",
         }

@@ -136,10 +136,15 @@ def _has_stand_in(path: Path, traces: list[Trace], places: ConfigPlaces) -> bool
 
 
 def _choice(value: object) -> object:
-    """What a value says about which method it is: a text, a truth value, something or nothing. Of a number: whether it is zero."""
+    """What a value says about which method it is: a text, a truth value, something or nothing.
+
+    Of a number: whether it is zero; of a count whether it is one, too, with which samples, steps or heads are those of the plain method.
+    """
     if value is NOTHING or value is None or isinstance(value, (bool, str)):
         return value
-    return bool(value) if isinstance(value, (int, float)) else isinstance(value, (dict, list))
+    if isinstance(value, int):
+        return min(value, 2)
+    return bool(value) if isinstance(value, float) else isinstance(value, (dict, list))
 
 
 def _is_read(path: Path, run: Run, trace: Trace, places: ConfigPlaces) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from gonogo.analysis.libraries.stars import gives_by_star, star_sources
 from gonogo.analysis.python.lint import RUN_TIME_ERRORS, STAR, Complaint
 from gonogo.analysis.python.modules import Module, qualified_name
+from gonogo.analysis.python.never_local import asked_in_vain
 from gonogo.analysis.python.reachability import is_never_reached
 from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
 from gonogo.analysis.python.symbols import Symbols
@@ -53,7 +54,7 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
         exception at run time. Looks besides for names that are read before any path has bound them, also in comprehensions, and for
         those that `from x import *` does not give. What is never evaluated (postponed annotations) or never reached (behind a `return`,
         for Python 2), guarded or deleted in a loop is left out. A line of nothing but `error` under a condition is there to raise: a
-        warning.
+        warning, as is `if "best" in locals()` in a function that never binds `best`: what stands under it never runs.
 
     Why it matters:
         The line raises `NameError` when it is reached, often only after training has finished.
@@ -64,7 +65,9 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
     faults = _all_faults(lint, modules, symbols)
     if contract.scope is Scope.RUNS:
         yield from faults
+        yield from _asked_in_vain(modules, symbols)
     else:
+        yield from _asked_in_vain(modules, symbols)
         yield from _each_once(fault for fault in faults if not _LOADED_BY_OTHERS.search(fault.location.path))
 
 
@@ -124,6 +127,23 @@ def _unbound(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation
                 continue
             message = f"`{node.id}` is read before anything is bound to it"
             yield Violation(module.location(node), message, "bind it before, or read another name", evidence="unbound local name")
+
+
+def _asked_in_vain(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
+    """Questions after local names that the function never binds, each with where the file binds the name instead."""
+    for module in modules.values():
+        scopes = symbols.scopes(module)
+        for node, name in asked_in_vain(module, scopes):
+            if is_never_reached(module, node):
+                continue
+            bound = [entry for entry in module.of(ast.Name) if entry.id == name and isinstance(entry.ctx, ast.Store)]
+            yield Violation(
+                module.location(node),
+                f"no line of this function binds `{name}`, so that it is never among its local names: what depends on it never runs",
+                f"let the function that has `{name}` return it, or delete the branch",
+                tuple(Related(location=module.location(entry), label="bound here, in another scope") for entry in bound[:1]),
+                severity=Severity.WARNING,
+            )
 
 
 def _hidden(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:

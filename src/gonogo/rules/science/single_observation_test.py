@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.interpreter.values.column import Column
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import calls, origin
@@ -62,10 +63,16 @@ def _of_one_entry(trace: Trace | None) -> set[ast.AST]:
     counts: dict[ast.AST, set[int | None]] = {}
     for event in trace.calls if trace is not None else ():
         if event.name in TESTS:
-            samples = [entry for entry in event.arguments[:2] if isinstance(entry, Sequence)]
-            known = [len(entry.values) if not entry.open else None for entry in samples]
+            known = [_length(entry) for entry in event.arguments[:2]]
             counts.setdefault(event.site.node, set()).update(known if len(known) == 2 else [None])
     return {node for node, lengths in counts.items() if lengths == {1}}
+
+
+def _length(sample: object) -> int | None:
+    """How many entries a sample has: a list, or a column of a table; None where that is not known."""
+    if isinstance(sample, Column):
+        return len(sample.entries)
+    return len(sample.values) if isinstance(sample, Sequence) and not sample.open else None
 
 
 def _are_of_one_run(groups: Groups, samples: list[ast.expr], runs: list[Run]) -> bool:

@@ -6,14 +6,17 @@ import ast
 import re
 from collections.abc import Iterator
 
+from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.interpreter.values.tracked import Gained
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, enclosing_function, last_name, text_of
 from gonogo.analysis.python.sources.resolve import Sources
-from gonogo.analysis.training.goodness import Better, Goodness
+from gonogo.analysis.training.goodness import Better, Goodness, of_name
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, program, rule
 from gonogo.rules.grouping import by_place
+from gonogo.rules.science.proposed_for_baseline import BASELINE, PROPOSED
 from gonogo.rules.scores import SPLITS, WRAPPING
 
 GAIN = re.compile(r"improv|(?:^|_)gain|uplift", re.IGNORECASE)
@@ -26,7 +29,7 @@ PICKS = {"argmax": True, "idxmax": True, "nanargmax": True, "argmin": False, "id
 
 
 @rule("SCI129", "wrong-way-compared", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM, settles=("evaluation",))
-def wrong_way_compared(modules: dict[str, Module], sources: Sources) -> Iterator[Violation]:
+def wrong_way_compared(modules: dict[str, Module], sources: Sources, evaluation_trace: Trace | None) -> Iterator[Violation]:
     """A comparison of methods is made the wrong way round, or of numbers that can't be compared.
 
     What it does:
@@ -34,6 +37,8 @@ def wrong_way_compared(modules: dict[str, Module], sources: Sources) -> Iterator
         where the improvement of a loss or an error is what the method has more of it (or the other way round for an accuracy); where it
         is an absolute value, so that a loss of accuracy counts as well, or `max(0, …)`, so that it counts as nothing; where the score of
         one is that of another split than the other's; and where the best is the one with the largest loss or the smallest accuracy.
+        Whose number is whose goes by the names in the code, and in an evaluation of documented runs by the run and the key that it was
+        fetched of.
 
     Why it matters:
         The table says that the method wins where it loses.
@@ -43,13 +48,33 @@ def wrong_way_compared(modules: dict[str, Module], sources: Sources) -> Iterator
         is smaller, and take both from the same split.
     """
     goodness = Goodness(sources.symbols)
-    yield from by_place(found for module in modules.values() for found in _of_module(module, goodness))
+    fetched = _fetched(evaluation_trace)
+    yield from by_place(found for module in modules.values() for found in _of_module(module, goodness, fetched))
 
 
-def _of_module(module: Module, goodness: Goodness) -> Iterator[Violation]:
+def _fetched(trace: Trace | None) -> dict[ast.AST, Gained]:
+    """Differences of the proposed run's number and the baseline's, of what is better when it is smaller, each time they are computed."""
+    found: dict[ast.AST, list[Gained]] = {}
+    for gain in trace.of(Gained) if trace is not None else ():
+        if isinstance(gain.site.node, ast.expr):
+            found.setdefault(_bare(gain.site.node)[0], []).append(gain)
+    return {node: gains[0] for node, gains in found.items() if all(map(_is_of_smaller, gains))}
+
+
+def _is_of_smaller(gain: Gained) -> bool:
+    return (
+        gain.key is not None
+        and of_name(gain.key) is Better.SMALLER
+        and all(PROPOSED.match(run) for run in gain.ours)
+        and all(BASELINE.match(run) for run in gain.theirs)
+    )
+
+
+def _of_module(module: Module, goodness: Goodness, fetched: dict[ast.AST, Gained]) -> Iterator[Violation]:
     for name, value in _named(module):
         if GAIN.search(name):
-            yield from _of_gain(module, name, value, goodness)
+            told = list(_of_gain(module, name, value, goodness))
+            yield from told or _of_fetched(module, name, value, fetched)
         if BEST.search(name) and not TURNED.search(name):
             yield from _of_best(module, value, goodness)
 
@@ -102,6 +127,19 @@ def _of_gain(module: Module, name: str, value: ast.expr, goodness: Goodness) -> 
             place,
             f"`{name}` is positive where `{owners[0]}` has more than `{owners[1]}` of what is better when it is {kind}",
             "subtract the other way round",
+        )
+
+
+def _of_fetched(module: Module, name: str, value: ast.expr, fetched: dict[ast.AST, Gained]) -> Iterator[Violation]:
+    value, is_absolute = _bare(value)
+    gain = fetched.get(value)
+    if gain is not None and not is_absolute and isinstance(value, ast.BinOp) and isinstance(value.op, ast.Sub):
+        ours, theirs = sorted(gain.ours)[0], sorted(gain.theirs)[0]
+        yield Violation(
+            module.location(value),
+            f"`{name}` is positive where `{ours}` has more of `{gain.key}` than `{theirs}`, and it is better when it is smaller",
+            "subtract the other way round",
+            runs=tuple(sorted(gain.ours | gain.theirs)),
         )
 
 

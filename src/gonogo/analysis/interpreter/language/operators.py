@@ -11,6 +11,7 @@ from gonogo.analysis.interpreter.memory import Alternatives
 from gonogo.analysis.interpreter.sentinels import UNHANDLED
 from gonogo.analysis.interpreter.trace import Raised
 from gonogo.analysis.interpreter.values.choice import join, lose
+from gonogo.analysis.interpreter.values.column import Column
 from gonogo.analysis.interpreter.values.one_of import OneOf
 from gonogo.analysis.interpreter.values.scalar import FALSE, TRUE, Scalar, truth_value
 from gonogo.analysis.interpreter.values.text import concatenated
@@ -26,8 +27,16 @@ def binary(walk: Walk, node: ast.BinOp, frame: Frame) -> Value:
     left, right = walk.evaluate(node.left, frame), walk.evaluate(node.right, frame)
     if isinstance(node.op, DIVISIONS) and _is_number(left) and _is_number(right) and right.constant() == 0 and _surely_ends(walk, node):
         walk.state.record(Raised(walk.state.site(node), walk.state.loops, error="ZeroDivisionError"))
-    note_gain(walk, left, node.op, right, node)
+    for one, other in _entries(left, right):
+        note_gain(walk, one, node.op, other, node)
     return combine(walk, left, node.op, right)
+
+
+def _entries(left: Value, right: Value) -> list[tuple[Value, Value]]:
+    """What an operator is given: both sides, entry by entry where one is a column."""
+    if isinstance(left, Column):
+        return left.beside(right) or []
+    return [(left, entry) for entry in right.entries] if isinstance(right, Column) else [(left, right)]
 
 
 def _surely_ends(walk: Walk, node: ast.BinOp) -> bool:
@@ -93,6 +102,8 @@ def unary(walk: Walk, node: ast.UnaryOp, frame: Frame) -> Value:
 def comparison(walk: Walk, node: ast.Compare, frame: Frame) -> Value:
     """`left < middle < right`."""
     left = walk.evaluate(node.left, frame)
+    if isinstance(left, Column) and len(node.ops) == 1:
+        return left.compared(walk, node.ops[0], walk.evaluate(node.comparators[0], frame))
     result = TRUE
     for op, part in zip(node.ops, node.comparators, strict=True):
         right = walk.evaluate(part, frame)

@@ -7,6 +7,7 @@ import ast
 from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Value, Walk
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.sentinels import UNHANDLED, Unhandled
+from gonogo.analysis.interpreter.values.column import Column
 from gonogo.analysis.interpreter.values.outside import Outside
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.tracked import FetchedRun, FromRuns, gathered
@@ -33,5 +34,6 @@ def of_several(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
     first = settled(given.get(0, "a"))
     if isinstance(first, FromRuns):
         return FromRuns(first.name, first.known, first.runs)
-    found = gathered(list(first.values)) if isinstance(first, Sequence) and not first.open else None
+    listed = list(first.entries) if isinstance(first, Column) else first.values if isinstance(first, Sequence) and not first.open else []
+    found = gathered(listed)
     return UNHANDLED if found is None else found

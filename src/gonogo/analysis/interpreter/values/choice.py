@@ -11,6 +11,7 @@ from gonogo.analysis.interpreter.memory import Alternatives
 from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, NOT_KNOWN, UNHANDLED, NoDefault, Unhandled
 
 MAX_JOINED = 64
+NOT_NUMBERS = frozenset({"numpy.nan", "math.nan", "numpy.NaN", "numpy.NAN", "pandas.NA"})
 
 
 class Choice(Value):
@@ -125,6 +126,8 @@ def join(left: Value, right: Value) -> Value:
         return right.memory.over([left, right], lambda values: join(*values))
     if left.same_as(right):
         return left
+    if left.outlasts != right.outlasts and is_stand_in(right if left.outlasts else left):
+        return left if left.outlasts else right
     values: dict[Hashable, Value] = {}
     for value in (*left.alternatives(), *right.alternatives()):
         value = UNKNOWN if value.unknown else value
@@ -134,6 +137,11 @@ def join(left: Value, right: Value) -> Value:
         return found[0]
     most = [value.choices for value in found if value.choices]
     return Choice(found) if most and len(found) <= min(most) else UNKNOWN
+
+
+def is_stand_in(value: Value) -> bool:
+    """Whether a value is what code puts in where a number is missing: a constant, None, NaN."""
+    return value.constant() is not NOT_KNOWN or value.is_none() is True or value.outside_name() in NOT_NUMBERS
 
 
 def joined(values: Iterable[Value]) -> Value:

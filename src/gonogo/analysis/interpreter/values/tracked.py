@@ -27,12 +27,14 @@ class Gained(Event):
         ours: the runs that the one number comes from.
         theirs: those that the other comes from.
         is_same: both are one number of one run.
+        key: what both are called in the summaries, None where it is not one name.
     """
 
     site: Site
     ours: Runs
     theirs: Runs
     is_same: bool
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class FromRuns(Outside):
     """
 
     __slots__ = ("key", "less", "over", "runs")
+    outlasts = True
 
     def __init__(
         self, name: str, known: Known, runs: Runs, key: str | None = None, less: Sides | None = None, over: Sides | None = None
@@ -221,7 +224,8 @@ def note_gain(walk: Walk, left: Value, op: ast.operator, right: Value, at: ast.A
     if sides is not None:
         ours, theirs = sides
         is_same = ours.key is not None and ours.key == theirs.key and ours.runs == theirs.runs and len(ours.runs) == 1
-        walk.state.record(Gained(walk.state.site(at), ours.runs, theirs.runs, is_same))
+        key = ours.key if ours.key == theirs.key else None
+        walk.state.record(Gained(walk.state.site(at), ours.runs, theirs.runs, is_same, key))
 
 
 def gathered(values: list[Value]) -> FromRuns | None:

@@ -18,7 +18,7 @@ ANSWERS = frozenset(
     {
         "loop_path", "constant", "truth", "is_none", "outside_name", "type_name", "path_text", "shown", "concatenates", "length",
         "is_instance", "has_member", "contains", "compare", "inert", "never_none", "has_identity", "choices", "tells_apart",
-        "unknown",
+        "unknown", "outlasts",
     }
 )  # fmt: skip
 # What makes a value and writes nothing, of values that do not change (MADE) or of any (COPIES).
