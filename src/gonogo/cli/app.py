@@ -22,7 +22,10 @@ TITLE = "Is this experiment code ready to run, and would its result mean anythin
 
 @dataclass
 class Chosen:
-    """What the command line asked for, once typer has read it; `started` is a pool of ahead of time, `arguments` what was typed."""
+    """What the command line asked for, once typer has read it.
+
+    `started` is a pool that was started ahead of time; `arguments` are the words that were typed.
+    """
 
     started: Pool | None
     debug: bool = False

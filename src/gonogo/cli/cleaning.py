@@ -1,4 +1,7 @@
-"""`gonogo clean`: removes what gonogo keeps for the next time: environments, wheels, answers of reviewers, verdicts."""
+"""`gonogo clean`: removes what gonogo keeps for later runs.
+
+That is environments, wheels, answers of reviewers and verdicts.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ KEPT = {"environments": "environments of experiments", "wheels": "wheels", "revi
 
 
 def run(dry_run: bool) -> int:
-    """Remove it, but for environments that a process runs in; 0, or 3 where something could not be removed."""
+    """Remove the kept files, except environments that a process runs in.
+
+    Returns 0, or 3 where something could not be removed.
+    """
     home = cache_folder()
     used = _words_of_processes()
     code, total = 0, 0

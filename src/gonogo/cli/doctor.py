@@ -12,7 +12,10 @@ WIDTH = 100
 
 
 def run(format: str) -> int:
-    """Examine this machine; exit code 0 if it can hold untrusted code in, else 3, as a trial on it would have."""
+    """Examine this machine.
+
+    Returns exit code 0 if it can isolate untrusted code, otherwise 3, as a trial on it would.
+    """
     found = examine()
     if format == "json":
         print(found.model_dump_json(indent=2))

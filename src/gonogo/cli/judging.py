@@ -143,7 +143,10 @@ def _task(path: str, plan: str | None, pool: Pool) -> Task:
 
 
 def _checked(results: Iterator[Result], request: Request) -> Iterator[Result]:
-    """The results; what is no experiment is wrong usage if it was the only one asked about, and undecided among others."""
+    """Yield the results, and treat a path that is no experiment.
+
+    It is wrong usage if it was the only one asked about, and undecided among others.
+    """
     for result in results:
         if result.usage and len(request.paths) == 1:
             raise UsageError(result.usage)
@@ -153,7 +156,10 @@ def _checked(results: Iterator[Result], request: Request) -> Iterator[Result]:
 
 
 def _with_progress(results: Iterator[Result], request: Request, tasks: list[Task]) -> Iterator[Result]:
-    """Show a progress bar on a terminal. Where the report goes to the same terminal, it waits until the bar is gone."""
+    """Show a progress bar on a terminal.
+
+    Where the report goes to the same terminal, it waits until the bar is gone.
+    """
     if len(tasks) < 2 or not sys.stderr.isatty():
         yield from results
         return

@@ -1,4 +1,6 @@
-"""The entry point: starts what takes long first, and turns whatever goes wrong into one sentence and an exit code.
+"""The entry point of the command line.
+
+It starts what takes long first, and turns whatever goes wrong into one sentence and an exit code.
 
 What it needs is imported inside the functions, so that `gonogo --version` is there at once.
 """
@@ -51,7 +53,10 @@ def _run(arguments: list[str]) -> int:
 
 
 def parse(arguments: list[str], pool: Pool | None) -> Action:
-    """What the command line asks for. Wrong use, and `--help`, end here: typer says what is to say and exits."""
+    """Return what the command line asks for.
+
+    Wrong use and `--help` end here: typer prints the message and exits.
+    """
     from gonogo.cli.app import Chosen, build
 
     chosen = Chosen(pool, debug="--debug" in arguments, arguments=arguments)

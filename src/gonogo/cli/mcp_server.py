@@ -1,4 +1,6 @@
-"""The gate for agents that write experiments: tools of the Model Context Protocol, served over stdin and stdout.
+"""The gate for agents that write experiments, as tools of the Model Context Protocol.
+
+They are served over stdin and stdout.
 
 Each tool runs the command line in a process of its own. So a tool answers what the command answers, a check that is cancelled ends with
 all that it started, and nothing that an experiment prints gets into the protocol.
@@ -124,7 +126,10 @@ def _refused(message: str) -> ToolError:
 
 
 async def _gonogo(context: Context, arguments: list[str], given: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command line with notes of progress; it ends with all that it started when the request is cancelled."""
+    """Run the command line and report its progress.
+
+    When the request is cancelled, it ends together with all that it started.
+    """
     command = children.command("gonogo.cli.main", *arguments, ends_with_us=True)
     process = await anyio.open_process(command, env=os.environ | {"NO_COLOR": "1"}, start_new_session=True)
     texts = {"out": "", "err": ""}

@@ -49,7 +49,10 @@ def run(stage: Stage, path: str, plan: str | None, execution: ExecutionOptions, 
 
 
 def _of_runs(verdict: Verdict) -> Verdict:
-    """The part of a verdict that comes from running: what the stages before found is `gonogo check`'s to say."""
+    """Return the part of a verdict that comes from running the experiment.
+
+    `gonogo check` reports what the stages before found.
+    """
     return verdict.model_copy(update={"findings": [finding for finding in verdict.findings if finding.stage.runs_code]})
 
 

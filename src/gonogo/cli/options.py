@@ -101,7 +101,9 @@ def execution_options(
     override: list[str] | None = None,
     keep_going: bool = False,
 ) -> ExecutionOptions:
-    """The options of the stages that run the experiment; paths are made absolute, since the process that runs it is elsewhere.
+    """Return the options of the stages that run the experiment.
+
+    Paths are made absolute, since the process that runs it has another working directory.
 
     Raises:
         UsageError: a path that is not there, or options that do not go together.

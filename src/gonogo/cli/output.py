@@ -75,7 +75,10 @@ class Reports:
 
 
 def _shown(verdict: Verdict, least: Severity) -> Verdict:
-    """A verdict without the findings of less weight. What blocks is never left out, so that the outcome is the same."""
+    """Return a verdict without its less severe findings.
+
+    Findings that block are never left out, so the outcome is the same.
+    """
     kept = [finding for finding in verdict.findings if finding.severity.rank <= least.rank]
     hidden = len(verdict.findings) - len(kept)
     if not hidden:

@@ -71,7 +71,10 @@ def chosen(words: list[str], folder: str, python: str | None) -> Chosen:
 
 
 def _own_packages(root: Path, python: str | None) -> tuple[str, ...]:
-    """The folders from which the project's own packages are imported; an environment that is made has the project as it is here."""
+    """Return the folders from which the project's own packages are imported.
+
+    An environment that gonogo makes has the project as it is here.
+    """
     if python is None:
         return ("src",) if (root / "src").is_dir() and not (root / "src" / "__init__.py").is_file() else (".",)
     try:
@@ -163,7 +166,9 @@ def _check_module(words: list[str], python: str | None) -> None:
 
 
 def _python(first: str, place: Path, root: Path, by_runner: bool) -> str | None:
-    """The Python that the command would start here; None where no environment is active and the project's `pyproject.toml` names another.
+    """Return the Python that the command would start here.
+
+    None where no environment is active and the project's `pyproject.toml` declares another.
 
     Raises:
         UsageError: there is no Python.
@@ -182,7 +187,10 @@ def _python(first: str, place: Path, root: Path, by_runner: bool) -> str | None:
 
 
 def _found(first: str, place: Path) -> Path | None:
-    """The Python that a command names, or the one beside the program that it names; else the one of this machine, None if it has none."""
+    """Return the Python that a command names, or the one beside the program that it names.
+
+    Otherwise it is the one of this machine, or None if it has none.
+    """
     beside: Path | None = None
     if PYTHON.match(first):
         beside = place / first if "/" in first else None
@@ -209,7 +217,9 @@ def _declares(root: Path) -> bool:
 
 
 def split(arguments: list[str], positional: list[str]) -> tuple[list[str], list[str] | None]:
-    """What of the positional arguments stands before `--`, and what after it; None where there is no `--` and no program either.
+    """Split the positional arguments into those before `--` and those after it.
+
+    The second is None where there is neither `--` nor a program.
 
     Args:
         arguments: all, as they were typed.

@@ -1,4 +1,7 @@
-"""`gonogo check path/train.py`: a program stands for its project, with that program as the entry point."""
+"""`gonogo check path/train.py`: a program stands for its project.
+
+That program is the entry point.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,9 @@ def project_root(file: Path) -> Path | None:
 
 
 def program_of(path: str, contract: str | None) -> Program:
-    """The project of a program: the nearest folder above it with a project file or a repository, else its own folder.
+    """Return the project of a program.
+
+    It is the nearest folder above it with a project file or a repository, otherwise the program's own folder.
 
     Args:
         path: of the file.

@@ -1,1 +1,4 @@
-"""Composition by Hydra itself, in a child process that instantiates nothing and resolves nothing it should not."""
+"""Config composition by Hydra itself, in a child process.
+
+The process instantiates nothing and resolves nothing it should not.
+"""

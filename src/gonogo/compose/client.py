@@ -1,4 +1,7 @@
-"""The gate's side of composition: asks the child process, with a time limit, and turns replies into data."""
+"""The gate's side of composition.
+
+It sends requests to the child process, with a time limit, and turns replies into data.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ class Interpolation:
 
 
 def keys_of(reference: str, path: tuple[str, ...]) -> tuple[str, ...]:
-    """The path from the root of what an interpolation at a path refers to: each dot at its front goes up by one."""
+    """Return the path from the root of what an interpolation at a path refers to.
+
+    Each dot at its front goes one level up.
+    """
     name = reference.lstrip(".")
     dots = len(reference) - len(name)
     start = path[: max(0, len(path) - dots)] if dots else ()
@@ -45,7 +51,10 @@ def keys_of(reference: str, path: tuple[str, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Project:
-    """What composing a config of a project of any shape needs beside its config folder; see `gonogo.compose.project`."""
+    """What composing a config of a project of any shape needs besides its config folder.
+
+    See `gonogo.compose.project`.
+    """
 
     root: Path
     roots: tuple[Path, ...] = ()
@@ -64,7 +73,9 @@ class Project:
 
 @dataclass(frozen=True)
 class Composition:
-    """What Hydra made of a config name and overrides: a config (interpolations unresolved), or its message.
+    """The result of composing a config name and overrides with Hydra.
+
+    It is a config (interpolations unresolved), or Hydra's message.
 
     Attributes:
         sources: for a project, the files it was merged from (path without suffix) with the package of each.
@@ -92,7 +103,9 @@ class Composition:
 
 
 class Composer:
-    """A child process that composes, started early and asked later; replaced when it dies or overruns its time.
+    """A child process that composes configs, started early and used later.
+
+    It is replaced when it dies or exceeds its time limit.
 
     Args:
         timeout: seconds of work that a single request may take; on a busy machine that is longer by the clock.
@@ -229,7 +242,9 @@ class Composer:
 
 
 def _worked(number: int) -> float:
-    """Processor seconds that a process has used, 0 once it is gone; by the clock where the system has no `/proc`.
+    """Return the CPU seconds that a process has used, 0 once it is gone.
+
+    Where the system has no `/proc`, it is wall-clock time.
 
     Not with psutil, whose import takes as long as a small check.
     """

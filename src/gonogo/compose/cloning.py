@@ -1,4 +1,7 @@
-"""Configs made without the detours of `copy.deepcopy` and `OmegaConf.create`: copies of others, and new ones from plain data."""
+"""Fast copies of configs, and new configs from plain data.
+
+They avoid the detours of `copy.deepcopy` and `OmegaConf.create`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ class _OddError(Exception):
 
 
 def shallow(instance: Any, _memo: Any = None) -> Any:
-    """A copy of an object whose attributes are plain values, without the detour over pickling that `copy` takes."""
+    """Return a copy of an object whose attributes are plain values.
+
+    It avoids the detour over pickling that `copy` takes.
+    """
     fresh = object.__new__(type(instance))
     fresh.__dict__.update(instance.__dict__)
     return fresh

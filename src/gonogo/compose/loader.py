@@ -40,7 +40,9 @@ class RefusedError(Exception):
 
 
 def refuse_hydra_resolver(search_path: object) -> None:
-    """Fail as Hydra does where a search path refers to `${hydra:…}`, of which nothing is known while Hydra composes.
+    """Fail as Hydra does where a search path refers to `${hydra:…}`.
+
+    Nothing is known of it while Hydra composes.
 
     Raises:
         InterpolationResolutionError: it does.
@@ -119,7 +121,9 @@ class Loader(ConfigLoaderImpl):
         from_shell: bool = True,
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
-        """Hydra's own steps in Hydra's order, but what does not depend on overrides of values is done once and copied.
+        """Run Hydra's own steps in Hydra's order, with caching.
+
+        What does not depend on overrides of values is done once and copied.
 
         `hydra.runtime.config_sources` is not filled in: it costs more than the rest, and holds but the path of a temporary folder.
         """
@@ -150,7 +154,10 @@ class Loader(ConfigLoaderImpl):
     def _defaults_list(
         self, repo: Any, config_name: str | None, parsed: list[Override]
     ) -> tuple[list[ResultDefault], tuple[str, ...], list[Override], Any]:
-        """The configs to merge (and how they are told apart), the overrides that set values, and the choices made for groups."""
+        """Return the configs to merge, the overrides of values, and the choices made for groups.
+
+        The configs come with names that distinguish them.
+        """
         asked = Overrides(repo=repo, overrides_list=parsed)
         choices = (asked.override_choices, asked.append_group_defaults, sorted((key, item.name) for key, item in asked.deletions.items()))
         key = (config_name, self._version, repr(choices))
@@ -211,7 +218,10 @@ class Loader(ConfigLoaderImpl):
 
     @staticmethod
     def _part(merged: Merge, config_name: str | None) -> tuple[DictConfig, DictConfig] | None:
-        """A config prepared for overrides in two parts, of which the `hydra` section can be lent; None if it can't."""
+        """Return a config prepared for overrides in two parts.
+
+        Of these, the `hydra` section can be lent. None if it can't be.
+        """
         section = merged.section
         if section is None or not section.lendable():
             return None
@@ -269,7 +279,10 @@ def _note(config: DictConfig, config_name: str | None, parsed: list[Override], c
 
 
 class Repository(CachingConfigRepository):
-    """Hydra's cache of loaded configs, sharing the configs that are Hydra's own with the repositories of other experiments."""
+    """Hydra's cache of loaded configs.
+
+    Configs that are Hydra's own are shared with the repositories of other experiments.
+    """
 
     _shared: dict[tuple[str, str], ConfigResult] = {}  # noqa: RUF012
 
@@ -293,7 +306,10 @@ class Repository(CachingConfigRepository):
         return result
 
     def _shadowed(self, config_path: str) -> bool:
-        """Whether the experiment brings a config of this name itself (`config/hydra/...`), which comes before Hydra's schemas."""
+        """Return whether the experiment has a config of this name itself (`config/hydra/...`).
+
+        Such a config takes precedence over Hydra's schemas.
+        """
         group, _, name = config_path.partition("/")
         sources = [source for source in self.get_sources() if source.provider not in OWN_PROVIDERS]
         return any((not name or source.is_group(group)) and source.is_config(config_path) for source in sources)

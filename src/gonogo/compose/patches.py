@@ -1,4 +1,4 @@
-"""What is changed in Hydra and OmegaConf for a process that composes and does nothing else: a memory and walls.
+"""Patches of Hydra and OmegaConf for a process that only composes: a memory and walls.
 
 The memory: whatever comes out the same for every composition (parsed overrides, the configs that are Hydra's own and their part of the
 defaults list) is worked out once. The walls: no file outside the config folder, no YAML that explodes.
@@ -46,7 +46,10 @@ _omegaconf_load = OmegaConf.load
 
 
 class GuardedLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """PyYAML's safe loader (in C: ten times faster, same language) that refuses what would explode before it does."""
+    """PyYAML's safe loader that rejects texts which would explode, before they do.
+
+    It is the loader in C: ten times faster, same language.
+    """
 
     def __init__(self, stream: Any) -> None:
         text = stream.read() if hasattr(stream, "read") else stream
@@ -85,7 +88,10 @@ def install() -> None:
 
 @contextmanager
 def plugins_taken_for_granted() -> Iterator[None]:
-    """Let overrides of Hydra's own groups pass where nothing in the defaults list matches: a plugin's config would bring the match."""
+    """Accept overrides of Hydra's own groups that match nothing in the defaults list.
+
+    A plugin's config would bring the match.
+    """
 
     def ensure(overrides: Overrides) -> None:
         for key, meta in overrides.override_metadata.items():
@@ -123,7 +129,10 @@ def _load(file: Any) -> Any:
 
 
 def _interpolation_map(overrides: Overrides, defaults_list: list[InputDefault], self_added: bool) -> Any:
-    """What interpolations in a defaults list are looked up in; most lists have none, and making it is expensive."""
+    """Return what interpolations in a defaults list are looked up in.
+
+    Most lists have none, and building it is expensive.
+    """
     if any(not entry.is_self() and entry.is_interpolation() for entry in defaults_list):
         return _create_interpolation_map(overrides, defaults_list, self_added)
     return None
@@ -134,7 +143,9 @@ _hydra_trees: dict[str, tuple[DefaultsTreeNode, dict[str, Any]]] = {}
 
 
 def _expand_sharing_hydra(repo: Any, root: DefaultsTreeNode, overrides: Overrides, skip_missing: bool) -> DefaultsTreeNode:
-    """Hydra's function, which expands the primary config and then `hydra/config`, a dozen files that are the same for every experiment.
+    """Expand a defaults list as Hydra's function does, and share the part that is Hydra's own.
+
+    Hydra's function expands the primary config and then `hydra/config`, a dozen files that are the same for every experiment.
 
     The second part is remembered, and used again where nothing that went before or is in the config folder has to do with it.
     """
@@ -172,7 +183,10 @@ def _is_hydra_config(element: Any) -> bool:
 
 
 def _concerns_nothing_of_hydra(repo: Any, overrides: Overrides) -> bool:
-    """Whether no choice made so far, and no file of the experiment, can change what `hydra/config` expands to."""
+    """Return whether nothing can change what `hydra/config` expands to.
+
+    That means no choice made so far, and no file of the experiment.
+    """
     made = (overrides.override_choices, overrides.deletions, overrides.known_choices)
     if any(key.lstrip("/").startswith("hydra") for keys in made for key in keys):
         return False

@@ -1,4 +1,6 @@
-"""Composition for projects of any shape: plugins that are not installed, search paths within the project, configs kept in code.
+"""Composition for projects of any shape.
+
+It handles plugins that are not installed, search paths within the project, and configs kept in code.
 
 A plugin's config group (`override hydra/launcher: submitit_slurm`) is not the project's fault where the plugin is missing: it is taken to
 be there and to hold nothing we know of. What the loader can't follow makes a failure *unsure* rather than false.
@@ -56,7 +58,10 @@ class ProjectLoader(Loader):
             return super().load(config_name, overrides, version_base)
 
     def sources(self) -> list[list[str]]:
-        """The files of the project that the last config was merged from: path under the root without suffix, and package."""
+        """Return the files of the project that the last config was merged from.
+
+        Each has its path under the root without suffix, and its package.
+        """
         found = []
         for default in self.defaults:
             if default.config_path is None:
@@ -141,7 +146,10 @@ class _LenientRepository(Repository):
 
 
 def _structured(config: Any) -> Any:
-    """A config of the store with the dataclasses that its mappings stand for, so that OmegaConf itself refuses other keys."""
+    """Return a config of the store with the dataclasses that its mappings stand for.
+
+    Then OmegaConf itself rejects other keys.
+    """
     data = OmegaConf.to_container(config, resolve=False)
     typed = _typed(data)
     if typed == data:
@@ -150,7 +158,10 @@ def _structured(config: Any) -> Any:
 
 
 def _typed(data: Any) -> Any:
-    """Plain data with an instance of a dataclass for each mapping that is closed; its fields take any value."""
+    """Return plain data with a dataclass instance for each closed mapping.
+
+    The fields of the dataclass accept any value.
+    """
     if isinstance(data, list):
         return [_typed(value) for value in data]
     if not isinstance(data, dict):

@@ -1,4 +1,4 @@
-"""The `hydra` section of a config kept apart from the rest, where the two have nothing to do with each other.
+"""The `hydra` section of a config, kept apart from the rest where the two are independent.
 
 It is three quarters of a config's nodes and, for most experiments, the same in every composition: then it need not be copied each time,
 but is lent to one composition after the other. That is right only if nothing else in the config can see or change it, and if nothing
@@ -30,7 +30,10 @@ class Section:
         self.prepared: DictConfig | None = None
 
     def lendable(self) -> bool:
-        """Whether all that the gate asks of the section is the same whatever Hydra writes down about one composition."""
+        """Return whether what the gate reads of the section is the same in every composition.
+
+        Then it does not matter what Hydra writes into it about one composition.
+        """
         choices, job, run = (_content(self.node, *path) for path in (("runtime", "choices"), ("job",), ("run",)))
         names = _content(self.node, "job", "config", "override_dirname")
         lists = (("overrides", "hydra"), ("overrides", "task"), ("job", "env_copy"), ("job", "config", "override_dirname", "exclude_keys"))
@@ -47,7 +50,10 @@ class Section:
 
 @dataclass(frozen=True)
 class Merge:
-    """Configs merged so far; never changed, so that others can start from it. Without a section, that is still in `root`."""
+    """The configs merged so far.
+
+    It is never changed, so that others can start from it. Without a section, that part is still in `root`.
+    """
 
     root: DictConfig
     section: Section | None
@@ -113,7 +119,10 @@ def _texts(node: Any) -> Iterator[str]:
 
 
 def _content(node: Any, *path: str) -> Any:
-    """What a node under `node` holds, unresolved: a value, or a dictionary or list of nodes; None if there is no such node."""
+    """Return what a node under `node` holds, unresolved.
+
+    It is a value, or a dictionary or list of nodes. None if there is no such node.
+    """
     for key in path:
         inner = _content(node)
         node = inner.get(key) if isinstance(inner, dict) else None

@@ -96,7 +96,10 @@ def _chdir(config: DictConfig) -> bool | None:
 
 
 def _unfold(parent: BaseContainer, key: Any, node: Any, path: list[Any], found: list[dict[str, Any]]) -> Any:
-    """The plain value of `node`, which `parent` has under `key`; interpolations in it stay as written, and are added to `found`."""
+    """Return the plain value of `node`, which `parent` has under `key`.
+
+    Interpolations in it stay as written, and are added to `found`.
+    """
     content = node._value() if node is not None else None
     if isinstance(content, UnionNode):
         content = content._value()
@@ -112,7 +115,10 @@ def _unfold(parent: BaseContainer, key: Any, node: Any, path: list[Any], found: 
 
 
 def _resolve(parent: BaseContainer, key: Any, text: str) -> dict[str, Any]:
-    """What an interpolation gives: a value, nothing that exists (broken), or what only a resolver could say (unknown)."""
+    """Return what an interpolation resolves to.
+
+    It is a value, nothing that exists (broken), or what only a resolver could say (unknown).
+    """
     result: dict[str, Any] = {"text": text, "references": NODE_REFERENCE.findall(text)}
     if RESOLVERS_ONLY.fullmatch(text):  # there are none, so what OmegaConf would say is known
         return {**result, "status": "unknown"}
@@ -144,7 +150,10 @@ def parse(overrides: list[str]) -> list[str | None]:
 
 
 def sweep(overrides: list[str]) -> list[list[str]]:
-    """The single runs of a multirun: the first of all, and for each override that sweeps one for each of its other values."""
+    """Return the single runs of a multirun.
+
+    They are the very first one, and for each override that sweeps, one for each of its other values.
+    """
     parser, values = OverridesParser.create(), []
     for text in overrides:
         try:

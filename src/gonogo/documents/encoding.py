@@ -1,4 +1,7 @@
-"""A Python file's bytes as the text that Python reads: a comment in its first lines can make that another than stands there."""
+"""A Python file's bytes as the text that Python reads.
+
+A comment in its first lines can make that another text than the one that is shown.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ class Decoded:
 
 
 def decode_python(data: bytes) -> Decoded:
-    """Read a Python file as Python does: by its byte order mark, else by the encoding that it declares, else as UTF-8.
+    """Read a Python file as Python does.
+
+    The encoding comes from its byte order mark, otherwise from its declaration, otherwise it is UTF-8.
 
     Raises:
         UnicodeDecodeError: it is to be read as UTF-8, and is none.

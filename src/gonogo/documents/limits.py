@@ -1,4 +1,7 @@
-"""How much of a text is parsed. What would take a parser more time and memory than any source does is refused before it begins."""
+"""Limits on how much of a text is parsed.
+
+A text that would take a parser more time and memory than any real source is rejected before parsing begins.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ _SYMBOL = re.compile(r"\w+|[^\w\s]")
 
 
 class LimitError(Exception):
-    """A text beyond what is parsed, so that nothing may be concluded from it. Not a ValueError: it is no fault of the text.
+    """A text exceeds the limits of what is parsed, so that nothing may be concluded from it.
+
+    It is not a ValueError, since it is no fault of the text.
 
     Attributes:
         message: what there is too much of.

@@ -121,7 +121,9 @@ def _joined(listed: list[tuple[int, NotebookNode]]) -> Notebook:
 
 
 def as_python(source: str, loaded: Collection[str] = (), bound: Collection[str] = ()) -> str:
-    """A cell as Python: magics, shell lines and questions for help become `pass`; the lines stay where they are.
+    """Convert a notebook cell to Python.
+
+    Magics, shell lines and help requests become `pass`; the lines keep their places.
 
     Args:
         source: of the cell.
@@ -161,7 +163,10 @@ def as_python(source: str, loaded: Collection[str] = (), bound: Collection[str] 
 
 
 def _bindings(magic: str, body: str) -> str:
-    """The names that a cell of another's magic may bind, as one line: `%%backend jax` runs Python, on one backend or the other."""
+    """Return the names that a cell under another's magic may bind, as one line.
+
+    `%%backend jax` runs Python, on one backend or the other.
+    """
     if magic in _ELSEWHERE or _fault(body)[0]:
         return ""
     names = {node.id for node in ast.walk(ast.parse(body)) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}

@@ -154,7 +154,9 @@ def _may_be_deep(text: str) -> bool:
 
 
 def check_text(text: str) -> None:
-    """Refuse a text that is too large to be parsed, or nested so deeply that the parser, which recurses in C, would crash.
+    """Reject a text that is too large, or nested so deeply that the parser would crash.
+
+    The parser recurses in C.
 
     Raises:
         LimitError: it is.
@@ -180,7 +182,9 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 
 def check_nodes(root: yaml.Node) -> None:
-    """Count nodes as if every alias were written out, without writing any out; and interpolations in one text.
+    """Count nodes as if every alias were expanded, without expanding any.
+
+    Interpolations in one text are counted as well.
 
     Raises:
         LimitError: more than `MAX_NODES` nodes, or more than `MAX_INTERPOLATIONS` interpolations.

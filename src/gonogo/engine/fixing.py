@@ -1,4 +1,7 @@
-"""Makes the edits that findings suggest, and takes back those that did not remove their finding: for `gonogo fix`."""
+"""Makes the edits that findings suggest, for `gonogo fix`.
+
+Edits that did not remove their finding are undone.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +128,10 @@ def _key(finding: Finding) -> _Key:
 
 
 def _not_removed(chosen: list[Finding], before: Verdict, after: Verdict) -> list[Finding]:
-    """The findings that are still there: as many of the same words in the same file as there were, less those that should be gone."""
+    """Return the findings that the edits did not remove.
+
+    A finding counts as still there if its file has more findings with the same message than before, less those that should be gone.
+    """
     were, are, gone = (Counter(map(_key, findings)) for findings in (before.findings, after.findings, chosen))
     return [finding for finding in chosen if are[_key(finding)] > were[_key(finding)] - gone[_key(finding)]]
 

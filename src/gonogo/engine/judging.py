@@ -67,7 +67,10 @@ class Judging:
         return next(iter(failures), "")
 
     def _kept(self, rule: Rule, violations: Iterable[Violation]) -> Iterator[Violation]:
-        """What a rule found, as far as it is kept; all of it is looked at, for the last may be the one that blocks."""
+        """Yield what a rule found, as far as it is kept.
+
+        All of it is examined, since the last finding may be the one that blocks.
+        """
         found: set[tuple[Location, str]] = set()
         left_out = Counter[Severity]()
         for violation in violations:

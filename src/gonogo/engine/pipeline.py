@@ -158,7 +158,10 @@ def _policies(options: CheckOptions, experiment: Experiment) -> list[tuple[str, 
 
 
 def _chosen(options: CheckOptions, policies: list[tuple[str, Policy]], experiment: Experiment, verdict: Verdict) -> CheckOptions:
-    """The options with what the policies choose and the command line leaves open; noted, for a GO from some rules is none from all."""
+    """Return the options with what the policies choose where the command line leaves it open.
+
+    The choice is noted, since a GO from some rules is none from all.
+    """
     notes = [note for by, policy in policies for note in describe(policy, by)]
     if mentions_itself(experiment) and not options.trust_repo:
         notes.append("The experiment's own [tool.gonogo] was not followed (--trust-repo).")
@@ -281,7 +284,10 @@ class _Pipeline:
         self._list_numbers()
 
     def _list_numbers(self) -> None:
-        """Where the numbers come from that the scripts report, for readers of the verdict; not where no rule looks at programs."""
+        """Record where the numbers that the scripts report come from, for readers of the verdict.
+
+        Nothing is recorded where no rule looks at programs.
+        """
         verdict, facts = self.judging.verdict, self.judging.facts
         assert facts is not None
         if any("programs" in rule.facts for rule in self.judging.rules):

@@ -1,4 +1,6 @@
-"""What the caller lets pass, and why: rules to run, findings to overlook with a reason, severities, a baseline.
+"""What the caller accepts, and why.
+
+It states rules to run, findings to ignore with a reason, severities, and a baseline.
 
 Policy comes from the caller. What the reviewed repository says of itself (`[tool.gonogo]`, comments on a line) counts only where the caller
 trusts it. Nothing disappears: whatever is overlooked stands in the verdict with the reason.
@@ -118,7 +120,9 @@ def _first(error: ValidationError) -> str:
 
 
 class Application:
-    """Applies policies to the findings of one verdict, in this order: severities, the policies' ignores, comments, the baseline.
+    """The application of policies to the findings of one verdict.
+
+    The order is: severities, the policies' ignores, comments, the baseline.
 
     Args:
         policies: the caller's, then the repository's own where it is trusted; the first that speaks of a finding counts.
@@ -159,7 +163,10 @@ class Application:
             verdict.notes.append(f"Comments that ask to ignore findings were not followed: {len(comments)} (--trust-repo).")
 
     def may_block(self, rule_id: str, severity: Severity) -> bool:
-        """Whether a finding of a rule that was not kept could have blocked: nothing weighs it less or overlooks it wherever it is."""
+        """Return whether a finding of a rule that was not kept could have blocked.
+
+        It could if nothing lowers its severity or ignores it wherever it is.
+        """
         rule = self._rules[rule_id]
         weights = (weight for _, policy in self._policies for name, weight in policy.severity.items() if matches(rule, name))
         ignores = (entry for _, policy in self._policies for entry in policy.ignore if entry.path is None)
@@ -222,7 +229,10 @@ class Application:
 
 
 def describe(policy: Policy, by: str) -> list[str]:
-    """What a policy does to the whole verdict, in words: a GO from some of the rules must not be taken for one from all of them."""
+    """Describe in words what a policy does to the whole verdict.
+
+    A GO from some of the rules must not be taken for one from all of them.
+    """
     whose = "The policy" if by == "config" else "The repository's own policy"
     said = [f"{whose} is {policy.where}."]
     if policy.severity:

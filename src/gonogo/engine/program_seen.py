@@ -97,7 +97,9 @@ def _pace(seconds: list[float]) -> float | None:
 
 @dataclass(frozen=True)
 class _Alike:
-    """Loaders that are made at one line over as many rows, for one use: a trainer makes a new one for each evaluation.
+    """Loaders made at one line over the same number of rows, for one use.
+
+    A trainer makes a new one for each evaluation.
 
     Attributes:
         number: of the first, by which its contents are known.
@@ -126,7 +128,10 @@ class _Alike:
 
     @property
     def length(self) -> int | None:
-        """How many batches go through the data once; None where a sampler draws from them for ever, or nobody knows."""
+        """Return how many batches make one pass over the data.
+
+        None where a sampler draws from them forever, or where it is not known.
+        """
         length, rows, size = self.first.length, self.first.rows, self.first.batch_size
         if length is None or not (rows and size):
             return length
@@ -219,7 +224,10 @@ def _written(session: SessionSeen, run: RunSeen, processes: Iterable[Process]) -
 
 
 def _declared(process: Process, bounded: Mapping[str, tuple[Any, Any]], pattern: re.Pattern[str], role: str) -> int | None:
-    """How many epochs or steps the program asked for: what the trial lowered, or the length of a loop; None where nobody knows."""
+    """Return how many epochs or steps the program asked for.
+
+    It is the number that the trial lowered, or the length of a loop. None where it is not known.
+    """
     lowered = [old for name, (old, _) in bounded.items() if pattern.fullmatch(name.rpartition(".")[2]) and isinstance(old, (int, float))]
     lengths = [loop.length for loop in process.loops.values() if loop.role == role and loop.length]
     found = [int(number) for number in (*lowered, *lengths) if number and number > 0]
@@ -227,7 +235,10 @@ def _declared(process: Process, bounded: Mapping[str, tuple[Any, Any]], pattern:
 
 
 def _estimate(process: Process, lowered: Mapping[str, tuple[Any, Any]]) -> Estimate | None:
-    """Seconds of the whole run on this machine, from the time that a batch takes and the numbers that the program says; None if unknown."""
+    """Estimate the seconds of the whole run on this machine, or None if unknown.
+
+    The estimate uses the time that a batch takes and the numbers that the program gives.
+    """
     epochs, steps = _declared(process, lowered, _EPOCHS, "epochs"), _declared(process, lowered, _STEPS, "")
     timed = [alike for alike in _alike(process) if alike.pace is not None]
     training = [alike for alike in timed if alike.use == TRAINS]

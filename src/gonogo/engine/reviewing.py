@@ -1,4 +1,7 @@
-"""The stage `advise`: ask the reviewer, hold what it says against the facts, and give the rules what is left."""
+"""The stage `advise`.
+
+It asks the reviewer, checks its answers against the facts, and gives the rules what is left.
+"""
 
 from __future__ import annotations
 

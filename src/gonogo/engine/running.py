@@ -1,4 +1,7 @@
-"""The stages that run the experiment, trial, rehearsal and challenge: each runs it and then lets its rules look at what was seen."""
+"""The stages that run the experiment: trial, rehearsal and challenge.
+
+Each runs it and then applies its rules to what was observed.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,9 @@ class Running:
     rehearsed: Session | None = None
 
     def run(self) -> None:
-        """Run the stages that are wanted, the cheaper first; one whose forerunner found something that blocks is skipped.
+        """Run the requested stages, the cheaper ones first.
+
+        A stage is skipped if the one before it found something that blocks.
 
         Raises:
             UsageError: a pattern for runs that matches none.
@@ -175,7 +180,10 @@ class Running:
         self.trial_failed = bool(session.problem) or not all(run.ok for run in session.runs.values())
 
     def _look_at_program(self, session: SessionSeen, program: ProgramCommand, environment: Environment) -> None:
-        """Tell what was seen of a program. From here on the modules are those that it loaded: a tree may have many programs."""
+        """Report what was observed of a program.
+
+        From here on the modules are those that the program loaded, since a tree may have many programs.
+        """
         run = next(iter(session.runs.values()), None)
         if run is None:
             return
@@ -208,7 +216,10 @@ class Running:
         self.judge(Stage.CHALLENGE)
 
     def _set_evaluation_aside(self, session: SessionSeen) -> bool:
-        """Whether all runs were rehearsed well; if not, an evaluation is set aside that fails where it might not with all of them."""
+        """Return whether all runs were rehearsed well.
+
+        If not, an evaluation that fails is ignored where it might not fail with all of them.
+        """
         whole = len(session.runs) == len(self.facts.get("runs")) and all(run.ok for run in session.runs.values()) and not session.problem
         evaluation = session.evaluation
         if not whole and evaluation is not None and not evaluation.ok and not causes.fails_for_any_runs(evaluation.failure()):
@@ -253,7 +264,10 @@ class Running:
         return self._carry_out(Session("trial", contract.commands["trial"], bounds, tracker=tracked, evaluate=False), runs, environment)
 
     def _rehearse(self, runs: Sequence[Run], environment: Environment) -> SessionSeen:
-        """The rehearsal. A run that fails is run once more with its config as it is: what only fails in a lowered config is no fault."""
+        """Run the rehearsal.
+
+        A run that fails is run once more with its config as it is, since what only fails in a lowered config is no fault.
+        """
         experiment: Experiment = self.facts.get("experiment")
         contract: Contract = self.facts.get("contract")
         own = experiment.plan.rehearsal.overrides if experiment.plan else []
@@ -337,7 +351,10 @@ def _said(chain: list[Raised], reason: str) -> str:
 
 
 def _made_up_json(session: SessionSeen) -> list[str]:
-    """Files of the evaluation with numbers that JSON does not have, which come of made-up data or weights perhaps."""
+    """Describe the evaluation's files that contain numbers which JSON does not have.
+
+    They may come from made-up data or weights.
+    """
     if session.evaluation is None or not session.evaluation.ok or not session.made_up:
         return []
     problems = {path: json_problem(text) for path, text in session.texts.items()}

@@ -126,7 +126,10 @@ def _shown(value: Any) -> str:
 
 
 def _key_location(site: Site, key: str) -> Location:
-    """Where the key stands in the expression that asks for it; the whole expression where it is not written there as such."""
+    """Return where the key stands in the expression that reads it.
+
+    It is the whole expression where the key is not written there as such.
+    """
     node = site.node
     whole = site.module.location(node)
     if isinstance(node, ast.Attribute) and whole.end_column is not None:

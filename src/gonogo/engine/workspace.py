@@ -16,7 +16,10 @@ NOTEBOOK = ".py"  # comes after the name of a notebook, whose code is written as
 
 
 class Workspace:
-    """A temporary folder with the readable source files and the run configs that only the plan has; removed at the end."""
+    """A temporary folder with the readable source files and the run configs that only the plan has.
+
+    It is removed at the end.
+    """
 
     def __init__(self, experiment: Experiment, runs: Iterable[Run]) -> None:
         self._folder = tempfile.mkdtemp(prefix="gonogo-")

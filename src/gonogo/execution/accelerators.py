@@ -1,4 +1,7 @@
-"""Failures for want of an accelerator: what libraries say where there is none, which is no fault of the experiment."""
+"""Failures caused by a missing accelerator.
+
+Known messages of libraries show them, and they are no fault of the experiment.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Failures that may not be the experiment's: what it needs is not on this machine, or no bounded run could have got it right."""
+"""Failures that may not be the experiment's fault.
+
+What it needs is not on this machine, or no bounded run could have succeeded.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +94,10 @@ def _usage(run: RunSeen) -> str:
 
 
 def _own_exit(run: RunSeen) -> str:
-    """A program that ends itself with an exit code, and raised nothing, or is killed: that is for whoever started it."""
+    """Describe a program that exits with a code and raised nothing, or that is killed.
+
+    Whoever started it has to deal with that.
+    """
     if run.signal == signal.SIGKILL:
         return "something killed it, as the kernel does where memory runs out"
     if not run.code:
@@ -132,7 +138,10 @@ def _where(run: RunSeen) -> str:
 
 
 def no_number(run: RunSeen) -> str:
-    """Why NaN in what a run computes does not show that the experiment is at fault; empty where there is none, or it does show it."""
+    """Return why NaN in a run's numbers does not show that the experiment is at fault.
+
+    Empty where there is no NaN, or where it does show a fault.
+    """
     seen = list(run.processes.values())
     losses = [f"its loss is {value} ({path}:{line})" for process in seen for value, path, line in process.losses if isinstance(value, str)]
     metrics = [_as_nan(entry) for process in seen for entry in process.logged.values() if entry.is_no_number]
@@ -148,7 +157,10 @@ def _as_nan(entry: Logged) -> str:
 
 
 def may_be_for_bounds(run: RunSeen) -> bool:
-    """Whether a failed run may end otherwise with its config as it is: something was lowered, and the failure may come from that."""
+    """Return whether a failed run may end differently with its config as it is.
+
+    Something was lowered, and the failure may come from that.
+    """
     if run.ok or run.late or not any(process.bounded for process in run.processes.values()):
         return False
     chain = run.failure() or []
@@ -166,7 +178,10 @@ def _lacking(chain: list[Raised], run: RunSeen) -> str:
 
 
 def cut_unevenly(session: SessionSeen) -> str:
-    """Why an evaluation that stumbles over lengths may not be at fault: loaders were cut, and arrays that no loader gives were not."""
+    """Return why an evaluation that fails on lengths may not be at fault.
+
+    Loaders were cut, and arrays that no loader gives were not.
+    """
     chain = session.evaluation.failure() if session.evaluation is not None and not session.evaluation.ok else None
     if not chain or not any(_LENGTHS.search(raised.message) for raised in chain):
         return ""
@@ -183,7 +198,10 @@ def cut_unevenly(session: SessionSeen) -> str:
 
 
 def fails_for_any_runs(chain: list[Raised] | None) -> bool:
-    """Whether an evaluation fails alike for whatever runs it is given: a name, module or argument that is not there, wrong usage."""
+    """Return whether an evaluation fails in the same way for any runs.
+
+    The cause is a name, module or argument that is not there, or wrong usage.
+    """
     if not chain:
         return False
     raised = chain[0]
@@ -193,7 +211,10 @@ def fails_for_any_runs(chain: list[Raised] | None) -> bool:
 
 
 def refuses(chain: list[Raised] | None, modules: Mapping[str, Module]) -> bool:
-    """Whether a program ended by an error that its own code raises on purpose: a `raise`, or an exit with a message."""
+    """Return whether a program ended by an error that its own code raises on purpose.
+
+    It is a `raise`, or an exit with a message.
+    """
     place = chain[0].place if chain else None
     if not chain or place is None or place[0] not in modules or not (chain[0].own or chain[0].type == "SystemExit"):
         return False
@@ -213,7 +234,10 @@ def _network(chain: list[Raised], run: RunSeen) -> str:
 
 
 def _lent(chain: list[Raised], run: RunSeen, modules: Mapping[str, Module]) -> str:
-    """A package that the environment lacks which the caller gave: whether the experiment declares it, other rules say."""
+    """Describe a package that is missing in the environment that the caller gave.
+
+    Other rules say whether the experiment declares it.
+    """
     for raised in chain if run.lent else ():
         found = _ABSENT.match(raised.message) if raised.type == "ModuleNotFoundError" else None
         name = found[1].partition(".")[0] if found is not None else ""
@@ -252,7 +276,10 @@ def _filtered(chain: list[Raised]) -> str:
 
 
 def _data(chain: list[Raised], run: RunSeen) -> str:
-    """A path outside the tree that is not there: data that are on the machine where the experiment will run."""
+    """Describe a path outside the tree that does not exist.
+
+    It stands for data on the machine where the experiment will run.
+    """
     inside = _common_folder(run)
     for raised in chain:
         for found in _PATH.finditer(_FRAME.sub("", raised.message)):
@@ -279,7 +306,10 @@ def _common_folder(run: RunSeen) -> str:
 
 
 def _numbers(chain: list[Raised], modules: Mapping[str, Module]) -> str:
-    """The experiment's own check of a number: after two batches, or on made-up data, numbers are not what they will be."""
+    """Describe a failure of the experiment's own check of a number.
+
+    After two batches, or on made-up data, numbers differ from those of a full run.
+    """
     for raised in chain:
         if raised.type in _ARITHMETIC and raised.place is not None:
             where = f"{raised.place[0]}:{raised.place[1]}"
@@ -294,7 +324,10 @@ def _numbers(chain: list[Raised], modules: Mapping[str, Module]) -> str:
 
 
 def _guard(module: Module | None, line: int, is_meant: Callable[[ast.expr], bool]) -> str | None:
-    """The test of the `if` or `assert` that led to the `raise` at a line, where it is one of those that are meant."""
+    """Return the test of the `if` or `assert` that led to the `raise` at a line.
+
+    It is returned only where it is one of those that `is_meant` accepts.
+    """
     if module is None or module.tree is None:
         return None
     best: ast.If | ast.Assert | None = None

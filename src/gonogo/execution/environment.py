@@ -135,7 +135,9 @@ def prepare(files: dict[str, str], settings: Settings | None = None, on_line: Re
 
 
 def files_of(experiment: Experiment) -> dict[str, str]:
-    """The texts of an experiment's `pyproject.toml`, `uv.lock` and `.python-version`, as far as they are there.
+    """Return the texts of `pyproject.toml`, `uv.lock` and `.python-version`, as far as they exist.
+
+    They are those of an experiment.
 
     Raises:
         StageError: one is no regular file, too large, or not UTF-8.
@@ -191,7 +193,10 @@ class _Wanted:
 
 
 def _kept(folder: Path) -> Environment | None:
-    """The environment in the cache. Its folder got its name when it was whole; only the Python it stands on may be gone since."""
+    """Return the environment from the cache, or None.
+
+    Its folder got its name when it was complete. Only the Python that it is based on may be gone since.
+    """
     if not os.access(folder / "env" / "bin" / "python", os.X_OK):
         return None
     try:
@@ -358,7 +363,7 @@ class _Making:
         return found
 
     def _install_from_backend(self) -> str | None:
-        """Install the locked versions, but torch's wheels of a backend; None where that is not wanted or can't be done."""
+        """Install the locked versions, with torch's wheels of a backend; None if unwanted or impossible."""
         backend = self._wanted.settings.torch
         if backend == LOCKED or not _has_torch(self._work):
             return None

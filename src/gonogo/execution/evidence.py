@@ -1,4 +1,7 @@
-"""Whether exit code 0 is worth anything: a process can end with it without having done, or said, what it was started for."""
+"""Whether exit code 0 is meaningful.
+
+A process can end with it without having done, or reported, what it was started for.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What has to be visible for a Python interpreter to run: its own folders, found by looking, without starting it."""
+"""The folders that must be visible for a Python interpreter to run.
+
+They are found by looking, without starting the interpreter.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,9 @@ class Interpreter:
 
 
 def locate(python: Path) -> Interpreter:
-    """Find the folders of an interpreter: of its virtual environment, of the Python that this was made from, and of every link between.
+    """Find the folders of an interpreter.
+
+    They are those of its virtual environment, of the Python that this was made from, and of every link between.
 
     Args:
         python: the program, or the folder of a virtual environment.

@@ -1,4 +1,6 @@
-"""`uv.lock`: which versions an experiment was locked to, and whether a lock that uv has made keeps to package indexes.
+"""`uv.lock`: which versions an experiment was locked to.
+
+Also whether a lock that uv has made uses only package indexes.
 
 An experiment's own lock is never given to uv: it holds addresses that uv would fetch from without asking. What is taken from it are
 versions, as constraints on the resolution; files then come from the caller's index, and must be those that the lock has the hashes of.
@@ -68,7 +70,9 @@ def pins(text: str, own: str) -> Pins:
 
 
 def check(text: str, taken: Pins | None) -> None:
-    """Make sure that a lock which uv made keeps to indexes, and to the files of the experiment's own lock where they are the same.
+    """Check that a lock made by uv uses only package indexes.
+
+    Where it has the same files as the experiment's own lock, their hashes must be the same.
 
     Raises:
         StageError: it does not.

@@ -1,4 +1,7 @@
-"""What was seen while an experiment ran. Nothing here is a judgement: that is for the rules of the stages `trial` and `rehearse`."""
+"""What was observed while an experiment ran.
+
+Nothing here is a judgement: that is for the rules of the stages `trial` and `rehearse`.
+"""
 
 from __future__ import annotations
 
@@ -119,13 +122,19 @@ class RunSeen:
         return sum(process.counts.get(count, 0) for process in self.processes.values())
 
     def failure(self) -> list[events.Raised] | None:
-        """What made it fail, as far as the probe saw: of the process that failed first, which is a child where there is one."""
+        """Return what made the run fail, as far as the probe saw.
+
+        It belongs to the process that failed first, which is a child process where there is one.
+        """
         found = [(process.started, chain) for process in self.processes.values() for chain in process.failures]
         deepest = max(found, key=lambda entry: entry[0], default=None)
         return deepest[1] if deepest else None
 
     def was_at(self) -> list[Frame]:
-        """Where it was when its time was up: the stack of the process that was started last of those that wait for no other."""
+        """Return the stack at the time when the run exceeded its time limit.
+
+        It belongs to the process started last of those that wait for no other.
+        """
         own = {pid: frames for pid, frames in self.stacks.items() if any(_is_own(frame) for frame in frames)}
         working = {pid: frames for pid, frames in own.items() if frames[0][2] not in _WAITS}
         started = {pid: self.processes[pid].started if pid in self.processes else 0.0 for pid in own}

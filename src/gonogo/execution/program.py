@@ -58,7 +58,9 @@ def has_module(interpreter: Interpreter, module: str) -> bool:
 
 
 def installed_from(interpreter: Interpreter, root: Path) -> list[str]:
-    """The folders below a project from which an environment imports it, where it was installed to be edited (`pip install -e`).
+    """Return the folders below a project from which an environment imports it.
+
+    This covers editable installs (`pip install -e`).
 
     Args:
         interpreter: the environment's Python.
@@ -75,7 +77,10 @@ def installed_from(interpreter: Interpreter, root: Path) -> list[str]:
 
 
 def _fewer_processes(words: list[str], entry: str) -> list[str]:
-    """The arguments of a launcher for one machine and at most two processes; those of the program itself stay as they are."""
+    """Return a launcher's arguments for one machine and at most two processes.
+
+    The arguments of the program itself stay as they are.
+    """
     end = next((number for number, word in enumerate(words) if entry and entry.endswith(word.removeprefix("./"))), len(words))
     lowered = list(words[:end])
     for number, word in enumerate(lowered):

@@ -1,4 +1,6 @@
-"""The `pyproject.toml` that uv gets: written by gonogo, with what an experiment may ask for and nothing else.
+"""The `pyproject.toml` that uv gets.
+
+It is written by gonogo, with what an experiment may ask for and nothing else.
 
 uv obeys what it reads: it fetches from any address, builds any folder, takes any index for the right one. So an experiment's own file is
 never shown to it. What stands here is a name, versions and requirements by name; whatever asks for more is refused with the reason.
@@ -122,7 +124,10 @@ def _requirements(value: Any, where: str) -> Any:
 
 
 def _groups(project: Pyproject, own: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None, list[str]]:
-    """Dependency groups and extras. One that is not installed and asks for what can't be had is left out; so is who includes it."""
+    """Return dependency groups and extras.
+
+    One that is not installed and asks for something unavailable is left out, and so is any group that includes it.
+    """
     given = project.section("dependency-groups")
     chosen = own.get("default-groups", ["dev"])
     needed = set(given) if chosen == "all" else _closure(given, chosen if isinstance(chosen, list) else [])
@@ -203,7 +208,9 @@ def _metadata(entry: Any) -> Any:
 
 
 def _check_indexes(name: str, value: Any) -> None:
-    """Of indexes only PyTorch's own is known, which gonogo has a way with; its packages are then taken from the caller's index.
+    """Check that no package index other than PyTorch's own is declared.
+
+    gonogo has a way to handle that one: its packages are then taken from the caller's index.
 
     Raises:
         StageError: it is another.

@@ -97,7 +97,10 @@ class Recorder:
 
 
 class RunRecorder:
-    """Gathers what one run says; only its own events come here, since every run has a channel and a key of its own."""
+    """The recorder of what one run reports.
+
+    Only the run's own events come here, since every run has a channel and a key of its own.
+    """
 
     def __init__(self, recorder: Recorder, run: RunSeen, key: bytes) -> None:
         self.run = run

@@ -1,4 +1,7 @@
-"""What the runs left in their folder of results: names and sizes of all of it, and the texts of its JSON files, read when asked for."""
+"""What the runs left in their results folder.
+
+That is names and sizes of everything, and the texts of its JSON files, read on demand.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ BROKEN = "an error"
 
 
 class Texts(Mapping[str, str]):
-    """The texts of files that were copied out of a sandbox, by path; the copies are there as long as this is.
+    """The texts of files that were copied out of a sandbox, by path.
+
+    The copies exist as long as this object.
 
     Args:
         folder: where the copies are; removed in the end.
@@ -43,7 +48,10 @@ class Texts(Mapping[str, str]):
 
 
 def collect(box: Box, relative: str) -> tuple[dict[str, int], Texts, str]:
-    """Sizes by path of the files in a folder of the tree, the texts of its JSON, and what was too much to look at (empty if nothing)."""
+    """Return sizes by path of the files in a folder of the tree, and the texts of its JSON.
+
+    Also what was too much to look at (empty if nothing).
+    """
     folder = Path(tempfile.mkdtemp(prefix="gonogo-results-"))
     found = box.collect(relative, folder, MOST_TEXTS, MOST_FILES, lambda path: path.endswith(".json"))
     texts = Texts(folder, [path for path in found.files if found.sizes[path] <= MOST_JSON])
@@ -52,7 +60,10 @@ def collect(box: Box, relative: str) -> tuple[dict[str, int], Texts, str]:
 
 
 def json_problem(text: str) -> str:
-    """What keeps a text from being JSON: the number that JSON does not have (`NaN`, `Infinity`), else `BROKEN`; empty for JSON."""
+    """Return what makes a text invalid as JSON; empty for valid JSON.
+
+    It is the number that JSON does not have (`NaN`, `Infinity`), otherwise `BROKEN`.
+    """
     found: list[str] = []
     try:
         json.loads(text, parse_constant=found.append)

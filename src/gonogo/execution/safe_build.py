@@ -1,4 +1,6 @@
-"""Run inside the sandbox by the Python of a build's environment: unpacks sources and has their backend make a wheel of them.
+"""Unpacks sources and has their build backend make a wheel of them.
+
+It is run inside the sandbox by the Python of a build's environment.
 
 `python build.py TASK`, where the task is a JSON file with `sources`, `backend`, `backend_path` and, the second time, `asked`: the wheel is
 left in `wheels/`. With `only: settings` it leaves the table `build-system` in `settings.json` instead, which takes Python 3.11; all else

@@ -1,4 +1,7 @@
-"""One session in the sandbox: every run of a stage, the evaluation where the stage has one, and what was seen of them."""
+"""One session in the sandbox.
+
+It has every run of a stage, the evaluation where the stage has one, and what was observed of them.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +95,10 @@ def carry_out(
 
 
 def _fill(box: Box, experiment: Experiment, runs: Sequence[Run], options: ExecutionOptions, session: SessionSeen) -> None:
-    """Put into the box's tree what is not copied with it: the files of a bundle, run configs that only the plan has, a small cache."""
+    """Put files into the box's tree that are not copied with it.
+
+    They are the files of a bundle, run configs that only the plan has, and a small cache.
+    """
     if experiment.root is None:
         for path, file in experiment.files.items():
             box.write(path, file.text or "")
@@ -188,7 +194,10 @@ class _Runs:
             self._session.doubts.append("its probes said more than can be kept: what came last was not looked at")
 
     def _run_all(self, starts: Sequence[Start], evaluation: Start | None) -> None:
-        """The first alone, since it fills the caches that the others share; then several at a time. At last the evaluation."""
+        """Run the first alone, then the others several at a time, and last the evaluation.
+
+        The first one fills the caches that the others share.
+        """
         cores, jobs = os.cpu_count() or 1, self._plan.jobs()
         ended = [self._run(start, cores) for start in starts[:1]]
         with ThreadPoolExecutor(max_workers=jobs) as pool:
@@ -209,7 +218,10 @@ class _Runs:
             self._evaluate_more(evaluation, [start.label for start in good], cores)
 
     def _evaluate(self, evaluation: Start, good: Sequence[Start], cores: int) -> bool:
-        """Evaluate; where that fails and some runs had a lowered config, others their own: once more when all have had their own."""
+        """Run the evaluation and return whether it ended well.
+
+        Where it fails and some runs had a lowered config but others their own, it is repeated once all runs have had their own config.
+        """
         if self._session.problem:
             return False
         ended_well = self._run(_into(evaluation, self._plan.results), cores)
@@ -223,7 +235,10 @@ class _Runs:
         return False
 
     def _once_more(self, start: Start) -> bool:
-        """Run one that failed with its config as it is, where its failure may be for the lowered one; whether that ended well."""
+        """Repeat a failed run with its config as it is.
+
+        This is done where its failure may come from the lowered config. Returns whether it ended well.
+        """
         first = self._session.runs.get(start.label)
         if self._session.problem or self._stage.again is None or first is None or not self._stage.again(first):
             return False
@@ -246,7 +261,10 @@ class _Runs:
         return False
 
     def _evaluate_more(self, evaluation: Start, good: Sequence[str], cores: int) -> None:
-        """The further evaluations, each with a folder of results of its own; what the tracker has is changed for them, and not put back."""
+        """Run the further evaluations, each with a results folder of its own.
+
+        The tracker's data are changed for them, and not restored.
+        """
         for name in self._stage.more:
             if self._tracker is None or self._session.problem or (name == MISSING and len(good) < 2):
                 continue
@@ -312,7 +330,10 @@ def _is_code(path: str) -> bool:
 
 
 def _is_module(path: str) -> bool:
-    """Whether a file is one of a program's modules: what else lies beside them, results of earlier runs say, it may write again."""
+    """Return whether a file is one of a program's modules.
+
+    The program may overwrite what else is beside its modules, such as results of earlier runs.
+    """
     return path.endswith((".py", ".pyx", ".so")) and _is_code(path)
 
 

@@ -1,4 +1,6 @@
-"""Packages that are on an index as sources alone: built in the sandbox, without a network, into wheels that uv then installs.
+"""Packages that an index has only as sources.
+
+They are built in the sandbox, without a network, into wheels that uv then installs.
 
 Who builds a package runs its author's code. So its files are fetched beforehand, each by its hash, what the build needs is installed from
 wheels, and only then is the build run: it sees these files, a Python and a compiler, no network, no key and nothing of the caller's. A
@@ -96,7 +98,10 @@ class Builder:
         return kept / wheel.name
 
     def _fetch(self, name: str, version: str, work: Path) -> tuple[Path, str]:
-        """The sources as the index has them, and their hash: uv finds their address, since it is told that they need nothing."""
+        """Fetch the sources from the index, and return their path and hash.
+
+        uv finds their address, since it is told that they have no dependencies.
+        """
         project = {"name": "fetch", "version": "0", "requires-python": ">=3", "dependencies": [f"{name}=={version}"]}
         told = {"name": name, "version": version, "requires-dist": []}
         settings = {"package": False, "dependency-metadata": [told], "workspace": {"members": []}}
@@ -130,7 +135,10 @@ class Builder:
         return locate(folder)
 
     def _settings(self, sources: Path) -> dict[str, Any]:
-        """What the sources' own `pyproject.toml` says of how they are built; the archive is unpacked and parsed in the sandbox too."""
+        """Return the build settings in the sources' own `pyproject.toml`.
+
+        The archive is also unpacked and parsed in the sandbox.
+        """
         own = locate(Path(os.path.realpath(sys.executable)))
         with self._box(own, sources) as box:
             result = self._run(box, own, {"sources": str(sources), "only": "settings"})
@@ -187,7 +195,10 @@ def _said(result: RunResult) -> str:
 
 
 def new_environment(uv: Uv, folder: Path, environment: Path, python: Path) -> tuple[int, str]:
-    """Make an empty environment that may be moved, and let uv learn about its Python while nothing is in it."""
+    """Create an empty relocatable environment.
+
+    uv learns about its Python while nothing is in it.
+    """
     shutil.rmtree(environment, ignore_errors=True)
     code, said = uv.run(["venv", "--relocatable", "--python", str(python), str(environment)], folder)
     if code:
@@ -212,7 +223,10 @@ def _check_name(wheel: Path, name: str, version: str) -> None:
 
 
 def _download(url: str, target: Path) -> str:
-    """Fetch a file that an index of the caller's has, with the caller's password for that host; its SHA-256."""
+    """Download a file from one of the caller's indexes and return its SHA-256.
+
+    The caller's password for that host is used.
+    """
     request = urllib.request.Request(url)
     if (credentials := _credentials(url)) is not None:
         request.add_header("Authorization", f"Basic {base64.b64encode(':'.join(credentials).encode()).decode()}")

@@ -1,4 +1,7 @@
-"""Where the processes of a run were when its time was up, as their probes had it written; no path is trusted that the code could change."""
+"""Where the processes of a run were when its time was up.
+
+Their probes had it written, and no path is trusted that the code could change.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,10 @@ _FRAME = re.compile(r'^ +File "([^"\n]+)", line (\d+) in (.+)$', re.MULTILINE)
 
 
 def make_folder(box: Box, name: str) -> Path | None:
-    """A folder for the stacks of one run, in the box's space for notes; None where the code put something in the way."""
+    """Make a folder for the stacks of one run, in the box's space for notes.
+
+    None where the code put something in the way.
+    """
     folder = box.scratch / "stacks" / name
     try:
         with safe_files.open_folder(box.folder, _inside(box, folder), create=True):
@@ -26,7 +32,10 @@ def make_folder(box: Box, name: str) -> Path | None:
 
 
 def read(box: Box, folder: Path) -> dict[int, list[Frame]]:
-    """The stacks that processes left, by process number, the innermost frame first; paths of the experiment are those in its tree."""
+    """Return the stacks that processes left, by process number.
+
+    The innermost frame comes first. Paths of the experiment are those in its tree.
+    """
     found: dict[int, list[Frame]] = {}
     inside = _inside(box, folder)
     with suppress(OSError), safe_files.open_folder(box.folder, inside) as descriptor:

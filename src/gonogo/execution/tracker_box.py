@@ -1,4 +1,6 @@
-"""The tracker of a rehearsal, from outside: a sandbox of its own, which holds a listening socket in each run's network and nothing else.
+"""The tracker of a rehearsal, from outside.
+
+It is a sandbox of its own, which holds a listening socket in each run's network and nothing else.
 
 Runs can log to it and read from it. They can't signal it, see its files or put modules in its way.
 """
@@ -97,7 +99,9 @@ class TrackerBox:
             socket.send_fds(self._line, [b"+"], [listener.fileno()])
 
     def change(self, what: dict[str, Any]) -> None:
-        """Have it change what it has; see `tracker_inside`. What it was told until then is what it says at the end.
+        """Tell the tracker to change its data; see `tracker_inside`.
+
+        What it was told until then is what it reports at the end.
 
         Args:
             what: `{"perturb": true}`, `{"remove": run id}`, or `{"forget": run id}`, of which nothing is said at the end.

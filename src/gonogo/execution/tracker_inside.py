@@ -1,4 +1,6 @@
-"""The tracker of a rehearsal, in a sandbox of its own: serves on the sockets it is handed, and says at the end what it was told.
+"""The tracker of a rehearsal, in a sandbox of its own.
+
+It serves on the sockets that it is handed, and reports at the end what it was told.
 
 It is started with a socket to gonogo. From there comes a byte with a listening socket for each run, and nothing more at the end; it
 says its API key on a line, and at the end what it was told, as JSON. A challenge sends `!` and a line of JSON to have changed what it has:
@@ -31,7 +33,10 @@ SELECT run.id, entity, project.name, run.name, state, exit_code, rows, summary F
 
 
 def main() -> None:
-    """Serve until there is nothing more to serve; the first argument is the socket's descriptor, the second a folder for the data."""
+    """Serve until there is nothing more to serve.
+
+    The first argument is the socket's descriptor, the second a folder for the data.
+    """
     from gonogo.tracker.serve import serve_each
     from gonogo.tracker.settings import Settings
 
@@ -71,7 +76,10 @@ class Changes:
 
 
 def perturb(connection: sqlite3.Connection) -> None:
-    """Give every number of every run another value: of each run by another factor, fractions stay fractions and whole numbers whole."""
+    """Change every number of every run, by another factor for each run.
+
+    Fractions stay fractions, and whole numbers stay whole.
+    """
     for number, summary in connection.execute("SELECT id, summary FROM run").fetchall():
         connection.execute("UPDATE run SET summary = ? WHERE id = ?", [json.dumps(perturbed(json.loads(summary), number)), number])
     rows = connection.execute("SELECT run, step, attempt, line FROM history").fetchall()
@@ -82,7 +90,10 @@ def perturb(connection: sqlite3.Connection) -> None:
 
 
 def perturbed(value: Any, run: int, key: str = "") -> Any:
-    """Another value for one that was logged; counters (`_step`, `epoch` and their like), texts and what is not finite stay as they are."""
+    """Return another value for a logged value.
+
+    Counters (`_step`, `epoch` and similar), texts and numbers that are not finite stay as they are.
+    """
     if isinstance(value, dict):
         return {name: entry if name.startswith("_") else perturbed(entry, run, name) for name, entry in value.items()}
     if isinstance(value, list):

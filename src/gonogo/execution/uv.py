@@ -1,4 +1,7 @@
-"""uv as a child process: found, run with a clean environment, bounded in time, able to start nothing, and its words turned into data."""
+"""uv as a child process.
+
+It is found, run with a clean environment, limited in time, able to start nothing, and its output is turned into data.
+"""
 
 from __future__ import annotations
 
@@ -181,7 +184,10 @@ def _is_script(program: str) -> bool:
 
 @lru_cache(maxsize=4)
 def _behind(script: str) -> str | None:
-    """The program that a script (of a version manager, say) leads to: uv tells its own path to what it runs."""
+    """Return the program that a script (such as that of a version manager) leads to.
+
+    uv passes its own path to what it runs.
+    """
     ask = [script, "run", "--no-project", "--no-config", "python", "-I", "-S", "-c", "import os; print(os.environ.get('UV', ''))"]
     with tempfile.TemporaryDirectory() as nowhere:
         said = subprocess.run(ask, capture_output=True, text=True, cwd=nowhere, timeout=60, check=False, stdin=subprocess.DEVNULL)
@@ -189,7 +195,10 @@ def _behind(script: str) -> str | None:
 
 
 def environment() -> dict[str, str]:
-    """What uv needs of gonogo's own variables, its indexes' passwords among them, and no key of any service."""
+    """Return the environment variables of gonogo's own that uv needs.
+
+    The passwords of its indexes are among them, but no key of any service.
+    """
     return {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name) and not _DROPPED.fullmatch(name)}
 
 
@@ -200,7 +209,10 @@ def unbuilt(said: str) -> tuple[str, str] | None:
 
 
 def refusal(said: str, folder: Path) -> Refusal | None:
-    """What uv's words mean for the experiment; None where they say nothing sure about it (a network, a full disk, something unknown)."""
+    """Return what uv's message says about the experiment.
+
+    None where it says nothing sure about it (a network, a full disk, something unknown).
+    """
     reason = words(said, folder)
     if _NETWORK.search(reason):
         return None

@@ -1,4 +1,6 @@
-"""The commit that an experiment's folder is at, asked of git without running anything that the repository names.
+"""The commit that an experiment's folder is at.
+
+git is asked for it without running anything that the repository names.
 
 A repository's own settings can have git run programs: a file-system monitor, hooks, filters by which files are compared, commands that
 fetch what is missing. The repository is the experiment's, and so are its settings.
@@ -43,7 +45,10 @@ ENVIRONMENT = {
 
 
 def commit_of(root: Path | None) -> str | None:
-    """The commit, with `-dirty` where files are changed; None where git knows none, or does not trust the folder."""
+    """Return the commit, with `-dirty` where files are changed.
+
+    None where git knows none, or does not trust the folder.
+    """
     if root is None:
         return None
     head = _git(root, "rev-parse", "--verify", "HEAD")
@@ -77,7 +82,10 @@ def _git(root: Path, *arguments: str, settings: Mapping[str, str] | None = None)
 
 @lru_cache(maxsize=1)
 def _trusted() -> tuple[str, ...]:
-    """The folders that the caller's own settings trust; git asks for that where a folder is another user's."""
+    """Return the folders that the caller's own settings trust.
+
+    git asks for that where a folder belongs to another user.
+    """
     said = _output(["git", "config", "--global", "--null", "--get-all", "safe.directory"], dict(os.environ))
     return tuple(folder for folder in (said or "").split("\0") if folder)
 

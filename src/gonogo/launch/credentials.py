@@ -20,7 +20,10 @@ def uses_wandb(experiment: Experiment) -> bool:
 
 
 def has_credentials(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the client would find a key, or needs none: by its variables, or the file where `wandb login` puts it."""
+    """Return whether the client would find a key, or needs none.
+
+    It looks at its environment variables, and at the file where `wandb login` puts the key.
+    """
     if environment.get("WANDB_MODE", "").strip().lower() in WITHOUT_SERVER:
         return True
     if any(environment.get(name, "").strip() for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")):

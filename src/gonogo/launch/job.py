@@ -1,4 +1,7 @@
-"""A piece of work: one command with its log. Whatever engine carries it, this is what runs on the machine that it was given to."""
+"""A piece of work: one command with its log.
+
+Whatever engine carries it, this is what runs on the machine that the job was given to.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,9 @@ class Executor(Protocol):
 def carry_out(
     job: Job, more: dict[str, str] | None = None, on_start: Callable[[int], None] | None = None, cores: Iterable[int] = ()
 ) -> Event:
-    """Run a job here, to its end; it ends with this process, also when that is killed, and everything that it started with it.
+    """Run a job here until it ends.
+
+    The job and everything that it started end together with this process, also when this process is killed.
 
     Args:
         job: the job.

@@ -1,4 +1,6 @@
-"""The process that stands over a job: with it ends everything that the job has started, and it ends with whoever started it.
+"""The process that supervises a job.
+
+Everything that the job has started ends with it, and it ends with whoever started it.
 
 Run as a script of its own (`python -I -S keeper.py PARENT GRACE CORES COMMAND…`), with nothing but the standard library, on whatever
 machine an engine gives the job to. On Linux it takes in orphans (`PR_SET_CHILD_SUBREAPER`), so that no descendant escapes by a session of

@@ -63,7 +63,9 @@ class Request:
 
 
 def launch(request: Request, pool: Pool) -> int:
-    """Launch; the exit code is 0 if every run and the evaluation ended well, 1 on NO-GO or where one failed, 3 where the gate can't decide.
+    """Launch the runs.
+
+    The exit code is 0 if every run and the evaluation ended well, 1 on NO-GO or where one failed, 3 where the gate can't decide.
 
     Raises:
         UsageError: a path, run or engine that is not there.
@@ -204,7 +206,10 @@ def _tracker_wanted(request: Request, experiment: Experiment) -> bool:
 
 @contextmanager
 def _tracking(wanted: bool, folder: Folder) -> Iterator[dict[str, str]]:
-    """The variables that lead the client to a local tracker, where one is wanted; its data stay with the results."""
+    """Provide the environment variables that point the client to a local tracker.
+
+    There are none where no local tracker is wanted. The tracker's data stay with the results.
+    """
     if not wanted:
         yield {}
         return

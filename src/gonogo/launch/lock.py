@@ -23,7 +23,9 @@ def lock_of(results: Path) -> Path:
 
 @contextmanager
 def only_launch(results: Path) -> Iterator[None]:
-    """Hold the lock of a folder of results; the kernel gives it back when this process ends, however that ends.
+    """Hold the lock of a results folder.
+
+    The kernel releases it when this process ends, however it ends.
 
     Raises:
         UsageError: another launch holds it.

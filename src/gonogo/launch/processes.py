@@ -1,4 +1,7 @@
-"""What runs for a folder of results, written down in it: a launch that follows one that was killed first ends what that has left."""
+"""A record of what runs for a results folder, kept in that folder.
+
+A launch after one that was killed first ends what that one has left running.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,10 @@ QUEUE_SECONDS = 60.0  # for a cluster's queue to let a job go
 
 
 def began(pid: int) -> str:
-    """When a living process began, so that another with its number is not taken for it: the machine's start, and clock ticks since."""
+    """Return when a living process started: the machine's boot, and clock ticks since.
+
+    Thus another process with its number is not taken for it.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         if fields[0] in (b"Z", b"X"):

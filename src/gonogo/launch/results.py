@@ -64,7 +64,10 @@ def _content(experiment: Experiment, path: str, results: Path | None) -> str | N
 
 
 def stamp(path: Path) -> str:
-    """What changes when a file does: its content where it is small, else its size and the time of its last change."""
+    """Return a value that changes when a file does.
+
+    It is the content of a small file, otherwise the size and the time of the last change.
+    """
     try:
         if path.is_symlink():
             return f"link {path.readlink()}"
@@ -79,7 +82,10 @@ def stamp(path: Path) -> str:
 
 
 def data_of(root: Path | None) -> dict[str, str]:
-    """The stamps of the files below `.cache`, where the contract wants data; empty files, which only lock, are left out."""
+    """Return the stamps of the files below `.cache`, where the contract expects data.
+
+    Empty files, which only lock, are left out.
+    """
     found: dict[str, str] = {}
     for folder, folders, names in os.walk(root / CACHE, followlinks=False) if root is not None else ():
         folders.sort()
@@ -142,7 +148,9 @@ class Folder:
 
     @contextmanager
     def held(self) -> Iterator[list[str]]:
-        """Have the folder for this launch alone; gives the names of what an earlier one had left running, which has been ended.
+        """Hold the folder for this launch alone.
+
+        Gives the names of what an earlier launch had left running, which has been ended.
 
         Raises:
             UsageError: another launch has it, or something may still run that can't be ended.
@@ -151,7 +159,9 @@ class Folder:
             yield end_what_is_left(self.own / RUNNING)
 
     def finished(self, content: str, data: Mapping[str, str]) -> set[str]:
-        """The runs that have finished with this content, none if data have changed or gone that were there when one of them had.
+        """Return the runs that have finished with this content.
+
+        There are none if data have changed or gone that were there when one of them had.
 
         Data that have come since are no matter: runs fetch them.
         """
@@ -186,7 +196,10 @@ class Folder:
     def write_provenance(
         self, verdict: Verdict, experiment: Experiment, interpreter: Interpreter, configs: dict[str, Any], argv: Sequence[str]
     ) -> None:
-        """Write how the results come about: verdict, composed configs, commit, lock file, environment, machine."""
+        """Write how the results came about.
+
+        That is verdict, composed configs, commit, lock file, environment, machine.
+        """
         from gonogo.report import json as reports
 
         (self.own / "verdict.json").write_text(reports.document([verdict]), "utf-8")

@@ -1,4 +1,7 @@
-"""A bundle: an experiment as one JSON object that holds the texts of its files, from a folder and back into one."""
+"""A bundle: an experiment as one JSON object with the texts of its files.
+
+It is made from a folder, and turned back into one.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +85,10 @@ def to_folder(experiment: Experiment, folder: Path) -> list[str]:
 
 
 def can_be_written(path: str) -> bool:
-    """Whether a relative path names a file inside its folder, whatever the file system; a bundle's run ids may be anything."""
+    """Return whether a relative path names a file inside its folder, on any file system.
+
+    A bundle's run ids may be anything.
+    """
     pure = PurePosixPath(path)
     return not (
         pure.is_absolute() or ".." in pure.parts or "\0" in path or any(len(part.encode()) > MOST_NAME_BYTES for part in pure.parts)

@@ -61,7 +61,10 @@ class Scope(StrEnum):
 
 
 class Command(_Part):
-    """A documented way to start the experiment: a module and its Hydra overrides, with `{run_id}` and `{results_dir}` to fill in."""
+    """A documented way to start the experiment.
+
+    It is a module and its Hydra overrides, with `{run_id}` and `{results_dir}` to fill in.
+    """
 
     module: str
     overrides: list[str]
@@ -123,7 +126,10 @@ class TrackingRules(_Part):
 
 
 class EntryRules(_Part):
-    """For projects whose runs no one lists: the config groups that hold the settings of whole runs, and how many runs to look at."""
+    """Rules for projects that list no runs.
+
+    They name the config groups that hold the settings of whole runs, and how many runs to look at.
+    """
 
     run_groups: list[str]
     max_runs: int = Field(ge=1)
@@ -196,7 +202,10 @@ def module_path(module: str) -> str:
 
 @lru_cache(maxsize=1)
 def names() -> tuple[str, ...]:
-    """Names of the contracts that come with gonogo, and of those that installed packages name in `gonogo.contracts`."""
+    """Return the names of the available contracts.
+
+    They come with gonogo, or installed packages name them in `gonogo.contracts`.
+    """
     folder = resources.files("gonogo.model") / "contracts"
     shipped = (entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
     return tuple(sorted({*shipped, *named(GROUP)}))
@@ -276,7 +285,10 @@ def _signs(contract: Contract, experiment: Experiment) -> list[str]:
 
 
 def _asks(contract: Contract, experiment: Experiment) -> bool:
-    """Whether code asks for the key that says 'trial', and, where that has several values, knows one that the trial's command gives."""
+    """Return whether code reads the key that says 'trial'.
+
+    Where that key has several values, the code must also know one that the trial's command gives.
+    """
     texts = [file.text or "" for file in experiment.with_suffix(".py")]
     asked = re.compile(rf"\b(?:cfg|conf|config)\.{re.escape(contract.trial.key)}\b")
     given = [text.partition("=")[2] for text in contract.commands["trial"].overrides if text.partition("=")[0] == contract.trial.key]

@@ -12,4 +12,7 @@ class UsageError(GonogoError):
 
 
 class StageError(GonogoError):
-    """A stage could not do its work, so nothing may be concluded from it: exit code 3 unless another finding blocks."""
+    """A stage could not do its work, so nothing may be concluded from it.
+
+    This gives exit code 3 unless another finding blocks.
+    """

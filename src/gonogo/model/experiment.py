@@ -175,7 +175,10 @@ def read_stdin() -> bytes:
 
 
 def from_folder(root: Path, plan: Plan | None = None) -> Experiment:
-    """Read a folder. Symbolic links are not followed out of the tree; a plan in or beside the folder is used when none is given."""
+    """Read an experiment from a folder.
+
+    Symbolic links are not followed out of the tree. A plan in or beside the folder is used when none is given.
+    """
     root = root.resolve()
     experiment = Experiment(name=root.name or str(root), files={}, plan=plan, root=root)
     size = 0
@@ -257,7 +260,10 @@ def source_file(path: str, text: str) -> SourceFile:
 
 
 def with_texts(experiment: Experiment, texts: Mapping[str, str]) -> Experiment:
-    """An experiment with other texts in some files, which need not be there yet; what is never read is left out."""
+    """Return an experiment with other texts in some files, which need not exist yet.
+
+    Files that are never read are left out.
+    """
     wanted = {path: source_file(path, text) for path, text in texts.items() if _is_wanted(path) and not is_skipped(path)}
     return replace(experiment, files=experiment.files | wanted)
 

@@ -68,7 +68,9 @@ class Price(_Options):
 
 
 class AiOptions(_Options):
-    """How the AI reviewer is asked. A key is never among these: it comes from the environment or the keyring.
+    """How the AI reviewer is asked.
+
+    A key is never among these options: it comes from the environment or the keyring.
 
     Attributes:
         key_variable: the environment variable with the key; `keyring_service`: the service under which the keyring has it.

@@ -33,7 +33,10 @@ class PlannedRun(BaseModel):
 
 
 class Rehearsal(BaseModel):
-    """What a rehearsal changes, besides the gate's own bounds: a threshold, say, that no model can reach in two batches."""
+    """What a rehearsal changes, besides the gate's own limits.
+
+    An example is a threshold that no model can reach in two batches.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

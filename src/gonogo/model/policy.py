@@ -17,7 +17,10 @@ class _Part(BaseModel):
 
 
 class Ignore(_Part):
-    """Findings to overlook: of these rules (ids, families or slugs), in files that match the path, for a reason."""
+    """Findings to ignore, for a reason.
+
+    They are of these rules (ids, families or slugs), in files that match the path.
+    """
 
     rules: list[Text] = Field(min_length=1)
     reason: Text

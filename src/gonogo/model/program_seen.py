@@ -1,4 +1,7 @@
-"""What a trial of any training program saw. What could not be seen is left out; nothing here is a judgement."""
+"""What a trial of any training program observed.
+
+What could not be observed is left out, and nothing here is a judgement.
+"""
 
 from __future__ import annotations
 

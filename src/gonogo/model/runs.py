@@ -37,7 +37,10 @@ class Run:
         return self.unread or parse_yaml(self.text)
 
     def section(self, name: str) -> tuple[str, ...]:
-        """Where a section stands in this file: at the top, or under the one top-level key that wraps the file (`run:`)."""
+        """Return where a section stands in this file.
+
+        It is at the top, or under the one top-level key that wraps the file (`run:`).
+        """
         value = self.document.value
         if isinstance(value, dict) and len(value) == 1 and name not in value:
             key, inner = next(iter(value.items()))

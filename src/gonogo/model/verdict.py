@@ -162,7 +162,10 @@ class Verdict(BaseModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def code_issue(self) -> str:
-        """The blocking findings and what could not be decided, numbered, worst first, one a line; empty when ready."""
+        """The blocking findings and undecided points, numbered, worst first, one per line.
+
+        The text is empty when the experiment is ready.
+        """
         issues = [_issue(shared) for shared in by_cause(self.findings) if shared.first.blocks]
         issues += [f"could not decide: {reason}" for reason in self.undecided]
         return "\n".join(f"{number}. {' '.join(issue.split())}" for number, issue in enumerate(issues, 1))

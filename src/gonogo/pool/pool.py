@@ -1,4 +1,6 @@
-"""Many experiments at once: a small pool of processes that judge, each bounded in time, none able to take the others along.
+"""Many experiments at once, in a small pool of processes that judge.
+
+Each process is limited in time, and none can take the others down.
 
 Ours, and not `concurrent.futures` or pebble: a worker that is late is asked for what it has found so far before it is ended.
 """
@@ -73,7 +75,10 @@ class Result:
 
 
 class _Worker:
-    """A process that judges, and what it is doing. It leads a process group, so that one signal ends it with all its children."""
+    """A process that judges, and its current task.
+
+    It leads a process group, so that one signal ends it with all its children.
+    """
 
     def __init__(self, temporary: str, debug: bool) -> None:
         self.process = subprocess.Popen(
@@ -148,7 +153,9 @@ class _Worker:
 
 
 class Pool:
-    """Processes that judge. Starting one does not wait for it, so a pool can warm up while its owner does other things.
+    """A pool of processes that judge.
+
+    Starting one does not wait for it, so a pool can warm up while its owner does other things.
 
     Args:
         jobs: how many processes.
@@ -246,7 +253,10 @@ class Pool:
                 yield index, result_of(message, tasks[index])
 
     def _replace(self, worker: _Worker, tasks: list[Task], reason: str) -> Iterator[tuple[int, Result]]:
-        """End a process that died or overran its time and start another in its place; its experiment stays undecided."""
+        """Replace a process that died or exceeded its time limit.
+
+        Its experiment stays undecided.
+        """
         if self._stopped:
             raise StageError("the processes that judge were stopped")
         how = worker.end()
@@ -259,7 +269,10 @@ class Pool:
         yield index, failed(tasks[index].name, f"the process that judged it was ended: {reason}" if reason else f"the process died: {how}")
 
     def stop(self) -> None:
-        """End what is judged, asked by another thread than that of `run`, which then raises StageError; the pool is to be closed yet."""
+        """Stop the processes that judge, from a thread other than that of `run`.
+
+        `run` then raises StageError. The pool must still be closed.
+        """
         self._stopped = True
         for worker in self._workers:
             with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,4 +1,7 @@
-"""Many experiments on a Ray cluster: each actor judges with a pool of one process, which bounds its time and outlives its death."""
+"""Many experiments on a Ray cluster.
+
+Each actor judges with a pool of one process, which limits its time and survives its death.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The process that judges: one experiment after the other, with one composer; the pool in `gonogo.pool.pool` starts, feeds and ends it.
+"""The process that judges one experiment after the other, with one composer.
+
+The pool in `gonogo.pool.pool` starts, feeds and ends it.
 
 It speaks JSON, one line a message. First it is told the options and answers `{"ready": true}` or `{"usage": sentence}`;
 then it is given experiments and answers each with a verdict, or with why there is none.
@@ -44,7 +46,10 @@ def _limit_memory() -> None:
 
 
 def _lift_limit() -> None:
-    """Address space is no measure of what an experiment takes, whose processes inherit our limit; what is resident is watched."""
+    """Lift the limit on address space that the experiment's processes would inherit.
+
+    Address space is no measure of what an experiment uses; its resident memory is watched.
+    """
     if sys.platform != "darwin":
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
@@ -126,7 +131,10 @@ def judged(task: dict[str, Any], options: CheckOptions, composer: Composer, repl
 
 
 def _listener(options: CheckOptions, replies: TextIO) -> Callable[[str, str, str, str], None]:
-    """Passes on what goes on in the stages that run the experiment, and how long it may stay silent until something must be heard again."""
+    """Return a function that passes on the progress of the stages that run the experiment.
+
+    It also says how long a stage may stay silent until something must be heard again.
+    """
     silence = {"environment": options.execution.environment_timeout, "advise": options.ai.timeout}
 
     def hear(stage: str, run: str, what: str, text: str) -> None:

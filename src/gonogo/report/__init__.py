@@ -1,1 +1,4 @@
-"""A verdict for people and for programs. A report knows a verdict and the texts it points into, and nothing else."""
+"""Reports of a verdict for people and for programs.
+
+A report knows a verdict and the texts that it points into, and nothing else.
+"""

@@ -31,7 +31,10 @@ def line(verdict: Verdict) -> str:
 
 
 def make_schema() -> dict[str, Any]:
-    """The JSON schema of a verdict, from the model; `shipped_schema` is the copy that comes with the package."""
+    """Make the JSON schema of a verdict from the model.
+
+    `shipped_schema` is the copy that comes with the package.
+    """
     schema = Verdict.model_json_schema(mode="serialization")
     schema["properties"] = _ordered(schema["properties"])
     schema["required"] = list(schema["properties"])

@@ -1,4 +1,7 @@
-"""How the stages go that run the experiment: one line that changes on a terminal, one line for each run that ended elsewhere."""
+"""The progress of the stages that run the experiment.
+
+A terminal shows one line that changes; elsewhere there is one line for each run that ended.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Where a place of an experiment is, seen from the folder in which gonogo was called: what CI systems link to."""
+"""Where a place of an experiment is, relative to the folder in which gonogo was called.
+
+CI systems link to such paths.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from gonogo.model.verdict import Verdict
 
 
 def path_from_here(verdict: Verdict, path: str) -> str:
-    """The path of an experiment's file, relative to the working directory where the experiment is a folder in it.
+    """Return the path of an experiment's file, relative to the working directory.
+
+    It is relative where the experiment is a folder in the working directory.
 
     Args:
         verdict: of the experiment.
@@ -32,7 +37,10 @@ def uri_from_here(verdict: Verdict, path: str) -> str:
 
 
 def of_file(place: Location) -> Location:
-    """A place in a file: of a notebook, whose lines are those of a cell and not of the file, only the file."""
+    """Return the place in a file.
+
+    For a notebook it is only the file, since its lines are those of a cell and not of the file.
+    """
     return place if place.cell is None else Location(path=place.path)
 
 

@@ -1,4 +1,6 @@
-"""Text of others made safe to show: it must not move the cursor, change colours, forge a line of a report or hide what it says.
+"""Escapes that make untrusted text safe to show.
+
+Such text must not move the cursor, change colours, forge a line of a report or hide what it says.
 
 Every report, message and log line of gonogo goes through here. What is not a visible character, a space or (where lines are kept) a line
 feed is written as an escape, `\\x1b` or `\\u202e`: control characters, those that change the direction of writing, those that take no room.
@@ -68,7 +70,10 @@ def verdict(found: Verdict) -> Verdict:
 
 
 def to_json(value: Any, indent: int | None = None) -> str:
-    """JSON in which letters of all languages stay, and what can't be shown is escaped, which changes nothing for who reads the JSON."""
+    """Convert a value to JSON that keeps the letters of all languages.
+
+    Characters that can't be shown are escaped, which changes nothing for readers of the JSON.
+    """
     text = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
     parts = text.split("\n")
     if all(part.isprintable() and _INVISIBLE_ONE.search(part) is None for part in parts):

@@ -1,1 +1,4 @@
-"""The AI reviewer: a language model is asked what no check can settle, and what it says must survive the facts."""
+"""The AI reviewer.
+
+A language model is asked what no check can decide, and its claims must agree with the facts.
+"""

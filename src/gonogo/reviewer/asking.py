@@ -1,4 +1,7 @@
-"""From a prompt to answers: the ladder of structured output, one repair, several samples, a cache and a budget."""
+"""From a prompt to answers.
+
+This has the ladder of structured output, one repair, several samples, a cache and a budget.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,10 @@ class Asker:
         return asked
 
     def _fit(self, context: int | None) -> None:
-        """Write the prompt so that it and an answer fit into a context of so many tokens, None for one that is not known."""
+        """Write the prompt so that it and an answer fit into a context of a given number of tokens.
+
+        The context is None where its size is not known.
+        """
         self._context = context
         most = self._settings.max_input_characters
         if context is not None:

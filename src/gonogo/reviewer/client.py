@@ -1,4 +1,7 @@
-"""Asking a language model: one method behind which any provider can stand, and the OpenAI SDK behind it."""
+"""Requests to a language model.
+
+There is one method behind which any provider can stand, and the OpenAI SDK as one of them.
+"""
 
 from __future__ import annotations
 
@@ -73,11 +76,16 @@ class Client(Protocol):
 
 
 class _Stop(BaseException):
-    """Ends a request for good; not an Exception, which the SDK would take for a lost connection and try again."""
+    """Ends a request for good.
+
+    It is not an Exception, since the SDK would take that for a lost connection and try again.
+    """
 
 
 class OpenAIClient:
-    """Any server that speaks OpenAI's chat completions, by OpenAI's own SDK, which also waits and tries again on 429 and 5xx.
+    """A client for any server that supports OpenAI's chat completions.
+
+    It uses OpenAI's own SDK, which also waits and tries again on 429 and 5xx.
 
     Raises:
         UsageError: no model is named, the SDK is not installed, or there is no key for OpenAI's own server.
@@ -150,7 +158,10 @@ class OpenAIClient:
         )
 
     def _asked(self, ask: Any, rung: Rung, deadline: Deadline) -> Any:
-        """What the server answers. No error keeps the SDK's as its cause: that has headers and texts in it that may hold the key."""
+        """Return what the server answers.
+
+        No error keeps the SDK's error as its cause, since its headers and texts may hold the key.
+        """
         openai = self._openai
         late = f"no answer within {deadline.seconds:g} s"
         try:
@@ -209,7 +220,10 @@ class OpenAIClient:
 
 
 def _bounded(kind: type, stream: Any, deadline: Deadline) -> Any:
-    """A response's stream that ends with the deadline and at `MOST_BYTES`; of the class that the SDK's HTTP library wants."""
+    """Return a response's stream that ends with the deadline and at `MOST_BYTES`.
+
+    It is of the class that the SDK's HTTP library expects.
+    """
 
     class Bounded(kind):  # type: ignore[misc]
         def __init__(self) -> None:

@@ -1,4 +1,7 @@
-"""How many tokens a model can hold: what the caller, the server's list of models or the server's refusal says of it."""
+"""How many tokens a model can hold.
+
+The caller, the server's list of models or the server's refusal says so.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ class TooLongError(Exception):
 
 
 def in_list(models: Iterable[Mapping[str, Any]], name: str | None) -> int | None:
-    """The context of a model in a server's list, None where it does not say; a server of one model may call it as it likes."""
+    """Return the context size of a model in a server's list, or None where it does not say.
+
+    A server of one model may give it any name.
+    """
     entries = [entry for entry in models if isinstance(entry, Mapping)]
     for entry in [entry for entry in entries if entry.get("id") == name] or (entries if len(entries) == 1 else []):
         for place in (entry, *(entry[key] for key in ("meta", "top_provider") if isinstance(entry.get(key), Mapping))):

@@ -34,7 +34,9 @@ class Deadline:
         return max(0.0, self.seconds - (time.monotonic() - self._started))
 
     def within(self, act: Callable[[], T]) -> T:
-        """What a function gives, if it gives it in time. One that does not is left to itself: its own limits must end it.
+        """Return the result of a function if it arrives in time.
+
+        A function that is late is left running: its own limits must end it.
 
         It runs in a thread: nothing else takes the time from a read that a server keeps alive, byte by byte.
 

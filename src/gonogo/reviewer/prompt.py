@@ -1,4 +1,7 @@
-"""What a reviewer is told: contract, plan, composed configs, the code line by line, and what is established already."""
+"""What a reviewer is told.
+
+That is the contract, plan, composed configs, the code line by line, and what is established already.
+"""
 
 from __future__ import annotations
 
@@ -235,7 +238,10 @@ def _plan(plan: Plan | None) -> str:
 
 
 def _configs(traces: list[Trace]) -> dict[str, str]:
-    """The config of each run as the training process composes it, for the full command; the first runs alone if there are many."""
+    """Return each run's config as the training process composes it, for the full command.
+
+    If there are many runs, only the first ones are included.
+    """
     composed = list(composed_configs(traces).items())[:MOST_CONFIGS]
     return {run_id: plain.to_json(config) for run_id, config in composed}
 
@@ -291,6 +297,9 @@ def orders_in(experiment: Experiment) -> list[tuple[str, int, str]]:
 
 
 def _visible(line: str) -> str:
-    """A line as a model may read it: without characters that show as nothing, and with the letters that tag characters stand for."""
+    """Return a line as a model may read it.
+
+    Invisible characters are removed, and tag characters are replaced by the letters that they stand for.
+    """
     letters = (chr(ord(character) - TAGS) if TAGS + 0x20 <= ord(character) < TAGS + 0x7F else character for character in line)
     return "".join(character for character in letters if plain.is_plain(character) or character == "\t")

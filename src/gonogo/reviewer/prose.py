@@ -1,4 +1,7 @@
-"""A reviewer's answer in prose, as older pipelines have it: its claims, and what the facts say of each."""
+"""A reviewer's answer in prose, as older pipelines have it.
+
+It lists the claims, and what the facts say of each.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,10 @@ def claims_in(text: str) -> list[str]:
 
 
 def settle(text: str, known: Known) -> Told:
-    """What the facts say of one claim: confirmed by a finding about the same thing, refuted by a fact, or open."""
+    """Return what the facts say of one claim.
+
+    It is confirmed by a finding about the same thing, refuted by a fact, or open.
+    """
     kinds = tuple(kind for kind, words in _WORDS if re.search(words, text, re.IGNORECASE))
     names = [first or second for first, second in _NAMED.findall(text)]
     files = _FILE.findall(text)
@@ -78,7 +84,10 @@ def settle(text: str, known: Known) -> Told:
 
 
 def _finding(text: str, kinds: tuple[str, ...], names: list[str], files: list[str], known: Known) -> Finding | None:
-    """The finding nearest to a claim: of a rule for what it speaks of, by how many of its words the finding has."""
+    """Return the finding nearest to a claim.
+
+    It belongs to a rule for what the claim is about, and shares most of the claim's words.
+    """
     rules = tuple(rule for kind in kinds for rule in (*known.rules.get(kind, ()), *_MORE.get(kind, ())))
     best: tuple[int, Finding] | None = None
     for finding in known.findings:

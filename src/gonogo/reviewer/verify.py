@@ -1,4 +1,7 @@
-"""Holding claims against the facts: is the quote there, and is what is said of it confirmed, refuted or open?"""
+"""Checks of claims against the facts.
+
+They tell whether the quote is there, and whether the claim about it is confirmed, refuted or open.
+"""
 
 from __future__ import annotations
 
@@ -259,7 +262,10 @@ _CHECKS: dict[str, Callable[[Claim, Known], Settled]] = {
 
 
 def together(samples: Iterable[Iterable[Verified]]) -> list[Verified]:
-    """The claims of several answers, each once, with the number of answers that make it: same kind, same file, near the same line."""
+    """Merge the claims of several answers, with the number of answers that make each.
+
+    Two claims are one if they have the same kind, the same file, and nearly the same line.
+    """
     merged: list[Verified] = []
     for sample in samples:
         counted: set[int] = set()

@@ -109,7 +109,10 @@ def program(text: str, **others: str) -> Tree:
 
 
 def notebook(*cells: str | tuple[str, int | None]) -> Tree:
-    """A mini-tree that is a notebook of its own, `analysis.ipynb`: code cells, each perhaps with the number of its last run."""
+    """Make a mini-tree that is a notebook of its own, `analysis.ipynb`.
+
+    It has code cells, each optionally with the number of its last run.
+    """
     numbered = [(cell, None) if isinstance(cell, str) else cell for cell in cells]
     listed: list[dict[str, object]] = [
         {"cell_type": "code", "execution_count": count, "metadata": {}, "outputs": [], "source": source.splitlines(keepends=True)}
@@ -287,7 +290,10 @@ def all_rules() -> dict[str, Rule]:
 
 
 def settling() -> dict[str, tuple[str, ...]]:
-    """The ids of the rules whose findings confirm a reviewer's claim, by the claim's kind. Their silence counts, too."""
+    """Return the ids of the rules whose findings confirm a reviewer's claim, by the claim's kind.
+
+    If such a rule reports nothing, that counts, too.
+    """
     found: dict[str, list[str]] = {}
     for entry in all_rules().values():
         for kind in entry.settles:
@@ -296,7 +302,9 @@ def settling() -> dict[str, tuple[str, ...]]:
 
 
 def select(patterns: Iterable[str], ignored: Iterable[str]) -> list[Rule]:
-    """The rules whose id or slug starts with one of `patterns` (none given: all but previews), less those that match `ignored`.
+    """Return the rules whose id or slug starts with one of `patterns`.
+
+    Without patterns, these are all rules except previews. Rules that match `ignored` are removed.
 
     Raises:
         LookupError: a pattern that matches no rule.

@@ -1,4 +1,7 @@
-"""One fault for what is wrong in the same way in several run configs, or comes up again and again at one place."""
+"""Faults that are reported once instead of several times.
+
+They are the same in several run configs, or occur again and again at one place.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ MOST_RELATED = 3
 
 
 def by_message(faults: Iterable[Violation], most: int = MOST_RELATED) -> Iterator[Violation]:
-    """Put faults with the same message together: the first one's place, the others as related places, the runs of all.
+    """Group faults with the same message.
+
+    The first one's place is kept, the others are related places, and the runs are those of all.
 
     Args:
         faults: of one rule.
@@ -29,7 +34,9 @@ def by_message(faults: Iterable[Violation], most: int = MOST_RELATED) -> Iterato
 
 
 def by_cause(faults: Iterable[Violation], most: int = MOST_RELATED) -> Iterator[Violation]:
-    """One fault for each place, and one for all of a file that say the same and point at the same cause: their first related place.
+    """Group faults by place, and those in a file that have the same message and the same cause.
+
+    The cause is their first related place.
 
     Args:
         faults: of one rule.
@@ -45,7 +52,10 @@ def by_cause(faults: Iterable[Violation], most: int = MOST_RELATED) -> Iterator[
 
 
 def by_place(faults: Iterable[Violation]) -> Iterator[Violation]:
-    """One fault for each place: the most certain, where a function that several programs call was looked at more than once."""
+    """Yield one fault for each place.
+
+    It is the most certain one, where a function that several programs call was looked at more than once.
+    """
     best: dict[tuple[str, int | None, int | None], Violation] = {}
     for fault in faults:
         place = (fault.location.path, fault.location.line, fault.location.column)

@@ -1,4 +1,7 @@
-"""Config keys that stand elsewhere than the code asks for them: what such findings have in common, and the edits that mend them."""
+"""Config keys that stand elsewhere than where the code reads them.
+
+This holds what such findings have in common, and the edits that fix them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ from gonogo.model.finding import Cause, Change, Fix, Location
 
 @dataclass(frozen=True)
 class Move:
-    """Where the code looks, and where the key is: `before` is to become `after`, below `common`, above `key`.
+    """Where the code reads a key, and where the key is.
+
+    `before` is to become `after`, below `common`, above `key`.
 
     Attributes:
         key: what both paths end with; empty for a key that is called otherwise.

@@ -28,7 +28,10 @@ MOST_LINES = 12
 
 
 def cleaned(text: str) -> str:
-    """A text of a run without the folders of the sandbox, which are others each time, escape codes, and frames of the probe."""
+    """Return a text of a run without what is specific to the sandbox.
+
+    Removed are the sandbox's folders, which differ each time, escape codes, and frames of the probe.
+    """
     return _SANDBOX.sub("", _PROBE_WARNS.sub("", _PROBE_FRAME.sub("", _RUNNER_FRAME.sub("", _ESCAPES.sub("", text)))))
 
 
@@ -82,7 +85,9 @@ def network_at(run: RunSeen, name: str) -> Place | None:
 
 
 def failures(runs: Iterable[RunSeen], modules: Mapping[str, Module], contract: Contract, module: str) -> Iterator[Violation]:
-    """What made runs fail, at the experiment's own line; silent where it may not be the experiment's fault.
+    """Yield what made runs fail, at the experiment's own line.
+
+    Nothing is reported where it may not be the experiment's fault.
 
     Args:
         runs: the runs.
@@ -141,7 +146,10 @@ def _failed_at(run: RunSeen, chain: list[Raised], modules: Mapping[str, Module],
 
 
 def _of_children(run: RunSeen) -> list[str]:
-    """The lines of what the programs that a run started said, where the process that started them failed for one; none where it did not."""
+    """Return the output lines of the programs that a run started.
+
+    They are given where the process that started them failed because of one; empty where it did not.
+    """
     starters = (process for process in run.processes.values() if process.children and process.failures)
     raised = [kind for process in starters if (kind := process.failures[-1][0].type) in _OF_A_CHILD]
     if not raised:

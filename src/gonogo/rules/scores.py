@@ -1,4 +1,7 @@
-"""Which numbers claim, by their names, to measure how good something is; and how much a number that did not move tells."""
+"""Which numbers claim, by their names, to measure how good something is.
+
+Also how much can be concluded from a number that did not move.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,10 @@ MOST_DENOMINATOR = 128  # of a share of the samples of two batches
 
 
 def is_score(name: str) -> bool:
-    """Whether a number claims to measure how good something is: `val_accuracy` and `a.json: improvement.f1` do, `loss_weight` does not."""
+    """Return whether a number claims to measure how good something is.
+
+    `val_accuracy` and `a.json: improvement.f1` do, `loss_weight` does not.
+    """
     parts = re.split(r"[./: ]+", name)
     if any(part.lower() in _SETTINGS for part in parts[:-1]):
         return False
@@ -84,7 +90,10 @@ def predicts_otherwise(modules: Mapping[str, Module]) -> bool:
 
 
 def is_share(value: float) -> bool:
-    """Whether a number may be a share of few samples, or a whole number: two of these are often the same by chance."""
+    """Return whether a number may be a share of few samples, or a whole number.
+
+    Two such numbers are often the same by chance.
+    """
     for scale in (1, 100):
         share = value / scale
         if abs(share - Fraction(share).limit_denominator(MOST_DENOMINATOR)) <= 1.2e-7 * abs(share):  # single precision

@@ -1,4 +1,7 @@
-"""What rules on watched training share: whether a bounded run may rightly not step, and how evidence is told."""
+"""What rules on watched training share.
+
+This tells whether a bounded run may rightly not step, and how evidence is reported.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ def optimizers(session: SessionSeen) -> Iterator[tuple[RunSeen, Process, Optimiz
 
 
 def may_accumulate(modules: Mapping[str, Module], runs: list[Run]) -> bool:
-    """Whether the code or a config says that gradients are gathered over several batches, of which a bounded run has two."""
+    """Return whether the code or a config says that gradients are accumulated over batches.
+
+    A bounded run has only two batches.
+    """
     if any(_ACCUMULATES.search(run.text) for run in runs) or any(_ACCUMULATES.search(module.text) for module in modules.values()):
         return True
     return any(_steps_now_and_then(module.tree) for module in modules.values() if module.tree is not None)
@@ -43,7 +49,10 @@ def _steps_now_and_then(tree: ast.AST) -> bool:
 
 
 def names(modules: Mapping[str, Module], pattern: re.Pattern[str]) -> bool:
-    """Whether something in the code has a name that a pattern finds; what comments and texts say counts for nothing."""
+    """Return whether something in the code has a name that a pattern matches.
+
+    Comments and texts do not count.
+    """
     nodes = (node for module in modules.values() for node in module.of(ast.Name, ast.Attribute, ast.arg, ast.FunctionDef, ast.ClassDef))
     return any(pattern.search(_name_of(node)) for node in nodes)
 

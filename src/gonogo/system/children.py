@@ -1,4 +1,7 @@
-"""How gonogo starts Python processes of its own: isolated from the user's environment and from the current folder."""
+"""How gonogo starts Python processes of its own.
+
+They are isolated from the user's environment and from the current folder.
+"""
 
 from __future__ import annotations
 

@@ -12,12 +12,17 @@ PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def own_number() -> int:
-    """This process's number for `end_with`; 0 in a thread, for Linux takes the end of the thread that starts a process for its parent's."""
+    """Return this process's number for `end_with`, or 0 in a thread.
+
+    Linux takes the end of the thread that starts a process for the end of its parent.
+    """
     return os.getpid() if threading.current_thread() is threading.main_thread() else 0
 
 
 def end_with(parent: int, number: int = signal.SIGKILL) -> None:
-    """Have this process sent a signal when its parent ends, also when that is killed. Linux only; elsewhere nothing is done.
+    """Have this process receive a signal when its parent ends, also when the parent is killed.
+
+    This works on Linux only; elsewhere nothing is done.
 
     Args:
         parent: its number; 0 for no such thing.

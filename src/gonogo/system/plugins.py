@@ -46,5 +46,8 @@ def _declared(path: str) -> list[tuple[str, str, str]]:
 
 
 def named(group: str) -> dict[str, str]:
-    """The entry points of a group: the modules (or other values) that installed packages name, by the names they give them."""
+    """Return the entry points of a group.
+
+    They are the modules (or other values) that installed packages name, by the names that the packages give them.
+    """
     return dict(_groups().get(group, {}))

@@ -1,4 +1,7 @@
-"""`python -m gonogo.tracker FOLDER PORT SILENCE`: what `running` starts. One line of JSON says where it listens."""
+"""`python -m gonogo.tracker FOLDER PORT SILENCE`: what `running` starts.
+
+One line of JSON says where it listens.
+"""
 
 from __future__ import annotations
 

@@ -77,7 +77,10 @@ class _Calls:
         return JSONResponse({"ok": True})
 
     async def telemetry(self, request: Request) -> Response:
-        """Take nothing of what W&B's client says of itself: after this answer, and no other, it keeps that to itself without a word."""
+        """Reject all telemetry of W&B's client.
+
+        After this answer, and no other, the client keeps its telemetry to itself without a message.
+        """
         return JSONResponse({"error": "no telemetry is taken here"}, 404)
 
     async def graphql(self, request: Request) -> Response:
@@ -119,7 +122,10 @@ class _Calls:
         return JSONResponse(await run_in_threadpool(keep))
 
     async def artifact_file(self, request: Request) -> Response:
-        """Give a file of an artifact by the digest of its content: `…/ID OF THE ARTIFACT IT CAME WITH/DIGEST[/NAME]`, or `…/DIGEST`."""
+        """Return a file of an artifact by the digest of its content.
+
+        The address is `…/ID OF THE ARTIFACT IT CAME WITH/DIGEST[/NAME]`, or `…/DIGEST`.
+        """
         parts = request.path_params["path"].split("/")
         place = max((at for at, part in enumerate(parts) if _DIGEST.fullmatch(part)), default=None)
         if place is None:
@@ -198,7 +204,10 @@ def _guarded(service: Service, endpoint: Endpoint) -> Endpoint:
 
 
 def _answered(endpoint: Endpoint) -> Endpoint:
-    """Turn what goes wrong into answers that clients understand: they repeat after 5xx, and give up after 4xx."""
+    """Turn errors into answers that clients understand.
+
+    Clients repeat after 5xx, and give up after 4xx.
+    """
 
     async def answered(request: Request) -> Response:
         try:

@@ -13,7 +13,9 @@ PERIOD = 1.0
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """HTTP for connections that end when nothing comes: uvicorn itself waits without end for the rest of a request.
+    """An HTTP protocol that closes connections on which nothing arrives.
+
+    uvicorn itself waits without end for the rest of a request.
 
     Attributes:
         header_seconds: How long the head of a request may take.
@@ -47,7 +49,10 @@ class PatientProtocol(HttpToolsProtocol):
         super().data_received(data)
 
     def on_message_begin(self) -> None:
-        """Wait for the head of the next request: that of the first is waited for since the connection was made."""
+        """Wait for the head of the next request.
+
+        The head of the first request is waited for since the connection was made.
+        """
         if self._awaited != "head":
             self._since, self._awaited = self.loop.time(), "head"
         super().on_message_begin()

@@ -9,7 +9,10 @@ _HEAD = re.compile(r"(?:(?P<level>ERROR) )?(?P<timestamp>\d{4}-\d\d-\d\dT[\d:.]+
 
 
 def read_line(text: str) -> dict[str, str | None]:
-    """A line of console with its time, its level (`error` for standard error) and its label, as far as it has them."""
+    """Parse a line of console output with its time, level and label, as far as it has them.
+
+    The level is `error` for standard error.
+    """
     if text.startswith("{"):
         try:
             found = json.loads(text)

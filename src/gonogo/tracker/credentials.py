@@ -1,4 +1,7 @@
-"""Who may talk to a tracker: one API key, links to files that are good for a while, and links to the pages that are good once."""
+"""Who may talk to a tracker.
+
+There is one API key, links to files that are valid for a while, and links to the pages that are valid once.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ LEAST_KEY = 40
 
 
 class Credentials:
-    """The API key of a data folder, kept in a file that only its owner can read, and what is derived from it."""
+    """The API key of a data folder, and what is derived from it.
+
+    The key is kept in a file that only its owner can read.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Read the key, or make one at the first start.

@@ -1,4 +1,6 @@
-"""What can be filtered and sorted, and by which fields: runs, artifacts, their collections, projects and sweeps.
+"""The fields by which things can be filtered and sorted.
+
+The things are runs, artifacts, their collections, projects and sweeps.
 
 Source: the W&B documentation of `Api.runs`, `Api.artifacts` and `Api.registries` for the names of fields.
 """

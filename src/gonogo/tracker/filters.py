@@ -1,4 +1,6 @@
-"""Which things are meant, and in which order: the filters of `wandb.Api()`, which are those of MongoDB.
+"""Which things are selected, and in which order.
+
+The filters are those of `wandb.Api()`, which are those of MongoDB.
 
 Source: MongoDB's manual for what the operators mean. Libraries that filter like MongoDB keep the data in a database of their own; these
 filters work on rows of ours.
@@ -72,7 +74,10 @@ def parse(text: str | None, fields: Fields = RUNS) -> tuple[Test, set[str]]:
 
 
 def order_key(order: str, fields: Fields = RUNS) -> tuple[Callable[[Document], Any], bool]:
-    """How things are sorted by one field: the key of one, and whether it goes downward. Numbers come before texts, what lacks it last."""
+    """Return the sort key for one field, and whether the order is descending.
+
+    Numbers come before texts, and things that lack the field last.
+    """
     column, path = fields.find(order.lstrip("+-"))
     down = order.startswith("-")
 
@@ -269,7 +274,10 @@ def _mod(operand: Any) -> tuple[int, int]:
 
 
 def _remainder(item: Any, divisor: int) -> int | None:
-    """The remainder of a number's whole part, with the sign of the number, as C has it; None for anything else."""
+    """Return the remainder of a number's whole part, with the sign of the number, as in C.
+
+    None for anything else.
+    """
     if not _number(item) or not abs(item) < 1 << 63:
         return None
     whole = int(item)

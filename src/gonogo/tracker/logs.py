@@ -7,7 +7,10 @@ import sys
 
 
 class OneLine(logging.Formatter):
-    """Writes what can't be printed as Python writes it in a text: names and texts of runs could move the cursor or forge other lines."""
+    """Escapes what can't be printed, as Python writes it in a text.
+
+    Names and texts of runs could otherwise move the cursor or forge other lines.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """One event; a traceback follows indented, so that none of its lines can be taken for an event."""

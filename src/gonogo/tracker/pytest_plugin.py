@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def wandb_tracker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Tracker]:
-    """A fresh tracker; what the test starts, and `wandb.Api()` in the test itself, logs to it and reads from it."""
+    """Provide a fresh tracker.
+
+    What the test starts, and `wandb.Api()` in the test itself, logs to it and reads from it.
+    """
     from gonogo.tracker import running
 
     with running(tmp_path / "tracker") as tracker:

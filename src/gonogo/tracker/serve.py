@@ -112,7 +112,10 @@ def _config(service: Service) -> uvicorn.Config:
 
 
 def _give_memory_back() -> None:
-    """Have glibc's malloc return each large block to the system when it is freed: it would keep up to 32 MiB of them in every thread."""
+    """Have glibc's malloc return each large block to the system when it is freed.
+
+    It would otherwise keep up to 32 MiB of them in every thread.
+    """
     if platform.libc_ver()[0] == "glibc":
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE)
 

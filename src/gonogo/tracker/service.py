@@ -1,4 +1,7 @@
-"""What a tracker works with: its settings, its store, its credentials, and the lists that clients page through."""
+"""What a tracker works with.
+
+That is its settings, its store, its credentials, and the lists that clients page through.
+"""
 
 from __future__ import annotations
 

@@ -65,7 +65,9 @@ def _cell(value: Any) -> Any:
 
 
 def write_parquet(rows: Callable[[], Iterable[Row]], path: Path) -> None:
-    """Rows as Parquet: whole numbers, numbers, truth values or texts by column; a column of several kinds holds texts.
+    """Write rows as Parquet.
+
+    Each column has integers, floats, booleans or texts; a column of several kinds holds texts.
 
     Raises:
         UsageError: pyarrow is not installed.

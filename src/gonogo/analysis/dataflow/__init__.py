@@ -1,4 +1,6 @@
-"""What a program does with which values, in order: an abstract walk of Python code that is never executed.
+"""An abstract walk of Python code that tells what a program does with which values.
+
+The events are kept in order, and the code is never executed.
 
 The walk goes through a program as Python would, from the top of a script into the functions it calls, and keeps two things. The *value
 graph*: every expression is a node that knows what it was made of (a call and its arguments, a sum and its terms), through assignments,

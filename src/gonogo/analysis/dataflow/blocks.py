@@ -1,4 +1,7 @@
-"""The tree of what happens: events in order, within loops, branches, `with` blocks, attempts and called functions."""
+"""The tree of events of a program, in the order in which they happen.
+
+Events stand within loops, branches, `with` blocks, `try` statements and called functions.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,10 @@ class Event(Happening):
 
 
 class Write(Happening):
-    """Something written into an object: an attribute (`key` is its name), an entry, or an entry that is added (`key` is None)."""
+    """A write into an object.
+
+    It is an attribute (`key` is its name), an item, or an item that is added (`key` is None).
+    """
 
     __slots__ = ("key", "owner", "value")
 
@@ -126,7 +132,10 @@ class Loop(Happening):
 
 
 class Branch(Happening):
-    """Arms of which one is taken; the last stands for all other cases. `test` is the condition of the first."""
+    """Branches of which exactly one is taken.
+
+    The last one stands for all other cases. `test` is the condition of the first.
+    """
 
     __slots__ = ("arms", "test")
 
@@ -174,7 +183,10 @@ class Attempt(Happening):
 
 
 class Called(Happening):
-    """A function of the project that is walked into. `call` says what was called with what; `worker` that a library calls it elsewhere."""
+    """A call of one of the project's functions, whose body is walked.
+
+    `call` says what was called with what arguments; `worker` says that a library calls the function elsewhere.
+    """
 
     __slots__ = ("body", "call", "definition", "owner", "receiver", "result", "worker")
 

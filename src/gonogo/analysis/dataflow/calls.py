@@ -1,4 +1,7 @@
-"""Calls: of the project's functions, classes and objects, which are walked into, and of all others, which are events."""
+"""Calls in the abstract walk.
+
+The project's own functions, classes and objects are walked into; all other calls are recorded as events.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +130,10 @@ def apply(
 
 
 def _of_table(callee: Value) -> Value | None:
-    """What `TABLE[name]` or `TABLE.get(name)` may be, where all entries of the table are functions or classes of the project."""
+    """Return what `TABLE[name]` or `TABLE.get(name)` may be, or None.
+
+    It is known where every value of the table is a function or class of the project.
+    """
     table: Value | None = None
     if isinstance(callee, Item):
         table = plain(callee.owner)
@@ -313,7 +319,10 @@ def _through_layers(walker: Walker, call: Call) -> Value | None:
 
 
 def _callbacks(walker: Walker, call: Call) -> None:
-    """Functions of the project that a library is given: it may call them as often as it likes, with what it likes."""
+    """Walk the project's functions that are passed to a library as callbacks.
+
+    The library may call them as often as it likes, with any arguments.
+    """
     if call.short in KEEPS:
         return
     for given in call.given():

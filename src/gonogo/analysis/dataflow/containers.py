@@ -90,7 +90,10 @@ def add(walker: Walker, owner: Value, value: Value) -> None:
 
 
 def _keep(owner: Value, value: Value) -> None:
-    """Remember in a container itself what is put into it, at whatever time: for questions that no order matters to."""
+    """Record in a container itself a value that is put into it at any time.
+
+    This serves questions for which the order does not matter.
+    """
     for option in options(owner):
         if isinstance(option, (Display, Mapping)) and len(option.added) < MAX_ADDED and all(value is not entry for entry in option.added):
             option.added.append(value)

@@ -46,7 +46,10 @@ class Contents:
         return events | {called.call for called in self.of(Called)}
 
     def gathered(self, ask: Callable[[Contents], Iterable[T]]) -> list[T]:
-        """What a function finds here, asked once: modules that many programs import are looked at once for all."""
+        """Return what a function finds here, computed once and cached.
+
+        Modules that many programs import are thus searched once for all of them.
+        """
         found = self._answers.get(ask)
         if found is None:
             found = self._answers[ask] = list(ask(self))
@@ -67,7 +70,10 @@ def contents_of(block: Block) -> Contents:
 
 
 def prune(block: Block) -> bool:
-    """Take out of a module's body what says nothing: branches and attempts in which nothing happens. Whether anything is left."""
+    """Remove the branches and `try` statements of a module's body in which nothing happens.
+
+    Returns whether anything is left.
+    """
     block.items = [entry for entry in block.items if _says_something(entry)]
     return bool(block.items)
 

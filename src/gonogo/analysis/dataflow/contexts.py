@@ -1,4 +1,7 @@
-"""What a `with` block or a decorator switches for the calls within: automatic differentiation, mixed precision."""
+"""What a `with` block or a decorator switches on or off for the calls inside it.
+
+That is automatic differentiation or mixed precision.
+"""
 
 from __future__ import annotations
 

@@ -165,7 +165,10 @@ class Walker:
         return HOOKS["apply"](self, callee, arguments, keywords, node, is_open)
 
     def sample(self, container: Value, node: ast.AST) -> Value | None:
-        """What one entry of a library's container, such as a loader, was made as; None where that is not known."""
+        """Return how one element of a library's container, such as a data loader, was made.
+
+        None where that is not known.
+        """
         return SAMPLES["sample"](self, container, node)
 
     # -- parts of objects ---------------------------------------------------------------------------------------------
@@ -250,7 +253,10 @@ class Walker:
         return frame
 
     def bind(self, name: str, value: Value) -> None:
-        """Let a name stand for a value; what a program writes into an imported module is undone when its walk ends."""
+        """Bind a name to a value.
+
+        What a program writes into an imported module is undone when the walk of that program ends.
+        """
         if self.frame.outer.get(name) == "global" and self.frame.top is not self.own:
             top = self.frame.top
             if top not in self.opened:

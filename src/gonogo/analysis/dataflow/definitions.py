@@ -1,4 +1,7 @@
-"""Functions, classes and objects of the project, and the names of a function or module while it is walked."""
+"""The project's functions, classes and objects, and the names bound while they are walked.
+
+The names are those of the function or module that is being walked.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,10 @@ from gonogo.analysis.python.modules import Module
 
 @dataclass(eq=False)
 class Turning:
-    """A loop that is being walked: the names that its body assigns, each a choice that grows as the body is walked."""
+    """A loop that is being walked, with the names that its body assigns.
+
+    Each name is a choice that grows as the body is walked.
+    """
 
     names: dict[str, Turn] = field(default_factory=dict)
 

@@ -1,4 +1,6 @@
-"""States that change along a tree of events: what may hold at each of them, whichever branches were taken.
+"""Dataflow analysis of states along a tree of events.
+
+It tells what may hold at each event, whichever branches were taken.
 
 A state is a set of facts; where branches meet it is the union of both. So a fact that is alone of its kind at some event holds there for
 sure. A loop is gone through until nothing new comes up; it is taken to turn at least once.
@@ -91,7 +93,10 @@ class Flow(Generic[F]):
         return state
 
     def _loop_once(self, entry: Loop, state: frozenset[F], left: _Left[F]) -> frozenset[F] | None:
-        """Go through a loop, unless it was entered with the same facts before: loops within loops would be gone through again and again."""
+        """Walk a loop, unless it was entered with the same facts before.
+
+        Without this cache nested loops would be walked again and again.
+        """
         if (entry, state) not in self._known:
             inside: _Left[F] = _Left()
             self._known[entry, state] = self._loop(entry, state, inside), inside.take(End.RETURN)

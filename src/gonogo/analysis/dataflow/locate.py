@@ -1,4 +1,7 @@
-"""The project's modules by how they are imported: from the root, from the importing file's own folder, from a folder on the path."""
+"""Lookup of the project's modules by the names under which they are imported.
+
+A name is looked up from the root, from the importing file's own folder, and from a folder on the path.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class Locator:
         self._found: dict[tuple[str, str], Module | None] = {}
 
     def find(self, importer: Module, dotted: str) -> Module | None:
-        """The module of a dotted name as a file would import it; None where it is none of the project's, or may be several."""
+        """Return the module that a file would import by a dotted name.
+
+        None where it is not one of the project's, or where it may be several.
+        """
         if not dotted:
             return None
         key = (importer.folder, dotted)

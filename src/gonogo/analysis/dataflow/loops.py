@@ -1,4 +1,7 @@
-"""Loops and comprehensions: where the entries are written out they are taken one by one, else one turn stands for all."""
+"""Loops and comprehensions in the abstract walk.
+
+Where the elements are written out they are taken one by one; otherwise one iteration stands for all.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,10 @@ def walk_while(walker: Walker, node: ast.While) -> End | None:
 
 
 def _turning(walker: Walker, node: ast.For | ast.AsyncFor | ast.While, loop: Loop, value: Value | None) -> None:
-    """Walk the body once; names that it assigns stand for what they were before, or for what it left them as."""
+    """Walk the body of a loop once.
+
+    The names that it assigns stand for what they were before the loop or for what the body left them as.
+    """
     frame = walker.frame
     turning = Turning()
     for name in walker.module.once(_assigned, node):

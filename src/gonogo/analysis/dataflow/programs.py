@@ -1,4 +1,7 @@
-"""Where walks begin: scripts from their top, and functions and classes that no script reaches, with parameters that nobody knows."""
+"""Where abstract walks begin.
+
+They begin at the top of scripts, and at functions and classes that no script reaches, with unknown parameters.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +92,10 @@ class Program:
             yield from part.gathered(ask)
 
     def calls(self, *names: str) -> Iterator[Event]:
-        """Every call that is not walked into, of functions or methods of these names (the last part; any, if none is given)."""
+        """Yield every call that is not walked into, of functions or methods of these names.
+
+        A name is the last part of the dotted name. Without names, every such call is given.
+        """
         for part in self.contents:
             for name in names or part.events:
                 yield from part.events.get(name, ())
@@ -211,7 +217,10 @@ def _flat(layers: list[dict[Place, Value]]) -> dict[Place, Value]:
 
 
 def is_script(module: Module, is_imported: bool) -> bool:
-    """Whether a file does something when it is run: a `__main__` guard, or statements at its top that are more than settings."""
+    """Return whether running a file does something.
+
+    It does if it has a `__main__` guard, or top-level statements that do more than set values.
+    """
     if module.tree is None:
         return False
     if main_guard(module) is not None:

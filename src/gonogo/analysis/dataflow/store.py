@@ -1,4 +1,7 @@
-"""Names and fields through branches: what is written in one arm is not seen in another, and both meet afterwards."""
+"""Storage of names and fields across branches.
+
+What is written in one branch is not seen in another; both are merged afterwards.
+"""
 
 from __future__ import annotations
 

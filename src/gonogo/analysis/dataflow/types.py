@@ -1,4 +1,7 @@
-"""Which class an object is of, where a condition asks and the walk knows: losses of torch, which code tells apart before it calls them."""
+"""Which class an object is of, where a condition asks and the walk knows the answer.
+
+This covers losses of torch, which code distinguishes before it calls them.
+"""
 
 from __future__ import annotations
 

@@ -51,7 +51,10 @@ class Value:
         return iter(())
 
     def is_same(self, other: Value) -> bool:
-        """Whether two values are one: the same node, or equal literals, or the same name of a library, or the same function."""
+        """Return whether two values are the same.
+
+        They are if they are the same node, equal literals, the same name of a library, or the same function.
+        """
         return self is other
 
     def __repr__(self) -> str:
@@ -78,7 +81,10 @@ class Const(Value):
 
 
 class Ref(Value):
-    """Something of a library, by its dotted name: `torch.optim.Adam`, `numpy`; builtins bear their plain name."""
+    """A reference to something in a library by its dotted name.
+
+    Examples: `torch.optim.Adam`, `numpy`. Builtins have their plain name.
+    """
 
     __slots__ = ("name",)
 
@@ -101,7 +107,9 @@ class ModuleValue(Value):
 
 
 class Call(Value):
-    """A call of something that is not walked into: a library's function, a method of a library's object, something unknown.
+    """A call of something that is not walked into.
+
+    It is a library's function, a method of a library's object, or something unknown.
 
     Attributes:
         callee: what is called; for a method an `Attribute`.
@@ -227,7 +235,10 @@ class Span(Value):
 
 
 class Element(Value):
-    """What iterating over something gives; `sample` is what one entry of it was made as, where that is known."""
+    """One element that iterating over a value gives.
+
+    `sample` is how one element of it was made, where that is known.
+    """
 
     __slots__ = ("owner", "sample")
 
@@ -257,7 +268,10 @@ class Operation(Value):
 
 
 class Display(Value):
-    """A list, tuple or set that is written out; `is_open` where `*` may put more in, `added` what is put in later on."""
+    """A list, tuple or set that is written out in the code.
+
+    `is_open` says that `*` may put more in; `added` holds what is put in later on.
+    """
 
     __slots__ = ("added", "is_open", "items", "kind")
 
@@ -274,7 +288,10 @@ class Display(Value):
 
 
 class Mapping(Value):
-    """A dict that is written out, or the content of `dict(…)`; `is_open` where `**` may put more in, `added` what is put in later on."""
+    """A dict that is written out, or the content of `dict(…)`.
+
+    `is_open` says that `**` may put more in; `added` holds what is put in later on.
+    """
 
     __slots__ = ("added", "entries", "is_open")
 
@@ -366,7 +383,10 @@ class Choice(Value):
 
 
 class Turn(Choice):
-    """What a name stands for at the head of a loop: what it was before, or what the body left it as. Open while the body is walked."""
+    """What a name stands for at the head of a loop.
+
+    It is what the name was before the loop, or what the body left it as. It is open while the body is walked.
+    """
 
     __slots__ = ("is_open",)
 

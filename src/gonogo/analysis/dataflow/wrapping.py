@@ -1,4 +1,7 @@
-"""The object behind a call that gives back what it was given: `model.to(device)`, `DDP(model)`, `accelerator.prepare(model, optimizer)`."""
+"""The object behind a call that returns what it was given.
+
+Examples: `model.to(device)`, `DDP(model)`, `accelerator.prepare(model, optimizer)`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""An abstract interpreter: it walks the whole program with the composed config of every run, and records what the program does with it.
+"""An abstract interpreter that walks the whole program with the composed config of every run.
+
+It records what the program does with the config.
 
 It walks the code as Python would run it, with the config as a known value and whatever the outside world decides as *unknown*. A branch
 on a known value is taken or not; a branch on an unknown one is walked on both sides, and what the sides disagree on becomes unknown. So

@@ -93,7 +93,10 @@ class Spread:
 
 
 class Entered(NamedTuple):
-    """What `with value as name` binds, what is to be undone at its end, and whether an error inside does no harm."""
+    """What `with value as name` binds, and what happens at the end of the block.
+
+    It also says whether an error inside the block does no harm.
+    """
 
     value: Value
     leave: Callable[[], None] | None = None
@@ -101,7 +104,10 @@ class Entered(NamedTuple):
 
 
 class Arguments:
-    """The arguments of a call. `open`: there may be others. `spread`: keywords that came from `**config`, with where they stood."""
+    """The arguments of a call.
+
+    `open` says that there may be others. `spread` holds keyword arguments that came from `**config`, with where they stood.
+    """
 
     __slots__ = ("keywords", "open", "positional", "spread")
 
@@ -171,7 +177,10 @@ class Value:
         return None
 
     def constant(self) -> Constant | NotKnown:
-        """The number, text, boolean, bytes or None that it is; NOT_KNOWN where it is none of these, or not known."""
+        """Return the number, text, boolean, bytes or None that the value is.
+
+        NOT_KNOWN where it is none of these, or where it is not known.
+        """
         return NOT_KNOWN
 
     def truth(self) -> bool | None:
@@ -195,7 +204,10 @@ class Value:
         return (self,)
 
     def outside_name(self) -> str | None:
-        """The dotted name under which it was come by, if it is something from outside the experiment or built into Python."""
+        """Return the dotted name of something from outside the experiment or built into Python.
+
+        It is the name under which the value was reached. None for any other value.
+        """
         return None
 
     def type_name(self) -> str | None:
@@ -331,7 +343,10 @@ class Value:
         return Entered(self)
 
     def copied(self, walk: Walk, config: bool | None = None, parent: Value | None = None) -> Value:
-        """A deep copy that keeps where values come from; `config` makes DictConfigs (True) or plain dicts (False) of all config nodes."""
+        """Return a deep copy that keeps where values come from.
+
+        `config` turns all config nodes into DictConfigs (True) or plain dicts (False).
+        """
         return self
 
     def snapshot(self, depth: int = 0) -> Value:
@@ -350,7 +365,10 @@ class Value:
         self.escape(walk)
 
     def come_back(self, walk: Walk) -> None:
-        """It goes once more to code that is being walked already: taken for code that is not followed, unless it keeps book of that."""
+        """Handle that this value is passed once more to code that is already being walked.
+
+        It counts as passed to code that is not followed, unless the value keeps a record of such calls.
+        """
         self.release(walk)
 
 
@@ -444,7 +462,7 @@ Model = Callable[["Walk", Arguments, ast.AST], Value | Unhandled]
 
 
 class Reach(StrEnum):
-    """How a library model is asked where its arguments are not the same for all runs that are walked together.
+    """How a library model is called where its arguments differ between the runs walked together.
 
     PURE: it reads only its arguments and writes nothing, so it is asked for each group. APART: for each group that has other objects; it
     gets numbers and texts for all. TOGETHER: once, whatever it gets.

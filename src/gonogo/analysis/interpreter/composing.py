@@ -1,4 +1,7 @@
-"""How configs come into being where a contract documents the runs: Hydra is asked with exactly the overrides of each process."""
+"""How configs are composed where a contract documents the runs.
+
+Hydra is called with exactly the overrides of each process.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +149,10 @@ class DocumentedHydra:
         return folder if is_there or self._texts(f"{self._config_dir}/{file}") is None else self._config_dir
 
     def _command_line(self, process: Process, run: int) -> CommandLine:
-        """A process's command line; where the program rewrites it beyond recognition, the documented one made safe."""
+        """Return the command line of a process.
+
+        Where the program rewrites it beyond recognition, it is the documented one, made safe.
+        """
         argv = settled(process.argv)
         if process.rewrites_argv and (argv.open or not argv.items):
             return CommandLine(tuple(self._documented(run)))
@@ -159,7 +165,10 @@ class DocumentedHydra:
 
     @staticmethod
     def _parsed(words: list[str]) -> CommandLine:
-        """The command line as Hydra reads it; options that it does not know are taken to be those of the program that starts it."""
+        """Return the command line as Hydra reads it.
+
+        Options that Hydra does not know are taken to belong to the program that starts it.
+        """
         try:
             line = parse_command_line(words)
         except CommandLineError:
@@ -178,7 +187,10 @@ class DocumentedHydra:
     def _attempt(
         self, run: int, folder: str, name: str | None, overrides: list[str], version: str | None, site: Site
     ) -> Composition | None:
-        """Compose for one run, if need be without the overrides that Hydra refuses; None where nothing worth looking at composes."""
+        """Compose the config for one run, if needed without the overrides that Hydra rejects.
+
+        None where nothing useful composes.
+        """
         state, process = self._walk.state, self._walk.process
         made = self._configs.compose(folder, name, overrides, version)
         state.record(Composed(process, site, made))
@@ -212,7 +224,10 @@ class DocumentedHydra:
     def _without_failing(
         self, run: int, folder: str, name: str | None, overrides: list[str], version: str | None
     ) -> tuple[Composition, list[str]]:
-        """Find the overrides that Hydra refuses, one by one, and compose without them (a run id that only lacks quotes is quoted)."""
+        """Find the overrides that Hydra rejects, one by one, and compose without them.
+
+        A run id that only lacks quotes is quoted.
+        """
         accepted: list[str] = []
         best = self._configs.compose(folder, name, accepted, version)
         for override in overrides:
@@ -247,7 +262,9 @@ class DocumentedHydra:
 
 
 def place_of_config(module: Module, folder: str | None, name: str | None, line: CommandLine) -> tuple[str, str | None] | None:
-    """The folder and the name of the primary config once the command line has had its say; None where that is not known.
+    """Return the folder and name of the primary config after the command line was applied.
+
+    None where that is not known.
 
     Args:
         module: the one with the function under `@hydra.main`.
@@ -300,7 +317,10 @@ def text_option(main: HydraMain, name: str, otherwise: str | None) -> str | NotK
 
 
 def folder_beside(module: Module, config_path: Value) -> str | None:
-    """The folder that a `config_path` names, relative to the experiment's root; None where it names none in it, or is not known."""
+    """Return the folder that a `config_path` names, relative to the experiment's root.
+
+    None where it names no folder inside the root, or where it is not known.
+    """
     text = config_path.path_text()
     if text is None:
         return None

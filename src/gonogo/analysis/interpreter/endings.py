@@ -11,7 +11,11 @@ EXITS = frozenset({"sys.exit", "exit", "quit", "os._exit"})
 
 
 def ends_the_run(state: State, *names: str) -> bool:
-    """Whether an exception, by its name and those of its bases, surely ends the run here: it is raised, and no handler goes on after it."""
+    """Return whether an exception surely ends the run here.
+
+    The exception is given by its name and those of its base classes. It ends the run if it is raised for certain and no handler goes on
+    after it.
+    """
     if not state.is_inevitable:
         return False
     handlers = [handler for tried in state.tries for handler in tried.handlers]

@@ -41,7 +41,10 @@ class NoHydra:
 
 
 def walk_evaluation(experiment: Experiment, contract: Contract, modules: dict[str, Module], runs: Iterable[Run]) -> Trace | None:
-    """What the evaluation does when it is given some runs; None where it can't be walked, or Hydra reads its command line."""
+    """Walk the evaluation as it is called with some runs.
+
+    None where it can't be walked, or where Hydra reads its command line.
+    """
     module, uploaded = modules.get(module_path(contract.evaluation.module)), {run.id: run.document.value for run in runs}
     if module is None or module.tree is None or not uploaded or not contract.evaluation.keys() or "hydra" in module.text:
         return None

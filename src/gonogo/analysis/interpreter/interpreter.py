@@ -166,7 +166,10 @@ class Interpreter:
         self._instances.add((self.process, instance))
 
     def run_process(self, module: Module, process: Process, then: Callable[[], None] | None = None) -> None:
-        """Walk a process from its module's first line to the methods that only a framework calls; `then` comes between."""
+        """Walk a process from its module's first line to the methods that only a framework calls.
+
+        `then` is called between the two.
+        """
         outer = getattr(self, "process", process)
         self.process = process
         try:

@@ -100,7 +100,10 @@ class OrderedCells(Cells[K, V]):
 
 
 class Field(Generic[T]):
-    """An attribute that changes; it lives in the slot of the same name with `_` before it, where `__init__` sets it."""
+    """A descriptor for an attribute that changes.
+
+    The value is in the slot of the same name with `_` before it, which `__init__` sets.
+    """
 
     __slots__ = ("slot",)
 
@@ -142,7 +145,10 @@ class Ledger(Generic[T]):
 
 @dataclass
 class _Changes:
-    """What one group of runs left behind: the cells and the fields it wrote to, as they then were, and its entries in the ledgers."""
+    """What one group of runs left behind.
+
+    It holds the cells and the fields that the group wrote to, as they then were, and its entries in the ledgers.
+    """
 
     cells: dict[int, tuple[Cells[Any, Any], dict[Any, Any]]] = field(default_factory=dict)
     fields: dict[tuple[int, str], tuple[object, Any]] = field(default_factory=dict)
@@ -267,7 +273,10 @@ class Memory:
         return [number for number in range(self.now.bit_length()) if self.now >> number & 1]
 
     def over(self, values: Sequence[V], action: Callable[[Sequence[V]], T]) -> T:
-        """What an action makes of values, done for each group of runs for which they are the same. The action writes nothing."""
+        """Apply an action to values, once per group of runs for which they are the same.
+
+        The action writes nothing.
+        """
         if not any(isinstance(value, Alternatives) for value in values):
             return action(values)
         found = []
@@ -277,7 +286,10 @@ class Memory:
         return self.combine(found)  # type: ignore[no-any-return]
 
     def inside(self, cell: V, action: Callable[[V], V]) -> V:
-        """A cell's content with an action done to what each group of runs has there, if it has anything. The action writes nothing."""
+        """Return a cell's content with an action applied to the value of each group of runs.
+
+        Groups that have no value there are left as they are. The action writes nothing.
+        """
         if not isinstance(cell, Alternatives):
             return action(cell)
         parts = []
@@ -287,7 +299,10 @@ class Memory:
         return self.combine(parts)  # type: ignore[no-any-return]
 
     def copied(self, cells: Mapping[K, V], action: Callable[[K, V], V]) -> dict[K, V]:
-        """What is in cells, with an action done to what each group of runs has in each. The action writes nothing."""
+        """Return the content of cells with an action applied to the value of each group of runs.
+
+        The action writes nothing.
+        """
         found = {key: self.inside(cell, lambda value, key=key: action(key, value)) for key, cell in cells.items()}  # type: ignore[misc]
         return {key: value for key, value in found.items() if value is not ABSENT}
 

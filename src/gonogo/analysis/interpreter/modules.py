@@ -1,4 +1,7 @@
-"""The experiment's code and files as the interpreter sees them, and its modules as each process imports them."""
+"""The experiment's code and files as the interpreter sees them.
+
+Also the modules as each process imports them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The processes of a run: how the documented one and its children are started, and what the trace tells of them."""
+"""The processes of a run: how the documented one and its children are started.
+
+Also what the trace says of them.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Started(Event):
-    """A process was started with some arguments, known in full unless it is `open`; `assumed`: nothing was seen to start it."""
+    """A process was started with some arguments.
+
+    The arguments are complete unless it is `open`. `assumed` says that nothing was seen to start it.
+    """
 
     process: Process
     arguments: tuple[str, ...]
@@ -110,7 +116,9 @@ class Runner(Walk, Protocol):
 
 
 class DocumentedProcesses:
-    """Starts the documented processes, and the children that the code starts: Python running one of the experiment's modules.
+    """The documented processes and the child processes that the code starts.
+
+    A child is Python running one of the experiment's modules.
 
     Args:
         walk: the interpreter.
@@ -219,7 +227,10 @@ class DocumentedProcesses:
         return None, []
 
     def _would_be_ours(self, name: str) -> bool:
-        """Whether a module that is not there would have to be the experiment's: it has the package, and that is no package of packages."""
+        """Return whether a module that is missing would have to be one of the experiment's.
+
+        It would if the experiment has its package, and that is no package of packages.
+        """
         package, _, last = name.rpartition(".")
         package = package.partition(".")[0]
         inside = f"{name}.__main__" not in self._walk.program.by_name and not any(
@@ -284,7 +295,10 @@ def words_of(walk: Walk, command: Value) -> list[Value] | None:
 
 
 def _wants_value(word: Value) -> bool:
-    """Whether a word is an option of Hydra whose value is the next word: that keeps its place even where nothing is known of it."""
+    """Return whether a word is an option of Hydra whose value is the next word.
+
+    Such a value keeps its place even where nothing is known of it.
+    """
     text = word.path_text()
     return text is not None and text.startswith("-") and takes_next_word(text)
 

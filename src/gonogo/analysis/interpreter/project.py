@@ -57,7 +57,10 @@ class Doubts(Protocol):
         """Why a config that is not among the files may still be found; empty if nothing speaks for that."""
 
     def of_absent(self, path: str, is_folder: bool) -> str:
-        """Why what is not in the tree may be there for whoever runs the project; empty if nothing speaks for that."""
+        """Return why something that is not in the tree may exist for whoever runs the project.
+
+        Empty if nothing suggests that.
+        """
 
 
 class ProjectSource(ConfigSource):
@@ -85,7 +88,9 @@ class ProjectSource(ConfigSource):
         store: Store,
         beside: str | None = None,
     ) -> Composition:
-        """Compose with what the code keeps in Hydra's store; a failure that may not be the project's fault is `unsure`.
+        """Compose a config together with what the code keeps in Hydra's store.
+
+        A failure that may not be the project's fault is `unsure`.
 
         Args:
             folder: the config folder, relative to the root.
@@ -157,7 +162,10 @@ class ProjectSource(ConfigSource):
         return replace(made, unsure=reason)
 
     def _left_out(self, made: Composition) -> str:
-        """Why what Hydra does not find may be there for whoever runs the project; empty if nothing speaks for that."""
+        """Return why something that Hydra does not find may exist for whoever runs the project.
+
+        Empty if nothing suggests that.
+        """
         if NO_FOLDER in made.message:
             return self._doubts.of_absent(posixpath.normpath(made.config_path), is_folder=True)
         missing = NOT_FOUND.search(made.message) or NO_PRIMARY.search(made.message)
@@ -165,7 +173,10 @@ class ProjectSource(ConfigSource):
         return self._doubts.of_absent(posixpath.normpath(f"{made.config_path}/{name}.yaml"), is_folder=False) if name else ""
 
     def _completed(self, made: Composition, store: Store) -> Composition:
-        """The config with what types add to it, and without broken interpolations that may find something in an open place."""
+        """Return the config with what types add to it.
+
+        Broken interpolations that may find something in an open place are left out.
+        """
         config = made.config
         assert config is not None
         stored = {posixpath.normpath(f"{entry.group or '.'}/{entry.name}"): entry for entry in store.configs}
@@ -201,7 +212,10 @@ def _softened(entry: Interpolation, config: dict[str, Any]) -> Interpolation:
 
 
 def _may_be_there(config: dict[str, Any], keys: PlainSequence[str]) -> bool:
-    """Whether a reference may find something: one into an open mapping, or one below a null or a mandatory value."""
+    """Return whether a reference may find something.
+
+    It may if it goes into an open mapping, or below a null or a mandatory value.
+    """
     if keys[:1] == ("hydra",):
         return True
     value: Any = config
@@ -327,7 +341,10 @@ class EntryHydra:
         return ("", folder) if folder is not None else ("its `config_path` is computed, or leads out of the project", None)
 
     def _folder_by_its_end(self, main: HydraMain) -> str | None:
-        """The only folder that a computed path can mean, `ROOT / "conf"` with a root from the environment; None if there are several."""
+        """Return the only folder that a computed config path can stand for, or None.
+
+        An example is `ROOT / "conf"` with a root from the environment. None if several folders fit.
+        """
         name = main.options["config_name"].constant() if "config_name" in main.options else None
         given = main.node.keywords if isinstance(main.node, ast.Call) else []
         paths = [keyword.value for keyword in given if keyword.arg == "config_path"]
@@ -339,7 +356,10 @@ class EntryHydra:
         return found[0] if len(found) == 1 else None
 
     def _folder_of_command(self, text: str, main: HydraMain) -> str | None:
-        """The folder that a path on the command line means, from where programs are often started; None if it is not in the project."""
+        """Return the folder that a path on the command line stands for.
+
+        It is looked up from the folders in which programs are often started. None if it is not in the project.
+        """
         beside = posixpath.dirname(main.function.module.path)
         paths = [posixpath.normpath(posixpath.join(folder, text)) for folder in ("", beside, posixpath.dirname(beside))]
         inside = [path for path in paths if not path.startswith(("..", "/")) and FILLER not in path]

@@ -28,7 +28,9 @@ def walk_runs(
     configs: ConfigSource,
     together: bool = True,
 ) -> list[Trace]:
-    """One trace for each run and command, in this order. Runs without a config are left out: there is nothing to walk.
+    """Walk the runs and return one trace for each run and command, in this order.
+
+    Runs without a config are left out, since there is nothing to walk.
 
     Args:
         together: walk all runs at once, which costs about as much as walking one; apart, each is walked on its own.
@@ -105,7 +107,10 @@ class _Walker:
             ending(walk)
 
     def _unreached(self, walk: Interpreter) -> list[tuple[str, int]]:
-        """Modules with an own `@hydra.main` that nothing was seen to start: they are taken to be started like the documented one."""
+        """Walk the modules with their own `@hydra.main` that nothing was seen to start.
+
+        They are assumed to be started like the documented one.
+        """
         state, everyone = walk.state, walk.memory.everyone
         found = []
         for module in self._program.by_name.values():

@@ -1,4 +1,7 @@
-"""Walking the programs of a project that Hydra does not start: with words that nobody knows, or as a known command line starts them."""
+"""Walk the programs of a project that Hydra does not start.
+
+Their words are unknown, or those of a known command line.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ ALL_STEPS, MOST_STEPS, FEWEST_STEPS = 600_000, 150_000, 10_000
 
 
 def walk_scripts(experiment: Experiment, modules: Mapping[str, Module]) -> list[Trace]:
-    """What each program does that reads its command line itself, or by a module that it imports; those that Hydra starts are left out."""
+    """Trace each program that reads its command line itself or through a module that it imports.
+
+    Programs that Hydra starts are left out.
+    """
     scripts = programs_with(load_library().options, modules)
     steps = steps_each(len(scripts))
     return [_walk(module, None, experiment, modules.values(), steps) for module in scripts]
@@ -42,7 +48,10 @@ def steps_each(count: int) -> int:
 
 
 def programs_with(marks: Iterable[str], modules: Mapping[str, Module]) -> list[Module]:
-    """The programs that have one of some texts in them, or in a module that they import; those that Hydra starts are left out."""
+    """Return the programs that have one of some texts in them.
+
+    The text may also stand in a module that they import. Programs that Hydra starts are left out.
+    """
     readers = {path for path, module in modules.items() if any(mark in module.text for mark in marks)}
     starts = _importers(readers, modules)
     return [

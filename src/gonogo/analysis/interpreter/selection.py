@@ -1,4 +1,6 @@
-"""The one other way to select a run that the shared config shows, where Hydra refuses the documented way.
+"""The one other way to select a run that the shared config shows.
+
+It is used where Hydra rejects the documented way.
 
 What else is wrong shows only in a config that composes.
 """
@@ -14,7 +16,9 @@ from gonogo.documents.yaml import parse_yaml
 def shown_selection(
     option: str, run_id: str, folder: str, config_name: str, without_run: dict[str, Any] | None, texts: Callable[[str], str | None]
 ) -> str | None:
-    """The override that selects a run in the one other way that the shared config shows; None if it shows none.
+    """Return the override that selects a run in the one other way that the shared config shows.
+
+    None if it shows none.
 
     Args:
         option: the documented override's key, `run`.

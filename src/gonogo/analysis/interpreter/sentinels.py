@@ -1,4 +1,7 @@
-"""What stands for "there is no value here", one member for each meaning, so that the type checker tells them apart."""
+"""Sentinels for "there is no value here".
+
+There is one member for each kind of absence, so that the type checker distinguishes them.
+"""
 
 from __future__ import annotations
 

@@ -67,7 +67,10 @@ _NOTHING = _Nothing()
 
 
 class Setting:
-    """A key of one config node that the objective of a search wrote; the same key of the node's copies is the same setting."""
+    """A key of one config node that the objective of a search wrote.
+
+    The same key of the node's copies is the same setting.
+    """
 
     __slots__ = ("nodes",)
 
@@ -139,7 +142,10 @@ class State:
 
     @contextmanager
     def surviving(self, when: bool = True) -> Iterator[None]:
-        """A block whose errors are handled: an absent key does no harm there, but what comes after it may not run."""
+        """Enter a block whose errors are handled.
+
+        An absent key does no harm inside the block, but what comes after it in the block may not run.
+        """
         before = self._failed
         with self._guards if when else _NOTHING:
             try:

@@ -21,7 +21,10 @@ E = TypeVar("E", bound=Event)
 
 
 class Status(StrEnum):
-    """What became of a config access: the key is absent, or `???`, or its parent is null, or a plain value."""
+    """What a config access found.
+
+    The key is absent, or it is `???`, or its parent is null, or it has a plain value.
+    """
 
     ABSENT = "absent"
     MISSING = "missing"
@@ -92,14 +95,20 @@ class Read(Event):
 
 @dataclass(frozen=True)
 class Unresolved(Event):
-    """An interpolation was resolved that names nothing, where that surely ends the run; `path` is where it stood in the composed config."""
+    """An interpolation was resolved that names nothing, where that surely ends the run.
+
+    `path` is where it stood in the composed config.
+    """
 
     path: Path
 
 
 @dataclass(frozen=True)
 class Replaced(Event):
-    """A value of the config gives way to one of the code's before anything resolves it; with no path, any may."""
+    """A value of the config is replaced by one from the code before anything resolves it.
+
+    With no path, it may be any value.
+    """
 
     path: Path
 
@@ -424,7 +433,10 @@ class Trace:
 
 
 def composed_configs(traces: Iterable[Trace], command: str = "full") -> dict[str, dict[str, Any]]:
-    """By run, the config that the process which trains composes under a documented command: the last process to compose one."""
+    """Return, by run, the config that the training process composes under a documented command.
+
+    That process is the last one to compose a config.
+    """
     found: dict[str, dict[str, Any]] = {}
     for trace in traces:
         if trace.command == command:

@@ -1,1 +1,4 @@
-"""What libraries and their objects have, as the libraries themselves say; and which values of a program are such objects."""
+"""What libraries and their objects have, according to the libraries themselves.
+
+Also which values of a program are such objects.
+"""

@@ -1,4 +1,7 @@
-"""Names that a module or class of a library does not have: those known to be removed, and those that no version in the table has."""
+"""Names that a module or class of a library does not have.
+
+They are known to be removed, or no version in the table has them.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ def absent_name(dotted: str) -> Removed | None:
 
 
 def near_name(dotted: str) -> str | None:
-    """What was probably meant by a name that no version in the table has; None where it may be there, or is of a newer version."""
+    """Return the probably intended name for one that no version in the table has.
+
+    None where the name may exist, or where it is from a newer version.
+    """
     owner, _, name = dotted.rpartition(".")
     found = library_table().names_of(owner) if owner and not name.startswith("_") and owner != "torch" else None
     if found is None or found[1].get(name) or removed_name(dotted) is not None:

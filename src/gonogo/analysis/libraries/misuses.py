@@ -1,4 +1,7 @@
-"""What a program asks of libraries and of their objects that no version has, and calls that no version can bind."""
+"""Uses of libraries and their objects that no version supports.
+
+That is a name that no version has, or a call whose arguments no version can bind.
+"""
 
 from __future__ import annotations
 
@@ -144,7 +147,10 @@ def _misfit(call: Call, objects: Objects) -> Iterator[Misuse]:
 
 
 def _is_told_elsewhere(call: Call, keyword: str) -> bool:
-    """Whether the table of what libraries removed has an argument that is written here: that says since when, and what to write instead."""
+    """Return whether the table of removed things has an argument that is written here.
+
+    That table says since when it is removed, and what to write instead.
+    """
     callee = plain(call.callee)
     is_written = isinstance(call.node, ast.Call) and keyword in keyword_arguments(call.module, call.node)
     return isinstance(callee, Ref) and is_written and removed_keyword(callee.name, keyword) is not None

@@ -1,4 +1,7 @@
-"""Which values of a program are objects of libraries in the table: what made them, what gave them, what a library passes to a function."""
+"""Which values of a program are objects of libraries in the table.
+
+It is known from what made them, what returned them, or what a library passes to a function.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +125,10 @@ class Objects:
 
 
 def objectives(call: Call) -> Iterator[tuple[Function, int, set[str]]]:
-    """The functions that `study.optimize` may call, how many arguments each is given before the trial, and the names of others."""
+    """Yield the functions that `study.optimize` may call.
+
+    Each comes with how many arguments it is given before the trial, and the names of other arguments.
+    """
     for option in options(call.argument(0, "func") or call):
         given, named = 0, set[str]()
         while isinstance(option, Call) and option.short == "partial" and option.arguments:

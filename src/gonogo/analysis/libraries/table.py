@@ -1,4 +1,6 @@
-"""What libraries have: names of modules, attributes and methods of objects, and how functions, classes and methods are called.
+"""What libraries have: names of modules, attributes and methods of objects, and signatures.
+
+The signatures are those of functions, classes and methods.
 
 The table `objects.json` is made by `benchmarks/library_objects.py` from several versions of each library: it has what any of them has.
 """
@@ -50,7 +52,10 @@ Ways = tuple[tuple[Way, int], ...]
 
 
 def failing(ways: Ways, count: int, keywords: Iterable[str], is_open: bool) -> tuple[int, str]:
-    """The versions in which arguments can't be bound, and why not in the last of them; see `Signature.misfit`."""
+    """Return the versions in which arguments can't be bound, and the reason in the last of them.
+
+    See `Signature.misfit`.
+    """
     names, found, why = list(keywords), 0, ""
     for way, versions in sorted(ways, key=lambda entry: entry[1]):
         problem = way.misfit(count, names, is_open)
@@ -186,12 +191,17 @@ class Table:
         return (kind.distribution, kind.ways(name)) if kind is not None else None
 
     def names_of(self, module: str) -> tuple[str, dict[str, int]] | None:
-        """The distribution of a module, and its public names, each with the versions that have it; None for a module of no library here."""
+        """Return the distribution of a module and its public names with the versions that have them.
+
+        None for a module of no library in the table.
+        """
         known = self._modules.get(module)
         return (known[0], _read_names(known[1], self.everywhere(known[0]))) if known is not None else None
 
     def possible(self, distribution: str, requirements: Iterable[str], locked: str | None) -> tuple[int, bool]:
-        """The versions that a project may get of a library, and whether these are between the oldest and the newest that were asked.
+        """Return the versions that a project may get of a library.
+
+        Also whether these are between the oldest and the newest that the table was made from.
 
         Args:
             distribution: the library.

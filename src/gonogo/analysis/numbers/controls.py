@@ -1,4 +1,7 @@
-"""What decides which of several values is taken: the conditions of the branches and loops that a choice comes from."""
+"""What decides which of several values is taken.
+
+These are the conditions of the branches and loops that a choice comes from.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ class Controls:
             self.returning.setdefault(above, []).append(branch.test)
 
     def of(self, value: Choice) -> list[Value]:
-        """The conditions that decide between the options of a choice; something unknown where they can't be told."""
+        """Return the conditions that decide between the options of a choice.
+
+        They are unknown where they can't be determined.
+        """
         node = value.node
         if node in self.attempts:
             return [Unknown(value.module, node)]

@@ -1,4 +1,7 @@
-"""Literals that read like results, and whether a literal is a value that something else replaces later on."""
+"""Literals that look like results.
+
+Also whether a literal is a value that something else replaces later on.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ def is_result(value: object) -> bool:
 
 
 def may_be_replaced(modules: Mapping[str, Module], const: Const) -> bool:
-    """Whether a literal is put into a place that other code writes to as well: an attribute, an entry, a default."""
+    """Return whether a literal is put into a place that other code writes to as well.
+
+    Such a place is an attribute, an item, or a default.
+    """
     module, node = const.module, const.node
     parent = module.parents.get(node)
     while isinstance(parent, (ast.IfExp, ast.UnaryOp, ast.BinOp, ast.Tuple, ast.List)):

@@ -256,7 +256,10 @@ def sources_of(program: Program) -> Sources:
 
 
 def _touches(contents: Contents) -> Iterator[tuple[Value, Value]]:
-    """What calls may put into arrays and containers: by a method that changes them, by a function that is given them."""
+    """Yield what calls may put into arrays and containers.
+
+    The call is a method that changes them, or a function that they are passed to.
+    """
     for events in contents.events.values():
         for event in events:
             yield from _touched_by(event)
@@ -456,7 +459,10 @@ def _inputs_of_call(call: Call) -> Iterator[Value]:
 
 
 def _is_source(call: Call) -> bool:
-    """Whether a call is where data begin, so that its arguments say nothing of them: a file's name, a seed."""
+    """Return whether a call is a source of data.
+
+    The arguments of such a call, a file's name or a seed, say nothing of the data.
+    """
     if call.name:
         known = any(pattern.match(call.name) for pattern in _BEGINNINGS) or call.name.startswith("wandb.")
         return known or kind_of(call) in _BY_KIND

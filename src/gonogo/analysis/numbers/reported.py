@@ -1,4 +1,7 @@
-"""The numbers that a program reports: every key that it logs to W&B, and every number that it writes as JSON."""
+"""The numbers that a program reports.
+
+These are every key that it logs to W&B and every number that it writes as JSON.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The values that a number is, but for its form: through conversions, choices and what functions return; and all that it is computed of."""
+"""The values that a number is the same as, and all values that it is computed from.
+
+The first are found through conversions, choices and what functions return.
+"""
 
 from __future__ import annotations
 

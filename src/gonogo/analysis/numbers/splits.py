@@ -1,4 +1,7 @@
-"""Which part of the data a loader goes through, by what the code calls it: what it is bound to, what it is made of."""
+"""Which part of the data a loader goes through, by its names in the code.
+
+The names are those that it is bound to and those that it is made from.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,10 @@ class Splits:
                 self._bound.setdefault(base(write.value), []).append(key)
 
     def of(self, loader: Value) -> Split | None:
-        """The split that a loader goes through: all that speaks of it says the same; None where nothing does, or not the same."""
+        """Return the split that a loader goes through.
+
+        All names that mention a split must agree. None where no name does, or where they disagree.
+        """
         loader = base(loader)
         if isinstance(loader, Choice):
             return None
@@ -68,7 +74,10 @@ def splits(program: Program) -> Splits:
 
 
 def test_taken_for_train(program: Program) -> Iterator[Write | Value]:
-    """Where what is named the test split is put under the name of the train split, in a dict that has both."""
+    """Yield where something named the test split is put under the name of the train split.
+
+    This is looked for in dicts that have both.
+    """
     for write in program.all(Write):
         key = write.key if isinstance(write.key, str) else text(write.key) if write.key is not None else None
         statement = write.module.parents.get(write.node)

@@ -1,4 +1,6 @@
-"""When two expressions are written so that they stand for one value, by what their names are bound to in a function.
+"""When two expressions are written so that they stand for one value.
+
+This is determined by what their names are bound to in a function.
 
 The value graph has one node for every entry of a list, so that two entries of it look like one; here it counts what the code says.
 """
@@ -40,7 +42,10 @@ def written_alike(module: Module, one: ast.expr, other: ast.expr, within: Sequen
 
 
 def _alike(one: object, other: object) -> bool:
-    """Whether two forms are equal; entries of two lists are if the lists are one under two names, as a comparison of methods has them."""
+    """Return whether two forms are equal.
+
+    Items of two lists also are if the lists are one list under two names, as in code that compares methods.
+    """
     if not (isinstance(one, tuple) and isinstance(other, tuple)):
         return one == other
     if one[:1] == other[:1] == ("entry",):
@@ -60,7 +65,10 @@ _BASELINE = re.compile(r"base|compar|control|reference|(?<![a-z])ref(?![a-z])|ot
 
 
 def form_of(module: Module, node: ast.expr, within: Sequence[Called] = (), depth: int = 0) -> Form | None:
-    """A form of an expression that is equal for what is written as one value; None where that can't be told."""
+    """Return a form of an expression that is equal for expressions written as one value.
+
+    None where that can't be determined.
+    """
     if depth > MAX_DEPTH:
         return None
     reader = _READERS.get(type(node))
@@ -124,7 +132,10 @@ def _argument(scope: ast.AST, name: str, within: Sequence[Called], depth: int) -
 
 
 def _bindings(scope: ast.AST) -> dict[str, list[ast.expr | None]]:
-    """What the names of a function are bound to: the expression of a plain assignment, None for anything else."""
+    """Return what the names in a function are bound to.
+
+    It is the expression of a plain assignment, and None for any other binding.
+    """
     found: dict[str, list[ast.expr | None]] = {}
     plain: set[int] = set()
     for node in ast.walk(scope):
@@ -148,7 +159,10 @@ def _bindings(scope: ast.AST) -> dict[str, list[ast.expr | None]]:
 
 
 def _is_settled(module: Module, value: ast.expr, scope: ast.AST) -> bool:
-    """Whether the names in an expression are bound once at most: what it stands for does not change behind a name's back."""
+    """Return whether the names in an expression are bound at most once.
+
+    Then the value of the expression can't change through a later assignment.
+    """
     bindings = module.once(_bindings, scope)
     own = {entry.arg for inner in ast.walk(value) if isinstance(inner, ast.Lambda) for entry in inner.args.args}
     own |= {node.id for node in ast.walk(value) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}

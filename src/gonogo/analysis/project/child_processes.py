@@ -1,4 +1,7 @@
-"""Child processes: the calls that start one, and the words of the command line as far as the text says them."""
+"""Calls that start child processes, and the words of their command lines.
+
+The words are known as far as the code has them as literals.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ MOST_STEPS = 20  # on the way from a call to the words of its command
 
 
 def starts(module: Module) -> Iterator[tuple[ast.Call, list[str]]]:
-    """Each call that starts a process, with the literal words of its command in order; words that are computed are left out."""
+    """Yield each call that starts a process, with the literal words of its command in order.
+
+    Words that are computed are left out.
+    """
     for call in calls(module):
         name = origin(module, call.func)
         if name in STARTERS:
@@ -36,7 +42,9 @@ def started_module(words: list[str]) -> str | None:
 
 
 def started_script(module: Module, call: ast.Call, modules: Mapping[str, Module]) -> Module | None:
-    """The module whose file a call starts by its path; None where it starts none, or which one is not known.
+    """Return the module whose file a call starts by its path.
+
+    None where it starts none, or where the module is not known.
 
     Args:
         module: where the call stands.

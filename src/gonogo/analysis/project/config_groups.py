@@ -1,4 +1,7 @@
-"""A folder of configs as its files are laid out: groups, options, and what a group that nobody chose would bring."""
+"""A folder of configs as its files are arranged in groups and options.
+
+Also what a group that nobody selected would add.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +54,10 @@ class ConfigFolder:
         return next((path for path, name in self._files() if name in wanted), None)
 
     def may_bring(self, path: tuple[str, ...], composition: Composition) -> bool:
-        """Whether a group that the defaults list lacks has an option with this key: it may be added on the command line."""
+        """Return whether a group that the defaults list lacks has an option with this key.
+
+        Such a group may be added on the command line.
+        """
         listed = {group.partition("@")[0] for group in composition.choices}
         for file, name in self._files():
             group = name.rpartition("/")[0]

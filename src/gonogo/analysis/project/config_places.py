@@ -1,4 +1,7 @@
-"""Where the keys of a composed config stand in the YAML files it was made of, and which key a wrong one was meant to be."""
+"""Where the keys of a composed config stand in the YAML files it was made from.
+
+Also which key was intended by a wrong one.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,10 @@ class ConfigPlaces:
         return self.shared_path
 
     def prefix_of(self, run: Run, composition: Composition | None) -> Path | None:
-        """Where Hydra put the keys of a run config: under its group, at the top, or elsewhere; None if not in the composed config."""
+        """Return where Hydra put the keys of a run config.
+
+        They are under its group, at the top, or elsewhere. None if they are not in the composed config.
+        """
         if composition is None or composition.config is None:
             return None
         key = (run.id, id(composition))  # the traces hold the compositions as long as anybody looks up keys
@@ -137,7 +143,10 @@ class ProjectPlaces(ConfigPlaces):
 
 
 def nearest(config: dict[str, Any], path: Path) -> Path | None:
-    """The key that an absent path was meant to be: the same key elsewhere (longest common tail first), else a neighbour spelled alike."""
+    """Return the key that was intended by an absent path.
+
+    It is the same key elsewhere (longest common tail first), otherwise a neighbour with a similar spelling.
+    """
     same_key = [other for other in paths_of(config) if other[-1] == path[-1] and other != path]
     if same_key:
         return max(same_key, key=lambda other: (_common_tail(other, path), -len(other)))

@@ -1,4 +1,7 @@
-"""Settings that are read and then go nowhere: into a variable, a parameter or an attribute that nothing asks for."""
+"""Settings that are read and then never used.
+
+They go into a variable, a parameter or an attribute that nothing reads.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,10 @@ class DeadReads:
         return owner is not None and self._is_plain(module, owner) and not target.attr.startswith("__") and not self.is_loaded(target.attr)
 
     def _is_plain(self, module: Module, owner: ast.ClassDef, depth: int = 0) -> bool:
-        """Whether no library reads attributes of a class's objects by itself, as Lightning and transformers do."""
+        """Return whether no library reads attributes of a class's objects by itself.
+
+        Lightning and transformers do that.
+        """
         for base in owner.bases:
             definition = self.symbols.resolve(module, base)
             if definition is not None and isinstance(definition.node, ast.ClassDef) and depth < MAX_DEPTH:

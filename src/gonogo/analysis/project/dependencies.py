@@ -79,7 +79,10 @@ def dependency_faults(pyproject: Pyproject, needs_any: bool) -> Iterator[TablePr
 
 
 def _has_default_group(pyproject: Pyproject) -> bool:
-    """Whether a group that uv installs unasked has entries; any group counts, as the settings may name others."""
+    """Return whether a dependency group that uv installs by default has entries.
+
+    Any group counts, as the settings may name others.
+    """
     return bool(pyproject.section("dependency-groups")) or bool(pyproject.section("tool", "uv").get("dev-dependencies"))
 
 

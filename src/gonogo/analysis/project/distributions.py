@@ -1,4 +1,7 @@
-"""Which distribution an import needs, and what a distribution brings along; the tables are in `distributions.toml`."""
+"""Which distribution an import needs, and what a distribution brings along.
+
+The tables are in `distributions.toml`.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,10 @@ def _plugins() -> frozenset[str]:
 
 
 def providers(import_name: str) -> tuple[str, ...]:
-    """The distributions that provide an import, the usual one first; empty where the table does not know the import."""
+    """Return the distributions that provide an import, the usual one first.
+
+    Empty where the table does not know the import.
+    """
     return _providers().get(import_name, ())
 
 
@@ -54,7 +60,10 @@ def is_known(distribution: str) -> bool:
 
 
 def mistaken_for(distribution: str) -> str | None:
-    """The distribution that was meant by a name that can't be installed; empty if none is needed, None for any other name."""
+    """Return the distribution that was intended by a name that can't be installed.
+
+    Empty if none is needed, None for any other name.
+    """
     name: str | None = _tables()["mistaken"].get(distribution)
     return name
 

@@ -177,7 +177,10 @@ class _Finder:
         return (path, list(rest)) if path is not None else None
 
     def _module(self, name: str, folder: str) -> str | None:
-        """The file that a path in a document means: from the document's folder, from the root, or the only one that ends so."""
+        """Return the file that a path in a document refers to.
+
+        It is looked up from the document's folder, from the root, and as the only file whose path ends so.
+        """
         name = posixpath.normpath(name)
         for path in (posixpath.normpath(posixpath.join(folder, name)), name):
             if path in self._modules:

@@ -1,4 +1,7 @@
-"""The programs of a project: its functions under `@hydra.main`, where its packages are imported from, and what speaks against our Hydra."""
+"""The programs of a project: its functions under `@hydra.main`.
+
+Also where its packages are imported from, and what suggests that our Hydra is not the right one.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +93,10 @@ def _may_compose(module: Module) -> bool:
 
 
 def import_roots(modules: dict[str, Module]) -> list[str]:
-    """Folders that packages are imported from, other than the root: those that hold a package and are none themselves."""
+    """Return the folders, other than the root, that packages are imported from.
+
+    They hold a package and are not packages themselves.
+    """
     packages = {posixpath.dirname(path) for path in modules if posixpath.basename(path) == "__init__.py"}
     holders = {posixpath.dirname(folder) for folder in packages} - packages
     return sorted(holders - {""}, key=lambda folder: (folder.count("/"), folder))

@@ -1,4 +1,7 @@
-"""Why Hydra 1.3 with the project's files alone may not say what Hydra says where the project is at home."""
+"""Why Hydra 1.3 may give another result here than where the project is usually run.
+
+Here it has the project's files alone.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,9 @@ class HydraDoubts:
         return f"{self.stranger} may bring configs of its own" if self.stranger and not has_group else ""
 
     def of_absent(self, path: str, is_folder: bool) -> str:
-        """Why a file or folder that is not in the tree may be there for whoever runs the project; empty if nothing speaks for that.
+        """Return why a file or folder that is missing may exist for whoever runs the project.
+
+        Empty if nothing suggests that.
 
         Args:
             path: relative to the root.
@@ -93,7 +98,10 @@ def _scripts(experiment: Experiment) -> dict[str, str]:
 
 
 def _stranger(modules: Mapping[str, Module]) -> str:
-    """An import of a library that the tables don't know, by a module that has to do with configs if one does."""
+    """Return an import of a library that the tables don't know.
+
+    One in a module that has to do with configs is preferred.
+    """
     own = {part for module in modules.values() for part in module.name.split(".")}
     found: list[tuple[bool, str]] = []
     for module in modules.values():
@@ -114,7 +122,10 @@ def _stranger(modules: Mapping[str, Module]) -> str:
 
 
 def old_hydra(experiment: Experiment) -> str:
-    """Where the project asks for a Hydra older than 1.1, whose configs behave otherwise; empty if it does not."""
+    """Return where the project asks for a Hydra older than 1.1, whose configs behave differently.
+
+    Empty if it does not.
+    """
     asked = [(path, text) for path, name, text in requirement_texts(experiment) if name == "hydra-core" and path.count("/") <= MOST_DEEP]
     least = min((path.count("/") for path, _ in asked), default=0)
     asked = [(path, text) for path, text in asked if path.count("/") == least]  # deeper ones are for parts of the project
@@ -130,7 +141,10 @@ def old_hydra(experiment: Experiment) -> str:
 
 
 def _poetry(version: str) -> str:
-    """A version as Poetry has it, as PEP 508 has it: `^1.0` and `1.0` leave the first part that is not zero as it is."""
+    """Convert a version as Poetry writes it to PEP 508.
+
+    `^1.0` and `1.0` keep the first part that is not zero unchanged.
+    """
     plain = version.lstrip("^~")
     if not version[:1].isdigit() and version[:1] not in "^~":
         return version

@@ -55,7 +55,10 @@ class HydraMain:
 
     @property
     def _relative_folder(self) -> str | None:
-        """The config folder by its path from the experiment's root; None if that is not known, or it is no relative path."""
+        """Return the config folder by its path from the experiment's root.
+
+        None if it is not known, or if it is not a relative path.
+        """
         value = self.options.get("config_path", UNKNOWN)
         if not isinstance(value, str) or "://" in value or value.startswith(("/", "~")):
             return None

@@ -1,4 +1,7 @@
-"""What a call of a library needs installed beyond the library itself, which imports it only when the call is made."""
+"""What a library call needs installed beyond the library itself.
+
+The library imports it only when the call is made.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ _TABLE: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
 
 
 def implied(module: Module) -> Iterator[Implied]:
-    """The calls of a module that need more than the library they are of; what `functools.partial` will call is among them."""
+    """Yield the calls of a module that need more than their own library installed.
+
+    What `functools.partial` will call is among them.
+    """
     if not any(library in module.text for library, *_ in _TABLE):
         return
     for call in calls(module):

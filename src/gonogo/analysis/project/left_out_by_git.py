@@ -1,4 +1,7 @@
-"""What a project's `.gitignore` files leave out of its tree: whoever runs the project makes it, so that it is not missing."""
+"""What a project's `.gitignore` files leave out of its tree.
+
+Whoever runs the project makes it, so it does not count as missing.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,9 @@ class LeftOut:
         return any(self._is_matched("/".join(parts[:count]), is_folder or count < len(parts)) for count in range(1, len(parts) + 1))
 
     def names_module(self, dotted: str) -> bool:
-        """Whether a line names the very file of a module, `launchers/config.py`: one with settings that are each user's own.
+        """Return whether a `.gitignore` line names the very file of a module, like `launchers/config.py`.
+
+        Such a file holds settings that are each user's own.
 
         A line for a whole folder, `data/`, may leave out a package by mistake.
 

@@ -50,7 +50,10 @@ class ChoiceStart:
 
 
 def choice_starts(experiment: Experiment, modules: Mapping[str, Module]) -> list[ChoiceStart]:
-    """Follow each program with each value of its options: as the first command that a document shows, else without other words."""
+    """Follow each program with each value of its options.
+
+    It is started as the first command that a document shows, else without other words.
+    """
     programs = [module for module in programs_with(PARSERS, modules) if any(_options(module))]
     shown = shown_commands(experiment, modules, (module.path for module in programs))
     wanted = []

@@ -173,7 +173,7 @@ def _metadata(pyproject: Pyproject, family: str) -> Iterator[TableProblem]:
 
 
 def missing_documents(pyproject: Pyproject, paths: Collection[str]) -> Iterator[TableProblem]:
-    """Readme and license files that the build of the project wants to read and that are not among the files."""
+    """Yield readme and license files that the project's build needs and that are missing."""
     backend = str(pyproject.section("build-system").get("build-backend", ""))
     if pyproject.fault is not None or not pyproject.is_built or not backend.startswith(("hatchling", "poetry")):
         return

@@ -76,7 +76,10 @@ class Pyproject:
         return package if isinstance(package, bool) else bool(self.project) and "build-system" in self.table
 
     def locate(self, *keys: str) -> Location:
-        """The line of a key, given as table path and key (`"project", "dependencies"`); the nearest enclosing table if absent."""
+        """Return the line of a key, given as table path and key (`"project", "dependencies"`).
+
+        It is the nearest enclosing table if the key is absent.
+        """
         for length in range(len(keys), 0, -1):
             line = self._line(keys[:length])
             if line:
@@ -105,7 +108,10 @@ class Pyproject:
         return found
 
     def _line(self, keys: tuple[str, ...]) -> int | None:
-        """The line of a table's header or of a key in it, also where the key is dotted or stands below its own header."""
+        """Return the line of a table's header or of a key in it.
+
+        The key may also be dotted or stand below its own header.
+        """
         return self._named.get(keys) or self._enclosing.get(keys)
 
     @cached_property

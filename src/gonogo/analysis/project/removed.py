@@ -1,4 +1,7 @@
-"""What libraries no longer have, and whether a project gets such a version; the table is in `removed.toml`."""
+"""What libraries no longer have, and whether a project gets such a version.
+
+The table is in `removed.toml`.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,9 @@ def removed_keyword(function: str, keyword: str) -> Removed | None:
 
 
 def lacks(removed: Removed, requirements: Iterable[str], locked: str | None) -> tuple[str, bool] | None:
-    """Why a project gets a version that lacks it, and whether that is sure; None if it may well get an older one.
+    """Return why a project gets a version that lacks something, and whether that is sure.
+
+    None if the project may well get an older version.
 
     Args:
         removed: what is looked for.

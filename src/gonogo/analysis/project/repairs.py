@@ -1,4 +1,7 @@
-"""New texts for `pyproject.toml`: comments and layout stay, for tomlkit edits the file rather than writing it anew."""
+"""New texts for `pyproject.toml`.
+
+Comments and layout stay, since tomlkit edits the file instead of writing it from scratch.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,9 @@ def with_requirement(text: str, requirement: str) -> str | None:
 
 
 def with_usable_dependencies(text: str) -> str | None:
-    """The file with its dependencies as a list that uv reads, None where it is not plain what that list is.
+    """Return the file with its dependencies as a list that uv reads.
+
+    None where it is not clear what that list is.
 
     A table of `[project]` or of Poetry becomes a list; `^1.2`, `~1.2` and `*` become what Poetry's documentation ("Dependency
     specification") says they mean; names that can't be installed become those that were meant.

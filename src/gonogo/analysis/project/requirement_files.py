@@ -1,4 +1,7 @@
-"""What a project asks for outside `pyproject.toml`: requirements files, conda environments, `setup.py`, `setup.cfg`."""
+"""What a project requires outside `pyproject.toml`.
+
+The sources are requirements files, conda environments, `setup.py` and `setup.cfg`.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ def requirement_texts(experiment: Experiment) -> Iterator[tuple[str, str, str]]:
 
 
 def installed_by_hand(experiment: Experiment) -> set[str]:
-    """The distributions that a project's requirements files, scripts, containers and documents install, by canonical name."""
+    """Return the canonical names of distributions that a project's files install.
+
+    The files are requirements files, scripts, container files and documents.
+    """
     found = {name for _, name, _ in requirement_texts(experiment)}
     for path in experiment.files:
         text = experiment.text(path) if _INSTALLS.search(path) else None

@@ -1,4 +1,7 @@
-"""Resolvers of interpolations (`${name:…}`): which ones a config asks for, and whether anything may register them."""
+"""Resolvers of interpolations (`${name:…}`).
+
+This tells which ones a config uses, and whether anything may register them.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,10 @@ class Resolvers:
         self._known: dict[str, bool] = {}
 
     def may_have(self, name: str) -> bool:
-        """Whether OmegaConf, Hydra, the project or a library that nothing is known of may register a resolver of this name."""
+        """Return whether anything may register a resolver of this name.
+
+        OmegaConf, Hydra, the project, or a library of which nothing is known may do so.
+        """
         if name in BUILT_IN or self._strangers:
             return True
         if name not in self._known:

@@ -1,4 +1,6 @@
-"""Command lines as documents and scripts write them, with what a shell or a reader would fill in marked as unknown.
+"""Command lines as documents and scripts write them.
+
+What a shell or a reader would fill in is marked as unknown.
 
 The standard library's `shlex` does not tell `$name` from `'$name'`, nor `<name>` from a redirection, so the words are found here.
 """

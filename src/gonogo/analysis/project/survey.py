@@ -1,4 +1,7 @@
-"""The runs of a project that nobody lists: its entry points, and the choices of the groups that hold the settings of whole runs."""
+"""The runs of a project that lists none.
+
+They are found from its entry points and from the options of the groups that hold the settings of whole runs.
+"""
 
 from __future__ import annotations
 
@@ -111,7 +114,9 @@ class Surveyor:
     # -- how a program is started -----------------------------------------------------------------------------------------
 
     def _look_at(self, entry: Entry, starts: list[Start], most: int) -> _Looked | None:
-        """Start a program as the caller or the documents say; bare where nobody does, or where all they say is out of date.
+        """Start a program as the caller or the documents say.
+
+        It is started without arguments where nobody says how, or where all they say is out of date.
 
         None for a script that composes nothing.
         """
@@ -198,7 +203,10 @@ class Surveyor:
             self.survey.notes.append(f"{left} (at most {self._rules.max_runs} runs).")
 
     def _meant(self, looked: list[_Looked]) -> list[list[Way]]:
-        """The choices without those of groups that the entry point's defaults list lacks while another's has it: they are for that one."""
+        """Return the choices without those of groups that belong to another entry point.
+
+        Such a group is not in this entry point's defaults list but in another's.
+        """
         listed = [(each.walked.hydra.where, each.walked.trace.composition) for each in looked]
         taken = {(where[0], group) for where, made in listed if where is not None and made is not None for group in made.choices}
         found = []
@@ -284,7 +292,10 @@ class Surveyor:
         return way.is_shown or composition is None or not folder.may_bring(access.path, composition)
 
     def _forgive_bare_start(self, entry: Entry) -> None:
-        """Drop what only a start without a choice shows, where a group of whole runs has choices and is empty by default."""
+        """Drop what shows only when a program starts without selecting an option.
+
+        This is done where a group of whole runs has options and is empty by default.
+        """
         bare, *others = [trace for trace in self.survey.traces if _belongs(trace, entry)] or [Trace("", "")]
         composition = bare.composition
         if not others or composition is None or not any(composition.choices.get(group, "") is None for group in self._rules.run_groups):
@@ -323,7 +334,10 @@ def _first_made(walked: ProjectInterpreter) -> Composition | None:
 
 
 def _written_paths(module: Module) -> Iterator[tuple[str, ...]]:
-    """The paths of attributes that a module assigns to, without the name of what has them: `cfg.a.b = 1` writes `a.b`."""
+    """Yield the attribute paths that a module assigns to.
+
+    The name of the object is left out: `cfg.a.b = 1` writes `a.b`.
+    """
     for node in module.of(ast.Attribute):
         if isinstance(node.ctx, ast.Store):
             root, *path = qualified_name(node).split(".")

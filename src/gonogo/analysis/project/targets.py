@@ -1,4 +1,7 @@
-"""What the `_target_` of a config names, as far as it is the project's own and the tree alone settles it."""
+"""What the `_target_` of a config names.
+
+It is known as far as it is the project's own and the tree alone determines it.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,9 @@ def find_target(dotted: str, symbols: Symbols) -> Target | None:
 
 
 def namesake(dotted: str, symbols: Symbols, experiment: Experiment) -> str | None:
-    """What the project has under the last part of a name whose package is not there; None where the package may be.
+    """Return what the project has under the last part of a name whose package is not there.
+
+    None where the package may be there.
 
     It is not there where nothing but configs speaks of it: no file, import, requirement, build or manual.
     """

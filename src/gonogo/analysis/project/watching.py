@@ -1,4 +1,7 @@
-"""Code that asks whether it is being watched: whether the probe of this program is in the process, or its variables in the environment."""
+"""Code that checks whether it is being observed.
+
+It asks whether this program's probe is in the process, or its variables are in the environment.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +131,10 @@ def _is_in_test(module: Module, node: ast.AST) -> bool:
 
 
 def _decides(module: Module, node: ast.AST) -> bool:
-    """Whether a branch is taken by the answer: at once, or by a name that the answer gets, or a function that gives it."""
+    """Return whether a branch depends on the answer.
+
+    It may do so at once, through a name that is bound to the answer, or through a function that returns it.
+    """
     if isinstance(node, (ast.Import, ast.ImportFrom)) or _is_in_test(module, node):
         return True
     if any(isinstance(parent, (ast.BoolOp, ast.Try)) for parent in ancestors(module, node)) and not isinstance(node, ast.Constant):

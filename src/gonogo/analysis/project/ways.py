@@ -53,7 +53,10 @@ class Way:
         return replace(self, line=line, is_shown=False, path=path if path is not None else self.path)
 
     def with_choices_only(self, folder: ConfigFolder) -> Way:
-        """The same without overrides of values, which may be for the option that is chosen with them; as the caller wants it, all stays."""
+        """Return the same way without overrides of values.
+
+        Such values may be for the option that is chosen along with them. A way that the caller asked for stays as it is.
+        """
         if not self.place:
             return self
         kept = [text for text in self.line.overrides if folder.has_group(text.partition("=")[0].lstrip("+")) and not text.startswith("+")]
@@ -83,7 +86,9 @@ class Way:
         return []
 
     def says_nothing(self, made: Composition | None) -> bool:
-        """Whether it is no way to start the program: out of date, or an option that was not meant, as it does not compose.
+        """Return whether this is no way to start the program.
+
+        It is out of date, or it is a guessed option that was not intended, as it does not compose.
 
         Args:
             made: what was composed, None if it did not come to that.
@@ -91,7 +96,9 @@ class Way:
         return self.is_out_of_date(made) or (self.is_guessed and (made is None or not made.ok))
 
     def is_out_of_date(self, made: Composition | None) -> bool:
-        """Whether Hydra refuses what a document says for the words themselves: a key, an option or a config that is not there.
+        """Return whether Hydra rejects the words of a documented start themselves.
+
+        They name a key, an option or a config that is not there.
 
         Args:
             made: what was composed, None if it did not come to that.

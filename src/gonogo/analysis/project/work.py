@@ -1,4 +1,7 @@
-"""What a run is for: the statements that log its numbers and those that train, and whether a trace comes to any of them."""
+"""What a run is for: the statements that log its numbers and those that train.
+
+Also whether a trace reaches any of them.
+"""
 
 from __future__ import annotations
 

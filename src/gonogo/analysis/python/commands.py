@@ -1,4 +1,4 @@
-"""Functions that a library calls with the options of the command line: under `click`, `typer` and `fire`."""
+"""Functions that a library calls with command-line options, under `click`, `typer` and `fire`."""
 
 from __future__ import annotations
 
@@ -107,7 +107,10 @@ def _of_click(module: Module) -> Iterator[Command]:
 
 
 def _decorator(module: Module, node: ast.expr) -> tuple[str, ast.Call | None]:
-    """What a decorator does, by the last part of its name in click, and its call; an empty text where it is something else."""
+    """Return what a decorator does, by the last part of its name in click, and its call.
+
+    The name is empty where it is something else.
+    """
     call = node if isinstance(node, ast.Call) else None
     callee = node.func if isinstance(node, ast.Call) else node
     dotted = origin(module, callee)
@@ -143,7 +146,10 @@ def _is_hidden(call: ast.Call) -> bool:
 
 
 def _option(call: ast.Call, has_dashes: bool) -> Parameter | None:
-    """An option as click names it: by the word without dashes, else by the first with two dashes, else by the first."""
+    """Return an option under the name that click gives it.
+
+    It is the word without dashes, otherwise the first word with two dashes, otherwise the first word.
+    """
     words = [word for word in map(text_of, call.args) if word]
     if not words or len(words) < len(call.args) or any(keyword.arg is None for keyword in call.keywords):
         return None
@@ -157,7 +163,10 @@ def _option(call: ast.Call, has_dashes: bool) -> Parameter | None:
 
 
 def _of_signatures(module: Module) -> Iterator[Command]:
-    """Functions whose parameters are the options: `fire.Fire(main)`, `typer.run(main)`, `@app.command()` of a `typer.Typer()`."""
+    """Yield functions whose parameters are the command-line options.
+
+    They are under `fire.Fire(main)`, `typer.run(main)` or `@app.command()` of a `typer.Typer()`.
+    """
     roots = {dotted.partition(".")[0] for dotted in module.imports.values()}
     named = {function.name: function for function in functions(module) if function in (module.tree.body if module.tree else ())}
     for call in calls(module):

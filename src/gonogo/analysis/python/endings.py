@@ -9,7 +9,10 @@ LEAVES = frozenset({"sys.exit", "exit", "quit", "os._exit", "os.abort"})
 
 
 def comes_to_its_end(body: Sequence[ast.stmt]) -> bool:
-    """Whether control may reach the end of a list of statements: False where each path surely returns, raises or turns for ever."""
+    """Return whether control may reach the end of a list of statements.
+
+    False where each path surely returns, raises or loops forever.
+    """
     return all(_goes_on(statement) for statement in body)
 
 

@@ -25,7 +25,10 @@ def handler_around(module: Module, node: ast.AST) -> ast.ExceptHandler | None:
 
 
 def handler_of(module: Module, node: ast.AST, kinds: frozenset[str] = EVERYTHING) -> ast.ExceptHandler | None:
-    """The `except` clause that a failure of a node ends in: of the innermost `try` around it, the first that takes one of some kinds."""
+    """Return the `except` clause that handles a failure of a node.
+
+    In the innermost `try` around the node, it is the first clause that takes one of the given kinds.
+    """
     inside = node
     for parent in ancestors(module, node):
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
@@ -37,7 +40,10 @@ def handler_of(module: Module, node: ast.AST, kinds: frozenset[str] = EVERYTHING
 
 
 def takes(handler: ast.ExceptHandler, kinds: frozenset[str] = EVERYTHING) -> bool:
-    """Whether a clause takes exceptions of one of some kinds, by their names; whatever goes wrong unless others are named."""
+    """Return whether a clause takes exceptions of one of some kinds, by their names.
+
+    Unless others are named, the kinds are those that take any failure.
+    """
     named = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
     return any(kind is None or (isinstance(kind, ast.Name) and kind.id in kinds) for kind in named)
 
@@ -55,7 +61,10 @@ def ends(module: Module, handler: ast.ExceptHandler) -> bool:
 
 
 def only_tells(module: Module, handler: ast.ExceptHandler) -> bool:
-    """Whether a clause does nothing about the failure: it is silent or logs, and goes on with nothing or a literal."""
+    """Return whether a clause does nothing about the failure.
+
+    It is silent or logs, and goes on with nothing or a literal.
+    """
     return all(_is_nothing(module, entry) for entry in handler.body)
 
 
@@ -80,7 +89,9 @@ def is_logging(module: Module, node: ast.expr) -> bool:
 
 
 def may_be_made_good(module: Module, handler: ast.ExceptHandler, modules: Iterable[Module]) -> bool:
-    """Whether code after a clause that does nothing may see the failure and deal with it: then nothing is surely swallowed.
+    """Return whether code after a clause that does nothing may see the failure and handle it.
+
+    Then nothing is surely swallowed.
 
     It may where success leaves the `try` (what follows is another way, or another attempt), where the `try` is tried again for as long as
     something holds, or where somebody asks for what the `try` binds or the function returns before it is used.
@@ -132,7 +143,10 @@ def _bound(node: ast.AST) -> Iterator[str]:
 
 
 def _is_tested(module: Module, function: Function | None, names: set[str], outside: ast.AST) -> bool:
-    """Whether the function asks for one of some names, elsewhere than within a node; for an attribute, whether the module does."""
+    """Return whether the function tests one of some names elsewhere than within a node.
+
+    For an attribute, this asks whether the module does.
+    """
     skipped = {id(node) for node in ast.walk(outside)}
     for node in _asked_for(module):
         name = node.id if isinstance(node, ast.Name) else node.attr
@@ -155,7 +169,10 @@ def _result_is_tested(module: Module, name: str) -> bool:
 
 
 def _asked_for(module: Module) -> Iterator[ast.Name | ast.Attribute]:
-    """Every name of which some condition asks whether there is anything: `x`, `not x`, `x is None`, `len(x) == 0`, `x or y`, `valid(x)`."""
+    """Yield every name of which some condition asks whether there is anything.
+
+    Examples: `x`, `not x`, `x is None`, `len(x) == 0`, `x or y`, `valid(x)`.
+    """
     for node in module.of(ast.If, ast.While, ast.IfExp, ast.Assert, ast.BoolOp, ast.UnaryOp, ast.Compare):
         if isinstance(node, ast.BoolOp):
             asked = node.values

@@ -1,4 +1,7 @@
-"""Comments that ask the gate to overlook a finding on their line: `# gonogo: ignore[HYD104] the key comes from the launcher`."""
+"""Comments that suppress a finding on their line.
+
+An example is `# gonogo: ignore[HYD104] the key comes from the launcher`.
+"""
 
 from __future__ import annotations
 

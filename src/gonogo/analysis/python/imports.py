@@ -1,4 +1,7 @@
-"""Imports: what each import statement names, whether it may fail without harm, and which of them leave the project."""
+"""Imports: what each import statement names, and which ones leave the project.
+
+Also whether an import may fail without harm.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,7 @@ def leaves_tree(module: Module, node: ast.ImportFrom) -> bool:
 
 
 def is_guarded(module: Module, node: ast.AST) -> bool:
-    """Whether a statement stands where a failing import is provided for, or where it runs on some machines only.
+    """Return whether a failing import is handled here, or the statement runs only on some machines.
 
     A condition at a module's top level asks about the machine, as there is nothing else to ask about yet.
     """

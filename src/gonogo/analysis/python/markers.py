@@ -66,7 +66,10 @@ MISSING, DOUBTFUL = _compiled(_MISSING), _compiled(_DOUBTFUL)
 
 
 def find_marker(text: str) -> tuple[re.Match[str], bool] | None:
-    """The phrase by which a text says that code is missing, and whether it surely says so; None if it says nothing of the kind."""
+    """Return the phrase by which a text says that code is missing, and whether it surely says so.
+
+    None if the text says nothing of the kind.
+    """
     if not HINT.search(text):
         return None
     for pattern, is_sure in ((MISSING, True), (DOUBTFUL, False)):

@@ -99,7 +99,10 @@ class Module:
 
     @cached_property
     def _index(self) -> tuple[list[ast.AST], dict[ast.AST, ast.AST]]:
-        """Every node and its parent in one pass; `ast.walk` and a second pass for the parents take three times as long."""
+        """Return every node and its parent, computed in one pass.
+
+        `ast.walk` and a second pass for the parents take three times as long.
+        """
         nodes: list[ast.AST] = [self.tree] if self.tree else []
         parents: dict[ast.AST, ast.AST] = {}
         for node in nodes:  # grows as it goes: parents before children
@@ -136,7 +139,10 @@ class Module:
     def of(self, first: type[_A], second: type[_B], third: type[_C], /, *more: type[_C]) -> Sequence[_A | _B | _C]: ...
 
     def of(self, *kinds: type[ast.AST]) -> Sequence[Any]:
-        """Every node of some kinds in the order of `nodes`: most rules look at one or two kinds, and need not go through all nodes."""
+        """Return every node of some kinds in the order of `nodes`.
+
+        Most rules look at one or two kinds, and need not go through all nodes.
+        """
         found = self._found.get(kinds)
         if found is None:
             places = sorted(index for kind in kinds for index in self._places.get(kind, ()))
@@ -144,7 +150,10 @@ class Module:
         return found
 
     def once(self, ask: Callable[[_A], _T], node: _A) -> _T:
-        """What a function finds in a node of the tree, which never changes: asked once, however many runs come through the node."""
+        """Return what a function finds in a node of the tree, computed once and cached.
+
+        The tree never changes, so the answer holds however many runs pass through the node.
+        """
         key = (ask, node)
         if key not in self._answers:
             self._answers[key] = ask(node)
@@ -234,7 +243,10 @@ class Module:
         return column if text.isascii() else self._byte_offsets(line)[min(column, len(text))]
 
     def _byte_offsets(self, line: int) -> list[int]:
-        """The byte that each character of a line begins on, and the end; kept for the last line asked about, since it may be long."""
+        """Return the byte offset of each character of a line, and of its end.
+
+        The result is kept for the last line asked about, since that line may be long.
+        """
         number, offsets = self._offsets
         if number != line:
             offsets = [0, *accumulate(len(character.encode("utf-8", "surrogatepass")) for character in self.lines[line - 1])]
@@ -277,7 +289,10 @@ def children(node: ast.AST) -> list[ast.AST]:
 
 
 def load_modules(experiment: Experiment) -> dict[str, Module]:
-    """Parse every Python file and notebook of the experiment, by path; those nearest to the root first, until there is too much of them."""
+    """Parse every Python file and notebook of the experiment, by path.
+
+    Files nearest to the root come first, until there is too much text.
+    """
     modules, left = {}, MAX_ALL_SYMBOLS
     for path in sorted(experiment.files, key=lambda path: (path.count("/"), path)):
         file = experiment.files[path]
@@ -312,7 +327,10 @@ def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _top_level(tree: ast.Module | None) -> Iterator[ast.AST]:
-    """Statements that run at import time, in order, through `if`, `try`, `with` and loops, not into functions and classes."""
+    """Yield the statements that run at import time, in order.
+
+    They are looked for in `if`, `try`, `with` and loops, not in functions and classes.
+    """
     pending: list[ast.AST] = list(tree.body) if tree else []
     while pending:
         node = pending.pop(0)

@@ -21,7 +21,9 @@ def functions(module: Module) -> Sequence[Function]:
 
 
 def origin(module: Module, node: ast.AST) -> str:
-    """The dotted name that a chain of names and attributes stands for, aliases resolved; an empty text for anything else.
+    """Return the dotted name that a chain of names and attributes stands for, aliases resolved.
+
+    It is empty for anything else.
 
     A name of the module itself comes with the module's name before it.
     """
@@ -76,7 +78,10 @@ def ancestors(module: Module, node: ast.AST) -> Iterator[ast.AST]:
 
 
 def names_that_grow(modules: Iterable[Module]) -> set[str]:
-    """Names, each the last part, of what gets new keys anywhere: `X[key] = …`, `X.update(…)`, `X.setdefault(…)`."""
+    """Return the names of objects that get new keys anywhere.
+
+    Each is the last part of the name, as in `X[key] = …`, `X.update(…)`, `X.setdefault(…)`.
+    """
     return {
         last_name(node.value)
         for module in modules
@@ -102,7 +107,10 @@ def last_names(node: ast.AST) -> set[str]:
 
 
 def reached(modules: Mapping[str, Module], starts: Iterable[tuple[Module, ast.AST]]) -> list[tuple[Module, ast.AST]]:
-    """The top-level definitions of the project that these definitions mention, directly or not, with themselves; classes come whole."""
+    """Return the project's top-level definitions that some definitions mention, directly or not.
+
+    The definitions themselves are among them. Classes are taken whole.
+    """
     by_name = {module.name: module for module in modules.values()}
     found: dict[ast.AST, Module] = {}
     pending = list(starts)
@@ -129,7 +137,10 @@ def _definition(by_name: Mapping[str, Module], dotted: str) -> tuple[Module, ast
 
 
 def argument(call: ast.Call, index: int | None, *keywords: str) -> ast.expr | None:
-    """The expression given for a parameter, by place or by keyword; None if it is not given in so many words."""
+    """Return the expression given for a parameter, by position or by keyword.
+
+    None if the call does not write it out.
+    """
     for keyword in call.keywords:
         if keyword.arg in keywords:
             return keyword.value

@@ -1,4 +1,7 @@
-"""Questions after a local name that no line of the function binds: `if "best" in locals()`, which is false whenever it is asked."""
+"""Questions after a local name that no line of the function binds.
+
+An example is `if "best" in locals()`, which is false whenever it is asked.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,9 @@ _ASKED = ("locals", "vars", "dir")
 
 
 def asked_in_vain(module: Module, scopes: Scopes) -> Iterator[tuple[ast.Compare, str]]:
-    """Every `"name" in locals()` (also `vars()` and `dir()`) of a function that neither binds the name nor stands in one that does.
+    """Return every `"name" in locals()` of a function that never binds the name.
+
+    Also of `vars()` and `dir()`. Left out are functions that stand in one which binds it.
 
     Notebooks are left out: IPython puts names of its own among those of a cell.
     """
@@ -48,7 +53,10 @@ def _asks_builtin(node: ast.Compare, scopes: Scopes) -> bool:
 
 
 def _may_bind_unseen(function: ast.AST) -> bool:
-    """Whether a function executes text, or writes into what `locals()` gives: both may add names that no line shows."""
+    """Return whether a function may add names that no line shows.
+
+    It executes text, or writes into what `locals()` gives.
+    """
     for node in ast.walk(function):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "exec":
             return True

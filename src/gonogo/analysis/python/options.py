@@ -9,7 +9,10 @@ from gonogo.analysis.python.names import enclosing_function, origin, text_of
 
 
 def keyword_arguments(module: Module, call: ast.Call) -> dict[str, ast.expr]:
-    """The keyword arguments of a call, those of `**options` among them, where the function that makes the call writes them out."""
+    """Return the keyword arguments of a call, including those of `**options`.
+
+    The latter are included where the function that makes the call writes them out.
+    """
     given: dict[str, ast.expr] = {}
     for keyword in call.keywords:
         if keyword.arg is not None:

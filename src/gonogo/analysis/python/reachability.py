@@ -15,7 +15,10 @@ _PYTHON_2 = frozenset({"PY2", "IS_PY2", "PYTHON2", "six.PY2"})
 
 
 def is_never_reached(module: Module, node: ast.AST) -> bool:
-    """Whether a node stands behind a `return` or `raise`, or in a branch for Python 2 or for an absent standard library."""
+    """Return whether a node can never be reached.
+
+    It comes after a `return` or `raise`, or is in a branch for Python 2 or for an absent standard library.
+    """
     child, parent = node, module.parents.get(node)
     while parent is not None:
         for name in ("body", "orelse", "finalbody"):

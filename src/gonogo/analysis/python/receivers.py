@@ -1,4 +1,4 @@
-"""What a call calls, where that is a function, class or method of the project and nothing else is possible."""
+"""What a call calls, where only a function, class or method of the project is possible."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from gonogo.analysis.python.symbols import Definition, Symbols, method_names
 
 
 def called(symbols: Symbols, module: Module, call: ast.Call) -> tuple[Definition, Signature] | None:
-    """The definition a call surely reaches and its signature as the caller sees it; None if either is unknown."""
+    """Return the definition that a call surely reaches and its signature as the caller sees it.
+
+    None if either is unknown.
+    """
     name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
     if name not in symbols.callable_names:
         return None

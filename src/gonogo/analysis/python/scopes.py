@@ -82,7 +82,10 @@ class Scopes:
             yield self.module.tree
 
     def lookup(self, name: str, node: ast.AST) -> tuple[ast.AST, list[ast.AST]] | None:
-        """The scope that `name`, used at `node`, belongs to, and the nodes that bind it there; None where nothing binds it."""
+        """Return the scope that `name`, used at `node`, belongs to, and the nodes that bind it there.
+
+        None where nothing binds it.
+        """
         for depth, scope in enumerate(self.chain(node)):
             if isinstance(scope, ast.ClassDef) and depth > 0:
                 continue  # a class body's names are invisible to the functions in it
@@ -100,7 +103,10 @@ class Scopes:
 
 
 def _is_inside(scope: ast.AST, child: ast.AST) -> bool:
-    """Whether a child of a function or class lives in the scope it opens (decorators, defaults and bases do not)."""
+    """Return whether a child of a function or class is in the scope that it opens.
+
+    Decorators, default values and base classes are not.
+    """
     return not isinstance(child, ast.arguments) if isinstance(scope, ast.Lambda) else isinstance(child, ast.stmt)
 
 

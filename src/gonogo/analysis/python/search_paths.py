@@ -1,4 +1,7 @@
-"""Where a file makes Python look for modules besides the project: in what it clones, in folders that only its user has."""
+"""Where a file makes Python look for modules outside the project.
+
+Such places are in what the file clones, and in folders that only its user has.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,10 @@ def _is_path(node: ast.expr) -> bool:
 
 
 def _is_within(module: Module, node: ast.expr, own: set[str]) -> bool:
-    """Whether a path is made of the project's own folders and of the place of the file, names of the module resolved."""
+    """Return whether a path is built only from the project's own folders and the file's place.
+
+    Names of the module are resolved.
+    """
     pending, seen = [node], set[str]()
     for _ in range(MAX_STEPS):
         if not pending:

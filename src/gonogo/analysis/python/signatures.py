@@ -1,4 +1,7 @@
-"""Whether a call can bind to the signature of what it calls, as `inspect.Signature.bind` would say, told from the tree alone."""
+"""Whether a call can bind to the signature of what it calls.
+
+The answer is what `inspect.Signature.bind` would give, found from the tree alone.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +93,9 @@ def from_arguments(arguments: ast.arguments, bound: bool) -> Signature | None:
 
 
 def of_function(node: Function, in_class: bool, through_instance: bool = True) -> Signature | None:
-    """The signature of a function or method as its caller sees it; None where a decorator may have changed it.
+    """Return the signature of a function or method as its caller sees it.
+
+    None where a decorator may have changed it.
 
     Args:
         node: the definition.
@@ -108,7 +113,10 @@ def of_function(node: Function, in_class: bool, through_instance: bool = True) -
 
 
 def of_class(symbols: Symbols, definition: Definition, depth: int = 0) -> Signature | None:
-    """How a class of the project is called; None where a metaclass, an outside base or a decorator may decide."""
+    """Return the signature for calling a class of the project.
+
+    None where a metaclass, an outside base class or a decorator may decide.
+    """
     node = definition.node
     if not isinstance(node, ast.ClassDef) or depth > MAX_BASES or not _is_plain(symbols, definition, depth):
         return None
@@ -130,7 +138,10 @@ def of_class(symbols: Symbols, definition: Definition, depth: int = 0) -> Signat
 
 
 def _is_plain(symbols: Symbols, definition: Definition, depth: int) -> bool:
-    """Whether calling the class comes down to its `__init__`: no `__new__`, no metaclass and no base that may have one."""
+    """Return whether calling the class only calls its `__init__`.
+
+    This means no `__new__`, no metaclass and no base class that may have one.
+    """
     node = definition.node
     assert isinstance(node, ast.ClassDef)
     if depth > MAX_BASES or "__new__" in symbols.scopes(definition.module).names(node).bound:
@@ -195,7 +206,10 @@ def _dataclass_fields(symbols: Symbols, definition: Definition, depth: int) -> l
 
 
 def _own_fields(node: ast.ClassDef, keyword_only: bool) -> dict[str, _Field | None] | None:
-    """The fields a dataclass's body declares, with None for one that `__init__` does not take; None where they can't be told."""
+    """Return the fields that a dataclass's body declares.
+
+    A field that `__init__` does not take is None. The whole result is None where the fields can't be determined.
+    """
     fields: dict[str, _Field | None] = {}
     for statement in node.body:
         if isinstance(statement, (ast.If, ast.For, ast.While, ast.With, ast.Try, ast.Match)):

@@ -1,4 +1,7 @@
-"""Texts that code spells out in pieces: joined, formatted, reversed, decoded; only of literals, nothing is executed."""
+"""Texts that code builds from pieces: joined, formatted, reversed, decoded.
+
+Only literals are used, and nothing is executed.
+"""
 
 from __future__ import annotations
 

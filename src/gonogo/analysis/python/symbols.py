@@ -1,4 +1,6 @@
-"""Names across the project's own modules: what a module defines, and which function or class a name or a call means.
+"""Names across the project's own modules.
+
+This tells what a module defines, and which function or class a name or a call refers to.
 
 Everything here is three-valued: an answer is given only where the tree alone settles it, and `None` stands for *unknown*.
 """
@@ -75,7 +77,10 @@ class Symbols:
 
     @cached_property
     def _aliases(self) -> tuple[set[str], set[str]]:
-        """The names that the code puts into `sys.modules`, and the top packages of the modules that put computed names there."""
+        """Return the names that the code puts into `sys.modules`.
+
+        Also the top packages of the modules that put computed names there.
+        """
         names, tops = set[str](), set[str]()
         for module in self.modules.values():
             if "modules" not in module.text:
@@ -94,7 +99,10 @@ class Symbols:
         return place < len(self._paths) and self._paths[place].startswith(start)
 
     def binds(self, module_name: str, name: str) -> bool | None:
-        """Whether a module or package of the project binds a name at its top level; None where that can't be told."""
+        """Return whether a module or package of the project binds a name at its top level.
+
+        None where that can't be determined.
+        """
         if self.has_module(f"{module_name}.{name}") is not False and module_name in self._packages:
             return True
         module = self.by_name.get(module_name)
@@ -113,7 +121,10 @@ class Symbols:
         return self._open[module.path]
 
     def _is_filled(self, module: Module) -> bool:
-        """Whether the module hands its name to a function of the project that sets attributes of modules by name."""
+        """Return whether the module passes its name to a function that sets module attributes.
+
+        The function is one of the project, and sets attributes of modules by name.
+        """
         for call in module.of(ast.Call) if self._fillers else ():
             if qualified_name(call.func).rpartition(".")[2] in self._fillers:
                 names = (_text_of(given, module.name) for given in arguments_of(call))
@@ -123,7 +134,10 @@ class Symbols:
 
     @cached_property
     def _fillers(self) -> set[str]:
-        """Names of functions that set attributes of what they look up in `sys.modules`, and of those that call them."""
+        """Return the names of functions that set attributes of modules from `sys.modules`.
+
+        The functions that call these are included.
+        """
         found: set[str] = set()
         for module in self.modules.values():
             if "setattr" not in module.text or "sys.modules" not in module.text:
@@ -205,7 +219,10 @@ class Symbols:
 
     @cached_property
     def stored_attributes(self) -> set[str]:
-        """Every attribute name that some statement of the project assigns (`x.name = …`): what it means may change as the code runs."""
+        """Return every attribute name that some statement of the project assigns (`x.name = …`).
+
+        What such a name refers to may change as the code runs.
+        """
         found = set()
         for module in self.modules.values():
             found |= {node.attr for node in module.of(ast.Attribute) if isinstance(node.ctx, (ast.Store, ast.Del))}
@@ -218,7 +235,10 @@ class Symbols:
 
     @cached_property
     def callable_names(self) -> set[str]:
-        """Every name under which a function or class of the project may be called; a quick way to leave all other calls aside."""
+        """Return every name under which a function or class of the project may be called.
+
+        This is a quick way to skip all other calls.
+        """
         found = set()
         for module in self.modules.values():
             found |= {node.name for node in module.of(*FUNCTIONS, ast.ClassDef)}
@@ -231,7 +251,10 @@ class Symbols:
         return [Definition(module, node) for module in self.modules.values() for node in module.of(ast.ClassDef)]
 
     def bases(self, definition: Definition) -> list[Definition | str]:
-        """The bases of a class: the project's own as definitions, all others by their dotted name (empty if they are no name)."""
+        """Return the base classes of a class.
+
+        The project's own are given as definitions, all others by their dotted name (empty if they are not names).
+        """
         node = definition.node
         assert isinstance(node, ast.ClassDef)
         found: list[Definition | str] = []
@@ -270,7 +293,10 @@ class Symbols:
         return found
 
     def method(self, definition: Definition, name: str, depth: int = 0) -> tuple[Definition, Function] | None:
-        """The method that a class surely has under a name, and the class it comes from; only one base is ever followed."""
+        """Return the method that a class surely has under a name, and the class that it comes from.
+
+        Only one base class is ever followed.
+        """
         assert isinstance(definition.node, ast.ClassDef)
         bindings = self.scopes(definition.module).names(definition.node).bound.get(name, [])
         if bindings:

@@ -1,4 +1,7 @@
-"""Syntax errors: which of them every Python refuses, and which are there because the file ends too early."""
+"""Syntax errors, and which of them every Python rejects.
+
+Also which of them are there because the file ends too early.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,10 @@ def syntax_fault(module: Module, complaints: list[Complaint]) -> ParseProblem | 
 
 
 def _compile_fault(text: str) -> ParseProblem | None:
-    """What the compiler refuses in a text that parses: `return` outside a function, a parameter given twice."""
+    """Return what the compiler rejects in a text that parses.
+
+    Examples: `return` outside a function, a duplicate parameter.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -60,7 +66,10 @@ def is_truncated(text: str, fault: ParseProblem) -> bool:
 
 
 def _open_at_end(text: str) -> tuple[str, bool]:
-    """The brackets that would close what is open at the end of a text, and whether a string of several lines is open."""
+    """Return the brackets that would close what is open at the end of a text.
+
+    Also whether a string of several lines is open.
+    """
     opened: list[str] = []
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):

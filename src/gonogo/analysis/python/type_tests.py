@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 
 def told_apart(at: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
-    """Whether code that takes values of several types asks which one it has: otherwise the value is read in another way.
+    """Return whether code that takes values of several types asks which type it has.
+
+    Otherwise the value is read in another way.
 
     Args:
         at: The call of `isinstance`.

@@ -1,4 +1,6 @@
-"""Names that are read before anything can have bound them: local names of functions, and names of a module's top level.
+"""Names that are read before anything can have bound them.
+
+These are local names of functions and names at a module's top level.
 
 A walk through each scope in order keeps the names that may be bound by then, whichever branches were taken. Only what surely runs at that
 point is looked at: bodies of functions, lambdas and generator expressions run later. A name that a loop binds counts as bound in those
@@ -22,7 +24,10 @@ _LEAVES = (ast.Continue, ast.Break, ast.Return)
 
 
 def read_before(module: Module, scopes: Scopes) -> Iterator[ast.Name]:
-    """Every read at the top level of a name of the module that nothing can have bound before, each name once; notebooks included."""
+    """Yield each top-level read of a name of the module that nothing can have bound before.
+
+    Each name is given once. Notebooks are included.
+    """
     if module.tree is not None:
         elsewhere = {name for node in module.of(ast.Global, ast.Nonlocal) for name in node.names}
         own = scopes.names(module.tree).bound.keys() - elsewhere
@@ -30,7 +35,10 @@ def read_before(module: Module, scopes: Scopes) -> Iterator[ast.Name]:
 
 
 def read_unbound(module: Module, scopes: Scopes) -> Iterator[ast.Name]:
-    """Every read of a name of its own scope that nothing can have bound before, each name once in its scope."""
+    """Yield each read of a name of its own scope that nothing can have bound before.
+
+    Each name is given once in its scope.
+    """
     if module.tree is None or module.path.endswith(".ipynb"):
         return  # cells may run in any order; NTB102 looks at them
     elsewhere = {name for node in module.of(ast.Global, ast.Nonlocal) for name in node.names}
@@ -95,7 +103,10 @@ class _Walk:
         return bound
 
     def target(self, node: ast.expr, bound: Bound) -> Bound:
-        """What is assigned to, bound from left to right: `key, table[key] = pair` reads the key that it has just bound."""
+        """Return the bound names after an assignment to a target.
+
+        Targets are bound from left to right: `key, table[key] = pair` reads the key that it has just bound.
+        """
         if isinstance(node, (ast.Tuple, ast.List)):
             for entry in node.elts:
                 bound = self.target(entry, bound)
@@ -126,7 +137,10 @@ class _Walk:
         return ends if ends is None or not self.turning else self.after_branch(node, ends, bound)
 
     def is_settled(self, node: ast.If) -> bool:
-        """Whether a condition of the scope's own body asks for local names only that are bound once: it has one answer."""
+        """Return whether a condition has only one answer within the scope.
+
+        It stands in the scope's own body and tests only local names that are bound once.
+        """
         if isinstance(self.scope, ast.Module) or node not in getattr(self.scope, "body", ()):
             return False
         if any(not isinstance(inner, (*_ASKS, ast.Name, ast.Constant, ast.expr_context)) for inner in ast.walk(node.test)):
@@ -203,7 +217,10 @@ class _Walk:
     # -- expressions --------------------------------------------------------------------------------------------------
 
     def expression(self, node: ast.AST, bound: Bound) -> Bound:
-        """Note the reads of an expression in the order of their evaluation; with the names that it binds itself."""
+        """Record the reads of an expression in the order of evaluation.
+
+        Returns the bound names, with those that the expression binds itself.
+        """
         if isinstance(node, ast.Name):
             if isinstance(node.ctx, ast.Load):
                 self.read(node, bound)
@@ -224,7 +241,10 @@ class _Walk:
         return bound
 
     def comprehension(self, node: ast.ListComp | ast.SetComp | ast.DictComp, bound: Bound) -> Bound:
-        """The names of the scope around it that a comprehension reads at once; where it has conditions, only its first iterable is sure."""
+        """Record the names of the enclosing scope that a comprehension reads at once.
+
+        Where it has conditions, only its first iterable is sure to be read.
+        """
         inner = bound
         for place, generator in enumerate(node.generators):
             inner = self.expression(generator.iter, inner)

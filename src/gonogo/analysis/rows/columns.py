@@ -202,7 +202,10 @@ class Tables:
         return None
 
     def written(self, fit: Supervised) -> dict[str, list[Write]]:
-        """The columns that are written into the table that features are taken from, or into a table on the way to them."""
+        """Return the columns written into the table that features come from.
+
+        Writes into a table on the way to that table count as well.
+        """
         found: dict[str, list[Write]] = {}
         for name, writes in self.writes.get(fit.table, {}).items():
             own = [write for write in writes if _written_into(write) in fit.features.passed]

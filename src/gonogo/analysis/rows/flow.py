@@ -170,7 +170,10 @@ def takes_all(key: Value) -> bool:
 
 
 def _goes_through(key: Value) -> bool:
-    """Whether a place moves on with each turn of a loop: windows that slide over all rows, `rows[i : i + 20]`."""
+    """Return whether an index moves on with each iteration of a loop.
+
+    An example are windows that slide over all rows, `rows[i : i + 20]`.
+    """
     key = plain(key)
     if isinstance(key, Span):
         return key.start is not None and _goes_through(key.start)
@@ -181,7 +184,10 @@ def _goes_through(key: Value) -> bool:
 
 
 def is_columns(key: Value) -> bool:
-    """Whether a subscript that is no literal selects columns, not rows: made of names of columns, or called so."""
+    """Return whether a non-literal subscript selects columns, not rows.
+
+    It does if it is made of column names, or has a name that says so.
+    """
     pending, seen = [key], 0
     while pending and seen < 40:
         seen += 1
@@ -202,7 +208,10 @@ def is_columns(key: Value) -> bool:
 
 
 def name_of(value: Value) -> str:
-    """The name that a value bears in the code: that it is assigned to where it is made, or of the parameter or function that gives it."""
+    """Return the name that a value has in the code.
+
+    It is the name that it is assigned to where it is made, or that of the parameter or function that gives it.
+    """
     if isinstance(value, Parameter):
         return value.name
     if isinstance(value, Attribute):

@@ -87,7 +87,10 @@ class Fit:
 
 
 def learns_of(value: Value) -> tuple[Learns, str] | None:
-    """What an object keeps of the data that it is fitted to, and the name of its class; None where it is not known to keep anything."""
+    """Return what an object keeps of the data it is fitted to, and the name of its class.
+
+    None where it is not known to keep anything.
+    """
     made = base(value)
     if isinstance(made, Instance):
         names = made.cls.library_bases()

@@ -1,4 +1,7 @@
-"""Everything that a value was made of, through what was written into the tables and objects that it comes from."""
+"""Everything that a value was made from.
+
+What was written into the tables and objects that it comes from is followed.
+"""
 
 from __future__ import annotations
 

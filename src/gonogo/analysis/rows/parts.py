@@ -152,7 +152,10 @@ def is_split_call(call: Call) -> bool:
 
 
 def _loaded(value: Value) -> Value:
-    """What was loaded as a whole, behind what was done to each of its parts: `load_dataset("imdb").map(tokenize)`."""
+    """Return what was loaded as a whole, without what was then done to each of its parts.
+
+    An example is `load_dataset("imdb").map(tokenize)`.
+    """
     value = plain(value)
     while isinstance(value, Call) and value.method in _TO_EACH_PART and value.receiver is not None:
         value = plain(value.receiver)
@@ -166,7 +169,10 @@ def maker_of(call: Call) -> str:
 
 
 def _is_called_training(split: Call) -> bool:
-    """Whether the code calls what is parted the training part: `folds.split(self.train["X"])`, `folds.split(train_rows)`."""
+    """Return whether the code calls the data that is split the training part.
+
+    Examples: `folds.split(self.train["X"])`, `folds.split(train_rows)`.
+    """
     if not isinstance(split.node, ast.Call) or split.short != "split":
         return False
     given = [*split.node.args[:1], *(keyword.value for keyword in split.node.keywords if keyword.arg == "X")]
@@ -231,7 +237,10 @@ def _of_item(item: Item) -> Part | None:
 
 
 def _name_of_holder(item: Item) -> str:
-    """What the object is called that a slice is put into: `train = Data(rows[:80])`, `loaders["train"] = DataLoader(Data(rows[:80]))`."""
+    """Return the name of the object that a slice is put into.
+
+    Examples: `train = Data(rows[:80])`, `loaders["train"] = DataLoader(Data(rows[:80]))`.
+    """
     parents = item.module.parents
     holder = _call_around(item.module, item.node)
     if holder is None:
@@ -282,7 +291,10 @@ def _of_split_name(word: str) -> Role | None:
 
 
 def _first(item: Item) -> Role:
-    """The first part of a split is learned from, unless it is called otherwise: a test part that is split once more."""
+    """Return the role of the first part of a split.
+
+    It is trained on, unless its name says otherwise: a test part that is split once more.
+    """
     return Role.VALID if role_of_name(name_of(item)) is Role.VALID else Role.TRAIN
 
 

@@ -79,7 +79,10 @@ class AskedKeys:
                 yield asked
 
     def keys_of_request(self, call: ast.Call) -> list[str]:
-        """The keys that a call asks the rows of a run's history to hold, all of them at once; none where they are not known for certain."""
+        """Return the keys that a call asks the rows of a run's history to hold, all at once.
+
+        Empty where they are not known for certain.
+        """
         listed = argument(call, None, "keys")
         if listed is None or not isinstance(call.func, ast.Attribute) or call.func.attr not in HISTORIES:
             return []
@@ -131,7 +134,10 @@ class AskedKeys:
                         yield self._asked(call, node, key, HISTORY)
 
     def _asked_before(self, asked: ast.AST, kind: str) -> Iterator[str]:
-        """The keys of the `get` calls for which this request is the default, and those that tests have not found before it."""
+        """Yield the keys of the `get` calls for which this request is the default.
+
+        Also those that tests have not found before it.
+        """
         inner = asked
         for outer in ancestors(self.module, asked):
             before: list[ast.AST] = []
@@ -171,7 +177,10 @@ class AskedKeys:
     # -- what is asked ------------------------------------------------------------------------------------------------
 
     def kind(self, node: ast.expr, *path: str | int | Part) -> str:
-        """What an expression surely is: the API, a run, its summary, its history; an empty text where that is not sure."""
+        """Return what an expression surely is: the API, a run, its summary, its history.
+
+        Empty where that is not sure.
+        """
         source = Source(self.module, node, path)
         if source not in self._kinds:
             if source in self._open:
@@ -236,7 +245,10 @@ class AskedKeys:
         return self.keys_of_name(key) if isinstance(key, ast.Name) else []
 
     def _texts_of_loop(self, name: ast.Name, at: ast.AST) -> list[tuple[str, ast.AST]]:
-        """The texts that a variable takes one after another: it is bound here, once, and to nothing that leaves some of them out."""
+        """Return the texts that a variable takes one after another.
+
+        The variable is bound here, once, and to nothing that skips some of them.
+        """
         place = self.sources.symbols.scopes(self.module).lookup(name.id, name)
         binding = place[1][0] if place is not None and len(place[1]) == 1 else None
         parent = self.module.parents.get(binding) if isinstance(binding, ast.Name) else None
@@ -278,7 +290,10 @@ class AskedKeys:
         return names
 
     def _looked_for(self) -> set[str]:
-        """Texts in any test, wherever it stands: a function that asks for a key may be called only where there is one."""
+        """Return the texts in any test, wherever it stands.
+
+        A function that asks for a key may be called only where there is one.
+        """
         tests: list[ast.AST] = [node.test for node in self.module.of(ast.If, ast.IfExp, ast.While)]
         tests += [node for node in self.module.of(ast.Compare) if any(isinstance(op, (ast.In, ast.NotIn)) for op in node.ops)]
         tests += [test for node in self.module.of(ast.comprehension) for test in node.ifs]

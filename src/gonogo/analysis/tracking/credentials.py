@@ -58,7 +58,10 @@ class KeyConditions:
             yield KeyCondition(module, node, *((other, body) if sign else (body, other)))
 
     def _sign(self, module: Module, test: ast.expr, depth: int) -> bool | None:
-        """What a condition is where there is no key, turned round: True if it asks that there is a key, False that there is none."""
+        """Return whether a condition asks that there is a key (True) or that there is none (False).
+
+        This is the value of the condition where there is no key, negated.
+        """
         if depth > MAX_DEPTH:
             return None
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -81,7 +84,10 @@ class KeyConditions:
         return None
 
     def _sign_of_parts(self, module: Module, test: ast.BoolOp, depth: int) -> bool | None:
-        """`trial or no key`: without a key it holds in a full run as well. `key and no trial`: without a key it never holds."""
+        """Return what an `and` or `or` of conditions says about the key.
+
+        `trial or no key`: without a key it holds in a full run as well. `key and no trial`: without a key it never holds.
+        """
         signs = [self._sign(module, part, depth + 1) for part in test.values]
         wanted = isinstance(test.op, ast.And)
         return wanted if wanted in signs else None

@@ -1,4 +1,7 @@
-"""Whether an evaluation that was followed with its documented arguments came to the runs that it was given."""
+"""Whether an evaluation reached the runs that it was given.
+
+The evaluation was followed with its documented arguments.
+"""
 
 from __future__ import annotations
 

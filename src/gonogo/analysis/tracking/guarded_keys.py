@@ -1,4 +1,7 @@
-"""Keys of a run that evaluation looks for before it uses them, where nothing takes their place: `if "table" in run.summary: draw(…)`."""
+"""Keys of a run that evaluation checks for before it uses them, with no fallback.
+
+An example is `if "table" in run.summary: draw(…)`.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,10 @@ def _leaves(module: Module, node: ast.AST) -> bool:
 
 
 def _stores(module: Module, guard: ast.AST, key: str, kind: str) -> bool:
-    """Whether evaluation itself puts something under a key of a table of the history, elsewhere than in what the condition guards."""
+    """Return whether evaluation itself stores something under a key of a table of the history.
+
+    What is stored inside the code that the condition guards does not count.
+    """
     inside = {id(entry) for entry in ast.walk(guard)}
     return kind == HISTORY and any(
         isinstance(node.ctx, ast.Store) and text_of(node.slice) == key and id(node) not in inside for node in module.of(ast.Subscript)

@@ -1,4 +1,7 @@
-"""Where the function that logs is handed to other functions of the project (`fit(log=wandb.log)`), and what these call it with."""
+"""Where the function that logs is handed to other functions of the project.
+
+An example is `fit(log=wandb.log)`; also what these functions call it with.
+"""
 
 from __future__ import annotations
 
@@ -94,7 +97,10 @@ def _parameter(symbols: Symbols, module: Module, call: ast.Call, given: ast.AST)
 
 
 def _definition(symbols: Symbols, module: Module, call: ast.Call) -> Definition | None:
-    """The function that a call surely reaches, also a method of an object that is made on the spot: `Trainer(cfg).fit(…)`."""
+    """Return the function that a call surely reaches.
+
+    Also a method of an object that is made on the spot: `Trainer(cfg).fit(…)`.
+    """
     reached = called(symbols, module, call)
     if reached is not None:
         return reached[0]

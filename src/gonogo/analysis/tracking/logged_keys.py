@@ -69,7 +69,10 @@ class LoggedKeys:
 
 
 def _covers(pattern: str, key: str) -> bool:
-    """Whether a logged key may show under a name: its own, that of a value inside it, that of a plot's table."""
+    """Return whether a logged key may show under a name.
+
+    The name is the key's own, that of a value inside it, or that of a plot's table.
+    """
     if may_be(pattern, key) or may_be(pattern + BESIDE, key):
         return True
     parts = re.split(r"[.]", key)
@@ -90,7 +93,10 @@ def find_logged_keys(modules: Mapping[str, Module], sources: Sources) -> LoggedK
 
 
 def _logs_unseen(module: Module, is_quiet: bool, sources: Sources) -> str:
-    """Why something may be logged that no call of the project shows; empty if nothing is. `is_quiet`: see `trainers_report_nothing`."""
+    """Return why something may be logged that no call of the project shows.
+
+    Empty if nothing is. `is_quiet`: see `trainers_report_nothing`.
+    """
     if module.tree is None:
         return f"{module.path} can't be read"
     named = (name for name in module.imports.values() if not (is_quiet and TRAINERS.match(name)))
@@ -116,7 +122,10 @@ def _logs_unseen(module: Module, is_quiet: bool, sources: Sources) -> str:
 
 
 def _is_setting(module: Module, node: ast.AST) -> bool:
-    """Whether the text `wandb` is a value given to something, such as `report_to="wandb"`, not the name of a config's section."""
+    """Return whether the text `wandb` is a value given to something, such as `report_to="wandb"`.
+
+    Otherwise it is the name of a section of the config.
+    """
     parent = module.parents.get(node)
     if isinstance(parent, (ast.List, ast.Tuple)):
         node, parent = parent, module.parents.get(parent)
@@ -124,7 +133,10 @@ def _is_setting(module: Module, node: ast.AST) -> bool:
 
 
 def _is_flag(module: Module, node: ast.expr) -> bool:
-    """Whether `space.log` says that a search space is logarithmic: it is a condition, or given to a suggestion."""
+    """Return whether `space.log` says that a search space is logarithmic.
+
+    It does if it is a condition, or is passed to a suggestion.
+    """
     parent = module.parents.get(node)
     if isinstance(parent, ast.Call) and qualified_name(parent.func) == "bool":
         parent = module.parents.get(parent)

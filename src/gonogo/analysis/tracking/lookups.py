@@ -1,4 +1,7 @@
-"""How evaluation asks W&B for one run: which id, told as what stands before and behind the run id that it is given."""
+"""How evaluation asks W&B for one run.
+
+The id is given as the text before and after the run id that evaluation receives.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ def lookups(sources: Sources, module: Module) -> list[Lookup] | None:
 
 
 def followed_lookups(trace: Trace | None, module: Module, run_ids: Iterable[str]) -> list[Lookup] | None:
-    """The requests for one run that an evaluation was seen to make for all of its runs; None where others may be made."""
+    """Return the requests for one run that an evaluation was seen to make for all of its runs.
+
+    None where other requests may be made.
+    """
     ids = set(run_ids)
     if trace is None or any(node.attr in ("runs", "sweep") for node in module.of(ast.Attribute)):
         return None

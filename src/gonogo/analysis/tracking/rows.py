@@ -24,7 +24,10 @@ MAX_BELOW = 4
 
 @dataclass(frozen=True)
 class RowRequest:
-    """A request for the rows of a history that hold all of some keys: `run.history(keys=…)`, `run.scan_history(keys=…)`."""
+    """A request for the rows of a history that hold all of some keys.
+
+    It is `run.history(keys=…)` or `run.scan_history(keys=…)`.
+    """
 
     module: Module
     call: ast.Call
@@ -40,7 +43,9 @@ def row_requests(asked: AskedKeys) -> Iterator[RowRequest]:
 
 
 def rows_of(trace: Trace, logged: LoggedKeys) -> list[frozenset[str]] | None:
-    """The keys of every row that a run may log, each row with all that it may hold; None where that is not known.
+    """Return the keys of every row that a run may log, each row with all that it may hold.
+
+    None where that is not known.
 
     Args:
         trace: of the run.
@@ -71,12 +76,18 @@ def _makes_no_row(node: ast.AST) -> bool:
 
 
 def _joins_others(call: ast.Call) -> bool:
-    """Whether what is logged may become part of a row that another call began: by its step, or because the row is not yet complete."""
+    """Return whether logged values may join a row that another call began.
+
+    They may because of their step, or because the row is not yet complete.
+    """
     return len(call.args) > 1 or any(keyword.arg in (None, "step", "commit") for keyword in call.keywords)
 
 
 def _row(call: Call) -> frozenset[str] | None:
-    """All that the row of one call may hold; None where that is not known, or where another call may add to the row."""
+    """Return all keys that the row of one call may hold.
+
+    None where that is not known, or where another call may add to the row.
+    """
     data = call.argument("data", 0)
     if call.open_keywords or len(call.arguments) > 1 or call.keywords.keys() - {"data"} or data is None:
         return None
@@ -88,7 +99,10 @@ def _row(call: Call) -> frozenset[str] | None:
 
 
 def _keys(data: Value, depth: int) -> Iterator[str | None]:
-    """The keys of a row, those of mappings inside it by their dotted names; None where there may be others."""
+    """Yield the keys of a row, with dotted names for those of mappings inside it.
+
+    None where there may be other keys.
+    """
     if not isinstance(data, Mapping) or data.open or depth > MAX_BELOW:
         yield None
         return

@@ -62,7 +62,10 @@ def _taken(node: ast.Subscript | ast.Call) -> tuple[ast.expr | None, str | None,
 
 
 def _path(asked: AskedKeys, owner: ast.expr) -> tuple[str, ...] | None:
-    """Where an expression stands in a run's config; None if it is not surely there, or may be something else."""
+    """Return where an expression stands in a run's config.
+
+    None if it is not surely there, or may be something else.
+    """
     result = asked.sources.follow(asked.module, owner)
     found: set[tuple[str, ...]] = set()
     for source in result.sources:
@@ -101,7 +104,10 @@ def _is_provided_for(asked: AskedKeys, node: ast.expr, key: str) -> bool:
 
 
 def _is_tested(module: Module, node: ast.expr) -> bool:
-    """Whether what is taken is kept in a variable that a condition asks for: another place may then be looked at."""
+    """Return whether a value is kept in a variable that a condition tests.
+
+    Then another place may be looked at.
+    """
     parent = module.parents.get(node)
     names = {target.id for target in parent.targets if isinstance(target, ast.Name)} if isinstance(parent, ast.Assign) else set()
     return any(
@@ -166,7 +172,10 @@ def run_config(trace: Trace, modules: Mapping[str, Module]) -> RunConfig | None:
 
 
 def _stored(modules: Mapping[str, Module]) -> frozenset[str] | None:
-    """Keys that code sets in something called `config`, one by one; None where keys may come that no text shows."""
+    """Return the keys that code sets one by one in something called `config`.
+
+    None where keys may be set that do not appear in the code.
+    """
     found: set[str] = set()
     for module in modules.values():
         if "wandb" not in module.text:

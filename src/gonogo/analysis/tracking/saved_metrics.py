@@ -1,4 +1,7 @@
-"""Metrics that code writes to files, told from what is written: the keys of a mapping, of rows or of arrays, or the name of a variable."""
+"""Metrics that code writes to files.
+
+They are recognised by what is written: the keys of a mapping, of rows or of arrays, or the name of a variable.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,10 @@ def _names(sources: Sources, module: Module, call: ast.Call) -> list[str]:
 
 
 def _of_text(sources: Sources, module: Module, node: ast.expr) -> list[str]:
-    """The metrics of a text that is written, where it is an object as JSON, with something behind it at most."""
+    """Return the metrics in a text that is written to a file.
+
+    The text must be an object as JSON, with at most something appended.
+    """
     while isinstance(node, ast.BinOp):
         node = node.left
     result = sources.follow(module, node)

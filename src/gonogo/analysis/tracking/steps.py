@@ -1,4 +1,6 @@
-"""Steps that rows are logged at, and rows whose step lies before one that was logged already: the client drops them.
+"""Steps that rows are logged at, and rows that the client drops for their step.
+
+The client drops a row whose step is before one that was logged already.
 
 A step is told by how it grows: with a loop (`epoch`), by whole rounds of an inner loop (`epoch * len(loader) + batch`, a counter that the
 inner loop counts up), or by itself where no step is given.
@@ -21,7 +23,10 @@ COUNTED = frozenset({"enumerate", "range", "tqdm", "tqdm.tqdm", "tqdm.trange", "
 
 @dataclass(frozen=True)
 class Frame:
-    """A function on the way to a call: where it stands, and the call that leads into it from the next frame."""
+    """A function on the way to a call.
+
+    It holds where the function stands, and the call that leads into it from the next frame.
+    """
 
     module: Module
     function: Function | None
@@ -45,7 +50,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Row:
-    """A call that logs a row, in one of the ways that the program comes there; `loops` are around it, innermost first."""
+    """A call that logs a row, in one of the ways in which the program reaches it.
+
+    `loops` are around it, innermost first.
+    """
 
     module: Module
     call: ast.Call
@@ -55,7 +63,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Dropped:
-    """A row that the client drops, because another one is logged before it at a later step; that is itself where it starts anew."""
+    """A row that the client drops because another row was logged before it at a later step.
+
+    `other` is the row itself where its own step restarts.
+    """
 
     row: Row
     other: Row
@@ -102,7 +113,10 @@ class Steps:
                     return
 
     def _begins_run(self, loop: Loop) -> bool:
-        """Whether a run may begin in each round of a loop: by a call in it, or in a function of the project that is called there."""
+        """Return whether a run may begin in each iteration of a loop.
+
+        It begins by a call in the loop, or in a function of the project that is called there.
+        """
         module = next(module for module in self._modules if loop in module.parents)
         pending: list[tuple[Module, ast.AST]] = [(module, loop)]
         seen: set[ast.AST] = set()
@@ -140,7 +154,10 @@ class Steps:
                     yield Row(module, call, loops, step)
 
     def _ways(self, module: Module, call: ast.Call) -> list[tuple[Frame, ...]]:
-        """The ways into a call, from its own function outwards, as far as each function is called in few places."""
+        """Return the call paths that lead to a call, from its own function outwards.
+
+        A path is followed as long as each function is called in few places.
+        """
         found: list[tuple[Frame, ...]] = []
         pending: list[tuple[Frame, ...]] = [(Frame(module, enclosing_function(module, call), None),)]
         while pending:
@@ -243,7 +260,10 @@ class Steps:
 
 
 def _loop_that_counts(frame: Frame, name: str, at: ast.expr) -> Loop | None:
-    """The loop around a place whose rounds a variable counts: `for epoch in range(…)`, `for batch, … in enumerate(…)`."""
+    """Return the loop around a node whose iterations a variable counts.
+
+    Examples: `for epoch in range(…)`, `for batch, … in enumerate(…)`.
+    """
     parents = ancestors(frame.module, at) if at in frame.module.parents else iter(())
     for parent in parents:
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):

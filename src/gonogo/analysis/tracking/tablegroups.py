@@ -51,7 +51,10 @@ class Groups:
         self._function = enclosing_function(module, call)
 
     def chosen(self, node: ast.expr) -> Chosen | None:
-        """How the rows of a sample are chosen; None if it is no such sample, or there may be more than one row for a run."""
+        """Return how the rows of a sample are chosen.
+
+        None if it is no such sample, or if there may be more than one row for a run.
+        """
         sample = self._plain(node)
         if isinstance(sample, ast.ListComp):
             return self._chosen_from_list(sample)
@@ -123,7 +126,10 @@ class Groups:
         return Chosen(column, *found)
 
     def _plain(self, node: ast.expr) -> ast.expr:
-        """An expression without names that stand for it here, and without methods that leave the rows as they are."""
+        """Return an expression with its local names resolved and row-preserving methods removed.
+
+        Such methods keep the rows as they are.
+        """
         for _ in range(8):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SAME_ROWS:
                 node = node.func.value
@@ -171,7 +177,10 @@ class Groups:
         return keys.complete and bool(keys.sources) and all(self._is_identity(key) for key in keys.sources)
 
     def _is_identity(self, key: Source) -> bool:
-        """Whether an expression is the id of a run: by the name under which it is kept, or as one of those on the command line."""
+        """Return whether an expression is the id of a run.
+
+        It is known by the name under which it is kept, or as one of those on the command line.
+        """
         if key.path[-1:] == (self.identity,) or last_name(key.node) in (self.identity, "id"):
             return True
         if isinstance(key.node, ast.Subscript) and text_of(key.node.slice) == self.identity:
@@ -223,7 +232,10 @@ def _of_text_method(call: ast.Call) -> tuple[str, str | None] | None:
 
 
 def _values(target: ast.expr, value: ast.expr, name: str) -> list[ast.expr]:
-    """What an assignment gives a name; the value as a whole where it is taken apart in a way that is not written out."""
+    """Return what an assignment gives a name.
+
+    It is the value as a whole where it is unpacked in a way that is not written out.
+    """
     if isinstance(target, ast.Name):
         return [value] if target.id == name else []
     if isinstance(target, (ast.Tuple, ast.List)):

@@ -33,13 +33,19 @@ def is_init(module: Module, call: ast.Call) -> bool:
 
 
 def trainers_report_nothing(modules: Iterable[Module]) -> bool:
-    """Whether all arguments of transformers' trainers are made with `report_to=[]` or `"none"`, and some are made."""
+    """Return whether all arguments of transformers' trainers have `report_to=[]` or `"none"`.
+
+    At least one such object must be made.
+    """
     made = [(module, call) for module in modules for call in calls(module) if SETTINGS_OF_TRAINERS.match(origin(module, call.func))]
     return bool(made) and all(_is_nowhere(keyword_arguments(module, call).get("report_to")) for module, call in made)
 
 
 def _is_nowhere(node: ast.expr | None) -> bool:
-    """Whether a setting of where to report to is no place: an empty list, or `none`. Left out, it is every tracker that is installed."""
+    """Return whether a `report_to` setting names no tracker: an empty list, or `none`.
+
+    If it is left out, every tracker that is installed is used.
+    """
     if isinstance(node, (ast.List, ast.Tuple)):
         return all(isinstance(entry, ast.Constant) and entry.value == "none" for entry in node.elts)
     return isinstance(node, ast.Constant) and node.value == "none"

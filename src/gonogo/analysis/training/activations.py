@@ -1,4 +1,7 @@
-"""What the output of a network is: logits, probabilities, log-probabilities, decisions; and which losses want which."""
+"""What the output of a network is: logits, probabilities, log-probabilities, decisions.
+
+Also which losses expect which of these.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +102,10 @@ LOSSES: dict[str, Wants] = {
 
 
 def wants_of(op: Op) -> Wants | None:
-    """What a loss works on; None where it is none that is known. TensorFlow's `tf.losses` of the same name takes the labels first."""
+    """Return what a loss works on, or None for an unknown loss.
+
+    TensorFlow's `tf.losses` of the same name takes the labels first.
+    """
     wants = LOSSES.get(op.name) if op.library or op.maker is not None else None
     return replace(wants, index=1) if wants is not None and op.library == "tensorflow" else wants
 
@@ -121,7 +127,9 @@ MOST_CHOICES = 3  # within each other: a value of a loop is made of itself
 
 
 def output_of(value: Value, choices: int = 0) -> Output:
-    """What a value holds, through functions that leave numbers as they are. Where it may be several things, nothing is known of it.
+    """Return what a value holds, through functions that leave numbers as they are.
+
+    Where it may be several things, nothing is known of it.
 
     Args:
         value: the value.
@@ -152,7 +160,10 @@ def output_of(value: Value, choices: int = 0) -> Output:
 
 
 def _joined(op: Op) -> Value:
-    """What a function that leaves numbers as they are works on: for lists that are joined, what is in them."""
+    """Return what a function that leaves numbers as they are works on.
+
+    For lists that are joined, it is what is in them.
+    """
     value = plain(op.operands[0])
     if op.name in _JOINS and isinstance(value, Repeated):
         return value.element
@@ -170,7 +181,10 @@ def _of_choice(value: Choice, choices: int) -> Output:
 
 
 def _is_choice_of_numbers(value: Item) -> bool:
-    """Whether a subscript takes some of the numbers as they are, not a part of a tuple that may be anything."""
+    """Return whether a subscript selects some of the numbers unchanged.
+
+    Otherwise it takes a part of a tuple, which may be anything.
+    """
     if isinstance(value.key, (Span, Operation)) or is_none(value.key):
         return True
     inner = base(value.key)
@@ -191,7 +205,10 @@ def _gives(op: Op, choices: int) -> Gives | None:
 
 
 def networks_behind(value: Value, choices: int = 0) -> frozenset[Value]:
-    """The networks one of whose outputs a value is, as it came out; none where one is unknown; `choices` as for `output_of`."""
+    """Return the networks one of whose outputs a value is, unchanged.
+
+    The result is empty where one is unknown. `choices` is as for `output_of`.
+    """
     for _ in range(40):
         if isinstance(value, Returned):
             return frozenset((base(value.call.callee),))

@@ -1,4 +1,7 @@
-"""What an event means for training: gradients cleared, computed, used; a mode switched; a network applied; a scheduler stepped."""
+"""What an event does in training.
+
+Gradients are cleared, computed or used; a mode is switched; a network is applied; a scheduler is stepped.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +76,10 @@ def _of_write(entry: Write) -> Act | None:
 
 
 def owner_of_parameter(value: Value) -> Value:
-    """The network that a parameter in a loop over `network.parameters()` belongs to, else the value itself."""
+    """Return the network that a parameter in a loop over `network.parameters()` belongs to.
+
+    For any other value, it is the value itself.
+    """
     for _ in range(8):
         value = plain(value)
         if isinstance(value, (Element, Attribute)):

@@ -51,7 +51,10 @@ def kept_bests(module: Module) -> Iterator[Kept]:
 
 
 def beginnings(kept: Kept) -> list[float] | None:
-    """The numbers that a best begins with; None where anything else than the branch may give it another one."""
+    """Return the numbers that a best score starts with.
+
+    None where something other than the branch may give it another value.
+    """
     scope: ast.AST
     if isinstance(kept.best, ast.Name):
         function = enclosing_function(kept.module, kept.branch)

@@ -1,4 +1,7 @@
-"""What a learning-rate schedule does in the rounds that a run really has: the factor of each, where the code and the config tell it."""
+"""What a learning-rate schedule does in the rounds that a run has.
+
+The factor of each round, where the code and the config tell it.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,9 @@ class Courses:
         self.modules = modules
 
     def fault(self, module: Module, made: ast.Call, rounds: int) -> Fault | None:
-        """What is wrong with a schedule that is stepped once in each of so many rounds; None where it is right or not known.
+        """Return what is wrong with a schedule that is stepped once in each of some rounds.
+
+        None where it is right or not known.
 
         Args:
             module: in which it is made.
@@ -103,7 +108,10 @@ class Courses:
         return None
 
     def _body(self, module: Module, function: ast.expr | None) -> tuple[Module, str, ast.expr] | None:
-        """A function of one number that does nothing but return an expression: its module, its parameter and the expression."""
+        """Return the module, parameter and expression of a function of one number.
+
+        The function does nothing but return the expression.
+        """
         if isinstance(function, ast.Lambda):
             names = [entry.arg for entry in function.args.args]
             return (module, names[0], function.body) if len(names) == 1 else None

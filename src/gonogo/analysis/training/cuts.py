@@ -35,7 +35,10 @@ class Cut:
 
 
 def cuts(module: Module) -> Iterator[Cut]:
-    """The cut loops of a module in which a network learns, or that stand in a function whose name says that it scores."""
+    """Yield the cut loops of a module in which a network learns or is scored.
+
+    A loop scores where the name of its function says so.
+    """
     for loop in module.of(ast.For):
         yield from (cut for cut in _left(loop) if _counts(module, cut))
     for call in calls(module):

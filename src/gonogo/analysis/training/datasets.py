@@ -95,7 +95,10 @@ def loads(module: Module) -> Iterator[tuple[ast.Call, str | None]]:
 
 
 def reads_otherwise(module: Module) -> bool:
-    """Whether data may come in by another way than the calls that name a dataset: from files, archives, downloads."""
+    """Return whether data may be loaded in another way than by calls that name a dataset.
+
+    Such ways are files, archives and downloads.
+    """
     return any(
         OTHERWISE.match(origin(module, call.func)) and not _is_memory(module, argument(call, 0, "fp", "file")) for call in calls(module)
     )

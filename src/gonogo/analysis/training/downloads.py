@@ -1,4 +1,7 @@
-"""Calls of the well-known libraries that download data or weights, and the folder they are told to keep them in."""
+"""Library calls that download data or weights, and the folder they are told to keep them in.
+
+Only calls of the well-known libraries are covered.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,10 @@ def downloads(module: Module, hub_keys: Container[str] = ()) -> Iterator[Downloa
 
 
 def torchvision_weights(module: Module) -> Iterator[Download]:
-    """Every network of torchvision that is made with weights from its server; no parameter names the folder that they go to."""
+    """Yield every torchvision network that is made with weights from its server.
+
+    No parameter names the folder that they go to.
+    """
     for call in calls(module):
         name = origin(module, call.func)
         if not name.startswith("torchvision.models.") or has_open_keywords(call):
@@ -86,7 +92,10 @@ def torchvision_weights(module: Module) -> Iterator[Download]:
 
 
 def keys_of_hub_names(configs: Iterable[Mapping[Path, object]], paths: Container[str]) -> frozenset[str]:
-    """The settings that name a model on the hub wherever they stand: a known family's name, in none of the experiment's folders."""
+    """Return the settings that name a model on the hub in every config.
+
+    Each value is the name of a known family, and is none of the experiment's folders.
+    """
     values: dict[str, list[object]] = {}
     for config in configs:
         for path, value in config.items():

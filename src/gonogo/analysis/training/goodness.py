@@ -1,4 +1,7 @@
-"""Which way a number is better: an accuracy where it is larger, a loss where it is smaller; told by its name and by what it is made of."""
+"""Which direction of a number is better: larger as for accuracy, or smaller as for a loss.
+
+This is derived from its name and from what it is computed from.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,10 @@ def of_name(name: str) -> Better | None:
 
 
 def joined(answers: Iterable[Better | None]) -> Better | None:
-    """What several ways to a number say together; None where one is not known, or two contradict each other."""
+    """Return the common answer of several ways to a number.
+
+    None where one is not known, or two contradict each other.
+    """
     found = set(answers) - {Better.NEITHER}
     return found.pop() if len(found) == 1 else None if found else Better.NEITHER
 
@@ -213,7 +219,10 @@ class Goodness:
 
 
 def function_of(symbols: Symbols, module: Module, call: ast.Call) -> tuple[Module, Function] | None:
-    """The project's function that a call reaches: by its name, or as the only method of that name; None where it is not known."""
+    """Return the project's function that a call reaches, or None where it is not known.
+
+    It is found by its name, or as the only method of that name.
+    """
     definition = symbols.resolve(module, call.func)
     if definition is not None:
         return (definition.module, definition.node) if isinstance(definition.node, FUNCTIONS) else None

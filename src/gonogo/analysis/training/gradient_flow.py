@@ -92,7 +92,10 @@ class GradientFlow(Flow[Fact]):
         return any(parts_of(self.program, one) & self.own_parts(optimizer) for one in computed_by(self.program, loss))
 
     def _of_unknown(self, entry: Happening, state: frozenset[Fact]) -> frozenset[Fact]:
-        """Code that nobody can look into may compute gradients of what it is given; so may writing them by hand."""
+        """Return the state after code that can't be followed, or that writes gradients by hand.
+
+        Code that can't be followed may compute gradients of what it is given.
+        """
         if isinstance(entry, Write):
             return frozenset((one, Held.UNKNOWN) for one in self.optimizers) if entry.key in ("grad", "_grad") else state
         if not isinstance(entry, Event):

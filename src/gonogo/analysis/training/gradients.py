@@ -118,7 +118,10 @@ class Gradients:
         return base(value) in self._leaves
 
     def is_cut_leaf(self, value: Value) -> bool:
-        """Whether a value is made a leaf by hand although what it was computed of is cut off from every parameter."""
+        """Return whether a value is made a leaf by hand although it is cut off from every parameter.
+
+        What it was computed from is cut off from the parameters.
+        """
         value = plain(value)
         if isinstance(value, Call) and value.method == "requires_grad_" and value.receiver is not None:
             return self.is_cut_leaf(value.receiver)
@@ -136,7 +139,10 @@ class Gradients:
         return cut
 
     def _has_cut(self, value: Value) -> bool:
-        """Whether what a network computed was cut off on the way to a value: then what a caller gives beside it is data, such as labels."""
+        """Return whether the gradient of a network's output was cut off on the way to a value.
+
+        Then what a caller passes along with it is data, such as labels.
+        """
         pending = [value]
         seen: set[Value] = set()
         while pending and len(seen) < MAX_DEPTH:
@@ -252,7 +258,10 @@ class Gradients:
 
 
 def is_first_order(call: Call) -> bool:
-    """Whether gradients are taken without a graph of their own, so that nothing can be learned through them."""
+    """Return whether gradients are taken without a graph of their own.
+
+    Then nothing can be learned through them.
+    """
     graph = call.argument(4, "create_graph")
     return call.name == "torch.autograd.grad" and (graph is None or constant(graph) is False) and not call.is_open
 
@@ -286,7 +295,9 @@ def _is_bare(maker: Call, name: str) -> bool:
 
 
 def computed_by(program: Program, value: Value) -> Iterator[Value]:
-    """The networks that a value was computed by, with its gradient: objects of the project and layers of libraries.
+    """Yield the networks that computed a value, where its gradient reaches them.
+
+    They are objects of the project and layers of libraries.
 
     What was computed without automatic differentiation, or is detached, is left out.
     """
@@ -316,7 +327,10 @@ def computed_by(program: Program, value: Value) -> Iterator[Value]:
 
 
 def touches(value: Value, networks: set[Value]) -> bool:
-    """Whether a value was made, with its gradient, of a network in any way: of what it computed, or of its parameters."""
+    """Return whether a value was made from a network in any way, with its gradient.
+
+    It may be made from what the network computed, or from its parameters.
+    """
     pending, seen = [value], set()
     while pending:
         entry = pending.pop()

@@ -1,4 +1,7 @@
-"""What an object is: a network, an optimizer, a scheduler, a loss, a loader, an estimator; and how surely."""
+"""What an object is and how surely.
+
+It may be a network, an optimizer, a scheduler, a loss, a loader or an estimator.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +67,10 @@ _BY_ANNOTATION = {
 
 
 def kind_of(value: Value | None) -> Kind | None:
-    """What an object surely is, by what made it; None where that is not known. A choice is what all its options are."""
+    """Return what an object surely is, determined by what made it.
+
+    None where that is not known. A choice is what all its options are.
+    """
     if value is None:
         return None
     found = _kinds(value, frozenset())
@@ -72,7 +78,10 @@ def kind_of(value: Value | None) -> Kind | None:
 
 
 def _kinds(value: Value, active: frozenset[Value]) -> set[Kind | None]:
-    """What the options of a value are; a copy that a loop makes of itself, `network = deepcopy(network)`, adds none."""
+    """Return what the options of a value are.
+
+    A copy that a loop makes of the value itself, `network = deepcopy(network)`, adds none.
+    """
     found: set[Kind | None] = set()
     for option in options(base(value)):
         one = base(option)
@@ -136,7 +145,10 @@ def _dynamic(call: Call) -> str:
 
 
 def likely_kind(value: Value | None) -> Kind | None:
-    """What an object is, surely or by what it is called: a parameter's annotation or name, an attribute's name."""
+    """Return what an object is, surely or judging by its name.
+
+    The name is a parameter's annotation or name, or an attribute's name.
+    """
     known = kind_of(value)
     if known is not None or value is None:
         return known

@@ -1,4 +1,7 @@
-"""New classification heads that the code which trains leaves out: it freezes the whole network, or gives the optimizer other parameters."""
+"""New classification heads that the training code never trains.
+
+The code freezes the whole network, or gives the optimizer other parameters.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ class _Held:
 
 
 def left_out_heads(modules: Mapping[str, Module], symbols: Symbols) -> Iterator[FrozenHead]:
-    """The new head of the only classifier that a program makes, where whoever gets the network surely never trains it."""
+    """Yield the new head of the only classifier of a program where it is surely never trained.
+
+    The code that gets the network never trains it.
+    """
     listed = list(modules.values())
     heads = [(module, call) for module in listed for call in calls(module) if has_new_head(listed, module, call)]
     # What takes hidden states may have a last layer of its own.
@@ -119,7 +125,10 @@ def _not_optimised(modules: list[Module], held: _Held) -> ast.AST | None:
 
 
 def _leaves_out(test: ast.expr) -> bool:
-    """Whether a condition on a parameter's name is never true of a head: `"attention" in name`, `name.startswith("encoder")`."""
+    """Return whether a condition on a parameter's name is never true of a head.
+
+    Examples: `"attention" in name`, `name.startswith("encoder")`.
+    """
     if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.In) and isinstance(test.comparators[0], ast.Name):
         part = text_of(test.left)
         return part is not None and not any(part in name for name in HEAD_PARAMETERS)

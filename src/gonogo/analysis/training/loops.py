@@ -1,4 +1,7 @@
-"""Training loops: the innermost loop that computes gradients and steps an optimizer, with what else it does."""
+"""Training loops, with what else they do.
+
+A training loop is the innermost loop that computes gradients and steps an optimizer.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,9 @@ def training_loops(program: Program) -> list[TrainingLoop]:
 
 
 def clears_for(loop: TrainingLoop) -> list[Done]:
-    """Where gradients are cleared that may be those of the loop's optimizer: all but those that surely are another optimizer's.
+    """Return where gradients are cleared that may be those of the loop's optimizer.
+
+    That is every place except those that surely belong to another optimizer.
 
     An optimizer of the project's own may stand around the one that is stepped.
     """

@@ -51,7 +51,10 @@ class ModeFlow(Flow[Fact]):
             self.run(self.program.body, frozenset((network, _begins_in(network)) for network in self.networks))
 
     def modes_at(self, entry: Happening, network: Value) -> list[set[In]]:
-        """The modes that a network may be in each time an event is come by: in the first turn of a loop, in the second."""
+        """Return the modes that a network may be in each time an event is reached.
+
+        That is once for the first iteration of a loop and once for the second.
+        """
         return [{mode for other, mode in state if other is network} for state in self.visits.get(entry, ())]
 
     def step(self, entry: Happening, state: frozenset[Fact]) -> frozenset[Fact]:

@@ -1,4 +1,6 @@
-"""Which data reach the objective of a search: what the value that Optuna gets is made of, followed through the project's functions.
+"""Which data reach the objective of a search.
+
+Everything that the value for Optuna is made from is followed through the project's functions.
 
 Only what is surely made of the test data counts. Where a value has parts (a dict, a tuple), the parts are told apart; where functions are
 not the project's, what they give is made of what they are given.
@@ -57,7 +59,10 @@ def whole(made: Made) -> Place | None:
 
 
 def objectives(modules: Iterable[Module], symbols: Symbols) -> Iterator[tuple[Module, Function]]:
-    """Every function that a study optimises: by its name, in a lambda or a `partial`, made by another function, as an object."""
+    """Yield every function that a study optimises.
+
+    It is given by its name, in a lambda or a `partial`, made by another function, or as an object.
+    """
     seen: set[ast.AST] = set()
     for module in modules:
         for call in calls(module):
@@ -123,7 +128,10 @@ class TestDataReader:
         self._answers: dict[tuple[ast.AST, tuple[tuple[str, Made], ...]], Made] = {}
 
     def returned(self, module: Module, function: Function, given: Mapping[str, Made] | None = None) -> Made:
-        """What a function returns is made of, with what its parameters are made of; None unless every `return` says the same."""
+        """Return what the return value of a function is made of, given what its parameters are made of.
+
+        None unless every `return` says the same.
+        """
         if function in self._active or len(self._active) >= MAX_DEPTH:
             return None
         known = {name: made for name, made in (given or {}).items() if made is not None}
@@ -232,7 +240,10 @@ class _Scope:
         return whole({name: made[name] for name in wanted})
 
     def _is_split_off(self, owner: ast.expr) -> bool:
-        """Whether a mapping of parts is what the function splits for itself: its `test` is held out of other data."""
+        """Return whether a mapping of parts is split by the function itself.
+
+        Then its `test` part is held out of other data.
+        """
         while isinstance(owner, ast.Subscript):
             owner = owner.value
         if isinstance(owner, ast.Name):

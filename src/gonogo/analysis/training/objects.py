@@ -1,4 +1,7 @@
-"""Which object is which: the same under two names, one that holds another, the networks whose parameters an optimizer has."""
+"""Which object is which: the same under two names, or one that holds another.
+
+Also the networks whose parameters an optimizer has.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +72,10 @@ def holdings(optimizer: Value) -> Holdings:
 
 
 def may_be_of_new_networks(call: Call, node: ast.AST) -> bool:
-    """Whether the networks of an optimizer are made in the same piece of code, such as a loop, or nobody knows which they are."""
+    """Return whether the networks of an optimizer are made in the same piece of code, such as a loop.
+
+    True as well where it is not known which networks they are.
+    """
     networks = holdings(call).networks
     inside = {id(entry) for entry in ast.walk(node)}
     return not networks or any(id(network.node) in inside for network in networks)
@@ -126,7 +132,10 @@ def _all_parts(program: Program, network: Value) -> set[Value]:
 
 
 def _registering(program: Program) -> set[Value]:
-    """The networks that something registers others with by hand: `for layer in self.layers: self.add_module(name, layer)`."""
+    """Return the networks that something registers other networks with by hand.
+
+    An example is `for layer in self.layers: self.add_module(name, layer)`.
+    """
     receivers = [event.call.receiver for event in program.calls("add_module", "register_module", "__setattr__")]
     receivers += [event.call.argument(0) for event in program.calls("setattr")]
     return {owner for receiver in receivers if receiver is not None for owner in each(receiver)}
@@ -145,7 +154,10 @@ def _modules_in(value: Value) -> Iterator[Value]:
 
 
 def made_objects(program: Program) -> list[Instance]:
-    """The objects of the project's classes that the program makes, or a module that it imports, and that hold anything."""
+    """Return the objects of the project's classes that the program makes and that hold anything.
+
+    Those made by a module that it imports are included.
+    """
     own = [owner for owner in program.own_fields if isinstance(owner, Instance)]
     known = set(own)
     imported = {call for part in program.contents[1:] for call in part.made if isinstance(call.callee, Class)}

@@ -1,4 +1,7 @@
-"""What a call does, under one name for all the ways of writing it: `torch.softmax(x, 1)`, `x.softmax(1)`, `nn.Softmax(1)(x)`."""
+"""What a call does, under one name for all the ways of writing it.
+
+Examples: `torch.softmax(x, 1)`, `x.softmax(1)`, `nn.Softmax(1)(x)`.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,10 @@ class Op:
     maker: Call | None = None
 
     def option(self, index: int | None, *names: str) -> Value | None:
-        """An option such as `dim`: of the layer where one is applied, else of the call; `index` counts after the first operand."""
+        """Return an option such as `dim`.
+
+        It is that of the layer where one is applied, otherwise that of the call. `index` counts after the first operand.
+        """
         if self.maker is not None:
             return self.maker.argument(index, *names)
         for name in names:
@@ -90,7 +96,10 @@ def op_of(value: Value | None) -> Op | None:
 
 @lru_cache(maxsize=4096)
 def layer_name(name: str) -> str:
-    """The function of a layer or loss class: `BatchNorm1d` is `batch_norm1d`, `CrossEntropyLoss` is `cross_entropy`."""
+    """Return the function name of a layer or loss class.
+
+    `BatchNorm1d` is `batch_norm1d`, `CrossEntropyLoss` is `cross_entropy`.
+    """
     return _LAYERS.get(name) or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 

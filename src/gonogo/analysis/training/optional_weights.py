@@ -1,4 +1,4 @@
-"""Weights that are loaded only if a file happens to be there, with nothing in their place where it is not."""
+"""Weights that are loaded only if a file happens to exist, with no fallback where it does not."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ class Optional:
 
 
 def optional_weights(modules: Mapping[str, Module]) -> Iterator[Optional]:
-    """Every place that loads a network's weights only if a file is there, and goes on without a word that stops it where it is not."""
+    """Yield every place that loads weights only if a file exists, and otherwise goes on.
+
+    The weights are a network's. Where the file is missing, no message stops the program.
+    """
     written = written_files(modules)
     for module in modules.values():
         for call in calls(module):
@@ -126,7 +129,10 @@ def _early_return(module: Module, call: ast.Call, function: Function) -> ast.exp
 
 
 def _asked_in_vain(module: Module, test: ast.expr) -> ast.expr | None:
-    """The question for a file in `not path.exists()`, perhaps one of several conditions of which any will do."""
+    """Return the existence check of a file in `not path.exists()`.
+
+    It may be one of several conditions of which any is enough.
+    """
     parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or) else [test]
     denied = [part.operand for part in parts if isinstance(part, ast.UnaryOp) and isinstance(part.op, ast.Not)]
     return next((part for part in denied if _asks(module, part)), None)
@@ -159,7 +165,10 @@ def _handed(modules: Mapping[str, Module], function: Function, *nodes: ast.AST) 
 
 
 def _is_behind(module: Module, node: ast.If) -> bool:
-    """Whether code right behind a branch deals with the missing file after all, or the branch ends the function."""
+    """Return whether code after a branch that returns handles the missing file.
+
+    A branch that does not return does not count, nor does code that only reports.
+    """
     if any(isinstance(entry, ast.Return) for entry in node.body):
         function = enclosing_function(module, node)
         following = [entry for entry in (function.body if function is not None else []) if entry.lineno > node.lineno]
@@ -178,7 +187,10 @@ def _only_tells(module: Module, statement: ast.stmt) -> bool:
 
 
 def is_given(modules: Mapping[str, Module], module: Module, call: ast.Call, test: ast.expr, written: set[str]) -> bool:
-    """Whether the file is one that comes from elsewhere: no name of it is among those that the project writes to."""
+    """Return whether the file comes from elsewhere.
+
+    It does if no name of it is among those that the project writes to.
+    """
     asked = test.values[-1] if isinstance(test, ast.BoolOp) else test
     texts = [ast.unparse(asked), ast.unparse(call)]
     named = _words(module, asked) | _words(module, call)

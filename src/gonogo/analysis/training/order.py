@@ -33,7 +33,10 @@ class Order:
 
 
 def excludes(one: Happening, other: Happening) -> bool:
-    """Whether two things stand in different arms of one branch, or of two that ask the same, so that only one of them happens."""
+    """Return whether two events exclude each other.
+
+    They stand in different arms of one branch, or of two branches with the same condition, so that only one of them happens.
+    """
     places = {around: inner for around, inner in _pairs(one) if isinstance(around, Branch)}
     for around, inner in _pairs(other):
         if isinstance(around, Branch) and around in places and places[around] is not inner:
@@ -45,7 +48,10 @@ def excludes(one: Happening, other: Happening) -> bool:
 
 
 def _answers(entry: Happening) -> Iterator[tuple[Value, bool]]:
-    """What is asked around something, each with the answer that it happens by; `x is not None` and `not x` are reduced to `x`."""
+    """Yield the conditions around an event, each with the answer under which it happens.
+
+    `x is not None` and `not x` are reduced to `x`.
+    """
     for around, inner in _pairs(entry):
         if isinstance(around, Branch) and around.test is not None and len(around.arms) == MOST_ARMS:
             holds = [any(inner is held for held in arm.items) for arm in around.arms]

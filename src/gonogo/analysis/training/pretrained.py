@@ -1,4 +1,7 @@
-"""Pretrained networks: what a program builds, with which weights and how many classes, and whether anything in it learns from labels."""
+"""Pretrained networks: what a program builds, with which weights and how many classes.
+
+Also whether anything in the program learns from labels.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +128,10 @@ def _is_of_imagenet_or_bare(name: str | None) -> bool:
 
 
 def replaced_heads(built: Iterable[Built]) -> Iterator[tuple[Built, ast.Assign]]:
-    """Where the last layer of a pretrained network is replaced by a new one: `model.fc = nn.Linear(…)` in the function that builds it."""
+    """Yield where the last layer of a pretrained network is replaced by a new one.
+
+    An example is `model.fc = nn.Linear(…)` in the function that builds the network.
+    """
     for network in built:
         statement = statement_of(network.module, network.node)
         if network.weights is not True or not isinstance(statement, ast.Assign) or statement.value is not network.node:

@@ -26,7 +26,10 @@ def is_unit_test(module: Module) -> bool:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Let the collector wait: a walk makes many small objects, all needed to its end; looking for waste takes most of its time."""
+    """Pause the garbage collector during a walk.
+
+    A walk makes many small objects, all needed to its end, and looking for garbage takes most of its time.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:

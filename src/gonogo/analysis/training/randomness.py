@@ -26,7 +26,7 @@ def draws(module: Module) -> Iterator[ast.Call]:
 
 
 def guard_of_absence(module: Module, node: ast.AST, strict: bool = False) -> ast.If | ast.IfExp | None:
-    """The innermost condition within the function under which a node stands because something is not there.
+    """Return the innermost condition in the function under which a node runs as something is missing.
 
     Args:
         module: where the node is.
@@ -51,7 +51,10 @@ def guard_of_absence(module: Module, node: ast.AST, strict: bool = False) -> ast
 
 
 def modules_missed(module: Module) -> set[str]:
-    """Names that say whether a library is there: `HAS_X = False`, `load = None` in the `except` clause of its import."""
+    """Return names that say whether a library is available.
+
+    Examples: `HAS_X = False`, `load = None` in the `except` clause of its import.
+    """
     found: set[str] = set()
     for handler in module.of(ast.ExceptHandler):
         tried = module.parents[handler]
@@ -78,7 +81,10 @@ def _optional(function: Function) -> set[str]:
 
 
 def _denies(test: ast.expr, missing: set[str], strict: bool) -> bool:
-    """`x is None`, `not path.exists()`, `not files`, `len(x) == 0`: the test holds where something is missing."""
+    """Return whether a test holds where something is missing.
+
+    Examples: `x is None`, `not path.exists()`, `not files`, `len(x) == 0`.
+    """
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         held = isinstance(test.operand, ast.Name) and (not strict or HELD.match(test.operand.id) is not None)
         return held or _affirms(test.operand, missing)

@@ -44,7 +44,10 @@ class Start:
 
 
 def never_started(trace: Trace, modules: Mapping[str, Module]) -> Iterator[Start]:
-    """The conditions `epoch >= setting` that hold in no round of a run, as its setting lies beyond the last one."""
+    """Yield the conditions `epoch >= setting` that never hold in a run.
+
+    Their setting is beyond the last epoch.
+    """
     numbers = Numbers(trace, modules)
     for module in modules.values():
         for branch in module.of(ast.If, ast.IfExp):
@@ -65,7 +68,7 @@ def never_started(trace: Trace, modules: Mapping[str, Module]) -> Iterator[Start
 
 
 def cut_epochs(trace: Trace, modules: Mapping[str, Module], fewest: int) -> Iterator[tuple[Module, ast.For, float, tuple[str, ...], float]]:
-    """Loops that make one or two rounds in a run although the setting that bounds them asks for more epochs.
+    """Yield loops that run one or two iterations although their setting asks for more epochs.
 
     Args:
         trace: of the run.
@@ -114,7 +117,10 @@ class Numbers:
         }
 
     def is_round(self, module: Module, node: ast.expr, depth: int = 0) -> bool:
-        """Whether an expression is the number that a loop over `range` counts, or such a number that a function is given."""
+        """Return whether an expression is the number that a loop over `range` counts.
+
+        Also where a function is given such a number.
+        """
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
             return self.is_round(module, node.left, depth)
         if not isinstance(node, ast.Name) or depth > MAX_DEPTH:
@@ -151,7 +157,10 @@ class Numbers:
         return self._named(module, node, depth) if isinstance(node, ast.Name) else None
 
     def listed(self, module: Module, node: ast.expr, depth: int = 0) -> list[float] | None:
-        """The numbers of a list that a setting holds, or what a name is bound to once; None where that is not known."""
+        """Return the numbers of a list that a setting holds, or that a name is bound to once.
+
+        None where that is not known.
+        """
         if isinstance(node, ast.Call) and last_name(node.func) in ("list", "tuple", "sorted", "to_container", "to_object") and node.args:
             return self.listed(module, node.args[0], depth + 1)
         if id(node) in self.lists or depth > MAX_DEPTH:

@@ -1,4 +1,7 @@
-"""Whether what an objective returns can depend on what it samples: what is made of the trial, and what the result is made of."""
+"""Whether what an objective returns can depend on what it samples.
+
+This compares what is made from the trial with what the result is made from.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,10 @@ class Sampling:
         )
 
     def _leaves(self, module: Module, function: Function, made: Names, trial: str) -> bool:
-        """Whether what is sampled may leave the objective in a way that its names do not show: by a global, a file, a process."""
+        """Return whether sampled values may leave the objective in a way that its names do not show.
+
+        Such ways are a global, a file and a process.
+        """
         for node in ast.walk(function):
             if isinstance(node, (ast.Assign, ast.AugAssign)) and self._mentions(module, node.value, made, trial):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -127,7 +133,10 @@ class Sampling:
         return set()
 
     def _changed_by(self, module: Module, call: ast.Call, made: Names, trial: str) -> set[str]:
-        """The names of what a call may put something sampled into: what it is called on, and its other arguments."""
+        """Return the names of objects that a call may put something sampled into.
+
+        They are the object that it is called on and its other arguments.
+        """
         given = arguments_of(call)
         takes_sampled = any(self._mentions(module, entry, made, trial) for entry in given)
         if self._is_suggestion(call, trial) or not (takes_sampled or self._samples(module, call, trial)):
@@ -181,7 +190,10 @@ class Sampling:
         )
 
     def _mentions(self, module: Module, node: ast.AST, made: Names, trial: str) -> bool:
-        """Whether an expression may be made of what is sampled: it has a name of such a value, or samples itself."""
+        """Return whether an expression may be made from sampled values.
+
+        It contains the name of such a value, or samples itself.
+        """
         return any((isinstance(inner, ast.Name) and inner.id in made) or self._samples(module, inner, trial) for inner in ast.walk(node))
 
     def _samples(self, module: Module, node: ast.AST, trial: str) -> bool:

@@ -82,7 +82,10 @@ def _schedules(program: Program) -> Iterator[Schedule]:
 
 
 def is_within_batches(schedule: Schedule, step: Done) -> bool:
-    """Whether a step of the scheduler happens in the loop that steps the optimizer, so once a batch (or rarer, under a condition)."""
+    """Return whether a step of the scheduler is in the loop that steps the optimizer.
+
+    Then it happens once per batch, or more rarely under a condition.
+    """
     return any(loop.loop in step.at.around() for loop in schedule.loops)
 
 

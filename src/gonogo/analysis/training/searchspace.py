@@ -31,7 +31,10 @@ def is_on(run: Run) -> bool | None:
 
 
 def parameters(run: Run) -> Iterator[tuple[str, Any, KeyPath]]:
-    """Each searched parameter: its name, its specification as it stands, where it stands. Items of a list must say their own name."""
+    """Yield each searched parameter: its name, its specification as written, and where it stands.
+
+    Items of a list must give their own name.
+    """
     base = run.section(SECTION)
     for key in SPACE_KEYS:
         space = run.document.get((*base, key))

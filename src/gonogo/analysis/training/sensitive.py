@@ -1,4 +1,7 @@
-"""Layers that compute otherwise in train than in eval mode: dropout, normalisation by batch, as far as they are applied at all."""
+"""Layers that compute differently in train and eval mode: dropout, normalisation by batch.
+
+Only layers that are applied at all count.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,9 @@ _TRANSFORMER = re.compile(r"^Transformer(?:En|De)?coderLayer$|^Transformer$")  #
 
 
 def is_sensitive(program: Program, network: Value) -> bool | None:
-    """Whether a network has layers that compute otherwise in train than in eval mode; None where its layers are not all known.
+    """Return whether a network has layers that compute differently in train and eval mode.
+
+    None where its layers are not all known.
 
     A layer that no method applies, or only under a condition on the object that does not hold, counts for nothing.
     """
@@ -101,7 +106,10 @@ def _applies(program: Program, part: Instance, definition: ast.AST) -> bool:
 
 
 def _is_mention(node: ast.AST) -> bool:
-    """Whether a node calls such a layer or function, or names a class of it; an option called `dropout` is neither."""
+    """Return whether a node calls such a layer or function, or names such a class.
+
+    An option called `dropout` is neither.
+    """
     if isinstance(node, ast.Call):
         return _SENSITIVE.search(last_name(node.func)) is not None
     return isinstance(node, (ast.Name, ast.Attribute)) and last_name(node)[:1].isupper() and _SENSITIVE.search(last_name(node)) is not None
@@ -134,7 +142,10 @@ def _is_test(node: ast.AST, method: ast.AST) -> bool:
 
 
 def _is_off(program: Program, part: Instance, node: ast.AST, method: ast.AST) -> bool:
-    """Whether a node stands in an arm that the object's own attributes rule out: `if self.dropout:`, where that is False."""
+    """Return whether a node is in a branch that the object's own attributes rule out.
+
+    An example is `if self.dropout:`, where that is False.
+    """
     fields = fields_of(program, part)
     for parent in ast.walk(method):
         if not isinstance(parent, (ast.If, ast.IfExp)):

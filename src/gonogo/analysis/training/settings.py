@@ -1,4 +1,7 @@
-"""Values that come from settings: of Hydra's config, of the command line, of a file of settings. They are data, and no tensors."""
+"""Values that come from settings: Hydra's config, the command line, a file of settings.
+
+They are data and never tensors.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ _ANNOTATIONS = frozenset({"DictConfig", "omegaconf.DictConfig", "Namespace", "ar
 
 
 def is_setting(value: Value) -> bool:
-    """Whether a value is an entry of a config or an option of the command line, read by attributes, keys and `get`."""
+    """Return whether a value is an entry of a config or a command-line option.
+
+    It is read by attributes, keys and `get`.
+    """
     is_entry = False
     for _ in range(MAX_STEPS):
         value = plain(value)

@@ -242,7 +242,10 @@ def _is_many(entry: Value) -> bool:
 
 
 def is_frame(value: Value) -> bool:
-    """Whether a value surely is a pandas data frame: read from a file, or made of one by methods that give frames."""
+    """Return whether a value surely is a pandas data frame.
+
+    It is read from a file, or made from one by methods that return data frames.
+    """
     for _ in range(20):
         value = plain(value)
         if isinstance(value, Item) and isinstance(plain(value.owner), Call) and plain(value.owner).short == "train_test_split":  # type: ignore[attr-defined]

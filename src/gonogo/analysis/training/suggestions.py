@@ -1,4 +1,7 @@
-"""What the code asks Optuna's trials for: `trial.suggest_float(name, low, high, log=True)`, with the literals that it gives."""
+"""What the code asks Optuna's trials for, with the literals that it gives.
+
+An example is `trial.suggest_float(name, low, high, log=True)`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whether somebody whom nobody knows may do something with an object: unknown code that gets it, a caller, a container."""
+"""Whether unknown code may do something with an object.
+
+It may be code that gets the object, a caller, or a container.
+"""
 
 from __future__ import annotations
 

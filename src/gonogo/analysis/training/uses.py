@@ -55,7 +55,10 @@ def applications_in(value: Value) -> set[Call]:
 
 
 def scored(program: Program) -> set[Call]:
-    """The calls that applied networks whose predictions are compared with something: a loss, an argmax, a metric, `==`."""
+    """Return the calls of networks whose predictions are compared with something.
+
+    The comparison is a loss, an argmax, a metric or `==`.
+    """
     found: set[Call] = set()
     for event in program.calls(*SCORES):
         for given in event.call.inputs():
@@ -84,7 +87,10 @@ def ops(contents: Contents) -> list[Op]:
 
 
 def operations(program: Program) -> list[Operation]:
-    """Every operator that something depends on: in the arguments of calls, in conditions, in what is written, returned or added up."""
+    """Return every operator that something depends on.
+
+    It is found in the arguments of calls, in conditions, and in what is written, returned or added up.
+    """
     found: dict[Operation, None] = {}
     seen: set[Value] = set()
     for start in _starts(program):

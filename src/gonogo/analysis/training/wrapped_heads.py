@@ -1,4 +1,7 @@
-"""New classification heads that are frozen with the layers around them: wrapped by a correction, or by a loop over all parameters."""
+"""New classification heads that are frozen together with the layers around them.
+
+A correction wraps them (as in LoRA), or a loop goes over all parameters.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,9 @@ def frozen_heads(modules: Mapping[str, Module]) -> Iterator[FrozenHead]:
 
 
 def heads_beside_lora(modules: Mapping[str, Module], targets: Targets) -> Iterator[FrozenHead]:
-    """Every network that is made with a new head and handed to `get_peft_model` with a config that freezes it with the rest.
+    """Yield every network with a new head that `get_peft_model` freezes.
+
+    Its config freezes the head with the rest.
 
     peft lets the head of a classifier learn where `task_type` says that it is one, or `modules_to_save` or `target_modules` name it.
 
@@ -74,7 +79,10 @@ def heads_beside_lora(modules: Mapping[str, Module], targets: Targets) -> Iterat
 
 
 def lora_targets(traces: Iterable[Trace]) -> Targets:
-    """By the call that makes a `LoraConfig`, the names of the layers that the runs hand it, where all are known for all runs."""
+    """Return, by the call that makes a `LoraConfig`, the layer names that the runs pass to it.
+
+    Only calls where all names are known for all runs are included.
+    """
     found: dict[ast.AST, set[str] | None] = {}
     for trace in traces:
         for call in trace.calls:
@@ -89,7 +97,10 @@ def lora_targets(traces: Iterable[Trace]) -> Targets:
 
 
 def frozen_beside_lora(modules: Mapping[str, Module]) -> Iterator[FrozenHead]:
-    """Every network whose new head is frozen by hand, with all that is no correction, after `get_peft_model` has let it learn."""
+    """Yield every network whose new head is frozen by hand after `get_peft_model` made it trainable.
+
+    Everything that is no correction is frozen with it.
+    """
     listed = list(modules.values())
     if any(lets_head_learn(module, peft=False) for module in listed):
         return
@@ -155,7 +166,10 @@ def has_new_head(modules: list[Module], module: Module, call: ast.Call) -> bool:
 
 
 def lets_head_learn(module: Module, peft: bool = True) -> bool:
-    """Whether a module may let a head learn: it says so, replaces it, or sets what learns in a way that is not followed."""
+    """Return whether a module may make a head trainable.
+
+    It says so, replaces the head, or sets what learns in a way that is not followed.
+    """
     for node in module.of(ast.Assign):
         if any(isinstance(target, ast.Attribute) and target.attr == "requires_grad" for target in node.targets):
             value = node.value
@@ -184,7 +198,10 @@ def _is_self(node: ast.Assign) -> bool:
 
 
 def _is_of_corrections(module: Module, node: ast.AST, value: ast.expr | None) -> bool:
-    """Whether only corrections, normalisation or biases are let learn here: the name is asked for, and no head is named."""
+    """Return whether only corrections, normalisation or biases are made trainable here.
+
+    The code tests their names and names no head.
+    """
     tests = [parent.test for parent in ancestors(module, node) if isinstance(parent, ast.If)]
     text = " ".join(ast.unparse(part) for part in (*tests, *([value] if value is not None else [])))
     if HEAD.search(text):
@@ -231,7 +248,10 @@ def freezes(node: ast.AST) -> bool:
 
 
 def _concerns(module: Module, node: ast.AST, names: set[str]) -> bool:
-    """Whether something is done to one of some names: to it, to its weight, or in a loop over its parameters."""
+    """Return whether something is done to one of some names.
+
+    It is done to the object, to its weight, or in a loop over its parameters.
+    """
     target = node.targets[0] if isinstance(node, ast.Assign) else node.func if isinstance(node, ast.Call) else node
     found = {
         inner.id if isinstance(inner, ast.Name) else inner.attr
@@ -291,7 +311,10 @@ def _is_only_kind(test: ast.expr) -> bool:
 
 
 def _all_frozen(module: Module, call: ast.Call) -> tuple[Module, ast.AST] | None:
-    """What freezes all parameters but those of corrections, in the function that makes the network or one of its class."""
+    """Return what freezes all parameters except those of corrections.
+
+    It is looked for in the function that makes the network, or in one of its class.
+    """
     function = enclosing_function(module, call)
     for loop in module.of(ast.For):
         if enclosing_function(module, loop) is not function and not _is_of_same_class(module, loop, function):

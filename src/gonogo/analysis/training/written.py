@@ -1,4 +1,7 @@
-"""What is written into tensors in place: `losses[mask] = loss`, `total += loss`, `x.copy_(y)`, `torch.add(a, b, out=x)`."""
+"""What is written into tensors in place.
+
+Examples: `losses[mask] = loss`, `total += loss`, `x.copy_(y)`, `torch.add(a, b, out=x)`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,10 @@ MAX_STEPS = 20
 
 
 def written(program: Program) -> dict[Value, list[Value]]:
-    """What is written in place into each object, at whatever time and by whatever name; asked by `program.known(written)`."""
+    """Return what is written in place into each object, at any time and under any name.
+
+    It is called as `program.known(written)`.
+    """
     found: dict[Value, list[Value]] = {}
     for owner, value in _all(program):
         for option in options(owner):

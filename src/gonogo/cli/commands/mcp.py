@@ -11,7 +11,10 @@ from gonogo.model.errors import UsageError
 
 
 def command(context: typer.Context, debug: Debug = False) -> None:
-    """Serve the gate over the Model Context Protocol, on stdin and stdout, to agents that write experiments."""
+    """Serve the gate over the Model Context Protocol to agents that write experiments.
+
+    It is served on stdin and stdout.
+    """
 
     def act() -> int:
         if find_spec("mcp") is None:

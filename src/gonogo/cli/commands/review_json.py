@@ -1,4 +1,7 @@
-"""`gonogo review-json`: the answer of a language-model reviewer, in the form that older pipelines take, from the facts."""
+"""`gonogo review-json`: the answer of a language-model reviewer, built from the facts.
+
+It has the form that older pipelines take.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an editor asks about the config: from a place in a file to the accesses that stand there, or that read what stands there."""
+"""What an editor asks about the config.
+
+From a place in a file, it gives the accesses that stand there, or those that read what stands there.
+"""
 
 from __future__ import annotations
 

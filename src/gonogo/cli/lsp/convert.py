@@ -108,7 +108,10 @@ class Converter:
 
 
 def holds(place: Location, at: tuple[int, int]) -> bool:
-    """Whether a place holds a line and column; the end is part of it, as a cursor behind a word is at the word."""
+    """Return whether a place contains a line and column.
+
+    The end belongs to it, since a cursor right after a word counts as on the word.
+    """
     if place.line is None or place.column is None:
         return False
     end = (place.end_line or place.line, place.end_column or place.column)

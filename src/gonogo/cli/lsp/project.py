@@ -16,7 +16,9 @@ PATIENCE = 5.0  # seconds that a question waits for the verdict on the newest te
 
 
 class Project:
-    """An experiment and the last verdict on it, with a process of its own that judges and one that composes.
+    """An experiment and the last verdict on it.
+
+    It has one process of its own that judges and one that composes.
 
     Args:
         root: its folder.

@@ -151,7 +151,9 @@ class Gate:
                 self._touch(file.resolve())
 
     def _root_of(self, path: Path) -> Path | None:
-        """The root as `gonogo check FILE` finds it; None for a file of no experiment, and for what is never read, as installed packages.
+        """Return the root as `gonogo check FILE` finds it.
+
+        None for a file of no experiment, and for files that are never read, such as installed packages.
 
         A config or another file that is no program is no experiment alone.
         """
@@ -181,13 +183,19 @@ class Gate:
         return {path: document.source for document in documents if (path := _inside(document, project.root)) is not None}
 
     def _open_uris(self, project: Project) -> dict[str, str]:
-        """The URIs of the open documents of an experiment as the client writes them, by path; without those of an experiment inside it."""
+        """Return the URIs of an experiment's open documents as the client writes them, by path.
+
+        Documents of another experiment inside it are left out.
+        """
         documents = self.server.workspace.text_documents.items()
         found = {path: uri for uri, document in documents if (path := _inside(document, project.root)) is not None}
         return {path: uri for path, uri in found.items() if self._owns(project, path)}
 
     def _owns(self, project: Project, path: str) -> bool:
-        """Whether what is found in a file is for this experiment to show: that of the nearest root that is open."""
+        """Return whether findings in a file belong to this experiment.
+
+        A file belongs to the nearest root that is open.
+        """
         file = project.root / path
         return not any(root != project.root and root.is_relative_to(project.root) and file.is_relative_to(root) for root in self._projects)
 
@@ -207,7 +215,10 @@ class Gate:
         self.server.window_log_message(types.LogMessageParams(kind, result.usage or "; ".join(words)))
 
     def _publish(self, project: Project, findings: Shown) -> None:
-        """Show the diagnostics of all files of an experiment, and clear those of files that have none any more."""
+        """Show the diagnostics of all files of an experiment.
+
+        The diagnostics of files that no longer have any are cleared.
+        """
         before = self._shown.pop(project.root, {})
         documents = self.server.workspace.text_documents
         of_others = {uri for shown in self._shown.values() for uri in shown}

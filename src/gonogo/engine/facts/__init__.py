@@ -42,7 +42,10 @@ def fact(function: _F) -> _F:
 
 
 class Facts:
-    """The facts about one experiment, computed on demand. A fact that failed fails again the same way for everyone who asks."""
+    """The facts about one experiment, computed on demand.
+
+    A fact that failed fails again in the same way for everyone who asks.
+    """
 
     def __init__(self, **given: Any) -> None:
         self._values: dict[str, Any] = given
@@ -77,7 +80,10 @@ class Facts:
 
 
 class ProjectFacts(Facts):
-    """Facts about a project whose runs no contract documents: the survey of its entry points has the runs and their traces."""
+    """Facts about a project whose runs no contract documents.
+
+    The survey of its entry points has the runs and their traces.
+    """
 
     def get(self, name: str) -> Any:
         """The fact of this name.
@@ -90,13 +96,19 @@ class ProjectFacts(Facts):
 
 @lru_cache(maxsize=256)
 def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of a function's parameters; kept, since rules and facts are asked for every experiment and never change."""
+    """Return the names of a function's parameters.
+
+    They are cached, since rules and facts are asked for every experiment and never change.
+    """
     return tuple(inspect.signature(function).parameters)
 
 
 @lru_cache(maxsize=1)
 def _providers() -> dict[str, Callable[..., Any]]:
-    """Every fact's function by name: those of this package's modules, and of those that installed packages name."""
+    """Return every fact's function by name.
+
+    They are those of this package's modules, and those that installed packages name.
+    """
     for entry in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{entry.name}")
     for module in named(GROUP).values():

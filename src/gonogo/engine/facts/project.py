@@ -20,7 +20,10 @@ def plan(experiment: Experiment) -> Plan | None:
 
 @fact
 def pyproject(experiment: Experiment, contract: Contract) -> Pyproject | None:
-    """`pyproject.toml`, None if absent or unreadable; in a project of any shape, also where it is only there for tools."""
+    """Return `pyproject.toml`, or None if it is absent or unreadable.
+
+    In a project of any shape, it is also None where the file is only there for tools.
+    """
     found = load_pyproject(experiment.text("pyproject.toml"))
     is_for_tools = contract.scope is not Scope.RUNS and found is not None and found.fault is None and not found.project
     return None if is_for_tools else found

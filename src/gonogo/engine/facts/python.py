@@ -24,7 +24,10 @@ def modules(experiment: Experiment) -> dict[str, Module]:
 
 @fact
 def lint(workspace: Workspace, pyproject: Pyproject | None, modules: dict[str, Module]) -> list[Complaint]:
-    """What ruff says about undefined names, errors and syntax, in the files that are not beyond what is looked at."""
+    """Return ruff's complaints about undefined names, errors and syntax.
+
+    Files beyond the limits are left out.
+    """
     paths = sorted(path for path, module in modules.items() if module.fault is None or not module.fault.is_limit)
     written = [path + NOTEBOOK if path.endswith(".ipynb") else path for path in paths]
     return [_of_notebook(entry) for entry in run_ruff(workspace.root, written, pyproject.python if pyproject else None) if _concerns(entry)]

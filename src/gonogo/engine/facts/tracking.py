@@ -29,7 +29,10 @@ def requests(modules: dict[str, Module], sources: Sources, contract: Contract) -
 
 @fact
 def asked_keys(requests: AskedKeys | None, evaluation_trace: Trace | None) -> list[AskedKey]:
-    """Which keys evaluation asks W&B for, each once in each way of asking: as its text shows, and as it is followed."""
+    """Return which keys evaluation asks W&B for, each once per way of asking.
+
+    They come from its text and from following it.
+    """
     if requests is None:
         return []
     events = evaluation_trace.of(AskedOfSummary) if evaluation_trace is not None else ()

@@ -135,7 +135,10 @@ def _cell(found: ChallengeSeen, alteration: Alteration, run_id: str, name: str, 
 def _again(
     found: ChallengeSeen, run_id: str, values: Values, again: Mapping[str, Values] | None, name: str, *, labelled: bool, upstream: bool
 ) -> Cell:
-    """Whether a number repeats. One that moved in a session with permuted labels repeats if all repeats that it is made of."""
+    """Return a cell that says whether a number repeats.
+
+    One that moved in a session with permuted labels repeats if everything that it is made from repeats.
+    """
     if again is None:
         return Cell(State.NOT_TRIED, _reason(found, Alteration.LABELS, run_id))
     other = again.get(name, ())
@@ -176,7 +179,10 @@ def _inputs(networks: list[Network], untried: str) -> Cell:
 
 
 def _leaks(found: ChallengeSeen, run_id: str, loaders: list[int]) -> Iterator[Leak]:
-    """The first prediction of the first pass over a loader with permuted labels that is not what it was, if all before it are."""
+    """Yield the first prediction that changed with the labels of its own evaluation.
+
+    It is the first in the first pass over a loader with permuted labels, and all predictions before it must be unchanged.
+    """
     session = found.sessions.get(Alteration.LABELS)
     if session is None or not loaders or _reason(found, Alteration.LABELS, run_id):
         return
@@ -203,7 +209,10 @@ def _paired(one: RunSeen, other: RunSeen) -> Iterator[tuple[Process, Process]]:
 
 
 def _evaluated(found: ChallengeSeen) -> Iterator[Number]:
-    """The numbers that the evaluation wrote, against evaluations of the same runs, of other numbers, and without a run."""
+    """Yield the numbers that the evaluation wrote, compared with those of other evaluations.
+
+    These are evaluations of the same runs, of other numbers, and without a run.
+    """
     session = found.sessions.get(Alteration.LABELS)
     if session is None or session.evaluation is None or not session.evaluation.ok:
         return

@@ -32,7 +32,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Cell:
-    """What became of a number, with the other values where it moved and the reason where nothing was tried."""
+    """What happened to a number.
+
+    It holds the other values where the number moved, and the reason where nothing was tried.
+    """
 
     state: State
     reason: str = ""
@@ -63,7 +66,10 @@ class Number:
 
 @dataclass(frozen=True)
 class Leak:
-    """The first prediction that moved with the labels of its own evaluation: its number, where, and its sums with either labels."""
+    """The first prediction that moved with the labels of its own evaluation.
+
+    It holds its number, its place, and its sums with either labels.
+    """
 
     run_id: str
     place: Place | None

@@ -1,4 +1,7 @@
-"""The numbers of a session: what runs logged, what networks did, what the evaluation wrote; and whether two sessions have the same."""
+"""The numbers of a session, and whether two sessions have the same numbers.
+
+They are what runs logged, what networks did and what the evaluation wrote.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,10 @@ def logged(tracked: Tracked) -> dict[str, Values]:
 
 
 def written(texts: Mapping[str, str]) -> dict[str, Values]:
-    """What an evaluation wrote into its JSON files, by `path: key`; the entries of a list are one number together."""
+    """Return what an evaluation wrote into its JSON files, by `path: key`.
+
+    The items of a list count together as one number.
+    """
     found: dict[str, list[float]] = {}
     for path in sorted(texts):
         try:
@@ -73,7 +79,10 @@ def _settled(found: dict[str, list[float]]) -> dict[str, Values]:
 
 
 def seen(run: RunSeen) -> dict[str, Values]:
-    """What the probe saw of a run: losses, what the first steps of optimizers changed, sums over predictions."""
+    """Return what the probe observed of a run.
+
+    That is losses, what the first optimizer steps changed, and sums over predictions.
+    """
     found: dict[str, Values] = {}
     losses = [float(value) for process in in_order(run) for value, _, _ in process.losses]
     updates = [float(value) for process in in_order(run) for each in process.optimizers.values() for value in each.updates]

@@ -1,4 +1,6 @@
-"""Imported by every Python process of a run, since this folder comes first in `PYTHONPATH`: it starts the probe.
+"""Starts the probe in every Python process of a run.
+
+Each process imports this module, since its folder comes first in `PYTHONPATH`.
 
 A module of the same name that this one hides (some systems have one) is imported after it.
 """

@@ -39,7 +39,9 @@ _PACKAGE = Path(__file__).resolve().parents[2]  # gonogo's own folder
 
 
 class Box:
-    """Where commands run, several at a time if need be; what is in a box is at the same path inside and outside.
+    """A place where commands run, several at a time if needed.
+
+    What is in a box is at the same path inside and outside.
 
     `tree` is the copy, and `copied` says what of it; `scratch` can be written too; the files of `give` can only be read.
 
@@ -101,7 +103,9 @@ class Box:
             raise StageError(f"{relative} could not be written into the sandbox: {error}") from error
 
     def read(self, relative: str, most: int) -> bytes | None:
-        """The content of a regular file of the tree, None where there is none; safe also after the code has run.
+        """Return the content of a regular file of the tree, or None if there is none.
+
+        It is safe also after the code has run.
 
         Raises:
             StageError: it has more than `most` bytes, or can't be read.
@@ -122,7 +126,9 @@ class Box:
         return place
 
     def fix(self, is_own: Callable[[str], bool]) -> None:
-        """Keep from here on what the code is made of as it is: runs share the tree, and must all be of the code that was given.
+        """Protect the files that the code consists of from changes from now on.
+
+        Runs share the tree, and must all use the code that was given.
 
         Args:
             is_own: whether a file, by its path in the tree, belongs to that code.
@@ -141,7 +147,10 @@ class Box:
         most_files: int = 10_000,
         wanted: Callable[[str], bool] = lambda _: True,
     ) -> Collected:
-        """Copy the regular files of a folder of the tree to `target`, following no link; see `safe_files.collect`."""
+        """Copy the regular files of a folder of the tree to `target`.
+
+        No link is followed; see `safe_files.collect`.
+        """
         return safe_files.collect(self.tree, relative, target, most_bytes, most_files, wanted)
 
     def run(
@@ -244,7 +253,10 @@ class Box:
 
 
 class _Pipe:
-    """A named pipe that the code can write to and not read from: its rights say so, and it is shown where they can't be changed."""
+    """A named pipe that the code can write to and not read from.
+
+    Its permissions say so, and it is shown where they can't be changed.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -258,13 +270,18 @@ class _Pipe:
 
 
 def _hosts() -> str:
-    """The names that are known inside: the machine's own too, by which launchers of several processes meet."""
+    """Return the host names that are known inside.
+
+    The machine's own name is one of them, as launchers of several processes use it to meet.
+    """
     names = " ".join(["localhost", *re.findall(r"^[A-Za-z0-9][A-Za-z0-9.-]*$", socket.gethostname())])
     return f"127.0.0.1 {names}\n::1 {names}\n"
 
 
 def _copy_tree(source: Path, target: Path, most_bytes: int) -> Collected:
-    """Copy the folders, regular files and links of a tree, links as links; version control, caches and earlier results stay behind.
+    """Copy the folders, regular files and links of a tree, links as links.
+
+    Version control, caches and earlier results are left behind.
 
     Raises:
         StageError: it is too big.

@@ -106,7 +106,9 @@ _OWN = {
 
 
 class Sandbox:
-    """`with Sandbox(policy) as box`: a box that holds, by the mechanism that the policy names or the best one there is.
+    """`with Sandbox(policy) as box`: a box that isolates the code.
+
+    The mechanism is the one that the policy names, or the best one available.
 
     Args:
         policy: what the code gets to see.

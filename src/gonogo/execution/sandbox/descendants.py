@@ -1,4 +1,7 @@
-"""Which processes descend from one: as the kernel lists them, or by the machine's whole table, which several who watch share."""
+"""Which processes descend from a process.
+
+They come from the kernel's own list, or from the machine's whole process table, which several watchers share.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,9 @@ _table = _Table()
 
 
 def _by_threads(pid: int) -> list[int] | None:
-    """The descendants of a process as the kernel lists them, thread by thread; None where it does not, or that would take longer.
+    """Return the descendants of a process as the kernel lists them, thread by thread.
+
+    None where it does not list them, or where that would take longer.
 
     Of processes that come and go meanwhile some may be missing, so this is good for measuring and not for clearing up.
     """

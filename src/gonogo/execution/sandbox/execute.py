@@ -107,7 +107,10 @@ class Run:
         return self._result(process, watch, time.monotonic() - begun, survivors)
 
     def _start(self, held: ExitStack) -> tuple[subprocess.Popen[bytes], int, socket.socket | None]:
-        """Start the first process and give it its order; also where it reports to, and where its socket comes from."""
+        """Start the first process and give it its order.
+
+        Also returned are where it reports to, and where its socket comes from.
+        """
         status, writing = os.pipe()
         held.callback(os.close, status)
         order = self.launch.order | {"status": writing, "outlet": None, "parent": os.getpid()}
@@ -140,7 +143,10 @@ class Run:
         return process, status, inlet
 
     def _end(self, process: subprocess.Popen[bytes], watch: Watch) -> None:
-        """Kill everything: a namespace goes with its first process; without one, while there is still somebody who adopts orphans."""
+        """Kill everything.
+
+        A namespace ends with its first process; without one, processes are killed while there is still somebody who adopts orphans.
+        """
         if process.poll() is None:
             if not self.launch.namespaced:
                 watch.kill_all()

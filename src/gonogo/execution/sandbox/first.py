@@ -1,4 +1,6 @@
-"""The first process of a box: starts the code, collects what ends, and takes everything along at its own end.
+"""The first process of a box.
+
+It starts the code, collects processes that end, and takes everything along at its own end.
 
 It has process number 1 in the box, so nothing inside can signal it; it is not dumpable, so nothing inside can look into it; and it is ours,
 the same under every mechanism. It reports to the order's `status` descriptor, in lines of JSON: `child-pid` when the code has started,
@@ -59,7 +61,10 @@ def hold(order: dict[str, Any], lock: Callable[[], None]) -> NoReturn:
 
 
 def settle(order: dict[str, Any]) -> None:
-    """What holds for the code under every mechanism, also without one: no input, no keys of the caller's, no large files, no core dumps."""
+    """Apply the restrictions that hold under every mechanism, also without one.
+
+    They are: no input, no keys of the caller, no large files, no core dumps.
+    """
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
     os.close(empty)
@@ -75,14 +80,20 @@ def settle(order: dict[str, Any]) -> None:
 
 
 def filter_calls(order: dict[str, Any]) -> None:
-    """Allow from here on what an experiment needs; on an architecture that we do not know nothing is filtered, which the caller is told."""
+    """Allow from now on only the system calls that an experiment needs.
+
+    On an unknown architecture nothing is filtered, and the caller is told so.
+    """
     architecture = seccomp.here()
     if architecture is not None and order["filtered"]:
         kernel.filter_calls(seccomp.program(architecture))
 
 
 def _listen(order: dict[str, Any]) -> None:
-    """Make a socket on this box's own loopback and hand it out: whoever holds it serves the code, without being in here."""
+    """Open a socket on this box's own loopback and hand it out.
+
+    Whoever holds it serves the code without being inside the box.
+    """
     if order["port"] is None:
         return
     with socket.create_server(("127.0.0.1", order["port"]), backlog=128) as listener, socket.socket(fileno=order["outlet"]) as outlet:
@@ -90,7 +101,10 @@ def _listen(order: dict[str, Any]) -> None:
 
 
 def _pass_numbers(wanted: int) -> None:
-    """Use up process numbers: two runs at one time, each in a namespace of its own, should not write the same `file.{pid}`."""
+    """Use up process numbers until the wanted one.
+
+    Two runs at one time, each in its own namespace, should not write the same `file.{pid}`.
+    """
     until = time.monotonic() + PID_SECONDS
     while _next_number() < wanted and time.monotonic() < until:
         pass

@@ -1,4 +1,7 @@
-"""The system calls of Linux that Python's standard library does not have. Only the standard library may be imported here."""
+"""The Linux system calls that Python's standard library does not have.
+
+Only the standard library may be imported here.
+"""
 
 from __future__ import annotations
 
@@ -59,12 +62,17 @@ def adopt_orphans() -> None:
 
 
 def hide_from_ptrace() -> None:
-    """Keep other processes of the same user from attaching to this one; a program that is started is free of it again."""
+    """Keep other processes of the same user from attaching to this one.
+
+    A program that this process starts is not protected in this way.
+    """
     _call("prctl", _PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def new_keyring(call: int) -> None:
-    """Join a new, empty session keyring, so that no key of whoever started this process can be found from it.
+    """Join a new, empty session keyring.
+
+    Then no key of whoever started this process can be found from it.
 
     Args:
         call: the number of the system call `keyctl` on this machine.
@@ -78,7 +86,10 @@ def new_keyring(call: int) -> None:
 
 
 def filter_calls(program: bytes) -> None:
-    """Have a program of the kernel's packet filter judge every system call of this process and of all that it starts."""
+    """Filter every system call of this process and of all that it starts.
+
+    The filter is a program of the kernel's packet filter.
+    """
     held = ctypes.create_string_buffer(program, len(program))
     header = struct.pack("@HxxxxxxP", len(program) // 8, ctypes.addressof(held))
     _call("prctl", _PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, header, 0, 0)
@@ -158,7 +169,10 @@ def landlock_version() -> int:
 
 
 def landlock(version: int, rules: Iterable[tuple[str, int | None]]) -> None:
-    """Restrict this process and all it starts to these paths with these rights (None: all rights), and to signals among themselves."""
+    """Restrict this process and all that it starts to these paths with these rights.
+
+    A right of None means all rights. Signals are restricted to these processes among themselves.
+    """
     known = sum(right for since, right in _RIGHTS.items() if since <= version)
     attributes = struct.pack("=QQQ", known, 0, _SCOPES if version >= _SCOPES_SINCE else 0)
     size = 24 if version >= _SCOPES_SINCE else 8

@@ -1,4 +1,6 @@
-"""The process between gonogo and the code where bubblewrap is not used: builds a sandbox of namespaces and Landlock, or none.
+"""The process between gonogo and the code where bubblewrap is not used.
+
+It builds a sandbox of namespaces and Landlock, or none.
 
 It reads an order as JSON from standard input and reports as `first.py` does. Only the standard library and this folder are imported:
 nothing can be once the root has changed.
@@ -137,7 +139,10 @@ def _start_bare(order: dict[str, Any]) -> NoReturn:
 
 
 def _kill_descendants() -> None:
-    """Kill until none is left: children of the killed come to this process, and are found in the next round."""
+    """Kill descendants until none is left.
+
+    Children of a killed process are passed to this process, and are found in the next round.
+    """
     for _ in range(ROUNDS_OF_KILLING):
         for pid in _children():
             with contextlib.suppress(ProcessLookupError):

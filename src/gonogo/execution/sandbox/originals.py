@@ -1,4 +1,7 @@
-"""The files of a tree that code is made of: shown read-only, and looked at after every run for what was changed or put beside them."""
+"""The files of a tree that the code consists of.
+
+They are shown read-only, and checked after every run for changes and for files put beside them.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,10 @@ class Originals:
         return shown + [Bind(str(self.tree / path), str(self.tree / path)) for path in fixed]
 
     def changes(self) -> Iterator[str]:
-        """What is no longer as it was, in words: files changed or gone, and modules or configs that were put where code looks for them."""
+        """Yield descriptions of what has changed in the code.
+
+        That is files changed or gone, and modules or configs that were put where code looks for them.
+        """
         for path, before in self._files.items():
             try:
                 now = _look(self.tree / path, before)

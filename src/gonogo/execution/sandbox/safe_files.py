@@ -1,4 +1,7 @@
-"""Reading and writing a folder that untrusted code has written: no symbolic link is followed, nothing but regular files is touched."""
+"""Safe reading and writing of a folder that untrusted code has written.
+
+No symbolic link is followed, and only regular files are touched.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,9 @@ def _parts(relative: str) -> tuple[str, ...]:
 
 
 def write(root: Path, relative: str, content: bytes) -> None:
-    """Write a file in `root` anew, making the folders it is in; whatever stood at its name is removed, not followed.
+    """Write a new file in `root` and create its parent folders.
+
+    Whatever had its name is removed, not followed.
 
     Raises:
         ValueError: the path leads out of `root`.
@@ -128,7 +133,9 @@ def collect(
 
 
 def copy_tree(root: Path, relative: str, target: Path, most_bytes: int, skipped: frozenset[str] = frozenset()) -> Collected:
-    """Copy a folder in `root` as it is, links as links; pipes, sockets, devices and what can't be read are left out.
+    """Copy a folder in `root` as it is, links as links.
+
+    Pipes, sockets, devices and what can't be read are left out.
 
     Args:
         root: a folder that somebody else may have filled.

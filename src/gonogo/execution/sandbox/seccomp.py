@@ -98,7 +98,10 @@ _EXECVE, _EXECVEAT, _KEYCTL = (59, 221), (322, 281), (250, 219)
 
 
 class Architecture(NamedTuple):
-    """A processor whose calls are known: its place in the tables above, and the number by which the kernel calls it."""
+    """A processor architecture whose system calls are known.
+
+    It holds its place in the tables above, and the number by which the kernel identifies it.
+    """
 
     column: int
     audit: int
@@ -154,7 +157,9 @@ def _sockets() -> bytes:
 
 
 def one_program(architecture: Architecture, path: int) -> bytes:
-    """A filter under which a process can start a single program, once: the one whose path lies at an address in its memory.
+    """Return a filter under which a process can start a single program, once.
+
+    It is the program whose path is at a given address in the process's memory.
 
     What is started has other addresses, and so can start nothing.
     """

@@ -57,7 +57,10 @@ class View:
 
 
 def system_view() -> tuple[list[Bind], list[tuple[str, str]]]:
-    """The programs and settings of this system, as binds and as (target, link) pairs; what is not there is left out."""
+    """Return the programs and settings of this system, as binds and as (target, link) pairs.
+
+    What does not exist is left out.
+    """
     binds, links = [], []
     for path in map(Path, SYSTEM):
         if path.is_symlink() and str(path) in _PROGRAMS:
@@ -68,7 +71,10 @@ def system_view() -> tuple[list[Bind], list[tuple[str, str]]]:
 
 
 def kernel_switches() -> list[str]:
-    """What of `/proc` changes the machine when it is written: all but the processes. Bubblewrap leaves it open where root runs it."""
+    """Return the entries of `/proc` that change the machine when they are written.
+
+    That is all except the processes. Bubblewrap leaves it open where root runs it.
+    """
     with os.scandir("/proc") as entries:
         names = [entry for entry in entries if not entry.name.isdigit() and not entry.is_symlink()]
     return sorted(entry.path for entry in names if entry.is_dir() or entry.stat().st_mode & 0o222)
@@ -80,7 +86,9 @@ def hidden() -> list[str]:
 
 
 def build(own: Iterable[Bind], read_only: Iterable[Path], writable: Iterable[Path], devices: Iterable[Path]) -> View:
-    """The system, what the caller adds, and the box's own folders; of two binds at one path the later counts.
+    """Return the view made of the system, what the caller adds, and the box's own folders.
+
+    Of two binds at one path the later counts.
 
     Raises:
         StageError: something that the caller adds is not there, or would show the whole file system.

@@ -1,4 +1,7 @@
-"""What a run takes: looked at from outside, again and again, since the kernel bounds these things for administrators only."""
+"""What a run uses, observed from outside at intervals.
+
+The kernel limits these resources for administrators only.
+"""
 
 from __future__ import annotations
 
@@ -97,7 +100,10 @@ class Watch:
         self._reaper = None if self._namespaced else self._root
 
     def processes(self, *, now: bool = False) -> list[psutil.Process]:
-        """The processes of the code that are there, `now` or a moment ago; those that only hold it are left out."""
+        """Return the processes of the code that exist now or existed a moment ago.
+
+        With `now`, it is those at this moment. Processes that only contain the code are left out.
+        """
         if self._root is None:
             return []
         try:
@@ -139,7 +145,10 @@ class Watch:
         return self.disk(found)
 
     def disk(self, found: Iterable[psutil.Process] = (), *, now: bool = False) -> tuple[Limit, str] | None:
-        """Measure the writable folders, and what the processes hold open although it is deleted or never had a name."""
+        """Measure the writable folders and the files without names that the processes hold open.
+
+        Such files are deleted, or never had a name.
+        """
         files, used, obstacle = self._account.disk(self.limits.files, now=now)
         used += sum(_nameless(process.pid) for process in found)
         self.peak_disk = max(self.peak_disk, used)
@@ -152,7 +161,9 @@ class Watch:
         return None
 
     def ask_to_end(self) -> None:
-        """Send SIGTERM to the code's processes; to the first of them a moment later, since all that is left ends with it.
+        """Send SIGTERM to the code's processes.
+
+        The first of them gets it a moment later, since everything that is left ends with it.
 
         All are stopped before: one that waits for a child would go on when that has ended, and no longer be where it was.
         """
@@ -225,7 +236,10 @@ def _proportional(process: psutil.Process) -> int:
 
 
 def measure(folders: Iterable[str], most_files: int) -> tuple[int, int, str]:
-    """Count files and bytes on disk below folders, up to one more file than allowed; also what could not be looked into."""
+    """Count files and bytes on disk below folders.
+
+    Counting stops at one file more than allowed. What could not be examined is also returned.
+    """
     files = used = 0
     waiting = list(folders)
     while waiting and files <= most_files:

@@ -1,4 +1,6 @@
-"""The engines that carry runs, one module each: of this package, or one that an installed package names in `gonogo.executors`.
+"""The engines that carry out runs, one module each.
+
+A module is in this package, or an installed package names it in `gonogo.executors`.
 
 A module defines `make(options) -> Executor`.
 """

@@ -1,4 +1,7 @@
-"""Slurm, by submitit: each job is a job of the cluster; where there is no Slurm, submitit's own local executor takes its place."""
+"""Slurm, through submitit: each job is a job of the cluster.
+
+Where there is no Slurm, submitit's own local executor is used.
+"""
 
 from __future__ import annotations
 
@@ -100,7 +103,9 @@ class SlurmExecutor:
             entry.noted.enter_context(noted_in_queue(job.record, job.label, str(entry.handle.job_id)))
 
     def _states(self) -> dict[str, str] | None:
-        """The states of our jobs in Slurm's queue, by id; None where it can't be asked, as while its controller starts again.
+        """Return the states of our jobs in Slurm's queue, by id.
+
+        None where the queue can't be asked, such as while its controller restarts.
 
         submitit asks Slurm's accounting instead, which many clusters do not have: there a job that was killed never ends for it.
         """

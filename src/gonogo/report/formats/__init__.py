@@ -1,4 +1,6 @@
-"""The formats in which verdicts are written, one file each: a module of this package, or of an installed one, that defines `FORMAT`.
+"""The formats in which verdicts are written, one module each.
+
+A module belongs to this package or to an installed one, and defines `FORMAT`.
 
 A package that brings a format of its own names its module in the entry-point group `gonogo.formats`, under the format's name.
 """

@@ -1,4 +1,7 @@
-"""A verdict for programs that write code: what to change, by file, worst first, in Markdown, the same for the same faults."""
+"""A verdict for programs that write code: what to change, in Markdown.
+
+It goes by file, worst first, and is the same for the same faults.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,10 @@ _NAMES = {Severity.ERROR: "must", Severity.WARNING: "should", Severity.INFO: "ma
 
 
 def text(verdict: Verdict) -> str:
-    """The list. Files come in the order of their worst finding, findings of a file by place; each has its fingerprint."""
+    """Return the list of changes.
+
+    Files come in the order of their worst finding, findings of a file by place; each has its fingerprint.
+    """
     lines = [f"# {verdict.outcome}", ""]
     if not verdict.findings and not verdict.undecided:
         return "\n".join([*lines, "Nothing to change."])

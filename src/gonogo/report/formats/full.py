@@ -1,4 +1,7 @@
-"""A verdict for people, and for `grep`: every finding starts with one line `path:line:column: severity ID slug: message`."""
+"""A verdict for people, and for `grep`.
+
+Every finding starts with one line `path:line:column: severity ID slug: message`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Annotations of GitHub Actions, written as workflow commands; the whole list goes into the summary of the step.
+"""Annotations of GitHub Actions, written as workflow commands.
+
+The whole list goes into the summary of the step.
 
 GitHub shows at most ten errors, ten warnings and ten notices of a step (its manual on workflow commands). Of all verdicts, the ten
 worst findings become annotations; with more than that, the summary serves a reader better. It is written to the file that the variable

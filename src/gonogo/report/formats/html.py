@@ -25,7 +25,10 @@ _OUTCOMES = {Outcome.GO: "go", Outcome.NO_GO: "no-go", Outcome.UNDECIDED: "undec
 
 @dataclass(frozen=True)
 class Light:
-    """One of the contract's criteria, and the worst that was found about it: an error, a warning, a note, or nothing (ok)."""
+    """One of the contract's criteria with its state.
+
+    The state is the worst that was found about it: an error, a warning, a note, or nothing (ok).
+    """
 
     number: int
     name: str

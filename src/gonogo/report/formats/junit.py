@@ -1,4 +1,6 @@
-"""A JUnit report: a test suite for each experiment, a test case for each finding; what blocks has failed.
+"""A JUnit report with a test suite per experiment and a test case per finding.
+
+Findings that block are failed test cases.
 
 The element names are those of the schema that Jenkins publishes for its xUnit plugin, which CI systems agree on.
 """

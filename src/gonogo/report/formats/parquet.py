@@ -1,4 +1,7 @@
-"""Verdicts as a Parquet file, a row each, for who judges many experiments and asks questions of them all."""
+"""Verdicts as a Parquet file, one row each.
+
+It is for those who judge many experiments and run queries over all of them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""SARIF 2.1.0 (OASIS standard), which GitHub's code scanning and many editors read: a run for each experiment."""
+"""SARIF 2.1.0 (OASIS standard), with a run for each experiment.
+
+GitHub's code scanning and many editors read it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""How often each rule spoke in all experiments of a call, the most frequent first; what `--statistics` prints."""
+"""How often each rule reported something in all experiments of a call.
+
+The most frequent comes first. This is what `--statistics` prints.
+"""
 
 from __future__ import annotations
 

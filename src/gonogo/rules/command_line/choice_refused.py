@@ -60,7 +60,10 @@ def _left_before(module: Module, node: ast.AST) -> list[ast.expr]:
 
 
 def _asks_only_for(test: ast.expr, option: Option) -> bool:
-    """Whether a condition compares one thing with texts, some of which are among the option's, or could be."""
+    """Return whether a condition compares one thing with texts of an option.
+
+    Some of them are among the option's choices, or it bears the option's name.
+    """
     named = {ast.unparse(node) for node in ast.walk(test) if isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load)}
     subjects = {name for name in named if not any(other.startswith(f"{name}.") for other in named)}
     texts = {node.value for node in ast.walk(test) if isinstance(node, ast.Constant) and isinstance(node.value, str)}

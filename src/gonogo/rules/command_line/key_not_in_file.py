@@ -72,7 +72,10 @@ def _violation(access: Access, start: ProgramStart) -> Violation:
 
 
 def _may_be_written(path: str, modules: Iterable[Module]) -> bool:
-    """Whether some module that writes files has the file's name in it, elsewhere than as an option's default or where a file is read."""
+    """Return whether some module that writes files has the file's name in it.
+
+    An option's default and a place where a file is read do not count.
+    """
     name = PurePosixPath(path).name
     return any(name in module.text and _writes(module, name) for module in modules)
 

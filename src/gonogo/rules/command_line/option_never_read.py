@@ -68,7 +68,10 @@ def _of_program(parsed: Iterable[Parsed], mentioned: set[str]) -> Iterator[Viola
 
 
 def _definition(node: ast.AST) -> Iterator[int]:
-    """The `id`s of the nodes that name an option where it is defined: the target of a field, the texts of a call."""
+    """Yield the `id`s of the nodes that name an option where it is defined.
+
+    They are the target of a field, and the texts of a call.
+    """
     if isinstance(node, ast.AnnAssign):
         yield id(node.target)
     elif isinstance(node, ast.Attribute):
@@ -78,7 +81,10 @@ def _definition(node: ast.AST) -> Iterator[int]:
 
 
 def _names(module: Module, defining: set[int]) -> Iterator[str]:
-    """All that is called something in a file, but for the flags of options, and the names that define one, by `id`."""
+    """Yield all names in a file, except the flags of options and the names that define an option.
+
+    The latter are given by `id`.
+    """
     for node in module.of(ast.Attribute, ast.Name, ast.keyword, ast.arg, ast.Constant):
         if id(node) in defining:
             continue

@@ -73,7 +73,10 @@ Stores = dict[str, list[tuple[Module, ast.AST]]]
 
 
 def _stores(modules: dict[str, Module], names: set[str]) -> Stores:
-    """By name, the places where an attribute of that name is set, also by `setattr` with the name written out."""
+    """Return, by name, the places where an attribute of that name is set.
+
+    A `setattr` with the name written out counts as well.
+    """
     found: Stores = {}
     for module in modules.values():
         for node in module.of(ast.Attribute):
@@ -87,13 +90,19 @@ def _stores(modules: dict[str, Module], names: set[str]) -> Stores:
 
 
 def _is_set(fault: NoOption, stores: Stores, trace: Trace) -> bool:
-    """Whether the program may set an attribute of that name: it has code that does, and that was not seen to set one of something else."""
+    """Return whether the program may set an attribute of that name.
+
+    It has code that sets it, and that was not seen to set one of another object.
+    """
     seen = {id(event.node) for event in trace.of(Set)}
     return any(id(node) not in seen and _is_loaded(module, trace) for module, node in stores.get(fault.name, ()))
 
 
 def _is_set_by_another(fault: NoOption, stores: Stores, trace: Trace, scripts: list[Trace]) -> bool:
-    """Whether another program that uses the same code sets such an attribute: then that code may be for it alone."""
+    """Return whether another program that uses the same code sets such an attribute.
+
+    Then that code may be for the other program alone.
+    """
     others = [other for other in scripts if other is not trace and _is_loaded(fault.site.module, other)]
     return any(_is_loaded(module, other) and not _is_loaded(module, trace) for other in others for module, _ in stores.get(fault.name, ()))
 
@@ -121,7 +130,10 @@ def _may_be_set(fault: NoOption, everywhere: set[str]) -> bool:
 
 
 def _set_by_any_name(module: Module) -> Iterator[str]:
-    """What a file sets by `setattr` and the like: names, or, where these are not known, what owns them with `.*`."""
+    """Yield what a file sets by `setattr` and similar calls.
+
+    These are names, or, where they are not known, the owner's name with `.*`.
+    """
     for node in module.of(ast.Attribute):
         if node.attr == "__dict__" and isinstance(node.ctx, ast.Store):
             yield f"{_last(node.value)}.*"

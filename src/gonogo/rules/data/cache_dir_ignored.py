@@ -102,7 +102,10 @@ def _loads(module: Module, function: Function, modules: Mapping[str, Module]) ->
 
 
 def _is_given(module: Module, function: Function, parameter: ast.arg, modules: Mapping[str, Module]) -> bool:
-    """Whether some call in the project gives the parameter; methods are not looked for, they may be made for others."""
+    """Return whether some call in the project passes the parameter.
+
+    Methods are not searched, since they may be made for others.
+    """
     if module.parents.get(function) is not module.tree or function.decorator_list:
         return False
     names = [entry.arg for entry in (*function.args.posonlyargs, *function.args.args)]
@@ -116,7 +119,10 @@ def _is_given(module: Module, function: Function, parameter: ast.arg, modules: M
 
 
 def _is_wanted(download: Download, configs: str) -> bool:
-    """Whether the download happens: if it hangs on a setting, some config must switch that on and none off."""
+    """Return whether the download happens.
+
+    If it depends on a setting, some config must switch that on and none off.
+    """
     values = re.findall(rf"^\s*{download.condition}:\s*(\w+)", configs, re.MULTILINE)
     return download.condition is None or {value.lower() for value in values} == {"true"}
 

@@ -64,7 +64,10 @@ def silent_synthetic_data(modules: dict[str, Module], contract: Contract) -> Ite
 
 
 def _other_data(module: Module) -> Iterator[tuple[ast.Call, str, str]]:
-    """Where a dataset is loaded because another failed to load, or its library is missing: the call, and both names."""
+    """Yield where a dataset is loaded because another failed to load, or its library is missing.
+
+    Each comes as the call and both names.
+    """
     known = {call: name for call, name in loads(module) if name is not None}
     missed = modules_missed(module)
     for call, name in known.items():

@@ -71,7 +71,10 @@ def _is_set(module: Module, node: ast.AST) -> bool:
 
 
 def _is_passed_over(module: Module, node: ast.AST, handler: ast.ExceptHandler) -> bool:
-    """Whether a whole data set is left out of a loop over several, whose others are collected, and nobody counts them."""
+    """Return whether a loop over several data sets skips one of them without counting it.
+
+    The other data sets are collected, and a whole one is left out.
+    """
     if not _is_set(module, node):
         return False
     tried = module.parents[handler]

@@ -33,7 +33,7 @@ def library_misused(
     pyproject: Pyproject | None,
     experiment: Experiment,
 ) -> Iterator[Violation]:
-    """A library's object is asked for what it does not have, or a library is called in a way that it does not take.
+    """A library object is asked for what it lacks, or a library is called with wrong arguments.
 
     What it does:
         Follows objects of W&B, Optuna, OmegaConf and scikit-learn from what made them to their uses, through assignments, attributes,
@@ -62,7 +62,9 @@ def library_misused(
 
 
 def _settled(found: Misuse, requirements: list[str], locked: str | None) -> bool | None:
-    """Whether the experiment surely gets a version in which it raises; None where it gets, or may well have, one in which it does not.
+    """Return whether the experiment surely gets a version in which the use raises an error.
+
+    None where it gets, or may well have, one in which it does not.
 
     Where no lock file says otherwise, the documented commands of a run install the newest version.
     """

@@ -101,7 +101,10 @@ def _asked_by_name(module: Module, call: ast.Call) -> tuple[ast.expr, str] | Non
 
 
 def _is_of_import(symbols: Symbols, module: Module, node: ast.expr) -> bool:
-    """Whether the first name of a chain is surely an import there, and no variable or parameter of the same name."""
+    """Return whether the first name of a chain is surely an import there.
+
+    It must not be a variable or parameter of the same name.
+    """
     while isinstance(node, ast.Attribute):
         node = node.value
     found = symbols.scopes(module).lookup(node.id, node) if isinstance(node, ast.Name) else None

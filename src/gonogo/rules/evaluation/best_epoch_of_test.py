@@ -139,7 +139,10 @@ def _of_summary(asked: AskedKey, node: ast.expr, kept: Better | None) -> tuple[a
 
 
 def _over_history(module: Module, call: ast.Call) -> Iterator[str]:
-    """The keys of rows of a run's history over which a call takes the largest or smallest: `max(row["key"] for row in …)`."""
+    """Return the keys of a run's history over which a call takes an extreme.
+
+    An example is `max(row["key"] for row in …)`.
+    """
     given = call.args[0] if last_name(call.func) in PICKS and len(call.args) == 1 else None
     if not isinstance(given, (ast.GeneratorExp, ast.ListComp)) or len(given.generators) != 1:
         return

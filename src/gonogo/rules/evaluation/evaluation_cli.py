@@ -101,7 +101,10 @@ def _is_odd(parser: ast.Call) -> bool:
 
 
 def _is_open(call: ast.Call) -> bool:
-    """Whether an argument may take `key=value` after all: several words, a conversion or an action of one's own."""
+    """Return whether an argument may accept `key=value` after all.
+
+    It may if it takes several words, or has a custom conversion or action.
+    """
     if not _name(call) or any(keyword.arg is None for keyword in call.keywords):
         return True
     given = {keyword.arg: keyword.value for keyword in call.keywords}
@@ -121,7 +124,10 @@ def _has_other_means(module: Module) -> bool:
 
 
 def _is_harmless(module: Module, node: ast.AST) -> bool:
-    """Whether nothing is made of the command line here: it is counted, given to the parser as it is, or to a function that leaves it."""
+    """Return whether the command line is not interpreted here.
+
+    It is counted, passed to the parser as it is, or passed to a function that leaves it unchanged.
+    """
     if origin(module, node) != "sys.argv":
         return False
     parent = module.parents.get(node)

@@ -80,7 +80,10 @@ def evaluation_reads_local(modules: dict[str, Module], contract: Contract) -> It
 
 
 def _foreign_name(use: FileUse, written: list[WrittenPath]) -> str | None:
-    """The name of the file if it surely lies in the folder of results and evaluation surely has not written it."""
+    """Return the file's name if it surely is in the results folder and not written by evaluation.
+
+    Evaluation surely has not written it.
+    """
     if use.writes or not use.paths or any(path.root != RESULTS or not path.parts for path in use.paths):
         return None
     names = sorted({path.name for path in use.paths})
@@ -92,7 +95,10 @@ def _foreign_name(use: FileUse, written: list[WrittenPath]) -> str | None:
 
 
 def _downloads(module: Module) -> bool:
-    """Whether evaluation fetches files from the tracker: then what lies in the folder of results may be those."""
+    """Return whether evaluation downloads files from the tracker.
+
+    Then the files in the results folder may be those.
+    """
     return any(node.attr in FETCHERS for node in module.of(ast.Attribute))
 
 

@@ -77,7 +77,10 @@ def fabricated_results(modules: dict[str, Module], contract: Contract) -> Iterat
 
 
 def _zeros(module: Module) -> Iterator[ast.AST]:
-    """Where the score of a run becomes zero because asking for it failed: in the clause itself, or by the default of `get` on nothing."""
+    """Yield where the score of a run becomes zero because asking for it failed.
+
+    In the clause itself, or by the default of `get` on nothing.
+    """
     handlers = [node for node in module.of(ast.ExceptHandler) if _follows_request(module, node) and not ends(module, node)]
     for handler in handlers:
         inside = (node for node in ast.walk(handler) if isinstance(node, (ast.Assign, ast.Dict, ast.Call)))
@@ -154,7 +157,10 @@ def _is_made_up(node: ast.expr) -> bool:
 
 
 def _named(module: Module, node: ast.AST) -> str:
-    """Under what name a value is kept: a variable, an entry of a dictionary, an argument; empty if under none."""
+    """Return the name under which a value is kept: a variable, a dictionary entry, an argument.
+
+    Empty if there is none.
+    """
     child, parent = node, module.parents.get(node)
     while isinstance(parent, ast.Call) and child in parent.args:
         child, parent = parent, module.parents.get(parent)

@@ -79,7 +79,10 @@ def _action(near: str | None) -> str:
 
 
 def _logging_places(logged: LoggedKeys, near: str | None) -> Iterator[Related]:
-    """Where training logs, one place for each module: the one of the key that was probably meant, else the first."""
+    """Yield where training logs, one place for each module.
+
+    It is that of the key that was probably intended, otherwise the first.
+    """
     for path in dict.fromkeys(place.module.path for place in logged.places):
         places = [place for place in logged.places if place.module.path == path]
         best = next((place for place in places if near in place.keys), places[0])

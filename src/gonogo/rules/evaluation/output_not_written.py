@@ -48,7 +48,10 @@ def output_not_written(
 
 
 def _missing(rehearsal: SessionSeen, contract: Contract, is_whole: bool) -> list[str]:
-    """What is not there, the same for every run said once; of some runs alone, what belongs to one, where a comparison was written too."""
+    """Return the missing outputs, the same one for every run only once.
+
+    With some of the runs alone, only what belongs to one run counts, and only where a comparison was written too.
+    """
     written, found = rehearsal.results, []
     if not is_whole and not any(path.startswith("comparison/") for path in written):
         return []  # with so few runs it may have ended early

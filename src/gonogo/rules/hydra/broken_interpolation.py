@@ -28,7 +28,7 @@ from gonogo.rules.base import Edit, Tree, Violation, at, rule
 def broken_interpolation(
     traces: list[Trace], config_places: ConfigPlaces, contract: Contract, modules: dict[str, Module], outside_imports: list[Import]
 ) -> Iterator[Violation]:
-    """An interpolation names a key that the composed config does not have, or a resolver that nothing registers.
+    """An interpolation names a key that the config lacks, or a resolver that nothing registers.
 
     What it does:
         Resolves every `${a.b}` and `${.b}` of every run's composed config. What a resolver gives (`${oc.env:…}`, `${now:…}`) is unknown;

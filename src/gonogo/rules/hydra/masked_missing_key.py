@@ -78,7 +78,7 @@ def _hidden_by_placeholder(
 def hidden_keys(
     traces: list[Trace], runs: list[Run], config_places: ConfigPlaces
 ) -> Iterator[tuple[Run, Trace, tuple[str, ...], tuple[str | int, ...]]]:
-    """Keys of run configs that the shared config has as well, with another value which is the one that is read.
+    """Yield keys of run configs for which the shared config's differing value is read instead.
 
     Yields the run, its trace, where the run config stands in the composed config, and the key in the run config.
     """

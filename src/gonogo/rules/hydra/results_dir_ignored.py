@@ -62,7 +62,10 @@ def results_dir_ignored(modules: dict[str, Module], contract: Contract, experime
 
 
 def _in_job_folder(key: str, training: dict[str, Module], modules: dict[str, Module], experiment: Experiment) -> Iterator[Violation]:
-    """The first use of the folder of results as a path in a process that Hydra moves into the folder of the job."""
+    """Yield the first use of the results folder as a path in a process that Hydra moves.
+
+    Hydra moves the process into the folder of the job.
+    """
     if any(is_thought_of(module.text) for module in modules.values()):
         return
     for module in training.values():

@@ -69,7 +69,10 @@ def run_does_not_compose(
 
 
 def _of_one_folder(faults: Iterator[Violation]) -> Iterator[Violation]:
-    """Entry points whose primary config is missing in one folder are one fault: the configs were left out, or the programs left over."""
+    """Group entry points whose primary config is missing in the same folder into one fault.
+
+    The configs were left out of the tree, or the programs are leftovers.
+    """
     found: dict[object, list[Violation]] = {}
     for fault in faults:
         where = re.search(r"provider=main, path=(.*)|config directory '(.*)' exists", fault.evidence, re.MULTILINE)
@@ -101,7 +104,10 @@ def _of_entry_points(traces: list[Trace], places: ConfigPlaces, experiment: Expe
 
 
 def _place_of_override(site: Site, composition: Composition) -> Location | None:
-    """Where the code that composes by itself writes the override that Hydra stumbles over; None if it stumbles over another thing."""
+    """Return where the code that composes by itself writes the override that Hydra fails on.
+
+    None if it fails on something else.
+    """
     named = re.search(
         r"Could not (?:find|load|override|append to|delete)[^']*'([^']+)'|Key '([^']+)' is not in struct", composition.message
     )
@@ -122,7 +128,10 @@ def _has_unparsable(experiment: Experiment, folder: str = "") -> bool:
 
 
 def _place_in_project(composition: Composition, run: Run | None, experiment: Experiment) -> Location | None:
-    """The entry of a defaults list that Hydra stumbles over, in the run's own file or the one that Hydra names; None if it names none."""
+    """Return the entry of a defaults list that Hydra fails on.
+
+    It is in the run's own file or in the one that Hydra names. None if it names none.
+    """
     named = re.search(r"In '([^']+)'", composition.message)
     stem = f"{composition.config_path}/{named[1] if named is not None else composition.config_name}".removesuffix(".yaml")
     path = next((stem + suffix for suffix in (".yaml", ".yml") if stem + suffix in experiment.files), None)
@@ -149,7 +158,10 @@ def _line_of_default(experiment: Experiment, path: str, name: str) -> int | None
 
 
 def _failure(process: Process, config_source: ConfigSource) -> Composition | None:
-    """The composition that failed for a reason that lies in no single key: the run's own override, or the config as it stands."""
+    """Return the composition that failed for a reason that is in no single key.
+
+    It is the run's own override, or the config as it stands.
+    """
     failed = [composition for _, composition in process.compositions if not composition.ok]
     if not failed:
         return None
@@ -160,7 +172,10 @@ def _failure(process: Process, config_source: ConfigSource) -> Composition | Non
 
 
 def _advice(composition: Composition, places: ConfigPlaces, contract: Contract) -> str:
-    """What to change: both are named where the command selects another group than the defaults list, or than the folder is of."""
+    """Return what to change.
+
+    Both are named where the command selects another group than the defaults list, or than the folder is of.
+    """
     general = "make the config compose for every run of the plan"
     command = next(iter(contract.commands.values()), None)
     words = [word.partition("=") for word in command.overrides] if command is not None else []

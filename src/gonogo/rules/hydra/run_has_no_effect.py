@@ -118,7 +118,10 @@ def _lost(traces: list[Trace], places: ConfigPlaces) -> Iterator[Violation]:
 
 
 def _overruled(traces: list[Trace], places: ConfigPlaces) -> Iterator[Violation]:
-    """Values of a run config in whose place the shared config's own value is composed, as that is merged later."""
+    """Yield values of a run config that the shared config's own value replaces.
+
+    The shared config is merged later.
+    """
     for trace in traces:
         run, composition = places.runs.get(trace.run_id), trace.composition
         prefix = places.prefix_of(run, composition) if run is not None else None

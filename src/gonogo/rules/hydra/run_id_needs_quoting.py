@@ -88,7 +88,10 @@ def _refused(traces: list[Trace], config_source: ConfigSource) -> str | None:
 
 
 def _refused_anyway(run: Run, contract: Contract, config_source: ConfigSource, modules: dict[str, Module]) -> str | None:
-    """Hydra's complaint where the documented program has no code yet, which could put quotes around the id."""
+    """Return Hydra's complaint where the documented program has no code yet.
+
+    Such a program could put quotes around the id.
+    """
     for command in contract.commands.values():
         module = modules.get(f"{command.module.replace('.', '/')}.py")
         if module is None or module.tree is None or any(not isinstance(line, ast.Expr) for line in module.tree.body):

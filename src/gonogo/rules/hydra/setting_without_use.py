@@ -67,7 +67,10 @@ def setting_without_use(
 
 
 def _is_used_whole(path: Path, traces: list[Trace], contract: Contract, prefix: Path) -> bool:
-    """Whether anything takes the section around a setting as a whole, other than to upload it, or the setting says nothing to the code."""
+    """Return whether anything uses the section around a setting as a whole.
+
+    Uploading it does not count. True as well if the setting says nothing to the code.
+    """
     dotted = ".".join(path[len(prefix) :])
     if any(fnmatchcase(dotted, pattern) for pattern in contract.run_config.descriptive_keys):
         return True

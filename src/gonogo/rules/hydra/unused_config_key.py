@@ -121,7 +121,10 @@ def _is_docstring(statement: ast.AST) -> bool:
 
 
 def _has_stand_in(path: Path, traces: list[Trace], places: ConfigPlaces) -> bool:
-    """Whether an unread text that tells runs apart is only a label: what the code reads beside it tells the same runs apart."""
+    """Return whether an unread text that distinguishes runs is only a label.
+
+    Then what the code reads beside it distinguishes the same runs.
+    """
     runs = list(places.runs.values())
     own = [run.document.get(path) for run in runs]
     if len(set(map(str, own))) < 2 or not all(isinstance(value, str) for value in own):
@@ -155,7 +158,10 @@ def _is_read(path: Path, run: Run, trace: Trace, places: ConfigPlaces) -> bool:
 def _report(
     found: dict[Path, list[Run]], contract: Contract, shadowed: set[Path], hidden: set[Path], is_label: Callable[[Path], bool]
 ) -> Iterator[Violation]:
-    """One fault for each key, or for a whole section nobody reads; HYD114 speaks of those that a placeholder hides."""
+    """Yield one fault for each key, or for a whole section that nobody reads.
+
+    HYD114 reports those that a placeholder hides.
+    """
     reported: set[Path] = set()
     unread: dict[str, set[Path]] = {}
     for path, concerned in found.items():

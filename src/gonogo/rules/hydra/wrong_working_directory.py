@@ -124,7 +124,10 @@ def _script(
     in_job: bool,
     installed: bool,
 ) -> Iterator[Violation]:
-    """A child that is started by its file: it has the file's folder first on its path, and this process's working directory."""
+    """Check a child process that is started by its file.
+
+    It has the file's folder first on its path, and the working directory of this process.
+    """
     top = script.name.partition(".")[0]
     if not installed and "." in script.name and "sys.path" not in script.text and argument(call, None, "env") is None:
         for statement in script.of(ast.ImportFrom, ast.Import):
@@ -151,7 +154,9 @@ def _is_beside(script: Module, top: str, experiment: Experiment) -> bool:
 def _reads_elsewhere(
     started: Location, place: str, child: Module, experiment: Experiment, modules: dict[str, Module], folder: str | None = None
 ) -> Iterator[Violation]:
-    """The first file of the tree that a child started elsewhere reads by a path from the folder of the experiment.
+    """Yield the first file that a child process started elsewhere reads by a wrong path.
+
+    It is a file of the tree, by a path from the folder of the experiment.
 
     Args:
         started: where it is started.

@@ -139,7 +139,10 @@ def _own_attributes(owner: ast.ClassDef) -> set[str]:
 
 
 def _assigned(modules: dict[str, Module]) -> set[str]:
-    """Names of attributes that a statement of the project assigns, other than by adding to them, and every text that may be one."""
+    """Return the names of attributes that a statement of the project assigns.
+
+    Adding to an attribute does not count. Every text that may be an attribute name is included.
+    """
     found: set[str] = set()
     for module in modules.values():
         for node in module.of(ast.Attribute):

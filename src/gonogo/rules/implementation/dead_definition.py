@@ -105,7 +105,10 @@ def _lines(statement: ast.stmt) -> tuple[int, int]:
 
 
 def _words(module: Module, start: int, end: int) -> set[str]:
-    """Every word in some lines, comments and texts too: whatever may name a definition counts as naming it."""
+    """Return every word in some lines, including comments and texts.
+
+    Anything that may name a definition counts as naming it.
+    """
     return set(re.findall(r"\w+", "\n".join(module.lines[start - 1 : end])))
 
 

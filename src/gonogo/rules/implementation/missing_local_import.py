@@ -117,7 +117,9 @@ def _faults(
 
 
 def _laid_over(imports: list[Import], symbols: Symbols) -> set[str]:
-    """Folders whose packages lack most of the modules that their `__init__.py` imports: they are copied over another tree before they run.
+    """Return folders whose packages lack most of the modules that their `__init__.py` imports.
+
+    Such folders are copied over another tree before they run.
 
     The folder at the top, whose other packages are meant for that tree, too; the package alone where that is a package itself.
     """
@@ -135,7 +137,10 @@ def _laid_over(imports: list[Import], symbols: Symbols) -> set[str]:
 
 
 def _is_within_packages(entry: Import, symbols: Symbols) -> bool:
-    """Whether a relative import starts in a package and stays in packages: what is none may be laid over another tree before it runs."""
+    """Return whether a relative import starts in a package and stays in packages.
+
+    A folder that is no package may be copied over another tree before it runs.
+    """
     if not isinstance(entry.node, ast.ImportFrom) or not entry.node.level:
         return False
     folders = entry.module.name.split(".") if entry.module.is_package else entry.module.name.split(".")[:-1]
@@ -150,7 +155,9 @@ def _no_module(entry: Import, symbols: Symbols) -> Violation:
 
 
 class _OwnOfUsers:
-    """Modules that each user makes: `.gitignore` names the file, and the documents, a script or a template beside it say what it is.
+    """Modules that each user makes.
+
+    `.gitignore` names the file, and the documents, a script or a template beside it say what it is.
 
     A file that is only named was forgotten, or kept back: whoever has none can't import it.
     """
@@ -212,7 +219,9 @@ def _is_asked_for(name: str, experiment: Experiment) -> bool:
 
 
 def _only_the_root_is_searched(symbols: Symbols, pyproject: Pyproject | None) -> bool:
-    """Whether imports are surely looked up from the root only: nothing changes `sys.path`, no script is started by its path.
+    """Return whether imports are surely looked up from the root only.
+
+    This means that nothing changes `sys.path`, and no script is started by its path.
 
     A project that is built may be installed so that `src` is searched too: setuptools does it.
     """

@@ -21,7 +21,7 @@ from gonogo.rules.base import Edit, Tree, Violation, at, rule
     settles=("syntax",),
 )
 def source_encoding(experiment: Experiment) -> Iterator[Violation]:
-    """A Python file that declares an encoding by which Python reads other code than stands there, or can't read it.
+    """A Python file whose declared encoding makes Python read other code, or fail to read it.
 
     What it does:
         Reads each file as Python does: by its byte order mark, the declaration in its first two lines, or UTF-8. It reports encodings that

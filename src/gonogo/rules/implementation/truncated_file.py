@@ -29,7 +29,7 @@ _LOGGERS = {"log", "logger", "LOG", "LOGGER", "_log", "_logger"}
     settles=("syntax",),
 )
 def truncated_file(modules: dict[str, Module], symbols: Symbols, lint: list[Complaint], contract: Contract) -> Iterator[Violation]:
-    """A file that ends too early: in the middle of a statement, empty, or an entry point that starts nothing.
+    """A file that ends too early: mid-statement, empty, or an entry point that starts nothing.
 
     What it does:
         Looks for files that end within a bracket, a string or a statement, for entry modules that define functions and call none of them
@@ -88,7 +88,10 @@ def _starts_something(module: Module, symbols: Symbols) -> bool:
 
 
 def _is_own(module: Module, symbols: Symbols, name: str, is_called: bool) -> bool:
-    """Whether a name is defined here, imported from the project, or (where it is what is called) made here, a logger excepted."""
+    """Return whether a name is defined here or imported from the project.
+
+    Where the name is what is called, it may also be created here, unless it is a logger.
+    """
     binding = module.definitions.get(name)
     if isinstance(binding, (*FUNCTIONS, ast.ClassDef)):
         return True

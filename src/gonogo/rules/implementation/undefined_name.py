@@ -84,7 +84,10 @@ def _all_faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symb
 
 
 def _is_bound_in_a_cell(fault: Violation, modules: dict[str, Module]) -> bool:
-    """Whether a notebook's name is bound by another of its cells: in which order they run, is a matter of NTB102; or by IPython."""
+    """Return whether a notebook's name is bound by another of its cells, or by IPython.
+
+    NTB102 deals with the order in which cells run.
+    """
     module = modules.get(fault.location.path)
     name = re.search(r"`(\w+)`", fault.message)
     if module is None or name is None or not module.path.endswith(".ipynb"):
@@ -95,7 +98,10 @@ def _is_bound_in_a_cell(fault: Violation, modules: dict[str, Module]) -> bool:
 
 
 def _outlines(faults: list[Violation], modules: dict[str, Module]) -> set[ast.AST]:
-    """Definitions of notebooks that only show how something is written: nothing uses them, and several of their names are nowhere."""
+    """Return the definitions of notebooks that only show how something is written.
+
+    Nothing uses them, and several of their names do not exist.
+    """
     names: dict[ast.AST, set[str]] = {}
     for fault in faults:
         definition = _definition_around(fault, modules)
@@ -105,7 +111,10 @@ def _outlines(faults: list[Violation], modules: dict[str, Module]) -> set[ast.AS
 
 
 def _definition_around(fault: Violation, modules: dict[str, Module]) -> ast.AST | None:
-    """The function or class of a notebook's top level that a fault stands in, where no other line names it."""
+    """Return the top-level function or class of a notebook that a fault stands in.
+
+    It is returned only where no other line names it.
+    """
     module, line = modules.get(fault.location.path), fault.location.line
     if module is None or module.tree is None or line is None or not module.path.endswith(".ipynb"):
         return None
@@ -130,7 +139,10 @@ def _unbound(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation
 
 
 def _asked_in_vain(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
-    """Questions after local names that the function never binds, each with where the file binds the name instead."""
+    """Yield questions after local names that the function never binds.
+
+    Each comes with where the file binds the name instead.
+    """
     for module in modules.values():
         scopes = symbols.scopes(module)
         for node, name in asked_in_vain(module, scopes):
@@ -163,7 +175,10 @@ def _hidden(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols)
 
 
 def _each_once(faults: Iterator[Violation]) -> Iterator[Violation]:
-    """One fault for a name in a file, wherever it stands there: a big project with old code is else not to be read."""
+    """Yield one fault for a name in a file, wherever it stands there.
+
+    Otherwise the report on a big project with old code would be unreadable.
+    """
     found: dict[tuple[str, str, Severity | None], list[Violation]] = {}
     for fault in faults:
         found.setdefault((fault.location.path, fault.message, fault.severity), []).append(fault)

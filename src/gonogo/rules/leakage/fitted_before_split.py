@@ -81,7 +81,9 @@ def _cut_of(walked: Program, fit: Fit) -> Cut | None:
 
 
 def _is_within_training(walked: Program, cut: Cut, fit: Fit) -> bool:
-    """Whether it is only the training part that is parted: a cross-validation of it, as the code calls it, or the test part lies elsewhere.
+    """Return whether only the training part is split.
+
+    The code calls it a cross-validation of the training part, or the test part is elsewhere.
 
     The latter shows where the step is applied to what the code calls the test part, and what is not made of the rows that are parted.
     """

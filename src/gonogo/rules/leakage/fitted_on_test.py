@@ -47,7 +47,9 @@ def fitted_on_test(programs: list[Program]) -> Iterator[Violation]:
 
 
 def _is_called_training(fit: Fit) -> bool:
-    """Whether the code calls what something is fitted to the training part: then its rows are not what they seem.
+    """Return whether the code calls the data that something is fitted to the training part.
+
+    Then its rows are not what they seem.
 
     What comes right out of a split is what it is, whatever it is called.
     """
@@ -67,7 +69,10 @@ def _is_line(walked: Program, fit: Fit) -> bool:
 
 
 def _is_of_classes(fit: Fit) -> bool:
-    """Whether the classes to be predicted are encoded: they come out the same where both parts have all of them."""
+    """Return whether the classes to be predicted are encoded.
+
+    The encoding comes out the same where both parts have all classes.
+    """
     given = fit.event.node.args[:1] if isinstance(fit.event.node, ast.Call) else []
     return fit.learns is Learns.CATEGORIES and any(CLASSES.search(name) for entry in given for name in last_names(entry))
 
@@ -107,7 +112,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_of_the_same(walked: Program, fit: Fit) -> bool:
-    """Whether the training part is prepared by a step of the same class: then the fit is no study of the test rows by themselves."""
+    """Return whether a step of the same class prepares the training part.
+
+    Then the fit is no study of the test rows by themselves.
+    """
     parts = parts_in(walked)
     return any(
         other.name == fit.name and (Role.TRAIN in parts.held(other.data).roles() or other.learner is fit.learner)

@@ -27,7 +27,7 @@ _SAYS_SO = re.compile(r"oracle|upper_?bound|best_?case|ideal|cheat|adversar|sali
 
 @rule("LEK125", "fitted-to-test-labels", criterion=3, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM, settles=("data",))
 def fitted_to_test_labels(programs: list[Program]) -> Iterator[Violation]:
-    """Something is fitted to the labels of the test split after training: a temperature, a bias, a weight of an ensemble.
+    """Something is fitted to the labels of the test split after training.
 
     What it does:
         Follows losses that an optimizer steps on, outside of loops over loaders, to the labels that they compare with. Speaks where all of
@@ -64,7 +64,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _searched(walked: Program) -> Iterator[Violation]:
-    """Numbers that are chosen by a function of the labels of the test split: `max(grid, key=lambda t: f1(labels, scores > t))`."""
+    """Yield numbers that are chosen by a function of the test split's labels.
+
+    An example is `max(grid, key=lambda t: f1(labels, scores > t))`.
+    """
     known = splits(walked)
     for event in walked.calls(*SEARCHES):
         keys = [event.call.keywords[name] for name in ("key",) if name in event.call.keywords]
@@ -91,7 +94,10 @@ def _is_over_batches(loop: Loop) -> bool:
 
 
 def _is_stepped(entry: Done, steps: list[Done]) -> bool:
-    """Whether an optimizer steps on these gradients: in the same loop, or by calling the function that computes them."""
+    """Return whether an optimizer steps on these gradients.
+
+    In the same loop, or by calling the function that computes them.
+    """
     closures = {id(around.node) for around in entry.at.around() if isinstance(around, (Called, Loop))}
     functions = {
         id(around.call.callee.definition)

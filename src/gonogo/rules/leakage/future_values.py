@@ -26,7 +26,7 @@ AHEAD = re.compile(
 
 @rule("LEK106", "future-values", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def future_values(programs: list[Program]) -> Iterator[Violation]:
-    """A feature of a time series is made of later rows: a negative shift, a centred window, a gap filled from behind.
+    """A time series feature uses later rows: a negative shift, a centred window, a backward fill.
 
     What it does:
         Looks at the columns that are written into tables. Speaks where one is made by `shift(-n)`, `diff(-n)`, `pct_change(-n)`,

@@ -71,7 +71,9 @@ def _copied(process: Process, names: tuple[str, str], modules: dict[str, Module]
 
 
 def _same_numbers(process: Process) -> tuple[str, str] | None:
-    """Keys of the validation and of the test split whose last numbers are the same, as are those of all other such keys.
+    """Return keys of the validation and of the test split whose last numbers are the same.
+
+    All other such keys must have the same numbers, too.
 
     A share of few rows may be the same by chance; one of these numbers is none.
     """
@@ -84,12 +86,18 @@ def _same_numbers(process: Process) -> tuple[str, str] | None:
 
 
 def _is_measured(value: float) -> bool:
-    """Whether a number has so many digits that it is no share of a few rows, and no number that someone wrote."""
+    """Return whether a number was measured.
+
+    It has so many digits that it is no share of a few rows, and no number that someone wrote.
+    """
     return abs(float(Fraction(value).limit_denominator(MOST_ROWS)) - value) > SINGLE * max(abs(value), 1.0)
 
 
 def _scoring(process: Process) -> list[int]:
-    """The loaders on which networks are called without learning, if all of them have the same rows; none otherwise."""
+    """Return the loaders on which networks are called without learning.
+
+    None of them if they do not all have the same rows.
+    """
     found = [number for number, loader in process.loaders.items() if loader.forwards and not loader.backwards]
     sets = {number: index for number, index, _ in process.rows.sets} if process.rows is not None else {}
     same = {sets.get(number) for number in found}

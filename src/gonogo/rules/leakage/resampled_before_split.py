@@ -68,7 +68,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_shifted(call: Call) -> bool:
-    """Whether a copy is another series, a number higher or lower than the first, rather than the same rows with some noise."""
+    """Return whether a copy is another series, higher or lower than the first by a number.
+
+    Otherwise it is the same rows with some noise.
+    """
     given = plain(call.arguments[0]) if call.arguments else None
     entries = [plain(entry) for entry in given.items] if isinstance(given, Display) else []
     shifted = (entry for entry in entries if isinstance(entry, Operation) and entry.operator in ("+", "-", "*", "/"))
@@ -129,7 +132,10 @@ def _joined(walked: Program, call: Call) -> str:
 
 
 def _same_rows(walked: Program, one: Value, other: Value) -> bool:
-    """Whether two values surely have the same rows of some table: one is the other, or is made of all of it row by row."""
+    """Return whether two values surely have the same rows of some table.
+
+    One is the other, or is made from all of it row by row.
+    """
     first, second = base(one), base(other)
     rows = parts_in(walked)
     return first in rows.held(second).whole or second in rows.held(first).whole

@@ -104,7 +104,10 @@ def _all_learned(process: Process, pairs: list[_Pair]) -> Iterator[_Pair]:
 
 
 def _claimed(process: Process, pairs: list[_Pair]) -> Iterator[_Pair]:
-    """Pairs whose rows were all learned, with their labels, where the run claims two held-out splits and scores one other set at most."""
+    """Return pairs whose rows were all learned, with their labels.
+
+    Only where the run claims two held-out splits and scores one other set at most.
+    """
     names = split_names(process, untrained=True)
     if process.rows is None or names is None or any(each.loader < 0 for each in process.predictions):
         return

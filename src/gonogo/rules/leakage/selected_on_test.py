@@ -44,7 +44,7 @@ BEST = re.compile(r"best|max_?acc|min_?loss|top_|lowest|highest", re.IGNORECASE)
 
 @rule("LEK109", "selected-on-test", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def selected_on_test(programs: list[Program]) -> Iterator[Violation]:
-    """What is kept is chosen by the score on the test part: the epoch, the checkpoint, a hyper-parameter, a threshold.
+    """The epoch, checkpoint, hyper-parameter or threshold is chosen by the score on the test part.
 
     What it does:
         Speaks where a fit with early stopping, or one that keeps the best checkpoint, goes by the test part, on which the model is
@@ -106,7 +106,10 @@ def _early_stopping(walked: Program) -> Iterator[Violation]:
 
 
 def _validated_on_test(walked: Program) -> Iterator[Violation]:
-    """A loader that is called the validation loader, and is made of the test part, where training is stopped by it."""
+    """Yield a loader made of the test part but named the validation loader.
+
+    It is given where training is stopped by it.
+    """
     made = list(walked.gather(loaders_made))
     parts = parts_in(walked)
     tests = [loader for loader in made if role_of_name(name_of(loader)) is Role.TEST]
@@ -253,7 +256,10 @@ def _is_best(value: Value) -> bool:
 
 
 def _test_part(walked: Program, score: Value) -> Part | None:
-    """The test part that a score is of: it is made of predictions for its rows; None where other parts play in."""
+    """Return the test part that a score is computed on.
+
+    The score is made from predictions for its rows. None where other parts are involved.
+    """
     found: list[Part] = []
     parts, is_score, loader_is_valid = parts_in(walked), False, False
     if not any(isinstance(plain(entry), (Call, Operation)) for entry in options(score)):

@@ -107,7 +107,10 @@ def _is_statistic_of(walked: Program, statistic: Value, data: Value, cut: Cut) -
 
 
 def _joins_rows(value: Value) -> bool:
-    """Whether a value is several tables on top of each other: the statistics of one are not those of all rows."""
+    """Return whether a value is several tables stacked on each other.
+
+    The statistics of one of them are not those of all rows.
+    """
     op = op_of(value)
     if op is None or op.name not in JOINS or not op.operands:
         return False

@@ -80,7 +80,10 @@ def _made_of(tables: Tables, fit: Supervised, value: Value, target: str) -> str:
 
 
 def _is_group_mean(tables: Tables, fit: Supervised, value: Value, target: str) -> bool:
-    """`table.groupby(column)[target].transform("mean")`, `table[column].map(table.groupby(column)[target].mean())`."""
+    """Return whether a value is a group mean of the target.
+
+    Examples: `table.groupby(column)[target].transform("mean")`, `table[column].map(table.groupby(column)[target].mean())`.
+    """
     if isinstance(value, Call) and value.method == "map" and value.arguments:
         value = base(value.arguments[0])
     if not isinstance(value, Call) or value.method not in GROUPED or value.receiver is None:
@@ -95,7 +98,10 @@ def _is_group_mean(tables: Tables, fit: Supervised, value: Value, target: str) -
 
 
 def _columns_in(tables: Tables, table: Value, value: Value) -> set[str]:
-    """The columns that a value is computed from, row by row; empty where other rows play a part, or anything unknown."""
+    """Return the columns that a value is computed from, row by row.
+
+    Empty where other rows, or anything unknown, are involved.
+    """
     found: set[str] = set()
     pending, depth = [value], 0
     while pending and depth < 60:

@@ -92,7 +92,10 @@ def _is_few_shot(loop: TrainingLoop) -> bool:
 
 
 def _may_only_evaluate(loop: TrainingLoop, training: list[TrainingLoop]) -> bool:
-    """Whether the same lines train on the train split, and the caller says whether they do: `if phase is Phase.TRAIN: loss.backward()`."""
+    """Return whether the same lines train on the train split, and the caller decides whether they do.
+
+    An example is `if phase is Phase.TRAIN: loss.backward()`.
+    """
     is_shared = any(other.loop.node is loop.loop.node for other in training)
     return is_shared and all(any(_is_asked(around, loop) for around in done.at.around()) for done in loop.computes)
 

@@ -75,13 +75,19 @@ def checkpoint_ignored(
 
 
 def _is_only_shown(modules: list[Module], key: str) -> bool:
-    """Whether every read of a key ends in a message or a condition, so that nothing can load what it names."""
+    """Return whether every read of a key ends in a message or a condition.
+
+    Then nothing can load what the key names.
+    """
     reads = [(module, node) for module in modules for node in _reads(module, key)]
     return bool(reads) and all(_ends_in_words(module, node) for module, node in reads)
 
 
 def _reads(module: Module, key: str) -> Iterator[ast.expr]:
-    """Every place where a key of that name may be read: as an attribute, an item, or a text that some call is given."""
+    """Yield every place where a key of that name may be read.
+
+    It may be an attribute, an item, or a text that is passed to a call.
+    """
     for node in module.of(ast.Attribute, ast.Constant):
         if isinstance(node, ast.Attribute):
             if node.attr == key and isinstance(node.ctx, ast.Load):

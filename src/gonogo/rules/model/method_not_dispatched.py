@@ -67,7 +67,10 @@ def method_not_dispatched(runs: list[Run], modules: dict[str, Module], contract:
 def _misspelt(
     named: dict[str, Run], key: str, training: list[Module], places: list[tuple[Module, ast.AST, set[str] | None]]
 ) -> Iterator[Violation]:
-    """A method that the code knows in another spelling, so that its run takes the branch for anything else."""
+    """Yield a method that the code knows in another spelling.
+
+    Its run takes the branch for anything else.
+    """
     tables = [(module, node, texts or _keys_of_table(module, node)) for module, node, texts in places]
     known = {text for _, _, texts in tables for text in texts or ()}
     if (
@@ -98,7 +101,10 @@ def _spelling(text: str) -> str:
 
 
 def _is_respelt(module: Module, key: str) -> bool:
-    """Whether anything changes the spelling of a setting: `method.replace("-", "_")`, `normalise(method)`, `Method(method)`."""
+    """Return whether anything changes the spelling of a setting.
+
+    Examples: `method.replace("-", "_")`, `normalise(method)`, `Method(method)`.
+    """
     for call in calls(module):
         if isinstance(call.func, ast.Attribute) and call.func.attr in FOLDING and _is_named(call.func.value, key):
             return True
@@ -106,7 +112,10 @@ def _is_respelt(module: Module, key: str) -> bool:
 
 
 def _keys_of_table(module: Module, node: ast.AST) -> set[str] | None:
-    """The keys of the table that a setting is looked up in, with a default: of a dict that is written out and never added to."""
+    """Return the keys of the table in which a setting is looked up with a default.
+
+    The table is a dict that is written out and never added to.
+    """
     if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "get" and len(node.args) == 2):
         return None
     table: ast.AST = node.func.value
@@ -131,12 +140,18 @@ def _value(run: Run, key: str) -> object:
 
 
 def _is_refused(module: Module, key: str) -> bool:
-    """Whether an exception names the setting: a value that is not known may end there, on a way that could not be followed."""
+    """Return whether an exception names the setting.
+
+    An unknown value may end there, in a way that could not be followed.
+    """
     return any(_is_named(node, key) for entry in module.of(ast.Raise) for node in ast.walk(entry) if isinstance(node, ast.expr))
 
 
 def _is_label(runs: list[Run], key: str, modules: list[Module]) -> bool:
-    """Whether the code may tell the runs apart by another text or switch: one that differs wherever the method does."""
+    """Return whether the code may distinguish the runs by another text or switch.
+
+    Such a value differs wherever the method does.
+    """
     own = [_value(run, key) for run in runs]
     pairs = [(left, right) for left in range(len(runs)) for right in range(left) if own[left] != own[right]]
     for path in (path for path in paths_of(runs[0].document.value) if path[-1] not in (key, "run_id")):
@@ -161,7 +176,10 @@ def _is_asked(module: Module, key: str) -> bool:
 
 
 def _meets(value: str, text: str) -> bool:
-    """Whether a comparison with a text may hold for a value: also as a part, and with other case or dashes."""
+    """Return whether a comparison with a text may hold for a value.
+
+    It may also hold for a part of it, and with other case or dashes.
+    """
     one, other = (entry.lower().replace("-", "_").replace(" ", "_") for entry in (value, text))
     return one in other or other in one
 
@@ -197,7 +215,10 @@ def _comparisons(module: Module, key: str) -> Iterator[tuple[ast.AST, set[str] |
 
 
 def _always_the_setting(modules: list[Module], key: str) -> bool:
-    """Whether a plain name like the key is always the setting: assigned from it, or a parameter that every call gives it to."""
+    """Return whether a plain name like the key is always the setting.
+
+    It is assigned from the setting, or is a parameter that every call passes the setting to.
+    """
     for module in modules:
         for assignment in module.of(ast.Assign):
             if any(isinstance(target, ast.Name) and target.id == key for target in assignment.targets) and not _is_named(

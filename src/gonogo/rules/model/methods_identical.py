@@ -105,13 +105,19 @@ def _method(run: Run) -> str | None:
 
 
 def _same_but_for_method(one: Run, other: Run) -> bool:
-    """Whether two runs ask for methods that more than the settings tell apart: the rest of their training may differ in numbers only."""
+    """Return whether two runs have the same data set, so that only their methods differ.
+
+    The rest of their training may differ in numbers only.
+    """
     first, second = one.document.value, other.document.value
     return isinstance(first, dict) and isinstance(second, dict) and first.get("dataset") == second.get("dataset")
 
 
 def _seeds_differ(one: Run, other: Run) -> bool:
-    """Whether the configs of two runs have other seeds: else the rehearsal has shown what there is to show."""
+    """Return whether the configs of two runs have different seeds.
+
+    Otherwise the rehearsal has shown everything there is to show.
+    """
     mine, theirs = ({key: value for key, value in _settings(run.document.value) if _SEED.search(key)} for run in (one, other))
     return mine != theirs
 
@@ -124,7 +130,10 @@ def _may_differ_later(one: Run, other: Run) -> bool:
 
 
 def acts_later(modules: Mapping[str, Module], contract: Contract) -> bool:
-    """Whether training code does something else from a later epoch or step on, beside to end, to log, to save and to set rates."""
+    """Return whether training code does something else from a later epoch or step on.
+
+    Ending, logging, saving and setting rates do not count.
+    """
     for module in training_modules(modules, contract):
         for node in module.of(ast.If, ast.IfExp):
             if _counts_rounds(node.test) and any(map(_works, [node] if isinstance(node, ast.IfExp) else [*node.body, *node.orelse])):
@@ -143,7 +152,10 @@ def _counts_rounds(test: ast.expr) -> bool:
 
 
 def _works(node: ast.AST) -> bool:
-    """Whether code may change what is trained: it assigns something that is no learning rate, returns a value, or calls something else."""
+    """Return whether code may change what is trained.
+
+    It assigns something that is no learning rate, returns a value, or calls something else.
+    """
     if isinstance(node, ast.IfExp):
         return not all(isinstance(part, ast.Constant) for part in (node.body, node.orelse))
     if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
@@ -165,7 +177,7 @@ def _settings(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _left_all_out(run: RunSeen) -> bool:
-    """Whether a run was about to train, and no loss and no gradient that was seen of it is anything but zero."""
+    """Return whether a run was about to train, but every loss and gradient that was seen is zero."""
     processes = list(run.processes.values())
     optimizers = [optimizer for process in processes for optimizer in process.optimizers.values()]
     trains = bool(optimizers) or any(process.counts.get("backwards") for process in processes)
@@ -177,7 +189,10 @@ def _left_all_out(run: RunSeen) -> bool:
 
 
 def _same_training(first: RunSeen, second: RunSeen, but: str = "") -> list[str] | None:
-    """Names and values of telling numbers that the probe saw, if it saw the same of both, one kind aside; None otherwise."""
+    """Return names and values of telling numbers, if the probe saw the same for both runs.
+
+    One kind is ignored. None if it did not see the same.
+    """
     mine, theirs = ({name: values for name, values in seen(run).items() if name != but} for run in (first, second))
     if but and not {UPDATES, PREDICTIONS} <= mine.keys():
         return None
@@ -189,7 +204,10 @@ def _same_training(first: RunSeen, second: RunSeen, but: str = "") -> list[str] 
 
 
 def _identical(first: Tracked, second: Tracked, but: re.Pattern[str] | None = None) -> list[str] | None:
-    """Names and values of telling numbers, if all that both logged agree, keys that a pattern finds aside; None otherwise."""
+    """Return names and values of telling numbers, if all that both runs logged agrees.
+
+    Keys that a pattern matches are ignored. None if it does not agree.
+    """
     if len(first.history) != len(second.history):
         return None
     telling = []

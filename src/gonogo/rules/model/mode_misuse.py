@@ -94,7 +94,10 @@ def _found(module: Module, function: Function) -> tuple[ast.Call, ast.Call] | No
 
 
 def _adapts_on_source_statistics(module: Module, training: list[Module]) -> Iterator[tuple[ast.Call, tuple[Module, ast.AST]]]:
-    """Where a model is put into eval mode by what steps on BatchNorm's parameters by the entropy of predictions."""
+    """Yield where a model is put into eval mode by code that adapts BatchNorm's parameters.
+
+    The adaptation steps on the parameters by the entropy of predictions.
+    """
     norms = [found for other in training for found in _lets_only_norms_learn(other)]
     if not norms:
         return
@@ -113,7 +116,10 @@ def _adapts_on_source_statistics(module: Module, training: list[Module]) -> Iter
 
 
 def _lets_only_norms_learn(module: Module) -> Iterator[tuple[Module, ast.AST]]:
-    """Where parameters are let learn if they are those of BatchNorm, the function around that never calling `train()`."""
+    """Yield where parameters are made trainable if they are those of BatchNorm.
+
+    The enclosing function never calls `train()`.
+    """
     for node in module.of(ast.If):
         if not (isinstance(node.test, ast.Call) and "BatchNorm" in ast.unparse(node.test)):
             continue
@@ -162,7 +168,10 @@ def _in_same_loops(module: Module, call: ast.Call, switch: ast.Call) -> bool:
 
 
 def _takes_labels(call: ast.Call) -> bool:
-    """Whether a call is a loss of predictions and labels: one of the usual, or any that is called a loss and is given both."""
+    """Return whether a call is a loss of predictions and labels.
+
+    It is one of the usual losses, or any that has a loss's name and is given both.
+    """
     name = qualified_name(call.func).rpartition(".")[2]
     given = len(call.args) + len(call.keywords)
     return given > 1 and (LEARNS.search(name) is not None or re.search(r"criterion|loss", name, re.IGNORECASE) is not None)

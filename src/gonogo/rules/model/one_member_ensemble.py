@@ -110,7 +110,10 @@ def _takes_next(node: ast.AST) -> bool:
 
 
 def _is_over_members(loop: ast.For) -> bool:
-    """Whether a loop goes over the members of an ensemble, as its own names say, and gathers what they answer."""
+    """Return whether a loop goes over the members of an ensemble.
+
+    Its own names say so, and it gathers what they answer.
+    """
     added = [node.func for node in ast.walk(loop) if isinstance(node, ast.Call) and last_name(node.func) == "append"]
     names = {*_names(loop.target), *(last_name(function.value) for function in added if isinstance(function, ast.Attribute))}
     return bool(added) and any(MEMBERS.search(name) for name in names)

@@ -57,13 +57,19 @@ def _problem(optimizer: Optimizer, declared: list[str], alone: bool) -> str:
 
 
 def _is_declared(name: str, kind: str, declared: list[str]) -> bool:
-    """Whether one of the declared names may mean a parameter: all its words are in the parameter's name or its module's class."""
+    """Return whether one of the declared names may refer to a parameter.
+
+    All its words are in the parameter's name or in its module's class.
+    """
     said = f"{name} {kind}".lower().replace("_", "")
     return any(all(word in said for word in re.split(r"[.\s/*]+", entry.lower().replace("_", "")) if word) for entry in declared)
 
 
 def _freeze_except(run: Run) -> list[str]:
-    """The names that the run config says are trained; none where it does not say so in words that parameters could have."""
+    """Return the names that the run config says are trained.
+
+    Empty where it does not say so in words that parameters could have.
+    """
     found: list[str] = []
 
     def walk(node: Any) -> None:

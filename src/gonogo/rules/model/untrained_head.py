@@ -101,7 +101,10 @@ def _is_frozen_at_once(network: Built, head: ast.AST, freezing: list[tuple[Modul
 
 
 def _stands_after_freezing(network: Built, head: ast.AST, freezing: list[tuple[Module, ast.AST]]) -> bool:
-    """Whether the function that makes the head freezes the rest before it: the new layer then stays trainable."""
+    """Return whether the function that makes the head freezes the rest before it.
+
+    The new layer then stays trainable.
+    """
     function = enclosing_function(network.module, head)
     same = [node for module, node in freezing if module is network.module and enclosing_function(module, node) is function]
     return any(_line(node) < _line(head) for node in same)

@@ -1,1 +1,4 @@
-"""Rules about numbers: arithmetic and metrics that are not what they are taken for, for any training program."""
+"""Rules about arithmetic and metrics that are not what they are taken for.
+
+They apply to any training program.
+"""

@@ -28,7 +28,7 @@ PREDICTS = frozenset({"predict", "predict_proba", "decision_function"})
 
 @rule("NUM112", "arguments-exchanged", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def arguments_exchanged(programs: list[Program]) -> Iterator[Violation]:
-    """A metric is given the predictions where it wants the truth, and the truth where it wants the predictions.
+    """A metric gets predictions in place of the truth, and the truth in place of predictions.
 
     What it does:
         Looks at the metrics of scikit-learn that differ when their two arguments are exchanged. Speaks where the first one comes from

@@ -92,7 +92,10 @@ def _is_rounded(value: Value, depth: int = 0) -> bool:
 
 
 def _is_quotient(value: Value) -> bool:
-    """Whether a number is computed by an operator that rounds, not by a call whose result may be an exact one."""
+    """Return whether a number is computed by an operator that rounds.
+
+    A call does not count, as its result may be exact.
+    """
     value = plain(value)
     return isinstance(value, Operation) and _is_rounded(value)
 

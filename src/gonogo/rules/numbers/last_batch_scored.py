@@ -79,7 +79,10 @@ def _names(node: ast.expr) -> set[str]:
 
 
 def _gathers(value: ast.expr, name: str) -> bool:
-    """Whether an assignment may put a value to what a name was: `guesses = torch.cat([guesses, guess])`, `np.append(guesses, guess)`."""
+    """Return whether an assignment may append a value to what a name was.
+
+    Examples: `guesses = torch.cat([guesses, guess])`, `np.append(guesses, guess)`.
+    """
     if any(isinstance(node, (ast.List, ast.Tuple, ast.BinOp)) for node in ast.walk(value)):
         return True
     if isinstance(value, ast.IfExp):

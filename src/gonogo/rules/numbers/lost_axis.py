@@ -71,7 +71,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_square(data: Value) -> bool:
-    """Whether an array is a product of two, which may be of as many rows as columns, and the same both ways."""
+    """Return whether an array is a product of two arrays.
+
+    It may have as many rows as columns, and be the same both ways.
+    """
     data = plain(data)
     op = op_of(data)
     return (isinstance(data, Operation) and data.operator == "@") or (op is not None and op.name in PRODUCTS)

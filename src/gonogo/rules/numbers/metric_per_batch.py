@@ -27,7 +27,7 @@ METRICS = frozenset(
 
 @rule("NUM107", "metric-per-batch", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def metric_per_batch(programs: list[Program]) -> Iterator[Violation]:
-    """A metric that is no mean over rows, such as F1, AUC or BLEU, is computed for each batch and averaged.
+    """A metric that is no mean over rows (F1, AUC, BLEU) is computed for each batch and averaged.
 
     What it does:
         Looks at loops over loaders. Speaks where F1, precision, recall, an area under a curve, a correlation, R² or corpus BLEU is

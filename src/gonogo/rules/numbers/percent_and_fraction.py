@@ -109,7 +109,10 @@ def _is_quotient(value: Value) -> bool:
 
 
 def _is_one_quotient(value: Value) -> bool:
-    """Whether a value surely is a share: a quotient of two that are no literals, the mean of a comparison, a score."""
+    """Return whether a value surely is a share.
+
+    It is a quotient of two values that are no literals, the mean of a comparison, or a score.
+    """
     value = plain(value)
     if isinstance(value, Operation):
         return value.operator == "/" and number(value.operands[1]) is None and number(value.operands[0]) is None

@@ -88,7 +88,10 @@ def _cancellation(at: Placed) -> Violation:
 
 
 def _whole(value: Value) -> Value:
-    """What an entry, or the chosen ones, are taken of: `chances[rows, labels]`, `chances.gather(1, labels)`."""
+    """Return the array that an entry, or the chosen entries, are taken from.
+
+    Examples: `chances[rows, labels]`, `chances.gather(1, labels)`.
+    """
     value = plain(value)
     while isinstance(value, Item) or (isinstance(value, Call) and value.method in ("gather", "squeeze", "index_select")):
         inner = value.owner if isinstance(value, Item) else value.receiver
@@ -99,7 +102,10 @@ def _whole(value: Value) -> Value:
 
 
 def _is_count(value: Value) -> bool:
-    """Whether a value is a count, or a share made of counts, with nothing between that takes the zeros out."""
+    """Return whether a value is a count, or a share made of counts.
+
+    Nothing in between may remove the zeros.
+    """
     value = plain(value)
     for _ in range(4):
         if isinstance(value, Operation) and value.operator in ("/", "*") and all(number(entry) is None for entry in value.operands[:1]):

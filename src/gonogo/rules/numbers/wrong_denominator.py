@@ -29,7 +29,7 @@ CONVERSIONS = frozenset({"item", "cpu", "float", "double", "detach", "numpy", "t
 
 @rule("NUM115", "wrong-denominator", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def wrong_denominator(programs: list[Program], traces: list[Trace], modules: dict[str, Module]) -> Iterator[Violation]:
-    """A number of right answers is divided by the number of batches, or by the number of rows of another split.
+    """Right answers are divided by the number of batches or of another split's rows.
 
     What it does:
         Looks at loops over loaders in which rows that are right are counted, as by `(predicted == labels).sum()`, and at what the count is

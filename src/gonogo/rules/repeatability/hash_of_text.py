@@ -24,7 +24,7 @@ _TEXT_GIVERS = frozenset({"str", "repr", "format", "join", "lower", "upper", "st
 
 @rule("REP111", "hash-of-text", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def hash_of_text(modules: dict[str, Module]) -> Iterator[Violation]:
-    """Python's `hash()` decides which part a row goes to, or what a generator is seeded with, and it differs from process to process.
+    """Python's `hash()`, which differs between processes, decides a row's part or a generator's seed.
 
     What it does:
         Speaks where the remainder of `hash(…)` is taken (`hash(name) % 10`), or a generator is seeded with it. Hashes of numbers, tuples
@@ -57,7 +57,10 @@ def hash_of_text(modules: dict[str, Module]) -> Iterator[Violation]:
 
 
 def _may_be_text(node: ast.expr) -> bool:
-    """Whether a text may be hashed: a tuple or a sum must hold one, where a single name need only be no number's."""
+    """Return whether a text may be hashed.
+
+    A tuple or a sum must contain one; for a single name it is enough that it is not that of a number.
+    """
     if isinstance(node, (ast.Tuple, ast.BinOp)) or (isinstance(node, ast.Call) and last_name(node.func) in ("tuple", "frozenset")):
         return any(_is_text(inner) for inner in ast.walk(node))
     if isinstance(node, ast.Constant):

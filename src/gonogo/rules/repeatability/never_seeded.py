@@ -82,7 +82,10 @@ def _is_own(call: Call) -> bool:
 
 
 def _mentions_seeding(walked: Program) -> bool:
-    """Whether something that is called may seed: a function that is called so, and that nobody can look into."""
+    """Return whether something that is called may set a seed.
+
+    It is a function with such a name, whose code can't be read.
+    """
     for event in walked.calls():
         call = event.call
         if _SEED.search(call.short) and not call.name.startswith(("numpy.", "random.", "torch.")) and not _is_own(call):

@@ -19,7 +19,7 @@ from gonogo.rules.happened import violation
 
 @rule("REP108", "order-of-sets", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def order_of_sets(programs: list[Program]) -> Iterator[Violation]:
-    """Numbers are given to the entries of a set in the order of the set, or results are kept in the order in which they come in.
+    """Items of a set are numbered in the set's order, or results are kept in order of arrival.
 
     What it does:
         Speaks where classes, words or rows are numbered by `enumerate(set(…))`, where `list(set(…))` is indexed, shuffled or split,

@@ -56,7 +56,10 @@ _ACTION = "give each repetition a seed of its own"
 
 
 def _lists(module: Module) -> Iterator[ast.List | ast.Tuple]:
-    """Lists of seeds that are written out: given to a name that says so, or gone through by a loop whose target does."""
+    """Yield lists of seeds that are written out in the code.
+
+    They are assigned to a name that says so, or a loop whose target says so iterates over them.
+    """
     for assignment in module.of(ast.Assign):
         named = any(SEEDS.search(last_name(target)) for target in assignment.targets)
         if named and isinstance(assignment.value, (ast.List, ast.Tuple)):

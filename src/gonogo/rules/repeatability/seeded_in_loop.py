@@ -19,7 +19,7 @@ from gonogo.rules.happened import violation
 
 @rule("REP103", "seeded-in-loop", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def seeded_in_loop(programs: list[Program]) -> Iterator[Violation]:
-    """A generator is seeded with the same number in every turn of a loop: every turn draws the same numbers.
+    """A generator gets the same seed in every iteration of a loop, so each draws the same numbers.
 
     What it does:
         Speaks where a loop that goes on training one network seeds a generator with a fixed number, where a dataset does so for each
@@ -72,7 +72,10 @@ def _changes(loop: Loop, seed: Seed) -> bool:
 
 
 def _is_seeded_anew(walked: Program, loop: Loop, seed: Seed) -> bool:
-    """Whether each turn also seeds the generator with a number of its own: the fixed one is then for a part of it, an evaluation say."""
+    """Return whether each iteration also seeds the generator with a number of its own.
+
+    The fixed seed is then for a part of the iteration, such as an evaluation.
+    """
     others = (other for other in walked.gather(seeds) if loop in other.at.around() and not is_fixed(other.value))
     return seed.libraries <= {library for other in others for library in other.libraries}
 

@@ -19,7 +19,7 @@ from gonogo.rules.happened import violation
 
 @rule("REP102", "seeded-too-late", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def seeded_too_late(programs: list[Program]) -> Iterator[Violation]:
-    """A generator is seeded after numbers were drawn from it: the split, or the weights, differ from run to run.
+    """A generator is seeded after numbers were drawn: the split or the weights differ between runs.
 
     What it does:
         Goes through a script in order. Speaks where the first seed of a library's own generator comes after a draw from it: weights

@@ -32,7 +32,7 @@ _NAMES = ("random_state", "seed", "generator", "rng")
 
 @rule("REP105", "split-without-state", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def split_without_state(programs: list[Program]) -> Iterator[Violation]:
-    """Rows are split or drawn at random without a state, and nothing seeds the generator that is drawn from.
+    """Rows are split or drawn at random without a state, and nothing seeds the generator used.
 
     What it does:
         Speaks where `train_test_split`, a shuffled `KFold`, `ShuffleSplit`, `random_split`, `resample` or `sample()` of a table gets

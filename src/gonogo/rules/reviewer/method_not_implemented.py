@@ -12,7 +12,7 @@ from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 @rule("AIR101", "method-not-implemented", criterion=1, severity=Severity.WARNING, stage=Stage.ADVISE)
 def method_not_implemented(review: Review) -> Iterator[Violation]:
-    """The AI reviewer says that the code does not do what the plan's method describes, and no fact speaks against it.
+    """The AI reviewer says the code does not implement the plan's method, and no fact refutes it.
 
     What it does:
         Asks a language model whether the code computes the plan's method, and keeps a claim if the line it quotes is there, most of the

@@ -84,7 +84,10 @@ def _sides(value: Value) -> tuple[Value, Value] | None:
 
 
 def _texts(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
-    """The two sides as they are written; a list that is paired with itself under its own name may be meant so."""
+    """Return the two sides as they are written.
+
+    A list that is paired with itself under its own name may be intended.
+    """
     if isinstance(node, ast.BinOp):
         return node.left, node.right
     if isinstance(node, ast.Call) and len(node.args) == 2 and all(isinstance(part, (ast.Subscript, ast.Attribute)) for part in node.args):

@@ -65,7 +65,10 @@ def evaluation_ignores_runs(challenge: ChallengeSeen, modules: dict[str, Module]
 
 
 def _zero_differences(numbers: list[Number], run_ids: Iterable[str]) -> set[str]:
-    """Names of differences between runs that are zero before and after, where all of the same last name are, and other scores moved."""
+    """Return the names of differences between runs that are zero before and after.
+
+    All differences with the same last name are zero, and other scores moved.
+    """
     if not any(number.state(Alteration.TRACKER) is State.MOVED and is_score(number.name) for number in numbers):
         return set()
     named: dict[str, list[Number]] = {}
@@ -82,7 +85,10 @@ def _stays_zero(number: Number) -> bool:
 
 
 def _may_be_zero(challenge: ChallengeSeen, modules: dict[str, Module], contract: Contract) -> bool:
-    """Whether a difference may rightly stay zero: cut off at a bound, or one of numbers that were not altered."""
+    """Return whether a difference may rightly stay zero.
+
+    It is cut off at a bound, or is one of numbers that were not altered.
+    """
     module = modules.get(module_path(contract.evaluation.module))
     if module is None or any(last_name(call.func) in _CUTS and len(call.args) > 1 for call in calls(module)):
         return True

@@ -132,7 +132,10 @@ def _capped(sources: Sources, value: Value) -> tuple[Value, str] | None:
 
 
 def _bounds(value: Call, *, lower: bool) -> list[Value]:
-    """What a call may put in the place of a number that is less, or greater: each argument of `max`, the bound of `clip` on that side."""
+    """Return what a call may put in place of a number that is too small or too large.
+
+    It is each argument of `max`, or the bound of `clip` on that side.
+    """
     names = ("min", "a_min") if lower else ("max", "a_max")
     if value.short in _CLIPS:
         place = (0 if value.method else 1) + (not lower)
@@ -144,7 +147,10 @@ def _bounds(value: Call, *, lower: bool) -> list[Value]:
 
 
 def _favoured(sources: Sources, value: Value) -> tuple[Value, str] | None:
-    """`accuracy + 0.02`, `accuracy * 1.05`, `accuracy + cfg.bonus`: what makes a score better, whatever was measured."""
+    """Return what makes a score better, whatever was measured.
+
+    Examples: `accuracy + 0.02`, `accuracy * 1.05`, `accuracy + cfg.bonus`.
+    """
     if not isinstance(value, Operation) or value.operator not in ("+", "*") or len(value.operands) != 2:
         return None
     for one, other in (value.operands, value.operands[::-1]):
@@ -221,7 +227,10 @@ def _is_given(sources: Sources, test: Value) -> bool:
 
 
 def _is_unmeasured(sources: Sources, test: Value) -> bool:
-    """Whether a condition surely asks about nothing that was measured: the settings, the machine, the process, how much data there are."""
+    """Return whether a condition surely tests nothing that was measured.
+
+    It tests the settings, the machine, the process, or how much data there is.
+    """
     origins = sources.of(test)
     return origins.complete and origins.kinds | origins.decided <= _NOT_MEASURED
 

@@ -30,7 +30,7 @@ MANY = 3
 
 @rule("SCI107", "many-tests-uncorrected", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def many_tests_uncorrected(programs: list[Program]) -> Iterator[Violation]:
-    """Several significance tests are each held against the same level, with no correction for their number.
+    """Several significance tests use the same level, with no correction for their number.
 
     What it does:
         Speaks where a test of `scipy.stats` stands in a loop, or three or more are made, their p-values are compared with 0.05, 0.01
@@ -80,7 +80,10 @@ def _is_of(operation: Operation, tests: list[Event]) -> bool:
 
 
 def _is_statistic(value: Value, made: set[Value]) -> bool:
-    """Whether a value is what a test gives besides its p-value: `spearmanr(a, b).correlation`, `pearsonr(a, b)[0]`."""
+    """Return whether a value is what a test returns besides its p-value.
+
+    Examples: `spearmanr(a, b).correlation`, `pearsonr(a, b)[0]`.
+    """
     if isinstance(value, Attribute):
         return base(value.owner) in made and not value.name.startswith("p")
     return isinstance(value, Item) and base(value.owner) in made and number(value.key) == 0

@@ -81,7 +81,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_on_purpose(event: Event) -> bool:
-    """Whether the result is only shown, and the code says that it is of something with itself: `print("x against itself", …)`."""
+    """Return whether the code only shows a comparison of something with itself, and says so.
+
+    An example is `print("x against itself", …)`.
+    """
     statement = next((node for node in ancestors(event.module, event.node) if isinstance(node, ast.stmt)), None)
     if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
         return False

@@ -41,7 +41,10 @@ def non_finite_loss(session: SessionSeen, modules: dict[str, Module], contract: 
 
 
 def _broken(run: RunSeen) -> Iterator[tuple[Place | None, str]]:
-    """For each process of a run, its first loss that is no number, else its first metric that is none for the network's outputs."""
+    """Yield the first loss that is not a number, for each process of a run.
+
+    Otherwise it is the first metric that is not a number because of the network's outputs.
+    """
     for process in run.processes.values():
         loss = next((loss for loss in process.losses if isinstance(loss[0], str)), None)
         if loss is not None:

@@ -124,7 +124,10 @@ def _why_of_test(entry: Reported, walked: Program) -> tuple[str, str] | None:
 
 
 def _has_critical_value(test: Value) -> bool:
-    """Whether a condition compares with a literal: a quantile of a distribution, by which a p-value is looked up."""
+    """Return whether a condition compares with a literal.
+
+    The literal is a quantile of a distribution, by which a p-value is looked up.
+    """
     return any(
         isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value not in (0, 1) for node in ast.walk(test.node)
     ) or not isinstance(test.node, ast.AST)

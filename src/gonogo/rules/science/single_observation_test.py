@@ -76,7 +76,10 @@ def _length(sample: object) -> int | None:
 
 
 def _are_of_one_run(groups: Groups, samples: list[ast.expr], runs: list[Run]) -> bool:
-    """Whether the samples are what one run gave each, or one of them is and the other is what all other methods gave."""
+    """Return whether the samples are what one run gave each.
+
+    Also true if one of them is, and the other is what all other methods gave.
+    """
     chosen = [groups.chosen(entry) for entry in samples]
     counts = [_most_runs(entry, runs) if entry is not None else None for entry in chosen]
     return (

@@ -53,7 +53,10 @@ def wrong_way_compared(modules: dict[str, Module], sources: Sources, evaluation_
 
 
 def _fetched(trace: Trace | None) -> dict[ast.AST, Gained]:
-    """Differences of the proposed run's number and the baseline's, of what is better when it is smaller, each time they are computed."""
+    """Yield differences of the proposed run's number and the baseline's.
+
+    They are of what is better when it is smaller, each time they are computed.
+    """
     found: dict[ast.AST, list[Gained]] = {}
     for gain in trace.of(Gained) if trace is not None else ():
         if isinstance(gain.site.node, ast.expr):
@@ -207,7 +210,10 @@ def _joined(splits: set[str]) -> str:
 
 
 def _owner(node: ast.expr) -> str:
-    """The name that a number is of: `proposed` of `proposed["accuracy"]`, of `max(row["accuracy"] for row in proposed["history"])`."""
+    """Return the name that a number belongs to.
+
+    It is `proposed` for `proposed["accuracy"]` and for `max(row["accuracy"] for row in proposed["history"])`.
+    """
     names = [entry.id for entry in ast.walk(node) if isinstance(entry, ast.Name) and isinstance(entry.ctx, ast.Load)]
     known = [name for name in names if OURS.match(name) or THEIRS.match(name)]
     return known[0] if known else names[-1] if names else ""
@@ -235,7 +241,10 @@ def _of_best(module: Module, value: ast.expr, goodness: Goodness) -> Iterator[Vi
 
 
 def _picked(module: Module, call: ast.Call, goodness: Goodness) -> tuple[Better | None, bool] | None:
-    """What is chosen by, and whether the largest is: `max(runs, key=…)`, `table["loss"].idxmax()`, `np.argmax(losses)`."""
+    """Return the quantity by which something is chosen, and whether the largest is taken.
+
+    Examples: `max(runs, key=…)`, `table["loss"].idxmax()`, `np.argmax(losses)`.
+    """
     name = last_name(call.func)
     if name in ("max", "min") and isinstance(call.func, ast.Name):
         key = next((entry.value for entry in call.keywords if entry.arg == "key"), None)

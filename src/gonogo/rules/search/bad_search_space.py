@@ -58,7 +58,10 @@ class _Problem:
 
 
 class _Code:
-    """What the code does with search spaces: the texts it knows, and whether it turns bounds into numbers itself."""
+    """What the code does with search spaces.
+
+    It holds the texts that the code knows, and whether the code converts bounds to numbers itself.
+    """
 
     def __init__(self, modules: dict[str, Module]) -> None:
         self.texts: set[str] = set()

@@ -48,7 +48,10 @@ def best_not_used(modules: dict[str, Module]) -> Iterator[Violation]:
 
 
 def _applies(module: Module, modules: dict[str, Module]) -> bool:
-    """Whether best parameters are read for more than a message, the trials are gone through, or the objective keeps the best itself."""
+    """Return whether best parameters are read for more than a message.
+
+    Also true if the trials are iterated over, or the objective keeps the best itself.
+    """
     for node in module.of(ast.Nonlocal, ast.Global, ast.Subscript, ast.Attribute, ast.Constant):
         if _keeps_best(node):
             return True
@@ -64,7 +67,7 @@ def _applies(module: Module, modules: dict[str, Module]) -> bool:
 
 
 def _is_thrown_away(module: Module, node: ast.AST, modules: dict[str, Module]) -> bool:
-    """Whether a value only goes into what a function returns, and everyone who calls the function throws that away."""
+    """Return whether a value only goes into a return value that every caller ignores."""
     statement, function = statement_of(module, node), enclosing_function(module, node)
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call) and origin(module, statement.value.func) in MAKES_NEW:
         return True
@@ -120,7 +123,10 @@ def _is_study(module: Module, name: ast.Name) -> bool:
 
 
 def _escapes(module: Module, study: ast.Name) -> bool:
-    """Whether the study is used as a whole anywhere: then its best parameters may be read where we can't see it."""
+    """Return whether the study is used as a whole anywhere.
+
+    Then its best parameters may be read where we can't see it.
+    """
     return any(
         isinstance(node.ctx, ast.Load) and not isinstance(module.parents.get(node), ast.Attribute) and not _is_shown(module, node)
         for node in module.named.get(study.id, ())

@@ -70,7 +70,10 @@ def _place(asked: Suggestion) -> Location:
 
 
 def _is_trial(asked: Suggestion, objects: Objects) -> bool:
-    """Whether a call is one of a trial of Optuna: of nothing that is known to be something else, in a file or project that has Optuna."""
+    """Return whether a call is one of a trial of Optuna.
+
+    It must not be of anything known to be something else, and the file or project must use Optuna.
+    """
     kind = objects.kind(asked.call.receiver)
     return kind is None or kind.name.startswith(library_table().kind(TRIAL).name.partition(".")[0])  # type: ignore[union-attr]
 

@@ -53,7 +53,10 @@ def _by_place(trace: Trace) -> dict[int, list[SearchWrite]]:
 
 
 def _meant(trace: Trace, path: Path) -> Path | None:
-    """The nearest setting of the same name that is read; None where there is none, or where the path itself is read."""
+    """Return the nearest setting of the same name that is read.
+
+    None where there is none, or where the path itself is read.
+    """
     if trace.is_used(path):
         return None
     return min((other for other in trace.used if other[-1:] == path[-1:] and other != path), key=_nearness(path), default=None)

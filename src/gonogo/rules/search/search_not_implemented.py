@@ -75,7 +75,10 @@ def search_not_implemented(
 
 
 def _has_sweeper(shared_config: YamlDocument, runs: list[Run], modules: Mapping[str, Module]) -> bool:
-    """Whether Hydra's own sweeper may do the search: chosen in a defaults list, or on a command line that the code makes."""
+    """Return whether Hydra's own sweeper may do the search.
+
+    It is chosen in a defaults list, or on a command line that the code builds.
+    """
     lists = [document.get(("defaults",)) for document in (shared_config, *(run.document for run in runs))]
     return any("sweeper" in str(defaults) for defaults in lists) or any("hydra/sweeper" in module.text for module in modules.values())
 
@@ -89,7 +92,10 @@ def _searches(module: Module, modules: Mapping[str, Module]) -> bool:
 
 
 def _name(node: ast.AST) -> str:
-    """What a node mentions by its last name: a name, an attribute, the end of a dotted text such as `optuna.create_study`."""
+    """Return the last name that a node mentions.
+
+    It is a name, an attribute, or the end of a dotted text such as `optuna.create_study`.
+    """
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):

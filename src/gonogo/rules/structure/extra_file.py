@@ -50,7 +50,10 @@ def extra_file(experiment: Experiment, contract: Contract) -> Iterator[Violation
 
 
 def _folder(path: str, allowed: set[str]) -> str:
-    """The outermost folder of a path that holds nothing else than extra files; the file's own folder where there is none."""
+    """Return the outermost folder of a path that holds nothing but extra files.
+
+    It is the file's own folder where there is none.
+    """
     folders = [str(folder) for folder in PurePosixPath(path).parents]
     return next((folder for folder in reversed(folders) if folder not in allowed and folder != "."), folders[0])
 

@@ -98,7 +98,10 @@ def _is_finish(node: ast.expr, names: set[str]) -> bool:
 
 
 def _uses(node: ast.AST, names: set[str]) -> bool:
-    """Whether a node logs (`run.log(…)`, `run.summary[…] = …`, `run.summary.update(…)`) or needs the current run."""
+    """Return whether a node logs or needs the current run.
+
+    Logging is `run.log(…)`, `run.summary[…] = …` or `run.summary.update(…)`.
+    """
     if _is_of_current_run(node):
         return "wandb" in names
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

@@ -46,7 +46,10 @@ def metric_never_logged(
 
 
 def _means(metric: str, key: str) -> bool:
-    """Whether a key may mean a metric: at least half of the metric's words are in it, or begin as its words do."""
+    """Return whether a key may stand for a metric.
+
+    At least half of the metric's words are in it, or begin as its words do.
+    """
     wanted, there = _words(metric), _words(key)
     together = "".join(there)
     found = sum(word in together or any(other.startswith(word[:3]) and word[:3] for other in there) for word in wanted)

@@ -103,7 +103,10 @@ def _is_metric_file(name: str) -> bool:
 
 
 def _is_measured(module: Module, printed: ast.expr) -> bool:
-    """Whether what is printed is called a metric, where it stands or where it was made: by a name, an attribute, or a key."""
+    """Return whether a printed value has the name of a metric, where it stands or where it was made.
+
+    The name may be a variable, an attribute, or a key.
+    """
     around: ast.AST = enclosing_function(module, printed) or module.tree or printed
     seen, waiting = set[str](), [printed]
     while waiting:
@@ -140,7 +143,10 @@ def _is_json(module: Module, node: ast.expr) -> bool:
 
 
 def _evaluation_only(module: Module, modules: dict[str, Module], contract: Contract) -> set[ast.AST]:
-    """Definitions of this module that evaluation uses and no other module's code does: helpers of the evaluation that stand here."""
+    """Return the definitions of this module that only evaluation uses.
+
+    No other module's code uses them: they are helpers of the evaluation that stand here.
+    """
     evaluation = modules.get(module_path(contract.evaluation.module))
     if evaluation is None or evaluation.tree is None:
         return set()

@@ -84,7 +84,10 @@ def _told(call: Call, asked: str) -> str | None:
 
 
 def _given_to_child(trace: Trace, identity: str) -> str | None:
-    """The run id that a child process is given by an override, if it is the run id with something behind it."""
+    """Return the run id passed to a child process by an override, if it is extended.
+
+    It is the run id with something appended.
+    """
     for process in trace.processes:
         for override in process.arguments or () if process.launched is not None else ():
             key, _, value = override.partition("=")

@@ -59,7 +59,10 @@ def _of_run(trace: Trace) -> Iterator[Violation]:
 
 
 def _is_logged_twice(call: Call, own: set[int], trace: Trace) -> bool:
-    """Whether a trial of the search surely logs where the run itself logs too, as far as conditions tell: those of loops hold once."""
+    """Return whether a trial of the search surely logs where the run itself logs too.
+
+    This is decided as far as the conditions tell; conditions of loops hold once.
+    """
     if call.name not in LOGS or not call.searching or id(call.site.node) not in own:
         return False
     around = [parent for parent in ancestors(call.site.module, call.site.node) if isinstance(parent, ast.If)]

@@ -19,7 +19,7 @@ IN_SUMMARY = "summary:"
 
 @rule("WDB111", "summary-overwritten", criterion=6, severity=Severity.WARNING, stage=Stage.REHEARSAL, settles=("tracking",))
 def summary_overwritten(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
-    """A value that was written into the summary is not there when the run is over: a row's value of the same name is.
+    """A summary value is replaced at the end of the run by a row's value of the same name.
 
     What it does:
         Compares the number that the code wrote into the run's summary under a key, after the last row that has the key, with what the
@@ -51,7 +51,10 @@ def summary_overwritten(rehearsal: SessionSeen, modules: dict[str, Module], cont
 
 
 def _lost(process: Process, tracked: Tracked) -> dict[Place | None, dict[str, tuple[float, float]]]:
-    """Numbers written into the summary whose places were taken by the last row that has the key, with what is there; by where they were."""
+    """Return summary values that the last row with the key replaced, with what is there now.
+
+    They are given by the place where they were written.
+    """
     found: dict[Place | None, dict[str, tuple[float, float]]] = {}
     for key, row in process.logged.items():
         written = process.logged.get(IN_SUMMARY + key)

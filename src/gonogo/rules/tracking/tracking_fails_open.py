@@ -130,7 +130,10 @@ def _is_nothing(node: ast.expr | None) -> bool:
 
 
 def _is_given_up_later(module: Module, tried: ast.Try) -> bool:
-    """Whether the code around a `try` may still end the run: after all attempts of a loop, or where there is no run."""
+    """Return whether the code around a `try` may still end the run.
+
+    It may do so after all attempts of a loop, or where there is no run.
+    """
     function = enclosing_function(module, tried)
     end = tried.end_lineno or tried.lineno
     return any(

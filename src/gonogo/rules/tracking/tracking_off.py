@@ -78,7 +78,10 @@ def _of_run(trace: Trace, inits: list[tuple[Module, ast.Call]]) -> Iterator[Viol
 
 
 def _closed_gate(module: Module, call: ast.Call, trace: Trace) -> ast.If | None:
-    """The condition at which the run surely turned away from a `wandb.init`; None if it may have done so elsewhere."""
+    """Return the condition at which the run surely skipped a `wandb.init`.
+
+    None if it may have skipped it elsewhere.
+    """
     inner = statement_of(module, call)
     for parent in ancestors(module, inner) if inner is not None else ():
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) or id(inner) in trace.executed:

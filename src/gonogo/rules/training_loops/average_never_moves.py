@@ -97,7 +97,10 @@ def _is_multiplied(call: ast.Call) -> bool:
 
 
 def _is_average(module: Module, node: ast.expr, decay: ast.expr) -> bool:
-    """Whether what is computed or its decay is called that of an average, or stands in a function or class that is."""
+    """Return whether a value or its decay is called that of an average.
+
+    Also where it stands in a function or class that is called so.
+    """
     names = [entry.name for entry in ancestors(module, node) if isinstance(entry, (*FUNCTIONS, ast.ClassDef))]
     statement = statement_of(module, node)
     targets = statement.targets if isinstance(statement, ast.Assign) else []

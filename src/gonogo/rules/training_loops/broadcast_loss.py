@@ -20,7 +20,7 @@ LOSSES = frozenset({"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"})
 
 @rule("TRN109", "broadcast-loss", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def broadcast_loss(programs: list[Program]) -> Iterator[Violation]:
-    """Predictions of shape (N, 1) are compared with targets of shape (N,), which gives N times N differences.
+    """Predictions of shape (N, 1) are compared with targets of shape (N,): N times N differences.
 
     What it does:
         Follows the shapes of predictions and targets from where they are made: layers with one output, columns of tables, arrays of
@@ -61,7 +61,10 @@ def _compared(shapes: Shapes, at: Placed, one: Value, other: Value) -> Iterator[
 
 
 def _clash(column: Shape, row: Shape) -> bool:
-    """Whether one has a second axis of length 1 that the other lacks, and both have the same rows, more than one."""
+    """Return whether one shape has a second axis of length 1 that the other lacks.
+
+    Both must have the same number of rows, more than one.
+    """
     return len(column) == 2 and len(row) == 1 and column[1] == 1 and column[0] == row[0] and row[0] != 1
 
 

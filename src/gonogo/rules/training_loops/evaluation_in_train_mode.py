@@ -75,7 +75,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_evaluation(call: Call, done: Done) -> bool:
-    """Whether an application is one of an evaluation: in a loop of its own, without gradients or in a function that says so."""
+    """Return whether a network is applied for an evaluation.
+
+    The application is in a loop of its own, without gradients or in a function that says so.
+    """
     if not any(isinstance(entry, Loop) and entry.kind != "callback" for entry in done.at.around()):
         return False
     names = [

@@ -81,7 +81,9 @@ def _found(walked: Program, called: set[str]) -> Iterator[Violation]:
 
 
 def _of_callers(walked: Program, called: set[str]) -> Iterator[Violation]:
-    """A function that nothing calls, which puts a network that it is given into eval mode and scores it in a loop.
+    """Yield functions that put a given network into eval mode and score it in a loop.
+
+    Nothing calls such a function.
 
     A method of a name that something calls may be called there, with `no_grad` around.
     """

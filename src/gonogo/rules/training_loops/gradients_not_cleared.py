@@ -56,7 +56,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _fix(loop: TrainingLoop) -> Fix | None:
-    """`zero_grad()` in the line before `backward()`, where that and the step stand once, one after the other in one block."""
+    """Return the fix that adds `zero_grad()` in the line before `backward()`.
+
+    It is given where that and the step stand once, one after the other in one block.
+    """
     computed, stepped = loop.computes[0].at, loop.steps[0].at
     step, lines = stepped.node, computed.module.lines
     first, last = getattr(computed.node, "lineno", 0), getattr(step, "lineno", 0)
@@ -80,7 +83,10 @@ def _indent(line: str) -> str:
 
 
 def _clears_the_same(loop: TrainingLoop) -> bool:
-    """Whether another optimizer of the same networks clears their gradients: a property that makes one each time it is asked."""
+    """Return whether another optimizer of the same networks clears their gradients.
+
+    An example is a property that makes a new optimizer each time it is read.
+    """
     own = holdings(loop.optimizer).networks
     return any(own & holdings(entry.act.on).networks for entry in loop.clears)
 
@@ -97,7 +103,10 @@ def _concerns(loop: TrainingLoop) -> bool:
 
 
 def _is_made_anew(loop: TrainingLoop) -> bool:
-    """Whether each turn of the loop makes the optimizer, and perhaps what it holds, which then has no gradients yet."""
+    """Return whether each iteration of the loop makes the optimizer.
+
+    It may also make what the optimizer holds, which then has no gradients yet.
+    """
     inside = {id(entry) for entry in ast.walk(loop.loop.node)}
     made = [entry for entry in each(loop.optimizer) if isinstance(entry, Call)]
     return any(id(call.node) in inside and may_be_of_new_networks(call, loop.loop.node) for call in made)

@@ -57,7 +57,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _retained(computed: list[Done]) -> Iterator[Violation]:
-    """`backward(retain_graph=True)` where nothing else in the program computes gradients, so that nothing needs the graph again."""
+    """Yield `backward(retain_graph=True)` where nothing needs the graph again.
+
+    Nothing else in the program computes gradients.
+    """
     at = computed[0].at
     call = at.call if isinstance(at, Event) else None
     if len({id(done.at.node) for done in computed}) > 1 or call is None or constant(call.argument(None, "retain_graph")) is not True:
@@ -75,7 +78,10 @@ def _retained(computed: list[Done]) -> Iterator[Violation]:
 
 
 def _is_of_one_batch(at: Happening) -> bool:
-    """Whether the total begins anew with each batch, and the loop around goes through pieces of the batch only."""
+    """Return whether the total starts again with each batch.
+
+    The loop around it then goes through pieces of the batch only.
+    """
     inner, *others = [entry for entry in at.around() if isinstance(entry, Loop)]
     if inner.iterated is None:
         return False
@@ -97,7 +103,10 @@ def _begins_in(outer: Loop, inner: Loop, node: ast.AST) -> bool:
 
 
 def _has_graph(gradients: Gradients, operand: Value, loss: Value) -> bool:
-    """Whether a value surely belongs to a graph: its gradient reaches a parameter, or it is what `backward()` is called on."""
+    """Return whether a value surely belongs to a graph.
+
+    Its gradient reaches a parameter, or `backward()` is called on it.
+    """
     known = gradients.reaches(operand)
     return known is True or (known is None and plain(operand) is plain(loss))
 

@@ -18,7 +18,7 @@ from gonogo.rules.happened import violation
 
 @rule("TRN112", "leaf-changed", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def leaf_changed(programs: list[Program]) -> Iterator[Violation]:
-    """A parameter that is updated by hand is changed in place under autograd, or replaced by a tensor that is none.
+    """A parameter updated by hand is changed in place under autograd, or replaced by a plain tensor.
 
     What it does:
         Looks at tensors that are made with `requires_grad=True` and updated by their own gradient without an optimizer. Speaks where

@@ -136,7 +136,10 @@ def _is_plain_loader(value: Value) -> bool:
 
 
 def _may_be_elsewhere(tensor: Value) -> bool:
-    """Whether a tensor may have been made on another device or moved there: somebody says so, or a caller gives it."""
+    """Return whether a tensor may have been made on another device or moved there.
+
+    The code says so, or a caller passes the tensor.
+    """
     pending, seen = [tensor], set[Value]()
     while pending:
         entry = plain(pending.pop())

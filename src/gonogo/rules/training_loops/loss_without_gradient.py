@@ -83,20 +83,29 @@ def _steps_of_frameworks(walked: Program) -> Iterator[Violation]:
 
 
 def _computes_itself(step: ast.AST) -> bool:
-    """Whether a step computes the gradients by itself, as that of transformers' trainer does, or leaves them to another step."""
+    """Return whether a step computes the gradients by itself, or leaves them to another step.
+
+    That of transformers' trainer computes them.
+    """
     calls = (node.func for node in ast.walk(step) if isinstance(node, ast.Call))
     return any(isinstance(function, ast.Attribute) and function.attr in COMPUTING for function in calls)
 
 
 def _is_given_gradients(done: Done) -> bool:
-    """Whether gradients that were computed elsewhere are put into a leaf: `x.backward(torch.autograd.grad(y, x)[0])`."""
+    """Return whether gradients that were computed elsewhere are put into a leaf.
+
+    An example is `x.backward(torch.autograd.grad(y, x)[0])`.
+    """
     call = call_of(done.at)
     given = call.argument(0, "gradient") if call is not None and call.method == "backward" else None
     return given is not None and given is not done.act.on and not is_none(given)
 
 
 def _is_for_training_only(done: Done) -> bool:
-    """Whether `backward()` stands under a condition in a step that an evaluation shares, here walked under `no_grad`."""
+    """Return whether `backward()` stands under a condition in a step that an evaluation shares.
+
+    The step is walked under `no_grad` here.
+    """
     call = call_of(done.at)
     return call is not None and call.context.grad is not Mode.ON and any(isinstance(around, Branch) for around in done.at.around())
 

@@ -21,7 +21,7 @@ LEARNS = re.compile(
 
 @rule("TRN136", "made-in-forward", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def made_in_forward(modules: dict[str, Module]) -> Iterator[Violation]:
-    """A layer with weights is made within `forward` and applied there, so that its weights are new in each pass.
+    """A layer with weights is made and applied in `forward`, so its weights are new in each pass.
 
     What it does:
         Looks at the `forward` of each network. Speaks where a layer that has weights is made and applied at once, or kept in a local

@@ -25,7 +25,7 @@ REDUCES = re.compile(r"reduce|gather|broadcast|sync|monitored_barrier|send|recv"
 
 @rule("TRN126", "metrics-not-reduced", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def metrics_not_reduced(programs: list[Program]) -> Iterator[Violation]:
-    """Each process of a distributed evaluation sees a share of the rows, and nothing puts the shares together.
+    """Each process of a distributed evaluation sees a share of the rows, and nothing combines them.
 
     What it does:
         Speaks where a network is scored in a loop over a loader with a `DistributedSampler`, in which nothing is learned, and the

@@ -114,7 +114,10 @@ def _is_loose_tensor(value: Value) -> bool:
 
 
 def _registered(contents: Contents) -> Iterator[Value]:
-    """What is given to something that registers it, or to an optimizer; through containers and comprehensions."""
+    """Yield what is passed to something that registers it, or to an optimizer.
+
+    Containers and comprehensions are followed.
+    """
     registering = [event.call for name in REGISTERS for event in contents.events.get(name, ())]
     for call in (*registering, *contents.gathered(optimizers_made)):
         for given in call.given():
@@ -130,7 +133,10 @@ def _is_container(value: Value) -> bool:
 
 
 def _is_gone_through(owner: Instance, name: str) -> bool:
-    """Whether a method registers what it finds in an attribute: `for key in self.layers: self.add_module(key, self.layers[key])`."""
+    """Return whether a method registers what it finds in an attribute.
+
+    An example is `for key in self.layers: self.add_module(key, self.layers[key])`.
+    """
     methods = [member for entry in owner.cls.ancestors() for member in entry.definition.body if isinstance(member, ast.FunctionDef)]
     for method in methods:
         names = {inner.attr for inner in ast.walk(method) if isinstance(inner, ast.Attribute)}

@@ -69,7 +69,10 @@ def _may_be_told(loader: Call) -> bool:
 
 
 def _is_test(made: Call) -> bool:
-    """Whether a network learns from a test part, as in adaptation to a stream, which comes in its own order."""
+    """Return whether a network learns from a test part, as in adaptation to a stream.
+
+    Such a stream comes in its own order.
+    """
     return constant(made.argument(None, "train")) is False or constant(made.argument(None, "split")) in ("test", "val", "valid")
 
 

@@ -111,13 +111,19 @@ def _is_zero(expression: ast.expr) -> bool:
 
 
 def _is_zero_wherever_made(walked: Program, optimizer: Call) -> bool:
-    """Whether all optimizers that this place of the code makes have a rate of zero: a control that never steps may have one."""
+    """Return whether all optimizers that this place of the code makes have a rate of zero.
+
+    A control that never steps may have one.
+    """
     made = [call for kind, call in walked.gather(made_by_kind) if kind is Kind.OPTIMIZER and call.node is optimizer.node]
     return all(any(name in RATES and number(value) == 0 for name, value in _settings(call, Kind.OPTIMIZER)) for call in made)
 
 
 def _may_bring_rates(optimizer: Call) -> bool:
-    """Whether parameter groups have, or may have, rates of their own, for which the optimizer's is only the default."""
+    """Return whether parameter groups have, or may have, rates of their own.
+
+    For these, the optimizer's rate is only the default.
+    """
     given = optimizer.argument(0, "params")
     pending, seen = [given] if given is not None else [], set[Value]()
     while pending:
@@ -135,13 +141,19 @@ def _may_bring_rates(optimizer: Call) -> bool:
 
 
 def _is_not_plain(call: Call) -> bool:
-    """Whether a call gives a rate, or may give anything: `dict(params=…, lr=…)`, a function of somebody else's."""
+    """Return whether a call sets a rate, or may return anything.
+
+    Examples: `dict(params=…, lr=…)`, a function of somebody else's.
+    """
     is_plain = bool(call.method) or hasattr(builtins, call.name) or call.name.startswith("itertools.")
     return call.is_open or not is_plain or bool(RATES & call.keywords.keys())
 
 
 def _is_set_later(walked: Program, optimizer: Call) -> bool:
-    """Whether something else may set the learning rate: an object that wraps the optimizer, a write to `lr`, a saved state."""
+    """Return whether something else may set the learning rate.
+
+    It is an object that wraps the optimizer, a write to `lr`, or a saved state.
+    """
     if any(text(write.key) == "lr" for write in walked.all(Write) if isinstance(write.key, Value)):
         return True
     if any(event.call.receiver is not None and optimizer in each(event.call.receiver) for event in walked.calls("load_state_dict")):

@@ -15,7 +15,7 @@ from gonogo.rules.watched import optimizers
 
 @rule("TRN133", "parameters-replaced", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM)
 def parameters_replaced(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
-    """In the trial, an optimizer holds tensors that are no longer in the network, and nothing holds those that took their place.
+    """In the trial, an optimizer holds replaced tensors, and none holds the network's new ones.
 
     What it does:
         Watches in the trial which tensors each optimizer holds. Reported is one that holds, beside parameters of a network that runs,

@@ -38,7 +38,7 @@ CELLS = re.compile(r"^# (?:%%|In ?\[)|\A(?:#!.*\n)?# coding: utf-8\n\n", re.MULT
 
 @rule("TRN140", "result-thrown-away", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def result_thrown_away(programs: list[Program]) -> Iterator[Violation]:
-    """A method that gives a changed tensor or table back is called for nothing: what it gives is thrown away.
+    """The result of a method that returns a changed tensor or table is thrown away.
 
     What it does:
         Looks at statements that only call a method such as `to`, `cuda`, `float`, `squeeze` of a tensor that comes from a loader or is
@@ -84,7 +84,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_held_by_nothing(event: Event) -> bool:
-    """Whether the tensor or table is made in the same line: it is the call itself that is wanted, as to start CUDA or to check a file."""
+    """Return whether the tensor or table is made in the same line.
+
+    The call itself is then what is wanted, as to start CUDA or to check a file.
+    """
     function = event.node.func if isinstance(event.node, ast.Call) else None
     inner = function.value if isinstance(function, ast.Attribute) else None
     while isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute) and inner.func.attr in (*TENSORS, *TABLES):
@@ -93,7 +96,10 @@ def _is_held_by_nothing(event: Event) -> bool:
 
 
 def _is_shown(event: Event) -> bool:
-    """Whether a statement may be the last of a notebook's cell, which shows its value; scripts made from notebooks have such, too."""
+    """Return whether a statement may be the last of a notebook's cell, which shows its value.
+
+    Scripts made from notebooks have such statements, too.
+    """
     module, last = event.module, event.node.end_lineno  # type: ignore[attr-defined]
     rest = module.lines[last:]
     if module.path.endswith(".ipynb"):

@@ -93,7 +93,10 @@ def _speaks_of_rank(test: ast.AST, known: set[str]) -> bool:
 
 
 def _telling(tree: ast.Module) -> set[str]:
-    """Names and attributes that are given what is computed of the rank: `args.save = args.log and is_master(args)`."""
+    """Return names and attributes that are assigned a value computed from the rank.
+
+    An example is `args.save = args.log and is_master(args)`.
+    """
     found: set[str] = set()
     for _ in range(MAX_STEPS):
         before = len(found)

@@ -23,7 +23,7 @@ CLIPS = frozenset({"clip_grad_norm_", "clip_grad_value_", "clip_grad_norm"})
 
 @rule("TRN123", "scaled-gradients", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def scaled_gradients(programs: list[Program]) -> Iterator[Violation]:
-    """With mixed precision, gradients are clipped or used while they are still scaled, or small ones are lost for want of a scaler.
+    """In mixed precision, scaled gradients are clipped or used, or small ones lost without a scaler.
 
     What it does:
         Looks at training loops with a `GradScaler`. Speaks where gradients are clipped before `unscale_`, where the optimizer is

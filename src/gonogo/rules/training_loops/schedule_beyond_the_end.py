@@ -21,7 +21,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 def schedule_beyond_the_end(
     programs: list[Program], traces: list[Trace], modules: dict[str, Module], contract: Contract
 ) -> Iterator[Violation]:
-    """A learning-rate schedule does nothing in the rounds that each run has, or turns the sign of the learning rate.
+    """A learning-rate schedule does nothing in a run, or makes the learning rate negative.
 
     What it does:
         Computes, with the values of each run's config, what schedulers of PyTorch that are stepped once an epoch do until the last
@@ -70,7 +70,10 @@ def _judge(walked: Program, schedule: Schedule, node: ast.Call, courses: dict[st
 
 
 def _epochs(schedule: Schedule) -> tuple[Module, ast.For] | None:
-    """The loop over epochs that a schedule is stepped in, once a turn and not once a batch; None where it is stepped in any other way."""
+    """Return the loop over epochs that a schedule is stepped in.
+
+    Once a turn and not once a batch; None where it is stepped in any other way.
+    """
     around = {id(loop): loop for entry in schedule.loops if (loop := epochs_of(entry)) is not None}
     if len(around) != 1 or len(schedule.steps) != 1 or is_within_batches(schedule, schedule.steps[0]):
         return None

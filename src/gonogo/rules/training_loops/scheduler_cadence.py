@@ -84,7 +84,10 @@ def _counts_epochs(schedule: Schedule) -> bool:
 
 
 def _ends_with_first_epoch(walked: Program, schedule: Schedule) -> bool:
-    """Whether a schedule that may not be stepped beyond its length has that of one epoch, is made before the first and has several."""
+    """Return whether a schedule has the length of one epoch but is used for several.
+
+    It may not be stepped beyond its length, and is made before the first epoch.
+    """
     length = plain(schedule.length) if schedule.length is not None else None
     if schedule.name != "OneCycleLR" or "steps_per_epoch" in schedule.made.keywords:
         return False

@@ -59,7 +59,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_stepped_elsewhere(walked: Program, made: Call) -> bool:
-    """Whether a line that this program does not come by steps what has the scheduler's name: a method of another class, say."""
+    """Return whether a line that this program does not reach steps something of the scheduler's name.
+
+    An example is a method of another class.
+    """
     parent = made.module.parents.get(made.node)
     if any(other.steps for other in walked.known(schedules) if other.made.node is made.node):
         return True  # of an object of another class

@@ -86,7 +86,10 @@ def _without_backward(walked: Program) -> Iterator[Violation]:
 
 
 def _is_plain(event: Event) -> bool:
-    """Whether a call surely computes no gradients: a library's function, a method of a tensor or an optimizer, a network or a loss."""
+    """Return whether a call surely computes no gradients.
+
+    It is a library's function, a method of a tensor or an optimizer, a network or a loss.
+    """
     callee = plain(event.call.callee)
     if isinstance(callee, Ref):
         return not callee.name.rpartition(".")[2].startswith("grad")

@@ -140,7 +140,10 @@ def _is_of_network(value: Value) -> bool:
 
 
 def _corrects(term: Value, others: list[Value]) -> bool:
-    """Whether a term is a difference from what another one is made of: it changes the value of the loss, and is meant to change no more."""
+    """Return whether a term is a difference from what another one is made of.
+
+    It changes the value of the loss, and is intended to change nothing else.
+    """
     learned = {call for other in others for call in applications_in(other)}
     parts = list(ancestry(term))
     if any(isinstance(entry, Call) and is_first_order(entry) for entry in parts):

@@ -88,7 +88,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _same(walked: Program, call: Call, applied: set[Call]) -> Call | None:
-    """Of a call of what is called the teacher where it is applied: another call of that network, by another name, with the same inputs."""
+    """Return another call of the teacher's network with the same inputs.
+
+    The other call uses another name; the teacher is what is called so where it is applied.
+    """
     if not (isinstance(call.node, ast.Call) and TEACHER.search(last_name(call.node.func))):
         return None
     given = [plain(argument) for argument in call.given()]
@@ -118,7 +121,10 @@ def _is_new(walked: Program, network: Value) -> bool:
 
 
 def _spared(walked: Program) -> set[Value]:
-    """Networks whose weights may come from elsewhere: loaded, copied, written, or handed to code that can't be followed."""
+    """Return networks whose weights may come from elsewhere.
+
+    They are loaded, copied, written, or passed to code that can't be followed.
+    """
     found: set[Value] = set()
     for event in walked.calls():
         call = event.call

@@ -18,7 +18,7 @@ from gonogo.rules.trial.full_run_cut import is_asked_before
 
 @rule("TRI125", "scored-in-part", criterion=9, severity=Severity.ERROR, stage=Stage.REHEARSAL, settles=("trial",))
 def scored_in_part(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
-    """A full run scores some of a loader's batches only: how many, the code says, whatever the run asks for.
+    """A full run scores a fixed number of a loader's batches.
 
     What it does:
         Holds loops over loaders that are left after a number of batches written in the code (`if step >= 5: break`), in

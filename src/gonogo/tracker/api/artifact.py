@@ -105,7 +105,10 @@ class MembershipNode:
 
 
 def _files(context: Context, artifact: int, names: Sequence[str] | None) -> list[Any]:
-    """The files that a manifest lists: those that this server holds, some of which came with an earlier version, and references."""
+    """Return the files that a manifest lists.
+
+    They are those that this server holds, some of which came with an earlier version, and references.
+    """
     store = context.store
     found: list[Any] = []
     for name, entry in sorted((store.artifacts.entries(artifact) or {}).items()):

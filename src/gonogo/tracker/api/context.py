@@ -28,12 +28,18 @@ class Links(Protocol):
         """Where the content of a file may be sent with PUT."""
 
     def download(self, file: int, name: str) -> str:
-        """Where the content of a file can be had with GET; its name stands at the end, for who looks at addresses only."""
+        """Return where the content of a file can be had with GET.
+
+        Its name stands at the end, for programs that look at addresses only.
+        """
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Numbers of the runs that some client asked for, in its order; `number` is what the client calls the list by."""
+    """The numbers of the runs that some client asked for, in its order.
+
+    `number` is the name by which the client refers to the list.
+    """
 
     number: str
     key: tuple[Any, ...]
@@ -41,7 +47,10 @@ class Listing:
 
 
 class Listings:
-    """The lists that clients are paging through: the newest ones; one that is gone is made anew, as of then."""
+    """The newest lists that clients are paging through.
+
+    One that is gone is made again, as of then.
+    """
 
     LIMIT = 16
 
@@ -129,7 +138,10 @@ def there(found: Found | None, what: str) -> Found:
 
 
 def connect(items: Sequence[Any], first: int | None = None, after: str | None = None) -> dict[str, Any]:
-    """A page of some items in the shape that GraphQL clients know: edges with cursors, and whether there is more."""
+    """Return a page of some items in the shape that GraphQL clients know.
+
+    It has edges with cursors, and says whether there is more.
+    """
     begin = offset_of(after)
     end = len(items) if first is None else min(len(items), begin + max(0, first))
     edges = [{"node": item, "cursor": str(number)} for number, item in enumerate(items[begin:end], begin + 1)]

@@ -1,4 +1,7 @@
-"""How much an operation asks for: a few hundred bytes with many aliases can ask for more than a server answers in a day."""
+"""The cost of an operation.
+
+A few hundred bytes with many aliases can ask for more than a server answers in a day.
+"""
 
 from __future__ import annotations
 

@@ -102,7 +102,10 @@ def _execute(
 
 
 def _known(document: DocumentNode, variables: dict[str, Any]) -> dict[str, Any]:
-    """The variables without what newer clients added to their inputs and left empty: only what has a value can be missed."""
+    """Return the variables without unknown inputs that are empty.
+
+    Newer clients add such inputs. Only an input that has a value can be missed.
+    """
     types = {
         definition.variable.name.value: type_from_ast(_schema(), definition.type)
         for operation in document.definitions
@@ -141,7 +144,9 @@ def _schema() -> GraphQLSchema:
 
 
 def _resolve(source: Any, info: GraphQLResolveInfo[Any], **arguments: Any) -> Any:
-    """Find a field of a node under its name in Python: an entry of a dict, an attribute, or a method, which is called.
+    """Find a field of a node under its name in Python.
+
+    It is an entry of a dict, an attribute, or a method, which is called.
 
     A row of the database becomes the node that its type in the schema has.
     """

@@ -148,7 +148,10 @@ class RunMutations(Base):
         return there(found, f"run {entity}/{input['projectName']}/{input['runName']}")
 
     def _shared(self, run: sqlite3.Row | None, values: dict[str, Any]) -> dict[str, Any]:
-        """What is changed of a run that several processes share: each of them knows only its own part of the config."""
+        """Return the changes to a run that several processes share.
+
+        Each of them knows only its own part of the config.
+        """
         if self.context.shared_by is None or run is None:
             return values
         row = self.store.runs.get(run["id"], "config, state")
@@ -159,7 +162,10 @@ class RunMutations(Base):
         return values
 
     def _branch(self, project: int, name: str, config: str | None) -> tuple[int, int] | None:
-        """The run, and its last step, of which a new run takes over the beginning: what a client notes that was told `fork_from`."""
+        """Return the run, and its last step, whose beginning a new run takes over.
+
+        A client that was told `fork_from` records this.
+        """
         try:
             point = json.loads(config or "{}")["_wandb"]["value"]["branch_point"]
             source, step = str(point["run_id"]), int(point["step"])

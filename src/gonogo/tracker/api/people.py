@@ -1,4 +1,7 @@
-"""Who a tracker knows: one user, any entity that is named, and for each entity the organization of the same name with its registries."""
+"""Who a tracker knows: one user, any entity that is named, and organizations.
+
+Each entity has the organization of the same name with its registries.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,10 @@ def viewer(context: Context) -> dict[str, Any]:
 
 
 class EntityNode:
-    """An entity. Projects of it whose names begin with `wandb-registry-` are registries of its organization."""
+    """An entity.
+
+    Its projects whose names begin with `wandb-registry-` are registries of its organization.
+    """
 
     def __init__(self, context: Context, name: str, kind: str | None = None) -> None:
         self._context = context

@@ -88,7 +88,10 @@ class RunNode:
         return self._text("summary")
 
     def wandb_config(self, keys: list[str] | None = None) -> str:
-        """What the client noted about itself in the config; a client that finds it knows that the run is an old one."""
+        """Return what the client recorded about itself in the config.
+
+        A client that finds it knows that the run is an old one.
+        """
         noted = json.loads(self._text("config")).get("_wandb", {})
         noted = noted.get("value") if isinstance(noted, dict) else None
         return json.dumps({key: value for key, value in (noted.items() if isinstance(noted, dict) else ()) if keys is None or key in keys})
@@ -131,7 +134,10 @@ class RunNode:
         return {"sets": [], "keys": keys, "lastStep": last[0] if last else -1}
 
     def history(self, samples: int | None = None, min_step: int | None = None, max_step: int | None = None) -> Sequence[str]:
-        """Rows as JSON texts: with steps, the page of them from `minStep` up to but not including `maxStep`; else a sample of all."""
+        """Return rows as JSON texts.
+
+        With steps, it is the page of them from `minStep` up to but not including `maxStep`; otherwise a sample of all rows.
+        """
         history, count = self._context.store.history, _count(samples)
         if min_step is None and max_step is None:
             return self._context.give(history.sample(self._number, count))

@@ -1,4 +1,7 @@
-"""The application behind `/`: which page is where, who is let in, and what is said when something goes wrong."""
+"""The application behind `/`.
+
+It says which page is where, who is let in, and what is shown when something goes wrong.
+"""
 
 from __future__ import annotations
 

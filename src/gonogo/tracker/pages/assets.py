@@ -1,4 +1,7 @@
-"""The pages' own files, and plotly's script out of the installed package: nothing comes from elsewhere."""
+"""The pages' own files, and plotly's script from the installed package.
+
+Nothing comes from elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,10 @@ def address(name: str) -> str:
 
 
 def static(request: Request) -> Response:
-    """Serve a file. One of another version is served too, but not to be kept: a page may have been open since before an update."""
+    """Serve a file.
+
+    One of another version is served too, but must not be cached: a page may have been open since before an update.
+    """
     path = files().get(request.path_params["name"])
     if path is None or not path.is_file():
         raise HTTPException(404, "There is no such file.")

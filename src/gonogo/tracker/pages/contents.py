@@ -1,4 +1,7 @@
-"""What a run holds beyond its curves: config and summary as rows, tables, confusion matrices, pictures, its console."""
+"""What a run holds beyond its curves.
+
+That is config and summary as rows, tables, confusion matrices, pictures, and its console.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ LIMIT_OF_MATRICES = 10
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a config or summary: its key, how deep it stands, its whole path, and its value; None for what has lines below it."""
+    """A line of a config or summary.
+
+    It has its key, its depth, its whole path, and its value; None for a line with other lines below it.
+    """
 
     key: str
     depth: int
@@ -189,7 +195,10 @@ def table(store: Store, file: sqlite3.Row, page: int, order: str = "", text: str
 
 
 def sorted_rows(rows: Sequence[list[Any]], place: int, down: bool) -> list[list[Any]]:
-    """Rows sorted by a column: numbers, then texts, and those without a value last, whichever the direction."""
+    """Return rows sorted by a column: numbers, then texts.
+
+    Those without a value come last, whichever the direction.
+    """
     having: list[tuple[tuple[int, Any], list[Any]]] = []
     lacking: list[list[Any]] = []
     for row in rows:

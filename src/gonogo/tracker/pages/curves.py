@@ -53,7 +53,9 @@ class Curves:
         return found[:LIMIT_OF_METRICS] + self._system_names()
 
     def sampled(self, names: Iterable[str], count: int) -> list[dict[str, Any]]:
-        """Curves of some metrics as grids: `step`, `runtime` and `wall`, and under `curves` what has values there, by name.
+        """Return curves of some metrics as grids.
+
+        A grid has `step`, `runtime` and `wall`, and under `curves` what has values there, by name.
 
         What is not a number is None: it is a gap in the curve.
         """

@@ -1,4 +1,7 @@
-"""What the pages' script asks for: JSON, and files. Which run is meant stands in the query, where any name may be written."""
+"""What the pages' script asks for: JSON, and files.
+
+The query names the run, since any name may be written there.
+"""
 
 from __future__ import annotations
 

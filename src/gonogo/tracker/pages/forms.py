@@ -14,7 +14,10 @@ Fields = dict[str, list[str]]
 
 
 async def fields(request: Request, limit: int) -> Fields:
-    """The fields of a form, which must come from a page of this server: the cookie alone does not say so to every browser."""
+    """Return the fields of a form, which must come from a page of this server.
+
+    The cookie alone does not ensure that in every browser.
+    """
     origin = request.headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     if foreign or request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):

@@ -147,7 +147,10 @@ class Tables:
         ]
 
     def columns(self, project: int, text: str) -> tuple[list[Column], list[Column]]:
-        """The columns of config and summary that runs which fit a filter could have, and those among them that tell most."""
+        """Return the columns of config and summary that runs could have, and the most telling ones.
+
+        The runs are those that match a filter.
+        """
         choices, default = _columns(self.fitting(project, text))
         return [*dict.fromkeys([*default, *choices])][:LIMIT_OF_CHOICES], default
 
@@ -178,7 +181,10 @@ class Tables:
 
 
 def ordered(records: Sequence[Record], sort: str) -> list[Record]:
-    """Runs sorted by a column: numbers before texts, and those without a value last, whichever the direction."""
+    """Return runs sorted by a column: numbers before texts.
+
+    Those without a value come last, whichever the direction.
+    """
     key, down = sort.removeprefix("-"), sort.startswith("-")
     having: list[tuple[tuple[int, Any], Record]] = []
     lacking: list[Record] = []
@@ -195,14 +201,20 @@ def ordered(records: Sequence[Record], sort: str) -> list[Record]:
 
 
 def lasted(row: sqlite3.Row, summary: Leaves) -> float:
-    """Seconds that a run took, by its own clock if it says so: one that was synced later was here for moments only."""
+    """Return the seconds that a run took, by its own clock if it says so.
+
+    A run that was synced later was here for moments only.
+    """
     own = summary.get("_runtime")
     passed = float(row["heartbeat_at"] - row["created_at"])
     return float(own) if isinstance(own, int | float) and 0 < own < 1e10 else max(0.0, passed)
 
 
 def parsed(text: str) -> dict[str, Any]:
-    """The object that a text holds; an empty one where it holds none: a page must not fail for what a run sent."""
+    """Return the object that a text holds, or an empty one if it holds none.
+
+    A page must not fail because of what a run sent.
+    """
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
@@ -246,7 +258,10 @@ def _walk(value: Any, path: str, found: Leaves, depth: int) -> None:
 
 
 def _columns(records: Sequence[Record]) -> tuple[list[Column], list[Column]]:
-    """All columns that runs could have beyond the fixed ones, and those that tell most: what differs, what most runs have."""
+    """Return all columns beyond the fixed ones that runs could have, and the most telling ones.
+
+    These are the ones that differ and that most runs have.
+    """
     values: dict[str, set[Any]] = {}
     having: Counter[str] = Counter()
     metrics: Counter[str] = Counter()

@@ -1,4 +1,7 @@
-"""What a run logged beside numbers, step by step: histograms, pictures and tables, under the keys that it gave them."""
+"""What a run logged besides numbers, step by step.
+
+That is histograms, pictures and tables, under the keys that the run gave them.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,10 @@ class Logged:
 
 
 def keys(store: Store, run: int) -> dict[str, list[str]]:
-    """Names of what was logged, by kind: `histogram`, `image`, `table`. Those in objects have their path, with dots."""
+    """Return the names of what was logged, by kind: `histogram`, `image`, `table`.
+
+    Those in objects have their path, with dots.
+    """
     found: dict[str, list[str]] = {"histogram": [], "image": [], "table": []}
     for metric in store.history.metrics(run):
         name, kind = metric["name"], metric["kind"]
@@ -73,7 +79,10 @@ def values(store: Store, run: int, key: str, limit: int = LIMIT_OF_STEPS) -> lis
 
 
 def histograms(logged: Sequence[Logged]) -> dict[str, Any]:
-    """Histograms on one grid: `edges`, and for each of `steps` its `counts`; no steps if none of them can be read."""
+    """Return histograms on one grid.
+
+    It has `edges`, and for each of `steps` its `counts`. There are no steps if none of them can be read.
+    """
     read = [(each.step, found) for each in logged if (found := _bins(each.value)) is not None]
     if not read:
         return {"edges": [], "steps": [], "counts": []}
@@ -87,7 +96,10 @@ def histograms(logged: Sequence[Logged]) -> dict[str, Any]:
 
 
 def _bins(value: dict[str, Any]) -> tuple[list[float], list[float]] | None:
-    """Edges and counts of a histogram, as the client writes it: with all edges, or with the first and their distance."""
+    """Return edges and counts of a histogram as the client writes it.
+
+    It is written with all edges, or with the first and their distance.
+    """
     counts, edges, packed = value.get("values"), value.get("bins"), value.get("packedBins")
     if isinstance(packed, dict) and isinstance(counts, list):
         try:
@@ -120,7 +132,10 @@ def _rebinned(edges: Sequence[float], counts: Sequence[float], low: float, high:
 
 
 def pictures(store: Store, run: int, value: dict[str, Any]) -> list[tuple[str, str, bool]]:
-    """Names of the files of a logged picture, or of several, each with its caption and whether the file was uploaded."""
+    """Return the file names of a logged picture, or of several.
+
+    Each comes with its caption and whether the file was uploaded.
+    """
     single = value.get("_type") == "image-file"
     names = [value.get("path")] if single else value.get("filenames")
     captions = [value.get("caption")] if single else value.get("captions")

@@ -31,7 +31,10 @@ class Login:
         return self._sessions.knows(request.cookies.get(self.cookie)) or self._credentials.fits_header(header)
 
     def form(self, request: Request) -> Response:
-        """Ask for the key, unless the address is good once. The key itself is not taken out of an address, which browsers remember."""
+        """Ask for the key, unless the address is a link that is valid once.
+
+        The key itself is not taken from an address, since browsers remember addresses.
+        """
         once, target = request.query_params.get("key"), local(request.query_params.get("next"))
         if self.knows(request):
             return RedirectResponse(target, 303)

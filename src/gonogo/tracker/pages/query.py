@@ -1,4 +1,7 @@
-"""The filter box above a table of runs: `lr>0.01 state:finished "two words"`, turned into the filters of `wandb.Api().runs()`."""
+"""The filter box above a table of runs.
+
+`lr>0.01 state:finished "two words"` is turned into the filters of `wandb.Api().runs()`.
+"""
 
 from __future__ import annotations
 

@@ -278,7 +278,10 @@ class Views:
         }
 
     def _pictures(self, run: int, keys: Sequence[str]) -> list[tuple[str, int | None, list[tuple[str, str, bool]], int]]:
-        """The newest pictures of every key, with their step and how many steps have some; those that only the summary names, too."""
+        """Return the newest pictures of every key, with their step and how many steps have some.
+
+        Those that only the summary names are included, too.
+        """
         found: list[tuple[str, int | None, list[tuple[str, str, bool]], int]] = []
         for key in keys:
             values = logged.values(self._store, run, key)

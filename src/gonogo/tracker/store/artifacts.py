@@ -140,7 +140,10 @@ class Artifacts:
             return _row(connection, artifact)
 
     def update(self, artifact: int, values: dict[str, Any], aliases: Sequence[str] | None = None) -> None:
-        """Change `description`, `metadata` or `ttl`, and, where given, the aliases that a version shall have in its own collection."""
+        """Change the `description`, `metadata`, `ttl` and aliases of a version.
+
+        Where aliases are given, they are those that the version is to have in its own collection.
+        """
         with self._database.write() as connection:
             for column in values.keys() & {"description", "metadata", "ttl"}:
                 connection.execute(f"UPDATE artifact SET {column} = ? WHERE id = ?", (values[column], artifact))
@@ -156,7 +159,9 @@ class Artifacts:
             _tag(connection, artifact, more, less)
 
     def delete(self, artifact: int, with_aliases: bool = False) -> None:
-        """Remove a version with its files, but for those that other versions took over from it. Its number is not used again.
+        """Remove a version with its files.
+
+        Files that other versions took over from it are kept. Its number is not used again.
 
         Args:
             artifact: Its number.
@@ -197,7 +202,10 @@ class Artifacts:
         self._files.unlink(self._database.free(remove))
 
     def expire(self, now: float) -> int:
-        """Remove the versions whose time is over; how many there were. Those that are linked to a portfolio stay."""
+        """Remove the versions that have expired, and return how many there were.
+
+        Versions that are linked to a portfolio stay.
+        """
         query = (
             "SELECT id FROM artifact WHERE state = 'COMMITTED' AND ttl > 0 AND created_at + ttl < ? "
             "AND NOT EXISTS (SELECT 1 FROM link WHERE link.artifact = artifact.id)"
@@ -283,7 +291,10 @@ class Artifacts:
         return contents
 
     def by_digest(self, md5: str, artifact: int | None) -> sqlite3.Row | None:
-        """The uploaded file of some artifact with a digest of its content, the one of a certain artifact if one is given."""
+        """Return the uploaded file of some artifact with a given digest of its content.
+
+        If an artifact is given, it is the file of that one.
+        """
         query = (
             "SELECT * FROM file WHERE md5 = ?1 AND artifact IS NOT NULL AND content IS NOT NULL AND (?2 IS NULL OR artifact = ?2) LIMIT 1"
         )
@@ -313,7 +324,9 @@ class Artifacts:
         self._files.put(self._files.expect(manifest=number, name="wandb_manifest.json", md5=None), json.dumps(whole).encode())
 
     def _assemble(self, row: sqlite3.Row) -> None:
-        """Make one manifest of the parts that several processes sent. Where two have a name in common, the later one stands.
+        """Make one manifest of the parts that several processes sent.
+
+        Where two have a name in common, the later one stands.
 
         Raises:
             RefusedError: A part can't be read.
@@ -335,7 +348,10 @@ class Artifacts:
             connection.execute("UPDATE artifact SET digest = ? WHERE id = ?", (digest, row["id"]))
 
     def _taken_from(self, artifact: int) -> set[str]:
-        """Names of the files of a version that others of its collection list, too: a new draft takes over what did not change."""
+        """Return the names of a version's files that other versions of its collection list, too.
+
+        A new draft takes over what did not change.
+        """
         row = self.get(artifact)
         others = self.collections.members(row["collection"]) if row else []
         found = ((name, entry) for other in others if other["id"] != artifact for name, entry in (self.entries(other["id"]) or {}).items())

@@ -1,4 +1,7 @@
-"""What a tracker does by itself: versions of artifacts whose time is over go, and space that was freed is given back."""
+"""What a tracker does by itself.
+
+Versions of artifacts that have expired are removed, and space that was freed is given back.
+"""
 
 from __future__ import annotations
 

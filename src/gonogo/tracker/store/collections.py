@@ -1,4 +1,7 @@
-"""Collections of artifacts: sequences, in which versions are made, and portfolios, to which versions of sequences are linked."""
+"""Collections of artifacts: sequences and portfolios.
+
+Versions are made in sequences, and versions of sequences are linked to portfolios.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ class Collections:
         return row
 
     def of_project(self, project: int, kind: str | None = None) -> list[sqlite3.Row]:
-        """All collections of a project, of some type if one is given, with the time `updated_at` of their last change."""
+        """Return all collections of a project, of one type if given.
+
+        Each has the time `updated_at` of its last change.
+        """
         query = (
             "SELECT collection.*, COALESCE(MAX(artifact.updated_at), collection.created_at) AS updated_at FROM collection "
             "LEFT JOIN artifact ON artifact.collection = collection.id AND artifact.state = 'COMMITTED' "
@@ -89,7 +95,10 @@ class Collections:
         return own + connection.execute(f"{LINKED}WHERE artifact.id = ? ORDER BY link.created_at", (artifact,)).fetchall()
 
     def aliases(self, artifact: int, collection: int | None = None) -> list[sqlite3.Row]:
-        """The aliases of a version, its numbers aside: `name` and `collection`; those in one collection, if one is given."""
+        """Return the aliases of a version, without its numbers: `name` and `collection`.
+
+        If a collection is given, only those in it.
+        """
         query = "SELECT name, collection FROM alias WHERE artifact = ?1 AND (?2 IS NULL OR collection = ?2) ORDER BY name"
         return self._database.read().execute(query, (artifact, collection)).fetchall()
 
@@ -105,7 +114,9 @@ class Collections:
             connection.executemany(query, [(artifact, collection, alias) for alias in aliases])
 
     def link(self, artifact: int, project: int, portfolio: str, aliases: Sequence[str]) -> sqlite3.Row:
-        """Make a version a member of a portfolio, which is made when missing. Doing it again changes only its aliases there.
+        """Make a version a member of a portfolio, which is created if missing.
+
+        Doing it again changes only its aliases there.
 
         Raises:
             RefusedError: The version is not committed, or a collection of that name holds something else.

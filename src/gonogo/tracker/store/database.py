@@ -112,7 +112,9 @@ class Database:
         self._checkpoint()
 
     def give_back(self, ended: Callable[[], bool] = lambda: False) -> None:
-        """Shrink the file by what was deleted, and the log of changes to nothing; what others read or write meanwhile goes first.
+        """Shrink the file by what was deleted, and empty the log of changes.
+
+        What others read or write meanwhile takes precedence.
 
         Args:
             ended: Whether to leave the rest for another time.
@@ -149,7 +151,10 @@ class Database:
                 connection.execute("COMMIT")
 
     def _checkpoint(self) -> bool:
-        """Write the log of changes into the file and make it empty; False if somebody who reads stands in the way, or the disk is full."""
+        """Write the log of changes into the file and empty it.
+
+        False if a reader prevents it, or if the disk is full.
+        """
         with self._write_lock:
             try:
                 busy, *_ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -225,7 +230,10 @@ def _time_of(line: str) -> float:
 
 
 def _lock(folder: Path) -> IO[str]:
-    """Keep other trackers off a folder for as long as the file is open; the system lets go when the process ends, however it ends."""
+    """Lock a folder against other trackers for as long as the file is open.
+
+    The system releases the lock when the process ends, however it ends.
+    """
     descriptor = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
     file = os.fdopen(descriptor, "r+")
     try:

@@ -25,7 +25,10 @@ class Deletion:
         self._freed = freed
 
     def run(self, run: int, with_artifacts: bool = False) -> None:
-        """Remove a run with its rows and files; the artifacts that it made stay, unless they are to go with it."""
+        """Remove a run with its rows and files.
+
+        The artifacts that it made stay, unless they are to be removed with it.
+        """
         if with_artifacts:
             for artifact in self._artifacts.logged_by(run):
                 self._artifacts.delete(artifact["id"], with_aliases=True)

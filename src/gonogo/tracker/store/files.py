@@ -51,7 +51,9 @@ class Files:
     def expect(
         self, *, run: int | None = None, artifact: int | None = None, manifest: int | None = None, name: str, md5: str | None
     ) -> int:
-        """Make room for a file of a run, an artifact or a manifest; the number under which it may then be uploaded.
+        """Register a file of a run, an artifact or a manifest, and return the number for its upload.
+
+        The file may then be uploaded under that number.
 
         Args:
             run: The run that it belongs to, if it is a run's.
@@ -135,7 +137,10 @@ class Files:
         return self._folder / str(row["content"])
 
     def of_run(self, run: int, names: Sequence[str] = (), pattern: str | None = None) -> list[sqlite3.Row]:
-        """The uploaded files of a run by name: all, those with some names, or those that fit a pattern of SQL's LIKE."""
+        """Return the uploaded files of a run by name.
+
+        They are all files, those with some names, or those that match a pattern of SQL's LIKE.
+        """
         query, values = "SELECT * FROM file WHERE run = ? AND content IS NOT NULL", [run]
         return self._select(query, values, names, pattern)
 
@@ -159,7 +164,10 @@ class Files:
         self.unlink(self._database.free(lambda connection: self.forget(connection, "id", files)))
 
     def forget(self, connection: sqlite3.Connection, column: str, owners: Sequence[int]) -> list[str]:
-        """Remove files from the database by their `id` or their owner; the names of their contents, for `unlink` after the transaction."""
+        """Remove files from the database by their `id` or their owner.
+
+        Returns the names of their contents, for `unlink` after the transaction.
+        """
         query = f"DELETE FROM file WHERE {column} IN (SELECT value FROM json_each(?)) RETURNING content"
         return [content for (content,) in connection.execute(query, (json.dumps([*owners]),)) if content is not None]
 
@@ -202,7 +210,10 @@ async def _write(path: Path, chunks: AsyncIterator[bytes], limit: int, name: str
 
 
 def _write_all(file: RawIOBase, chunk: bytes) -> None:
-    """Write all of some bytes: a disk that is nearly full takes a part of them, and says so by the number alone."""
+    """Write all of some bytes.
+
+    A disk that is nearly full takes only a part of them, and reports it by the number alone.
+    """
     rest = memoryview(chunk)
     while rest:
         rest = rest[file.write(rest) or 0 :]
@@ -217,7 +228,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _stored(path: Path) -> tuple[int, str]:
-    """What is in a file by now: its size, and the base64 of its MD5 digest, which is what the client names content by."""
+    """Return the current size of a file and the base64 of its MD5 digest.
+
+    The client names content by that digest.
+    """
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
         return file.tell(), base64.b64encode(digest.digest()).decode()

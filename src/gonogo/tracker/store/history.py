@@ -99,7 +99,10 @@ class History:
         return max(1, int(count))
 
     def page(self, run: int, first: int, end: int, limit: int) -> list[str]:
-        """Lines with steps from `first` up to but not including `end`, by step, `limit` at most from each process that logged them."""
+        """Return lines with steps from `first` up to but not including `end`, by step.
+
+        There are at most `limit` from each process that logged them.
+        """
         query = "SELECT line FROM history WHERE run = ? AND step >= ? AND step < ? AND NOT hidden ORDER BY step, attempt LIMIT ?"
         return [line for (line,) in self._database.read().execute(query, (run, first, end, limit * self.processes(run)))]
 
@@ -168,7 +171,9 @@ class History:
         return [row["line"] for row in found if row is not None]
 
     def sample_keys(self, run: int, keys: Sequence[str], first: int, last: int, count: int) -> list[dict[str, Any]]:
-        """At most `count` of the rows that hold every one of some keys, spread evenly; each row has just these keys.
+        """Return at most `count` rows that hold all of some keys, spread evenly.
+
+        Each row has just these keys.
 
         Args:
             run: Number of the run.
@@ -181,7 +186,10 @@ class History:
         return [{key: lookup(row, key) for key in keys} for _, row in self.rows_at(run, found)]
 
     def metrics(self, run: int) -> list[sqlite3.Row]:
-        """What was logged, by name: kind of its values (`number`, `string`, … or a media type), number of rows, last value if short."""
+        """Return what was logged, by name.
+
+        It has the kind of its values (`number`, `string`, … or a media type), the number of rows, and the last value if short.
+        """
         return self._database.read().execute("SELECT name, kind, rows, last FROM metric WHERE run = ? ORDER BY name", (run,)).fetchall()
 
     def lines(self, run: int, stream: str, first: int, limit: int) -> list[tuple[int, str]]:
@@ -221,7 +229,10 @@ def lookup(row: dict[str, Any], key: str) -> Any:
 
 
 def finite(value: Any) -> Any:
-    """A value as JSON proper can hold it: what is not a number becomes the text `NaN`, `Infinity` or `-Infinity`, as W&B writes it."""
+    """Return a value as standard JSON can hold it.
+
+    What is not a finite number becomes the text `NaN`, `Infinity` or `-Infinity`, as W&B writes it.
+    """
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if isinstance(value, dict):
@@ -232,7 +243,9 @@ def finite(value: Any) -> Any:
 
 
 def _stands_in_line(connection: sqlite3.Connection, run: int, logged: dict[str, int]) -> tuple[str, list[str]]:
-    """A condition, with its values, that every line holds in which one of some keys stands; each key with the number of these lines.
+    """Return an SQL condition, with its values, that matches every line with one of some keys.
+
+    Each key comes with the number of these lines.
 
     JSON can be written in many ways. A key with letters that some writers escape is looked for in the ways of those that are known, and
     these are trusted only if they find enough.
@@ -250,13 +263,19 @@ def _stands_in_line(connection: sqlite3.Connection, run: int, logged: dict[str, 
 
 
 def _marks(key: str) -> set[str]:
-    """How a key may stand in the text of a row: as Python writes it, with or without escapes, or as Go does, like the client."""
+    """Return how a key may stand in the text of a row.
+
+    It may be as Python writes it, with or without escapes, or as Go does, like the client.
+    """
     texts = {json.dumps(key, ensure_ascii=only).encode("utf-8", "replace").decode() for only in (True, False)}
     return texts | {text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e") for text in texts}
 
 
 def _numbers(connection: sqlite3.Connection, run: int, stream: str, writer: str | None, first: int, count: int) -> Sequence[int]:
-    """Under which numbers lines are kept: those that their process gives them, or, where several share a run, the next free ones."""
+    """Return the numbers under which lines are kept.
+
+    They are those that the process gives them, or, where several processes share a run, the next free ones.
+    """
     sent = range(first, first + count)
     if writer is None:
         return sent

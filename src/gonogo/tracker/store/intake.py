@@ -68,7 +68,9 @@ def add(connection: sqlite3.Connection, run: int, offset: int, lines: Sequence[s
 
 
 def add_shared(connection: sqlite3.Connection, run: int, writer: str, offset: int, lines: Sequence[str]) -> None:
-    """Store rows of one of several processes that share a run: the server numbers the steps, in the order in which rows arrive.
+    """Store rows of one of several processes that share a run.
+
+    The server numbers the steps, in the order in which rows arrive.
 
     Args:
         connection: In a transaction.
@@ -220,7 +222,10 @@ def _compare(connection: sqlite3.Connection, run: int, rows: dict[int, Row]) -> 
 
 
 def _fitting(connection: sqlite3.Connection, run: int, but: Collection[int], offset: int, row: Row) -> int | None:
-    """The attempt that a row goes on with: the one whose lines end where this one begins, or else the newest one that is shown."""
+    """Return the attempt that a row continues.
+
+    It is the one whose lines end where this one begins, otherwise the newest one that is shown.
+    """
     query = "SELECT number, next, last_time, hidden_from FROM attempt WHERE run = ? AND next <> ? AND last_step < ?"
     found = [each for each in connection.execute(query, (run, CLOSED, row.step)) if each["number"] not in but]
     ranked = [
@@ -298,7 +303,10 @@ def _together(connection: sqlite3.Connection, run: int, attempts: Iterable[int])
 
 
 def _hide(connection: sqlite3.Connection, run: int, attempt: sqlite3.Row, together: dict[int, int]) -> bool:
-    """Hide the rows of an attempt from the step on at which a newer one began, show those before; whether that changes anything."""
+    """Hide the rows of an attempt from the step at which a newer one began.
+
+    Rows before that step are shown. Returns whether that changes anything.
+    """
     number, was = attempt["number"], attempt["hidden_from"]
     newer = connection.execute("SELECT one + other - older AS newer, step FROM overlap WHERE run = ? AND older = ?", (run, number))
     step = min((row["step"] for row in newer if together[row["newer"]] != together[number]), default=None)

@@ -78,7 +78,10 @@ class Runs:
         self._heard: dict[int, float] = {}
 
     def projects(self, entity: str | None = None) -> list[sqlite3.Row]:
-        """All projects, or those of one entity, by name, each with `runs`, their number, and `active_at`, the last sign of life."""
+        """Return all projects, or those of one entity, by name.
+
+        Each has `runs`, their number, and `active_at`, the last sign of life.
+        """
         return (
             self._database.read()
             .execute(

@@ -73,7 +73,10 @@ class Sweeps:
         return self._database.read().execute("SELECT * FROM trial WHERE sweep = ? ORDER BY id", (sweep,)).fetchall()
 
     def add_trial(self, sweep: int, agent: int | None, arguments: dict[str, Any], display_name: str | None = None) -> sqlite3.Row:
-        """Note that a run is to be started with some values of its parameters; without an agent, the next one that asks takes it."""
+        """Record that a run is to be started with some values of its parameters.
+
+        Without an agent, the next one that asks takes it.
+        """
         with self._database.write() as connection:
             query = "INSERT INTO trial (sweep, agent, run_name, arguments, display_name, created_at) VALUES (?, ?, ?, ?, ?, ?)"
             cursor = connection.execute(query, (sweep, agent, new_name(), json.dumps(arguments), display_name, time.time()))

@@ -94,7 +94,10 @@ class Controller:
         return [_command("run", store.add_trial(sweep["id"], agent["id"], values), config)]
 
     def _scheduled(self, sweep: sqlite3.Row, config: Mapping[str, Any], agent: sqlite3.Row) -> list[Command]:
-        """What a controller on the client's side (`wandb.controller`) scheduled last; it is noted that it was taken."""
+        """Return what a controller on the client's side (`wandb.controller`) scheduled last.
+
+        It is recorded that it was taken.
+        """
         schedule = parsed(sweep["controller"] or "{}").get("schedule") or []
         taken = parsed(sweep["scheduler"] or "{}").get("scheduled") or []
         known = {each.get("id") for each in taken}

@@ -1,4 +1,7 @@
-"""How a sweep chooses the values of its next run: by a grid, at random, or from what earlier runs reached."""
+"""How a sweep chooses the values of its next run.
+
+It does so by a grid, at random, or from the results of earlier runs.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,10 @@ def _on_grid(space: Space, tried: Sequence[Tried]) -> dict[str, Any] | None:
 
 
 def _by_model(space: Space, tried: Sequence[Tried], source: random.Random) -> dict[str, Any]:
-    """Values that a model of the scores so far expects to be good: a tree-structured Parzen estimator (Bergstra et al. 2011)."""
+    """Return values that a model of the scores so far expects to be good.
+
+    The model is a tree-structured Parzen estimator (Bergstra et al. 2011).
+    """
     try:
         import optuna
         from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution

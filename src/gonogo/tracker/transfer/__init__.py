@@ -1,1 +1,4 @@
-"""Runs from other trackers, and to them: W&B's offline folders, TensorBoard's event files, MLflow's file store, tables."""
+"""Runs from other trackers, and to them.
+
+The formats are W&B's offline folders, TensorBoard's event files, MLflow's file store, and tables.
+"""

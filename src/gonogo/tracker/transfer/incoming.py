@@ -170,7 +170,10 @@ class Events:
             row["_timestamp"] = max(row["_timestamp"], event.wall_time)
 
     def _logged(self, step: int, value: Any) -> Any:
-        """A scalar, histogram, text or picture as the client would have logged it; nothing for what the tracker can't show."""
+        """Return a scalar, histogram, text or picture as the client would have logged it.
+
+        None for what the tracker can't show.
+        """
         from tensorboard.util import tensor_util
 
         if not value.HasField("tensor"):

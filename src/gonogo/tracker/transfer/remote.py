@@ -182,7 +182,9 @@ def _reason(content: bytes) -> str:
 
 @contextmanager
 def reach(folder: Path, url: str | None = None) -> Iterator[Remote]:
-    """The tracker at an address, or the one that works on a folder; if none does, one is started for as long as the block lasts.
+    """Give the tracker at an address, or the one that works on a folder.
+
+    If there is none, one is started for the duration of the block.
 
     Raises:
         UsageError: It can't be reached or started.

@@ -48,7 +48,10 @@ def _unpack(walk: Walk, targets: PlainSequence[ast.expr], value: Value, frame: F
 
 
 def _with_rest(walk: Walk, value: Value, place: int, count: int) -> list[Value] | None:
-    """The values that targets take, of which the one at `place` takes a list of all that is left; None where they are not known."""
+    """Return the values for assignment targets of which the one at `place` is starred.
+
+    That target takes a list of all that is left. None where the values are not known.
+    """
     items, complete = value.iterate(walk)
     behind = count - place - 1
     if not complete or len(items) < place + behind:
@@ -103,7 +106,10 @@ def delete(walk: Walk, node: ast.Delete, frame: Frame) -> None:
 
 
 def declare(node: ast.AST, frame: Frame) -> None:
-    """Let the names that the body of a function or class declares `global` or `nonlocal` belong to other scopes: they do from its start."""
+    """Bind the names that a function or class body declares `global` or `nonlocal` to other scopes.
+
+    They belong to those scopes from the start of the body.
+    """
     for name, is_global in frame.module.once(declared, node):
         scope = frame.outer
         while not is_global and scope is not None and (scope.is_class or name not in scope.locals):

@@ -1,4 +1,7 @@
-"""Expressions of literals that surely raise: an entry that is not there, a conversion that fails, an attribute of None."""
+"""Expressions of literals that surely raise an exception.
+
+Examples: an item that is not there, a conversion that fails, an attribute of None.
+"""
 
 from __future__ import annotations
 

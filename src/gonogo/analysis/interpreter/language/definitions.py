@@ -1,4 +1,7 @@
-"""Functions, classes and imports: what binds a name to something of the experiment's own, or from outside."""
+"""Functions, classes and imports.
+
+They bind a name to something of the experiment's own, or from outside.
+"""
 
 from __future__ import annotations
 

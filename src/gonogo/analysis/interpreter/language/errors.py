@@ -108,7 +108,10 @@ def _is_parse_guard(handler: ast.ExceptHandler) -> bool:
 
 
 def _was_read(before: dict[str, Value], frame: Frame) -> bool:
-    """Whether some name now is what a file of the experiment holds, so that the file was there and could be parsed."""
+    """Return whether some name now is what a file of the experiment holds.
+
+    The file was then there and could be parsed.
+    """
     changed = [value for name, value in frame.locals.items() if before.get(name) is not value]
     return any((settled(value).loop_path or ("",))[0] == FILE_ROOT for value in changed)
 

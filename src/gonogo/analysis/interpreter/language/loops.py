@@ -62,7 +62,10 @@ def _once(walk: Walk, node: ast.For | ast.AsyncFor | ast.While, frame: Frame, st
 
 
 def _never_ends(node: ast.While) -> bool:
-    """Whether nothing in the body of an endless loop leaves it; one that yields or waits goes on elsewhere."""
+    """Return whether nothing in the body of an endless loop leaves it.
+
+    A loop that yields or awaits continues elsewhere, so it does not count.
+    """
     leaving = (ast.Break, ast.Return, ast.Raise, ast.Yield, ast.YieldFrom, ast.Await, ast.Try, ast.With)
     return not any(isinstance(inner, leaving) for inner in ast.walk(node))
 

@@ -1,4 +1,7 @@
-"""The constructs of the language, by kind of syntax node: a new one is a function under `@expression` or `@statement`."""
+"""The constructs of the language, by kind of syntax node.
+
+A new one is a function under `@expression` or `@statement`.
+"""
 
 from __future__ import annotations
 

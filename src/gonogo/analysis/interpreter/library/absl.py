@@ -1,4 +1,7 @@
-"""`absl`: flags that modules define wherever they like, all of them in one object, and the program that reads them."""
+"""`absl` flags, and the program that reads them.
+
+Modules define the flags wherever they like, and all of them are in one object.
+"""
 
 from __future__ import annotations
 

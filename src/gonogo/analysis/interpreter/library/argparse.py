@@ -138,7 +138,10 @@ class Parser(Value):
         return Sequence([result, Sequence(map(Scalar, rest))], kind="tuple") if leaves_rest else result
 
     def _named(self, walk: Walk, leaves_rest: bool) -> Value:
-        """Options by their names, as Python's own parser makes them of what they are called; their values are not known."""
+        """Return the options by the names that Python's own parser derives for them.
+
+        Their values are not known.
+        """
         reader = argparse.ArgumentParser(add_help=False, conflict_handler="resolve")
         places: dict[str, Site] = {}
         values: dict[str, Value] = {}
@@ -188,7 +191,10 @@ def _argument(given: Arguments, site: Site) -> Argument | None:
 
 
 def _chosen(argument: Argument) -> Value:
-    """What is known of the value of an option: which ones it may have, where the parser refuses all others."""
+    """Return what is known of the value of an option.
+
+    It is known which values it may have where the parser rejects all others.
+    """
     choices, default = argument.options.get("choices"), argument.options.get("default")
     is_plain = not set(argument.options) & {"nargs", "action", "const"} and (default is None or isinstance(default, (str, int, float)))
     if not is_plain or not isinstance(choices, list) or not choices:

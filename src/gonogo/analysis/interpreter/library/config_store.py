@@ -1,4 +1,6 @@
-"""Configs kept in code: dataclasses in Hydra's ConfigStore, read from their source as the interpreter comes by.
+"""Configs kept in code: dataclasses in Hydra's ConfigStore.
+
+They are read from their source when the interpreter reaches them.
 
 A config becomes plain data. What its source does not tell is left open: `OPEN` in a mapping says that it may hold more, `FILLER` stands for
 a scalar. `CLOSED` says that a dataclass has these fields and no others, which Hydra holds configs to. Other types are not kept, so what
@@ -100,7 +102,10 @@ def _anything() -> dict[str, Any]:
 
 
 def _shows_its_fields(cls: Class) -> bool:
-    """Whether a class has the fields that its own lines say: a dataclass, and nothing that makes more of them."""
+    """Return whether a class has exactly the fields that its own lines declare.
+
+    It does if it is a dataclass and nothing adds more fields.
+    """
     decorators = [qualified_name(node.func if isinstance(node, ast.Call) else node) for node in cls.node.decorator_list]
     return [name.rpartition(".")[2] for name in decorators] == ["dataclass"] and cls.is_written_out
 

@@ -51,7 +51,10 @@ def ruamel_load(walk: Walk, given: Arguments, at: ast.AST) -> Value:
 
 
 def _reads_data(parameter: str, read: Callable[[str], Any], *names: str) -> None:
-    """Functions that make data of a file, where the walked program is given no run config: what it is to do stands in such files."""
+    """Declare functions that make data of a file.
+
+    They are used where the walked program is given no run config: what it is to do stands in such files.
+    """
 
     @LIBRARY.call(*names)
     def load(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:

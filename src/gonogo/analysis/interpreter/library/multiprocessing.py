@@ -1,4 +1,7 @@
-"""Processes and threads that a program starts with one of its functions: they run what the function says."""
+"""Processes and threads that a program starts with one of its functions.
+
+They run what the function says.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Libraries of networks and optimizers: the calls that build them are watched, not the methods of what they give."""
+"""Library models of networks and optimizers.
+
+The calls that build them are watched, not the methods of what they give.
+"""
 
 from __future__ import annotations
 

@@ -146,7 +146,10 @@ def select_(walk: Walk, given: Arguments, at: ast.AST) -> Value | Unhandled:
 
 @LIBRARY.call(OMEGACONF + "set_struct")
 def set_struct(walk: Walk, given: Arguments, at: ast.AST) -> Value:
-    """`OmegaConf.set_struct(config, flag)`: where it may not run, or with which flag is not known, the config counts as open."""
+    """Model `OmegaConf.set_struct(config, flag)`.
+
+    The config counts as open where the call may not run or the flag is not known.
+    """
     node, flag = settled(given.get(0, "conf")), given.get(1, "value")
     if isinstance(node, ConfigNode):
         answer = flag.truth() if not flag.is_none() else None

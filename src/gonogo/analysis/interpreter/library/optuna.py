@@ -1,4 +1,7 @@
-"""Optuna: its calls are watched, an objective is called with a trial, and the best parameters have the names that were suggested."""
+"""Optuna: its calls are recorded, and an objective is called with a trial.
+
+The best parameters have the names that were suggested.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +107,10 @@ def _suggested(walk: Walk) -> frozenset[str] | None:
 
 
 def _is_best(name: str) -> None:
-    """A name stands for the parameters of the best trial: Optuna has them under the names that the objective suggested."""
+    """Register a name that stands for the parameters of the best trial.
+
+    Optuna has them under the names that the objective suggested.
+    """
 
     @LIBRARY.attribute(name)
     def best(walk: Walk) -> Value:

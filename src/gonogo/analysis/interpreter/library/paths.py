@@ -61,7 +61,10 @@ def root(walk: Walk, given: Arguments, at: ast.AST) -> Value:
 
 @LIBRARY.call("rootutils.setup_root", "pyrootutils.setup_root", "rootutils.find_root", "pyrootutils.find_root")
 def marked_root(walk: Walk, given: Arguments, at: ast.AST) -> Value:
-    """`setup_root(__file__, indicator)`: the next folder upwards that holds a file of such a name, at last the experiment's root."""
+    """Model `setup_root(__file__, indicator)`.
+
+    It gives the nearest folder upwards that holds a file with such a name, or the experiment's root if there is none.
+    """
     start = given.get(0, "search_from").path_text()
     asked = given.given(1, "indicator")
     listed = asked.values if isinstance(asked, Sequence) else [asked] if isinstance(asked, Value) else []

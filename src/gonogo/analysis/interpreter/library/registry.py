@@ -133,7 +133,10 @@ LIBRARY = Library()
 
 @lru_cache(maxsize=1)
 def load_library() -> Library:
-    """The library with all models: those of this package, one file a library, and of the modules in the entry-point group."""
+    """Load the library with all its models.
+
+    They are those of this package, one file per library, and those of the modules in the entry-point group.
+    """
     for entry in pkgutil.iter_modules(importlib.import_module(PACKAGE).__path__):
         importlib.import_module(f"{PACKAGE}.{entry.name}")
     for module in named(GROUP).values():

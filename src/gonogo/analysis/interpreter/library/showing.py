@@ -1,4 +1,7 @@
-"""Calls that only show or store a config, of libraries of which nothing else is known; and contexts in which an exception does no harm."""
+"""Calls that only show or store a config, of libraries of which nothing else is known.
+
+Also contexts in which an exception does no harm.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`transformers.HfArgumentParser` and what is made of it: objects of dataclasses, in the order in which their classes were given."""
+"""`transformers.HfArgumentParser` and the dataclass objects that it makes.
+
+The objects come in the order in which their classes were given.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ class ClassParser(Value):
         return BoundMethod(self, name)
 
     def call_method(self, walk: Walk, name: str, given: Arguments, at: ast.AST) -> Value:
-        """The objects, in the order of their classes. Programs parse a file or the command line: both give the same objects here."""
+        """Return the parsed objects, in the order of their classes.
+
+        Programs parse a file or the command line: both give the same objects here.
+        """
         if self.classes is None:
             return UNKNOWN
         if self.made is None:

@@ -16,7 +16,10 @@ LIBRARY.reads_options("tyro.cli", "pyrallis.parse", "draccus.parse")
 
 @LIBRARY.call("tyro.cli")
 def cli(walk: Walk, given: Arguments, at: ast.AST) -> Value:
-    """`tyro.cli(Config)`: an object of the class, or of that of its default; `tyro.cli(main)` calls the function."""
+    """Model `tyro.cli(Config)` and `tyro.cli(main)`.
+
+    The first gives an object of the class, or of the class of its default; the second calls the function.
+    """
     target, default = settled(given.get(0, "f")), settled(given.keywords.get("default", UNKNOWN))
     if given.open or set(given.keywords) & {"return_unknown_args", "registry"}:
         return UNKNOWN

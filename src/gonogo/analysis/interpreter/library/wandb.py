@@ -52,7 +52,10 @@ def init(walk: Walk, given: Arguments, at: ast.AST) -> Unhandled:
 
 
 def _text_of_section(config: Value) -> str | None:
-    """The first DictConfig within a plain dict that W&B is given: it takes it for something that only has a text."""
+    """Return the key of the first DictConfig within a plain dict that is passed to W&B.
+
+    W&B takes such a value for something that only has a text. None if there is none.
+    """
     if not isinstance(config, ConfigNode) or config.config:
         return None
     sections = (key for key, value in config.items.pairs() if isinstance(value, ConfigNode) and value.config)
@@ -60,7 +63,10 @@ def _text_of_section(config: Value) -> str | None:
 
 
 class RunConfig(Outside):
-    """The config of a W&B run: whatever is asked of it was given to the run before; what is written to it is only stored."""
+    """The config of a W&B run.
+
+    Whatever is read from it was given to the run before; what is written to it is only stored.
+    """
 
     __slots__ = ()
     inert = False

@@ -1,4 +1,7 @@
-"""W&B's API: a run that is asked for by its id, and what numbers of runs become in the usual functions."""
+"""W&B's API.
+
+It models a run that is fetched by its id, and what numbers of runs become in the usual functions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`yacs.config.CfgNode`: defaults that the code writes down, which files and command lines may change and not add to."""
+"""`yacs.config.CfgNode`: defaults that the code writes down.
+
+Files and command lines may change these keys but may not add any.
+"""
 
 from __future__ import annotations
 
@@ -224,7 +227,10 @@ class Node(Options):
 
     @staticmethod
     def _data(name: str, other: Value) -> object:
-        """The keys and values of a list that stands in the code, as a file would have them; None where they are not known."""
+        """Return the keys and values of a list in the code, as a file would have them.
+
+        None where they are not known.
+        """
         if name != "merge_from_list" or not isinstance(other, Sequence) or other.open:
             return None
         words = [word.constant() for word in other.values]

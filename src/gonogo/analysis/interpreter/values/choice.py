@@ -119,7 +119,10 @@ class Choice(Value):
 
 
 def join(left: Value, right: Value) -> Value:
-    """A value that is one of two: the value if they are the same, a `Choice` if either is an object, else something unknown."""
+    """Return a value that is one of two.
+
+    It is the value itself if both are the same, a `Choice` if either is an object, and something unknown otherwise.
+    """
     if isinstance(left, Alternatives):
         return left.memory.over([left, right], lambda values: join(*values))
     if isinstance(right, Alternatives):

@@ -168,7 +168,10 @@ class Column(Value):
         return Column([entry.negated(op) for entry in self.entries], self.labels)
 
     def beside(self, other: Value) -> list[tuple[Value, Value]] | None:
-        """Each entry with what stands beside it in another column of the same labels, or with the one other value."""
+        """Return each entry with what stands beside it in another column.
+
+        The other column has the same labels, or is one value.
+        """
         if not isinstance(other, Column):
             return [(entry, other) for entry in self.entries]
         ours, theirs = ([label.constant() for label in column.labels] for column in (self, other))
@@ -242,7 +245,10 @@ class Located(Value):
 
 
 def place_of(labels: PlainSequence[Value], key: Value) -> int | None:
-    """The place of the one label that surely is a key; None where there are none or several, or a label is not known."""
+    """Return the place of the one label that surely is a key.
+
+    None where there are none or several, or where a label is not known.
+    """
     wanted, known = key.constant(), [label.constant() for label in labels]
     if wanted is NOT_KNOWN or NOT_KNOWN in known:
         return None

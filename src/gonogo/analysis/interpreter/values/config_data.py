@@ -65,7 +65,10 @@ def build(
     parent: ConfigNode | None = None,
     struct: bool | None = None,
 ) -> Value:
-    """Turn plain data into nodes that remember where they stood; data that differ between runs become alternatives."""
+    """Turn plain data into nodes that remember where they stood.
+
+    Data that differ between runs become alternatives.
+    """
     groups: dict[object, list[Source]] = {}
     for part in _merged(list(sources)):
         groups.setdefault(_kind(part.data, path), []).append(part)
@@ -74,7 +77,10 @@ def build(
 
 
 class _Place(NamedTuple):
-    """Where a value is to be: a path, in a DictConfig or a plain dict, in a node, itself in struct mode or not."""
+    """The place where a value is to be put.
+
+    It has a path, is in a DictConfig or a plain dict, is in a node, and is in struct mode or not.
+    """
 
     memory: Memory
     path: Path

@@ -1,4 +1,4 @@
-"""Mappings that come from the config: DictConfigs, and the plain dicts that `to_container` and `dict` make of them.
+"""Mappings from the config: DictConfigs, and plain dicts made by `to_container` and `dict`.
 
 Reading, writing, merging and copying as OmegaConf does it, with a record of every access.
 """
@@ -121,7 +121,10 @@ class ConfigNode(Mapping):
         return False if names <= NEVER else None
 
     def key_of(self, key: Value) -> Constant | NotKnown:
-        """Keys are texts in YAML, and some code asks for them by number; of anything else it is not known what is read."""
+        """Return the key that an access reads.
+
+        Keys are texts in YAML, and some code uses numbers for them. For any other key it is not known what is read.
+        """
         wanted = key.constant()
         if wanted is NOT_KNOWN or not isinstance(wanted, (str, int)):
             return NOT_KNOWN
@@ -243,7 +246,10 @@ class ConfigNode(Mapping):
         return False
 
     def resolved(self, walk: Walk, value: Scalar) -> Value:
-        """The value of an interpolation: what it names where it names one thing, else what Hydra's own child process made of it."""
+        """Return the value of an interpolation.
+
+        It is the value that it names where it names one thing, otherwise what Hydra's own child process resolved it to.
+        """
         if not isinstance(value, Interpolated):
             return UNKNOWN
         root = self
@@ -322,7 +328,10 @@ class ConfigNode(Mapping):
         self.take(walk, Scalar(name), NO_DEFAULT, at, How.DELETE)
 
     def write(self, walk: Walk, key: Constant, value: Value, at: ast.AST, how: How = How.ASSIGNMENT, checked: bool = True) -> None:
-        """Another value under a key; one that struct mode refuses is recorded and written all the same: later reads say nothing new."""
+        """Write another value under a key.
+
+        A write that struct mode rejects is recorded and still done, so that later reads report nothing new.
+        """
         if walk.state.is_searching:
             before = self.items.look(str(key))
             self._write(walk, key, value, at, how, checked)
@@ -405,7 +414,10 @@ class ConfigNode(Mapping):
         self._write_each(walk, content, at, how, checked, nested=True)
 
     def _write_each(self, walk: Walk, content: Spread, at: ast.AST, how: How, checked: bool, nested: bool) -> None:
-        """Write the keys of a mapping; `nested`: a config under a key takes over the mapping's keys, else it is replaced."""
+        """Write the keys of a mapping.
+
+        With `nested`, a config under a key takes over the mapping's keys; otherwise it is replaced.
+        """
         sure = frozenset(self.items.there()) - self.maybe
         for key, value in content.items.items():
             here = settled(self.items.look(str(key)))

@@ -50,7 +50,10 @@ def parsed(walk: Walk, cls: Class, at: ast.AST, is_nested: bool = True, depth: i
 
 
 def _nested(walk: Walk, cls: Class, at: ast.AST, depth: int) -> Iterator[tuple[str, Value]]:
-    """The fields that are dataclasses, each with an object of the class of its default, else of the one in its annotation."""
+    """Yield the fields that are dataclasses, each with an object.
+
+    The object is of the class of the field's default, otherwise of the class in its annotation.
+    """
     for owner, field, name in cls.fields():
         default = settled(cls.find(name)) if field.value is not None else None
         annotated = unquoted(field.annotation)

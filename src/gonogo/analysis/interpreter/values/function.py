@@ -128,7 +128,10 @@ def refuse(walk: Walk, rest: PlainMapping[Constant, Value], given: Arguments, na
 
 
 def parameters(signature: ast.arguments) -> tuple[list[str], list[str], bool]:
-    """The names of a function's parameters: those given by place, and all but `*args` and `**options`; whether all are given by place."""
+    """Return the names of a function's parameters.
+
+    First those given by position, then all but `*args` and `**options`, and last whether all are given by position.
+    """
     names = [argument.arg for argument in [*signature.posonlyargs, *signature.args]]
     named = [argument.arg for argument in signature.kwonlyargs]
     return names, names + named, not named and signature.vararg is None and signature.kwarg is None

@@ -10,7 +10,10 @@ from gonogo.analysis.interpreter.values.function import Function
 
 
 class HydraMain(Value):
-    """What `@hydra.main(…)` makes of a function; `options` are the decorator's, as far as they are known, and `node` is the decorator."""
+    """The result of `@hydra.main(…)` on a function.
+
+    `options` are the decorator's options, as far as they are known, and `node` is the decorator.
+    """
 
     __slots__ = ("function", "node", "options")
     has_identity = True

@@ -106,7 +106,10 @@ class Mapping(Value):
         return key.constant()
 
     def lacks(self, key: Constant) -> bool:
-        """Whether asking for a key raises `KeyError` for certain: the keys are those that were written out, and it is none of them."""
+        """Return whether reading a key raises `KeyError` for certain.
+
+        It does if the keys are exactly those that were written out and this is none of them.
+        """
         written = self.written
         return written is not None and key not in written and written == frozenset(self.items.there())
 

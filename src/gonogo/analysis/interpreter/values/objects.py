@@ -83,7 +83,10 @@ class Class(Value):
         return self.foreign and any(name.endswith(("Enum", "Flag")) for name in bases)
 
     def fields(self) -> list[tuple[Class, ast.AnnAssign, str]]:
-        """The annotated names in the bodies of the lineage, each with the class and the statement, those of the bases first."""
+        """Return the annotated names in the class bodies of the lineage.
+
+        Each comes with its class and statement; those of the base classes come first.
+        """
         found: dict[str, tuple[Class, ast.AnnAssign, str]] = {}
         for entry in reversed(list(self.lineage())):
             for statement in entry.node.body:
@@ -279,7 +282,10 @@ class KnownNames(Instance):
 
 
 class Record(KnownNames):
-    """An object of a dataclass that has its fields and nothing else, but for what the program sets on it later."""
+    """An object of a dataclass that has only its fields.
+
+    The program may set more attributes on it later.
+    """
 
     __slots__ = ()
 

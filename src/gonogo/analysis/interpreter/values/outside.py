@@ -29,7 +29,9 @@ MISSING_VALUES = frozenset({"omegaconf.MISSING", "dataclasses.MISSING"})
 
 
 class Outside(Value):
-    """A value known only by how it was come by: `name` is `optuna.create_study().optimize`. What libraries do is in `library/`.
+    """A value known only by how it was reached, such as `optuna.create_study().optimize`.
+
+    That text is its `name`. What libraries do is in `library/`.
 
     Attributes:
         known: what library models say of it.

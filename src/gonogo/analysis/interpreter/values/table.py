@@ -1,4 +1,6 @@
-"""A pandas table of which all rows are known, such as evaluations make of one record for each run, and its groups.
+"""Pandas tables of which all rows are known, and their groups.
+
+Evaluations make such tables of one record for each run.
 
 Of a cell at least this much is known: which run it comes from. What is not modelled gives something unknown, and a change that is not
 modelled makes the table one of which nothing is known.
@@ -353,7 +355,10 @@ def _one(column: Column | None) -> Value:
 
 
 def table_of(rows: PlainSequence[dict[str, Value]], labels: Iterable[Value] | None = None, open: bool = False) -> Value:
-    """The table of some records; unknown where there are none or very many. A cell that a record lacks is not known."""
+    """Return the table of some records.
+
+    Unknown where there are none or very many. A cell that a record lacks is not known.
+    """
     if not rows or len(rows) > MAX_ROWS:
         return UNKNOWN
     names = list(dict.fromkeys(name for row in rows for name in row))

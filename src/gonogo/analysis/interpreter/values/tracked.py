@@ -1,4 +1,7 @@
-"""What evaluation gets of runs from the tracker: numbers that nobody knows before, of which it is known which runs they come from."""
+"""What an evaluation gets of runs from the tracker.
+
+These are numbers that nobody knows beforehand, but it is known which runs they come from.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ PLAIN = (str, int, float, bool)
 
 @dataclass(frozen=True)
 class Gained(Event):
-    """The gain of a number over another was computed, relative to the other: `(ours - theirs) / theirs`, or `ours / theirs - 1`.
+    """The relative gain of one number over another was computed.
+
+    The form is `(ours - theirs) / theirs` or `ours / theirs - 1`.
 
     Attributes:
         ours: the runs that the one number comes from.
@@ -149,7 +154,9 @@ class FetchedRun(FromRuns):
 
 
 class Settings(FromRuns):
-    """The config of a fetched run, or a section of it: what the run config says under the same keys, wherever training put that.
+    """The config of a fetched run, or a section of it.
+
+    It is what the run config says under the same keys, wherever training put that.
 
     Attributes:
         document: the run config.
@@ -209,7 +216,10 @@ class SettingsGet(Value):
         self.owner = owner
 
     def call(self, walk: Walk, given: Arguments, at: ast.AST) -> Value:
-        """A setting; its default where the run config has none and training may have added it counts as not known."""
+        """Return a setting of the fetched run.
+
+        A default counts as not known where the run config has no such key, since training may have added it.
+        """
         name = given.get(0, "key").constant()
         return self.owner.item(walk, given.get(0, "key"), at) if isinstance(name, str) and self.owner.has(name) else UNKNOWN
 

@@ -16,7 +16,10 @@ KNOWING = frozenset(
 
 
 def note_type_test(walk: Walk, at: ast.AST, detail: str) -> None:
-    """Record an `isinstance` that is always false, unless the function also asks for OmegaConf's types or reads the value otherwise."""
+    """Record an `isinstance` that is always false.
+
+    Nothing is recorded where the function also asks for OmegaConf's types or reads the value in another way.
+    """
     state = walk.state
     parents = state.module.parents
     function = at

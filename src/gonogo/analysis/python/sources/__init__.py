@@ -1,4 +1,6 @@
-"""Where values come from: the expressions that a name, a parameter, an attribute or a call may stand for, across the project's modules.
+"""Where values come from, across the project's modules.
+
+This gives the expressions that a name, a parameter, an attribute or a call may stand for.
 
 What is found is what *may* be: order and conditions are left aside, so that nothing is missed. Where a value may come from a place that no
 text shows, the answer says that it is not complete. Unlike `code.flow` it follows no run and knows no config; it is the right tool to show

@@ -117,7 +117,10 @@ class _Place:
         return spec.defaults[place] if place >= 0 else None
 
     def taken(self, at: Source, call: ast.Call) -> Found:
-        """What one call gives for the parameter; `at` holds the caller's module and what is taken out of the argument."""
+        """Return what one call gives for the parameter.
+
+        `at` holds the caller's module and what is taken out of the argument.
+        """
         spec = self.function.args
         if self.parameter is spec.kwarg:
             return self._taken_by_name(at, call)

@@ -1,5 +1,7 @@
-"""What is put into a container after it was made: `d["k"] = v`, `d.update(…)`, `d.setdefault(…)`, `rows.append(…)`, also by functions it is
-handed to."""
+"""What is put into a container after it was created.
+
+This covers `d["k"] = v`, `d.update(…)`, `d.setdefault(…)` and `rows.append(…)`, also in functions that the container is passed to.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,10 @@ class Entry:
         return self._from(len(self.steps), path)
 
     def _from(self, index: int, path: Path) -> Found:
-        """What a path takes once its first steps have led here; a subscript may be of a list as well as of a mapping."""
+        """Return what a path takes once its first steps have led here.
+
+        A subscript may be of a list as well as of a mapping.
+        """
         if index < len(self.steps):
             return Found(complete=False)
         rest = path[len(self.steps) :]
@@ -80,7 +85,10 @@ class Contents:
         return together(entry.taken(path) for entry in self._by_name[key])
 
     def of_attribute(self, name: str, path: Path) -> Found:
-        """What a path may take out of an attribute of an object of the project because something was put into it."""
+        """Return what a path may take out of an attribute because something was put into it.
+
+        The attribute is one of an object of the project.
+        """
         if name not in self._by_attribute:
             self._by_attribute[name] = [
                 entry

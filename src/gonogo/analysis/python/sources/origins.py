@@ -30,7 +30,10 @@ Path = tuple[Step, ...]
 
 @dataclass(frozen=True)
 class Source:
-    """An expression, and what is then taken out of it, first to last: `(items, (ENTRY, 0))` is the first of any entry of `items`."""
+    """An expression and the steps that are then taken into it, first to last.
+
+    `(items, (ENTRY, 0))` is the first element of any element of `items`.
+    """
 
     module: Module
     node: ast.expr
@@ -71,7 +74,10 @@ def together(parts: Iterable[Found]) -> Found:
 
 
 def step_of(node: ast.expr) -> Step | None:
-    """What a subscript takes: a key or place that is written there, any value; None where it leaves the container as it is."""
+    """Return what a subscript takes: a literal key or index, or any value.
+
+    None where it leaves the container as it is.
+    """
     if isinstance(node, ast.Constant) and isinstance(node.value, (str, int)):
         return node.value
     is_mask = isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitAnd, ast.BitOr))

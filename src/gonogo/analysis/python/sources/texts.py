@@ -29,7 +29,10 @@ def texts(sources: Sources, module: Module, node: ast.expr, *path: str | int | P
 
 
 def may_be(pattern: str, text: str) -> bool:
-    """Whether a pattern may stand for a text. Not a regular expression: one with many `.*` can take for ever."""
+    """Return whether a pattern may stand for a text.
+
+    This is not done with a regular expression, since one with many `.*` can take forever.
+    """
     first, *middle = pattern.split(ANY)
     if not middle:
         return pattern == text

@@ -1,4 +1,7 @@
-"""How much there is to do: numbers of a config that a rehearsal lowers, wherever the code has them from."""
+"""Numbers of a config that say how much there is to do and that a rehearsal lowers.
+
+They are lowered wherever the code takes them from.
+"""
 
 from __future__ import annotations
 

@@ -33,7 +33,10 @@ _last = 0.0
 
 
 def start() -> None:
-    """Open the pipe. The key leaves the environment; children get it when they are started (`watchers.processes`)."""
+    """Open the pipe.
+
+    The key is removed from the environment; child processes get it when they are started (`watchers.processes`).
+    """
     global _descriptor, _key, _started
     _started = os.getpid()
     _key = os.environ.pop(KEY, "").encode()
@@ -111,7 +114,9 @@ def _shortened(value: Any) -> Any:
 
 
 def emit_items(event: Any, name: str) -> None:
-    """Say an event with a long list in as many events as it takes, each with a part of the list; none where it is empty.
+    """Emit an event with a long list as several events, each with a part of the list.
+
+    Nothing is emitted where the list is empty.
 
     Args:
         event: of a class of `events`.

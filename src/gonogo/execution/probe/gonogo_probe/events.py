@@ -182,7 +182,9 @@ class Bounded:
 
 @dataclass
 class Loader:
-    """A data loader: where it was made and used, how many batches each pass over it gave, and what networks did with them.
+    """A data loader: where it was made and used, and how many batches each pass over it gave.
+
+    Also what networks did with the batches.
 
     Attributes:
         length: how many batches there are; `rows`: of the data; `seconds`: that each of the first batches took, with what was done with it.
@@ -206,7 +208,9 @@ class Loader:
 
 @dataclass
 class Loop:
-    """A loop of the experiment's own code that ran a network: its role, how often it was entered, most rounds of one entry.
+    """A loop of the experiment's own code that ran a network.
+
+    It holds the loop's role, how often it was entered, and the most iterations of one entry.
 
     Attributes:
         length: how many rounds it would go, None where nobody knows.
@@ -256,7 +260,9 @@ class SharedRows:
 
 @dataclass
 class Rows:
-    """Which loaders have the same rows, as far as these are arrays in memory, and from which networks learned that were scored on which.
+    """Which loaders have the same rows, and what was learned from which.
+
+    As far as the rows are arrays in memory: from which of them networks learned that were scored on which.
 
     Attributes:
         sets: of each loader whose rows are known: its number, that of its set of different rows, and how many rows it has.
@@ -304,7 +310,10 @@ class Unreachable:
 
 @dataclass
 class Counts:
-    """Passes through networks, backward passes, optimizer steps, batches of answers looked at, and those with one answer for all rows."""
+    """Counts of forward passes, backward passes, optimizer steps and batches of answers.
+
+    Batches with one answer for all rows are counted as well.
+    """
 
     forwards: int = 0
     forwards_training: int = 0
@@ -316,7 +325,10 @@ class Counts:
 
 @dataclass
 class Network:
-    """A network that ran: numbers it holds, how many of them are trained, and whether it is a part of one that ran before."""
+    """A network that ran: how many parameters it holds, and how many of them are trained.
+
+    Also whether it is a part of a network that ran before.
+    """
 
     name: str
     parameters: int
@@ -327,7 +339,10 @@ class Network:
 
 @dataclass
 class Answers:
-    """Answers over so many classes: rows, how often each class was the answer, and rows with a number that is not finite."""
+    """Answers over a number of classes.
+
+    It holds rows, how often each class was the answer, and rows with a number that is not finite.
+    """
 
     classes: int
     rows: int = 0
@@ -351,7 +366,10 @@ class Losses:
 
 
 class Prediction(NamedTuple):
-    """A call of a network that does not train it: two sums over what it put out, and the pass over a loader it was in (-1: none)."""
+    """A call of a network that does not train it.
+
+    It holds two sums over the output, and the pass over a loader in which it happened (-1: none).
+    """
 
     loader: int
     number: int
@@ -455,7 +473,10 @@ class Units:
 
 @dataclass
 class Fit:
-    """An estimator of scikit-learn was fitted: the shape and type of its inputs, and how often each class came."""
+    """A scikit-learn estimator was fitted.
+
+    It holds the shape and type of its inputs, and how often each class occurred.
+    """
 
     name: str
     method: str
@@ -496,7 +517,9 @@ class Suggested:
 
 @dataclass
 class Tracking:
-    """Of a run of the wandb client: `init`, `init-failed`, `finish`, or `step-back`, a step before the last one.
+    """An event of a run of the wandb client.
+
+    It is `init`, `init-failed`, `finish`, or `step-back`, a step before the last one.
 
     Attributes:
         mode: the client's; `id`, `entity`, `project`: the run's; `error`: why it could not begin.

@@ -1,4 +1,6 @@
-"""Exceptions that the experiment's own code catches: where, what was raised, and how much a network had been trained in the block.
+"""Exceptions that the experiment's own code catches.
+
+It is recorded where, what was raised, and how much a network had been trained in the block.
 
 The source of the experiment's modules is changed as it is loaded: each `try` block says that it begins, each handler that it caught.
 """

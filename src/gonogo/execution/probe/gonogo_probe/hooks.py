@@ -1,4 +1,4 @@
-"""Doing something when a module has been imported, and loading the experiment's own modules in our way.
+"""Hooks that act when a module has been imported, and that load the experiment's own modules.
 
 No library is imported before the experiment imports it: that would cost time, and could change what the experiment does.
 """

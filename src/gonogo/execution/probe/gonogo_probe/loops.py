@@ -1,4 +1,6 @@
-"""Loops of the experiment's own code: how many batches they go through, and where a bounded run has had enough of them.
+"""Loops of the experiment's own code: how many batches they process.
+
+Also where a bounded run has had enough of them.
 
 The source of the experiment's modules is changed as it is loaded: what a `for` loop iterates over goes through `over`. What kind of loop it
 is can be told only when it runs: a *batch loop* is one whose rounds run a network on items that are data; a *step loop* is a counting
@@ -114,9 +116,10 @@ def _called(call: ast.Call) -> str:
 
 
 class _Loop:
-    """One loop while it runs. Of the round at hand: `ran` is whether it ran the network itself, `inner` whether a batch loop within it did,
-    `within` whether a loop did that is neither (over names, or over ways to look at the batch); `ever` is whether any round did the first
-    or the last.
+    """One loop while it runs.
+
+    For the current iteration, `ran` is whether it ran the network itself, `inner` whether a batch loop within it did, and `within` whether
+    a loop did that is neither (over names, or over ways to look at the batch). `ever` is whether any iteration had the first or the last.
     """
 
     __slots__ = ("all", "batches", "ever", "inner", "ran", "seconds", "within")
@@ -148,7 +151,10 @@ def network_ran() -> None:
 
 
 def over(iterable: Iterable[Any], path: str, line: int, role: str) -> Iterator[Any]:
-    """The items of an iterable; in a bounded run the first ones and the last, since code often does something special for that."""
+    """Yield the items of an iterable.
+
+    In a bounded run these are the first ones and the last, since code often does something special for the last.
+    """
     stack, loop = _stack(), _Loop()
     stack.append(loop)
     limit = settings.bounds.get("epochs" if role == EPOCHS else "batches") if settings.bounds.get("loops") else None
@@ -208,7 +214,10 @@ def _is_round(loop: _Loop, item: Any, role: str) -> bool:
 
 
 def come_to_top(loop: _Loop) -> None:
-    """A round of a loop begins: it is the innermost one now, and not that of a generator from which its items come."""
+    """Record that an iteration of a loop begins.
+
+    The loop is now the innermost one, and no longer that of a generator from which its items come.
+    """
     stack = _stack()
     if stack and stack[-1] is not loop:
         _take(stack, loop)

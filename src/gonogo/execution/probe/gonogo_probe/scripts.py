@@ -1,4 +1,6 @@
-"""A program that is started by its path: its loops are looked at as those of the modules it imports are.
+"""A program that is started by its path.
+
+Its loops are watched like those of the modules that it imports.
 
 Python compiles the file of `python train.py` by itself, past all importers, unless an entry of `sys.path_hooks` takes the file for an
 archive with a `__main__` module, as it does with a ZIP file. That is what is done here for files of the experiment; the module is
@@ -60,7 +62,10 @@ def _restore_path(script: str) -> None:
 
 
 class _Loader(hooks.OwnLoader):
-    """Loads a script as any module of the experiment is loaded, and leaves it as Python leaves a script: without a spec."""
+    """Loads a script like any other module of the experiment.
+
+    It leaves it as Python leaves a script: without a spec.
+    """
 
     def get_code(self, fullname: str) -> CodeType | None:
         """The code of the script."""
@@ -72,7 +77,10 @@ class _Loader(hooks.OwnLoader):
 
 
 def _forget_spec(tree: ast.Module, _: str) -> None:
-    """Let the module begin with `__spec__ = None` and the like, after its docstring and what it imports from `__future__`."""
+    """Insert `__spec__ = None` and the like at the start of the module.
+
+    It comes after the docstring and the imports from `__future__`.
+    """
     position = 0
     for number, statement in enumerate(tree.body):
         is_text = number == 0 and isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)

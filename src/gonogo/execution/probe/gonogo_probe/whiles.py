@@ -1,4 +1,6 @@
-"""`while` loops of the experiment's own code that train: a bounded run has had enough of one after as many rounds as of a `for` loop.
+"""Training `while` loops of the experiment's own code.
+
+A bounded run leaves one after as many iterations as a `for` loop.
 
 The loop's condition goes through `goes_on`, which says no where it is time: the code then goes on as it does where the condition no longer
 holds. Only rounds with a backward pass count: what is asked again and again (a sample, a word, an episode) is never cut. Nor is a loop that
@@ -61,7 +63,10 @@ def _role(node: ast.While) -> str:
 
 
 def _can_end(node: ast.While) -> bool:
-    """Whether code after a loop may be reached although its condition held: where it ends by itself, nothing else is set or returned."""
+    """Return whether code after a loop may be reached although the loop's condition held.
+
+    This is allowed where the loop ends by itself without setting or returning anything else.
+    """
     if _works_off(node):
         return False
     flags = set() if _compares(node.test) else {name.id for name in ast.walk(node.test) if isinstance(name, ast.Name)}
@@ -75,7 +80,10 @@ def _can_end(node: ast.While) -> bool:
 
 
 def _works_off(node: ast.While) -> bool:
-    """Whether a loop goes on as long as there is something in a collection from which it takes: `while waiting: waiting.pop()`."""
+    """Return whether a loop goes on as long as the collection that it takes from has items.
+
+    An example is `while waiting: waiting.pop()`.
+    """
     asked = {ast.unparse(part) for part in ast.walk(node.test) if isinstance(part, (ast.Name, ast.Attribute))}
     taken: set[str] = set()
     for inner in _within(node.body):

@@ -1,4 +1,4 @@
-"""What a challenge alters: the labels of evaluation, what networks put out, what they are given, and seeds.
+"""What a challenge alters: evaluation labels, network outputs and inputs, and seeds.
 
 Nothing is altered unless the gate's settings ask for it (`settings.alter`). What was altered is counted; what could not be is said.
 """

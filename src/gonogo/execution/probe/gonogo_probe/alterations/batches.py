@@ -1,4 +1,7 @@
-"""The labels of a batch: which part of it they are, in what order a challenge gives them, and what it remembers of them."""
+"""The labels of a batch.
+
+This tells which part of it they are, in what order a challenge gives them, and what it remembers of them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,9 @@ _here = threading.local()
 
 
 def labels_of(batch: Any) -> tuple[Any, Any] | None:
-    """The place of a batch's labels in it and the labels themselves, None where it is not known which part they are.
+    """Return the place of a batch's labels in it and the labels themselves.
+
+    None where it is not known which part they are.
 
     They are the part of a mapping that is called so, else the last part of a pair, or of a longer tuple if it is one whole number a row.
     """
@@ -45,7 +50,10 @@ def _is_whole(part: Any) -> bool:
 
 
 def permuted(batch: Any) -> Any:
-    """The batch with its labels in another order, the one of all rotations that changes most; the batch itself where that can't be done."""
+    """Return the batch with its labels in another order.
+
+    The order is the rotation that changes most. Where that can't be done, it is the batch itself.
+    """
     found = labels_of(batch)
     if found is None:
         alterations.leave(alterations.LABELS, "it is not known which part of a batch the labels are")

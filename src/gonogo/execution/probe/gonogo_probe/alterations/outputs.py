@@ -107,7 +107,10 @@ def _marked(torch: Any, old: Any) -> Any:
 
 
 def _winners(torch: Any, old: Any, labels: Any) -> Any:
-    """The class that each row is to be taken for: its own for one row in a few, any other one for the rest."""
+    """Return the class that each row is to be predicted as.
+
+    It is the row's own class for one row in a few, and any other class for the rest.
+    """
     near = NEAR[0] < float((old.argmax(1) == labels).float().mean()) < NEAR[1]
     numbers = alterations.made("marked rows") + torch.arange(len(old), device=old.device)
     others = old.shape[1] - 1
@@ -147,7 +150,7 @@ def _noise(torch: Any, old: Any) -> Any:
 
 
 def ask_again(torch: Any, module: Any, call: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any], out: Any) -> None:
-    """Some calls of a network that predicts are made once more on other inputs, and what it puts out is held against what it put out.
+    """Repeat some calls of a predicting network on other inputs and compare the outputs.
 
     Args:
         torch: the module.
@@ -205,7 +208,10 @@ def _other_inputs(torch: Any, value: Any, depth: int = 0) -> Any:
 
 
 def _other_input(torch: Any, value: Any) -> Any:
-    """Numbers of the same range: fractions with noise, whole numbers in the opposite order (tokens and indices stay valid)."""
+    """Return numbers of the same range.
+
+    Fractions get noise; whole numbers come in the opposite order (so tokens and indices stay valid).
+    """
     old = value.detach()
     if old.is_floating_point():
         new = torch.flip(old, [0]) + _noise(torch, old) * _spread(old)

@@ -23,7 +23,10 @@ def is_seed(name: str) -> bool:
 
 
 def of_config(value: Any, where: str) -> Any:
-    """Another seed in place of one in the config, the same for all configs that have it in one place; None where it is none."""
+    """Return another seed in place of one in the config, or None where the value is no seed.
+
+    It is the same for all configs that have it in one place.
+    """
     global _in_config
     if isinstance(value, bool) or not isinstance(value, int):
         return None

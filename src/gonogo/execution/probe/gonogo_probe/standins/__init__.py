@@ -93,7 +93,10 @@ def made(name: str, make: Callable[[str], None]) -> str:
 
 
 def seeded(make: Callable[[], Any], seed: int = 0) -> Any:
-    """What a function of torch makes from a seed of its own; the experiment's random numbers go on as if nothing had happened."""
+    """Call a function of torch with a seed of its own.
+
+    The experiment's random numbers continue as if nothing had happened.
+    """
     import torch
 
     with torch.random.fork_rng(devices=[]):

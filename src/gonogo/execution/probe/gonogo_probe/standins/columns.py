@@ -97,7 +97,10 @@ def _image(source: random.Random, detail: str, row: int, label: int, count: int)
 
 
 def _letters(row: int, detail: str) -> list[str]:
-    """What the choices of a row are called: `mixed` has some with numbers for letters, and some with other numbers of choices."""
+    """Return the names of a row's choices.
+
+    `mixed` has some rows with digits for letters, and some with other numbers of choices.
+    """
     number, _, how = detail.partition(":")
     if how and row % TURN == 5:
         return list("1234")

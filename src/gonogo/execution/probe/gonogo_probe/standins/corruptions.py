@@ -1,4 +1,6 @@
-"""CIFAR-10-C and CIFAR-100-C as folders of `.npy` files in their official layout, and CIFAR-10 itself beside them.
+"""CIFAR-10-C and CIFAR-100-C as folders of `.npy` files in their official layout.
+
+CIFAR-10 itself is beside them.
 
 Each file has its true shape, 50,000 images in five severities, and takes almost no room: only the first and the last rows of a
 severity have content, the others are black and are holes in the file.
@@ -123,7 +125,10 @@ def _watch_models(module: Any) -> None:
 
 
 def folder(classes: int) -> str:
-    """A folder with the files; a folder of the official name leads back to it, for code that asks for that below its root."""
+    """Return a folder with the files.
+
+    A folder of the official name leads back to it, for code that looks for that name below its root.
+    """
     name = f"CIFAR-{classes}-C"
     path = standins.made(name, lambda path: _make(path, classes))
     rows = settings.bounds["rows"]
@@ -170,7 +175,10 @@ def _write(path: str, shape: tuple[int, ...], parts: list[tuple[int, bytes]]) ->
 
 
 def _make_clean(path: str, labels: bytes) -> None:
-    """CIFAR-10 as its authors publish it for Python: dictionaries pickled by Python 2, so that they can be read as bytes and as text."""
+    """Write CIFAR-10 as its authors publish it for Python.
+
+    The files are dictionaries pickled by Python 2, so that they can be read as bytes and as text.
+    """
     os.makedirs(path)
     rows = min(settings.bounds["rows"], COUNT)
     for name in [f"data_batch_{number}" for number in range(1, 6)] + ["test_batch"]:

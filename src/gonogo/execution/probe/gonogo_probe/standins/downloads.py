@@ -1,4 +1,7 @@
-"""Downloads that nothing can stand in for: it is said what was asked for, and by which line; the library's own error comes, at once."""
+"""Downloads that nothing can stand in for.
+
+What was requested and by which line is reported, and the library's own error comes at once.
+"""
 
 from __future__ import annotations
 

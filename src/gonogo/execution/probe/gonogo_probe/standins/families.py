@@ -1,4 +1,7 @@
-"""Families of language and vision models: which a name belongs to, how wide and deep it is, and what its tokenizer is like."""
+"""Families of language and vision models.
+
+This tells which family a name belongs to, how wide and deep it is, and what its tokenizer is like.
+"""
 
 from __future__ import annotations
 
@@ -164,7 +167,10 @@ class Model:
 
 
 def model(name: str) -> Model | None:
-    """What stands in for a name of the hub; None for paths and for what is of no family that is known, or cannot be there."""
+    """Return the stand-in for a model name of the hub.
+
+    None for paths, for names of no known family, and for names that cannot exist there.
+    """
     if not _NAME.fullmatch(name) or name.startswith(".") or os.path.exists(name.partition("/")[0]):
         return None
     if "/" not in name and not WITHOUT_OWNER.fullmatch(name):

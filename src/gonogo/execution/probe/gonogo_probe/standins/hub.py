@@ -1,4 +1,7 @@
-"""Downloads from the Hugging Face hub: weights of timm models are made anew, at random; anything else is said not to be there, at once."""
+"""Downloads from the Hugging Face hub.
+
+Weights of timm models are created at random; anything else is reported as missing, at once.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +68,10 @@ def _snapshot(repository: str, *_: str) -> str | None:
 
 
 def _folder(repository: str, names: list[str]) -> str | None:
-    """A folder with files of a repository of timm's, None where it is none or can't be made in this environment."""
+    """Return a folder with the files of a timm repository.
+
+    None where it is no such repository, or can't be made in this environment.
+    """
     owner, _, model = repository.partition("/")
     architecture = model.partition(".")[0]
     build = _builder(architecture) if owner == "timm" else None
@@ -85,7 +91,10 @@ def _folder(repository: str, names: list[str]) -> str | None:
 
 
 def _builder(architecture: str) -> Any:
-    """What builds an architecture: timm, or torchvision where its network has the same parameters; None if neither can."""
+    """Return a function that builds an architecture.
+
+    It uses timm, or torchvision where its network has the same parameters. None if neither can.
+    """
     try:
         import timm
 

@@ -1,4 +1,7 @@
-"""transformers' `from_pretrained`: a model of the same family, its layers fewer or narrower, and a tokenizer of whole words."""
+"""transformers' `from_pretrained`: a smaller model of the same family.
+
+Its layers are fewer or narrower, and its tokenizer has whole words.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,10 @@ def _replace(kind: Any, make: Any) -> None:
 
 
 def _original_or_made(original: Any, make: Any, cls: Any, name: Any, arguments: Any, named: dict[str, Any]) -> Any:
-    """What is there, or what stands in for it: `_here.made` tells of each that was made, the innermost first."""
+    """Return the original where it exists, otherwise its stand-in.
+
+    `_here.made` lists each stand-in that was made, the innermost first.
+    """
     try:
         found = original(cls, name, *arguments, **named)
         if make is not _tokenizer or _is_path(str(name)) or len(found.get_vocab()) - len(found.added_tokens_encoder) > FEWEST_WORDS:
@@ -97,7 +103,10 @@ def _original_or_made(original: Any, make: Any, cls: Any, name: Any, arguments: 
 
 
 def _without_quantisation(named: dict[str, Any]) -> dict[str, Any]:
-    """The arguments without what only an accelerator can do, where there is none; a package that is missing is still missed."""
+    """Return the arguments without those that only an accelerator supports, where there is none.
+
+    A missing package is still reported as missing.
+    """
     import torch
 
     if torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None:
@@ -197,7 +206,10 @@ def _vocabulary(model: Model) -> dict[str, Any]:
 
 
 def _finished(make: Any, named: dict[str, Any]) -> Any:
-    """A model as `from_pretrained` gives it back: from a seed of its own, for use, of the type that was asked for."""
+    """Return a model as `from_pretrained` returns it.
+
+    It is made from a seed of its own, in eval mode, and of the type that was asked for.
+    """
     import torch
 
     model = standins.seeded(make)

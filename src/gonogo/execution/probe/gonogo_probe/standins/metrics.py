@@ -1,4 +1,6 @@
-"""`evaluate.load`: the simple metrics, whose code it would download, computed by scikit-learn and SciPy as that code does.
+"""`evaluate.load`: the simple metrics, computed by scikit-learn and SciPy.
+
+The library would download their code, and they are computed as that code does it.
 
 The library tries for seconds before it gives up, so it is not asked first.
 """

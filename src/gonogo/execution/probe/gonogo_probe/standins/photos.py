@@ -1,4 +1,7 @@
-"""torchvision's data sets of photographs: true classes and lengths; the files that they list are there, few of them different."""
+"""torchvision's data sets of photographs, with true classes and lengths.
+
+The files that they list exist, but few of them differ.
+"""
 
 from __future__ import annotations
 
@@ -142,7 +145,10 @@ def _original_init(name: str) -> Callable[..., None]:
 
 
 def _folder_classes(root: str) -> int:
-    """What the config says of the number of classes, or the path; a number that any network takes where nothing does."""
+    """Return the number of classes from the config or the path.
+
+    Where neither says it, it is a number that any network accepts.
+    """
     said = standins.classes()
     if said is not None:
         return said
@@ -151,7 +157,10 @@ def _folder_classes(root: str) -> int:
 
 
 def _fill_caltech(self: Any, name: str, values: dict[str, Any]) -> str:
-    """Names are put together from class and number: each class has one picture, under the names that are asked for."""
+    """Fill a Caltech data set.
+
+    File names are composed of class and number: each class has one picture, under the names that are asked for.
+    """
     count, length, sub = (101, 8_677, "101_ObjectCategories") if name == "Caltech101" else (257, 30_607, "256_ObjectCategories")
     names = [f"{number + 1:03d}.class" for number in range(count)]
     drawn = pictures.files(count)

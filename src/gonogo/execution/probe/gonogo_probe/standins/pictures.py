@@ -1,4 +1,7 @@
-"""Pictures on disk, for data sets whose code opens files: few that differ, each under as many names as are wanted."""
+"""Pictures on disk, for data sets whose code opens files.
+
+Few of them differ, each under as many names as needed.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,10 @@ def draw(path: str, label: int, classes: int, side: tuple[int, int], number: int
 
 
 def pixels(noise: random.Random, label: int, classes: int, count: int, channels: int = 3) -> bytes:
-    """Noise about a level of its class (a colour, where there are channels for it), so that classes can be told apart."""
+    """Return noise around a level of its class, so that classes can be distinguished.
+
+    The level is a colour, where there are channels for it.
+    """
     parts = []
     for channel in range(channels):
         level = 40 + 150 * ((label * (1 + 36 * channel)) % classes) // max(1, classes - 1)

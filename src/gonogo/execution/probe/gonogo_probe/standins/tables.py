@@ -1,4 +1,7 @@
-"""scikit-learn's data sets that it downloads: the two tables of numbers, and the digits and clothes of OpenML."""
+"""Data sets that scikit-learn downloads.
+
+They are the two tables of numbers, and the digits and clothes of OpenML.
+"""
 
 from __future__ import annotations
 

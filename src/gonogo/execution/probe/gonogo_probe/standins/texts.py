@@ -1,4 +1,7 @@
-"""Hugging Face's `datasets.load_dataset`: well-known data sets with their columns, classes, splits and numbers of rows."""
+"""Hugging Face's `datasets.load_dataset` for well-known data sets.
+
+They have their true columns, classes, splits and numbers of rows.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +75,10 @@ def _watch(module: Any) -> None:
 
 
 def known_as(path: str) -> str:
-    """The names of the well-known data set that a path means, or is a copy of under another owner; empty for none."""
+    """Return the names of the well-known data set that a path refers to.
+
+    The path may also be a copy of it under another owner. Empty for none.
+    """
     exact = next((names for names in corpora.KNOWN if path in names.split()), "")
     if exact or path.count("/") != 1:
         return exact
@@ -85,7 +91,10 @@ def _bare(path: str) -> str:
 
 
 def _fits(configs: dict[str, corpora.Config], given: dict[str, Any]) -> bool:
-    """Whether what is asked of a copy is there in the original; if not, the two differ, and nobody knows in what else."""
+    """Return whether what is asked of a copy exists in the original.
+
+    If not, the two differ, and it is not known in what else.
+    """
     name, split = given.get("name"), given.get("split")
     if "" not in configs and name not in configs and not (name is None and len(configs) == 1):
         return False
@@ -148,7 +157,10 @@ def _streamed(module: Any, made: Any) -> Any:
 
 
 def _rows(module: Any, seed: str, columns: corpora.Columns, split: str, rows: int) -> Any:
-    """A split: one block of rows that differ, of which the others are views; what numbers its rows goes on counting."""
+    """Return a split made of one block of differing rows, of which the other rows are views.
+
+    A column that numbers its rows goes on counting.
+    """
     import pyarrow
 
     length, source = min(abs(rows), MOST), random.Random(f"{seed} {split}")

@@ -1,4 +1,7 @@
-"""Made-up texts: a small vocabulary, of which each class has its own part, so that classes can be told apart."""
+"""Made-up texts from a small vocabulary.
+
+Each class has its own part of the vocabulary, so that classes can be distinguished.
+"""
 
 from __future__ import annotations
 

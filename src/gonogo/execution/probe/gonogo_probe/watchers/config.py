@@ -1,4 +1,7 @@
-"""The config: what Hydra composed, which keys the experiment's own code reads and writes, and the values that a rehearsal lowers."""
+"""The config: what Hydra composed, and which keys the experiment's own code reads and writes.
+
+Also the values that a rehearsal lowers.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +124,10 @@ def _whole_of_arguments(original: Any) -> Any:
 
 
 def _watch_jobs(module: Any) -> None:
-    """Hydra's own function that calls the task: the last place to change the config, and the first to see how the task failed."""
+    """Wrap Hydra's function that calls the task.
+
+    It is the last place to change the config, and the first to see how the task failed.
+    """
     original = module.run_job
 
     @functools.wraps(original)
@@ -145,7 +151,10 @@ def _watch_jobs(module: Any) -> None:
 
 
 def _watch_reports(module: Any) -> None:
-    """Hydra prints what goes wrong before the task, and ends with exit code 1: the exception itself says more."""
+    """Wrap Hydra's function that reports errors before the task.
+
+    Hydra prints the error and ends with exit code 1: the exception itself says more.
+    """
     original = getattr(module, "run_and_report", None)
     if original is None:
         return  # another version of Hydra

@@ -1,4 +1,7 @@
-"""What programs learn from: shapes, types, ranges and labels of batches, and of what a network is given that no loader gave."""
+"""What programs learn from: shapes, types, ranges and labels of batches.
+
+Also of what a network is given that no loader gave.
+"""
 
 from __future__ import annotations
 

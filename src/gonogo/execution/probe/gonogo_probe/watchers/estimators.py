@@ -15,7 +15,10 @@ _told = 0
 
 
 def start() -> None:
-    """Watch every `fit` of scikit-learn that goes through the decorator of its own classes (version 1.3 and later)."""
+    """Watch every `fit` of scikit-learn that goes through the decorator of its own classes.
+
+    Version 1.3 and later have this decorator.
+    """
     if settings.mode == settings.PROGRAM:
         hooks.when_imported("sklearn.base", _watch)
         channel.on_flush(_report)

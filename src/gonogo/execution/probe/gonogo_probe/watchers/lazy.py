@@ -1,5 +1,6 @@
-"""Spares a run what takes seconds of it and changes nothing: torch's compiler where nothing is compiled, W&B's inputs of jobs where none
-are staged, and looking for garbage in vain.
+"""Avoids work that takes a run seconds and changes nothing.
+
+It skips torch's compiler where nothing is compiled, W&B's inputs of jobs where none are staged, and useless garbage collection.
 
 Before an experiment's first line and after its last, Python looks for garbage among all that torch and its like define.
 """
@@ -25,7 +26,10 @@ _own_threshold = gc.get_threshold()
 
 
 def start() -> None:
-    """Watch for the modules that import the compiler, or whose functions do; look for garbage seldom until the work begins."""
+    """Watch for the modules that import the compiler, or whose functions do.
+
+    Garbage is collected rarely until the work begins.
+    """
     hooks.when_imported("torch._compile", _spare_disabling)
     hooks.when_imported("torch.optim.optimizer", _spare_steps)
     hooks.when_imported("torch.compiler", _spare_marking)
@@ -36,14 +40,20 @@ def start() -> None:
 
 
 def work_begins() -> None:
-    """From here on Python looks for garbage as often as it would have, but no more among what has been imported."""
+    """Restore the garbage collector's own threshold.
+
+    Objects that have been imported so far are no longer searched.
+    """
     if gc.get_threshold()[0] == SELDOM:  # else it has begun, or the code has said what it wants
         gc.freeze()
         gc.set_threshold(*_own_threshold)
 
 
 def _spare_last_look() -> None:
-    """At its end Python looks for garbage once more, among everything. Bindings that then tell of what was not freed must not see less."""
+    """Skip the last garbage collection at exit, which searches everything.
+
+    Where bindings then report what was not freed, it is not skipped: they must not see less.
+    """
     if any(name in sys.modules for name in TELLERS):
         gc.unfreeze()
     else:
@@ -52,7 +62,10 @@ def _spare_last_look() -> None:
 
 @contextmanager
 def _without_compiler() -> Iterator[None]:
-    """In place of the compiler's module a small one, whose only function asks the real one when it is called."""
+    """Replace the compiler's module by a small one within the context.
+
+    Its only function calls the real one when it is called.
+    """
     name = f"{COMPILER}.utils"
     if name in sys.modules:
         yield
@@ -132,7 +145,10 @@ def _spare_steps(module: Any) -> None:
 
 
 def _spare_staged_inputs(module: Any) -> None:
-    """A new run looks for inputs of a job that were staged before it: there are none as long as nobody imported the module that stages."""
+    """Skip the search of a new run for inputs of a job that were staged before it.
+
+    There are none as long as nobody imported the module that stages them.
+    """
     original = getattr(module.Run, "_detect_and_apply_job_inputs", None)
     if original is None:
         return  # another version of W&B

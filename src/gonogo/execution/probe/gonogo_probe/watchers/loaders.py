@@ -35,7 +35,9 @@ def limit() -> int | None:
 
 
 def _settle(number: int | None) -> int | None:
-    """Count what networks did since the last time for the loader whose batch was at hand, and take up another; the number of the former.
+    """Count what networks did since the last time for the former loader, and switch to another.
+
+    The former loader is the one whose batch was in use. Returns its number.
 
     A loader may be left in the middle of a pass while another is gone through, as Lightning does between validation and training.
     """

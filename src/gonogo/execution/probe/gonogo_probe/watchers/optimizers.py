@@ -1,4 +1,7 @@
-"""Optimizers of torch: what they hold, whether it has gradients, what their steps change, and when gradients are cleared."""
+"""Optimizers of torch: what they hold, whether it has gradients, and what their steps change.
+
+Also when gradients are cleared.
+"""
 
 from __future__ import annotations
 
@@ -158,7 +161,10 @@ def _watch_steps(optimizers: Any) -> None:
 
 
 def _remember_beginning(record: _Record, kept: list[tuple[Any, Any]], changed: list[Any]) -> None:
-    """What the tensors that steps change were before: those that begin at one number throughout tell nothing."""
+    """Remember the initial values of the tensors that steps change.
+
+    Tensors that start with one number throughout carry no information.
+    """
     ids = {id(parameter) for parameter in changed}
     for parameter, old in kept:
         if id(parameter) in ids and id(parameter) not in record.begun:
@@ -174,7 +180,10 @@ def _trait(tensor: Any) -> tuple[Any, ...] | None:
 
 
 def predicts(network: Any) -> None:
-    """A network is called that is not trained by this call: whether it is what an optimizer has changed, or what that began with."""
+    """Check a network that is called without being trained by this call.
+
+    It is checked whether it is what an optimizer has changed, or what that started from.
+    """
     for record in _records:
         _look_for_apart(record, network)
     for record in _optimizers.values():
@@ -194,7 +203,10 @@ def predicts(network: Any) -> None:
 
 
 def _look_for_apart(record: _Record, network: Any) -> None:
-    """Whether a network has parameters, and none of the tensors that steps have changed; their optimizer may be gone by now."""
+    """Check whether a network has parameters but none of the tensors that steps have changed.
+
+    The optimizer of those tensors may be gone by now.
+    """
     if not record.hold or record.apart:
         return
     parameter = None
@@ -207,7 +219,10 @@ def _look_for_apart(record: _Record, network: Any) -> None:
 
 
 def _look_for_flat(record: _Record, network: Any) -> None:
-    """Whether all tensors of a network that steps have changed are one number throughout by now, which they were not at first."""
+    """Check whether all trained tensors of a network have become one number throughout.
+
+    They are those that steps have changed, and they were not so at first.
+    """
     if record.uneven or record.flat >= MOST_MARKED:
         return
     own = [parameter for parameter in network.parameters() if record.begun.get(id(parameter)) is not None]
@@ -251,7 +266,10 @@ def _look_at_gradients(optimizer: Any, record: _Record, held: list[Any]) -> None
 
 
 def _look_for_stuck(record: _Record, there: list[Any]) -> None:
-    """Factors of a product that are both zero: the gradient of each is the other one times something, so that neither ever moves."""
+    """Look for two factors of a product that are both zero.
+
+    The gradient of each is the other one times something, so that neither ever moves.
+    """
     zeros = {
         id(each): each
         for each in there
@@ -293,7 +311,10 @@ def backward_begins() -> None:
 
 
 def _look_at_idle(optimizer: Any, record: _Record, gradients: list[float]) -> None:
-    """Of an optimizer that has not stepped so far: whether its parameters have gradients, and whether they changed all the same."""
+    """Check an optimizer that has not stepped so far.
+
+    It is checked whether its parameters have gradients, and whether they changed all the same.
+    """
     if not any(gradients) or record.looks >= MOST_STEPS:
         return
     record.looks += 1
@@ -335,7 +356,10 @@ def _watch_clearing_method(owner: Any) -> None:
 
 
 def _owned(holder: Any) -> set[int]:
-    """The parameters of a network, or of what stands before an optimizer and is one itself, as Lightning's does."""
+    """Return the parameters of a network or of an optimizer.
+
+    The latter may be an object in front of an optimizer that is one itself, as in Lightning.
+    """
     try:
         return set(map(id, _held(holder) if isinstance(holder, _torch.optim.Optimizer) else holder.parameters()))
     except Exception:  # a class of the experiment's own that is not yet made, or half of one: its gradients are cleared all the same

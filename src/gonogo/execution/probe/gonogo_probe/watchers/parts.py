@@ -9,7 +9,9 @@ MOST_GROUPS = 12  # parts whose gradients are told
 
 
 def by_part(names: dict[int, str], held: list[Any]) -> list[tuple[str, int, int, int, float | str]]:
-    """For each part of the networks: its name, tensors and numbers, those with a gradient, and the norm of the gradient.
+    """Return statistics for each part of the networks.
+
+    They are its name, tensors and numbers, those with a gradient, and the norm of the gradient.
 
     Args:
         names: of parameters by their identity, with the kind of their module after a bar.

@@ -152,7 +152,10 @@ def say_exception(error: BaseException, thread: bool = False) -> None:
 
 
 def _of_worker(text: str) -> tuple[list[tuple[str, int, str]], str, str]:
-    """Of a traceback as text: the experiment's own frames, what was raised last, and where, as `_raised_in` has it."""
+    """Parse a traceback given as text.
+
+    Returns the experiment's own frames, what was raised last, and where, as `_raised_in` has it.
+    """
     found = [(match[1], int(match[2]), match[3]) for match in _FRAME.finditer(text)]
     frames = [(path, line, function) for file, line, function in found if (path := places.relative(file)) is not None]
     after = text[[match.end() for match in _FRAME.finditer(text)][-1] :] if found else text

@@ -1,4 +1,7 @@
-"""Rows of data in memory: which loaders have the same ones, and from which a network learned before it was scored on which."""
+"""Rows of data in memory: which loaders have the same ones.
+
+Also from which rows a network learned before it was scored on which.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,10 @@ def is_watched() -> bool:
 
 
 def saw_dataset(number: int, dataset: Any) -> None:
-    """Look at the rows of a loader's data, where they are arrays in memory, and at which of them other loaders have too."""
+    """Look at the rows of a loader's data, where they are arrays in memory.
+
+    Also at which of them other loaders have too.
+    """
     if not is_watched() or number in _set_of or standins.any_used():
         return
     with clock.aside():
@@ -90,7 +96,10 @@ def _hashes(dataset: Any) -> list[bytes] | None:
 
 
 def _array(dataset: Any) -> tuple[Any, list[int] | None]:
-    """The array that holds the inputs, and which of its rows the set of data consists of where these are not all of them."""
+    """Return the array that holds the inputs, and which of its rows are used.
+
+    The rows are None where the set of data consists of all of them.
+    """
     tensors = getattr(dataset, "tensors", None)
     if isinstance(tensors, tuple) and tensors:
         return (tensors[0], None) if _is_table(tensors[0]) else (None, None)
@@ -119,7 +128,10 @@ def _is_table(data: Any) -> bool:
 
 
 def _indices(value: Any, count: int) -> list[int] | None:
-    """The whole numbers of an array or list, one for each row and all different, that may say which rows are meant."""
+    """Return the whole numbers of an array or list that may say which rows are used.
+
+    There is one for each row, and all are different.
+    """
     is_row = isinstance(value, (list, range)) or len(getattr(value, "shape", ())) == 1
     if count < FEWEST_INDICES or not is_row or len(value) != count:
         return None
@@ -155,7 +167,10 @@ def ran(network: Any, learns: bool) -> None:
 
 
 def began_anew(network: Any = None) -> None:
-    """Something else may be learned from here on: values were loaded into a network, or, without one, an optimizer was made."""
+    """Note that something else may be learned from here on.
+
+    Values were loaded into a network, or, without one, an optimizer was made.
+    """
     if network is None:
         _learned.clear()
     elif network in _learned:
@@ -185,7 +200,10 @@ def saw_loss(loss: Any) -> None:
 
 
 def _target(node: Any) -> Any:
-    """What a loss function of PyTorch's own compares with, as its node in the graph keeps it; None for any other node."""
+    """Return what a loss function of PyTorch's own compares with.
+
+    Its node in the graph keeps it; None for any other node.
+    """
     try:
         return getattr(node, "_saved_target", None)
     except RuntimeError:  # it is freed by now, or was changed in place

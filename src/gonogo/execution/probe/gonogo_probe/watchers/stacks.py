@@ -1,4 +1,6 @@
-"""Where this process is when it is asked to end because its time is up: its stack goes into a file that the gate reads.
+"""Where this process is when it is asked to end because its time is up.
+
+Its stack goes into a file that the gate reads.
 
 Python's own `faulthandler` writes it, which needs no turn of the interpreter: also a process that is inside a long call of a library.
 """
@@ -15,7 +17,10 @@ _file: Any = None
 
 
 def start() -> None:
-    """Have the stack of the thread that hears SIGTERM written before the signal does what it does without us."""
+    """Have the stack of the thread that receives SIGTERM written first.
+
+    After that, the signal does what it does without us.
+    """
     if FOLDER in os.environ and hasattr(faulthandler, "register"):
         _register()
         os.register_at_fork(after_in_child=_register)

@@ -60,7 +60,10 @@ def _watch_run(module: ModuleType) -> None:
 
 
 def _watch_disabled(run: Any) -> None:
-    """A disabled run is of a class of its own, or has other functions for its methods; and `wandb.log` is one of these already."""
+    """Watch a disabled run.
+
+    It is of a class of its own, or has other functions for its methods, and `wandb.log` is one of these already.
+    """
     if "log" in vars(type(run)):
         _watch_methods(type(run))
     elif "log" in vars(run):
@@ -102,7 +105,10 @@ def _watch_methods(owner: Any) -> None:
 
 
 def _note_step(run: Any, step: Any, commit: Any, place: Any) -> None:
-    """Count steps as the client does: a row without a step ends the row at hand, one with a step leaves it open, unless `commit` says."""
+    """Count steps as the client does.
+
+    A row without a step ends the current row, and one with a step leaves it open, unless `commit` says otherwise.
+    """
     at = _next_step.get(run)
     if at is None:
         first = getattr(run, "starting_step", 0)  # of a run that goes on
