@@ -20,6 +20,7 @@ from benchmarks.methods.trees import MARK, Edit, Plant, edited
 from gonogo.compose.client import Composer
 from gonogo.engine.pipeline import check
 from gonogo.model.check_options import CheckOptions
+from gonogo.model.finding import Stage
 from gonogo.rules.base import all_rules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -86,9 +87,11 @@ def test_leakage_is_found_under_every_contract(composer: Composer, golden: dict[
 
 def test_every_rule_of_method_is_planted() -> None:
     planted = {plant.rule for plant in PLANTS}
-    families = {rule.id for rule in all_rules().values() if rule.id.startswith(("LEK", "REP", "NUM"))}
-    of_numbers = {"LEK120", "LEK121"}  # they judge where a reported number comes from; their own examples show them
-    assert families - of_numbers <= planted
+    static = [rule for rule in all_rules().values() if rule.stage in (Stage.CHECK, Stage.COMPOSE)]
+    families = {rule.id for rule in static if rule.id.startswith(("LEK", "REP", "NUM"))}
+    of_numbers = {"LEK120", "LEK121", "LEK125"}  # they judge where a reported number comes from; their own examples show them
+    with_variants = {"NUM115"}  # in test_false_goes.py
+    assert families - of_numbers - with_variants <= planted
 
 
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: f"{plant.rule} {plant.name}")
