@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Display, Operation, Repeated, Value, number, plain
+from gonogo.analysis.dataflow.values import Attribute, Call, Choice, Display, Operation, Repeated, Value, number, plain
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.uses import ancestry
@@ -22,6 +22,8 @@ _TESTS = words(
     permutation_test
     """
 )
+# What leaves each observation as it is: the rows of an image that a model is given, repeated for its channels, are no observations.
+_KEEPS = words("array asarray tensor list tuple zip sorted count float numpy tolist cpu concatenate hstack flatten ravel")
 _REPEATS = re.compile(r"^(?:numpy|torch)\.(?:repeat|tile|repeat_interleave)$")
 
 
@@ -48,7 +50,7 @@ def _found(walked: Program) -> Iterator[Violation]:
         if not event.call.name.startswith("scipy.stats."):
             continue
         for given in event.call.given():
-            repeated = next((value for value in ancestry(given) if _is_repeated(value)), None)
+            repeated = next((value for value in ancestry(given, _keeps_each) if _is_repeated(value)), None)
             if repeated is not None:
                 yield violation(
                     event,
@@ -57,6 +59,15 @@ def _found(walked: Program) -> Iterator[Violation]:
                     related=((repeated, "they are repeated here"),),
                 )
                 break
+
+
+def _keeps_each(value: Value) -> bool:
+    """Return whether the observations that a value is made of are still its entries."""
+    if isinstance(value, Call):
+        return value.short in _KEEPS
+    if isinstance(value, Operation):
+        return value.operator in ("+", "-")
+    return isinstance(value, (Display, Choice, Attribute)) or plain(value) is not value
 
 
 def _is_repeated(value: Value) -> bool:
@@ -99,5 +110,6 @@ BAD = [
 GOOD = [
     program(PROGRAM.format(made="pairs = list(zip(ours, theirs))", test="print(binomtest(pairs.count((1, 0)), 3).pvalue * 10)")),
     program(PROGRAM.format(made="one = np.array(ours) * 100", test="print(ttest_rel(one, 100 * np.array(theirs)))")),
+    program(PROGRAM.format(made="one = [score(np.repeat(x, 3)) for x in ours]", test="print(ttest_rel(one, theirs))")),
     program(PROGRAM.format(made="chance = np.repeat(0.1, 3)", test="print(ttest_rel(ours, chance))")),
 ]
