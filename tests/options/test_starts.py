@@ -46,6 +46,12 @@ SAYS_NOTHING = {
     "right": ("README.md", "    python train.py --config configs/whole.yaml\n"),
     "none": ("README.md", "    python train.py\n"),
     "sentence": ("README.md", "Then `python train.py` trains with --everything that there is.\n"),
+    "slash": ("README.md", "    python train.py --net small/large\n"),
+    "braces": ("README.md", "    python train.py --net {small,large}\n"),
+    "bars": ("README.md", "    python train.py --net [small|large]\n"),
+    "bars alone": ("README.md", "    python train.py --net small|large\n"),
+    "optional": ("README.md", "    python train.py [--fast] [--net small]\n"),
+    "stars": ("run.sh", "for net in small large; do\n  python train.py --net $net --epochs ${EPOCHS:-3}\ndone\n"),
     "prose": ("README.md", "python train.py starts it\n"),
 }
 REFUSED = {

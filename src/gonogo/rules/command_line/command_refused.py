@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.interpreter.trace import Unreadable
@@ -12,7 +13,8 @@ from gonogo.rules.base import Tree, Violation, rule
 from gonogo.rules.grouping import by_place
 
 UNKNOWN_OPTION = "unrecognized arguments: -"
-BAD_CHOICE = ": invalid choice: "
+# One name: `small/large` and `{small,large}` leave the choice to the reader.
+BAD_CHOICE = re.compile(r": invalid choice: '[\w.-]+'")
 
 
 @rule("CLI106", "command-refused", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -41,7 +43,7 @@ def command_refused(starts: list[ProgramStart]) -> Iterator[Violation]:
         for start in starts
         if start.shown is not None
         for event in start.trace.of(Unreadable)
-        if event.what == "command-line arguments" and (event.message.startswith(UNKNOWN_OPTION) or BAD_CHOICE in event.message)
+        if event.what == "command-line arguments" and (event.message.startswith(UNKNOWN_OPTION) or BAD_CHOICE.search(event.message))
     )
 
 
