@@ -17,6 +17,9 @@ CASES = {
     "texts": ("samples: vote", "samples: greedy", "info"),
     "many of both": ("samples: 8", "samples: 4", "error"),
     "two shares": ("samples: 0.5", "samples: 0.25", "error"),
+    "seeds": ("seed: 0", "seed: 1", "error"),
+    "length of the training": ("epochs: 20", "epochs: 1", "error"),
+    "machine": ("gpu_id: 0", "gpu_id: 1", "error"),
     "the same": ("samples: 8", "samples: 8", "error"),
 }
 
@@ -33,7 +36,10 @@ def test_what_tells_the_runs_apart_makes_the_method_a_label(name: str, golden: d
         OTHER: golden[OTHER].replace("  name: mlp\n", f"  name: mlp\n  {theirs}\n"),
         "src/train.py": golden["src/train.py"]
         .replace("build_criterion(cfg.run.method,", 'build_criterion("cross-entropy",')
-        .replace("    model = build_model(cfg.run.model)\n", "    print(cfg.run.model.samples)\n    model = build_model(cfg.run.model)\n"),
+        .replace(
+            "    model = build_model(cfg.run.model)\n",
+            f"    print(cfg.run.model.{ours.partition(':')[0]})\n    model = build_model(cfg.run.model)\n",
+        ),
         "src/evaluate.py": golden["src/evaluate.py"].replace('["method"]', '["run_id"]').replace('"method"', '"id"'),
     }
     assert files[RUN] != same and "cfg.run.method" not in files["src/train.py"]

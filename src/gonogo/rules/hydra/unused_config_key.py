@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from itertools import combinations
@@ -18,6 +19,9 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.hydra.masked_missing_key import hidden_keys, meant_elsewhere
 
 Path = tuple[str, ...]
+
+# Names of numbers that say how long or where a run trains, and not by which method.
+_NO_METHOD = re.compile(r"^run_id$|seed|gpu|device|worker|epoch|batch_size|n_trials", re.IGNORECASE)
 
 
 @rule("HYD105", "unused-config-key", criterion=2, severity=Severity.WARNING, stage=Stage.COMPOSE, settles=("config-key", "search", "model"))
@@ -129,7 +133,7 @@ def _has_stand_in(path: Path, traces: list[Trace], places: ConfigPlaces) -> bool
     own = [run.document.get(path) for run in runs]
     if len(set(map(str, own))) < 2 or not all(isinstance(value, str) for value in own):
         return False
-    others = {other for run in runs for other in paths_of(run.document.value) if other != path and other[-1] != "run_id"}
+    others = {other for run in runs for other in paths_of(run.document.value) if other != path and not _NO_METHOD.search(other[-1])}
     by_id = {run.id: run for run in runs}
     read = sorted(
         other for other in others if any(_is_read(other, by_id[each.run_id], each, places) for each in traces if each.run_id in by_id)
