@@ -21,6 +21,10 @@ from gonogo.rules.happened import violation
 
 MEMBERS = re.compile(r"ensemble|member|committee|voters?(?![a-z])", re.IGNORECASE)
 TRAINS = frozenset({"backward", "fit", "train_epoch", "train_one_epoch", "train_model", "training_step"})
+# What a turn of a loop asks of a network that it changes, and names of functions that change one.
+WORKS_ON = frozenset({"train", "parameters", "named_parameters", "modules", "apply", "reset_parameters"})
+CHANGES = re.compile(r"train|tune|fit|adapt|update|perturb|noise|prune", re.IGNORECASE)
+DROPOUT = re.compile(r"dropout", re.IGNORECASE)
 
 
 @rule("MOD124", "one-member-ensemble", criterion=4, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM, settles=("method",))
@@ -30,7 +34,8 @@ def one_member_ensemble(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Looks at lists that the code calls an ensemble, or its members. Speaks where such a list is one network several times
         (`[model] * 5`, `[model for _ in range(5)]`), and where a loop over members loads the same weights in each turn, from a path in
-        which nothing of the turn stands, and trains nothing. Silent of layers that share their weights under other names.
+        which nothing of the turn stands, and trains nothing. Silent of layers that share their weights under other names, of places that
+        are filled or copied later, and of dropout.
 
     Why it matters:
         The mean of the same answer is that answer: what is reported of the ensemble is that of one network.
@@ -52,7 +57,7 @@ def _listed(walked: Program) -> Iterator[Violation]:
             if value in seen:
                 continue
             seen.add(value)
-            if _is_of_one(value) and MEMBERS.search(name_of(value) or _bound(value)):
+            if _is_of_one(value) and MEMBERS.search(name_of(value) or _bound(value)) and not _is_changed_later(value):
                 yield violation(
                     value,
                     "every member of this ensemble is the same network",
@@ -84,6 +89,20 @@ def _bound(value: Value) -> str:
     return last_name(parent.targets[0]) if isinstance(parent, ast.Assign) else ""
 
 
+def _is_changed_later(value: Value) -> bool:
+    """Return whether members may come to differ after the list was made.
+
+    Their places are filled later, each is copied, or dropout has one network answer otherwise each time.
+    """
+    name, tree = _bound(value), value.module.tree
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and last_name(node.value) == name:
+            return True
+        if isinstance(node, ast.Call) and (last_name(node.func) == "deepcopy" or DROPOUT.search(last_name(node.func))):
+            return True
+    return False
+
+
 def _loaded(walked: Program) -> Iterator[Violation]:
     """Loops over members that load the same weights in each turn."""
     for event in walked.calls("load_state_dict"):
@@ -97,7 +116,27 @@ def _loaded(walked: Program) -> Iterator[Violation]:
         receiver = event.node.func.value if isinstance(event.node.func, ast.Attribute) else None
         if path is None or trains or not isinstance(receiver, ast.Name) or changed & _names(path) or _takes_next(path):
             continue
+        if receiver.id in changed or _is_worked_on(receiver.id, loop):
+            continue
         yield violation(event, "each member of this ensemble is loaded from the same file", "load each member from its own file")
+
+
+def _is_worked_on(name: str, loop: ast.For) -> bool:
+    """Return whether a turn may change a network after its weights were loaded.
+
+    It is handed to a call whose answer is not used or which says that it trains, or its parameters or its mode are asked for.
+    """
+    for node in ast.walk(loop):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name and node.attr in WORKS_ON:
+            return True
+        if isinstance(node, ast.Call) and any(
+            isinstance(given, ast.Name) and given.id == name for given in (*node.args, *(word.value for word in node.keywords))
+        ):
+            is_append = last_name(node.func) == "append"
+            parents = [around for around in ast.walk(loop) if isinstance(around, ast.Expr) and around.value is node]
+            if (parents and not is_append) or CHANGES.search(last_name(node.func)):
+                return True
+    return False
 
 
 def _names(node: ast.AST) -> set[str]:
@@ -138,7 +177,31 @@ BAD = [
     program(PROGRAM.format(made=f"members = [model for _ in range(5)]{HERE}{_ASKED}")),
     program(PROGRAM.format(made=_LOOP.format(path='"0.pt"', marker=HERE))),
 ]
+_TUNED = """def finetune(net, seed):
+    torch.manual_seed(seed)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    net(inputs).pow(2).mean().backward()
+    optimizer.step()
+
+answers = []
+for member in range(5):
+    model.load_state_dict(torch.load("base.pt"))
+    finetune(model, seed=member)
+    answers.append(model(inputs))"""
+_NOISY = """answers = []
+for member in range(5):
+    model.load_state_dict(torch.load("base.pt"))
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.01 * torch.randn_like(weight))
+    answers.append(model(inputs))"""
+_FILLED = "members = [model] * 5\nfor i in range(5):\n    members[i] = nn.Linear(3, 2)"
+_DROPS = "model = nn.Sequential(nn.Linear(3, 2), nn.Dropout(0.5))\nmodel.train()\nmembers = [model] * 10"
 GOOD = [
+    program(PROGRAM.format(made=_TUNED)),
+    program(PROGRAM.format(made=_NOISY)),
+    program(PROGRAM.format(made=f"{_FILLED}{_ASKED}")),
+    program(PROGRAM.format(made=f"{_DROPS}{_ASKED}")),
     program(PROGRAM.format(made=f"members = [nn.Linear(3, 2) for _ in range(5)]{_ASKED}")),
     program(PROGRAM.format(made=f"layers = [model] * 5{_ASKED.replace('members', 'layers')}")),
     program(PROGRAM.format(made=_LOOP.format(path='f"{member}.pt"', marker=""))),

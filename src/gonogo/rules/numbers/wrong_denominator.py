@@ -35,7 +35,7 @@ def wrong_denominator(programs: list[Program], traces: list[Trace], modules: dic
         Looks at loops over loaders in which rows that are right are counted, as by `(predicted == labels).sum()`, and at what the count is
         divided by. Speaks where that is `len(loader)`, whose batches surely hold more than one row, and where it is the number of rows of
         the loader of another split than the one that the loop goes through. Silent where it is not known how many rows a batch holds,
-        where the loop goes through rows one by one, and where means over batches are added up.
+        where the loop goes through rows one by one, where means over batches are added up, and where the quotient is divided once more.
 
     Why it matters:
         The number is no accuracy: it grows with the batch size, or is too small or large by the ratio of the splits, and methods with other
@@ -57,8 +57,11 @@ def _found(walked: Program, full: list[Numbers]) -> Iterator[Violation]:
             added[change.result] = (change, loader)
     if not added:
         return
-    for operation in walked.known(operations):
-        if operation.operator != "/":
+    divisions = [operation for operation in walked.known(operations) if operation.operator == "/"]
+    # Right answers per batch that are then divided by the size of a batch are an accuracy.
+    divided = {total for operation in divisions for total in _totals(operation.operands[0])}
+    for operation in divisions:
+        if operation in divided:
             continue
         for total in _totals(operation.operands[0]):
             if total in added:
@@ -184,6 +187,8 @@ BAD = [
 ]
 GOOD = [
     _program("correct / len(batches.dataset)"),
+    _program("correct / len(batches) / 32"),
+    _program("100 * (correct / len(batches)) / batches.batch_size"),
     _program("correct / rows"),
     _program("correct / len(batches)", size="1"),
     _program("correct / len(batches)", "(model(inputs).argmax(1) == labels).float().mean().item()"),
