@@ -94,8 +94,8 @@ def _is_changed_later(value: Value) -> bool:
 
     Their places are filled later, each is copied, or dropout has one network answer otherwise each time.
     """
-    name, tree = _bound(value), value.module.tree
-    for node in ast.walk(tree):
+    name = _bound(value)
+    for node in value.module.of(ast.Subscript, ast.Call):
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and last_name(node.value) == name:
             return True
         if isinstance(node, ast.Call) and (last_name(node.func) == "deepcopy" or DROPOUT.search(last_name(node.func))):
