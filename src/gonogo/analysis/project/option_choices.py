@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -84,5 +85,5 @@ def _options(module: Module) -> Iterator[Option]:
         named = next((text_of(keyword.value) for keyword in call.keywords if keyword.arg == "dest"), None)
         plain = not any(keyword.arg in ("nargs", "action") for keyword in call.keywords)
         if flags and plain and len(choices) > 1 and all(choices):
-            name = named or (long or flags)[0].lstrip("-").replace("-", "_")
+            name = argparse.ArgumentParser(add_help=False).add_argument(*flags, dest=named).dest
             yield Option(module, call, (long or flags)[0], name, tuple(map(str, choices)))

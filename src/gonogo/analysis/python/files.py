@@ -22,6 +22,7 @@ WRITERS: Mapping[str, int] = {
     **dict.fromkeys(("torch.save", "joblib.dump", "omegaconf.OmegaConf.save", "shutil.copy", "shutil.copyfile", "shutil.copy2"), 1),
 }
 WRITER_METHODS = frozenset({"to_csv", "to_json", "to_parquet", "to_pickle", "to_excel", "to_feather", "to_latex", "to_markdown", "to_html"})
+WRITING = frozenset("wax+")  # signs of the modes in which `open` may write
 OPENERS = frozenset({"open", "io.open", "gzip.open", "codecs.open"})
 
 
@@ -39,7 +40,7 @@ def file_uses(module: Module, reader: PathReader) -> Iterator[FileUse]:
     for call in calls(module):
         name = origin(module, call.func)
         if name in OPENERS:
-            yield FileUse(call, _opens_to_write(call, 1), reader.read(argument(call, 0, "file", "filename")))
+            yield FileUse(call, opens_to_write(call, 1), reader.read(argument(call, 0, "file", "filename")))
             continue
         if name in READERS:
             yield FileUse(call, False, reader.read(argument(call, READERS[name], "file", "path", "filepath_or_buffer", "f", "src")))
@@ -51,7 +52,7 @@ def file_uses(module: Module, reader: PathReader) -> Iterator[FileUse]:
         if method == "open":
             paths = reader.read(owner)
             if paths - UNKNOWN:
-                yield FileUse(call, _opens_to_write(call, 0), paths)
+                yield FileUse(call, opens_to_write(call, 0), paths)
         elif method in ("read_text", "read_bytes"):
             yield FileUse(call, False, reader.read(owner))
         elif method in ("write_text", "write_bytes"):
@@ -60,8 +61,13 @@ def file_uses(module: Module, reader: PathReader) -> Iterator[FileUse]:
             yield FileUse(call, True, reader.read(call.args[0]))
 
 
-def _opens_to_write(call: ast.Call, index: int) -> bool:
-    """Whether an `open` may write; a mode that is not a literal may."""
+def opens_to_write(call: ast.Call, index: int) -> bool:
+    """Whether an `open` may write; a mode that is not a literal may.
+
+    Args:
+        call: of `open`, or of a method of that name.
+        index: the place of the mode among its arguments.
+    """
     mode = argument(call, index, "mode")
     text = text_of(mode)
-    return mode is not None and (text is None or any(letter in text for letter in "wax+"))
+    return mode is not None and (text is None or not WRITING.isdisjoint(text))

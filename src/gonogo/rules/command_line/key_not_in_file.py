@@ -10,8 +10,9 @@ from pathlib import PurePosixPath
 from gonogo.analysis.interpreter.markers import FILE_ROOT, ROOT
 from gonogo.analysis.interpreter.trace import Access, Status, Written
 from gonogo.analysis.project.program_starts import ProgramStart
+from gonogo.analysis.python.files import opens_to_write
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import calls, last_name, text_of
+from gonogo.analysis.python.names import calls, last_name
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Certainty, Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -85,14 +86,10 @@ def _writes(module: Module, name: str) -> bool:
         return False
     named = {id(node) for node in module.of(ast.Constant) if isinstance(node.value, str) and node.value.endswith(name)}
     for call in calls(module):
-        if last_name(call.func) in ("add_argument", "load", "safe_load", "loads") or _opens_to_read(call):
+        is_read = last_name(call.func) == "open" and not opens_to_write(call, 1)
+        if is_read or last_name(call.func) in ("add_argument", "load", "safe_load", "loads"):
             named -= {id(inner) for inner in ast.walk(call)}
     return bool(named)
-
-
-def _opens_to_read(call: ast.Call) -> bool:
-    mode = text_of(call.args[1]) if len(call.args) > 1 else "r" if not call.keywords else None
-    return last_name(call.func) == "open" and mode is not None and not set(mode) & set("wax+")
 
 
 _PROGRAM = """import argparse

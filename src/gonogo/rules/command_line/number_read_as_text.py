@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import yaml
+
 from gonogo.analysis.interpreter.base import Value
 from gonogo.analysis.interpreter.markers import FILE_ROOT
 from gonogo.analysis.interpreter.trace import Call, Trace
@@ -47,7 +49,7 @@ def number_read_as_text(starts: list[ProgramStart], scripts: list[Trace], experi
 def _faults(call: Call, experiment: Experiment) -> Iterator[Violation]:
     if call.doubtful or not call.name.startswith(OPTIMIZERS):
         return
-    given = [*((name, value) for name, value in call.keywords.items() if name in NUMBERS)]
+    given = [(name, value) for name, value in call.keywords.items() if name in NUMBERS]
     if len(call.arguments) > RATE_PLACE:
         given.append(("lr", call.arguments[RATE_PLACE]))
     for name, value in given:
@@ -72,11 +74,19 @@ def _fault(name: str, value: Value, call: Call, experiment: Experiment) -> Viola
     return Violation(
         where,
         f"`{'.'.join(path[2:])}` is the text '{text}' to PyYAML, and {call.name} takes numbers only",
-        f"write `{float(text):.1e}` here, or convert what was read: `float(…)`"
-        if _is_number(f"{float(text):.1e}")
-        else "convert what was read",
+        _advice(text),
         () if place is None else (Related(location=here, label=f"given to the optimizer as `{name}` here"),),
     )
+
+
+def _advice(text: str) -> str:
+    """Say how the same number is written so that PyYAML reads a number, where PyYAML agrees."""
+    mantissa, _, exponent = text.lower().partition("e")
+    written = mantissa if "." in mantissa else f"{mantissa}.0"
+    if exponent:
+        written += f"e{exponent}" if exponent[0] in "+-" else f"e+{exponent}"
+    convert = "convert what was read: `float(…)`"
+    return f"write `{written}` here, without quotes, or {convert}" if isinstance(yaml.safe_load(written), float) else convert
 
 
 def _is_number(text: str) -> bool:

@@ -6,7 +6,6 @@ import ast
 import json
 import tomllib
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -97,7 +96,6 @@ def _omegaconf(text: str) -> Any:
     return parse_yaml(text).value
 
 
-@lru_cache(maxsize=64)
 def _yaml(text: str) -> Any:
     """What PyYAML makes of a text: to it `1e-3` is no number."""
     return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) if parse_yaml(text).error is None else None

@@ -13,9 +13,9 @@ from gonogo.analysis.interpreter.trace import MadeFolder, Written
 from gonogo.analysis.interpreter.values.bound import BoundMethod
 from gonogo.analysis.interpreter.values.scalar import TRUE, Scalar
 from gonogo.analysis.interpreter.values.sequence import Sequence
+from gonogo.analysis.python.files import WRITING
 
 WRITES = frozenset({"write_text", "write_bytes", "touch", "unlink", "rename", "replace"})
-WRITING = frozenset("wax+")  # signs of the modes in which `open` may write
 
 
 class FilePath(Value):
@@ -76,7 +76,7 @@ def file_path(text: str) -> FilePath:
 def may_write(mode: Value) -> bool:
     """Whether a file that is opened in a mode may be written."""
     text = mode.constant()
-    return not isinstance(text, str) or bool(WRITING & set(text))
+    return not isinstance(text, str) or not WRITING.isdisjoint(text)
 
 
 def joined_path(parts: Iterable[Value]) -> Value:
