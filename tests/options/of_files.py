@@ -1,7 +1,7 @@
 """Programs whose settings stand in files of YAML, JSON or TOML."""
 
 IMPORTS = ["yaml", "json", "tomllib", "torch"]
-NEEDS = "yaml"
+NEEDS = "torch"  # some programs make an optimizer
 YAML = "seed: 1\nmodel:\n  name: resnet\n  width: 64\ntrain:\n  lr: 1.0e-3\n  steps: [1, 2]\n  warmup:\n"
 JSON = '{"seed": 1, "model": {"name": "resnet", "width": 64}, "train": {"lr": 0.1, "steps": [1, 2]}}'
 TOML = 'seed = 1\n[model]\nname = "resnet"\nwidth = 64\n[train]\nlr = 0.1\nsteps = [1, 2]\n'
