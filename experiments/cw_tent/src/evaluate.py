@@ -75,7 +75,7 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run as W&B has it. `correct` says for each seed, image and corruption whether it was right, (S, N, K)."""
+    """A finished run as W&B has it; `correct` (S, N, K) by seed, image and corruption."""
 
     run_id: str
     config: DictConfig
@@ -132,7 +132,7 @@ def read_run(api: wandb.Api, project: str, run_id: str) -> Run:
 
 
 def checked(run_id: str, config: dict[str, Any], summary: dict[str, Any], rows: list[dict[str, Any]]) -> Run:
-    """A run, held against itself. Raises RunError where it lacks something or contradicts itself; the text says what."""
+    """A run, held against itself. Raises RunError, with what it lacks or contradicts."""
     history = pd.DataFrame(rows)
     missing = [name for name in (*NUMBERS, *PARTS) if summary.get(name) is None] + [name for name in ROWS if name not in history]
     if missing:
@@ -195,7 +195,7 @@ class Estimate:
 
 
 def estimate(values: Floats) -> Estimate:
-    """The mean of values (S, N) of S source models and N images, as one would get it again with other source models and other images.
+    """Mean of values (S, N) of S source models and N images, with its interval over both.
 
     Var(mean) = var of the models' means / S + var of the images' means / N: both are random and crossed. What a model and an image have
     together is counted in both, so the interval is a little too wide. t-distribution with the degrees of freedom of Satterthwaite
@@ -218,7 +218,7 @@ def scores(run: Run) -> Floats:
 
 
 def compare(first: Run, second: Run) -> dict[str, Any]:
-    """First minus second: the paired difference, and Wilcoxon's signed-rank test over the corruptions (Demšar, JMLR 7, 2006)."""
+    """First minus second, and Wilcoxon's signed-rank test over corruptions (Demšar, JMLR 7, 2006)."""
     apart = first.correct.mean(axis=(0, 1)) - second.correct.mean(axis=(0, 1))
     ranks = float(stats.wilcoxon(apart).pvalue) if np.count_nonzero(apart) > 1 else None
     found = estimate(scores(first) - scores(second))
@@ -276,7 +276,7 @@ def method_label(run: Run) -> str:
 
 
 def short_labels(runs: Sequence[Run]) -> dict[str, str]:
-    """A label for each run: its method; its learning rate as well where several have that; its id where even that does not tell."""
+    """A label for each run: its method, then its learning rate, then its id, until labels differ."""
     labels = [method_label(run) for run in runs]
     rates = [f"{label} (lr {run.settings['learning_rate']:.2g})" for label, run in zip(labels, runs, strict=True)]
     labels = [rate if labels.count(label) > 1 else label for label, rate in zip(labels, rates, strict=True)]
@@ -284,7 +284,7 @@ def short_labels(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def all_comparisons(groups: Sequence[Group]) -> dict[str, list[dict[str, Any]]]:
-    """For each group the proposed method against every other run, and every run against BatchNorm statistics; Holm over all of them."""
+    """By group: proposed against every run, every run against BN statistics; Holm over all."""
     found: dict[str, list[dict[str, Any]]] = {}
     for group in groups:
         pairs = itertools.permutations(group.runs, 2)
@@ -304,7 +304,7 @@ def all_comparisons(groups: Sequence[Group]) -> dict[str, list[dict[str, Any]]]:
 
 
 def verdicts(groups: Sequence[Group], tests: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """A verdict for each claim: that the proposed method matches TENT with more steps, and that it is better than each other method."""
+    """A verdict for each claim: it matches TENT with more steps, and is better than each rival."""
     found = []
     for group in groups:
         proposed = [run for run in group.runs if run.method == PROPOSED]
@@ -316,7 +316,7 @@ def verdicts(groups: Sequence[Group], tests: dict[str, list[dict[str, Any]]]) ->
 
 
 def matching_verdict(group: Group, proposed: Run, rival: Run) -> dict[str, Any]:
-    """Does one step keep at least RETAINED of the gain of more steps? A contrast of three methods, image by image."""
+    """Whether one step keeps at least RETAINED of the gain of more steps, image by image."""
     names = group.labels[proposed.run_id], group.labels[rival.run_id]
     facts = {"group": group.name, "claim": f"{names[0]} matches {names[1]}", "proposed": proposed.run_id, "rival": rival.run_id}
     if group.baseline is None:
@@ -404,7 +404,7 @@ def write_run(run: Run, group: Group, folder: Path) -> None:
 
 
 def results_table(groups: Sequence[Group]) -> pd.DataFrame:
-    """A row for each run: accuracy and gain over BN with their intervals, in percent and points, and what they cost."""
+    """A row for each run: accuracy, gain over BN in points, their intervals, and the cost."""
     rows = []
     for group in groups:
         for run in group.runs:
@@ -530,7 +530,7 @@ def draw_corruptions(group: Group) -> Figure:
 
 
 def draw_gains(groups: Sequence[Group]) -> Figure:
-    """Gains over BatchNorm statistics: along the stream, by learning rate, and by batch size (where runs differ in these)."""
+    """Gains over BN statistics along the stream, by learning rate and by batch size."""
     main = max(groups, key=lambda group: len(group.runs))
     sizes = [group for group in groups if group.runs[0].conditions["protocol"] == main.runs[0].conditions["protocol"]]
     rates = {run.settings["learning_rate"] for run in main.runs if run.method in ("tent", PROPOSED) and run.settings["inner_steps"] == 1}
@@ -552,7 +552,7 @@ def draw_gains(groups: Sequence[Group]) -> Figure:
 
 
 def gain_along_stream(axis: Axes, group: Group) -> None:
-    """Gain on the images seen so far, mean of corruptions and seeds, of each method at the learning rate with the most accuracy."""
+    """Gain so far along the stream of each method, at its learning rate of highest accuracy."""
     curves = {run.run_id: run.history.groupby("batch")[["images_seen", "running_accuracy"]].mean() for run in group.runs}
     best: dict[str, Run] = {}
     for run in sorted(learning(group.runs), key=lambda run: run.accuracy):
@@ -565,7 +565,7 @@ def gain_along_stream(axis: Axes, group: Group) -> None:
 
 
 def gain_by(axis: Axes, groups: Sequence[Group], title: str, setting: Callable[[Run], float]) -> None:
-    """Gain against a setting, a line for each method; of several learning rates the one at most values of another setting."""
+    """Gain against a setting, a line a method; the learning rate is the one at most other values."""
     points = [(method_label(run), setting(run), run, group.gain(run)) for group in groups for run in learning(group.runs)]
     for label in sorted({point[0] for point in points}):
         line = sorted((point[1:] for point in points if point[0] == label), key=lambda point: point[0])

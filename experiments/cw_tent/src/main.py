@@ -28,7 +28,7 @@ def quoted(text: str) -> str:
 
 
 def safe(argument: str) -> str:
-    """A command line argument as Hydra can parse it: the values of `run` and `results_dir` in quotes, anything else as it is."""
+    """Quote the values of `run` and `results_dir` so that Hydra can parse the argument."""
     key, equals, value = argument.partition("=")
     if key not in TEXTS or not equals:
         return argument

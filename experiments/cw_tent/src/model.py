@@ -54,7 +54,7 @@ WEIGHTS: dict[str, Callable[[Tensor, int], Tensor]] = {
 
 
 class Adapter:
-    """A copy of the source model that classifies a stream batch by batch, and learns from each batch as `settings` say."""
+    """A copy of the source model that learns from each batch of a stream as `settings` say."""
 
     def __init__(self, source: nn.Module, settings: Settings) -> None:
         self.source, self.settings = source, settings
@@ -74,7 +74,7 @@ class Adapter:
             self.optimizer = self.settings.make_optimizer([parameter.requires_grad_() for parameter in self.adapted.values()])
 
     def predict(self, images: Tensor, update: bool = True) -> Tensor:
-        """Logits (N, C) of normalised images (N, 3, H, W); where `update` is false, without learning from them."""
+        """Logits (N, C) of normalised images (N, 3, H, W); learns from them unless `update` is false."""
         if not update or self.settings.steps == 0:
             with torch.inference_mode():
                 logits = self.forward(images)
@@ -122,7 +122,10 @@ LEAST_WEIGHT = 1e-3  # of a whole batch, in images: with less, there is nothing 
 
 
 def use_batch_statistics(network: nn.Module) -> None:
-    """Let BatchNorm take mean and variance from the batch, in eval mode too. This cannot be undone: an adapter has a copy of its own."""
+    """Let BatchNorm take mean and variance from the batch, in eval mode too.
+
+    This cannot be undone: an adapter has a copy of its own.
+    """
     layers = [module for module in network.modules() if isinstance(module, _BatchNorm)]
     if not layers:
         raise ModelError("The network has no BatchNorm, so there is nothing to adapt.")
@@ -132,7 +135,10 @@ def use_batch_statistics(network: nn.Module) -> None:
 
 
 def adapted_parameters(network: nn.Module, patterns: Sequence[str]) -> dict[str, nn.Parameter]:
-    """The parameters that `model.freeze_except` names by kind of module and name, as BatchNorm.weight: that of BatchNorm1d, 2d and 3d."""
+    """The parameters that `model.freeze_except` names by kind of module and name.
+
+    `BatchNorm.weight` names those of BatchNorm1d, 2d and 3d.
+    """
     found: dict[str, nn.Parameter] = {}
     for kind, _, leaf in (pattern.rpartition(".") for pattern in patterns):
         names = [f"{name}.{leaf}" for name, module in network.named_modules() if kind and type(module).__name__.startswith(kind)]
@@ -164,7 +170,7 @@ OPTIMIZERS = ("sgd", "adam")
 
 @dataclass(frozen=True)
 class Settings:
-    """What makes an adapter out of a source model. Raises ModelError for what is unknown, contradictory or out of range."""
+    """What makes an adapter out of a source model. Raises ModelError for settings that can't be."""
 
     method: str
     objective: str
@@ -214,7 +220,7 @@ NETWORKS = {"resnet18": (64, 1), "resnet18-half": (32, 1), "resnet18-narrow": (1
 
 
 def build_network(cfg: DictConfig, seed: int = 0) -> tuple[nn.Module, bool]:
-    """The network of `cfg.run.model` in eval mode, and whether its weights are those of a complete source model.
+    """The network of `cfg.run.model` in eval mode, and whether its weights are complete.
 
     timm's ResNet-18 with the stem for 32x32 images: 3x3 convolution and no max-pool (ImageNet's stem would leave 1x1 maps to the last
     stage, over which BatchNorm has nothing to average). `model.pretrained_checkpoint` is the .safetensors of a complete source model; or
@@ -252,7 +258,10 @@ def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
 
 
 def pretrained(checkpoint: str, name: str, classes: int, cache_dir: str) -> nn.Module:
-    """A model of timm's with ImageNet weights and a new head, downloaded to `cache_dir` if it is not there."""
+    """A model of timm's with ImageNet weights and a new head.
+
+    It is downloaded to `cache_dir` if it is not there.
+    """
     if Path(checkpoint).name.partition(".")[0] != name:
         raise ModelError(
             f"model.pretrained_checkpoint is {checkpoint!r}: it must be a .safetensors file, or the timm id of a {name}, such as "
@@ -288,7 +297,7 @@ def load_checkpoint(network: nn.Module, path: Path) -> None:
 
 
 def fast(network: nn.Module, precision: str = "fp32") -> nn.Module:
-    """The same network, faster: a copy that takes and returns what the network did, fp32 images and fp32 logits.
+    """A faster copy of a network: fp32 images in, fp32 logits out, as before.
 
     Images, activations and frozen weights lie channels last. With bf16, convolutions and activations are bf16; the statistics and the
     parameters of BatchNorm, the head and with it the loss, and so all that is learned, stay fp32. benchmarks/tta_speed.py measures it.

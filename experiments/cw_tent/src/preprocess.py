@@ -180,7 +180,7 @@ def defocus_blur(x: np.ndarray, constants: tuple[float, float], rng: np.random.G
 
 
 def motion(x: np.ndarray, radius: int, sigma: float, angles: np.ndarray) -> np.ndarray:
-    """Blur (B, H, W, C) along a line, each image at its own angle (B,) in degrees, as ImageMagick's MotionBlurImage does.
+    """Blur (B, H, W, C) along a line at an angle (B,) in degrees each, as ImageMagick does.
 
     The kernel is one half of a Gaussian, sampled along the line at the nearest pixels; borders are repeated.
     """
@@ -245,7 +245,7 @@ def zoom_blur(x: np.ndarray, limit: float, rng: np.random.Generator) -> np.ndarr
     (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85), (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
 )  # fmt: skip
 def snow(x: np.ndarray, constants: tuple[float, ...], rng: np.random.Generator) -> np.ndarray:
-    """Whiten the image and let flakes fall: thresholded noise, enlarged, blurred along its fall, and once more turned by 180 degrees."""
+    """Whiten the image and let flakes fall: blurred noise, and the same turned by 180 degrees."""
     mean, scale, zoom, threshold, radius, sigma, keep = constants
     count, height, width = x.shape[:3]
     flakes = rng.normal(mean, scale, (count, height, width))
@@ -270,7 +270,7 @@ FROST_SHAPE = (192, 256)
 
 @cache
 def frost_textures() -> np.ndarray:
-    """Synthetic frost, (5, 192, 256, 3): noise with a falling spectrum, creased into crystals and coloured.
+    """Synthetic frost, (5, 192, 256, 3): creased noise with a falling spectrum, coloured.
 
     The published files use photographs, which do not come with the code; these have about their colours, contrast and spectra.
     """
@@ -304,7 +304,7 @@ def frost(x: np.ndarray, constants: tuple[float, float], rng: np.random.Generato
 
 
 def plasma(count: int, size: int, decay: float, rng: np.random.Generator) -> np.ndarray:
-    """Fractal height maps from 0 to 1, (count, size, size), by the diamond-square algorithm; `size` is a power of two."""
+    """Fractal height maps (count, size, size), 0 to 1, by diamond-square; `size` a power of two."""
     heights = np.zeros((count, size, size))
     step, wobble = size, 100.0
 
@@ -354,7 +354,7 @@ def contrast(x: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarr
 
 @corruption((0.3, 0), (0.1, 0), (1.5, 0), (2, 0.1), (2.5, 0.2))  # factor, shift
 def saturate(x: np.ndarray, constants: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """Scale and shift the saturation of HSV. Grey has hue 0, so a shift makes it red, as in the published files."""
+    """Scale and shift the saturation of HSV; grey turns red, as in the published files."""
     factor, shift = constants
     value = x.max(-1, keepdims=True).astype(np.float64)
     spread = value - x.min(-1, keepdims=True)
@@ -425,7 +425,7 @@ def spatter(x: np.ndarray, constants: tuple[float, ...], rng: np.random.Generato
 
 
 def water_sheen(drops: np.ndarray) -> np.ndarray:
-    """How strongly each pixel of drops (H, W), uint8, shines, 0 to 1: an emboss of the distance to the drops' edges."""
+    """How strongly pixels of drops (H, W), uint8, shine, 0 to 1: an emboss of edge distance."""
     distance = np.minimum(cv2.distanceTransform(255 - cv2.Canny(drops, 50, 150), cv2.DIST_L2, 5), 20)
     relief = cv2.equalizeHist(cv2.blur(distance, (3, 3)).astype(np.uint8))
     relief = cv2.blur(cv2.filter2D(relief, cv2.CV_8U, np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])), (3, 3))
@@ -442,7 +442,7 @@ def known_corruption(name: object) -> str:
 
 
 def corrupt(images: np.ndarray, name: str, severity: int, seed: int) -> np.ndarray:
-    """Corrupt uint8 images (N, H, W, 3) as the published generator does, with the constants for CIFAR; (N, H, W, 3) uint8.
+    """Corrupt uint8 images (N, H, W, 3) as the published generator does, with CIFAR's constants.
 
     The random numbers come from (seed, name, severity) and an image's place alone: the first images of a longer array are corrupted as they
     are without the rest.
@@ -519,7 +519,7 @@ def read_array(path: Path) -> np.ndarray:
 
 
 def load_cifar10c(cfg: DictConfig, name: str, severity: int) -> Images:
-    """One corruption of CIFAR-10-C: the rows of its severity, or all where the folder holds one severity alone."""
+    """One corruption of CIFAR-10-C: rows of its severity, or all of a folder with one severity."""
     folder = cifar10c_folder(cfg)
     file = folder / f"{name}.npy"
     images, labels = read_array(file), read_array(folder / "labels.npy")
@@ -555,7 +555,7 @@ def say_once(message: str) -> None:
 
 
 def load_cifar10(cfg: DictConfig, split: str, download: bool = True) -> Images:
-    """CIFAR-10 from dataset.root, the folder above it or the cache: `cifar-10-batches-py`, or {split}_images.npy and {split}_labels.npy."""
+    """CIFAR-10 of dataset.root, its parent or the cache: batches, or {split}_images and _labels.npy."""
     root = cfg.run.dataset.root
     places = [*([] if root is None else [Path(root), Path(root).parent]), Path(cfg.cache_dir)]
     for place in places:
@@ -575,7 +575,7 @@ def load_cifar10(cfg: DictConfig, split: str, download: bool = True) -> Images:
 
 @cache
 def digits(split: str) -> Images:
-    """scikit-learn's digits in a fixed random order, enlarged by bicubic interpolation: the first 1,000 to train on."""
+    """scikit-learn's digits in a fixed random order, enlarged; the first 1,000 to train on."""
     found = load_digits()
     mixed = np.random.default_rng(DIGITS_SEED).permutation(len(found.target))
     mixed = mixed[:DIGITS_TRAIN] if split == "train" else mixed[DIGITS_TRAIN:]
@@ -602,7 +602,7 @@ def class_names(cfg: DictConfig) -> list[str]:
 
 
 def load_clean(cfg: DictConfig, split: str, download: bool = True) -> Images:
-    """Images without corruption, "train" or "test". Raises DataError where they can't be had (without `download`: are not here)."""
+    """Clean images, "train" or "test". Raises DataError where they are not here nor to be had."""
     return load_cifar10(cfg, split, download) if dataset_name(cfg) == "cifar10c" else digits(split)
 
 
@@ -636,7 +636,7 @@ def evaluation_corruptions(cfg: DictConfig) -> list[str]:
 
 
 def load_search(cfg: DictConfig, name: str) -> Images:
-    """What the search may see of a held-out corruption: images that no evaluation scores, at most search.images_per_corruption.
+    """Images of a held-out corruption for the search, unscored, at most search.images_per_corruption.
 
     With search.images above 0 the last so many test images; with 0 training images, corrupted here with other random numbers.
     """

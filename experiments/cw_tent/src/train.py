@@ -1,4 +1,6 @@
-"""One run, in the order of the protocol: source model, search, stream of corruptions, summary. Started by `src.main`.
+"""One run in the order of the protocol: source model, search, stream, summary.
+
+`src.main` starts it.
 
 1. A source model for each seed: a checkpoint, or trained here on clean images and kept under `cache_dir`.
 2. If the run has a search: learning rate and the like are chosen on the four held-out corruptions, of images that are not scored.
@@ -66,7 +68,10 @@ class TrainError(Exception):
 
 
 def source_model(cfg: DictConfig, seed: int, device: torch.device) -> nn.Module:
-    """The network that every method starts from: a complete checkpoint, one that was trained here before, or one that is trained now."""
+    """The network that every method starts from.
+
+    It is a complete checkpoint, one that was trained here before, or one that is trained now.
+    """
     torch.manual_seed(seed)
     network, complete = build_network(cfg, seed)
     if complete:
@@ -89,7 +94,10 @@ def source_model(cfg: DictConfig, seed: int, device: torch.device) -> nn.Module:
 
 
 class Augmented(Dataset[tuple[Tensor, int]]):
-    """Clean training images, moved by up to four pixels and (but for digits, which would be other signs) mirrored at random."""
+    """Clean training images, moved by up to four pixels and mirrored at random.
+
+    Digits are not mirrored: they would be other signs.
+    """
 
     def __init__(self, cfg: DictConfig, data: Images) -> None:
         flip = [v2.RandomHorizontalFlip()] if cfg.run.dataset.name != "digitsc" else []
@@ -103,7 +111,10 @@ class Augmented(Dataset[tuple[Tensor, int]]):
 
 
 def train_source(cfg: DictConfig, network: nn.Module, data: Images, device: torch.device) -> None:
-    """Train the network in place: SGD with one cycle of the learning rate (Smith, 2018), on small images first (Howard, fast.ai, 2018)."""
+    """Train the network in place by SGD with one cycle of the learning rate (Smith, 2018).
+
+    It sees small images first (Howard, fast.ai, 2018).
+    """
     settings, normal = cfg.source[cfg.run.dataset.name], cfg.run.dataset.preprocessing.normalize
     images = Augmented(cfg, data)
     loader = DataLoader(images, settings.batch_size, sampler=RandomSampler(images), drop_last=True, num_workers=cfg.run.dataset.num_workers)
@@ -134,7 +145,9 @@ def train_source(cfg: DictConfig, network: nn.Module, data: Images, device: torc
 
 
 def clean_accuracy(cfg: DictConfig, network: nn.Module, device: torch.device) -> float | None:
-    """Share of the clean test images that the source model gets right; None where they are not here, for nothing else needs them.
+    """Share of the clean test images that the source model gets right.
+
+    None where they are not here: nothing else needs them.
 
     Raises:
         TrainError: It is below source.min_accuracy, as with a head that was never trained.
@@ -163,7 +176,9 @@ def inputs(cfg: DictConfig, images: Tensor, device: torch.device) -> Tensor:
 
 
 def choose_precision(cfg: DictConfig, source: nn.Module, device: torch.device) -> str:
-    """fp32 or bf16, as stream.precision says; bf16 only if, with the batch's statistics, its error on the first images is that of fp32.
+    """fp32 or bf16, as stream.precision says.
+
+    bf16 only if, with the batch's statistics, its error on the first images is that of fp32.
 
     Raises:
         TrainError: stream.precision is bf16, and the errors differ by more than stream.precision_tolerance.
@@ -292,7 +307,10 @@ def accuracy_on(cfg: DictConfig, adapter: Adapter, data: Images, device: torch.d
 
 @dataclass
 class Part:
-    """What came out of one corruption of one seed: for the scored images in the order of the file whether they were right, and so on."""
+    """What came out of one corruption of one seed.
+
+    For the scored images in the order of the file: whether they were right, and so on.
+    """
 
     corruption: str
     origin: str
@@ -349,7 +367,9 @@ def stream(cfg: DictConfig, adapter: Adapter, seed: int, device: torch.device) -
 
 
 def accuracy_after(cfg: DictConfig, adapter: Adapter, data: Images, device: torch.device) -> dict[int, float]:
-    """Accuracy after the first K steps, by K, on the images that come next; a K that the stream is too short for is left out.
+    """Accuracy after the first K steps, by K, on the images that come next.
+
+    A K that the stream is too short for is left out.
 
     A method with n steps for each batch makes its first K on the first K / n batches. A copy does it: the run's counts stay as they are.
     """
@@ -372,7 +392,9 @@ def accuracy_after(cfg: DictConfig, adapter: Adapter, data: Images, device: torc
 
 
 def protocol(cfg: DictConfig) -> str:
-    """When the adapter starts anew: `reset` at each corruption, `episodic` at each batch, `continual` never.
+    """When the adapter starts anew: at each corruption, at each batch, or never.
+
+    These are `reset`, `episodic` and `continual`.
 
     `training.stream_mode` of a run decides if it names one; `sequential` leaves it to `stream.protocol`.
     """
@@ -383,13 +405,19 @@ def protocol(cfg: DictConfig) -> str:
 
 
 def scored_images(cfg: DictConfig, count: int) -> int:
-    """How many of `count` test images are scored: the first stream.images of those that are not kept for the search."""
+    """How many of `count` test images are scored.
+
+    They are the first stream.images of those that are not kept for the search.
+    """
     kept = count - whole(cfg.search.images, "search.images", 0, count - 1)
     return kept if cfg.stream.images is None else min(kept, whole(cfg.stream.images, "stream.images", 1))
 
 
 def stream_order(cfg: DictConfig, seed: int, name: str, count: int) -> Tensor:
-    """The order of a stream, (count,): that of the file, or one permutation for each seed and corruption, whatever the method."""
+    """The order of a stream, (count,): that of the file, or a permutation.
+
+    There is one permutation for each seed and corruption, whatever the method.
+    """
     if cfg.stream.order == "file":
         return torch.arange(count)
     if cfg.stream.order == "shuffled":
@@ -455,7 +483,10 @@ def summarise(cfg: DictConfig, found: dict[int, list[Part]], adapters: Sequence[
 
 
 def peak_memory() -> float:
-    """The most memory that was held, in megabytes: of the accelerator if there is one, else of this process."""
+    """The most memory that was held, in megabytes.
+
+    Of the accelerator if there is one, else of this process.
+    """
     if torch.cuda.is_available():
         return float(torch.cuda.max_memory_allocated() / 1e6)
     return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6)
@@ -474,7 +505,10 @@ def choose_device(cfg: DictConfig) -> torch.device:
 
 
 def lower_to_trial(cfg: DictConfig) -> None:
-    """Leave in the config just as much as a trial has time for: it shows that the code runs, and measures nothing."""
+    """Leave in the config just as much as a trial has time for.
+
+    A trial shows that the code runs, and measures nothing.
+    """
     cfg.wandb.mode = "disabled"
     cfg.run.dataset.corruption_types = evaluation_corruptions(cfg)[:TRIAL_CORRUPTIONS]
     for section in (cfg.run.dataset, cfg.source[cfg.run.dataset.name]):
