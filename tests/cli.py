@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 
 from gonogo.cli import main as cli
@@ -73,7 +74,7 @@ class _Here(Pool):
         if "usage" in reply:
             raise UsageError(reply["usage"])
         for task in tasks:
-            message = batch_worker.judged({"source": task.source, "name": task.name, "plan": task.plan}, chosen, _composer(), io.StringIO())
+            message = batch_worker.judged(asdict(task), chosen, _composer(), io.StringIO())
             yield result_of(json.loads(json.dumps(message)), task)
 
 

@@ -78,8 +78,35 @@ def test_what_comes_from_the_experiment_stays_text(broken, tmp_path):
 def test_it_needs_nothing_else(broken, tmp_path):
     target = tmp_path / "report.html"
     page = page_of(broken, target=target)
-    assert not [attributes for _, attributes in page.elements if attributes.keys() & {"src", "href", "onclick"}]
+    assert not [attributes for _, attributes in page.elements if attributes.keys() & {"src", "onclick"}]
+    assert all(str(attributes["href"]).startswith("#") for _, attributes in page.elements if "href" in attributes)
     assert not re.search(r"https?://|@import|url\(", target.read_text("utf-8"))
+
+
+def test_each_key_of_a_run_says_who_reads_it(broken, tmp_path):
+    """Of two experiments on one page, so that the anchors of both are told apart."""
+    other = copy_of(GOLDEN, tmp_path / "other", GOLDEN_PLAN)
+    train = other / "src/train.py"
+    train.write_text(train.read_text("utf-8").replace("cfg.run.training.momentum", 'cfg.run.training.get("momentumm", 0.9)'), "utf-8")
+    target = tmp_path / "report.html"
+    page = page_of(broken, other, target=target)
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    links = [str(attributes["href"]) for _, attributes in page.elements if "href" in attributes]
+    assert len(ids) == len(set(ids)) and links and {link.removeprefix("#") for link in links} <= set(ids)
+    one, two = (keys_in(article) for article in target.read_text("utf-8").split("<article>")[1:])
+    assert one["training.learning_rate"][1] == "unread" and two["training.learning_rate"][1] == "read"
+    assert "src/train.py:21" in two["training.learning_rate"][3] and "config/run/" in two["training.learning_rate"][2]
+    assert one["training.momentum"][1] == "read" and two["training.momentum"][1] == "unread"
+    assert two["training.momentumm"][:2] == ["(the code goes on with 0.9)", "absent"] and "src/train.py" in two["training.momentumm"][3]
+
+
+def keys_in(article: str) -> dict[str, list[str]]:
+    """By key of the first run's config: the texts of its value, its state, where it is written and where it is asked for."""
+    found: dict[str, list[str]] = {}
+    for row in re.findall(r'<th scope="row" class="key".*?</tr>', article, re.DOTALL):
+        key, *cells = (" ".join(re.sub(r"<[^>]*>", "", cell).split()) for cell in re.split(r"</t[hd]>", row)[:-1])
+        found.setdefault(str(re.search(r'title="(?:run[.])?([^"]*)"', row)[1]), cells)
+    return found
 
 
 def test_a_go_and_several(broken, tmp_path):

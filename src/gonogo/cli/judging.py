@@ -13,7 +13,7 @@ from gonogo.cli.output import Amount, Destination, opened
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import UsageError
 from gonogo.pool.pool import Listener, Pool, Result, Task, default_jobs
-from gonogo.report import plain
+from gonogo.report import formats, plain
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,9 @@ def _tasks(request: Request, options: CheckOptions, pool: Pool) -> list[Task]:
     if (options.baseline or request.write_baseline) and len(request.paths) != 1:
         raise UsageError("A baseline belongs to one experiment: give one PATH with it.")
     plans = request.plans or (None,) * len(request.paths)
-    return [_task(path, plan, pool) for path, plan in zip(request.paths, plans, strict=True)]
+    tasks = [_task(path, plan, pool) for path, plan in zip(request.paths, plans, strict=True)]
+    shows_configs = any(formats.load(report.format).configs for report in request.reports)
+    return [replace(task, configs=True) for task in tasks] if shows_configs else tasks
 
 
 def _task(path: str, plan: str | None, pool: Pool) -> Task:

@@ -75,17 +75,17 @@ class _Uses:
         defined = self._defined(event.path, trace)
         if event.is_section or event.value is NOT_KNOWN:
             changed = any(path[: len(event.path)] == event.path for path in trace.written)
-            value = _shown(composed) if composed is not NOTHING else "…"
+            value = shown(composed) if composed is not NOTHING else "…"
             return value, "the program changes it" if changed else "", defined
         is_changed = event.path in trace.written and composed is not NOTHING and composed != event.value
-        return _shown(event.value), f"composed as {_shown(composed)}; the program changes it" if is_changed else "", defined
+        return shown(event.value), f"composed as {shown(composed)}; the program changes it" if is_changed else "", defined
 
     def _lacking(self, event: Access, trace: Trace) -> _Answer:
         if event.status is Status.MISSING:
             return "???", "mandatory, and not given", self._defined(event.path, trace)
         if event.status is Status.ABSENT:
             has_default = event.kind is not AccessKind.IN and event.guarded and event.default is not NOT_KNOWN
-            return None, f"the code goes on with {_shown(event.default)}" if has_default else "", None
+            return None, f"the code goes on with {shown(event.default)}" if has_default else "", None
         above = "null" if event.status is Status.NONE else "a plain value"
         return None, f"what should hold it is {above}", self._defined(event.path[:-1], trace)
 
@@ -120,7 +120,8 @@ def _several(one: _Answer, other: _Answer) -> _Answer:
     return " or ".join(values), one[1] or other[1], one[2] or other[2]
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as JSON, shortened."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 

@@ -1,8 +1,10 @@
-"""Where the code asks for a key of its config, and what each run has there: what an editor shows."""
+"""Where the code asks for a key of its config, and what each run has there: what an editor and the HTML report show."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from gonogo.model.finding import Location
 
@@ -39,3 +41,26 @@ class ConfigUse(BaseModel):
     location: Location
     path: tuple[str, ...]
     held: tuple[Held, ...]
+
+
+class ConfigKey(BaseModel):
+    """A key of the config that a run composes, or one that the code asks for and the run lacks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: tuple[str, ...]
+    value: str | None = Field(description="As JSON, shortened; null for a section, and for a key that is absent")
+    state: Literal["read", "elsewhere", "unread", "unknown", "absent", "section"] = Field(
+        description="read by this run, elsewhere (by other runs only), unread, unknown (the code was not followed to its end), absent "
+        "(asked for, and not there), or a section, whose keys have states of their own"
+    )
+    note: str = ""
+    defined: Location | None = Field(default=None, description="Where it is written, null if in no file")
+    readers: tuple[Location, ...] = Field(default=(), description="Where the code asks for it")
+
+
+class RunConfig(BaseModel):
+    """What one run composes, key by key."""
+
+    run: str
+    keys: tuple[ConfigKey, ...]

@@ -7,6 +7,7 @@ from enum import StrEnum
 from pydantic import BaseModel, Field, computed_field
 
 from gonogo.model.causes import Shared, by_cause
+from gonogo.model.config_use import RunConfig
 from gonogo.model.finding import Finding, Severity
 from gonogo.model.program_seen import ProgramSeen
 from gonogo.system.version import __version__
@@ -152,6 +153,9 @@ class Verdict(BaseModel):
     challenge: ChallengeReport | None = None
     program: ProgramSeen | None = Field(default=None, description="What a trial of a program saw, which no contract documents")
     numbers: list[Number] = Field(default=[], description="What the scripts report, and where it comes from as far as the code tells")
+    configs: list[RunConfig] = Field(
+        default=[], description="What each run composes, and who reads it; only where the HTML report is asked for"
+    )
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -46,6 +46,7 @@ class Task:
         plan: the file of its research plan, None to look for one.
         texts: by path, what takes the place of a file's text: what an editor has not yet written.
         uses: the accesses of the config in the code are wanted too.
+        configs: what each run composes is wanted too, in the verdict, and the texts that it points into.
     """
 
     source: str
@@ -53,6 +54,7 @@ class Task:
     plan: str | None = None
     texts: Mapping[str, str] = field(default_factory=dict)
     uses: bool = False
+    configs: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from gonogo.compose.client import Composer
 
 if TYPE_CHECKING:
     from gonogo.model.check_options import CheckOptions
+    from gonogo.model.config_use import RunConfig
 
 MEMORY_BYTES = 4 << 30
 
@@ -107,12 +108,19 @@ def judged(task: dict[str, Any], options: CheckOptions, composer: Composer, repl
     from gonogo.model.errors import GonogoError
 
     uses: list[dict[str, Any]] = []
+    configs: list[RunConfig] = []
+    texts: dict[str, str] = {}
 
     def look(facts: Facts) -> None:
         if task.get("uses"):
             from gonogo.engine.uses import config_uses
 
             uses.extend(use.model_dump(mode="json") for use in config_uses(facts))
+        if task.get("configs"):
+            from gonogo.engine.config_trees import config_trees, pointed_into
+
+            configs.extend(config_trees(facts))
+            texts.update(pointed_into(configs, facts.get("experiment")))
 
     try:
         plan = plans.load(Path(task["plan"])) if task["plan"] else None
@@ -121,7 +129,8 @@ def judged(task: dict[str, Any], options: CheckOptions, composer: Composer, repl
             source = experiments.with_texts(experiments.load(source, plan, task["name"]), task["texts"])
         chosen, listener = options.model_copy(update={"plan": plan}), _listener(options, replies)
         judgement = judge(source, chosen, composer, task["name"], listener, lambda seconds: _send(replies, {"seconds": seconds}), look)
-        return {"verdict": judgement.verdict.model_dump(mode="json"), "sources": judgement.sources, "uses": uses}
+        judgement.verdict.configs = configs
+        return {"verdict": judgement.verdict.model_dump(mode="json"), "sources": texts | judgement.sources, "uses": uses}
     except GonogoError as error:
         return {"usage": str(error)}
     except MemoryError:

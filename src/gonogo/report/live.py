@@ -16,6 +16,7 @@ from rich.text import Text
 from gonogo.report import plain
 
 WIDTH = 90
+LONG = 1.0  # seconds: an environment that was there already is no news
 
 
 class Live:
@@ -49,7 +50,7 @@ class Live:
         label = plain.line(" ".join(part for part in (self._names[task] if len(self._names) > 1 else "", stage, run) if part))
         if what == "end":
             self._running.pop(key, None)
-            if run:
+            if run or seconds >= LONG:
                 self._show(f"{label}: {plain.line(text) or 'ended'}, {seconds:.1f} s")
         if self._console.is_terminal:
             self._update(f"{label}  {seconds:.0f} s  {plain.line(text)[:WIDTH]}")

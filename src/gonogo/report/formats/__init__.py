@@ -100,12 +100,14 @@ class Format:
         open: makes a writer.
         binary: it writes to the target's path by itself, never to a terminal.
         streams: it writes each verdict as it comes, so that a reader of a pipe need not wait.
+        configs: it shows what each run composes, which is then worked out and put into the verdict.
     """
 
     summary: str
     open: Callable[[Target], Writer]
     binary: bool = False
     streams: bool = False
+    configs: bool = False
 
 
 def names() -> list[str]:

@@ -48,6 +48,15 @@ class Bar:
     is_run: bool
 
 
+@dataclass(frozen=True)
+class Listing:
+    """A file that keys of the config are written or read in: its path, its lines and the start of its lines' anchors."""
+
+    path: str
+    lines: list[str]
+    anchor: str
+
+
 class HtmlWriter(Collector):
     """Writes one page with the verdict of each experiment."""
 
@@ -63,7 +72,7 @@ class HtmlWriter(Collector):
     def finish(self, seconds: float) -> None:
         """Write the page."""
         helps = self._target.rules()
-        pages = [_page(verdict, sources, helps) for verdict, sources in zip(self._verdicts, self._sources, strict=True)]
+        pages = [_page(number, *each, helps) for number, each in enumerate(zip(self._verdicts, self._sources, strict=True))]
         print(plain.block(_template().render(pages=pages, seconds=seconds)), file=self._stream)
 
 
@@ -85,9 +94,10 @@ def _with_code(text: str) -> Markup:
     return Markup("").join(Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts))
 
 
-def _page(verdict: Verdict, sources: Mapping[str, str], helps: Mapping[str, RuleHelp]) -> dict[str, object]:
+def _page(number: int, verdict: Verdict, sources: Mapping[str, str], helps: Mapping[str, RuleHelp]) -> dict[str, object]:
     """What the template shows of one verdict."""
     lines = {path: split_lines(text) for path, text in sources.items()}
+    listings = _listings(number, verdict, lines)
 
     def excerpt(location: Location) -> list[Row]:
         found = lines.get(location.source)
@@ -103,7 +113,18 @@ def _page(verdict: Verdict, sources: Mapping[str, str], helps: Mapping[str, Rule
         "helps": helps,
         "bars": list(_bars(verdict.stages)),
         "subjects": _subjects(verdict),
+        "listings": listings.values(),
+        "anchor": lambda location: f"#{listings[location.source].anchor}{location.line}" if location.source in listings else "",
     }
+
+
+def _listings(number: int, verdict: Verdict, lines: Mapping[str, list[str]]) -> dict[str, Listing]:
+    """The files that the configs' keys are written and read in, by path."""
+    keys = [key for config in verdict.configs for key in config.keys]
+    paths = {place.source for key in keys for place in (key.defined, *key.readers) if place is not None}
+    known = sorted(path for path in paths if path in lines)
+    shown = {path: [plain.line(line) for line in lines[path]] for path in known}
+    return {path: Listing(path, shown[path], f"e{number}-f{index}-") for index, path in enumerate(known)}
 
 
 def _lights(verdict: Verdict) -> Iterator[Light]:
@@ -142,4 +163,4 @@ def _subjects(verdict: Verdict) -> dict[str, tuple[list[str], list[NumberReport]
     return found
 
 
-FORMAT = Format("a page to look at and to send", HtmlWriter)
+FORMAT = Format("a page to look at and to send", HtmlWriter, configs=True)
