@@ -1,4 +1,7 @@
-"""Where the code asks for a key of its config, and what each run has there: what an editor and the HTML report show."""
+"""Where the code asks for a key of its config, and what each run has there.
+
+It is what an editor and the HTML report show.
+"""
 
 from __future__ import annotations
 

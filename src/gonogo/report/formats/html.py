@@ -50,7 +50,13 @@ class Bar:
 
 @dataclass(frozen=True)
 class Listing:
-    """A file that keys of the config are written or read in: its path, its lines and the start of its lines' anchors."""
+    """A file in which keys of the config are written or read.
+
+    Attributes:
+        path: of the file.
+        lines: of its text.
+        anchor: how the anchors of its lines begin; the line's number follows.
+    """
 
     path: str
     lines: list[str]
