@@ -104,7 +104,7 @@ def keys_in(article: str) -> dict[str, list[str]]:
     """By key of the first run's config: the texts of its value, its state, where it is written and where it is asked for."""
     found: dict[str, list[str]] = {}
     for row in re.findall(r'<th scope="row" class="key".*?</tr>', article, re.DOTALL):
-        key, *cells = (" ".join(re.sub(r"<[^>]*>", "", cell).split()) for cell in re.split(r"</t[hd]>", row)[:-1])
+        _, *cells = (" ".join(re.sub(r"<[^>]*>", "", cell).split()) for cell in re.split(r"</t[hd]>", row)[:-1])
         found.setdefault(str(re.search(r'title="(?:run[.])?([^"]*)"', row)[1]), cells)
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -54,3 +55,37 @@ def test_the_action_of_github(tree: Path, options: str, sarif: str) -> None:
     assert "HYD104" in summary.read_text("utf-8") or options
     if sarif:
         assert json.loads((tree.parent / sarif).read_text("utf-8"))["version"] == "2.1.0"
+
+
+# The two modules that only VS Code has, as far as the extension asks for them: which server it starts, and for which documents.
+VS_CODE = """
+const Module = require("module");
+const load = Module._load;
+const settings = JSON.parse(process.argv[2]);
+class LanguageClient {
+  constructor(id, name, server, client) { Object.assign(this, { server, client }); }
+  start() { console.log(JSON.stringify([this.server, this.client])); }
+  stop() { console.log("stopped"); }
+}
+const modules = { vscode: { workspace: { getConfiguration: () => ({ get: (name) => settings[name] }) } }, "vscode-languageclient/node": { LanguageClient } };
+Module._load = (name, ...rest) => modules[name] ?? load(name, ...rest);
+const extension = require(process.argv[1]);
+extension.activate();
+extension.deactivate();
+"""
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")
+def test_the_extension_of_vs_code(tmp_path: Path) -> None:
+    folder = ROOT / "editors/vscode"
+    package = json.loads((folder / "package.json").read_text("utf-8"))
+    command = package["contributes"]["configuration"]["properties"]["gonogo.command"]["default"]
+    script = [str(shutil.which("node")), "-e", VS_CODE, str(folder / package["main"]), json.dumps({"command": command})]
+    done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    started, stopped = done.stdout.splitlines()
+    server, client = json.loads(started)
+    assert server == {"command": "gonogo", "args": ["lsp"]} and stopped == "stopped"
+    languages = {f"onLanguage:{document['language']}" for document in client["documentSelector"]}
+    assert languages == set(package["activationEvents"])
+    assert run(shlex.join([*command, "--help"]), tmp_path).returncode == 0
