@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 from cli import answered, copy_of, gonogo
@@ -19,7 +21,7 @@ from gonogo.model.experiment import source_file
 from gonogo.model.finding import Change, Fix, Location
 from gonogo.rules.base import MARKER, all_rules
 
-WITH_A_FIX = {"ENV101", "ENV102", "EVA108", "HYD101", "HYD104", "HYD106", "TRN101"}
+WITH_A_FIX = {"ENV101", "ENV102", "ENV107", "EVA103", "EVA108", "HYD101", "HYD104", "HYD106", "TRN101"}
 
 
 def texts_of_golden():
@@ -231,3 +233,46 @@ def test_a_requirement_is_added_as_the_list_is_written():
 
 def test_a_file_is_read_as_it_would_be_from_a_disk():
     assert source_file("a.py", "x = 1\r\n").text == "x = 1\r\n"
+
+
+PARSERS = [  # the lines of a parser; whether the fix may be offered, and then hands on what the command gives
+    ('parser.add_argument("results_dir")\nparser.add_argument("run_ids")\nargs = parser.parse_args()', True),
+    ('parser.add_argument("results_dir", type=str)\nparser.add_argument("run_ids", type=str)\nargs = parser.parse_args(sys.argv[1:])', True),
+    ('parser.add_argument("--results_dir")\nparser.add_argument("--run_ids")\nargs = parser.parse_args()', True),
+    ('parser.add_argument("--results_dir")\nparser.add_argument("--run_ids", required=True)\nparser.add_argument("--dpi", type=int)\n'
+     "args = parser.parse_args()", True),
+    ('parser.add_argument("run_ids")\nparser.add_argument("results_dir")\nargs = parser.parse_args()', False),  # in another order
+    ('parser.add_argument("--results-dir")\nparser.add_argument("--run-ids")\nargs = parser.parse_args()', False),
+    ('parser.add_argument("--results_dir")\nparser.add_argument("--run_ids", nargs="+")\nargs = parser.parse_args()', False),
+    ('parser.add_argument("results_dir")\nparser.add_argument("--run_ids")\nargs = parser.parse_args()', False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("lines", "offered"), PARSERS)
+@pytest.mark.parametrize("imports_sys", [True, False])
+def test_a_parser_gets_what_the_documented_command_gives(lines, offered, imports_sys, composer):
+    """The mended text is run by Python itself, with the arguments of the documented command."""
+    if "sys.argv" in lines and not imports_sys:
+        pytest.skip("it names sys")
+    files = texts_of_golden()
+    parser = f"parser = argparse.ArgumentParser()\n{lines}\n"
+    tail = "results_dir, run_ids = Path(args.results_dir), json.loads(args.run_ids)\n"
+    imports = (
+        "from __future__ import annotations\n\nimport argparse\nimport json\n"
+        + "import sys\n" * imports_sys
+        + "from pathlib import Path\n\n"
+    )
+    files["src/evaluate.py"] = imports + parser + tail
+    mended = mend(experiment_of(files), lambda each: check(each, CheckOptions(select=("EVA103",)), composer), unsafe=False)
+    (finding,) = mended.before.findings
+    assert (finding.fix is not None) is offered
+    if offered:
+        assert mended.after.findings == [] and mended.taken_back == []
+        told = [
+            sys.executable,
+            "-c",
+            mended.texts["src/evaluate.py"] + "print(results_dir, run_ids)",
+            "results_dir=/out=1",
+            'run_ids=["a", "b"]',
+        ]
+        assert subprocess.run(told, capture_output=True, text=True, check=True).stdout == "/out=1 ['a', 'b']\n"

@@ -42,6 +42,7 @@ class Misuse:
         distribution: the library whose version matters, empty where none does.
         versions: those in which it raises, see `Table`.
         sure: what the object is follows from what made it, not from an annotation.
+        instead: the attribute that stands where a method was, empty if it is not known.
     """
 
     module: Module
@@ -51,6 +52,7 @@ class Misuse:
     distribution: str = ""
     versions: int = 0
     sure: bool = True
+    instead: str = ""
 
 
 def misuses(programs: Iterable[Program], objects: Objects) -> Iterator[Misuse]:
@@ -91,9 +93,13 @@ def _missing(value: Attribute | Ref, objects: Objects) -> Iterator[Misuse]:
     lacking = kind.everywhere & ~kind.names.get(name, 0)
     if lacking:
         newest = [other for other, versions in kind.names.items() if versions == kind.everywhere]
-        near = get_close_matches(name, sorted(newest), n=1, cutoff=0.7)
+        attribute = name.removeprefix("get_")
+        instead = attribute if attribute != name and attribute in newest and not kind.has_method(attribute) else ""
+        near = [instead] if instead else get_close_matches(name, sorted(newest), n=1, cutoff=0.7)
         action = f"use `{near[0]}`" if near else "use an attribute or method that is there"
-        yield Misuse(value.module, value.node, f"{_article(kind)} has no `{name}`", action, kind.distribution, lacking, sure)
+        if instead:
+            action = f"use the attribute `{instead}`, without parentheses"
+        yield Misuse(value.module, value.node, f"{_article(kind)} has no `{name}`", action, kind.distribution, lacking, sure, instead)
 
 
 def _is_asked_for(value: Value) -> bool:

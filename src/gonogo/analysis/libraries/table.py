@@ -102,6 +102,10 @@ class Kind:
         """How a method may be called."""
         return _ways(self._texts(method), self.everywhere)
 
+    def has_method(self, name: str) -> bool:
+        """Whether some version has a method of this name."""
+        return name in self._entry["methods"] or (self.base is not None and self.base.has_method(name))
+
     def values(self, name: str) -> int:
         """The versions in which an attribute is a number, text or container, which can't be called."""
         texts = self._texts(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
@@ -14,7 +15,7 @@ from gonogo.analysis.python.absence import provides_for_absence
 from gonogo.analysis.python.handlers import handler_of
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.experiment import Experiment
-from gonogo.model.finding import Certainty, Severity, Stage
+from gonogo.model.finding import Certainty, Change, Fix, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
 
@@ -58,7 +59,19 @@ def library_misused(
             continue
         sure = found.sure and settled and handler_of(found.module, found.node) is None
         certainty = Certainty.DERIVED if sure else Certainty.LIKELY
-        yield Violation(found.module.location(found.node), found.message, found.action, certainty=certainty)
+        yield Violation(found.module.location(found.node), found.message, found.action, certainty=certainty, fix=_fix(found))
+
+
+def _fix(found: Misuse) -> Fix | None:
+    """Read the attribute that stands where a method was which took no arguments."""
+    node, call = found.node, found.module.parents.get(found.node)
+    if not found.instead or not isinstance(node, ast.Attribute) or not isinstance(call, ast.Call):
+        return None
+    if call.func is not node or call.args or call.keywords:
+        return None
+    owner, whole = found.module.location(node.value), found.module.location(call)
+    place = whole.model_copy(update={"line": owner.end_line, "column": owner.end_column})
+    return Fix(what=f"read `{found.instead}`", changes=(Change(location=place, text=f".{found.instead}"),), is_safe=True)
 
 
 def _settled(found: Misuse, requirements: list[str], locked: str | None) -> bool | None:

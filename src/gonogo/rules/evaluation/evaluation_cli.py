@@ -11,7 +11,8 @@ from gonogo.analysis.python.names import calls, last_name, origin, text_of
 from gonogo.analysis.python.sources.resolve import Sources
 from gonogo.analysis.tracking.evaluation_start import evaluation_start
 from gonogo.model.contract import Contract, module_path
-from gonogo.model.finding import Severity, Stage
+from gonogo.model.edits import insertion
+from gonogo.model.finding import Change, Fix, Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
@@ -87,7 +88,41 @@ def _written(module: Module, sources: Sources, contract: Contract) -> Violation 
         problem = (
             f"takes `{_name(first)}` as it stands, but the documented command gives `{documented}`: the name would be part of the value"
         )
-    return Violation(module.location(first), f"the evaluation {problem}", ACTION)
+    return Violation(module.location(first), f"the evaluation {problem}", ACTION, fix=_fix(module, parses, arguments, keys))
+
+
+def _fix(module: Module, parses: list[ast.Call], arguments: list[ast.Call], keys: list[str]) -> Fix | None:
+    """Hand the parser the words in the form that it takes.
+
+    It is given where one call parses, and the parser takes the keys alone, each by its own name and as one word.
+    """
+    names = [_name(call) for call in arguments]
+    options = [name.startswith("--") for name in names]
+    if len(parses) != 1 or any(keyword.arg in ("nargs", "action", "dest") for call in arguments for keyword in call.keywords):
+        return None
+    if all(options) and {name.removeprefix("--") for name in names} >= set(keys):
+        words, what = '[word if word.startswith("-") else f"--{word}" for word in sys.argv[1:]]', "give each `key=value` to its option"
+    elif not any(options) and names == keys:
+        words, what = '[word.partition("=")[2] or word for word in sys.argv[1:]]', "take the key off each `key=value`"
+    else:
+        return None
+    (call,) = parses
+    place, method = module.location(call), module.location(call.func)
+    inside = place.model_copy(update={"line": method.end_line, "column": method.end_column})
+    changes = [Change(location=inside, text=f"({words})")]
+    if module.imports.get("sys") != "sys":
+        later = next((node for node in (module.tree.body if module.tree else ()) if _comes_after_sys(node)), None)
+        if later is None:
+            return None
+        changes.append(insertion(module.path, later.lineno, "import sys"))
+    return Fix(what=what, changes=tuple(changes), is_safe=True)
+
+
+def _comes_after_sys(node: ast.stmt) -> bool:
+    """Whether `import sys` stands before a statement where imports are sorted."""
+    if isinstance(node, ast.Import):
+        return node.names[0].name > "sys"
+    return isinstance(node, ast.ImportFrom) and node.module != "__future__"
 
 
 def _name(call: ast.Call) -> str:
@@ -224,6 +259,7 @@ BAD = Tree(
                 '    parser.add_argument("run_ids")\n'
                 "    values = vars(parser.parse_args())\n",
             ),
+            Edit("if len(arguments) != 2 or set(values)", "if set(values)"),
             Edit("results_dir, run_ids = parse_arguments(sys.argv[1:])", "results_dir, run_ids = parse_arguments([])"),
         )
     }
