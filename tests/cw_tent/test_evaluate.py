@@ -192,6 +192,8 @@ def with_accuracies(monkeypatch: pytest.MonkeyPatch, shares: dict[str, float], i
 def test_the_claim_is_judged_by_the_share_of_the_gain(own: float, ten: float, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found = with_accuracies(monkeypatch, {"bn-0": 0.8, "tent-10": ten, "cw-tent-1": own})
     assert found[0]["claim"] == "CW-TENT matches TENT-10" and found[0]["status"] == status
+    kept = found[0]["own_gain_less_the_share_points"]
+    assert status == "empty" or (kept["low"] > 0, kept["high"] < 0) == (status == "supported", status == "refuted")
     better = next(verdict for verdict in found if verdict["claim"] == "CW-TENT is better than TENT-10")
     assert (better["status"] == "refuted") == (own < ten) and (better["status"] == "supported") == (own > ten)
 

@@ -221,6 +221,13 @@ def test_orders(seed: int, name: str, count: int) -> None:
         assert not torch.equal(mixed, train.stream_order(cfg, seed, "frost", count))
 
 
+def test_corruptions_that_would_leave_out_different_images_are_refused() -> None:
+    cfg = config("stream.order=shuffled", "stream.last_batch=drop", "run.dataset.batch_size=16")
+    assert len(train.stream_order(cfg, 0, "fog", 48)) == 48
+    with pytest.raises(train.TrainError, match="keep the last batch"):
+        train.stream_order(cfg, 0, "fog", 50)
+
+
 def streamed(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> tuple[list[train.Part], list[dict[str, float]], Adapter]:
     """A stream through a random network, with the rows that it logs."""
     cfg = config(

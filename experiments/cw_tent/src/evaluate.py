@@ -2,7 +2,7 @@
 
 First each run by itself: what it logged is read from W&B, held against itself, and written as metrics.json with figures. Then all runs that
 saw the same images under the same conditions are compared: gains over BatchNorm statistics, differences, verdicts, tables, figures.
-Nothing is read from the disk and nothing is made up: a run that is missing or incomplete is named, and the others are still evaluated.
+No result is read from the disk and none is made up: a run that is missing or incomplete is named, and the others are still evaluated.
 
 Everything is paired. Sampling units are images and source models: an image recurs in all corruptions, as fifteen measurements of one.
 """
@@ -36,7 +36,7 @@ from statsmodels.stats.multitest import multipletests
 Floats = NDArray[np.float64]
 
 USAGE = """usage: python -u -m src.evaluate results_dir=<path> run_ids='["a","b"]' [wandb.entity=<name>] [wandb.project=<name>]"""
-ALPHA = 0.05  # two-sided; one-sided tests use half of it, so that a test and its 95 % interval say the same
+ALPHA = 0.05  # two-sided; before Holm's correction a test and its 95 % interval say the same
 # "CW-TENT matches TENT with more steps" means, stated before any number is seen: it keeps at least this share of that method's gain over
 # BatchNorm statistics. So the margin of non-inferiority is the other half of the gain, and never larger than the gain (Rothmann et al.,
 # Statistics in Medicine 22, 2003; half is the share that the FDA's guidance on non-inferiority trials, 2016, takes as an example).
@@ -333,15 +333,15 @@ def matching_verdict(group: Group, proposed: Run, rival: Run) -> dict[str, Any]:
     else:
         status, text = "undecided", f"whether it keeps {RETAINED:.0%} of that gain can't be told"
     share = own.mean / gain.mean if gain.low > 0 else None
-    shown = f" ({share:.0%} were measured)" if share is not None else ""
+    shown = "" if share is None else f" ({share:.0%} were measured)"
     sentence = f"{group.title}: over BatchNorm statistics {names[1]} gains {gain} and {names[0]} {own}; {text}{shown}."
-    return facts | {"status": status, "sentence": sentence, "gain_points": vars(gain), "own_gain_points": vars(own), "share_kept": share}
+    points = {"gain_points": gain, "own_gain_points": own, "own_gain_less_the_share_points": kept}
+    return facts | {name: vars(found) for name, found in points.items()} | {"status": status, "sentence": sentence, "share_kept": share}
 
 
 def better_verdict(group: Group, test: dict[str, Any]) -> dict[str, Any]:
     """Is the proposed method better than another one?"""
-    size = Estimate(**test["difference_points"])
-    sure = test["p_value_holm"] <= ALPHA
+    size, sure = Estimate(**test["difference_points"]), test["p_value_holm"] <= ALPHA
     status, text = ("supported", "better") if size.mean > 0 else ("refuted", "worse")
     status, text = (status, text) if sure else ("undecided", "no difference shown")
     names = group.labels[test["first"]], group.labels[test["second"]]

@@ -17,7 +17,7 @@ batch itself. The methods differ in the weights, and in the number of steps for 
     eata       w_i = exp(E − H_i) if H_i < E, else 0        E = 0.4 log C; weights of Niu et al., ICML 2022, nothing else of EATA
     sar        w_i = 1 if H_i < E, else 0                   filter of Niu et al., ICLR 2023, nothing else of SAR
 
-The logits that are scored are those from before the update by their own batch.
+The logits that are scored are those from before the update by their own batch, unless stream.predict says otherwise.
 """
 
 from __future__ import annotations

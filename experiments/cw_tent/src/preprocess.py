@@ -45,7 +45,7 @@ STANDARD = (
     "zoom_blur", "snow", "frost", "fog", "brightness", "contrast",
     "elastic_transform", "pixelate", "jpeg_compression",
 )  # fmt: skip
-# Made by the same authors to choose hyper-parameters by; no evaluation counts them.
+# Made by the same authors to choose hyper-parameters by; `all` leaves them out, and a run that searches may not name them.
 HELD_OUT = ("speckle_noise", "gaussian_blur", "spatter", "saturate")
 SEVERITIES = 5
 

@@ -5,7 +5,8 @@
 1. A source model for each seed: a checkpoint, or trained here on clean images and kept under `cache_dir`.
 2. If the run has a search: learning rate and the like are chosen on the four held-out corruptions, of images that are not scored.
 3. For each corruption: the adapter starts as the source model, sees the images batch by batch, once, and its predictions are scored.
-4. All of it goes to W&B: a row for a batch, and a summary with which images were right, so that methods can be compared image by image.
+4. All of it goes to W&B: a row for every training.log_interval-th batch, and a summary with which images were right, so that methods can be
+   compared image by image.
 
 A run that was stopped starts its stream anew, and replaces its W&B run; source models and trials of the search are kept.
 """
@@ -178,7 +179,7 @@ def inputs(cfg: DictConfig, images: Tensor, device: torch.device) -> Tensor:
 def choose_precision(cfg: DictConfig, source: nn.Module, device: torch.device) -> str:
     """fp32 or bf16, as stream.precision says.
 
-    bf16 only if, with the batch's statistics, its error on the first images is that of fp32.
+    bf16 only if, with the batch's statistics, its error on the first images is within stream.precision_tolerance of that of fp32.
 
     Raises:
         TrainError: stream.precision is bf16, and the errors differ by more than stream.precision_tolerance.
@@ -322,7 +323,7 @@ class Part:
 
 
 def stream(cfg: DictConfig, adapter: Adapter, seed: int, device: torch.device) -> list[Part]:
-    """Adapt to the corruptions one after the other, predict every batch once, and log a row for it."""
+    """Adapt to the corruptions one after the other, and predict every batch once."""
     reset, parts = protocol(cfg), []
     for index, name in enumerate(tqdm(evaluation_corruptions(cfg), desc=f"{cfg.run.method}, seed {seed}", unit="corruption")):
         data = load_corruption(cfg, name)
@@ -369,7 +370,7 @@ def stream(cfg: DictConfig, adapter: Adapter, seed: int, device: torch.device) -
 def accuracy_after(cfg: DictConfig, adapter: Adapter, data: Images, device: torch.device) -> dict[int, float]:
     """Accuracy after the first K steps, by K, on the images that come next.
 
-    A K that the stream is too short for is left out.
+    A K is left out where the stream, or FIRST_STEPS_IMAGES, is too short for another whole batch after it.
 
     A method with n steps for each batch makes its first K on the first K / n batches. A copy does it: the run's counts stay as they are.
     """
@@ -417,10 +418,17 @@ def stream_order(cfg: DictConfig, seed: int, name: str, count: int) -> Tensor:
     """The order of a stream, (count,): that of the file, or a permutation.
 
     There is one permutation for each seed and corruption, whatever the method.
+
+    Raises:
+        TrainError: stream.order is unknown, or the corruptions would leave out different images, which could then not be compared.
     """
     if cfg.stream.order == "file":
         return torch.arange(count)
     if cfg.stream.order == "shuffled":
+        if cfg.stream.last_batch == "drop" and count % cfg.run.dataset.batch_size:
+            raise TrainError(
+                "stream.order=shuffled with stream.last_batch=drop leaves out other images of each corruption: keep the last batch."
+            )
         return torch.from_numpy(np.random.default_rng([seed, zlib.crc32(name.encode())]).permutation(count))
     raise TrainError(f"stream.order is {cfg.stream.order!r}; it must be file or shuffled.")
 
@@ -445,7 +453,7 @@ def stream_batches(count: int, size: int, last_batch: str) -> list[tuple[slice, 
 
 
 def summarise(cfg: DictConfig, found: dict[int, list[Part]], adapters: Sequence[Adapter]) -> dict[str, Any]:
-    """What a run is summed up as; the evaluation reads nothing else but this, the config and the rows."""
+    """What a run is summed up as. The evaluation reads this, the few words that `train` adds, the config and the rows."""
     every = [part for parts in found.values() for part in parts]
     names = [part.corruption for part in next(iter(found.values()))]
     latencies = np.array([seconds for part in every for seconds in part.latencies])
