@@ -22,6 +22,7 @@ from gonogo.rules.base import MARKER, Tree, all_rules
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 PLAN = GOLDEN.parent / "golden.plan.yaml"
+GO_TEXT = "# GO\n\nNothing to change. The stages so far (read, check, compose) do not settle everything: go on with `--to trial`.\n"
 AIR = [rule for rule in all_rules().values() if rule.stage is Stage.ADVISE]
 # A true line of the golden experiment.
 METHOD = {
@@ -391,4 +392,4 @@ class TestCommandLine:
         done = answered("diff", tmp_path / "old.json", tmp_path / "new.json")
         assert done.stdout.splitlines()[0] == "NO-GO -> GO: 1 fixed, 1 new, 0 still there"
         assert answered("diff", tmp_path / "old.json", PLAN).returncode == 2
-        assert answered("check", copy_of(GOLDEN, tmp_path / "good", PLAN), "--format", "agent").stdout == "# GO\n\nNothing to change.\n"
+        assert answered("check", copy_of(GOLDEN, tmp_path / "good", PLAN), "--format", "agent").stdout == GO_TEXT

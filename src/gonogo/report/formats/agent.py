@@ -6,7 +6,7 @@ It goes by file, worst first, and is the same for the same faults.
 from __future__ import annotations
 
 from gonogo.model.causes import Shared, by_cause
-from gonogo.model.finding import Severity
+from gonogo.model.finding import Severity, Stage
 from gonogo.model.verdict import Verdict
 from gonogo.report.formats import Collector, Format
 from gonogo.report.plain import flat
@@ -21,7 +21,7 @@ def text(verdict: Verdict) -> str:
     """
     lines = [f"# {verdict.outcome}", ""]
     if not verdict.findings and not verdict.undecided:
-        return "\n".join([*lines, "Nothing to change."])
+        return "\n".join([*lines, f"Nothing to change.{_next(verdict)}"])
     causes = by_cause(verdict.findings)
     ranked = sorted(causes, key=lambda shared: (shared.first.severity.rank, shared.location.path))
     for path in dict.fromkeys(shared.location.path for shared in ranked):
@@ -32,6 +32,15 @@ def text(verdict: Verdict) -> str:
     if verdict.undecided:
         lines += ["## Not decided", "", *(f"- {flat(reason)}" for reason in verdict.undecided), ""]
     return "\n".join(lines).rstrip()
+
+
+def _next(verdict: Verdict) -> str:
+    """Which stage has not looked yet: that nothing is found without a run does not say that the code runs."""
+    done = [stage.name for stage in verdict.stages if stage.status == "ran"]
+    left = [stage.value for stage in (Stage.TRIAL, Stage.REHEARSAL) if stage.value not in done]
+    if not verdict.runs or not left:
+        return ""
+    return f" The stages so far ({', '.join(done)}) do not settle everything: go on with `--to {left[0]}`."
 
 
 def _order(shared: Shared) -> tuple[int, int, str, str]:

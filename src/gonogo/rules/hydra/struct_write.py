@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.interpreter.trace import StructWrite, Trace
+from gonogo.analysis.project.config_places import nearest
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -45,10 +46,17 @@ def struct_write(traces: list[Trace]) -> Iterator[Violation]:
             yield Violation(
                 write.site.module.location(write.site.node),
                 f"`{same[0]}` {HOW[write.how]}: struct mode raises here",
-                "declare the key in the config, or open the config first (`open_dict`)",
+                f"{_instead(trace, write)}declare the key in the config, or open the config first (`open_dict`)",
                 runs=(trace.run_id,),
                 evidence=f"keys concerned: {', '.join(dict.fromkeys(same))}" if len(set(same)) > 1 else "",
             )
+
+
+def _instead(trace: Trace, write: StructWrite) -> str:
+    """The key of the same name elsewhere in the config, which was most likely meant: a key that is declared anew is read by nothing."""
+    config = trace.composition.config if trace.composition is not None else None
+    meant = nearest(config, write.path) if config else None
+    return f"assign `{'.'.join(meant)}`, " if meant is not None and meant[-1] == write.path[-1] else ""
 
 
 BAD = Tree(

@@ -188,7 +188,7 @@ def _report(
         yield Violation(
             first.locate(section),
             f"nothing reads {'the section ' if is_section else ''}`{dotted}` of the run config{instead}",
-            f"make the code honour `{dotted}`, or take it out of the run configs",
+            f"make the code honour `{dotted}`" + (": the contract asks for it" if mandatory else ", or take it out of the run configs"),
             related,
             tuple(run.id for run in concerned),
             f"unread: {', '.join(keys)}" if is_section else "",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import constant, is_none, number
+from gonogo.analysis.dataflow.values import Call, constant, is_none, number
 from gonogo.analysis.training.generators import NUMPY, TORCH, seeds
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -65,7 +65,7 @@ def _found(walked: Program, elsewhere: set[str]) -> Iterator[Violation]:
             yield violation(
                 event,
                 f"`{event.call.short}` draws at random without a state: each run gets other rows",
-                "give it a `random_state`" if library == NUMPY else "give it a `generator` with a seed",
+                f"give it a {_state_of(event.call)}",
                 sure=False,
             )
     for event in walked.calls(*ESTIMATORS):
@@ -77,6 +77,15 @@ def _found(walked: Program, elsewhere: set[str]) -> Iterator[Violation]:
                 severity=Severity.INFO,
                 sure=False,
             )
+
+
+def _state_of(call: Call) -> str:
+    """What a splitter calls its state."""
+    if SPLITTERS[call.short] == TORCH:
+        return "`generator` with a seed"
+    if call.short == "train_test_split" and not call.name.startswith("sklearn."):
+        return "`seed`"  # the method of the data sets of Hugging Face
+    return "`random_state`"
 
 
 def _has_state(event: Event) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract, Scope
-from gonogo.model.finding import Severity, Stage
+from gonogo.model.finding import Certainty, Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.observed import located
@@ -31,6 +31,7 @@ def optimizer_never_stepped(trial: SessionSeen, runs: list[Run], modules: dict[s
     Instead:
         Call the optimizer's `step()` after `backward()`.
     """
+    accumulates = may_accumulate(modules, runs)
     for run, process, optimizer in optimizers(trial):
         if (
             process.counts.get("steps", 0)
@@ -39,13 +40,24 @@ def optimizer_never_stepped(trial: SessionSeen, runs: list[Run], modules: dict[s
         ):
             continue
         if optimizer.graded and not optimizer.moved:
-            yield Violation(
-                located(optimizer.place, modules, contract),
+            passes = process.counts["backwards"]
+            message, action = (
                 f"`{optimizer.name}` never steps, although its parameters get gradients",
                 "call its `step()` after `backward()`",
+            )
+            if accumulates:
+                message = f"`{optimizer.name}` does not step in the trial's {passes} backward passes: it may wait for more to accumulate"
+                action = (
+                    "see that the trial reaches a step, and that the full run steps where a batch or an epoch ends before the count is full"
+                )
+            yield Violation(
+                located(optimizer.place, modules, contract),
+                message,
+                action,
                 runs=(run.label,),
-                severity=unless(may_accumulate(modules, runs)),
-                evidence=f"backward passes: {process.counts['backwards']}, steps: 0, parameters that changed: none",
+                severity=unless(accumulates),
+                certainty=Certainty.LIKELY if accumulates else None,
+                evidence=f"backward passes: {passes}, steps: 0, parameters that changed: none",
             )
 
 
