@@ -120,7 +120,7 @@ def _unwrapped(value: Value) -> Value:
         value = plain(value)
         if isinstance(value, Call) and value.method in _FORMS and value.receiver is not None:
             value = value.receiver
-        elif isinstance(value, Attribute) and value.name in ("indices", "T", "data"):
+        elif isinstance(value, Attribute) and value.name in ("indices", "T", "data"):  # noqa: SIM114
             value = value.owner
         elif isinstance(value, Item) and (constant(value.key) == 1 or _only_adds_a_dimension(value.key)):
             value = value.owner

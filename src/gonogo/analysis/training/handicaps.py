@@ -12,7 +12,9 @@ from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, last_name, statement_of, text_of
 
 RATE = re.compile(r"^(?:(?:base_|init(?:ial)?_)?(?:lr|learning_rate))$", re.IGNORECASE)
-LENGTH = re.compile(r"^(?:n_|num_|max_|total_)?(?:train(?:ing)?_)?epochs$|^(?:max|total|num_train|num_training|training)_steps$", re.IGNORECASE)
+LENGTH = re.compile(
+    r"^(?:n_|num_|max_|total_)?(?:train(?:ing)?_)?epochs$|^(?:max|total|num_train|num_training|training)_steps$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)

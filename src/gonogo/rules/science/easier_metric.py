@@ -22,11 +22,14 @@ from gonogo.rules.scores import is_accuracy
 
 # By kind: the words of names and texts that say openly what is counted.
 _SAYS = {
-    "several": re.compile(r"top[-_ ]?(?:k|n|[2-9]|\d\d|three|five|ten)|acc(?:uracy)?[-_ @]{0,2}[2-9k]|hits?[-_ @]|recall[-_ @]|candidates|beam", re.IGNORECASE),
-    "groups": re.compile(r"coarse|super|group|hierarch|parent|famil|genus|parity|categor|cluster|binary|bucket|bin(?:s|ned)?(?![a-z])", re.IGNORECASE),
-    "near": re.compile(r"within|near|adjacent|off[-_ ]?by|toleran|ordinal|neighbou?r|margin|close", re.IGNORECASE),
-    "sure": re.compile(r"confiden|selectiv|coverage|abstain|abstention|reject|pseudo|accepted|kept|certain|retain|filter|risk", re.IGNORECASE),
-}  # fmt: skip
+    kind: re.compile(words, re.IGNORECASE)
+    for kind, words in {
+        "several": r"top[-_ ]?(?:k|n|[2-9]|\d\d|three|five|ten)|acc(?:uracy)?[-_ @]{0,2}[2-9k]|hits?[-_ @]|recall[-_ @]|candidates|beam",
+        "groups": r"coarse|super|group|hierarch|parent|famil|genus|parity|categor|cluster|binary|bucket|bin(?:s|ned)?(?![a-z])",
+        "near": r"within|near|adjacent|off[-_ ]?by|toleran|ordinal|neighbou?r|margin|close",
+        "sure": r"confiden|selectiv|coverage|abstain|abstention|reject|pseudo|accepted|kept|certain|retain|filter|risk",
+    }.items()
+}
 
 
 @rule("SCI131", "easier-metric", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM, settles=("metrics",))

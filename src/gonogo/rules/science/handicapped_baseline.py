@@ -112,8 +112,6 @@ def _shorter(method: str, line: str) -> Tree:
     return Tree({"src/train.py": Edit(_EPOCHS, f"{_EPOCHS}{_ASKED.format(method)}        {line}\n")})
 
 
-
-
 def _chosen(text: str) -> Tree:
     return Tree({"src/train.py": Edit('        "learning_rate": cfg.run.training.learning_rate,\n', f'        "learning_rate": {text}\n')})
 

@@ -48,11 +48,11 @@ def literal_for_measured(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Follows each score that a script logs or writes back to what it may be. Speaks where it may be a literal that reads like a result
-        in place of what was computed, and only the config, the environment, the clock or an error decides; where it can't be below a
-        literal or than what is computed of the labels alone; where a literal stands for NaN; where a literal or a setting is added to a score or an improvement for all methods, or to a score for some methods only,
-        or where the machine, the process or the settings are of some kind; and where a p-value can't be above a literal, or is divided
-        or raised to a power. Conditions
-        that look at the outputs or labels, and trial modes, are left alone.
+        in place of what was computed, and only the config, the environment, the clock or an error decides, or that it is no number; where
+        it can't be below a literal, or what is computed of the labels alone; where a literal or a setting is added to a score or an
+        improvement for all methods, or to a score for some methods only, or where the machine, the process or the settings are of some
+        kind; and where a p-value can't be above a literal, or is divided or raised to a power. Conditions that look at the outputs or
+        labels, and trial modes, are left alone.
 
     Why it matters:
         The number that is compared is not the one that was measured.

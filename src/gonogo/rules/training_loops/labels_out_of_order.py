@@ -29,7 +29,15 @@ _ON_PURPOSE = re.compile(
 )
 
 
-@rule("TRN158", "labels-out-of-order", criterion=4, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM, settles=("method", "data"))
+@rule(
+    "TRN158",
+    "labels-out-of-order",
+    criterion=4,
+    severity=Severity.ERROR,
+    stage=Stage.CHECK,
+    scope=Scope.PROGRAM,
+    settles=("method", "data"),
+)
 def labels_out_of_order(programs: list[Program]) -> Iterator[Violation]:
     """A network learns labels that belong to other rows.
 
@@ -52,7 +60,12 @@ def labels_out_of_order(programs: list[Program]) -> Iterator[Violation]:
 def _found(walked: Program) -> Iterator[Violation]:
     for call, outputs, labels in _pairings(walked):
         order = _order(labels)
-        if order is None or not {order, *_moved(order)}.isdisjoint(ancestry(outputs)) or _has_order(outputs) or _ON_PURPOSE.search(call.module.text):
+        if (
+            order is None
+            or not {order, *_moved(order)}.isdisjoint(ancestry(outputs))
+            or _has_order(outputs)
+            or _ON_PURPOSE.search(call.module.text)
+        ):
             continue
         yield violation(
             order,
