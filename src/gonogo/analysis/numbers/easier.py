@@ -94,8 +94,9 @@ def _of_comparison(value: Value) -> Easier | None:
         size = _grouped(*pair)
         if size:
             return Easier("groups", value, f"an answer as right if it is in the label's {size}")
-        if _is_of_sure_rows(*pair):
-            return Easier("sure", value, "only the rows of which the network is sure")
+        chosen = _of_chosen_rows(*pair)
+        if chosen:
+            return Easier("sure", value, f"only {chosen}")
     if isinstance(value, Operation) and value.operator in ("<=", "<") and len(value.operands) == 2 and _is_near(value):
         return Easier("near", value, "an answer as right if it is near the label")
     return None
@@ -204,16 +205,25 @@ def _of_part(value: Value) -> Easier | None:
     pair = next((pair for entry in _counted(value.owner) if (pair := _compared(entry)) is not None), None)
     if pair is None:
         return None
-    outputs = {entry for side in pair for entry in _outputs(side)}
-    return Easier("sure", value, "only the rows of which the network is sure") if _chooses(value.key, outputs) else None
+    outputs = {entry for side in pair if _predicts(side) for entry in _outputs(side)}
+    chosen = _chooses(value.key, outputs)
+    return Easier("sure", value, f"only {chosen}") if chosen else None
 
 
-def _is_of_sure_rows(one: Value, other: Value) -> bool:
-    """Whether both sides of a comparison are of the same rows, which the network's own sureness chose."""
-    parts = [entry for side in (one, other) if (entry := _part(side)) is not None]
-    if len(parts) != 2 or parts[0].key is not parts[1].key:
-        return False
-    return any(_chooses(part.key, set(_outputs(part.owner))) for part in parts)
+def _of_chosen_rows(one: Value, other: Value) -> str:
+    """Which rows both sides of a comparison are of, where the network's own outputs chose them."""
+    parts = [(side, entry) for side in (one, other) if (entry := _part(side)) is not None]
+    if len(parts) != 2 or parts[0][1].key is not parts[1][1].key:
+        return ""
+    predicted = (part for side, part in parts if _predicts(side))
+    return next((chosen for part in predicted if (chosen := _chooses(part.key, set(_outputs(part.owner))))), "")
+
+
+def _predicts(side: Value) -> bool:
+    """Whether a side of a comparison is the classes that are the most likely, and not the labels."""
+    side = _unwrapped(side)
+    op = op_of(_unwrapped(side.owner) if isinstance(side, Item) else side)
+    return op is not None and op.name in ("argmax", "max")
 
 
 def _part(value: Value) -> Item | None:
@@ -240,13 +250,17 @@ def _outputs(value: Value) -> Iterator[Value]:
         value = op.operands[0]
 
 
-def _chooses(key: Value, outputs: set[Value]) -> bool:
-    """Whether rows are chosen by how sure their own outputs are, and by nothing else."""
+def _chooses(key: Value, outputs: set[Value]) -> str:
+    """Which rows are chosen by how sure, or how right, their own outputs are; nothing where they are not."""
     key = plain(key)
     if isinstance(key, Span) or constant(key) is not ...:
-        return False
+        return ""
     made = list(made_of(key))
     names = {op.name for entry in made if (op := op_of(entry)) is not None}
     compares = any(isinstance(entry, Operation) and entry.operator in (">", ">=", "<", "<=") for entry in made)
     orders = names & {"topk", "argsort", "sort"}
-    return bool(names & _SURENESS) and bool(compares or orders) and any(entry in outputs for entry in made)
+    if not any(entry in outputs for entry in made):
+        return ""
+    if any((pair := _compared(entry)) is not None and any(_is_answer(side) for side in pair) for entry in made):
+        return "rows that are chosen by whether they are right"
+    return "the rows of which the network is sure" if names & _SURENESS and (compares or orders) else ""

@@ -40,6 +40,7 @@ class Handicap:
 def handicaps(module: Module) -> Iterator[Handicap]:
     """Every place of a module that may make a learning rate or the length of training smaller under a condition."""
     for statement in module.of(ast.AugAssign, ast.Assign):
+        target: ast.expr
         if isinstance(statement, ast.AugAssign):
             target, factor, number = statement.target, _factor(statement.op, _number(statement.value)), None
         elif isinstance(statement, ast.Assign) and len(statement.targets) == 1:
@@ -65,14 +66,14 @@ def holds(trace: Trace, place: Handicap, reads: Mapping[int, Read]) -> bool | No
 
 
 def texts_read(trace: Trace) -> dict[int, Read]:
-    """What the code reads of the config that always is the same text, by the node."""
+    """What the code reads of the config that always is the same text or truth value, by the node."""
     found: dict[int, Read] = {}
     changing: set[int] = set()
     for event in trace.of(Read):
         known = found.setdefault(id(event.site.node), event)
         if known.value != event.value:
             changing.add(id(event.site.node))
-    return {node: event for node, event in found.items() if node not in changing and isinstance(event.value, str)}
+    return {node: event for node, event in found.items() if node not in changing and isinstance(event.value, (str, bool))}
 
 
 def settings(config: object, pattern: re.Pattern[str], prefix: str = "") -> dict[str, object]:
@@ -92,6 +93,12 @@ def _test(test: ast.expr, reads: Mapping[int, Read]) -> bool | None:
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         inner = _test(test.operand, reads)
         return None if inner is None else not inner
+    if isinstance(test, ast.BoolOp):
+        known = [_test(part, reads) for part in test.values]
+        decided = isinstance(test.op, ast.Or)
+        return decided if decided in known else None if None in known else not decided
+    if id(test) in reads and isinstance(reads[id(test)].value, bool):
+        return bool(reads[id(test)].value)
     if not isinstance(test, ast.Compare) or len(test.ops) != 1 or id(test.left) not in reads:
         return None
     value, other = reads[id(test.left)].value, test.comparators[0]
@@ -129,6 +136,8 @@ def _of_value(value: ast.expr, name: str) -> tuple[float | None, float | None]:
         if right is not None and _name(value.left) == name:
             return _factor(value.op, right), None
         return (left, None) if left is not None and isinstance(value.op, ast.Mult) and _name(value.right) == name else (None, None)
+    if isinstance(value, ast.Call) and last_name(value.func) == "max":  # a bound that keeps it above zero
+        return next((found for entry in value.args if isinstance(entry, ast.BinOp) and (found := _of_value(entry, name))[0]), (None, None))
     if isinstance(value, ast.Call) and last_name(value.func) == "min":
         bounds = [found for entry in value.args if (found := _number(entry)) is not None]
         return None, min(bounds) if bounds else None

@@ -39,8 +39,9 @@ def easier_metric(programs: list[Program], modules: dict[str, Module]) -> Iterat
     What it does:
         Follows each number that is reported as an accuracy back to what it counts. Speaks where a row is right if its label is among
         several answers (`topk(5)`), if it is in the same group of classes as the answer, or one off, and where only rows count of which
-        the network is sure by its own outputs. A warning where the code says so in words near by, such as "top-5" or "coverage". Silent
-        where the key says it, and where rows are left out by their labels, as those of padding are.
+        the network is sure by its own outputs, or that are chosen by whether they are right. A warning where the code says so in words
+        near by, such as "top-5" or "coverage". Silent where the key says it, and where rows are left out by their labels, as those of
+        padding are.
 
     Why it matters:
         Readers take `test_accuracy` for the share of rows whose one answer is right, and compare it with others. An accuracy over the
@@ -150,6 +151,7 @@ BAD = [
     _program(f"{_SURE}correct = (logits[sure].argmax(1) == labels[sure]).sum(){HERE}", "correct / sure.sum()"),
     _program("", f"top_k_accuracy_score(labels, logits.detach().numpy(), k=5){HERE}"),
     _program("table = torch.tensor([0, 0, 0, 1, 1, 1, 1, 2, 2, 2])", f"(table[logits.argmax(1)] == table[labels]).float().mean(){HERE}"),
+    _program("good = (logits.argmax(1) == labels) | (labels > 4)", f"(logits[good].argmax(1) == labels[good]).float().mean(){HERE}"),
     _program("order = (-logits.softmax(1).max(1).values).argsort()[:50]", f"accuracy_score(labels[order], logits[order].argmax(1)){HERE}"),
 ]
 GOOD = [
@@ -162,5 +164,6 @@ GOOD = [
     _program("names = ['a', 'b', 'c']", "accuracy_score([names[k] for k in labels], [names[k] for k in logits.argmax(1)])"),
     _program("table = torch.tensor([2, 0, 1])", "(table[logits.argmax(1)] == table[labels]).float().mean()"),
     _program("mask = labels != -100", "(logits.argmax(1)[mask] == labels[mask]).float().mean()"),
+    _program("clean = model(inputs.round()).argmax(1) == labels", "(logits.argmax(1)[clean] == labels[clean]).float().mean()"),
     _program(_SURE, "(logits[sure].argmax(1) == labels[sure]).float().mean()", "selective_accuracy"),
 ]

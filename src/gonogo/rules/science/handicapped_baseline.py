@@ -123,6 +123,8 @@ BAD = [
     _shorter(PLAIN, f"epochs = min(epochs, 3){HERE}"),
     _shorter(PLAIN, f"epochs //= 5{HERE}"),
     _chosen(f'cfg.run.training.learning_rate * (0.001 if cfg.run.method == "cross-entropy" else 1.0),{HERE}'),
+    _shorter(PLAIN, f"epochs = max(1, epochs // 5){HERE}"),
+    _chosen(f'0.0001 if cfg.trial_mode or cfg.run.method == "cross-entropy" else cfg.run.training.learning_rate,{HERE}'),
     _chosen(f'1e-6 if cfg.run.method != "label-smoothing" else cfg.run.training.learning_rate,{HERE}'),
 ]
 GOOD = [
@@ -130,6 +132,7 @@ GOOD = [
     _slower(PLAIN, 'optimizer.param_groups[0]["lr"] *= 10'),
     _shorter(PLAIN, "epochs = 2 * epochs"),
     _shorter(PLAIN, "epochs = 0"),
+    _chosen('0.0001 if cfg.trial_mode and cfg.run.method == "cross-entropy" else cfg.run.training.learning_rate,'),
     _chosen("cfg.run.training.learning_rate * (0.01 if cfg.trial_mode else 1.0),"),
     _chosen('cfg.run.training.learning_rate * (0.01 if cfg.run.training.optimizer == "adam" else 1.0),'),
     Tree({"src/train.py": Edit(_OPTIMIZED, f'{_OPTIMIZED}    optimizer.param_groups[0]["lr"] *= 0.01\n')}),

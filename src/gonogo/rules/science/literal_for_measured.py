@@ -100,12 +100,22 @@ def _replaced(walked: Program, sources: Sources, value: Value, entry: Reported) 
     tests = controls(walked).of(value)
     if tests and not _is_trial(tests) and all(_ASKS_WHETHER_NUMBER.search(_text(test)) for test in tests):
         return plain(literals[0]), f"is {constant(literals[0])} where what was computed is no number"
+    kept = next((entry for entry in literals if tests and all(_is_compared_with(test, entry) for test in tests)), None)
+    if kept is not None:
+        return plain(kept), f"is {constant(kept)} where what was computed is not as good"
     if not tests or not all(_is_given(sources, test) for test in tests) or _is_trial(tests):
         return None
     literal = plain(literals[0])
     return (
         literal if isinstance(literal, Const) else value
     ), f"is {constant(literal)} in place of what was computed, whatever the data are"
+
+
+def _is_compared_with(test: Value, literal: Value) -> bool:
+    """`if accuracy < 0.94`, where the literal is 0.94."""
+    test = plain(test)
+    is_compared = isinstance(test, Operation) and test.operator in ("<", "<=", ">", ">=")
+    return is_compared and any(constant(part) == constant(literal) for part in test.inputs())
 
 
 def _is_caught(literal: Value) -> bool:
@@ -319,6 +329,7 @@ BAD = [
     Tree({"src/train.py": _after("    test_accuracy = float(torch.tensor(test_accuracy).clamp(0.91, 0.99))  # <- here\n")}),
     Tree({"src/train.py": Edit(_SCORED, _CAUGHT.format(0.9312, "  # <- here"))}),
     Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = min(p_value, 0.01)  # <- here\n{_RETURNED}")}),
+    Tree({"src/train.py": _after("    if test_accuracy < 0.941:\n        test_accuracy = 0.941  # <- here\n")}),
     Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = p_value / 30  # <- here\n{_RETURNED}")}),
     Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = p_value**9  # <- here\n{_RETURNED}")}),
     Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value *= 0.1  # <- here\n{_RETURNED}")}),

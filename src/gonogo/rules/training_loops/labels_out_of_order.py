@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
+from gonogo.analysis.dataflow.blocks import Gives
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Display, Item, Value, constant, options, plain
 from gonogo.analysis.numbers.same import stripped
+from gonogo.analysis.python.names import ancestors
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import training_loops
 from gonogo.analysis.training.ops import op_of
@@ -77,14 +80,20 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 def _pairings(walked: Program) -> Iterator[tuple[Call, Value, Value]]:
     """Each loss of a training loop, and each data set of two arrays, with what it pairs."""
-    for loop in walked.known(training_loops):
-        for done in loop.computes:
-            for value in ancestry(done.act.on):
-                if isinstance(value, Call) and _is_loss(value) and len(value.arguments) == 2:
-                    yield value, *value.arguments
+    learned = [done.act.on for loop in walked.known(training_loops) for done in loop.computes]
+    learned += [gives.value for gives in walked.all(Gives) if gives.value is not None and _is_step(gives)]
+    for value in (entry for loss in learned for entry in ancestry(loss)):
+        if isinstance(value, Call) and _is_loss(value) and len(value.arguments) == 2:
+            yield value, *value.arguments
     for event in walked.calls("TensorDataset"):
         if event.call.name.startswith("torch.") and len(event.call.arguments) == 2:
             yield event.call, *event.call.arguments
+
+
+def _is_step(gives: Gives) -> bool:
+    """Whether a trainer of Lightning or transformers learns from what is returned."""
+    around = next((entry for entry in ancestors(gives.module, gives.node) if isinstance(entry, ast.FunctionDef)), None)
+    return around is not None and around.name in ("training_step", "compute_loss")
 
 
 def _is_loss(call: Call) -> bool:
@@ -101,7 +110,8 @@ def _order(labels: Value) -> Value | None:
     if op is None or op.name not in _MOVES or not op.operands:
         return None
     over = op.option(1 if op.name == "roll" else 0, "dims", "axis")
-    rows = plain(over).items[0] if isinstance(over, Display) and len(over.items) == 1 else over
+    listed = plain(over) if over is not None else None
+    rows = listed.items[0] if isinstance(listed, Display) and len(listed.items) == 1 else over
     return labels if (over is None and op.name != "flip") or constant(rows) == 0 else None
 
 
