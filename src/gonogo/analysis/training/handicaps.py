@@ -137,7 +137,8 @@ def _of_value(value: ast.expr, name: str) -> tuple[float | None, float | None]:
             return _factor(value.op, right), None
         return (left, None) if left is not None and isinstance(value.op, ast.Mult) and _name(value.right) == name else (None, None)
     if isinstance(value, ast.Call) and last_name(value.func) == "max":  # a bound that keeps it above zero
-        return next((found for entry in value.args if isinstance(entry, ast.BinOp) and (found := _of_value(entry, name))[0]), (None, None))
+        parts = [_of_value(entry, name) for entry in value.args if isinstance(entry, ast.BinOp)]
+        return next((part for part in parts if part[0]), (None, None))
     if isinstance(value, ast.Call) and last_name(value.func) == "min":
         bounds = [found for entry in value.args if (found := _number(entry)) is not None]
         return None, min(bounds) if bounds else None
