@@ -38,7 +38,7 @@ class Easier:
 
 
 def easier(value: Value) -> Easier | None:
-    """Return what makes a share of right answers easier to reach than the share over all rows; None where nothing surely does."""
+    """What makes a share of right answers easier to reach; None where nothing surely does."""
     for entry in _counted(value):
         found = _of_function(entry) or _of_comparison(entry) or _of_part(entry)
         if found is not None:

@@ -1,4 +1,4 @@
-"""Where the code gives some runs a worse learning rate, or a shorter training, than their settings say."""
+"""Where the code gives some runs a worse learning rate, or less training, than their settings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Handicap:
 
 
 def handicaps(module: Module) -> Iterator[Handicap]:
-    """Every place of a module that may make a learning rate or the length of training smaller under a condition."""
+    """Every place that may make a learning rate or the length of training smaller."""
     for statement in module.of(ast.AugAssign, ast.Assign):
         target: ast.expr
         if isinstance(statement, ast.AugAssign):
@@ -56,7 +56,7 @@ def handicaps(module: Module) -> Iterator[Handicap]:
 
 
 def holds(trace: Trace, place: Handicap, reads: Mapping[int, Read]) -> bool | None:
-    """Return whether a run comes to a place and makes the setting smaller there; None where that is not known."""
+    """Whether a run makes the setting smaller at a place; None where that is not known."""
     statement = statement_of(place.module, place.node)
     if any(isinstance(parent, ast.If) and id(parent) in trace.unanswered for parent in ancestors(place.module, place.node)):
         return None
@@ -111,7 +111,7 @@ def _test(test: ast.expr, reads: Mapping[int, Read]) -> bool | None:
 
 
 def _of_choice(module: Module, choice: ast.IfExp) -> Iterator[Handicap]:
-    """`lr * (0.01 if baseline else 1.0)`, and `1 if baseline else cfg.epochs`; only what is chosen where the test holds."""
+    """`lr * (0.01 if baseline else 1.0)`, and `1 if baseline else cfg.epochs`: what a test chooses."""
     parent = module.parents.get(choice)
     small, plain = _number(choice.body), _number(choice.orelse)
     if isinstance(parent, ast.BinOp) and small is not None and plain is not None and plain > 0:

@@ -34,7 +34,7 @@ def trainer_faults(judging: Courses, modules: Mapping[str, Module]) -> Iterator[
 
 
 def _epochs(judging: Courses, modules: Mapping[str, Module]) -> float | None:
-    """How many epochs the only trainer of Lightning has; None where that is not known, or where steps or time end it."""
+    """The epochs of the only trainer of Lightning; None where not known, or where steps end it."""
     made = [(module, call) for module in modules.values() for call in calls(module) if last_name(call.func) == "Trainer"]
     if len(made) != 1:
         return None

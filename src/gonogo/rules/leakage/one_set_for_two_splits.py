@@ -61,7 +61,7 @@ def one_set_for_two_splits(rehearsal: SessionSeen, modules: dict[str, Module], c
 
 
 def answers_without_network(modules: Mapping[str, Module]) -> bool:
-    """Return whether a split may be scored that no network is called on: by neighbours, means of classes or counts of labels."""
+    """Whether a split may be scored without a network: by neighbours, means, counts of labels."""
     return predicts_otherwise(modules) or any(_ARRAYS.search(module.text) for module in modules.values())
 
 

@@ -69,7 +69,7 @@ def _found(walked: Program, modules: dict[str, Module]) -> Iterator[Violation]:
 
 
 def _claimed(walked: Program) -> Iterator[tuple[str, Value, Happening]]:
-    """What the program gives a name to: what it reports, logs from a module of Lightning, or returns as the metrics of a trainer."""
+    """What is reported under a name, logged by a module of Lightning, or returned in a dict."""
     for number in walked.known(reported):
         yield number.key, number.value, number.at
     for event in walked.calls("log"):

@@ -58,7 +58,7 @@ def handicapped_baseline(traces: list[Trace], modules: dict[str, Module], contra
 
 
 def _left(place: Handicap, weak: list[Trace], others: list[Trace]) -> float | None:
-    """How much of a setting is left, where it is the same for all runs; None where it is not, or not known."""
+    """How much is left of a setting that is the same for all runs; None where not known."""
     found = [settings(_config(trace), place.pattern) for trace in (*weak, *others)]
     optimizers = [_texts(_config(trace)) for trace in (*weak, *others)]
     if not found[0] or any(entry != found[0] for entry in found) or any(entry != optimizers[0] for entry in optimizers):

@@ -155,14 +155,14 @@ def _capped(sources: Sources, value: Value) -> tuple[Value, str] | None:
 
 
 def _is_of_labels(sources: Sources, value: Value) -> bool:
-    """Whether a number is computed of the labels, and of no model; the share of the most common class is a chance level."""
+    """Whether a number is computed of the labels, of no model, and is no chance level."""
     origins = sources.of(value)
     known = origins.complete and Origin.LABELS in origins.kinds and origins.only(*_GIVEN, Origin.LABELS)
     return known and not _MAJORITY.search(value.module.text)
 
 
 def _shrunk(value: Value) -> tuple[Value, str] | None:
-    """`p_value / 30`, `p_value ** 9`: no correction makes a p-value smaller, but that of one side by one half."""
+    """`p_value / 30`, `p_value ** 9`: no correction makes a p-value smaller than its half."""
     if not isinstance(value, Operation) or len(value.operands) != 2:
         return None
     one, other = (plain(operand) for operand in value.operands)

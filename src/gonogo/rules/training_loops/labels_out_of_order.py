@@ -116,7 +116,7 @@ def _order(labels: Value) -> Value | None:
 
 
 def _moved(order: Value) -> tuple[Value, ...]:
-    """What was put into another order: a target that is a later part of the inputs themselves is none of other rows."""
+    """What was put into another order: targets that are inputs, moved on, are none of other rows."""
     if isinstance(order, Item):
         return (order.owner,)
     op = op_of(order)
