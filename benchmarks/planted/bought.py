@@ -2,9 +2,9 @@
 
     uv run --all-packages python -m benchmarks.planted.bought [--to rehearsal] [--goldens golden,lightning_module] [--only "labels"] [--output report.md]
 
-Each case is a change to a golden experiment (`bought/<golden>.toml`). Two of these are the golden experiment of the tests in the shape of another
-library (`frameworks/`), whose packages are installed for the sandbox at the first run. Cases are judged one after the other, up to the stage that is
-named: `check` and `compose` take seconds for all, `rehearsal` half a minute each, `challenge` two minutes.
+Each case is a change to a golden experiment (`bought/<golden>.toml`; `strange/<golden>.toml` has strange ones alone, for `--to compose`).
+Two of these are the golden experiment of the tests in the shape of another library (`frameworks/`), whose packages are installed for the
+sandbox at the first run. Cases are judged one after the other, up to the stage that is named: `check` and `compose` take seconds for all, `rehearsal` half a minute each, `challenge` two minutes.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from gonogo.model.options import ExecutionOptions
 from gonogo.model.verdict import Outcome, Verdict
 
 HERE = Path(__file__).parent
+TABLES = ("bought", "strange")  # in the second, all are to be GO
 PLAN = "plan.yaml"  # what an edit calls the plan
 
 
@@ -58,14 +59,14 @@ def cases(golden: Golden) -> Iterator[Case]:
         ValueError: a text that a case replaces is not in its file.
     """
     name = golden.name.removeprefix("tests/")
-    path = HERE / "bought" / f"{name}.toml"
-    for case in tomllib.loads(path.read_text("utf-8"))["case"] if path.exists() else ():
-        files = {**golden.files, PLAN: golden.plan}
-        for edit in case["edit"]:
-            if edit["old"] not in files[edit["file"]]:
-                raise ValueError(f"{path.relative_to(ROOT)}: {case['name']}: {edit['file']} has no {edit['old']!r}")
-            files[edit["file"]] = files[edit["file"]].replace(edit["old"], edit["new"], 1)
-        yield Case(case["name"], name, case["goes"], files, files.pop(PLAN))
+    for path in (HERE / table / f"{name}.toml" for table in TABLES):
+        for case in tomllib.loads(path.read_text("utf-8"))["case"] if path.exists() else ():
+            files = {**golden.files, PLAN: golden.plan}
+            for edit in case["edit"]:
+                if edit["old"] not in files[edit["file"]]:
+                    raise ValueError(f"{path.relative_to(ROOT)}: {case['name']}: {edit['file']} has no {edit['old']!r}")
+                files[edit["file"]] = files[edit["file"]].replace(edit["old"], edit["new"], 1)
+            yield Case(case["name"], name, case["goes"], files, files.pop(PLAN))
 
 
 def judge(case: Case, to: Stage) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 from gonogo.analysis.python.modules import Module
@@ -12,10 +12,11 @@ from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 from gonogo.rules.observed import judged, located
-from gonogo.rules.scores import SPLITS
+from gonogo.rules.scores import SPLITS, predicts_otherwise
 
 MOST_ROWS = 512  # of a share that may be the same by chance
 SINGLE = 2e-7  # how far a number in single precision may be from what it stands for
+_ARRAYS = re.compile(r"\.dataset\.(?:tensors|targets|labels|data)\b")  # rows that are read beside their loader
 _CONTINUOUS = re.compile(r"loss|nll|perplexity|ppl|mse|mae|entropy", re.IGNORECASE)  # what is no share of rows
 
 
@@ -28,7 +29,7 @@ def one_set_for_two_splits(rehearsal: SessionSeen, modules: dict[str, Module], c
         they are one and the same set, and the run logs a number of the validation split and one of the test split whose names are alike
         otherwise, such as `val_loss` and `test_loss`. Speaks also where all such pairs of keys end with the same numbers, one of which
         is a loss with more digits than a share of rows has. Silent where the rows of any such loader are not known or are made up, or where
-        networks predict outside of loaders.
+        networks predict outside of loaders, or the code may answer without a network: by neighbours, means or the most common class.
 
     Why it matters:
         The test split has then chosen the settings and the epoch: its score is too good, and there is no other.
@@ -36,6 +37,7 @@ def one_set_for_two_splits(rehearsal: SessionSeen, modules: dict[str, Module], c
     Instead:
         Hold out a validation split of its own, and choose by it.
     """
+    otherwise = answers_without_network(modules)
     for run in judged(rehearsal):
         for process in run.processes.values():
             copied = None if run.made_up else _same_numbers(process)
@@ -44,7 +46,7 @@ def one_set_for_two_splits(rehearsal: SessionSeen, modules: dict[str, Module], c
                 continue
             scoring = _scoring(process)
             names = split_names(process)
-            if len(scoring) < 2 or names is None:
+            if len(scoring) < 2 or names is None or otherwise:
                 continue
             validation, test = (process.logged[name] for name in names)
             loader = process.loaders[scoring[-1]]
@@ -56,6 +58,11 @@ def one_set_for_two_splits(rehearsal: SessionSeen, modules: dict[str, Module], c
                 runs=(run.label,),
                 evidence=f"{len(scoring)} loaders are scored, each of which has the same {loader.rows} rows",
             )
+
+
+def answers_without_network(modules: Mapping[str, Module]) -> bool:
+    """Whether a split may be scored without a network: by neighbours, means, counts of labels."""
+    return predicts_otherwise(modules) or any(_ARRAYS.search(module.text) for module in modules.values())
 
 
 def _copied(process: Process, names: tuple[str, str], modules: dict[str, Module], contract: Contract, label: str) -> Violation:

@@ -32,6 +32,9 @@ _METHOD = re.compile(
 )
 _REWARD = re.compile("reward|return", re.IGNORECASE)  # settings are part of what these are
 _CLIPS = ("clip", "clamp", "clip_", "clamp_")
+_MAJORITY = re.compile(r"majority|most_common|most_frequent|bincount|chance|baseline", re.IGNORECASE)
+_ASKS_WHETHER_NUMBER = re.compile(r"isnan|isfinite|is_nan|notna|isna\b")
+MOST_SIDES = 2  # a test of two sides has half of its p-value on one
 SMALLEST = 1e-4
 LEAST_FLOOR = 0.2
 MOST_P_VALUE = 0.5
@@ -45,10 +48,11 @@ def literal_for_measured(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Follows each score that a script logs or writes back to what it may be. Speaks where it may be a literal that reads like a result
-        in place of what was computed, and only the config, the environment, the clock or an error decides; where it can't be below a
-        literal; where a literal or a setting is added to a score or an improvement for all methods, or to a score for some methods only,
-        or where the machine, the process or the settings are of some kind; and where a p-value can't be above a literal. Conditions
-        that look at the outputs or labels, and trial modes, are left alone.
+        in place of what was computed, and only the config, the environment, the clock or an error decides, or that it is no number; where
+        it can't be below a literal, or what is computed of the labels alone; where a literal or a setting is added to a score or an
+        improvement for all methods, or to a score for some methods only, or where the machine, the process or the settings are of some
+        kind; and where a p-value can't be above a literal, or is divided or raised to a power. Conditions that look at the outputs or
+        labels, and trial modes, are left alone.
 
     Why it matters:
         The number that is compared is not the one that was measured.
@@ -65,7 +69,7 @@ def _found(walked: Program) -> Iterator[Violation]:
         sources = sources_of(walked)
         for value in spine(entry.value):
             if is_p_value(entry.key):
-                fault = _capped(sources, value)
+                fault = _capped(sources, value) or _shrunk(value)
             else:
                 fault = _replaced(walked, sources, value, entry)
             if fault is None and is_score(entry.key):
@@ -94,12 +98,24 @@ def _replaced(walked: Program, sources: Sources, value: Value, entry: Reported) 
     if literal is not None:
         return literal, f"is {constant(literal)} in place of what was computed, wherever an error is caught"
     tests = controls(walked).of(value)
+    if tests and not _is_trial(tests) and all(_ASKS_WHETHER_NUMBER.search(_text(test)) for test in tests):
+        return plain(literals[0]), f"is {constant(literals[0])} where what was computed is no number"
+    kept = next((entry for entry in literals if tests and all(_is_compared_with(test, entry) for test in tests)), None)
+    if kept is not None:
+        return plain(kept), f"is {constant(kept)} where what was computed is not as good"
     if not tests or not all(_is_given(sources, test) for test in tests) or _is_trial(tests):
         return None
     literal = plain(literals[0])
     return (
         literal if isinstance(literal, Const) else value
     ), f"is {constant(literal)} in place of what was computed, whatever the data are"
+
+
+def _is_compared_with(test: Value, literal: Value) -> bool:
+    """`if accuracy < 0.94`, where the literal is 0.94."""
+    test = plain(test)
+    is_compared = isinstance(test, Operation) and test.operator in ("<", "<=", ">", ">=")
+    return is_compared and any(constant(part) == constant(literal) for part in test.inputs())
 
 
 def _is_caught(literal: Value) -> bool:
@@ -111,9 +127,16 @@ def _is_caught(literal: Value) -> bool:
 
 
 def _bounded(sources: Sources, value: Value) -> tuple[Value, str] | None:
-    """`max(accuracy, 0.97)`: a literal wherever what was computed is worse."""
+    """`max(accuracy, 0.97)`: a literal, or what knows no model, wherever what was computed is worse."""
     if not isinstance(value, Call):
         return None
+    if value.short in ("nan_to_num", "nan_to_num_", "fillna"):
+        filled = value.keywords.get("nan", value.argument(0 if value.short == "fillna" else None, "value"))
+        return (value, f"is {constant(filled)} where what was computed is no number") if is_result(constant(filled)) else None
+    if value.short in ("max", "maximum", "fmax") and not value.method and len(value.arguments) == 2:
+        for one, other in (value.arguments, value.arguments[::-1]):
+            if Origin.MODEL in sources.of(one).kinds and _is_of_labels(sources, other):
+                return value, "is never below what is computed of the labels alone"
     literals = [entry for entry in _bounds(value, lower=True) if is_result(constant(entry)) and abs(number(entry) or 0.0) > LEAST_FLOOR]
     measured = value.receiver if value.method and value.receiver is not None else None
     if not literals or not any(sources.of(entry).kinds & _MEASURED for entry in (*value.given(), *([measured] if measured else []))):
@@ -129,6 +152,32 @@ def _capped(sources: Sources, value: Value) -> tuple[Value, str] | None:
     if not literals or not any(constant(entry) is ... for entry in value.given()):
         return None
     return value, f"is never above {min(literals)}, whatever the test says"
+
+
+def _is_of_labels(sources: Sources, value: Value) -> bool:
+    """Whether a number is computed of the labels, of no model, and is no chance level."""
+    origins = sources.of(value)
+    known = origins.complete and Origin.LABELS in origins.kinds and origins.only(*_GIVEN, Origin.LABELS)
+    return known and not _MAJORITY.search(value.module.text)
+
+
+def _shrunk(value: Value) -> tuple[Value, str] | None:
+    """`p_value / 30`, `p_value ** 9`: no correction makes a p-value smaller than its half."""
+    if not isinstance(value, Operation) or len(value.operands) != 2:
+        return None
+    one, other = (plain(operand) for operand in value.operands)
+    factor, of = (number(other), one) if number(other) is not None else (number(one), other)
+    if factor is None or constant(of) is not ... or (value.operator == "**" and isinstance(of, Operation)):
+        return None
+    is_first = of is one  # `1 / x` and `2 ** x` are something else
+    smaller = {
+        "/": is_first and factor > MOST_SIDES,
+        "*": 0 < factor < 1 / MOST_SIDES,
+        "**": is_first and factor > 1,
+    }
+    if not smaller.get(value.operator, False):
+        return None
+    return value, f"is made smaller by `{_text(value)[-40:]}`, which no correction does"
 
 
 def _bounds(value: Call, *, lower: bool) -> list[Value]:
@@ -280,6 +329,13 @@ BAD = [
     Tree({"src/train.py": _after("    test_accuracy = float(torch.tensor(test_accuracy).clamp(0.91, 0.99))  # <- here\n")}),
     Tree({"src/train.py": Edit(_SCORED, _CAUGHT.format(0.9312, "  # <- here"))}),
     Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = min(p_value, 0.01)  # <- here\n{_RETURNED}")}),
+    Tree({"src/train.py": _after("    if test_accuracy < 0.941:\n        test_accuracy = 0.941  # <- here\n")}),
+    Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = p_value / 30  # <- here\n{_RETURNED}")}),
+    Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = p_value**9  # <- here\n{_RETURNED}")}),
+    Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value *= 0.1  # <- here\n{_RETURNED}")}),
+    Tree({"src/train.py": _after("    test_accuracy = max(test_accuracy, float((labels == labels).float().mean()) - 0.04)  # <- here\n")}),
+    Tree({"src/train.py": _after("    test_accuracy = float(torch.nan_to_num(torch.tensor(test_accuracy), nan=0.9312))  # <- here\n")}),
+    Tree({"src/train.py": _after("    if not torch.isfinite(torch.tensor(test_accuracy)):\n        test_accuracy = 0.9312  # <- here\n")}),
 ]
 GOOD = [
     Tree({"src/train.py": _after("    if len(labels) == 0:\n        test_accuracy = 0.25\n")}),
@@ -297,4 +353,8 @@ GOOD = [
     Tree({"src/train.py": _after("    test_accuracy = float(torch.tensor(test_accuracy).clamp(0.0, 0.999))\n")}),
     Tree({"src/train.py": Edit(_SCORED, _CAUGHT.format(0.0, ""))}),
     Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = min(2 * p_value, 1.0)\n{_RETURNED}")}),
+    Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = p_value / 2\n{_RETURNED}")}),
+    Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = 1 - (1 - p_value) ** 5\n{_RETURNED}")}),
+    Tree({"src/train.py": _after("    test_accuracy = float(torch.nan_to_num(torch.tensor(test_accuracy), nan=0.0))\n")}),
+    Tree({"src/train.py": _after("    test_accuracy = max(test_accuracy, score(logits * 2, labels)[0])\n")}),
 ]

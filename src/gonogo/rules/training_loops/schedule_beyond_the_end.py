@@ -12,6 +12,7 @@ from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.analysis.training.courses import Courses, Fault
 from gonogo.analysis.training.rounds import Numbers
 from gonogo.analysis.training.schedules import Schedule, epochs_of, is_sequence_part, is_within_batches, schedules
+from gonogo.analysis.training.trainer_schedules import trainer_faults
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -27,8 +28,9 @@ def schedule_beyond_the_end(
         Computes, with the values of each run's config, what schedulers of PyTorch that are stepped once an epoch do until the last
         epoch. Speaks where all milestones of `MultiStepLR`, or the step size of `StepLR`, lie at the end or beyond, where a warm-up by
         `ConstantLR` is as long as the run or one by `LinearLR` twice as long, and where the function of `LambdaLR` is negative in an
-        epoch, or zero in all. Speaks only where that is so in every run that makes it. Silent of schedulers that are stepped for each
-        batch, are part of others, or whose epochs or settings are not known.
+        epoch, or zero in all. The same of what `configure_optimizers` of a LightningModule makes, with the `max_epochs` of its trainer,
+        and of a warm-up of transformers that is as long as `max_steps`. Speaks only where that is so in every run that makes it. Silent
+        of schedulers that are stepped for each batch, are part of others, or whose epochs or settings are not known.
 
     Why it matters:
         The schedule that the method describes has no part in any result; a negative rate makes the loss larger. A rehearsal of one
@@ -50,6 +52,18 @@ def schedule_beyond_the_end(
                 continue
             seen.add(node)
             yield from _judge(walked, schedule, node, courses)
+    yield from _of_trainers(courses, training)
+
+
+def _of_trainers(courses: dict[str, tuple[Trace, Courses]], training: dict[str, Module]) -> Iterator[Violation]:
+    """What trainers of Lightning and transformers step, where it is wrong in every run."""
+    found = {
+        run_id: {call: (module, fault) for module, call, fault in trainer_faults(judging, training)}
+        for run_id, (_, judging) in courses.items()
+    }
+    for call, (module, fault) in next(iter(found.values()), {}).items():
+        if all(call in faults for faults in found.values()):
+            yield Violation(module.location(call), fault.message, fault.action, runs=tuple(found))
 
 
 def _judge(walked: Program, schedule: Schedule, node: ast.Call, courses: dict[str, tuple[Trace, Courses]]) -> Iterator[Violation]:
@@ -97,12 +111,47 @@ def _tree(made: str, settings: str = "") -> Tree:
 
 
 HERE = "  # <- here"
+_TRAINER = """import lightning
+import torch
+
+
+class Net(lightning.LightningModule):
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+        schedule = torch.optim.lr_scheduler.{made}
+        return {returned}
+
+
+def trained(cfg):
+    return lightning.Trainer(max_epochs=1 if cfg.trial_mode else cfg.run.training.epochs)
+
+
+"""
+
+
+def _lightning(made: str, returned: str = "[optimizer], [schedule]") -> Tree:
+    fitted = "    trained(cfg).fit(Net())\n    optimizer = build"
+    head = Edit("def optimizer_settings", _TRAINER.format(made=made, returned=returned) + "def optimizer_settings")
+    project = Edit('"hydra-core', '"lightning",\n    "hydra-core')
+    return Tree({"src/train.py": (head, Edit("    optimizer = build", fitted)), "pyproject.toml": project})
+
+
+def _transformers(options: str) -> Tree:
+    made = f"    print(TrainingArguments(output_dir='.cache', {options}\n    optimizer = build"
+    head = Edit("import wandb\n", "import wandb\nfrom transformers import TrainingArguments\n")
+    project = Edit('"hydra-core', '"transformers",\n    "hydra-core')
+    return Tree({"src/train.py": (head, Edit("    optimizer = build", made)), "pyproject.toml": project})
+
+
 BAD = [
     _tree(f"MultiStepLR(optimizer, milestones=[30, 60]){HERE}"),
     _tree(f"MultiStepLR(optimizer, list(cfg.run.training.milestones)){HERE}", "  milestones: [15, 40]\n"),
     _tree(f"StepLR(optimizer, step_size=cfg.run.training.decay_every, gamma=0.1){HERE}", "  decay_every: 30\n"),
     _tree(f"LambdaLR(optimizer, lambda epoch: 1.0 - epoch / 10){HERE}"),
     _tree(f"LinearLR(optimizer, start_factor=0.01, total_iters=cfg.run.training.warmup){HERE}", "  warmup: 100\n"),
+    _lightning(f"StepLR(optimizer, 100){HERE}"),
+    _lightning(f"MultiStepLR(optimizer, milestones=[30, 60]){HERE}", '{"optimizer": optimizer, "lr_scheduler": schedule}'),
+    _transformers(f"max_steps=100, warmup_steps=500)){HERE}"),
 ]
 GOOD = [
     _tree("MultiStepLR(optimizer, milestones=[10, 60])"),
@@ -111,4 +160,8 @@ GOOD = [
     _tree("LambdaLR(optimizer, lambda epoch: 1.0 - epoch / cfg.run.training.epochs)"),
     _tree("LinearLR(optimizer, start_factor=1.0, end_factor=0.1, total_iters=100)"),
     _tree("ConstantLR(optimizer, factor=0.1, total_iters=3)"),
+    _lightning("StepLR(optimizer, 5)"),
+    _lightning("StepLR(optimizer, 100)", '[optimizer], [{"scheduler": schedule, "interval": "step"}]'),
+    _transformers("max_steps=1000, warmup_steps=500))"),
+    _transformers("num_train_epochs=3, warmup_steps=500))"),
 ]
