@@ -1,6 +1,6 @@
 """What the trial finds on real experiments that somebody has labelled, and how long it takes.
 
-    uv run python -m benchmarks.dynamic TREES LABELS.jsonl [--only PART …] [--every 1] [--seconds 600] [--readings readings.toml]
+    uv run python -m benchmarks.dynamic TREES LABELS.jsonl [--only PART …] [--every 1] [--seconds 600] [--readings readings.toml] [--keep VERDICTS]
 
 TREES and LABELS are those of `benchmarks.real`. Each experiment runs in the sandbox, whatever the static stages found (`--keep-going`): the
 first of its runs, in one environment for all. A finding of the trial that is near a label counts as found; any other has to be read:
@@ -39,17 +39,27 @@ class Row:
     said: str
 
 
-def check(tree: Path, python: Path, run_timeout: int) -> tuple[dict[str, Any] | None, float]:
-    """The verdict of the real command on the first run of an experiment, None where there is none, and its seconds."""
+def check(tree: Path, options: argparse.Namespace) -> tuple[dict[str, Any] | None, float]:
+    """The verdict of the real command on the first run of an experiment, None where there is none, and its seconds.
+
+    Args:
+        tree: the experiment.
+        options: the environment, the limit of a run, and the folder that keeps what the command said.
+    """
     runs = sorted(path.stem for folder in ("run", "runs") for path in (tree / "config" / folder).glob("*.yaml"))
     command = [sys.executable, "-m", "gonogo", "check", str(tree), "--to", "trial", "--keep-going", "--format", "json"]
-    command += ["--python", str(python), "--run-timeout", str(run_timeout), *(["--runs", runs[0]] if runs else [])]
+    command += ["--python", str(options.python), "--run-timeout", str(options.run_timeout), *(["--runs", runs[0]] if runs else [])]
     started = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - started
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        (options.keep / f"{tree.name}.json").write_text(done.stdout, "utf-8")
+        (options.keep / f"{tree.name}.txt").write_text(done.stderr, "utf-8")
     try:
-        return json.loads(done.stdout), time.monotonic() - started
+        return json.loads(done.stdout), seconds
     except ValueError:
-        return None, time.monotonic() - started
+        return None, seconds
 
 
 def weigh(case: dict[str, Any], verdict: dict[str, Any] | None, tree: Path, reading: str | None) -> tuple[str, str]:
@@ -98,7 +108,7 @@ def measure(cases: list[dict[str, Any]], options: argparse.Namespace) -> Iterato
             continue
         if time.monotonic() > until:
             return
-        verdict, seconds = check(tree, options.python, options.run_timeout)
+        verdict, seconds = check(tree, options)
         result, said = weigh(case, verdict, tree, readings.get(name))
         yield Row(name, result, seconds, said)
 
@@ -113,6 +123,7 @@ def main() -> None:
     parser.add_argument("--run-timeout", type=int, default=90)
     parser.add_argument("--python", type=Path, default=Path(sys.prefix), help="one environment for all")
     parser.add_argument("--readings", type=Path, help="what somebody who read the findings says of them")
+    parser.add_argument("--keep", type=Path, help="a folder for the verdicts, to be read")
     options = parser.parse_args()
     for line in table(measure(read_labels(options.labels), options)):
         print(line, flush=True)
