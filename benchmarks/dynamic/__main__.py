@@ -1,11 +1,11 @@
 """What the trial finds on real experiments that somebody has labelled, and how long it takes.
 
-    uv run python -m benchmarks.dynamic TREES LABELS.jsonl [--only PART …] [--every 1] [--seconds 600] [--readings readings.toml] [--keep VERDICTS]
+    uv run python -m benchmarks.dynamic TREES LABELS.jsonl [--python ENV] [--only PART …] [--seconds 600] [--readings readings.toml]
 
 TREES and LABELS are those of `benchmarks.real`. Each experiment runs in the sandbox, whatever the static stages found (`--keep-going`): the
-first of its runs, in one environment for all. A finding of the trial that is near a label counts as found; any other has to be read:
-READINGS is a TOML table of `case_id = "true"` or `"false"`. A case without a decided finding is undecided, or missed where a label says
-that its trial fails.
+first of its runs, in one environment for all. A finding of the trial that is near a label counts as found; any other has to be read, and
+one that is near may still be wrong: READINGS is a TOML table of `case_id = "true"` or `"false"`, which goes before. A case without a
+decided finding is undecided, or missed where a label says that its trial fails of what a trial can see. `--keep` keeps the verdicts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ from benchmarks.real.__main__ import read_labels
 from benchmarks.real.matching import is_about
 
 STAGES = ("trial", "rehearsal")
-FOUND, TRUE, FALSE, UNREAD, UNDECIDED, MISSED, CLEAN = "found", "other, true", "other, false", "unread", "undecided", "missed", "clean"
+FOUND, TRUE, FALSE, UNREAD = "found", "other, true", "false", "unread"
+UNDECIDED, MISSED, CLEAN, NO_RUN = "undecided", "missed", "clean", "no run"
+# Failures of the network, or of an account, on the machine where it ran.
+ELSEWHERE = ("dataset_download_failed", "hf_resource_gated")
 
 
 @dataclass(frozen=True)
@@ -78,12 +81,13 @@ def weigh(case: dict[str, Any], verdict: dict[str, Any] | None, tree: Path, read
     if findings:
         labels = [label for label in case["real_defects"] if label["blocks"] in ("trial", "eval", "full")]
         near = any(is_about(label, finding, tree) for label in labels for finding in findings)
-        return (FOUND if near else {"true": TRUE, "false": FALSE}.get(reading or "", UNREAD)), told
+        return (FALSE if reading == "false" else FOUND if near else TRUE if reading == "true" else UNREAD), told
+    trial = next((stage for stage in verdict["stages"] if stage["name"] == "trial"), None)
     if verdict["undecided"]:
         return UNDECIDED, verdict["undecided"][0][:200]
-    if not any(stage["name"] == "trial" and stage["status"] == "ran" for stage in verdict["stages"]):
-        return UNDECIDED, "the trial did not run"
-    fails = any(label["blocks"] == "trial" for label in case["real_defects"])
+    if trial is None or trial["status"] != "ran":
+        return (NO_RUN if not verdict["runs"] else UNDECIDED), trial["reason"] if trial else "there was no trial"
+    fails = any(label["blocks"] == "trial" and label["kind"] not in ELSEWHERE for label in case["real_defects"])
     return (MISSED if fails else CLEAN), ""
 
 
