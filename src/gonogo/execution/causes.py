@@ -135,7 +135,7 @@ def _held(run: RunSeen) -> str:
     )
     loaders = (loader for process in run.processes.values() for loader in process.loaders.values() if loader.batch_size)
     largest = max((loader.batch_size or 0 for loader in loaders), default=0)
-    told = [f"`{net.name}` with {net.parameters:,} parameters" for net in networks[:2]]
+    told = [f"`{network.name}` with {network.parameters:,} parameters" for network in networks[:2]]
     told += [f"batches of {largest:,} rows"] if largest else []
     return f", with {' and '.join(told)}" if told else ", before any network ran"
 
