@@ -75,9 +75,9 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
         modules: the experiment's modules by path.
     """
     if run.late or run.unsettled:
-        more = " (--run-timeout gives it more; smaller batches or less data take less)" if run.is_any_program else ""
         if run.starved:
-            return f"{run.unsettled}{_where(run)}{_held(run)}{more}"
+            return f"{run.unsettled}{_where(run)}{_held(run)}{' (smaller batches or less data take less)' if run.is_any_program else ''}"
+        more = " (--run-timeout gives it more; smaller batches or less data take less)" if run.is_any_program else ""
         return run.unsettled or f"its time was up{_where(run)}{more}"
     if run.is_any_program and (refused := _usage(run) or _terminal(chain or [], run)):
         return refused

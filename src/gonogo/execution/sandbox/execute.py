@@ -216,12 +216,12 @@ class Run:
         if self.exceeded is not None:
             self._kill_at = 0.0
             if self.exceeded[0] is Limit.MEMORY:  # stopped at once, so that it takes no more, and asked where it is
-                watch.ask_to_end()
+                watch.ask_to_end(LAST_LINES)
                 self._kill_at = time.monotonic() + LAST_LINES
         elif seconds > self.limits.seconds:
             self.exceeded = Limit.TIME, f"more than {self.limits.seconds:g} s"
             self._kill_at = time.monotonic() + self.limits.grace
-            watch.ask_to_end()
+            watch.ask_to_end(self.limits.grace / 2)
 
     def _result(self, process: subprocess.Popen[bytes], watch: Watch, seconds: float, survivors: tuple[int, ...]) -> RunResult:
         said = _said(self._status)
