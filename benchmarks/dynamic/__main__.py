@@ -28,8 +28,8 @@ from benchmarks.real.matching import is_about
 STAGES = ("trial", "rehearsal")
 FOUND, TRUE, FALSE, UNREAD = "found", "other, true", "false", "unread"
 UNDECIDED, MISSED, CLEAN, NO_RUN = "undecided", "missed", "clean", "no run"
-# Failures of the network, or of an account, on the machine where it ran.
-ELSEWHERE = ("dataset_download_failed", "hf_resource_gated")
+# Failures of the network, of an account or of making the environment, on the machine where it ran: a trial in one that is given has none.
+ELSEWHERE = ("dataset_download_failed", "hf_resource_gated", "invalid_pyproject")
 
 
 @dataclass(frozen=True)
