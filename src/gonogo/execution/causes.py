@@ -129,7 +129,7 @@ def _terminal(chain: list[Raised], run: RunSeen) -> str:
 
 
 def _held(run: RunSeen) -> str:
-    """What was seen of the largest things that a run held: its networks, and the batches that its loaders gave."""
+    """Tell the largest things that a run held: its networks, and batches of its loaders."""
     networks = sorted(
         (net for process in run.processes.values() for net in process.networks if not net.part), key=lambda net: -net.parameters
     )
