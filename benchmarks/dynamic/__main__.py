@@ -1,11 +1,11 @@
 """What the trial finds on real experiments that somebody has labelled, and how long it takes.
 
-    uv run python -m benchmarks.dynamic TREES LABELS.jsonl [--only PART …] [--every 1] [--seconds 600] [--readings readings.toml]
+    uv run python -m benchmarks.dynamic TREES LABELS.jsonl [--python ENV] [--only PART …] [--seconds 600] [--readings readings.toml]
 
 TREES and LABELS are those of `benchmarks.real`. Each experiment runs in the sandbox, whatever the static stages found (`--keep-going`): the
-first of its runs, in one environment for all. A finding of the trial that is near a label counts as found; any other has to be read:
-READINGS is a TOML table of `case_id = "true"` or `"false"`. A case without a decided finding is undecided, or missed where a label says
-that its trial fails.
+first of its runs, in one environment for all. A finding of the trial that is near a label counts as found; any other has to be read, and
+one that is near may still be wrong: READINGS is a TOML table of `case_id = "true"` or `"false"`, which goes before. A case without a
+decided finding is undecided, or missed where a label says that its trial fails of what a trial can see. `--keep` keeps the verdicts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ from benchmarks.real.__main__ import read_labels
 from benchmarks.real.matching import is_about
 
 STAGES = ("trial", "rehearsal")
-FOUND, TRUE, FALSE, UNREAD, UNDECIDED, MISSED, CLEAN = "found", "other, true", "other, false", "unread", "undecided", "missed", "clean"
+FOUND, TRUE, FALSE, UNREAD = "found", "other, true", "false", "unread"
+UNDECIDED, MISSED, CLEAN, NO_RUN = "undecided", "missed", "clean", "no run"
+# Failures of the network, of an account or of making the environment, on the machine where it ran: a trial in one that is given has none.
+ELSEWHERE = ("dataset_download_failed", "hf_resource_gated", "invalid_pyproject")
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,27 @@ class Row:
     said: str
 
 
-def check(tree: Path, python: Path, run_timeout: int) -> tuple[dict[str, Any] | None, float]:
-    """The verdict of the real command on the first run of an experiment, None where there is none, and its seconds."""
+def check(tree: Path, options: argparse.Namespace) -> tuple[dict[str, Any] | None, float]:
+    """The verdict of the real command on the first run of an experiment, None where there is none, and its seconds.
+
+    Args:
+        tree: the experiment.
+        options: the environment, the limit of a run, and the folder that keeps what the command said.
+    """
     runs = sorted(path.stem for folder in ("run", "runs") for path in (tree / "config" / folder).glob("*.yaml"))
     command = [sys.executable, "-m", "gonogo", "check", str(tree), "--to", "trial", "--keep-going", "--format", "json"]
-    command += ["--python", str(python), "--run-timeout", str(run_timeout), *(["--runs", runs[0]] if runs else [])]
+    command += ["--python", str(options.python), "--run-timeout", str(options.run_timeout), *(["--runs", runs[0]] if runs else [])]
     started = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - started
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        (options.keep / f"{tree.name}.json").write_text(done.stdout, "utf-8")
+        (options.keep / f"{tree.name}.txt").write_text(done.stderr, "utf-8")
     try:
-        return json.loads(done.stdout), time.monotonic() - started
+        return json.loads(done.stdout), seconds
     except ValueError:
-        return None, time.monotonic() - started
+        return None, seconds
 
 
 def weigh(case: dict[str, Any], verdict: dict[str, Any] | None, tree: Path, reading: str | None) -> tuple[str, str]:
@@ -68,12 +81,13 @@ def weigh(case: dict[str, Any], verdict: dict[str, Any] | None, tree: Path, read
     if findings:
         labels = [label for label in case["real_defects"] if label["blocks"] in ("trial", "eval", "full")]
         near = any(is_about(label, finding, tree) for label in labels for finding in findings)
-        return (FOUND if near else {"true": TRUE, "false": FALSE}.get(reading or "", UNREAD)), told
+        return (FALSE if reading == "false" else FOUND if near else TRUE if reading == "true" else UNREAD), told
+    trial = next((stage for stage in verdict["stages"] if stage["name"] == "trial"), None)
     if verdict["undecided"]:
         return UNDECIDED, verdict["undecided"][0][:200]
-    if not any(stage["name"] == "trial" and stage["status"] == "ran" for stage in verdict["stages"]):
-        return UNDECIDED, "the trial did not run"
-    fails = any(label["blocks"] == "trial" for label in case["real_defects"])
+    if trial is None or trial["status"] != "ran":
+        return (NO_RUN if not verdict["runs"] else UNDECIDED), trial["reason"] if trial else "there was no trial"
+    fails = any(label["blocks"] == "trial" and label["kind"] not in ELSEWHERE for label in case["real_defects"])
     return (MISSED if fails else CLEAN), ""
 
 
@@ -98,7 +112,7 @@ def measure(cases: list[dict[str, Any]], options: argparse.Namespace) -> Iterato
             continue
         if time.monotonic() > until:
             return
-        verdict, seconds = check(tree, options.python, options.run_timeout)
+        verdict, seconds = check(tree, options)
         result, said = weigh(case, verdict, tree, readings.get(name))
         yield Row(name, result, seconds, said)
 
@@ -113,6 +127,7 @@ def main() -> None:
     parser.add_argument("--run-timeout", type=int, default=90)
     parser.add_argument("--python", type=Path, default=Path(sys.prefix), help="one environment for all")
     parser.add_argument("--readings", type=Path, help="what somebody who read the findings says of them")
+    parser.add_argument("--keep", type=Path, help="a folder for the verdicts, to be read")
     options = parser.parse_args()
     for line in table(measure(read_labels(options.labels), options)):
         print(line, flush=True)

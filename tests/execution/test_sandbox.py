@@ -190,6 +190,24 @@ time.sleep(0.8)
     assert 60 << 20 < result.peak_memory < 200 << 20
 
 
+def test_child_can_say_where_it_is_before_its_parent_ends(containment: Containment) -> None:
+    code = """
+import os, signal, sys, time
+if os.fork():
+    time.sleep(20)
+def end(*_):
+    time.sleep(0.6)  # as on a busy machine, where its turn comes late
+    os.write(1, b"the child was here")
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+time.sleep(20)
+"""
+    with Box(policy(limits=Limits(seconds=0.7, grace=5)), containment) as box:
+        result = python(box, code)
+    assert (result.limit, result.stdout.text) == (Limit.TIME, "the child was here")
+    assert result.seconds < 4
+
+
 def test_time_is_up_but_there_is_time_to_clear_up(containment: Containment) -> None:
     code = """
 import signal, sys, time

@@ -1,4 +1,4 @@
-"""A rehearsal bounds trainers that have loops of their own: transformers.Trainer and Lightning, the real ones, in the sandbox."""
+"""A rehearsal bounds trainers that have loops of their own: transformers.Trainer, Lightning and Ignite, the real ones, in the sandbox."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ PYPROJECT = """\
 name = "trainers"
 version = "0.1.0"
 requires-python = ">=3.11"
-dependencies = ["torch>=2.4", "hydra-core>=1.3", "transformers>=4.44", "accelerate>=0.34", "lightning>=2.4"]
+dependencies = ["torch>=2.4", "hydra-core>=1.3", "transformers>=4.44", "accelerate>=0.34", "lightning>=2.4",
+    "pytorch-ignite>=0.5"]
 [tool.uv]
 package = false
 """
@@ -83,9 +84,28 @@ def with_lightning(cfg):
     trainer.fit(Module(), loader, torch.utils.data.DataLoader(Rows(), batch_size=4))
 
 
+def with_ignite(cfg):
+    from ignite.engine import Engine, Events
+
+    net = Net()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+
+    def learn(engine, batch):
+        optimizer.zero_grad()
+        loss = net(**batch)["loss"]
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    batches = list(torch.utils.data.DataLoader(Rows(), batch_size=400))
+    trainer = Engine(learn)
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda engine: print("epoch", engine.state.epoch))
+    trainer.run(batches, max_epochs=50)
+
+
 @hydra.main(version_base="1.3", config_path="../config", config_name="config")
 def main(cfg):
-    {"trainer": with_trainer, "lightning": with_lightning}[cfg.run.run_id](cfg)
+    {"trainer": with_trainer, "lightning": with_lightning, "ignite": with_ignite}[cfg.run.run_id](cfg)
 
 
 if __name__ == "__main__":
@@ -97,6 +117,7 @@ FILES = {
     "config/config.yaml": "defaults:\n  - _self_\n  - run: ???\ntrial_mode: false\nresults_dir: results\n",
     "config/run/trainer.yaml": "run_id: trainer\n",
     "config/run/lightning.yaml": "run_id: lightning\n",
+    "config/run/ignite.yaml": "run_id: ignite\n",
 }
 
 
@@ -109,7 +130,7 @@ def seen() -> dict[str, RunSeen]:
         pytest.skip(f"the environment can't be made here: {error}")
     assert isinstance(environment, Environment)
     contract = contracts.load("trial-mode")
-    plan = plans.parse("runs: [{run_id: trainer}, {run_id: lightning}]", "plan.yaml")
+    plan = plans.parse("runs: [{run_id: trainer}, {run_id: lightning}, {run_id: ignite}]", "plan.yaml")
     experiment = Experiment("trainers", {path: SourceFile(path, text) for path, text in FILES.items()}, plan)
     stage = Session("rehearsal", contract.commands["full"], CUTS)
     session = carry_out(
@@ -119,7 +140,7 @@ def seen() -> dict[str, RunSeen]:
     return session.runs
 
 
-@pytest.mark.parametrize("name", ["trainer", "lightning"])
+@pytest.mark.parametrize("name", ["trainer", "lightning", "ignite"])
 def test_two_batches_of_one_epoch_are_trained(seen: dict[str, RunSeen], name: str) -> None:
     run = seen[name]
     assert run.ok, run.last_lines()

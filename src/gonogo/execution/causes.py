@@ -75,6 +75,8 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
         modules: the experiment's modules by path.
     """
     if run.late or run.unsettled:
+        if run.starved:
+            return f"{run.unsettled}{_where(run)}{_held(run)}{' (smaller batches or less data take less)' if run.is_any_program else ''}"
         more = " (--run-timeout gives it more; smaller batches or less data take less)" if run.is_any_program else ""
         return run.unsettled or f"its time was up{_where(run)}{more}"
     if run.is_any_program and (refused := _usage(run) or _terminal(chain or [], run)):
@@ -126,6 +128,18 @@ def _terminal(chain: list[Raised], run: RunSeen) -> str:
     return ""
 
 
+def _held(run: RunSeen) -> str:
+    """Tell the largest things that a run held: its networks, and batches of its loaders."""
+    networks = sorted(
+        (net for process in run.processes.values() for net in process.networks if not net.part), key=lambda net: -net.parameters
+    )
+    loaders = (loader for process in run.processes.values() for loader in process.loaders.values() if loader.batch_size)
+    largest = max((loader.batch_size or 0 for loader in loaders), default=0)
+    told = [f"`{network.name}` with {network.parameters:,} parameters" for network in networks[:2]]
+    told += [f"batches of {largest:,} rows"] if largest else []
+    return f", with {' and '.join(told)}" if told else ", before any network ran"
+
+
 def _where(run: RunSeen) -> str:
     """Where a run was when its time was up, in words; empty where nobody knows."""
     frames, place = run.was_at(), run.last_place()
@@ -161,7 +175,7 @@ def may_be_for_bounds(run: RunSeen) -> bool:
 
     Something was lowered, and the failure may come from that.
     """
-    if run.ok or run.late or not any(process.bounded for process in run.processes.values()):
+    if run.ok or run.late or run.starved or not any(process.bounded for process in run.processes.values()):
         return False
     chain = run.failure() or []
     if run.is_any_program and (_usage(run) or _terminal(run.failure() or [], run)):

@@ -83,7 +83,8 @@ class RunSeen:
         is_any_program: whether it is a program that nobody declared anything of, and no run that a contract documents.
         tree: the folder of its copy of the experiment.
         output: the last lines, as (stream, text).
-        stacks: of one whose time was up, by process: its frames at that time, the innermost first.
+        starved: whether it was ended because it took too much memory.
+        stacks: of one whose time was up, or that took too much memory, by process: its frames at that time, the innermost first.
     """
 
     label: str
@@ -92,6 +93,7 @@ class RunSeen:
     code: int | None = None
     signal: int | None = None
     late: bool = False
+    starved: bool = False
     unsettled: str = ""
     lent: bool = False
     is_any_program: bool = False

@@ -120,7 +120,7 @@ class RunRecorder:
         run = self.run
         run.ended, run.pid = True, result.pid
         run.code, run.signal, run.late = result.exit_code, result.signal, result.limit is Limit.TIME
-        run.seconds = round(result.seconds, 3)
+        run.starved, run.seconds = result.limit is Limit.MEMORY, round(result.seconds, 3)
         if result.limit not in (None, Limit.TIME):
             run.unsettled = f"it was ended: {result.reason}"
         self._recorder.tell(run.label, "end", "ok" if run.ok else "failed")

@@ -302,10 +302,10 @@ class _Runs:
             on_socket=attend,
             port=port,
         )
-        recorder.run.stacks = stacks.read(self._box, folder) if folder and result.limit is Limit.TIME else {}
+        recorder.run.stacks = stacks.read(self._box, folder) if folder and result.limit in (Limit.TIME, Limit.MEMORY) else {}
         recorder.end(result)
         self._session.peak_memory = max(self._session.peak_memory, result.peak_memory)
-        if result.limit not in (None, Limit.TIME):
+        if result.limit not in (None, Limit.TIME, Limit.MEMORY):  # of these two others are none the worse
             self._session.problem = self._session.problem or f"{start.label} was ended: {result.reason}"
         self._look_for_changes(start.label)
         return recorder.run.ok

@@ -30,6 +30,7 @@ LIBRARIES = (
     "scikit-learn",
     "sentence-transformers",
     "accelerate",
+    "peft",
     "bitsandbytes",
     "nltk",
     "kagglehub",

@@ -219,8 +219,8 @@ def test_texts_of_a_class_have_words_of_their_own() -> None:
 
 def test_every_data_set_is_well_formed() -> None:
     kinds = re.compile(
-        r"(text|optional|long|index|name|float|bool|sum|code|answers(:none)?|dialogue|talk|tokens)"
-        r"|(class|gaps|int|number|counted|texts|tags):.+|(letter|lettered):\d(:mixed)?|image:\d+x[13](:varied|:grey)?|translation:\w+,\w+"
+        r"(text|optional|long|index|name|float|bool|sum|code|answers(:none)?|dialogue|talk|tokens|corruption)"
+        r"|(class|gaps|int|number|counted|level|texts|tags):.+|(letter|lettered):\d(:mixed)?|image:\d+x[13](:varied|:grey)?|translation:\w+,\w+"
     )
     names = [name for key in corpora.KNOWN for name in key.split()]
     assert len(names) == len(set(names))
@@ -267,7 +267,8 @@ def test_answers_stand_in_their_context() -> None:
         ("gsm8k", "gsm8k"),
         ("nobody/imdb-cleaned", ""),
         ("cifar10_corrupted", ""),
-        ("robro/cifar10-c-parquet", ""),
+        ("robro/cifar10-c-parquet", "robro/cifar10-c-parquet"),
+        ("me/cifar10-c", ""),
         ("commonsenseqa", ""),
         ("a/b/imdb", ""),
     ],

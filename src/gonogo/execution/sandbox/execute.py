@@ -18,7 +18,7 @@ from typing import Any
 
 from gonogo.execution.sandbox.model import Limit, Limits, RunResult
 from gonogo.execution.sandbox.output import Stream
-from gonogo.execution.sandbox.watch import Account, Watch
+from gonogo.execution.sandbox.watch import LAST_LINES, Account, Watch
 from gonogo.model.errors import StageError
 
 TOKEN = "GONOGO_RUN"  # a variable that marks every process of a run
@@ -215,10 +215,13 @@ class Run:
             self.exceeded = watch.sample()
         if self.exceeded is not None:
             self._kill_at = 0.0
+            if self.exceeded[0] is Limit.MEMORY:  # stopped at once, so that it takes no more, and asked where it is
+                watch.ask_to_end(LAST_LINES)
+                self._kill_at = time.monotonic() + LAST_LINES
         elif seconds > self.limits.seconds:
             self.exceeded = Limit.TIME, f"more than {self.limits.seconds:g} s"
             self._kill_at = time.monotonic() + self.limits.grace
-            watch.ask_to_end()
+            watch.ask_to_end(self.limits.grace / 2)
 
     def _result(self, process: subprocess.Popen[bytes], watch: Watch, seconds: float, survivors: tuple[int, ...]) -> RunResult:
         said = _said(self._status)

@@ -25,7 +25,8 @@ DISK_SHARE = 10  # looking at the disk takes at most one part in so many of the 
 LONGEST_PATH = 3500
 ROUNDS_OF_KILLING = 50
 BLOCK = 512
-LAST_LINES = 0.2  # seconds in which processes that are asked to end can say where they are
+LAST_LINES = 0.2  # seconds in which processes that are asked to end at once can say where they are
+TURN = 0.02
 
 
 class Account:
@@ -160,19 +161,24 @@ class Watch:
             return Limit.DISK, f"more than {_size(self.limits.disk)} on disk"
         return None
 
-    def ask_to_end(self) -> None:
+    def ask_to_end(self, patience: float) -> None:
         """Send SIGTERM to the code's processes.
 
-        The first of them gets it a moment later, since everything that is left ends with it.
+        The first of them gets it when the others have ended, since everything that is left ends with it.
 
         All are stopped before: one that waits for a child would go on when that has ended, and no longer be where it was.
+
+        Args:
+            patience: seconds after which the first gets it although others are still there.
         """
         found = self.processes(now=True)
         first = [process for process in found if process.pid == self._main]
         others = [process for process in found if process.pid != self._main]
         _signal([*first, *others], signal.SIGSTOP)
         _signal(others, signal.SIGTERM, signal.SIGCONT)
-        time.sleep(LAST_LINES if others else 0.0)
+        deadline = time.monotonic() + patience  # on a busy machine they do not get their turn at once
+        while time.monotonic() < deadline and any(_lives(process) for process in others):
+            time.sleep(TURN)
         _signal(first, signal.SIGTERM, signal.SIGCONT)
 
     def kill_all(self) -> None:

@@ -1,5 +1,6 @@
 """transformers' models, of which none is here."""
 
+import functools
 import time
 
 import torch
@@ -119,6 +120,18 @@ def quantised():
     settings = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.bfloat16)
     model = AutoModelForCausalLM.from_pretrained("meta-llama/Llama-2-7b-hf", quantization_config=settings, device_map="auto")
     assert model(torch.tensor([[1, 2, 3]])).logits.shape[:2] == (1, 3)
+
+
+def tokenizers_in_python():
+    """Older code asks for them: they take the file of their words by its path."""
+    from transformers import AutoTokenizer, BertTokenizer, GPT2Tokenizer, LlamaTokenizer, T5Tokenizer
+
+    names = ("meta-llama/Llama-2-7b-chat-hf", "gpt2", "bert-base-uncased", "t5-small", "google/gemma-2b", "microsoft/deberta-v3-base")
+    slow = {name: functools.partial(AutoTokenizer.from_pretrained, name, use_fast=False, cache_dir=".cache") for name in names}
+    own = {"t5-base": T5Tokenizer, "lmsys/vicuna-7b-v1.5": LlamaTokenizer, "gpt2-medium": GPT2Tokenizer, "bert-base-cased": BertTokenizer}
+    for name, make in {**slow, **{name: functools.partial(kind.from_pretrained, name) for name, kind in own.items()}}.items():
+        assert len(make()("the old city")["input_ids"]) >= 3, name
+    return ["stand-in transformers.AutoTokenizer: meta-llama/Llama-2-7b-chat-hf: a tokenizer of whole words"]
 
 
 def pairs_of_texts():

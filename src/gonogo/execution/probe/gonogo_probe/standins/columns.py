@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..standins import pictures
+from ..standins.corruptions import CORRUPTIONS
 from ..standins.words import EXOTIC, LONG, SHORT, sentence
 
 BLOCK = 256  # rows that differ; a data set repeats them
@@ -144,6 +145,9 @@ def _column(module: Any, kind: str, source: random.Random, is_secret: bool) -> _
         "number": lambda: (value("string"), [label(str(row % int(detail))) for row in rows]),
         "counted": lambda: (value("string"), [label(str(row % int(detail) + 1)) for row in rows]),
         "letter": lambda: (value("string"), [label(_letters(row, detail)[row % len(_letters(row, detail))]) for row in rows]),
+        # every corruption at every level within the first rows, so that no choice of both leaves nothing
+        "corruption": lambda: (value("string"), [CORRUPTIONS[row % len(CORRUPTIONS)] for row in rows]),
+        "level": lambda: (value("int64"), [row // len(CORRUPTIONS) % int(detail) + 1 for row in rows]),
         "float": lambda: (value("float32"), [label(5 * source.random()) for row in rows]),
         "bool": lambda: (value("bool"), [bool(row % 2) for row in rows]),
         "sum": lambda: (value("string"), [_sum(row) for row in rows]),

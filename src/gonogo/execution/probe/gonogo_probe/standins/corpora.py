@@ -288,6 +288,10 @@ KNOWN: dict[str, dict[str, Config]] = {
     "cifar100 uoft-cs/cifar100": _one(
         {"img": "image:32x3", "fine_label": "class:100", "coarse_label": "class:20"}, train=50_000, test=10_000
     ),
+    # its card: integers for labels, the corruptions by the names of the original's files, levels from 1
+    "robro/cifar10-c-parquet": _one(
+        {"image": "image:32x3", "label": "int:10", "corruption_name": "corruption", "corruption_level": "level:5"}, train=950_000
+    ),
     "mnist ylecun/mnist": _one({"image": "image:28x1", "label": "class:10"}, train=60_000, test=10_000),
     "fashion_mnist zalando-datasets/fashion_mnist": _one({"image": "image:28x1", "label": f"class:{_FASHION}"}, train=60_000, test=10_000),
     "svhn ufldl-stanford/svhn": _each(

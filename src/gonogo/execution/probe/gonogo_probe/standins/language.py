@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import threading
+import traceback
 from typing import Any
 
 from .. import hooks, standins
@@ -94,12 +95,22 @@ def _original_or_made(original: Any, make: Any, cls: Any, name: Any, arguments: 
         if make not in (_model, _auto_model) or "'NoneType' object" not in str(error):
             raise
         failure = error
+    except TypeError as error:  # of a tokenizer in Python, which is given None for the file of its words
+        if make is not _tokenizer or not _lacks_a_file(error):
+            raise
+        failure = error
     model = families.model(str(name))
     made = make(cls, model, named) if model is not None else None
     if made is None:
         raise failure
     _here.made.append(f"{_SHOWN.get(make, 'weights at random')} ({model})")
     return made
+
+
+def _lacks_a_file(error: BaseException) -> bool:
+    """Whether what failed was given None for one of its files."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(key.endswith("_file") and value is None for frame in frames for key, value in frame.f_locals.items())
 
 
 def _without_quantisation(named: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from types import ModuleType
 from typing import Any
 
@@ -10,11 +11,12 @@ from .. import channel, events, hooks, settings
 
 
 def start() -> None:
-    """Bound `transformers.Trainer` and Lightning, where a rehearsal has bounds."""
+    """Bound `transformers.Trainer`, Lightning and Ignite's engines, where a rehearsal has bounds."""
     if settings.bounds.get("batches"):
         hooks.when_imported("transformers.training_args", _bound_transformers)
         for name in ("lightning.pytorch.trainer.trainer", "pytorch_lightning.trainer.trainer"):
             hooks.when_imported(name, _bound_lightning)
+        hooks.when_imported("ignite.engine.engine", _bound_ignite)
 
 
 def _bound_transformers(module: ModuleType) -> None:
@@ -59,3 +61,27 @@ def _bound_lightning(module: ModuleType) -> None:
         original(self, *more, **named)
 
     trainer.__init__ = __init__
+
+
+def _bound_ignite(module: ModuleType) -> None:
+    engine = module.Engine
+    original = engine.run
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def run(self: Any, *more: Any, **named: Any) -> Any:
+        given = signature.bind(self, *more, **named).arguments
+        batches = settings.bounds["batches"]
+        changed: list[tuple[str, Any, Any]] = []
+        for name, most in (("max_epochs", settings.bounds["epochs"]), ("max_iters", batches), ("epoch_length", batches)):
+            asked = given.get(name)
+            if name == "epoch_length" and asked is None:  # what it takes for one is then the length of its data, where they have one
+                asked = len(given["data"]) if hasattr(given.get("data"), "__len__") else None
+            if isinstance(asked, int) and asked > most:
+                given[name] = most
+                changed.append((f"Engine.run.{name}", asked, most))
+        if changed:
+            channel.emit(events.Bounded(changed))
+        return original(**given)
+
+    engine.run = run
