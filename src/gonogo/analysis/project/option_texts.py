@@ -141,7 +141,7 @@ def _bound(module: Module) -> set[str]:
 def _gives_false(command: ShownCommand, flag: str) -> bool:
     """Whether a command gives an option a word for false."""
     words = command.words or ()
-    for word, following in zip(words, (*words[1:], ""), strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=False):
         name, is_joined, value = word.partition("=")
         if name == flag and (value if is_joined else following).lower() in FALSE:
             return True
