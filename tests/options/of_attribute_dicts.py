@@ -107,6 +107,7 @@ RIGHT |= {
     "try": after("try:\n    print(cfg.rate)\nexcept AttributeError:\n    print(1)"),
     "soft": after("print(cfg.rate)", "cfg = Soft(vars(args))\n"),
     "given to the parser": HEAD + "cfg = argparse.Namespace()\nparser.parse_args([], namespace=cfg)\nprint(cfg.lr)\n",
+    "what a namespace has": after("print(cfg._get_kwargs(), cfg.__class__, 'lr' in cfg)", WRAPS["namespace of argparse"]),
     "copied": after("cfg = copy.deepcopy(cfg)\ncfg.rate = 1\nprint(cfg.rate)"),
     "unpacked": after("print(edict(**cfg, rate=1).rate)"),
     "text": after("cfg = edict(json.loads(json.dumps({'rate': 1})))\nprint(cfg.rate)"),

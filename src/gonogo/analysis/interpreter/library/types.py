@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
+import types
 
 from gonogo.analysis.interpreter.base import Arguments, Value, Walk
 from gonogo.analysis.interpreter.library.registry import LIBRARY
@@ -14,10 +16,16 @@ WORDS = Words("the namespace has no attribute `{name}`", "give it one where it i
 LIBRARY.reads_options("Namespace(")
 
 
-@LIBRARY.call("types.SimpleNamespace", "argparse.Namespace")
-def simple_namespace(walk: Walk, given: Arguments, at: ast.AST) -> Value:
-    """`SimpleNamespace(key=…)`: has what it is given, and what the program sets on it later."""
-    made = Options(dict(given.keywords), frozenset(dir(object)), WORDS)
-    if given.open or given.positional:
-        walk.memory.set(made, "open", True)
-    return made
+def _of_keywords(name: str, native: frozenset[str]) -> None:
+    """A namespace that has what it is given, and what the program sets on it later; `native`: what it has besides."""
+
+    @LIBRARY.call(name)
+    def namespace(walk: Walk, given: Arguments, at: ast.AST) -> Value:
+        made = Options(dict(given.keywords), native, WORDS)
+        if given.open or given.positional:
+            walk.memory.set(made, "open", True)
+        return made
+
+
+_of_keywords("types.SimpleNamespace", frozenset(dir(types.SimpleNamespace)))
+_of_keywords("argparse.Namespace", frozenset(dir(argparse.Namespace)))
