@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import weakref
+import zlib
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,8 @@ _current: int | None = None
 _settled = (0, 0)
 MOST_TIMED = 20  # batches of one loader
 FEWEST = 2  # batches of a pass, however long they take
+MOST_DIGESTS = 16  # batches of one loader that are compared
+MOST_HASHED = 65_536  # numbers of one tensor
 
 
 def start() -> None:
@@ -79,6 +82,7 @@ def _watch(module: ModuleType) -> None:
                 "length": None,
                 "rows": None,
                 "seconds": [],
+                "digests": [],
             }
 
     @functools.wraps(original_iter)
@@ -119,6 +123,9 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
     first = began = clock.now()
     for batch in batches:
         contents.saw(str(number), batch)
+        if len(entry["digests"]) < MOST_DIGESTS:
+            with clock.aside():
+                entry["digests"].append(_digest(batch))
         if index < 1000:
             entry["passes"][index] += 1
             _changed.add(number)  # type: ignore[arg-type]
@@ -144,6 +151,27 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
             return
 
 
+def _digest(batch: Any) -> int | None:
+    """A number by which equal batches are known; None for one that holds no plain tensor."""
+    torch = sys.modules.get("torch")
+    parts = [value for _, value in contents.tensors(batch)] if torch is not None else []
+    plain = [value for value in parts if type(value) is torch.Tensor and value.device.type == "cpu" and not value.is_sparse]
+    if not plain or len(plain) < len(parts):
+        return None
+    found = 0
+    for value in plain:
+        numbers = value.detach().flatten()[:MOST_HASHED].contiguous()
+        found = zlib.crc32(repr((value.dtype, tuple(value.shape))).encode(), found)
+        if numbers.numel():
+            found = zlib.crc32(numbers.view(torch.uint8).numpy().tobytes(), found)
+    return found
+
+
+def _alike(digests: list[int | None]) -> int:
+    """How many batches were all the same; 0 where they differ, or where it is not known."""
+    return len(digests) if None not in digests and len(set(digests)) == 1 else 0
+
+
 def _report() -> None:
     _settle(_current)
     while _changed:
@@ -157,6 +185,7 @@ def _report() -> None:
                 used=[place for place in dict.fromkeys(entry["used"][:50]) if place is not None][:8],
                 used_batches=[worked or taken for worked, taken in zip(entry["worked"][:50], entry["taken"])],
                 number=number,
+                alike=_alike(entry["digests"]),
                 **known,
             )
         )
