@@ -74,7 +74,9 @@ BOOL_START = "import runpy\nimport sys\n\nsys.argv = ['train.py', '--fast', 'Fal
 
 
 @pytest.mark.parametrize("kind", ["bool", "lambda text: text == 'True'", "eval", "int"])
-@pytest.mark.parametrize("readme", ["", "python train.py", "python train.py --fast False", "python train.py --fast=false", "python train.py --fast True"])
+@pytest.mark.parametrize(
+    "readme", ["", "python train.py", "python train.py --fast False", "python train.py --fast=false", "python train.py --fast True"]
+)
 def test_false_that_is_true(kind, readme, composer, tmp_path):
     files = {"train.py": BOOL.format(kind), "README.md": f"    {readme}\n"}
     verdict = check(experiment_of(files), CheckOptions(contract="program", select=("CLI108",)), composer)

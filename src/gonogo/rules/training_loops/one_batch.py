@@ -37,7 +37,7 @@ def one_batch(trial: SessionSeen, modules: dict[str, Module], contract: Contract
     for run in judged(trial):
         for process in run.processes.values():
             for loader in process.loaders.values():
-                if loader.alike < FEWEST or not loader.backwards or (loader.length or 0) < 2:
+                if loader.alike < FEWEST or not (loader.backwards or loader.backwards_left >= FEWEST) or (loader.length or 0) < 2:
                     continue
                 yield Violation(
                     located(loader.used[0] if loader.used else loader.place, modules, contract),

@@ -190,6 +190,7 @@ class Loader:
         length: how many batches there are; `rows`: of the data; `seconds`: that each of the first batches took, with what was done with it.
         used_batches: for each pass, with how many batches a network ran; after how many the next one was asked for, where none ran.
         number: tells loaders of a process apart.
+        backwards_left: backward passes after it was left with its first batch (`next(iter(loader))`), until another batch was taken.
         alike: how many of the first batches were looked at, where all of them are the same, number by number; else 0.
     """
 
@@ -206,6 +207,7 @@ class Loader:
     seconds: list[float] = field(default_factory=list)
     number: int = 0
     alike: int = 0
+    backwards_left: int = 0
 
 
 @dataclass

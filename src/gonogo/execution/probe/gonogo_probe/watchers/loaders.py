@@ -19,6 +19,7 @@ _seen: dict[int, dict[str, Any]] = {}
 _changed: set[int] = set()
 _current: int | None = None
 _settled = (0, 0)
+_left: tuple[int, int] | None = None  # the loader that was left with its first batch, outside any other; and the backward passes until then
 MOST_TIMED = 20  # batches of one loader
 FEWEST = 2  # batches of a pass, however long they take
 MOST_DIGESTS = 16  # batches of one loader that are compared
@@ -55,6 +56,16 @@ def _settle(number: int | None) -> int | None:
     return former
 
 
+def _settle_left() -> None:
+    """Count the backward passes since a loader was left with its first batch: `next(iter(loader))`."""
+    global _left
+    if _left is not None:
+        number, before = _left
+        _left = None
+        _seen[number]["backwards_left"] += training.counted()[1] - before
+        _changed.add(number)
+
+
 def _is_late(batches: int, seconds: float) -> bool:
     """Whether a pass has taken so long that two batches have to do."""
     most = settings.bounds.get("seconds")
@@ -83,6 +94,7 @@ def _watch(module: ModuleType) -> None:
                 "rows": None,
                 "seconds": [],
                 "digests": [],
+                "backwards_left": 0,
             }
 
     @functools.wraps(original_iter)
@@ -121,7 +133,9 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
     entry["used"].append(place)
     is_altered = number in settings.alter.get(alterations.LABELS, {}).get(settings.run, {}).get("loaders", ())
     first = began = clock.now()
+    global _left
     for batch in batches:
+        _settle_left()
         contents.saw(str(number), batch)
         if len(entry["digests"]) < MOST_DIGESTS:
             with clock.aside():
@@ -138,6 +152,10 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
         try:
             yield batch
             entry["taken"][index] += 1
+        except GeneratorExit:
+            if outer is None and entry["passes"][index : index + 1] == [1]:
+                _left = (number, training.counted()[1])  # type: ignore[assignment]
+            raise
         finally:  # also where the loop is left by `break`
             labelled.begin(None, 0)
             _settle(outer if _current == number else _current)
@@ -174,10 +192,13 @@ def _alike(digests: list[int | None]) -> int:
 
 def _report() -> None:
     _settle(_current)
+    _settle_left()
     while _changed:
         number = _changed.pop()
         entry = _seen[number]
-        known = {name: entry[name] for name in ("place", "batch_size", "forwards", "backwards", "length", "rows", "seconds")}
+        known = {
+            name: entry[name] for name in ("place", "batch_size", "forwards", "backwards", "backwards_left", "length", "rows", "seconds")
+        }
         channel.emit(
             events.Loader(
                 passes=len(entry["passes"]),
