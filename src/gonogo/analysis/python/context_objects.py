@@ -49,7 +49,7 @@ def _note(module: Module, found: Shared) -> None:
                 _is_made(keyword.value, found)
         if isinstance(call.func, ast.Attribute) and call.func.attr == "ensure_object":
             found.is_known = found.is_known and [qualified_name(argument) for argument in call.args] == ["dict"]
-    objects = [node for node in module.of(ast.Attribute) if node.attr == OBJ]
+    objects: list[ast.Attribute | ast.Name] = [node for node in module.of(ast.Attribute) if node.attr == OBJ]
     for function in functions(module):
         objects += _passed(module, function)
     for node in objects:

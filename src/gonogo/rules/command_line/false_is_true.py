@@ -28,7 +28,7 @@ def false_is_true(bools: list[BoolOption]) -> Iterator[Violation]:
         https://docs.python.org/3/library/argparse.html#type
     """
     for option in bools:
-        related = ()
+        related: tuple[Related, ...] = ()
         if option.shown is not None:
             related = (Related(location=Location(path=option.shown.path, line=option.shown.number), label="given as false here"),)
         yield Violation(

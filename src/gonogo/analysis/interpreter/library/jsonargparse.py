@@ -136,9 +136,9 @@ def _put(walk: Walk, owner: Nested, key: str, value: Value) -> None:
         else:
             owner.put(walk, first, value)
         return
-    inner = settled(owner.attributes.look(first)) if owner.attributes.look(first) is not ABSENT else None
-    if not isinstance(inner, Nested):
-        inner = Nested()
+    there = settled(owner.attributes.look(first)) if owner.attributes.look(first) is not ABSENT else UNKNOWN
+    inner = there if isinstance(there, Nested) else Nested()
+    if inner is not there:
         owner.put(walk, first, inner)
     _put(walk, inner, rest, value)
 

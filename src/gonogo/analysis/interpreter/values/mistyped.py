@@ -16,7 +16,7 @@ from gonogo.analysis.interpreter.values.sequence import Sequence
 #: One value of each type, which Python's own operators are asked about.
 SAMPLES: dict[str, object] = {"int": 1, "float": 1.0, "str": "7", "list": [0], "tuple": (0,)}
 NUMBERS = frozenset({"int", "float"})
-OPERATORS: dict[type[ast.AST], Callable[..., object]] = {**BINARY, **COMPARE}
+OPERATORS: dict[type[ast.AST], Callable[..., object]] = {kind: function for table in (BINARY, COMPARE) for kind, function in table.items()}
 
 
 def note_operands(walk: Walk, left: Value, op: ast.operator | ast.cmpop, right: Value, at: ast.AST) -> None:

@@ -139,7 +139,7 @@ class Section(Options):
         if name == "update" and not given.open and len(given.positional) < 2:
             for value in given.positional:
                 self.take(walk, settled(value).spread(walk))
-            self.take(walk, Spread({**given.keywords}))
+            self.take(walk, Spread(dict(given.keywords.items())))
             return NONE
         if name == "setdefault" and isinstance(given.get(0, "key").constant(), str) and not given.open:
             self.put(walk, str(given.get(0, "key").constant()), UNKNOWN)
@@ -192,7 +192,7 @@ def section_of(walk: Walk, made: Section, given: Arguments) -> Value:
         walk.memory.set(made, "open", True)
     elif first.is_none() is not True:
         made.take(walk, first.view().spread(walk) if isinstance(first, Section) else first.spread(walk))
-    made.take(walk, Spread({**given.keywords}))
+    made.take(walk, Spread(dict(given.keywords.items())))
     return made
 
 

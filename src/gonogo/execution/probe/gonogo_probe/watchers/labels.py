@@ -27,7 +27,8 @@ def saw(torch: Any, network: Any, named: dict[str, Any]) -> None:
         network: what is called, perhaps wrapped.
         named: its keyword arguments.
     """
-    ids, labels = named.get("input_ids"), named.get("labels")
+    ids: Any = named.get("input_ids")
+    labels: Any = named.get("labels")
     if not all(type(each) is torch.Tensor and each.ndim == 2 for each in (ids, labels)) or ids.shape != labels.shape:
         return
     name = _shifting(network)
@@ -38,13 +39,13 @@ def saw(torch: Any, network: Any, named: dict[str, Any]) -> None:
         return
     _changed.add(name)
     entry.calls += 1
-    used = labels != IGNORED
+    used: Any = labels != IGNORED
     entry.used += int(used.sum())
     entry.same += int((used & (labels == ids)).sum())
     entry.ahead += int((used[:, :-1] & (labels[:, :-1] == ids[:, 1:])).sum()) + int(used[:, -1].sum())
-    mask = named.get("attention_mask")
+    mask: Any = named.get("attention_mask")
     if type(mask) is torch.Tensor and mask.shape == ids.shape:
-        blank = mask == 0
+        blank: Any = mask == 0
         first = blank.to(torch.int64).cumsum(1) == 1  # it may stand for the end of the text
         entry.blank += int((blank & ~first & used & (labels == ids)).sum())
 

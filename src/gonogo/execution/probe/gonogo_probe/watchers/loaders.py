@@ -171,7 +171,7 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
 
 def _digest(batch: Any) -> int | None:
     """A number by which equal batches are known; None for one that holds no plain tensor."""
-    torch = sys.modules.get("torch")
+    torch: Any = sys.modules.get("torch")
     parts = [value for _, value in contents.tensors(batch)] if torch is not None else []
     plain = [value for value in parts if type(value) is torch.Tensor and value.device.type == "cpu" and not value.is_sparse]
     if not plain or len(plain) < len(parts):
