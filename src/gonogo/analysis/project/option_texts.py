@@ -1,4 +1,4 @@
-"""What a program does with the options that the command line gives as texts or lists, and the program takes for numbers."""
+"""Options that the command line gives as texts or lists, and the program takes for numbers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def text_uses(experiment: Experiment, modules: Mapping[str, Module]) -> list[Tex
 
 
 def _options(module: Module) -> Iterator[tuple[str, ast.Call]]:
-    """The options of a module whose default is a number, and that are a text or a list where they are given."""
+    """The options whose default is a number, and that are a text or a list where they are given."""
     for call in calls(module):
         given = {keyword.arg: keyword.value for keyword in call.keywords}
         if last_name(call.func) != "add_argument" or None in given or not _is_number(given.get("default")):
@@ -116,7 +116,10 @@ def bool_options(experiment: Experiment, modules: Mapping[str, Module]) -> list[
 def _giving_false(
     module: Module, flag: str, commands: Mapping[str, list[ShownCommand]], modules: Mapping[str, Module]
 ) -> ShownCommand | None:
-    """The first command that gives a program's option a word for false; a program may have its options from a module of their own."""
+    """The first command that gives an option a word for false.
+
+    A program may have its options from a module of their own.
+    """
     is_only = not any(f'"{flag}"' in other.text or f"'{flag}'" in other.text for other in modules.values() if other is not module)
     given = [command for path, each in commands.items() if path == module.path or is_only for command in each]
     return next((command for command in given if _gives_false(command, flag)), None)

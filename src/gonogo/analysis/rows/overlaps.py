@@ -1,4 +1,7 @@
-"""Slices that are called train and test, and have rows in common: `train, test = order[:400], order[300:]`."""
+"""Slices that are called train and test, and have rows in common.
+
+`train, test = order[:400], order[300:]` is one.
+"""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def _violations(scripts: list[Trace], modules: Mapping[str, Module]) -> Iterator
 
 
 def _are_alike(one: str, other: str) -> bool:
-    """Whether two texts may stand for the same thing: letters and digits of one are in the other, or nearly the same."""
+    """Whether two texts may mean the same: one is in the other, signs aside, or nearly the same."""
     plain, wanted = ("".join(filter(str.isalnum, text)).lower() for text in (one, other))
     if min(len(plain), len(wanted)) > 1 and (plain in wanted or wanted in plain):
         return True

@@ -17,7 +17,7 @@ MOST_SAME = 0.9  # of the labels, where a text repeats itself
 
 @rule("TRN159", "labels-shifted-twice", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM)
 def labels_shifted_twice(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
-    """In the trial, a language model that shifts its labels itself is given labels that are shifted already.
+    """In the trial, a language model that shifts its labels is given labels that are shifted already.
 
     What it does:
         Looks at the first calls in which a causal language model of transformers is trained with `labels`: all labels that count are the

@@ -144,7 +144,7 @@ def _put(walk: Walk, owner: Nested, key: str, value: Value) -> None:
 
 
 def _added(name: str, given: Arguments, site: Site) -> Iterator[tuple[str, Value | None, Site]]:
-    """Yield what a call adds: a name, and the class or function whose parameters are under it; nothing where that is not known."""
+    """Yield what a call adds: a name, and the class or function under it; nothing where it is not known."""
     if given.open:
         return
     if name == "add_argument":
@@ -174,7 +174,7 @@ def _dest(names: list[str], dest: str | None) -> str:
 
 
 def _of_signature(walk: Walk, target: Value, depth: int = 0) -> Value:
-    """The options that the parameters of a class or function are; others may be there where not all are known."""
+    """The options that the parameters are; others may be there where not all are known."""
     made = Nested()
     names = _parameters(target)
     if names is None or depth > MAX_DEPTH:

@@ -17,7 +17,7 @@ LIBRARY.reads_options("Namespace(")
 
 
 def _of_keywords(name: str, native: frozenset[str]) -> None:
-    """A namespace that has what it is given, and what the program sets on it later; `native`: what it has besides."""
+    """A namespace that has what it is given; `native`: what it has besides."""
 
     @LIBRARY.call(name)
     def namespace(walk: Walk, given: Arguments, at: ast.AST) -> Value:

@@ -20,7 +20,7 @@ OPERATORS: dict[type[ast.AST], Callable[..., object]] = {kind: function for tabl
 
 
 def note_operands(walk: Walk, left: Value, op: ast.operator | ast.cmpop, right: Value, at: ast.AST) -> None:
-    """Note that an operator is given a text or a list and a number, where Python's own operator refuses such values."""
+    """Note a text or a list beside a number, where Python's own operator refuses them."""
     function, kinds = OPERATORS.get(type(op)), [_kind(left), _kind(right)]
     other = next((value for value, kind in zip((left, right), kinds, strict=True) if kind not in NUMBERS), None)
     is_format = isinstance(op, ast.Mod) and kinds[0] == "str"

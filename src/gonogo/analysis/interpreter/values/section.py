@@ -197,7 +197,7 @@ def section_of(walk: Walk, made: Section, given: Arguments) -> Value:
 
 
 def with_attributes(walk: Walk, node: ConfigNode, nests: bool) -> ConfigNode:
-    """A copy of a dict of a file, with its keys as attributes; `nests` says that those of the dicts in it are, too."""
+    """A copy of a dict of a file, with its keys as attributes; `nests`: also in its dicts."""
     copy = node.copied(walk, False)
     pending: list[tuple[Value, int]] = [(copy, 0)]
     while pending:
