@@ -106,7 +106,8 @@ def create(walk: Walk, given: Arguments, at: ast.AST) -> Value:
 def of_flag(walk: Walk, name: str, default: Value, at: ast.AST) -> Value:
     """Return what the flag of `DEFINE_config_file(name, default)` gives.
 
-    That is what `get_config` of a Python file makes, locked. The file is the one that the command line names where it is known, else the default.
+    That is what `get_config` of a Python file makes, locked. The file is the one
+    that the command line names where it is known, else the default.
     """
     text = _given(walk, name) or default.constant()
     if not isinstance(text, str):
