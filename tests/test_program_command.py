@@ -294,9 +294,9 @@ def test_labels_parts_and_files_are_told() -> None:
     _, screen = shown(process, code=0)
     for line in (
         "0: float32 64x3; 0 to 1; mean 0.5, sd 0.25; 3 NaN or infinite",
-        "1: int64 64; 0 to 1; 2 classes, rows of each: 0 × 120, 1 × 8",
+        "1: int64 64; 0 to 1; 2 classes, rows of each class: 0: 120, 1: 8",
         "Net (train.py:9): 1,000 parameters, 10 trainable, 990 frozen",
-        "head 0.25, body no gradient, x not finite",
+        "head: 0.25, body: no gradient, x: not finite",
         "2, not finite (2 backward passes)",
         "7 of the different rows of train.py:6 (100) are rows of train.py:5 (900) too, byte by byte",
         "out/model.pt, /home/x/.cache/thing",

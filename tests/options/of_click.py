@@ -12,7 +12,45 @@ def command(options: str, signature: str, body: str = "print('done')", more: str
 
 
 LR = "@click.option('--lr', type=float, default=0.1)\n"
+GROUP = """import click
+
+
+@click.group()
+@click.option("--debug/--no-debug", default=False)
+@click.pass_context
+def cli(ctx, debug):
+    {make}
+
+
+@cli.command()
+{passes}
+def train({name}):
+    {use}
+
+
+cli(["train"], standalone_mode=False{obj})
+"""
+
+
+def group(use: str, make: str = "ctx.ensure_object(dict)\n    ctx.obj['debug'] = debug", obj: str = "") -> str:
+    """A group whose command uses the object of the context."""
+    is_object = "ctx" not in use
+    return GROUP.format(
+        make=make, use=use, obj=obj, passes="@click.pass_obj" if is_object else "@click.pass_context", name="obj" if is_object else "ctx"
+    )
+
+
 RIGHT = {
+    "object of the group": group("print(ctx.obj['debug'])"),
+    "object, passed": group("print(obj['debug'])"),
+    "object, asked with care": group("print(ctx.obj.get('rate'), ctx.obj.setdefault('steps', 1), ctx.obj['steps'])"),
+    "object, in": group("if 'rate' in ctx.obj:\n        print(ctx.obj['rate'])"),
+    "object, tried": group("try:\n        print(ctx.obj['rate'])\n    except KeyError:\n        print(1)"),
+    "object, a dict": group("print(ctx.obj['rate'])", "ctx.obj = {'rate': 1, 'debug': debug}"),
+    "object, updated": group("print(ctx.obj['rate'])", "ctx.obj = dict(debug=debug)\n    ctx.obj.update(rate=1)"),
+    "object, given": group("print(obj['rate'])", "pass", ", obj={'rate': 1}"),
+    "object, made elsewhere": group("print(obj['rate'])", "ctx.obj = load()").replace("import click\n", "import click\n\n\ndef load():\n    return {'rate': 1}\n"),
+    "object, handed on": group("print(ctx.obj['rate'])", "ctx.obj = {'debug': debug}\n    fill(ctx.obj)").replace("import click\n", "import click\n\n\ndef fill(obj):\n    obj['rate'] = 1\n"),
     "plain": command(LR, "lr", "print(lr)"),
     "dashes": command("@click.option('--batch-size', default=8)\n", "batch_size"),
     "a name of its own": command("@click.option('--batch-size', 'size', default=8)\n", "size"),
@@ -37,6 +75,12 @@ RIGHT = {
     "from imports": "from click import command, option\n\n\n@command()\n@option('--lr', default=0.1)\ndef main(lr):\n    print(lr)\n" + RUN,
 }  # fmt: skip
 WRONG = {
+    "object": group("print(ctx.obj['rate'])"),
+    "object, passed": group("print(obj['rate'])"),
+    "object, f-string": group("print(f\"{ctx.obj['rate']}\")"),
+    "object, a dict": group("print(ctx.obj['rate'])", "ctx.obj = {'debug': debug}"),
+    "object, updated": group("print(ctx.obj['rates'])", "ctx.obj = dict(debug=debug)\n    ctx.obj.update(rate=1)"),
+    "object, given": group("print(obj['rates'])", "pass", ", obj={'rate': 1}"),
     "no option": command(LR, "lr, seed"),
     "no parameter": command(LR + "@click.option('--seed', default=1)\n", "lr"),
     "another name": command("@click.option('--learning-rate', default=0.1)\n", "lr"),

@@ -33,6 +33,7 @@ class Process:
     loops: dict[Place, events.Loop] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     answers: dict[int, events.Answers] = field(default_factory=dict)
+    labels: dict[str, events.Labels] = field(default_factory=dict)
     losses: list[events.Loss] = field(default_factory=list)
     optimizers: dict[int, events.Optimizer] = field(default_factory=dict)
     predictions: list[events.Prediction] = field(default_factory=list)

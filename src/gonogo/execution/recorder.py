@@ -195,6 +195,10 @@ class RunRecorder:
         process.answers[event.classes] = event
 
     @_take.register
+    def _take_labels(self, event: events.Labels, process: Process, _: events.Head) -> None:
+        process.labels[event.name] = event
+
+    @_take.register
     def _take_losses(self, event: events.Losses, process: Process, _: events.Head) -> None:
         process.losses += event.values
 

@@ -80,8 +80,8 @@ def _tensor(tensor: TensorSeen) -> str:
 def _balance(counts: dict[str, int], classes: int) -> str:
     """How often each class was seen: one by one if they are few."""
     if classes <= MOST_CLASSES:
-        return "rows of each: " + ", ".join(
-            f"{value} × {count}" for value, count in sorted(counts.items(), key=lambda each: _order(each[0]))
+        return "rows of each class: " + ", ".join(
+            f"{value}: {count}" for value, count in sorted(counts.items(), key=lambda each: _order(each[0]))
         )
     return f"{max(counts.values())} rows of the most frequent, {min(counts.values())} of the rarest"
 
@@ -129,9 +129,9 @@ def _losses(losses: list[float | None]) -> list[str]:
 def _optimizer(optimizer: OptimizerSeen) -> Iterator[str]:
     rates = f", learning rate {_numbers(list(dict.fromkeys(optimizer.rates)))}" if optimizer.rates else ""
     yield f"{optimizer.name} ({optimizer.place or 'in a library'}): {_plural(optimizer.steps, 'step', 'steps')}{rates}"
-    parts = [f"{part.name} {_norm(part.norm, part.with_gradient, part.parameters)}" for part in optimizer.parts[:MOST_PARTS]]
+    parts = [f"{part.name}: {_norm(part.norm, part.with_gradient, part.parameters)}" for part in optimizer.parts[:MOST_PARTS]]
     if parts:
-        yield f"  norm at the last one looked at: {', '.join(parts)}"
+        yield f"  norm by part, at the last step looked at: {', '.join(parts)}"
 
 
 def _norm(norm: float | None, graded: int, parameters: int) -> str:

@@ -226,6 +226,36 @@ class LacksKey(Event):
 
 
 @dataclass(frozen=True)
+class Mistyped(Event):
+    """A text or a list meets a number, and Python surely raises a `TypeError`.
+
+    Attributes:
+        value: the text, or the first entry of the list.
+        kind: the type of the text or list.
+        path: where it stood in a file, if it did.
+    """
+
+    site: Site
+    value: str
+    kind: str
+    path: Path | None = None
+
+
+@dataclass(frozen=True)
+class NoSuchChoice(Event):
+    """An option is compared with a text that is none of its choices.
+
+    Attributes:
+        text: what it is compared with.
+        choices: what it may be.
+    """
+
+    site: Site
+    text: str
+    choices: tuple[object, ...]
+
+
+@dataclass(frozen=True)
 class MadeFolder(Event):
     """A folder is made, by its absolute path."""
 

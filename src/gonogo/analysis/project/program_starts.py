@@ -13,7 +13,10 @@ from gonogo.analysis.python.modules import Module
 from gonogo.model.experiment import Experiment
 
 # What stands in the text of a program that reads data from a file.
-READERS = ("safe_load", "yaml.load", "full_load", "unsafe_load", "json.load", "tomllib", "tomli", "toml.load", "OmegaConf.load")
+READERS = (
+    "safe_load", "yaml.load", "full_load", "unsafe_load", "json.load", "tomllib", "tomli", "toml.load", "OmegaConf.load",
+    "DEFINE_config_file",
+)  # fmt: skip
 MOST_COMMANDS = 4  # of one program
 MOST_STARTS = 40
 

@@ -11,6 +11,7 @@ from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.entries import import_roots
 from gonogo.analysis.project.hydra_doubts import hydra_doubts
 from gonogo.analysis.project.option_choices import ChoiceStart, choice_starts
+from gonogo.analysis.project.option_texts import BoolOption, TextUse, bool_options, text_uses
 from gonogo.analysis.project.program_starts import ProgramStart, program_starts
 from gonogo.analysis.project.survey import Survey, Surveyor
 from gonogo.analysis.python.modules import Module
@@ -71,6 +72,18 @@ def scripts(experiment: Experiment, modules: dict[str, Module]) -> list[Trace]:
 def starts(experiment: Experiment, modules: dict[str, Module]) -> list[ProgramStart]:
     """What each program that reads files of settings does as the documents start it."""
     return program_starts(experiment, modules)
+
+
+@fact
+def texts(experiment: Experiment, modules: dict[str, Module]) -> list[TextUse]:
+    """Where programs use as a number what the command line gives as a text or a list."""
+    return text_uses(experiment, modules)
+
+
+@fact
+def bools(experiment: Experiment, modules: dict[str, Module]) -> list[BoolOption]:
+    """The options to which every text is true."""
+    return bool_options(experiment, modules)
 
 
 @fact

@@ -8,7 +8,8 @@ import yaml
 
 from gonogo.analysis.interpreter.base import Value
 from gonogo.analysis.interpreter.markers import FILE_ROOT
-from gonogo.analysis.interpreter.trace import Call, Trace
+from gonogo.analysis.interpreter.state import Path
+from gonogo.analysis.interpreter.trace import Call, Mistyped, Trace
 from gonogo.analysis.interpreter.values.scalar import Scalar
 from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.project.program_starts import ProgramStart
@@ -26,15 +27,16 @@ RATE_PLACE = 1  # every optimizer of torch takes `params, lr, …`
 
 @rule("CLI105", "number-read-as-text", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def number_read_as_text(starts: list[ProgramStart], scripts: list[Trace], experiment: Experiment) -> Iterator[Violation]:
-    """An optimizer is given a number of a YAML file that PyYAML reads as a text.
+    """A number of a YAML file that PyYAML reads as a text is used as a number.
 
     What it does:
-        Follows values of YAML files that the program reads with PyYAML to the optimizers of PyTorch. To PyYAML, which follows YAML 1.1,
+        Follows values of YAML files that the program reads with PyYAML to the optimizers of PyTorch, and to Python's own operators and
+        `range` that refuse a text beside a number. To PyYAML, which follows YAML 1.1,
         `1e-3` and `1.0e3` are texts: a number with an exponent needs a dot and a sign (`1.0e-3`). Silent where the program makes a number
         of it (`float(…)`), and where another library reads the file.
 
     Why it matters:
-        The optimizer compares its settings with numbers as it is made, and the program ends in a `TypeError`.
+        The optimizer compares its settings with numbers as it is made, and so does Python: the program ends in a `TypeError`.
 
     Instead:
         Write `1.0e-3`, or convert what was read: `float(config["lr"])`.
@@ -43,7 +45,14 @@ def number_read_as_text(starts: list[ProgramStart], scripts: list[Trace], experi
         https://yaml.org/type/float.html
     """
     traces = [*scripts, *(start.trace for start in starts)]
-    yield from by_place(fault for trace in traces for call in trace.calls for fault in _faults(call, experiment))
+    yield from by_place(
+        fault
+        for trace in traces
+        for fault in (
+            *(fault for call in trace.calls for fault in _faults(call, experiment)),
+            *(fault for event in trace.of(Mistyped) for fault in _refused(event, experiment)),
+        )
+    )
 
 
 def _faults(call: Call, experiment: Experiment) -> Iterator[Violation]:
@@ -63,9 +72,22 @@ def _fault(name: str, value: Value, call: Call, experiment: Experiment) -> Viola
     path = scalar.path if isinstance(scalar, Scalar) else None
     if path is None or path[0] != FILE_ROOT or not isinstance(scalar.constant(), str) or not _is_number(str(scalar.constant())):
         return None
-    file, text = path[1], str(scalar.constant())
+    text = str(scalar.constant())
+    said = f"{call.name} takes numbers only"
+    return _violation(path, text, call.site.module.location(call.site.node), said, f"given to the optimizer as `{name}` here", experiment)
+
+
+def _refused(event: Mistyped, experiment: Experiment) -> Iterator[Violation]:
+    path = event.path
+    if event.kind == "str" and path is not None and path[0] == FILE_ROOT and _is_number(event.value):
+        here = event.site.module.location(event.site.node)
+        yield _violation(path, event.value, here, "Python refuses it beside a number", "used as a number here", experiment)
+
+
+def _violation(path: Path, text: str, here: Location, said: str, label: str, experiment: Experiment) -> Violation:
+    """What is wrong with the text of a file, which stands at its place there."""
+    file = path[1]
     place = parse_yaml(experiment.text(file) or "").places.get(path[2:])
-    here = call.site.module.location(call.site.node)
     where = (
         here
         if place is None
@@ -73,9 +95,9 @@ def _fault(name: str, value: Value, call: Call, experiment: Experiment) -> Viola
     )
     return Violation(
         where,
-        f"`{'.'.join(path[2:])}` is the text '{text}' to PyYAML, and {call.name} takes numbers only",
+        f"`{'.'.join(path[2:])}` is the text '{text}' to PyYAML, and {said}",
         _advice(text),
-        () if place is None else (Related(location=here, label=f"given to the optimizer as `{name}` here"),),
+        () if place is None else (Related(location=here, label=label),),
     )
 
 
@@ -109,8 +131,14 @@ def _of(lr: str, text: str) -> Tree:
     return Tree({"train.py": _PROGRAM.replace("LR", lr), "config.yaml": text}, at="config.yaml", alone=True)
 
 
-BAD = [_of('config["lr"]', "lr: 1e-3\n"), _of('config["train"]["lr"]', "train:\n  lr: 1.0e3\n")]
+def _reckons(text: str) -> Tree:
+    program = 'import yaml\n\nconfig = yaml.safe_load(open("config.yaml"))\nprint(config["lr"] * 0.5)\n'
+    return Tree({"train.py": program, "config.yaml": text}, at="config.yaml", alone=True)
+
+
+BAD = [_reckons("lr: 1e-3\n"), _of('config["lr"]', "lr: 1e-3\n"), _of('config["train"]["lr"]', "train:\n  lr: 1.0e3\n")]
 GOOD = [
+    _reckons("lr: 1.0e-3\n"),
     _of('config["lr"]', "lr: 1.0e-3\n"),
     _of('float(config["lr"])', "lr: 1e-3\n"),
 ]

@@ -8,7 +8,9 @@ from difflib import get_close_matches
 
 from gonogo.analysis.interpreter.trace import NoOption, Trace
 from gonogo.analysis.interpreter.values.options import Set
+from gonogo.analysis.project.program_starts import ProgramStart
 from gonogo.analysis.python.commands import commands
+from gonogo.analysis.python.context_objects import reads_without_write
 from gonogo.analysis.python.modules import Module, qualified_name
 from gonogo.analysis.python.names import calls, text_of
 from gonogo.model.contract import Scope
@@ -18,14 +20,17 @@ from gonogo.rules.grouping import by_message
 
 
 @rule("CLI101", "option-not-defined", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def option_not_defined(scripts: list[Trace], modules: dict[str, Module]) -> Iterator[Violation]:
+def option_not_defined(scripts: list[Trace], starts: list[ProgramStart], modules: dict[str, Module]) -> Iterator[Violation]:
     """The program reads a command-line option that its parser does not define.
 
     What it does:
         Follows each program to its options, through functions, modules and objects, and speaks where one is read that is not among them:
         `argparse` (Python's own parser says what they are called); the dataclasses of `HfArgumentParser`, `tyro`, `pyrallis` and
         `draccus`, in the order in which the parser gives them, and any other dataclass that the program makes; the flags of `absl`; the
-        keys of a `CfgNode` of `yacs`. With `click`: the parameters of a command that no option gives, and options that it does not take.
+        keys of a `CfgNode` of `yacs` and of a `ConfigDict` of `ml_collections`; the nested options of `jsonargparse` and
+        `simple-parsing`; what wraps options (`EasyDict`, `Munch`, `Box`, `SimpleNamespace`, a dict class of one's own).
+        With `click`: the parameters of a command that no option gives, options that it does not take, and keys of `ctx.obj` that
+        nothing writes.
         Silent where options are added in a way that is not followed, where other code is handed the options and may set more, where the
         program, or another one that uses the same code, sets an attribute of that name, and where it imports a library that may define
         flags of its own.
@@ -38,8 +43,10 @@ def option_not_defined(scripts: list[Trace], modules: dict[str, Module]) -> Iter
         Define the option (`add_argument`, a field, `DEFINE_…`, a default), or read the one that is meant.
     """
     yield from _of_commands(modules)
+    yield from _of_context(modules)
     everywhere = {entry for module in modules.values() for entry in _set_by_any_name(module)}
-    faults = [(trace, fault) for trace in scripts for fault in trace.of(NoOption)]
+    traces = [*scripts, *(start.trace for start in starts if not start.is_assumed)]
+    faults = [(trace, fault) for trace in traces for fault in trace.of(NoOption)]
     stores = _stores(modules, {fault.name for _, fault in faults})
     yield from by_message(
         _violation(fault)
@@ -67,6 +74,17 @@ def _of_commands(modules: dict[str, Module]) -> Iterator[Violation]:
                 f"`{title}` has no parameter `{option.name}` for this option",
                 "give it the parameter, or delete the option",
             )
+
+
+def _of_context(modules: dict[str, Module]) -> Iterator[Violation]:
+    for module, node, key, written in reads_without_write(modules.values()):
+        near = get_close_matches(key, written, n=1, cutoff=0.75)
+        yield Violation(
+            module.location(node),
+            f"no command writes `{key}` into the object of the context" + (f"; did you mean `{near[0]}`?" if near else ""),
+            f"read `{near[0]}`" if near else f"write it where the group starts: `ctx.obj['{key}'] = …`",
+            evidence=f"the keys: {', '.join(written)}",
+        )
 
 
 Stores = dict[str, list[tuple[Module, ast.AST]]]

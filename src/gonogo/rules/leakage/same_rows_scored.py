@@ -9,15 +9,17 @@ from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Item, Span, Value, constant, number, plain, text
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors
 from gonogo.analysis.rows.cuts import INNER, cuts, model_fits, scored_on
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.rows.learners import SEARCHES, Fit, learner_of
+from gonogo.analysis.rows.overlaps import overlaps
 from gonogo.analysis.rows.parts import TORCH_DATASETS, Role, parts_in, role_of_loader, role_of_word
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
-from gonogo.model.finding import Severity, Stage
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
@@ -43,7 +45,12 @@ def same_rows_scored(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Fit on the training part; keep the parts apart.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    yield from by_place(
+        (
+            *(found for walked in programs for found in _found(walked)),
+            *(found for module in dict.fromkeys(walked.module for walked in programs) for found in _written_out(module)),
+        )
+    )
 
 
 def _found(walked: Program) -> Iterator[Violation]:
@@ -216,6 +223,17 @@ def _slices(walked: Program) -> Iterator[Violation]:
                     )
 
 
+def _written_out(module: Module) -> Iterator[Violation]:
+    """`train, test = order[:400], order[300:]`: rows or their numbers, whoever learns from them."""
+    for test, train in overlaps(module):
+        yield Violation(
+            module.location(test.node),
+            "the test slice overlaps the training slice",
+            "begin it where the training slice ends",
+            (Related(location=module.location(train.node), label="the training slice"),),
+        )
+
+
 def _collect(found: dict[Value, list[tuple[Role, Item, float | None, float | None]]], parts: frozenset[object]) -> None:
     for part in parts:
         at = getattr(part, "at", None)
@@ -256,7 +274,18 @@ BAD = [
         HEAD + "X_train, X_test = X[:1000], X[900:]  # <- here\nmodel.fit(X_train, y[:1000])\nprint(model.score(X_test, y[900:]))\n",
     ),
 ]
+_NUMBERS = "import numpy as np\n\norder = np.random.default_rng(0).permutation(500)\n"
+BAD += [
+    program(_NUMBERS + "train, test = order[:400], order[300:]  # <- here\nprint(train, test)\n"),
+    program(
+        _NUMBERS
+        + "def split(rows):\n    x_train = rows[:80]\n    x_test = rows[60:]  # <- here\n    return x_train, x_test\n\n\nsplit(1)\n"
+    ),
+]
 GOOD = [
+    program(_NUMBERS + "train, test = order[:400], order[400:]\nprint(train, test)\n"),
+    program(_NUMBERS + "train = order[:400]\norder = order[400:]\ntest = order[:50]\nprint(train, test)\n"),
+    program(_NUMBERS + "train, test = order[100:], order[:100]\nprint(train, test)\n"),
     program(HEAD + "model.fit(X_train, y_train)\nprint(model.score(X_test, y_test))\nmodel.fit(X, y)\n"),
     program(LOADERS.format(split="train, test = random_split(data, [80, 20])", train="train", test="test", marker="")),
     program(HEAD + "X_train, X_test = X[:1000], X[1000:]\nmodel.fit(X_train, y[:1000])\nprint(model.score(X_test, y[1000:]))\n"),

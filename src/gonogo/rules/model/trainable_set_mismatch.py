@@ -9,14 +9,22 @@ from typing import Any
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
 from gonogo.execution.probe.gonogo_probe.events import Optimizer
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.observed import judged, located, trained
 
 
-@rule("MOD103", "trainable-set-mismatch", criterion=4, severity=Severity.ERROR, stage=Stage.TRIAL, settles=("model",))
+@rule(
+    "MOD103",
+    "trainable-set-mismatch",
+    criterion=4,
+    severity=Severity.ERROR,
+    stage=Stage.TRIAL,
+    scope=Scope.PROGRAM,
+    settles=("model",),
+)
 def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """What the optimizer changes is not what the run config declares, or it changes nothing.
 

@@ -16,6 +16,7 @@ from gonogo.analysis.interpreter.language.tables import statement
 from gonogo.analysis.interpreter.values.function import Function, decorators_of
 from gonogo.analysis.interpreter.values.objects import Class
 from gonogo.analysis.interpreter.values.outside import Outside
+from gonogo.analysis.interpreter.values.own_dict import DictClass, is_attribute_dict
 from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.python.modules import qualified_name
 
@@ -51,7 +52,8 @@ def define_class(walk: Walk, node: ast.ClassDef, frame: Frame) -> None:
     names = {qualified_name(base) for base in node.bases}
     foreign = len(bases) < len(names - NO_BASES) or bool(node.keywords)
     decorators = [qualified_name(entry.func if isinstance(entry, ast.Call) else entry) for entry in node.decorator_list]
-    cls = Class(node, frame.module, bases, foreign, any(name.endswith("dataclass") for name in decorators))
+    kind = DictClass if frame.module.once(is_attribute_dict, node) else Class
+    cls = kind(node, frame.module, bases, foreign, any(name.endswith("dataclass") for name in decorators))
     scope = Frame(frame.module, cls.attributes, frame.globals, frame, is_class=True)
     declare(node, scope)
     ends_of(walk, node.body, scope)

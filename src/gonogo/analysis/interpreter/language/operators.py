@@ -9,9 +9,10 @@ from gonogo.analysis.interpreter.base import UNKNOWN, Frame, Value, Walk
 from gonogo.analysis.interpreter.language.tables import expression
 from gonogo.analysis.interpreter.memory import Alternatives
 from gonogo.analysis.interpreter.sentinels import UNHANDLED
-from gonogo.analysis.interpreter.trace import Raised
+from gonogo.analysis.interpreter.trace import NoSuchChoice, Raised
 from gonogo.analysis.interpreter.values.choice import join, lose
 from gonogo.analysis.interpreter.values.column import Column
+from gonogo.analysis.interpreter.values.mistyped import note_operands
 from gonogo.analysis.interpreter.values.one_of import OneOf
 from gonogo.analysis.interpreter.values.scalar import FALSE, TRUE, Scalar, truth_value
 from gonogo.analysis.interpreter.values.text import concatenated
@@ -27,6 +28,7 @@ def binary(walk: Walk, node: ast.BinOp, frame: Frame) -> Value:
     left, right = walk.evaluate(node.left, frame), walk.evaluate(node.right, frame)
     if isinstance(node.op, DIVISIONS) and _is_number(left) and _is_number(right) and right.constant() == 0 and _surely_ends(walk, node):
         walk.state.record(Raised(walk.state.site(node), walk.state.loops, error="ZeroDivisionError"))
+    note_operands(walk, left, node.op, right, node)
     for one, other in _entries(left, right):
         note_gain(walk, one, node.op, other, node)
     return combine(walk, left, node.op, right)
@@ -125,7 +127,12 @@ def compare(walk: Walk, left: Value, op: ast.cmpop, right: Value, at: ast.AST) -
     if isinstance(op, (ast.Is, ast.IsNot)):
         answer = identical(left, right)
         return answer if answer is None or isinstance(op, ast.Is) else not answer
-    return left.compare(walk, op, right)
+    answer = left.compare(walk, op, right)
+    if answer is None:
+        note_operands(walk, left, op, right, at)
+    elif isinstance(left, OneOf) and isinstance(op, ast.Eq) and not answer and isinstance(text := right.constant(), str):
+        walk.state.record(NoSuchChoice(walk.state.site(at), text, left.values))
+    return answer
 
 
 def identical(left: Value, right: Value) -> bool | None:

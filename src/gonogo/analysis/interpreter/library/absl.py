@@ -9,6 +9,7 @@ import ast
 import sys
 
 from gonogo.analysis.interpreter.base import UNKNOWN, AccessKind, Arguments, Value, Walk
+from gonogo.analysis.interpreter.library.ml_collections import of_flag
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.memory import Field
 from gonogo.analysis.interpreter.sentinels import ABSENT, NO_DEFAULT, UNHANDLED, NoDefault, Unhandled
@@ -146,15 +147,20 @@ def define(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     if given.open or not isinstance(name, str):
         walk.memory.set(found, "open", True)
         return UNKNOWN
-    walk.memory.put(found.attributes, name, _value(given, at))
+    walk.memory.put(found.attributes, name, _value(walk, name, given, at))
     if isinstance(walk.state.module.parents.get(at), ast.Expr):  # else what it gives may be kept, and asked for the value
         walk.memory.set(found, "places", (*found.places, (name, walk.state.site(at))))
     return UNKNOWN
 
 
-def _value(given: Arguments, at: ast.AST) -> Value:
-    """What is known of a flag: of an enumeration, which values there are."""
-    is_enumeration = isinstance(at, ast.Call) and isinstance(at.func, ast.Attribute) and at.func.attr == "DEFINE_enum"
+def _value(walk: Walk, name: str, given: Arguments, at: ast.AST) -> Value:
+    """What is known of a flag: of an enumeration, which values there are; of a config, what makes it."""
+    defines = at.func.attr if isinstance(at, ast.Call) and isinstance(at.func, ast.Attribute) else ""
+    if defines == "DEFINE_config_file":
+        return of_flag(walk, name, given.get(1, "default"), at)
+    if defines == "DEFINE_config_dict":
+        return given.get(1, "config")
+    is_enumeration = defines == "DEFINE_enum"
     choices = settled(given.get(2, "enum_values"))
     if not is_enumeration or not isinstance(choices, Sequence) or choices.open:
         return UNKNOWN

@@ -9,7 +9,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gonogo.analysis.interpreter.base import FEW, UNKNOWN, AccessKind, Arguments, Value, Walk
+from gonogo.analysis.interpreter.base import FEW, UNKNOWN, AccessKind, Arguments, Value, Walk, let_go
 from gonogo.analysis.interpreter.endings import ends_the_run
 from gonogo.analysis.interpreter.library.json import of_data
 from gonogo.analysis.interpreter.library.registry import LIBRARY
@@ -18,7 +18,6 @@ from gonogo.analysis.interpreter.sentinels import NO_DEFAULT, NOT_KNOWN, NoDefau
 from gonogo.analysis.interpreter.state import Site
 from gonogo.analysis.interpreter.trace import Unreadable
 from gonogo.analysis.interpreter.values.bound import BoundMethod
-from gonogo.analysis.interpreter.values.objects import Instance
 from gonogo.analysis.interpreter.values.one_of import OneOf
 from gonogo.analysis.interpreter.values.options import Options, Parsed
 from gonogo.analysis.interpreter.values.scalar import NONE, Scalar
@@ -40,12 +39,6 @@ OF_NAMESPACE = frozenset(dir(argparse.Namespace))
 
 
 LIBRARY.reads_options("parse_args", "parse_known_args")
-
-
-@LIBRARY.call("argparse.Namespace")
-def namespace(walk: Walk, given: Arguments, at: ast.AST) -> Value:
-    """`Namespace(key=…)`."""
-    return Instance(None, dict(given.keywords))
 
 
 @LIBRARY.call("argparse.ArgumentParser")
@@ -114,12 +107,13 @@ class Parser(Value):
 
     def _read(self, walk: Walk, leaves_rest: bool, given: Arguments, at: ast.AST) -> Value:
         if self.arguments is None or given.open or set(given.keywords) - {"args"} or len(given.positional) > 1:
+            let_go(walk, given)  # a namespace that it is given gets more attributes
             return UNKNOWN
         words = self._words(walk, given)
         # A child may be handed files that its parent has written, of which nothing is known.
         is_exact = self._is_plain and all(argument.is_exact for argument in self.arguments)
         if words is None or not is_exact or walk.process.site is not None:
-            return self._named(walk, leaves_rest)
+            return self.named(walk, leaves_rest, at)
         reader, shown = argparse.ArgumentParser(prog="evaluate", add_help=False), io.StringIO()
         try:
             actions = [(reader.add_argument(*argument.names, **argument.options), argument) for argument in self.arguments]  # type: ignore[arg-type]
@@ -137,7 +131,7 @@ class Parser(Value):
         result = Options({name: _made(walk, types.get(name), value, at) for name, value in vars(found).items()}, OF_NAMESPACE)
         return Sequence([result, Sequence(map(Scalar, rest))], kind="tuple") if leaves_rest else result
 
-    def _named(self, walk: Walk, leaves_rest: bool) -> Value:
+    def named(self, walk: Walk, leaves_rest: bool, at: ast.AST) -> Value:
         """Return the options by the names that Python's own parser derives for them.
 
         Their values are not known.

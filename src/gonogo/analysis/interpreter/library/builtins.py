@@ -14,6 +14,7 @@ from gonogo.analysis.interpreter.values.choice import any_of, join, lose
 from gonogo.analysis.interpreter.values.config_node import ConfigNode
 from gonogo.analysis.interpreter.values.function import Function
 from gonogo.analysis.interpreter.values.mapping import Mapping
+from gonogo.analysis.interpreter.values.mistyped import note_number_wanted
 from gonogo.analysis.interpreter.values.objects import Instance
 from gonogo.analysis.interpreter.values.scalar import NONE, Scalar, truth_value
 from gonogo.analysis.interpreter.values.sequence import Sequence
@@ -172,6 +173,8 @@ def _pairs(walk: Walk, value: Value) -> Spread:
 def range_(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     """`range(…)`, if it is short."""
     bounds = [value.constant() for value in given.positional]
+    for value in map(settled, given.positional):
+        note_number_wanted(walk, value, at)
     if not all(type(bound) is int for bound in bounds) or not 1 <= len(bounds) <= 3:
         return Sequence(open=True)
     try:

@@ -9,25 +9,22 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from gonogo.analysis.interpreter.base import UNKNOWN, AccessKind, Arguments, Items, Spread, Value, Walk
+from gonogo.analysis.interpreter.base import UNKNOWN, Arguments, Spread, Value, Walk
 from gonogo.analysis.interpreter.library.json import of_data
 from gonogo.analysis.interpreter.library.registry import LIBRARY
 from gonogo.analysis.interpreter.markers import ROOT
 from gonogo.analysis.interpreter.memory import Field
-from gonogo.analysis.interpreter.sentinels import ABSENT, NO_DEFAULT, NOT_KNOWN, NoDefault
-from gonogo.analysis.interpreter.values.bound import BoundMethod
+from gonogo.analysis.interpreter.sentinels import ABSENT, NOT_KNOWN
 from gonogo.analysis.interpreter.values.file_path import file_path
-from gonogo.analysis.interpreter.values.lacking import Words
 from gonogo.analysis.interpreter.values.mapping import Mapping as MappingValue
-from gonogo.analysis.interpreter.values.options import Filled, KeyPath, Options, Set
+from gonogo.analysis.interpreter.values.options import Filled, KeyPath
 from gonogo.analysis.interpreter.values.scalar import NONE, truth_value
+from gonogo.analysis.interpreter.values.section import MAX_DEPTH, READS, WRITES, Section
 from gonogo.analysis.interpreter.values.sequence import Sequence
 from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.documents.yaml import parse_yaml
 
 NAMES = ("yacs.config.CfgNode", "fvcore.common.config.CfgNode", "yacs.config.CfgNode.CfgNode")
-READS = frozenset({"get", "keys", "values", "items", "copy"})
-WRITES = frozenset({"update", "setdefault", "pop", "clear", "popitem"})
 MERGES = frozenset({"merge_from_file", "merge_from_list", "merge_from_other_cfg"})
 REGISTERS = frozenset({"register_deprecated_key", "register_renamed_key"})
 OWN = frozenset(
@@ -45,7 +42,6 @@ OWN = frozenset(
     }
 )
 NATIVE = READS | WRITES | MERGES | REGISTERS | OWN | frozenset(dir(dict)) | {"raise_key_rename_error", "_load_cfg_from_yaml_str"}
-MAX_DEPTH = 12
 
 LIBRARY.reads_options("CfgNode", "yacs")
 
@@ -65,116 +61,54 @@ def node(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     return made
 
 
-class Node(Options):
+class Node(Section):
     """A node of the config.
 
     Attributes:
         forgives: merging may add keys to it.
         passed: keys, as texts with dots, that merging passes over where they are not there.
         frozen: nothing sets its keys, until it is thawed.
-        title: the keys that lead to it, each with a dot.
     """
 
-    __slots__ = ("_forgives", "_frozen", "_passed", "title")
+    __slots__ = ("_forgives", "_frozen", "_passed")
+    NATIVE = NATIVE
+    DEFINE = "give it a default: `_C.{title}{{name}} = …`"
     forgives = Field[bool]()
     passed = Field[frozenset[object]]()
     frozen = Field[bool]()
 
     def __init__(self, values: dict[str, Value] | None = None) -> None:
-        super().__init__(values or {}, NATIVE)
+        super().__init__(values)
         self._forgives: object = False
         self._frozen: object = False
         self._passed: object = frozenset()
-        self.name("")
-
-    def name(self, title: str) -> None:
-        """Say where it stands."""
-        self.title = title
-        self.words = Words(f"the config has no key `{title}{{name}}`", f"give it a default: `_C.{title}{{name}} = …`")
-
-    def fill(self, walk: Walk, content: Value) -> None:
-        """Take over a dict as it is given at the start; dicts in it become nodes."""
-        spread = content.spread(walk)
-        if spread.open or spread.maybe or not all(isinstance(key, str) for key in spread.items):
-            walk.memory.set(self, "open", True)
-        for key, value in spread.items.items():
-            inner = settled(value)
-            if isinstance(inner, MappingValue):
-                value = Node()
-                value.fill(walk, inner)
-            self._put(walk, str(key), value)
-
-    def _put(self, walk: Walk, name: str, value: Value) -> None:
-        if isinstance(value, Node) and not value.title:
-            value.name(f"{self.title}{name}.")
-        super().set_member(walk, name, value, ast.Pass())
-
-    # -- reading ------------------------------------------------------------------------------------------------------
-
-    def member(
-        self, walk: Walk, name: str, at: ast.AST, default: Value | NoDefault = NO_DEFAULT, kind: AccessKind = AccessKind.ATTRIBUTE
-    ) -> Value:
-        """A key or a method."""
-        if name in NATIVE and name != "__dict__":
-            return BoundMethod(self, name)
-        return UNKNOWN if name == "__dict__" else super().member(walk, name, at, default, kind)
-
-    def item(self, walk: Walk, key: Value, at: ast.AST) -> Value:
-        """`cfg["KEY"]`."""
-        name = key.constant()
-        if isinstance(name, str):
-            return Options.member(self, walk, name, at)
-        self.escape(walk)
-        return UNKNOWN
-
-    def iterate(self, walk: Walk) -> Items:
-        """Its keys."""
-        return self._view().iterate(walk)
-
-    def spread(self, walk: Walk) -> Spread:
-        """`**cfg.SECTION`."""
-        self.escape(walk)
-        return self._view().spread(walk)
-
-    def length(self, walk: Walk) -> int | None:
-        """How many keys it has."""
-        return self._view().length(walk)
 
     def is_instance(self, walk: Walk, names: frozenset[str], at: ast.AST) -> bool | None:
         """It is a dict and a node."""
         return True if names & {"dict", *NAMES} else None
 
-    def _view(self) -> MappingValue:
-        return MappingValue.sharing(self.attributes, self.open)  # type: ignore[arg-type]
+    def nested(self, walk: Walk, value: Value, depth: int = 0) -> Value:
+        """A dict that is set later stays what it is."""
+        return value
 
-    # -- writing ------------------------------------------------------------------------------------------------------
-
-    def set_member(self, walk: Walk, name: str, value: Value, at: ast.AST) -> None:
-        """A key gets a value."""
-        walk.state.record(Set(at))
-        self._put(walk, name, value)
-
-    def set_item(self, walk: Walk, key: Value, value: Value, at: ast.AST) -> None:
-        """`cfg["KEY"] = …`."""
-        name = key.constant()
-        if isinstance(name, str):
-            self._put(walk, name, value)
-        else:
-            walk.memory.set(self, "open", True)
+    def take(self, walk: Walk, spread: Spread) -> None:
+        """Dicts that are given at the start become nodes."""
+        values = {key: Section.nested(self, walk, value) for key, value in spread.items.items()}
+        super().take(walk, Spread(values, {}, spread.maybe, spread.open))
 
     def call_method(self, walk: Walk, name: str, given: Arguments, at: ast.AST) -> Value:
         """A method."""
         if name in READS:
-            return self._view().call_method(walk, name, given, at)
+            return self.view().call_method(walk, name, given, at)
         if name in WRITES:
             walk.memory.set(self, "open", True)
         elif name in REGISTERS:
             walk.memory.set(self, "passed", self.passed | {given.get(0, "key").constant()})
         elif name == "set_new_allowed":
-            self._each(walk, lambda inner: walk.memory.set(inner, "forgives", True))
+            self._each_node(lambda inner: walk.memory.set(inner, "forgives", True))
         elif name in ("freeze", "defrost"):
             is_frozen = name == "freeze" and not walk.state.uncertain
-            self._each(walk, lambda inner: walk.memory.set(inner, "frozen", is_frozen))
+            self._each_node(lambda inner: walk.memory.set(inner, "frozen", is_frozen))
         elif name == "clone":
             return self.clone(walk)
         elif name in MERGES:
@@ -183,29 +117,19 @@ class Node(Options):
 
     def clone(self, walk: Walk, depth: int = 0) -> Value:
         """A deep copy."""
-        if depth > MAX_DEPTH:
-            return UNKNOWN
-        values = {key: value.clone(walk, depth + 1) if isinstance(value, Node) else value for key, value in self.attributes.pairs()}
-        copy = Node(values)
-        copy.name(self.title)
-        for field in ("open", "forgives", "frozen", "passed"):
-            walk.memory.set(copy, field, getattr(self, field))
+        copy = super().clone(walk, depth)
+        if isinstance(copy, Node):
+            for field in ("open", "forgives", "frozen", "passed"):
+                walk.memory.set(copy, field, getattr(self, field))
         return copy
-
-    def copied(self, walk: Walk, config: bool | None = None, parent: Value | None = None) -> Value:
-        """A deep copy."""
-        return self.clone(walk)
 
     def release(self, walk: Walk, depth: int = 0) -> None:
         """Other code may add keys, if it is not frozen."""
         self.escape(walk)
-        self._each(walk, lambda inner: None if inner.frozen else walk.memory.set(inner, "open", True))
+        self._each_node(lambda inner: None if inner.frozen else walk.memory.set(inner, "open", True))
 
-    def _each(self, walk: Walk, action: Callable[[Node], None], depth: int = 0) -> None:
-        action(self)
-        for _, value in self.attributes.pairs():
-            if isinstance(value, Node) and depth < MAX_DEPTH:
-                value._each(walk, action, depth + 1)
+    def _each_node(self, action: Callable[[Node], None]) -> None:
+        self.each(lambda inner: action(inner) if isinstance(inner, Node) else None)
 
     # -- merging ------------------------------------------------------------------------------------------------------
 
@@ -256,7 +180,7 @@ class Node(Options):
                     made = Node()
                     made.fill(walk, content)
                     content = made
-                self._put(walk, str(key), content)
+                self.put(walk, str(key), content)
 
     def _forget(self, walk: Walk, depth: int = 0) -> None:
         """What its keys are is not known any more, only that they are there."""

@@ -35,6 +35,7 @@ from gonogo.analysis.interpreter.values.varied import settled
 MAX_DEPTH = 40  # of what is resolved as a whole
 NEVER = frozenset({"dict", "str", "int", "float", "bool", "list", "tuple"})  # types of which no DictConfig is an instance
 SUGGESTS = "optuna.Trial.suggest"  # begins the name of what Optuna suggests
+DICT_NAMES = frozenset(dir(dict))
 CLASSES = frozenset({"omegaconf.DictConfig", "omegaconf.dictconfig.DictConfig"})
 # Public attributes of a DictConfig, all methods: Python finds them before it asks for a key of the same name.
 METHOD_NAMES = frozenset(
@@ -76,11 +77,12 @@ class ConfigNode(Mapping):
         path: where it stood in the composed config (or file) it comes from; reads are recorded under it.
         origins: for keys that came from elsewhere (merged, copied), where they stood.
         config: a DictConfig; False for the plain dict that is made of one.
+        named: a dict whose keys are attributes as well (`EasyDict`).
         struct: its own struct flag, None to inherit.
         parent: the node it is in.
     """
 
-    __slots__ = ("_struct", "config", "parent", "path")
+    __slots__ = ("_struct", "config", "named", "parent", "path")
     has_identity = True
     struct = Field[bool | None]()
 
@@ -95,6 +97,7 @@ class ConfigNode(Mapping):
         super().__init__(content)
         self.path = path
         self.config = config
+        self.named = False
         self.parent = parent
         self._struct: object = struct
 
@@ -150,7 +153,9 @@ class ConfigNode(Mapping):
         self, walk: Walk, name: str, at: ast.AST, default: Value | NoDefault = NO_DEFAULT, kind: AccessKind = AccessKind.ATTRIBUTE
     ) -> Value:
         """A key, or a method."""
-        if not self.config or name in METHOD_NAMES | INNER_NAMES:
+        if self.named and name == "__dict__":
+            return self
+        if not (self.config or self.named) or name in (DICT_NAMES if self.named else METHOD_NAMES | INNER_NAMES):
             return BoundMethod(self, name)
         if name.startswith("__") and self.items.look(name) is ABSENT:
             return UNKNOWN
@@ -158,7 +163,7 @@ class ConfigNode(Mapping):
 
     def has_member(self, walk: Walk, name: str, at: ast.AST) -> bool | None:
         """Whether it has a key or a method of this name."""
-        if not self.config:
+        if not self.config and not (self.named and name not in DICT_NAMES):
             return super().has_member(walk, name, at)
         return True if name in METHOD_NAMES | INNER_NAMES else self.contains(walk, Scalar(name), at)
 
@@ -320,7 +325,7 @@ class ConfigNode(Mapping):
 
     def set_member(self, walk: Walk, name: str, value: Value, at: ast.AST) -> None:
         """`config.key = …`."""
-        if self.config:
+        if self.config or self.named:
             self.write(walk, name, value, at)
 
     def delete_member(self, walk: Walk, name: str, at: ast.AST) -> None:
@@ -474,6 +479,7 @@ class ConfigNode(Mapping):
 
         content.items = walk.memory.copied(content.items, one)
         node.hold(content)
+        node.named = self.named and not node.config
         node._struct = walk.memory.raw(self, "struct")
         if walk.state.searched:
             walk.state.copy_searched(self, node, map(str, content.items))

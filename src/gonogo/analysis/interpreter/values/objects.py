@@ -267,6 +267,12 @@ class KnownNames(Instance):
         self._views.append(view)
         return view
 
+    def set_member(self, walk: Walk, name: str, value: Value, at: ast.AST) -> None:
+        """Another attribute; `__dict__` may hold any."""
+        if name == "__dict__":
+            walk.memory.set(self, "open", True)
+        super().set_member(walk, name, value, at)
+
     def escape(self, walk: Walk, depth: int = 0) -> None:
         """Any of its values may be read."""
         walk.memory.set(self, "whole", True)

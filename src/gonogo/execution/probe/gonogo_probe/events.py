@@ -190,6 +190,8 @@ class Loader:
         length: how many batches there are; `rows`: of the data; `seconds`: that each of the first batches took, with what was done with it.
         used_batches: for each pass, with how many batches a network ran; after how many the next one was asked for, where none ran.
         number: tells loaders of a process apart.
+        backwards_left: backward passes after it was left with its first batch (`next(iter(loader))`), until another batch was taken.
+        alike: how many of the first batches were looked at, where all of them are the same, number by number; else 0.
     """
 
     place: Place | None
@@ -204,6 +206,8 @@ class Loader:
     rows: int | None = None
     seconds: list[float] = field(default_factory=list)
     number: int = 0
+    alike: int = 0
+    backwards_left: int = 0
 
 
 @dataclass
@@ -335,6 +339,25 @@ class Network:
     trainable: int
     part: bool
     place: Place | None = None
+
+
+@dataclass
+class Labels:
+    """What a language model that shifts its labels itself was given as labels while it was trained.
+
+    Attributes:
+        name: its class; `place`: where it was called; `calls`: how many calls were looked at.
+        used: labels that count; `same`: those that are the word at their place; `ahead`: those that are the word behind it, or the last.
+        blank: those of padding, but for the first of a text, where they are the word at their place.
+    """
+
+    name: str
+    place: Place | None = None
+    calls: int = 0
+    used: int = 0
+    same: int = 0
+    ahead: int = 0
+    blank: int = 0
 
 
 @dataclass
@@ -581,7 +604,7 @@ KINDS = {
     kind.__name__: kind
     for kind in (
         *(Started, Ended, Child, Written, Hosts, OwnFiles, ProbeFailed, Failed, Caught, TaskBegun, Config, Bounded),
-        *(Loader, Loop, Contents, SharedRows, Rows, StandIn, Unreachable, Counts, Network, Answers, Losses, Predictions),
+        *(Loader, Loop, Contents, SharedRows, Rows, StandIn, Unreachable, Counts, Network, Labels, Answers, Losses, Predictions),
         *(Optimizer, Changed, Gradients, Units, Fit, Altered, Searched, Suggested, Tracking, LoggedKeys, Figure),
     )
 }

@@ -9,6 +9,7 @@ from ..watchers import (
     estimators,
     figures,
     frameworks,
+    labels,
     lazy,
     loaders,
     process,
@@ -29,5 +30,5 @@ def start() -> None:
     scripts.start()
     standins.start()
     alterations.start()
-    for watcher in (lazy, config, contents, rows, loaders, training, estimators, search, tracking, figures, frameworks):
+    for watcher in (lazy, config, contents, rows, loaders, training, labels, estimators, search, tracking, figures, frameworks):
         watcher.start()

@@ -38,12 +38,12 @@ def saw(source: str, batch: Any) -> None:
         return
     entry["batches"] += 1
     with clock.aside():
-        for name, tensor in _tensors(batch):
+        for name, tensor in tensors(batch):
             if name in entry["tensors"] or len(entry["tensors"]) < MOST_TENSORS:
                 _look(entry["tensors"].setdefault(name, {"shapes": {}, "rows": 0, "not_finite": 0}), tensor)
 
 
-def _tensors(value: Any, name: str = "", depth: int = 0) -> list[tuple[str, Any]]:
+def tensors(value: Any, name: str = "", depth: int = 0) -> list[tuple[str, Any]]:
     """The arrays in a batch, each with the keys and indices that lead to it."""
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return [(name, value)]
@@ -52,7 +52,7 @@ def _tensors(value: Any, name: str = "", depth: int = 0) -> list[tuple[str, Any]
         pairs = list(value.items())
     elif depth < 4 and isinstance(value, (list, tuple)):
         pairs = list(enumerate(value))
-    return [found for key, part in pairs[:20] for found in _tensors(part, f"{name}.{key}" if name else str(key), depth + 1)]
+    return [found for key, part in pairs[:20] for found in tensors(part, f"{name}.{key}" if name else str(key), depth + 1)]
 
 
 def _look(entry: dict[str, Any], value: Any) -> None:

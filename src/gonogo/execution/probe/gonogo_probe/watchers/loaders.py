@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 import weakref
+import zlib
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -18,8 +19,11 @@ _seen: dict[int, dict[str, Any]] = {}
 _changed: set[int] = set()
 _current: int | None = None
 _settled = (0, 0)
+_left: tuple[int, int] | None = None  # the loader that was left with its first batch, outside any other; and the backward passes until then
 MOST_TIMED = 20  # batches of one loader
 FEWEST = 2  # batches of a pass, however long they take
+MOST_DIGESTS = 16  # batches of one loader that are compared
+MOST_HASHED = 65_536  # numbers of one tensor
 
 
 def start() -> None:
@@ -52,6 +56,16 @@ def _settle(number: int | None) -> int | None:
     return former
 
 
+def _settle_left() -> None:
+    """Count the backward passes since a loader was left with its first batch: `next(iter(loader))`."""
+    global _left
+    if _left is not None:
+        number, before = _left
+        _left = None
+        _seen[number]["backwards_left"] += training.counted()[1] - before
+        _changed.add(number)
+
+
 def _is_late(batches: int, seconds: float) -> bool:
     """Whether a pass has taken so long that two batches have to do."""
     most = settings.bounds.get("seconds")
@@ -79,6 +93,8 @@ def _watch(module: ModuleType) -> None:
                 "length": None,
                 "rows": None,
                 "seconds": [],
+                "digests": [],
+                "backwards_left": 0,
             }
 
     @functools.wraps(original_iter)
@@ -117,8 +133,13 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
     entry["used"].append(place)
     is_altered = number in settings.alter.get(alterations.LABELS, {}).get(settings.run, {}).get("loaders", ())
     first = began = clock.now()
+    global _left
     for batch in batches:
+        _settle_left()
         contents.saw(str(number), batch)
+        if len(entry["digests"]) < MOST_DIGESTS:
+            with clock.aside():
+                entry["digests"].append(_digest(batch))
         if index < 1000:
             entry["passes"][index] += 1
             _changed.add(number)  # type: ignore[arg-type]
@@ -131,6 +152,10 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
         try:
             yield batch
             entry["taken"][index] += 1
+        except GeneratorExit:
+            if outer is None and entry["passes"][index : index + 1] == [1]:
+                _left = (number, training.counted()[1])  # type: ignore[assignment]
+            raise
         finally:  # also where the loop is left by `break`
             labelled.begin(None, 0)
             _settle(outer if _current == number else _current)
@@ -144,12 +169,36 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
             return
 
 
+def _digest(batch: Any) -> int | None:
+    """A number by which equal batches are known; None for one that holds no plain tensor."""
+    torch: Any = sys.modules.get("torch")
+    parts = [value for _, value in contents.tensors(batch)] if torch is not None else []
+    plain = [value for value in parts if type(value) is torch.Tensor and value.device.type == "cpu" and not value.is_sparse]
+    if not plain or len(plain) < len(parts):
+        return None
+    found = 0
+    for value in plain:
+        numbers = value.detach().flatten()[:MOST_HASHED].contiguous()
+        found = zlib.crc32(repr((value.dtype, tuple(value.shape))).encode(), found)
+        if numbers.numel():
+            found = zlib.crc32(numbers.view(torch.uint8).numpy().tobytes(), found)
+    return found
+
+
+def _alike(digests: list[int | None]) -> int:
+    """How many batches were all the same; 0 where they differ, or where it is not known."""
+    return len(digests) if None not in digests and len(set(digests)) == 1 else 0
+
+
 def _report() -> None:
     _settle(_current)
+    _settle_left()
     while _changed:
         number = _changed.pop()
         entry = _seen[number]
-        known = {name: entry[name] for name in ("place", "batch_size", "forwards", "backwards", "length", "rows", "seconds")}
+        known = {
+            name: entry[name] for name in ("place", "batch_size", "forwards", "backwards", "backwards_left", "length", "rows", "seconds")
+        }
         channel.emit(
             events.Loader(
                 passes=len(entry["passes"]),
@@ -157,6 +206,7 @@ def _report() -> None:
                 used=[place for place in dict.fromkeys(entry["used"][:50]) if place is not None][:8],
                 used_batches=[worked or taken for worked, taken in zip(entry["worked"][:50], entry["taken"])],
                 number=number,
+                alike=_alike(entry["digests"]),
                 **known,
             )
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import alterations, channel, clock, events, handlers, hooks, loops, places
 from ..alterations import batches, outputs, seeds
-from ..watchers import contents, lazy, optimizers, rows, units
+from ..watchers import contents, labels, lazy, optimizers, rows, units
 
 MOST_LOSSES, MOST_CLASSES, MOST_ROWS = 100, 10_000, 4096
 MOST_COMPARED = 64  # calls of networks whose answers are compared with each other
@@ -86,6 +86,8 @@ def _watch_calls(torch: Any) -> None:
             _inside.network = False
         with clock.aside():
             _saw_call(torch, self, out, (*arguments, *named.values()))
+            if "labels" in named and self.training:
+                labels.saw(torch, self, named)
             if batches.source()[0] < 0:  # no loader gave it
                 contents.saw(type(self).__name__, {**dict(enumerate(arguments)), **named})
         if alterations.wants(alterations.OUTPUTS):
