@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import argument, origin, text_of
+from gonogo.analysis.python.names import argument, last_name, origin, text_of
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -28,6 +28,7 @@ METRICS = {
     "r2_score": ("r2", ("mse", "mae", "rmse")),
     "roc_auc_score": ("auc", ("accuracy", "acc", "f1")),
 }
+ERRORS = frozenset({"mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "r2_score"})
 
 
 @rule("NUM125", "other-metric-named", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -50,14 +51,15 @@ def other_metric_named(modules: dict[str, Module]) -> Iterator[Violation]:
             dotted = origin(module, call.func)
             if not dotted.startswith("sklearn.metrics."):
                 continue
-            name = _name(module, call)
-            problem = _problem(dotted.rpartition(".")[2], call, name) if name else ""
+            metric = dotted.rpartition(".")[2]
+            name, is_text = _name(module, call)
+            problem = _problem(metric, call, name, is_text) if name else ""
             if problem:
                 yield Violation(module.location(call), f"`{name}` is {problem}", "compute what the name says, or name what is computed")
 
 
-def _name(module: Module, call: ast.Call) -> str:
-    """The name under which a result is kept; empty where there is none or more than one."""
+def _name(module: Module, call: ast.Call) -> tuple[str, bool]:
+    """The name under which a result is kept, and whether it is a text; empty where there is none or more than one."""
     node: ast.AST = call
     around = module.parents.get(node)
     while (
@@ -70,19 +72,20 @@ def _name(module: Module, call: ast.Call) -> str:
     if isinstance(around, ast.Assign) and len(around.targets) == 1:
         target = around.targets[0]
         if isinstance(target, ast.Subscript):
-            return text_of(target.slice) or ""
-        return target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else ""
+            return text_of(target.slice) or "", True
+        return last_name(target), False
     if isinstance(around, ast.Dict):
         index = next((index for index, value in enumerate(around.values) if value is node), None)
-        return text_of(around.keys[index]) or "" if index is not None else ""
+        return (text_of(around.keys[index]) or "") if index is not None else "", True
     if isinstance(around, ast.Call) and isinstance(around.func, ast.Name) and around.func.id == "print":
         place = around.args.index(node) if isinstance(node, ast.expr) and node in around.args else 0
         label = text_of(around.args[place - 1]) if place else None
-        return label or ""
-    return ""
+        return label or "", True
+    return "", False
 
 
-def _problem(metric: str, call: ast.Call, name: str) -> str:
+def _problem(metric: str, call: ast.Call, name: str, is_text: bool) -> str:
+    """What is wrong with a name. A variable such as `acc` often holds whatever is the score, and says little; `rmse` says what it is."""
     words = set(re.split(r"[^a-z0-9]+", name.lower()))
     average = text_of(argument(call, None, "average"))
     if metric in AVERAGED and average in AVERAGES:
@@ -90,7 +93,12 @@ def _problem(metric: str, call: ast.Call, name: str) -> str:
         if said and average not in said:
             return f'computed with `average="{average}"`'
     own, others = METRICS.get(metric, ("", ()))
-    if not own or any(own in word for word in words) and not any(other in words and own in other for other in others):
+    if (
+        not own
+        or not (is_text or metric in ERRORS)
+        or any(own in word for word in words)
+        and not any(other in words and own in other for other in others)
+    ):
         return ""
     if metric == "mean_squared_error" and isinstance(squared := argument(call, None, "squared"), ast.expr):
         return "" if not (isinstance(squared, ast.Constant) and squared.value is True) else "the mean squared error"
@@ -117,7 +125,7 @@ BAD = [
     program(_program('result = {}\nresult["F1 (weighted)"] = float(f1_score(wanted, guess, average="macro"))  # <- here')),
     program(_program("result = rmse = 0\nrmse = mean_squared_error(wanted, guess)  # <- here")),
     program(_program('result = 0\nprint("recall", precision_score(wanted, guess))  # <- here')),
-    program(_program("result = 0\ntest_f1 = round(accuracy_score(wanted, guess), 3)  # <- here")),
+    program(_program("result = {}\nresult['test_f1'] = round(accuracy_score(wanted, guess), 3)  # <- here")),
 ]
 GOOD = [
     program(_program('result = {"macro_f1": f1_score(wanted, guess, average="macro")}')),
@@ -127,5 +135,6 @@ GOOD = [
     program(_program("result = 0\nrmse = mean_squared_error(wanted, guess, squared=False)")),
     program(_program('result = {"macro": 0, "micro": f1_score(wanted, guess, average="micro")}')),
     program(_program('result = 0\nprint("accuracy", accuracy_score(wanted, guess), "f1", f1_score(wanted, guess))')),
+    program(_program("result = 0\nacc = f1_score(wanted, guess)")),
     program(_program("result = 0\nmse = mean_squared_error(wanted, guess)")),
 ]
