@@ -34,6 +34,14 @@ def results_overwritten(modules: dict[str, Module]) -> Iterator[Violation]:
         Put the seed or setting into the name of the file, or gather the results and write them once after the loop.
     """
     for module in modules.values():
+        for call in module.of(ast.Call):
+            if (found := _comprehended(module, call)) is not None:
+                yield Violation(
+                    module.location(found),
+                    "each seed writes to the same file: only the last one is left",
+                    "put the seed into the name of the file",
+                    related=(Related(location=module.location(call), label="it is called for each seed here"),),
+                )
         for loop in module.of(ast.For):
             if not (isinstance(loop.target, ast.Name) and _is_over_settings(module, loop)):
                 continue
@@ -47,6 +55,24 @@ def results_overwritten(modules: dict[str, Module]) -> Iterator[Violation]:
                     f"put `{loop.target.id}` into the name of the file",
                     related=(Related(location=module.location(loop), label="the loop"),),
                 )
+
+
+def _comprehended(module: Module, call: ast.Call) -> ast.AST | None:
+    """The writing of a function that a comprehension gives its turn as its seed: `[train(s, folder) for s in range(5)]`."""
+    around = module.parents.get(call)
+    if not isinstance(around, (ast.ListComp, ast.GeneratorExp)) or around.elt is not call or len(around.generators) != 1:
+        return None
+    turn = around.generators[0].target
+    function = next((entry for entry in functions(module) if isinstance(call.func, ast.Name) and entry.name == call.func.id), None)
+    if function is None or not isinstance(turn, ast.Name) or call.keywords or len(call.args) > len(function.args.args):
+        return None
+    given = list(zip(function.args.args, call.args, strict=False))
+    taken = [name.arg for name, value in given if _is_turn(value, turn.id)]
+    others = [value for _, value in given if not _is_turn(value, turn.id)]
+    mixed = any(isinstance(inner, ast.Name) and inner.id == turn.id for value in others for inner in ast.walk(value))
+    if len(taken) != 1 or mixed or not SEED.search(taken[0]):
+        return None
+    return _written(module, list(function.body), taken[0])
 
 
 def _is_over_settings(module: Module, loop: ast.For) -> bool:
@@ -221,6 +247,10 @@ def _program(save: str = "print(seed)", write: str = "print(score)") -> str:
 BAD = [
     program(_program(f'torch.save(model.state_dict(), folder / "model.pt"){HERE}')),
     program(_program(write=f'with open("out/score.json", "w") as file:{HERE}\n        json.dump({{"seed": seed, "score": score}}, file)')),
+    program(
+        _program(f'torch.save(model.state_dict(), folder / "model.pt"){HERE}').partition("scores = []")[0]
+        + "print([train(s, folder) for s in range(5)])\n"
+    ),
     program(_program(write=f'Path("out/score.json").write_text(json.dumps({{"score": score}})){HERE}')),
 ]
 GOOD = [

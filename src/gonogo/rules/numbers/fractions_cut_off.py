@@ -44,7 +44,7 @@ def fractions_cut_off(modules: dict[str, Module]) -> Iterator[Violation]:
                 statement = module.parents.get(store) if store is not None else None
                 if not (isinstance(store, ast.Subscript) and store.value is use and isinstance(statement, ast.Assign)):
                     continue
-                if store not in statement.targets or not _has_fraction(statement.value):
+                if store not in statement.targets or not _has_fraction(statement.value, _fractions(scopes.function(statement))):
                     continue
                 there = scopes.lookup(use.id, use)
                 if there is not None and there[0] is found[0]:
@@ -70,16 +70,31 @@ def _is_of_integers(module: Module, node: ast.expr) -> bool:
     return isinstance(name, str) and (name in WHOLE or (name.startswith("numpy.") and name.removeprefix("numpy.") in WHOLE))
 
 
-def _has_fraction(node: ast.expr) -> bool:
+def _fractions(scope: ast.AST) -> frozenset[str]:
+    """The parameters of a function that have a fraction by default."""
+    if not isinstance(scope, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return frozenset()
+    given = scope.args
+    names = [*given.posonlyargs, *given.args]
+    pairs = [
+        *zip(names[len(names) - len(given.defaults) :], given.defaults, strict=True),
+        *zip(given.kwonlyargs, given.kw_defaults, strict=True),
+    ]
+    return frozenset(name.arg for name, value in pairs if value is not None and _has_fraction(value, frozenset()))
+
+
+def _has_fraction(node: ast.expr, known: frozenset[str]) -> bool:
     """Whether arithmetic surely gives a number with a fraction: a quotient, or a part that is one, multiplied and added."""
     if isinstance(node, ast.BinOp):
         if isinstance(node.op, ast.Div):
             return True
         if isinstance(node.op, (ast.Add, ast.Sub, ast.Mult)):
-            return _has_fraction(node.left) or _has_fraction(node.right)
+            return _has_fraction(node.left, known) or _has_fraction(node.right, known)
         return False
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return _has_fraction(node.operand)
+        return _has_fraction(node.operand, known)
+    if isinstance(node, ast.Name):
+        return node.id in known
     return isinstance(node, ast.Constant) and isinstance(node.value, float) and not node.value.is_integer()
 
 
@@ -97,6 +112,11 @@ def smooth(signal, rate):
 print(smooth([0.2, 0.9, 0.4], 0.3))
 """
 BAD = [
+    program(
+        PROGRAM.replace("rate):", "rate=0.3):").format(
+            made="np.zeros(len(signal), dtype=int)", value="rate * signal[i] + (1 - rate) * out[i - 1]  # <- here"
+        )
+    ),
     program(PROGRAM.format(made="np.zeros(len(signal), dtype=int)", value="0.3 * signal[i] + 0.7 * out[i - 1]  # <- here")),
     program(PROGRAM.format(made="np.zeros(len(signal), np.int64)", value="(signal[i] + out[i - 1]) / 2  # <- here")),
     program(PROGRAM.format(made='np.zeros_like(signal, dtype="int32")', value="-(signal[i] / rate)  # <- here")),
