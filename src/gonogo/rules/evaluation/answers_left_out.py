@@ -16,7 +16,8 @@ PARSING = re.compile(r"^(?:re\.\w+|json\.loads|ast\.literal_eval|float|int)$")
 SEARCHING = frozenset({"search", "match", "findall", "fullmatch", "group"})
 # Words of a program that says how many answers could not be read.
 SAYS = re.compile(
-    r"unpars|invalid|parse[d_ ]*(?:rate|fail|error)|fail|skipp|coverage|refus|no_answer|missing|malformed|dropped|excluded|valid_rate|n_valid|num_valid",
+    r"unpars|invalid|parse[d_ ]*(?:rate|fail|error)|fail|skipp|coverage|refus"
+    r"|no_answer|missing|malformed|dropped|excluded|valid_rate|n_valid|num_valid",
     re.IGNORECASE,
 )
 
@@ -115,7 +116,8 @@ def _asks_none(test: ast.expr, parsed: set[str], kind: type[ast.cmpop]) -> bool:
 
 def _divided(module: Module, loop: ast.For, counting: list[ast.stmt]) -> ast.BinOp | None:
     """The quotient of what only the answers that were read add to: right ones by all of them."""
-    right, seen = set(), set()
+    right: set[str] = set()
+    seen: set[str] = set()
     for statement in counting:
         for node in ast.walk(statement):
             if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add) and isinstance(node.target, ast.Name):

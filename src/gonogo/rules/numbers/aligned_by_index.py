@@ -196,9 +196,9 @@ def _resets(module: Module, scopes: Scopes, table: ast.Name, made: ast.Assign) -
             made.lineno < use.lineno <= table.lineno
             and isinstance(around, ast.Attribute)
             and around.attr in ("reset_index", "index", "set_index")
+            and (around.attr != "index" or isinstance(around.ctx, ast.Store))
         ):
-            if around.attr != "index" or isinstance(around.ctx, ast.Store):
-                return True
+            return True
     return False
 
 

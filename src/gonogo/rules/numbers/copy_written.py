@@ -13,7 +13,8 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
 TABLES = frozenset(
-    {"pandas.read_csv", "pandas.read_parquet", "pandas.read_excel", "pandas.read_json", "pandas.DataFrame", "pandas.read_table", "pandas.read_feather"}
+    {"pandas.read_csv", "pandas.read_parquet", "pandas.read_excel", "pandas.read_json", "pandas.DataFrame", "pandas.read_table",
+     "pandas.read_feather"}
 )  # fmt: skip
 ASKS = frozenset({"isna", "isnull", "notna", "isin", "between"})
 

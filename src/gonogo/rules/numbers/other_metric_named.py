@@ -96,8 +96,7 @@ def _problem(metric: str, call: ast.Call, name: str, is_text: bool) -> str:
     if (
         not own
         or not (is_text or metric in ERRORS)
-        or any(own in word for word in words)
-        and not any(other in words and own in other for other in others)
+        or (any(own in word for word in words) and not any(other in words and own in other for other in others))
     ):
         return ""
     if metric == "mean_squared_error" and isinstance(squared := argument(call, None, "squared"), ast.expr):

@@ -48,7 +48,7 @@ def rows_one_list(modules: dict[str, Module]) -> Iterator[Violation]:
                     yield Violation(
                         module.location(made),
                         f"all rows of `{target.id}` are one list: what is written into one is written into all",
-                        f"make each row anew: `[… for _ in range(…)]`",
+                        "make each row anew: `[… for _ in range(…)]`",
                         related=(Related(location=module.location(use), label="one row is written here"),),
                     )
                     break

@@ -30,7 +30,8 @@ def never_seeded(programs: list[Program]) -> Iterator[Violation]:
     """A training script draws random numbers from generators that nothing seeds.
 
     What it does:
-        Looks at scripts that train, and at those that sample texts with `generate(do_sample=True)` of transformers. Speaks where weights are initialised, batches shuffled or numbers drawn from the generator that
+        Looks at scripts that train, and at those that sample texts with `generate(do_sample=True)` of transformers. Speaks where
+        weights are initialised, batches shuffled or numbers drawn from the generator that
         PyTorch, NumPy, TensorFlow or Python's `random` keeps for all, and neither the script nor what it calls seeds that one, and
         no framework that seeds by itself is used. Generators with a state of their own (`default_rng(0)`) are not meant.
 

@@ -98,12 +98,12 @@ def _tasks(module: Module) -> Iterator[Task]:
     for call in module.of(ast.Call):
         if origin(module, call.func) == "joblib.delayed" and call.args and last_name(call.args[0]) in own:
             yield from _delayed(module, own[last_name(call.args[0])], call)
-        elif isinstance(call.func, ast.Attribute) and call.func.attr in MAPPING and call.args and isinstance(call.func.value, ast.Name):
-            if call.func.value.id in pools and last_name(call.args[0]) in own and len(call.args) > 1:
-                yield Task(call, own[last_name(call.args[0])], (), call.args[1], frozenset())
-        elif isinstance(call.func, ast.Attribute) and call.func.attr == "submit" and isinstance(call.func.value, ast.Name):
-            if call.func.value.id in pools and call.args and last_name(call.args[0]) in own and (around := _comprehension(module, call)):
-                yield Task(call, own[last_name(call.args[0])], tuple(call.args[1:]), *around)
+        elif isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id in pools:
+            name = last_name(call.args[0]) if call.args else ""
+            if name in own and call.func.attr in MAPPING and len(call.args) > 1:
+                yield Task(call, own[name], (), call.args[1], frozenset())
+            elif name in own and call.func.attr == "submit" and (around := _comprehension(module, call)):
+                yield Task(call, own[name], tuple(call.args[1:]), *around)
 
 
 def _pools(module: Module) -> set[str]:
@@ -246,7 +246,8 @@ BAD = [
     program(
         PROGRAM.format(
             run="with ProcessPoolExecutor() as pool:\n"
-            f"        futures = [pool.submit(draw, 100, shared) for _ in range(9)]{HERE}\n        means = [entry.result() for entry in futures]"
+            f"        futures = [pool.submit(draw, 100, shared) for _ in range(9)]{HERE}\n"
+            "        means = [entry.result() for entry in futures]"
         )
     ),
 ]

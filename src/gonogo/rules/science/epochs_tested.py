@@ -84,9 +84,9 @@ def _bound(module: Module, name: ast.Name) -> ast.expr | None:
     if isinstance(statement, ast.Assign):
         return statement.value
     outer = module.parents.get(statement) if isinstance(statement, ast.Tuple) else None
-    if isinstance(statement, ast.Tuple) and isinstance(outer, ast.Assign) and isinstance(outer.value, ast.Tuple):
-        if len(outer.value.elts) == len(statement.elts):
-            return outer.value.elts[statement.elts.index(name)]
+    values = outer.value if isinstance(outer, ast.Assign) else None
+    if isinstance(statement, ast.Tuple) and isinstance(values, ast.Tuple) and len(values.elts) == len(statement.elts):
+        return values.elts[statement.elts.index(name)]
     return None
 
 

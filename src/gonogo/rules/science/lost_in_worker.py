@@ -65,9 +65,9 @@ def _workers(module: Module) -> list[Function]:
     handed, called = set(), set()
     for call in module.of(ast.Call):
         called.add(last_name(call.func))
-        if isinstance(call.func, ast.Attribute) and call.func.attr in HANDING and call.args:
-            if isinstance(call.func.value, ast.Name) and call.func.value.id in pools:
-                handed.add(last_name(call.args[0]))
+        owner = call.func.value if isinstance(call.func, ast.Attribute) and call.func.attr in HANDING else None
+        if isinstance(owner, ast.Name) and owner.id in pools and call.args:
+            handed.add(last_name(call.args[0]))
     return [own[name] for name in sorted(handed - called) if name in own]
 
 

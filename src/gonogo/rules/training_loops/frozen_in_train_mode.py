@@ -59,7 +59,7 @@ def _parts(module: Module, cls: ast.ClassDef, trains: ast.Call) -> Iterator[Viol
     if start is None or forward is None or "train" in methods:
         return
     evals = [call for call in module.of(ast.Call) if isinstance(call.func, ast.Attribute) and call.func.attr == "eval" and not call.args]
-    inside = {node for node in ast.walk(start)}
+    inside = set(ast.walk(start))
     for call in evals:
         owner = call.func.value  # type: ignore[attr-defined]
         if call not in inside or not (isinstance(owner, ast.Attribute) and last_name(owner.value) == "self"):
@@ -78,11 +78,12 @@ def _parts(module: Module, cls: ast.ClassDef, trains: ast.Call) -> Iterator[Viol
 def _is_used_frozen(forward: ast.FunctionDef, part: str) -> bool:
     """Whether `forward` applies a part under `no_grad`."""
     for node in ast.walk(forward):
-        if isinstance(node, ast.With) and any(
-            last_name(getattr(item.context_expr, "func", item.context_expr)) in ("no_grad", "inference_mode") for item in node.items
-        ):
-            if any(isinstance(inner, ast.Call) and last_name(inner.func) == part for inner in ast.walk(node)):
-                return True
+        if not isinstance(node, ast.With):
+            continue
+        entered = {last_name(getattr(item.context_expr, "func", item.context_expr)) for item in node.items}
+        applies = any(isinstance(inner, ast.Call) and last_name(inner.func) == part for inner in ast.walk(node))
+        if applies and entered & {"no_grad", "inference_mode"}:
+            return True
     return False
 
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Function, Module
-from gonogo.analysis.python.names import ancestors, functions, last_name, origin, text_of
+from gonogo.analysis.python.names import ancestors, last_name, origin, text_of
 from gonogo.analysis.python.scopes import COMPREHENSIONS
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
