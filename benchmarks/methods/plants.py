@@ -188,7 +188,10 @@ TRAINER = (
     _trainer("REP105", "split without seed", ('.train_test_split(test_size=0.1, seed=0)', ".train_test_split(test_size=0.1)  # planted"), ("    set_seed(0)\n", "")),
 )  # fmt: skip
 
-_DRAW = ("from sklearn.neural_network import MLPClassifier\n", "from sklearn.neural_network import MLPClassifier\nimport jax\nfrom concurrent.futures import ProcessPoolExecutor, as_completed\nfrom joblib import Parallel, delayed\n\n\ndef draw(rng):\n    return rng.normal()\n")
+_DRAW = (
+    "from sklearn.neural_network import MLPClassifier\n",
+    "from sklearn.neural_network import MLPClassifier\nimport jax\nfrom concurrent.futures import ProcessPoolExecutor, as_completed\nfrom joblib import Parallel, delayed\n\n\ndef draw(rng):\n    return rng.normal()\n",
+)
 _COUNTS = "counts = np.zeros(10, dtype=np.int64)\n"
 _READ = 'table["income"] = np.log1p(table["income"])'
 _LOADED = "X, y = load_digits(return_X_y=True)\n"

@@ -58,6 +58,10 @@ def _made_anew(module: Module, loop: ast.For) -> Iterator[Violation]:
         call = statement.value if isinstance(statement, ast.Assign) else None
         if not isinstance(call, ast.Call) or origin(module, call.func) not in OWN or len(call.args) != 1 or call.keywords:
             continue
+        name = statement.targets[0] if isinstance(statement, ast.Assign) else None
+        drawn = {ast.unparse(node.value) for inner in loop.body for node in ast.walk(inner) if isinstance(node, ast.Attribute)}
+        if not isinstance(name, ast.Name) or name.id not in drawn:
+            continue  # whatever draws from it is elsewhere
         seed = call.args[0]
         if isinstance(seed, (ast.Constant, ast.Name, ast.Attribute)) and not (
             ast.unparse(seed).partition(".")[0] in stored or _is_nothing(seed)
@@ -185,6 +189,7 @@ GOOD = [
     program(BOOTSTRAP.format(make="rng = np.random.default_rng(seed)", draw=f"{MEAN} + b")),
     program(BOOTSTRAP.format(make="rng = np.random.default_rng()", draw=MEAN)),
     program(BOOTSTRAP.format(make="print(b)", draw=MEAN)),
+    program(BOOTSTRAP.format(make="np.RNG = np.random.default_rng(seed)", draw="values.mean()")),
     program(PROGRAM.format(first="torch.manual_seed(epoch)")),
     program(
         """import torch

@@ -64,14 +64,16 @@ def _loads(module: Module, call: ast.Call) -> bool:
 def _loop(module: Module, node: ast.AST) -> ast.AST | None:
     """A loop around a node, over examples: not over a few things that are written down, seeds or folds."""
     for parent in ancestors(module, node):
-        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
-            return None
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.If, ast.Try)):
+            return None  # another program's turn, or not every one
         turn = parent if isinstance(parent, ast.For) else parent.generators[0] if isinstance(parent, COMPREHENSIONS) else None
         if turn is None or (isinstance(parent, ast.For) and _is_in(module, node, parent.iter)):
             continue
         names = {entry.id.lower() for entry in ast.walk(turn.target) if isinstance(entry, ast.Name)}
         if isinstance(turn.iter, (ast.List, ast.Tuple)) or any(
-            word in name for name in names for word in ("seed", "fold", "run", "trial", "model", "name", "config", "method")
+            word in name
+            for name in names
+            for word in ("seed", "fold", "run", "trial", "model", "name", "config", "method", "epoch", "step")
         ):
             return None
         if isinstance(turn.iter, ast.Call) and last_name(turn.iter.func) == "range" and not isinstance(parent, ast.For):
@@ -130,5 +132,6 @@ GOOD = [
     program(_program(LOAD, "print(1)", 'print(embed("one"))')),
     program(_program(LOAD, "print(1)", decorated="@functools.cache\n")),
     program(_program(use=f'for seed in range(3):\n    {LOAD}\n    print(model.encode("a"))')),
+    program(_program(LOAD, "print(1)", 'for text in texts:\n    if text == "last":\n        print(embed(text))')),
     program(_program(use='for name in texts:\n    print(SentenceTransformer(name).encode("a"))')),
 ]

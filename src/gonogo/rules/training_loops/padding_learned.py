@@ -77,8 +77,8 @@ def _is_input(module: Module, node: ast.expr) -> bool:
     if isinstance(node, ast.Call) and origin(module, node.func) in ("copy.deepcopy", "copy.copy", "list") and node.args:
         node = node.args[0]
     if isinstance(node, ast.Subscript):
-        return text_of(node.slice) == "input_ids"
-    return isinstance(node, ast.Attribute) and node.attr == "input_ids"
+        return text_of(node.slice) == "input_ids" and not isinstance(node.value, ast.Call)
+    return isinstance(node, ast.Attribute) and node.attr == "input_ids" and not isinstance(node.value, ast.Call)
 
 
 PROGRAM = """import torch
@@ -110,5 +110,6 @@ GOOD = [
             labels='labels = batch["input_ids"].clone()\n    labels[batch["attention_mask"] == 0] = -100\n    batch["labels"] = labels',
         )
     ),
+    program(PROGRAM.format(padding="True", labels='batch["labels"] = tokens(texts, padding=True).input_ids')),
     program(PROGRAM.format(padding="True", labels='batch["labels"] = torch.tensor([0, 1])')),
 ]

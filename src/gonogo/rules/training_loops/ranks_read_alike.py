@@ -36,7 +36,7 @@ def ranks_read_alike(modules: dict[str, Module]) -> Iterator[Violation]:
     if len(modules) != 1:
         return
     for module in modules.values():
-        if SHARES.search(module.text):
+        if any(SHARES.search(line) and not line.lstrip().startswith(("import ", "from ")) for line in module.lines):
             continue
         wrapped = next(
             (
