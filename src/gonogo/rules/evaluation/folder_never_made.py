@@ -54,7 +54,10 @@ def folder_never_made(modules: dict[str, Module], experiment: Experiment) -> Ite
 
 
 def _text(module: Module, node: ast.expr | None) -> str:
-    """The text of a path: a literal, or a folder that is written down once at the top and a name: `OUT / "a.json"`, `f"{OUT}/a.json"`."""
+    """The text of a path, written down here or at the top.
+
+    Examples: `OUT / "a.json"`, `f"{OUT}/a.json"`, `os.path.join(OUT, "a.json")`.
+    """
     if isinstance(node, ast.Name):
         values = module.assigned.get(node.id, [])
         node = values[0] if len(values) == 1 else None

@@ -69,7 +69,10 @@ def _beginning(node: ast.expr) -> tuple[ast.Name, str, bool] | None:
 
 
 def _is_condition(module: Module, call: ast.Call) -> bool:
-    """Whether what follows depends on it: the test of an `if`, or of a comprehension. Ways to take the longest first are left alone."""
+    """Whether a call is the whole test of an `if` or of a comprehension.
+
+    Ways to take the longest name first end with the first that fits, and are left alone.
+    """
     child: ast.AST = call
     for parent in ancestors(module, call):
         if isinstance(parent, ast.If):
@@ -88,7 +91,10 @@ def _is_condition(module: Module, call: ast.Call) -> bool:
 
 
 def _values(module: Module, scopes: Scopes, name: ast.Name) -> Iterator[tuple[list[str], ast.AST]]:
-    """The lists of texts that a name goes through: of a loop, or of the loops whose turns are given for a parameter."""
+    """The lists of texts that a name goes through.
+
+    A name is that of a loop, or a parameter for which loops give their turns.
+    """
     found = scopes.lookup(name.id, name)
     if found is None:
         return

@@ -58,7 +58,10 @@ def results_overwritten(modules: dict[str, Module]) -> Iterator[Violation]:
 
 
 def _comprehended(module: Module, call: ast.Call) -> ast.AST | None:
-    """The writing of a function that a comprehension gives its turn as its seed: `[train(s, folder) for s in range(5)]`."""
+    """The writing of a function that a comprehension gives its turn as its seed.
+
+    Example: `[train(s, folder) for s in range(5)]`.
+    """
     around = module.parents.get(call)
     if not isinstance(around, (ast.ListComp, ast.GeneratorExp)) or around.elt is not call or len(around.generators) != 1:
         return None
@@ -84,7 +87,7 @@ def _is_over_settings(module: Module, loop: ast.For) -> bool:
 
 
 def _is_cut(loop: ast.For) -> bool:
-    """Whether a loop ends early or handles what its turns write: moves, loads or renames it, or starts another program."""
+    """Whether a loop ends early, or moves, loads or renames what its turns write."""
     words = {last_name(node.func) for node in ast.walk(loop) if isinstance(node, ast.Call)}
     return bool(
         words

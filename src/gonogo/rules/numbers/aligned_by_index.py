@@ -105,7 +105,7 @@ def _reorders(call: ast.Call) -> bool:
 
 
 def _last(module: Module, scopes: Scopes, name: ast.Name) -> ast.Assign | None:
-    """The one assignment right before a use, in the same block as all others of the name that come before it."""
+    """The last assignment of a name before a use, if it surely comes before it."""
     found = scopes.lookup(name.id, name)
     if found is None:
         return None
@@ -157,7 +157,7 @@ def _is_array(module: Module, scopes: Scopes, node: ast.expr) -> bool:
 
 
 def _relabelled(module: Module, scopes: Scopes, table: ast.Name) -> ast.Assign | None:
-    """Where the rows of a table were selected, split or reordered, if nothing gave them new labels after that."""
+    """Where rows of a table were selected, split or reordered, with their old labels."""
     for _ in range(4):
         made = _last(module, scopes, table)
         if made is None or _resets(module, scopes, table, made):
@@ -189,7 +189,7 @@ def _selects(node: ast.expr) -> bool:
 
 
 def _resets(module: Module, scopes: Scopes, table: ast.Name, made: ast.Assign) -> bool:
-    """Whether a table gets new labels in place between two lines: `reset_index(inplace=True)`, `table.index = …`."""
+    """Whether a table gets new labels in place: `reset_index(inplace=True)`, `table.index = …`."""
     for use in module.named.get(table.id, ()):
         around = module.parents.get(use)
         if (

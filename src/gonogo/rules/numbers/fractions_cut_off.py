@@ -84,7 +84,7 @@ def _fractions(scope: ast.AST) -> frozenset[str]:
 
 
 def _has_fraction(node: ast.expr, known: frozenset[str]) -> bool:
-    """Whether arithmetic surely gives a number with a fraction: a quotient, or a part that is one, multiplied and added."""
+    """Whether arithmetic gives a number with a fraction: a quotient, or sums and products with one."""
     if isinstance(node, ast.BinOp):
         if isinstance(node.op, ast.Div):
             return True

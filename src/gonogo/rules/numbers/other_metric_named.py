@@ -59,7 +59,7 @@ def other_metric_named(modules: dict[str, Module]) -> Iterator[Violation]:
 
 
 def _name(module: Module, call: ast.Call) -> tuple[str, bool]:
-    """The name under which a result is kept, and whether it is a text; empty where there is none or more than one."""
+    """The name under which a result is kept, and whether it is a text; empty where there is none."""
     node: ast.AST = call
     around = module.parents.get(node)
     while (
@@ -85,7 +85,10 @@ def _name(module: Module, call: ast.Call) -> tuple[str, bool]:
 
 
 def _problem(metric: str, call: ast.Call, name: str, is_text: bool) -> str:
-    """What is wrong with a name. A variable such as `acc` often holds whatever is the score, and says little; `rmse` says what it is."""
+    """What is wrong with a name.
+
+    A variable such as `acc` often holds whatever is the score, and says little; `rmse` says what it is.
+    """
     words = set(re.split(r"[^a-z0-9]+", name.lower()))
     average = text_of(argument(call, None, "average"))
     if metric in AVERAGED and average in AVERAGES:

@@ -99,7 +99,7 @@ def _is_within(module: Module, node: ast.AST, around: ast.AST) -> bool:
 
 
 def _both(module: Module, one: ast.AST, other: ast.AST) -> bool:
-    """Whether two nodes are surely on one way: each fork around the one is around the other too, with the same branch."""
+    """Whether two nodes are surely on one way: the one stands in all branches of the other."""
     return _branches(module, one) <= _branches(module, other) or _branches(module, other) <= _branches(module, one)
 
 

@@ -43,7 +43,7 @@ def seeded_in_loop(programs: list[Program], modules: dict[str, Module]) -> Itera
 
 
 def _made_anew(module: Module, loop: ast.For) -> Iterator[Violation]:
-    """A generator with a fixed seed that each of a number of repetitions makes for itself, to collect what it draws."""
+    """A generator that each repetition makes anew from a fixed seed, to collect what it draws."""
     if not (_repeats(loop) and isinstance(loop.iter, ast.Call) and last_name(loop.iter.func) in ("range", "trange")):
         return
     stored = {

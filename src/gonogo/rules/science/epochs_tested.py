@@ -99,7 +99,7 @@ def _over_epochs(turn: ast.comprehension) -> ast.AST | None:
 
 
 def _filled(module: Module, scopes: Scopes, name: ast.Name) -> ast.AST | None:
-    """The loop over epochs that appends to a list, one entry each turn, and is in no other loop of the function that makes the list."""
+    """The loop over epochs that appends to a list, and is the only loop between the two."""
     home = scopes.lookup(name.id, name)
     for use in module.named.get(name.id, ()):
         around = module.parents.get(use)
