@@ -74,7 +74,7 @@ def _is_feature(fit: Supervised | None, name: str, columns: dict[str, list[Write
 
 
 def _may_be_learned_from(walked: Program, write: Write, name: str) -> bool:
-    """Whether a model learns in the program, and nothing tells it to predict the column: `fit(…, table[name])`."""
+    """Whether a model learns in the program, and nothing tells it to predict the column."""
     if not (walked.has(*LEARNING) or walked.known(training_loops)):
         return False
     return not any(
