@@ -188,4 +188,39 @@ TRAINER = (
     _trainer("REP105", "split without seed", ('.train_test_split(test_size=0.1, seed=0)', ".train_test_split(test_size=0.1)  # planted"), ("    set_seed(0)\n", "")),
 )  # fmt: skip
 
-PLANTS = (*TABLE, *SERIES, *NETWORK, *MANY, *STUDY, *LIGHTNING, *TRAINER)
+_DRAW = (
+    "from sklearn.neural_network import MLPClassifier\n",
+    "from sklearn.neural_network import MLPClassifier\nimport jax\nfrom concurrent.futures import ProcessPoolExecutor, as_completed\nfrom joblib import Parallel, delayed\n\n\ndef draw(rng):\n    return rng.normal()\n",
+)
+_COUNTS = "counts = np.zeros(10, dtype=np.int64)\n"
+_READ = 'table["income"] = np.log1p(table["income"])'
+_LOADED = "X, y = load_digits(return_X_y=True)\n"
+
+
+def _before(place: str, lines: str) -> tuple[str, str]:
+    """Lines before a place."""
+    return place, f"{lines}\n{place}"
+
+
+# Silent mistakes that nobody tuned the rules on: pandas, NumPy, workers, files.
+SILENT = (
+    _study("NUM121", "rows that are one list", _before(_COUNTS, "table = [[0] * 10] * 10  # planted\nfor guess in shares.argmax(axis=1):\n    table[guess][0] += 1\nprint(table)")),
+    _study("NUM122", "added to what was in memory", (_COUNTS, "counts = np.empty(10)  # planted\n")),
+    _study("NUM123", "share in an array of integers", ("    counts[guess] += 1\n", "    counts[guess] = (counts[guess] + 1) / 2  # planted\n")),
+    _table("NUM124", "column sorted by itself", (_READ, f'{_READ}\ntable["income"] = table["income"].sort_values()  # planted')),
+    _table("NUM124", "labels shuffled by label", (_READ, f'{_READ}\ntable["sick"] = table["sick"].sample(frac=1, random_state=0)  # planted')),
+    _table("NUM125", "micro for macro", ('print("F1", f1_score(y_test, guess))', 'print("F1 (macro)", f1_score(y_test, guess, average="micro"))  # planted')),
+    _table("NUM111", "selection changed in place", (_CHOICE, f'table[table["age"] > 110].drop(columns=["age"], inplace=True)  # planted\n{_CHOICE}')),
+    _table("LEK110", "groups that folds ignore", (_FIT, f"{_FIT}\nprint(cross_val_score(model, X_train, y_train, groups=X_train[:, 0], cv=KFold(5)))  # planted")),
+    _study("NUM126", "examples shuffled without labels", (_LOADED, f"{_LOADED}np.random.shuffle(X)  # planted\n")),
+    _study("REP103", "each sample from one seed", _before("values = []\n", "means = []\nfor b in range(100):\n    rng = np.random.default_rng(0)  # planted\n    means.append(rng.choice(results))\nprint(means)")),
+    _study("REP121", "one generator for all processes", _DRAW, _before("results = []\n", "shared = np.random.default_rng(0)\nprint(Parallel(n_jobs=4)(delayed(draw)(shared) for _ in range(9)))  # planted")),
+    _study("REP122", "one key for two draws", _DRAW, _before("results = []\n", "key = jax.random.key(0)\nprint(jax.random.normal(key, (3,)))\nprint(jax.random.normal(key, (3,)))  # planted")),
+    _study("REP123", "results as they end", _DRAW, _before("results = []\n", "rates = [0.1, 0.01]\nwith ProcessPoolExecutor() as pool:\n    futures = [pool.submit(draw, rate) for rate in rates]\n    found = [entry.result() for entry in as_completed(futures)]  # planted\nprint(rates[int(np.argmax(found))])")),
+    _study("REP124", "default that remembers", _before("results = []\n", "def gather(value, kept=[]):  # planted\n    kept.append(value)\n    return np.mean(kept)\n\n\nprint([gather(value) for value in range(5)])")),
+    _study("EVA132", "methods by the beginning of their names", ("rng.shuffle(names)\n", 'rng.shuffle(names)\nprint([[name for name in names if name.startswith(kind)] for kind in ("bn", "bn_adapt")])  # planted\n')),
+    _study("EVA133", "one file for all seeds", ("    results.append(model.score(X_test, y_test))\n", '    score = model.score(X_test, y_test)\n    results.append(score)\n    Path("score.json").write_text(json.dumps({"seed": seed, "score": score}))  # planted\n')),
+    _study("SCI142", "epochs tested", _before("values = []\n", "history = []\nfor epoch in range(9):\n    history.append(np.log(epoch + 1))\nprint(stats.ttest_ind(history, results))  # planted")),
+)  # fmt: skip
+
+PLANTS = (*TABLE, *SERIES, *NETWORK, *MANY, *STUDY, *LIGHTNING, *TRAINER, *SILENT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
@@ -9,7 +10,9 @@ from gonogo.analysis.dataflow.blocks import Write
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Value, constant, number, text
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.python.names import argument, last_name
 from gonogo.analysis.rows.columns import IN_TIME, Supervised, Tables, shift_of
+from gonogo.analysis.training.loops import training_loops
 from gonogo.analysis.training.uses import ancestry
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -22,6 +25,7 @@ AHEAD = re.compile(
     r"targ|label|future|next|ahead|lead|^y$|y_|return|ret_|horizon|tomorrow|forecast|predict|actual|truth|answer|outcome|signal",
     re.IGNORECASE,
 )
+LEARNING = ("fit", "partial_fit", "train_test_split", "cross_val_score", "cross_validate", "fit_predict", "train")
 
 
 @rule("LEK106", "future-values", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -51,7 +55,7 @@ def _found(walked: Program) -> Iterator[Violation]:
         for name, writes in columns.items():
             for write in writes:
                 problem = _looks_ahead(write.value)
-                if problem and _is_feature(fit, name, columns, problem):
+                if problem and _is_feature(fit, name, columns, problem) and (fit is not None or _may_be_learned_from(walked, write, name)):
                     yield violation(
                         write,
                         f"the feature `{name}` is made of later rows: {problem}",
@@ -67,6 +71,26 @@ def _is_feature(fit: Supervised | None, name: str, columns: dict[str, list[Write
     if AHEAD.search(name):
         return False
     return any(_looks_back(write.value) for other, writes in columns.items() if other != name for write in writes)
+
+
+def _may_be_learned_from(walked: Program, write: Write, name: str) -> bool:
+    """Whether a model learns in the program, and nothing tells it to predict the column."""
+    if not (walked.has(*LEARNING) or walked.known(training_loops)):
+        return False
+    return not any(
+        isinstance(inner, ast.Constant) and inner.value == name
+        for call in write.module.of(ast.Call)
+        for given in (_wanted(call),)
+        if given is not None
+        for inner in ast.walk(given)
+    )
+
+
+def _wanted(call: ast.Call) -> ast.expr | None:
+    """What a call takes for the values that are to be predicted."""
+    if last_name(call.func) in LEARNING:
+        return argument(call, 1, "y")
+    return argument(call, 0, "y_true") if last_name(call.func).endswith(("_score", "_error")) else None
 
 
 def _looks_back(value: Value) -> bool:
@@ -116,4 +140,30 @@ BAD = [
 GOOD = [
     program(HEAD + 'table["extra"] = table["volume"].rolling(5).mean()\n' + END),
     program(HEAD + 'table["extra"] = table["volume"].diff(7)\ntable["later"] = table["close"].shift(-7)\n' + END),
+    # Nothing is learned here: what the next day brings is what the strategy earns.
+    program(
+        HEAD.replace("from sklearn.linear_model import Ridge\n", "")
+        + 'table["gain"] = table["close"].pct_change().shift(-1)\ntable["on"] = table["before"].rolling(5).mean() > table["before"]\n'
+        'print((table["on"] * table["gain"]).sum())\n'
+    ),
+    program(
+        """import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
+
+
+def prepare(path):
+    table = pd.read_csv(path).sort_values("day")
+    table["before"] = table["close"].pct_change()
+    table["up"] = (table["close"].shift(-1) > table["close"]).astype(int)
+    return table.iloc[2:-1]
+
+
+table = prepare("prices.csv")
+names = ["before", "volume"]
+n = int(0.7 * len(table))
+model = LogisticRegression().fit(table[names].iloc[:n], table["up"].iloc[:n])
+print(accuracy_score(table["up"].iloc[n:], model.predict(table[names].iloc[n:])))
+"""
+    ),
 ]

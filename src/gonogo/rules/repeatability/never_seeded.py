@@ -30,7 +30,8 @@ def never_seeded(programs: list[Program]) -> Iterator[Violation]:
     """A training script draws random numbers from generators that nothing seeds.
 
     What it does:
-        Looks at scripts that train. Speaks where weights are initialised, batches shuffled or numbers drawn from the generator that
+        Looks at scripts that train, and at those that sample texts with `generate(do_sample=True)` of transformers. Speaks where
+        weights are initialised, batches shuffled or numbers drawn from the generator that
         PyTorch, NumPy, TensorFlow or Python's `random` keeps for all, and neither the script nor what it calls seeds that one, and
         no framework that seeds by itself is used. Generators with a state of their own (`default_rng(0)`) are not meant.
 
@@ -47,6 +48,7 @@ def never_seeded(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     if not walked.known(training_loops) and not walked.has("fit"):
+        yield from _sampled(walked)
         return
     if walked.has(*SEEDING) or _mentions_seeding(walked):
         return
@@ -65,6 +67,21 @@ def _found(walked: Program) -> Iterator[Violation]:
             next(iter(missing.values())),
             f"numbers are drawn from the generators of {names}, which nothing seeds: no run can be repeated",
             "seed them once at the start, with a number from the settings",
+            sure=False,
+        )
+
+
+def _sampled(walked: Program) -> Iterator[Violation]:
+    """Texts that are sampled from PyTorch's generator, which nothing seeds."""
+    sampled = [event for event in walked.calls("generate") if constant(event.call.argument(None, "do_sample")) is True]
+    uses_transformers = any(dotted.startswith("transformers") for dotted in walked.module.imports.values())
+    if not sampled or not uses_transformers or walked.has(*SEEDING) or _mentions_seeding(walked):
+        return
+    if sampled[0].call.argument(None, "generator", "seed") is None and not any(TORCH in seed.libraries for seed in walked.gather(seeds)):
+        yield violation(
+            sampled[0],
+            "texts are sampled from the generator of PyTorch, which nothing seeds: no run can be repeated",
+            "seed it once at the start, with a number from the settings",
             sure=False,
         )
 
@@ -111,8 +128,30 @@ for inputs, labels in batches:
     nn.functional.cross_entropy(model(inputs), labels).backward()
     optimizer.step()
 """
-BAD = program(PROGRAM.format(seed="print(torch.__version__)", marker="  # <- here"))
+SAMPLED = """import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+{seed}
+tokens = AutoTokenizer.from_pretrained("gpt2")
+model = AutoModelForCausalLM.from_pretrained("gpt2").eval()
+
+
+def answer(prompt):
+    with torch.no_grad():
+        given = tokens(prompt, return_tensors="pt")
+        return tokens.decode(model.generate(**given, {how})[0]){marker}
+
+
+print([answer(line) for line in open("prompts.txt")])
+"""
+BAD = [
+    program(PROGRAM.format(seed="print(torch.__version__)", marker="  # <- here")),
+    program(SAMPLED.format(seed="print(0)", how="do_sample=True, temperature=0.7", marker="  # <- here")),
+]
 GOOD = [
+    program(SAMPLED.format(seed="torch.manual_seed(0)", how="do_sample=True", marker="")),
+    program(SAMPLED.format(seed="from transformers import set_seed\nset_seed(0)", how="do_sample=True", marker="")),
+    program(SAMPLED.format(seed="print(0)", how="do_sample=False", marker="")),
     program(PROGRAM.format(seed="torch.manual_seed(0)", marker="")),
     program(PROGRAM.format(seed="from lightning import seed_everything\nseed_everything(7)", marker="")),
     program(

@@ -88,8 +88,15 @@ def _own_generator(walked: Program, dataset: Instance, getter: Function) -> Call
         for name, value in walked.fields(dataset).items()
         if isinstance(name, str) and isinstance(base(value), Call) and base(value).name in OWN  # type: ignore[attr-defined]
     }
+    made_anew = {node.attr for node in ast.walk(getter.definition) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
     for node in ast.walk(getter.definition):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self" and node.attr in kept:
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr not in made_anew
+            and isinstance(node.value, ast.Name)
+            and node.value.id == "self"
+            and node.attr in kept
+        ):
             made = kept[node.attr]
             assert isinstance(made, Call)
             return made
@@ -156,4 +163,12 @@ GOOD = [
     program(DATASET.format(draw=TORCH_DRAW, ask=NO_ASK, loader=CROPS)),
     program(DATASET.format(draw=OWN_DRAW, ask=NO_ASK, loader=CROPS.replace("4)", "0)"))),
     program(DATASET.format(draw=OWN_DRAW, ask=ASK, loader=LINES)),
+    program(
+        DATASET.format(draw=OWN_DRAW, ask=ASK, loader=CROPS)
+        .replace("self.rng = np.random.default_rng(0)", "self.rng = None")
+        .replace(
+            "        start =",
+            "        if self.rng is None:\n            self.rng = np.random.default_rng(torch.initial_seed())\n        start =",
+        )
+    ),
 ]

@@ -1,0 +1,261 @@
+"""REP121."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gonogo.analysis.python.modules import Function, Module
+from gonogo.analysis.python.names import ancestors, argument, functions, last_name, origin
+from gonogo.analysis.python.scopes import COMPREHENSIONS, Scopes
+from gonogo.model.contract import Scope
+from gonogo.model.finding import Related, Severity, Stage
+from gonogo.rules.base import Violation, program, rule
+
+GENERATORS = frozenset({"numpy.random.default_rng", "numpy.random.RandomState", "numpy.random.Generator", "random.Random"})
+SEEDS = frozenset({"numpy.random.seed", "random.seed", "torch.manual_seed"})
+POOLS = frozenset(
+    {"multiprocessing.Pool", "multiprocessing.pool.Pool", "concurrent.futures.ProcessPoolExecutor", "torch.multiprocessing.Pool"}
+)
+MAPPING = frozenset({"map", "imap", "imap_unordered", "starmap", "map_async", "starmap_async"})
+DRAWS = frozenset(
+    {
+        "normal",
+        "random",
+        "integers",
+        "choice",
+        "permutation",
+        "shuffle",
+        "uniform",
+        "standard_normal",
+        "rand",
+        "randn",
+        "randint",
+        "gauss",
+        "sample",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A function that worker processes are given many times.
+
+    Attributes:
+        call: that hands it over.
+        function: of the module.
+        given: what each task is given, where it is written out.
+        over: what the tasks go through.
+        turn: the names that differ from task to task, where they are written out.
+    """
+
+    call: ast.Call
+    function: Function
+    given: tuple[ast.expr, ...]
+    over: ast.expr | None
+    turn: frozenset[str]
+
+
+@rule("REP121", "tasks-draw-alike", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+def tasks_draw_alike(modules: dict[str, Module]) -> Iterator[Violation]:
+    """Repetitions in worker processes draw the same random numbers.
+
+    What it does:
+        Looks at functions that `multiprocessing.Pool`, `ProcessPoolExecutor` or joblib's `Parallel` with processes run many times. Speaks
+        where each task is given one and the same generator, of which every process gets a copy in the same state; where a repetition over
+        `range(…)` that nothing tells from the others seeds itself with one number, or draws from a generator of the module. Threads are
+        left alone.
+
+    Why it matters:
+        A thousand simulations, permutations or bootstrap samples are a few, many times over: the spread is too small and the p-value wrong
+        (NumPy, "Parallel random number generation"; github.com/joblib/joblib issue 36; github.com/numpy/numpy issue 9650).
+
+    Instead:
+        Give each task a generator of its own: `np.random.SeedSequence(0).spawn(n)`, or `default_rng([seed, task])`.
+    """
+    for module in modules.values():
+        tasks = list(_tasks(module))
+        if not tasks:
+            continue
+        scopes = Scopes(module)
+        for task in tasks:
+            found = _problem(module, scopes, task)
+            if found is not None:
+                node, problem = found
+                yield Violation(
+                    module.location(task.call),
+                    f"the tasks draw the same numbers: {problem}",
+                    "give each task a generator of its own, from `SeedSequence.spawn`",
+                    related=(Related(location=module.location(node), label="made or seeded here"),),
+                )
+
+
+def _tasks(module: Module) -> Iterator[Task]:
+    """What worker processes are given."""
+    own = {entry.name: entry for entry in functions(module) if entry in (module.tree.body if module.tree else ())}
+    pools = _pools(module)
+    for call in module.of(ast.Call):
+        if origin(module, call.func) == "joblib.delayed" and call.args and last_name(call.args[0]) in own:
+            yield from _delayed(module, own[last_name(call.args[0])], call)
+        elif isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id in pools:
+            name = last_name(call.args[0]) if call.args else ""
+            if name in own and call.func.attr in MAPPING and len(call.args) > 1:
+                yield Task(call, own[name], (), call.args[1], frozenset())
+            elif name in own and call.func.attr == "submit" and (around := _comprehension(module, call)):
+                yield Task(call, own[name], tuple(call.args[1:]), *around)
+
+
+def _pools(module: Module) -> set[str]:
+    """The names of pools of processes, none of which has an initializer or one worker."""
+    found = set()
+    for node in module.of(ast.Assign, ast.withitem):
+        value, target = (node.value, node.targets[0]) if isinstance(node, ast.Assign) else (node.context_expr, node.optional_vars)
+        if not (isinstance(value, ast.Call) and isinstance(target, ast.Name)):
+            continue
+        dotted = origin(module, value.func)
+        is_pool = dotted in POOLS or (last_name(value.func) == "Pool" and dotted.startswith(("multiprocessing.", "torch.multiprocessing.")))
+        workers = argument(value, 0, "processes", "max_workers")
+        if is_pool and argument(value, 1, "initializer") is None and not (isinstance(workers, ast.Constant) and workers.value == 1):
+            found.add(target.id)
+    return found
+
+
+def _delayed(module: Module, function: Function, delayed: ast.Call) -> Iterator[Task]:
+    """`Parallel(n_jobs=4)(delayed(f)(x, rng) for _ in range(n))`, with processes."""
+    call = module.parents.get(delayed)
+    if not (isinstance(call, ast.Call) and call.func is delayed):
+        return
+    around = _comprehension(module, call)
+    outer = next((entry for entry in ancestors(module, call) if isinstance(entry, ast.Call)), None)
+    made = outer.func if outer is not None else None
+    if around is None or not isinstance(made, ast.Call) or origin(module, made.func) != "joblib.Parallel":
+        return
+    jobs = argument(made, 0, "n_jobs")
+    if jobs is None or (isinstance(jobs, ast.Constant) and jobs.value in (1, None)):
+        return
+    if any(entry.arg in ("backend", "prefer", "require", None) for entry in made.keywords):
+        return
+    yield Task(call, function, (*call.args, *(entry.value for entry in call.keywords)), *around)
+
+
+def _comprehension(module: Module, call: ast.Call) -> tuple[ast.expr, frozenset[str]] | None:
+    around = module.parents.get(call)
+    if isinstance(around, COMPREHENSIONS) and not isinstance(around, ast.DictComp) and len(around.generators) == 1:
+        turn = around.generators[0]
+        return turn.iter, frozenset(entry.id for entry in ast.walk(turn.target) if isinstance(entry, ast.Name))
+    return None
+
+
+def _problem(module: Module, scopes: Scopes, task: Task) -> tuple[ast.AST, str] | None:
+    for entry in task.given:
+        if isinstance(entry, ast.Name) and entry.id not in task.turn and (made := _generator(module, scopes, entry)) is not None:
+            return made, "each process gets a copy of one generator"
+    if not _repeats(module, task):
+        return None
+    seeds = _seeds(module, task.function)
+    for call in seeds:
+        if len(call.args) == 1 and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, int):
+            return call, "each seeds itself with the same number"
+    if seeds:
+        return None
+    for draw in ast.walk(task.function):
+        if (
+            isinstance(draw, ast.Call)
+            and isinstance(draw.func, ast.Attribute)
+            and draw.func.attr in DRAWS
+            and isinstance(draw.func.value, ast.Name)
+        ):
+            found = scopes.lookup(draw.func.value.id, draw.func.value)
+            if found is not None and isinstance(found[0], ast.Module) and (made := _generator(module, scopes, draw.func.value)) is not None:
+                return made, "each process has a copy of the module's generator"
+    return None
+
+
+def _generator(module: Module, scopes: Scopes, name: ast.Name) -> ast.AST | None:
+    """The assignment that makes a name a generator, if it is the only one."""
+    found = scopes.lookup(name.id, name)
+    if found is None or len(found[1]) != 1:
+        return None
+    made = module.parents.get(found[1][0])
+    is_made = isinstance(made, ast.Assign) and isinstance(made.value, ast.Call) and origin(module, made.value.func) in GENERATORS
+    return made if is_made else None
+
+
+def _repeats(module: Module, task: Task) -> bool:
+    """Whether the tasks are repetitions: they go through a range, and none of them asks which one it is."""
+    if not (isinstance(task.over, ast.Call) and last_name(task.over.func) == "range"):
+        return False
+    if task.turn:
+        return not any(isinstance(inner, ast.Name) and inner.id in task.turn for entry in task.given for inner in ast.walk(entry))
+    given = task.function.args
+    names = [entry.arg for entry in (*given.posonlyargs, *given.args)]
+    used = {inner.id for inner in ast.walk(task.function) if isinstance(inner, ast.Name)}
+    return len(names) == 1 and names[0] not in used
+
+
+def _seeds(module: Module, function: Function) -> list[ast.Call]:
+    calls = [inner for inner in ast.walk(function) if isinstance(inner, ast.Call)]
+    return [call for call in calls if origin(module, call.func) in SEEDS | GENERATORS or "seed" in last_name(call.func).lower()]
+
+
+PROGRAM = """import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+from joblib import Parallel, delayed
+
+shared = np.random.default_rng(0)
+
+
+def draw(number, rng):
+    return rng.normal(size=number).mean()
+
+
+def fixed(task):
+    rng = np.random.default_rng(42)
+    return rng.normal(size=100).mean()
+
+
+def told(task):
+    rng = np.random.default_rng([42, task])
+    return rng.normal(size=100).mean()
+
+
+def common(task):
+    return shared.normal(size=100).mean()
+
+
+def legacy(task):
+    np.random.seed(1)
+    return np.random.normal(size=100).mean()
+
+
+if __name__ == "__main__":
+    {run}
+    print(np.std(means))
+"""
+HERE = "  # <- here"
+POOL = "with multiprocessing.Pool(4) as pool:\n        means = pool.map({name}, {over})"
+BAD = [
+    program(PROGRAM.format(run=f"means = Parallel(n_jobs=4)(delayed(draw)(100, shared) for _ in range(50)){HERE}")),
+    program(PROGRAM.format(run=POOL.format(name="fixed", over="range(50)") + HERE)),
+    program(PROGRAM.format(run=POOL.format(name="legacy", over="range(50)") + HERE)),
+    program(PROGRAM.format(run=POOL.format(name="common", over="range(50)") + HERE)),
+    program(PROGRAM.format(run=f"means = Parallel(n_jobs=-1, verbose=1)(delayed(common)(3) for _ in range(50)){HERE}")),
+    program(
+        PROGRAM.format(
+            run="with ProcessPoolExecutor() as pool:\n"
+            f"        futures = [pool.submit(draw, 100, shared) for _ in range(9)]{HERE}\n"
+            "        means = [entry.result() for entry in futures]"
+        )
+    ),
+]
+GOOD = [
+    program(PROGRAM.format(run="means = Parallel(n_jobs=4)(delayed(draw)(100, rng) for rng in shared.spawn(50))")),
+    program(PROGRAM.format(run='means = Parallel(n_jobs=4, prefer="threads")(delayed(draw)(100, shared) for _ in range(50))')),
+    program(PROGRAM.format(run="means = Parallel(n_jobs=1)(delayed(draw)(100, shared) for _ in range(50))")),
+    program(PROGRAM.format(run=POOL.format(name="told", over="range(50)"))),
+    program(PROGRAM.format(run=POOL.format(name="fixed", over='["a.npy", "b.npy"]'))),
+    program(PROGRAM.format(run="means = [draw(100, shared) for _ in range(50)]")),
+]
