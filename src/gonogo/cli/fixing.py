@@ -68,9 +68,11 @@ def run(wanted: Wanted, options: CheckOptions) -> int:
 
 def _tell(mended: Mended, wanted: Wanted) -> None:
     if not wanted.diff:
-        for word, findings in (("fixed", mended.made), ("taken back, for it did not help", mended.taken_back)):
-            for text in dict.fromkeys(line for finding in findings for line in _lines(finding)):
-                print(plain.line(f"{word}: {text}"))
+        made = list(dict.fromkeys(line for finding in mended.made for line in _lines(finding)))
+        # What did not help in one round may have been made in another, beside other edits.
+        back = dict.fromkeys(line for finding in mended.taken_back for line in _lines(finding) if line not in made)
+        for text in [*(f"fixed: {line}" for line in made), *(f"taken back, for it did not help: {line}" for line in back)]:
+            print(plain.line(text))
     counts = ", ".join(
         f"{mended.before.count(severity)} -> {mended.after.count(severity)} {severity}s" for severity in (Severity.ERROR, Severity.WARNING)
     )

@@ -29,7 +29,8 @@ def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module], runs: 
         Looks for a function that is given a cache folder and never uses it (a warning if it loads nothing), and for
         downloads through the well-known libraries that name no folder, or literally another one; what is loaded is on the hub where its
         name says so, or that of the setting, or the value of the setting in all run configs. A folder that is a variable, and a project
-        that sets the library's own variable (`HF_HOME`, `TORCH_HOME` …), are left alone.
+        that sets the library's own variable (`HF_HOME`, `TORCH_HOME` …), are left alone. A warning where the function that downloads
+        writes what it makes of it into a cache of the project's own.
 
     Why it matters:
         What is downloaded goes into the home folder of a machine that is thrown away. Every run downloads it again, and
@@ -51,7 +52,17 @@ def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module], runs: 
                 ways = [f"give the call `{download.keyword}`"] if download.keyword else []
                 ways += [f"set `{name}` before it" for name in download.variables[:1]]
                 related = tuple(_vain_settings(modules, download))
-                yield Violation(module.location(download.node), problem, f"keep it in `{FOLDER}/`: {', or '.join(ways)}", related=related)
+                action = f"keep it in `{FOLDER}/`: {', or '.join(ways)}"
+                severity = Severity.WARNING if _is_kept(module, download.node) else None
+                yield Violation(module.location(download.node), problem, action, related=related, severity=severity)
+
+
+def _is_kept(module: Module, node: ast.AST) -> bool:
+    """Whether the function that downloads writes what it makes of it into a cache of the project's own."""
+    function = next((entry for entry in ancestors(module, node) if isinstance(entry, (ast.FunctionDef, ast.AsyncFunctionDef))), None)
+    if function is None or not any("cache" in entry.id for entry in ast.walk(function) if isinstance(entry, ast.Name)):
+        return False
+    return any(use.writes and function in ancestors(module, use.node) for use in file_uses(module, PathReader(module, None)))
 
 
 def _vain_settings(modules: dict[str, Module], download: Download) -> Iterator[Related]:
@@ -149,6 +160,17 @@ BAD = [
             )
         }
     ),
+    Tree(
+        {
+            "src/preprocess.py": (
+                Edit("import torch\n", "import torch\nfrom datasets import load_dataset\n"),
+                Edit("def write_cache(", 'DIGITS = load_dataset("mnist", split="train")  # <- here\n\n\ndef write_cache('),
+                Edit("    digits = load_digits()\n", "    digits = DIGITS\n"),
+            )
+        }
+    ),
+]
+BAD += [  # a warning: what is made of the data is kept
     Tree(
         {
             "src/preprocess.py": (

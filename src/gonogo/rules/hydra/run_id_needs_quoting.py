@@ -107,7 +107,10 @@ def _refused_anyway(run: Run, contract: Contract, config_source: ConfigSource, m
 def _of_runs(runs: list[Run], contract: Contract, message: str, evidence: str, severity: Severity) -> Violation:
     places = [_id_place(run, contract) for run in runs]
     related = tuple(Related(location=place, label="another such run id") for place in places[1:] if place != places[0])
-    action = "use plain words with dashes as run ids, or quote them wherever they are passed"
+    action = (
+        "use plain words with dashes as run ids, also in the plan where it names them; or let the program put quotes around the value in "
+        "`sys.argv`, before Hydra reads it, and wherever it hands it on (`gonogo explain HYD103` shows how)"
+    )
     return Violation(places[0], message, action, related, tuple(run.id for run in runs), evidence, severity)
 
 
