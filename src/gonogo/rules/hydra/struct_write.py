@@ -53,7 +53,10 @@ def struct_write(traces: list[Trace]) -> Iterator[Violation]:
 
 
 def _instead(trace: Trace, write: StructWrite) -> str:
-    """The key of the same name elsewhere in the config, which was most likely meant: a key that is declared anew is read by nothing."""
+    """The key of the same name elsewhere in the config, which was most likely meant.
+
+    A key that is declared anew is read by nothing.
+    """
     config = trace.composition.config if trace.composition is not None else None
     meant = nearest(config, write.path) if config else None
     return f"assign `{'.'.join(meant)}`, " if meant is not None and meant[-1] == write.path[-1] else ""
