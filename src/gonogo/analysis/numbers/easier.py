@@ -60,10 +60,30 @@ def _counted(value: Value) -> Iterator[Value]:
             pending += entry.options
         elif op is not None and op.name in _THROUGH:
             pending += op.operands[:1]
-        elif isinstance(entry, Operation) and entry.operator in ("/", "*", "+", "-", "|"):
-            pending += entry.operands[:1] if entry.operator in ("/", "-") else entry.operands
-        elif isinstance(entry, Item):
+        elif isinstance(entry, Operation) and entry.operator in ("/", "-"):
+            pending += entry.operands[:1]
+        elif isinstance(entry, Operation) and (entry.operator in ("*", "|") or (entry.operator == "+" and not _adds_up(entry))):
+            pending += entry.operands
+        elif isinstance(entry, Item) and not _is_one_rank(entry.key):
             pending.append(entry.owner)
+
+
+def _adds_up(total: Operation) -> bool:
+    """Whether both parts of a sum count answers, each its own: together they may be those of all rows."""
+    counted = [{entry for entry in made_of(part) if _compared(entry) is not None} for part in total.operands]
+    return len(counted) == 2 and bool(counted[0] - counted[1]) and bool(counted[1] - counted[0])
+
+
+def _is_one_rank(key: Value) -> bool:
+    """Whether one place is taken of several, such as the first of the most likely answers: `hits[:, 0]`, `hits[:1]`."""
+    key = plain(key)
+    for part in key.items if isinstance(key, Display) else (key,):
+        known = constant(part)
+        if isinstance(known, int) and not isinstance(known, bool):
+            return True
+        if isinstance(part, Span) and (part.start is None or constant(part.start) == 0) and constant(part.stop) == 1:
+            return True
+    return False
 
 
 def _of_function(value: Value) -> Easier | None:
@@ -157,7 +177,10 @@ def _answers(value: Value) -> float | None:
 
 
 def _grouped(one: Value, other: Value) -> str:
-    """How classes are taken together before they are compared; nothing where they are not."""
+    """How classes are taken together before they are compared; nothing where they are not.
+
+    A table that leaves more than half of them apart may be of classes that two data sets name differently.
+    """
     one, other = _unwrapped(one), _unwrapped(other)
     if isinstance(one, Operation) and isinstance(other, Operation) and one.operator == other.operator and len(one.operands) == 2:
         sizes = number(one.operands[1]), number(other.operands[1])
@@ -165,7 +188,7 @@ def _grouped(one: Value, other: Value) -> str:
             return f"group of classes (`{one.operator} {sizes[0]:g}`)"
     if isinstance(one, Item) and isinstance(other, Item) and one.key is not other.key and same(one.owner, other.owner):
         table = _table(one.owner)
-        if table and len(set(table)) < len(table) and _is_answer(one, other):
+        if 2 * len(set(table)) <= len(table) and table and _is_answer(one, other):
             return f"group of classes ({len(set(table))} for {len(table)})"
     return ""
 
@@ -258,7 +281,8 @@ def _chooses(key: Value, outputs: set[Value]) -> str:
     made = list(made_of(key))
     names = {op.name for entry in made if (op := op_of(entry)) is not None}
     compares = any(isinstance(entry, Operation) and entry.operator in (">", ">=", "<", "<=") for entry in made)
-    orders = names & {"topk", "argsort", "sort"}
+    cut = any(isinstance(entry, Item) and isinstance(plain(entry.key), Span) for entry in made)
+    orders = "topk" in names or (names & {"argsort", "sort"} and cut)
     if not any(entry in outputs for entry in made):
         return ""
     if any((pair := _compared(entry)) is not None and any(_is_answer(side) for side in pair) for entry in made):

@@ -31,6 +31,13 @@ _SAYS = {
     }.items()
 }
 
+# Words of keys that leave it open what is counted: which rows, when, and how often. Any other word may say that it is another number.
+_PLAIN = re.compile(
+    r"acc(?:uracy)?s?|test(?:ing)?|val(?:id|idation)?|eval(?:uation)?|dev|train(?:ing)?|final|best|last|mean|avg|average|overall|total|epoch|"
+    r"model|score|metrics?|results?|top|percent|pct|clean|source|target|online|before|after|initial|start|end|\*|1|0",
+    re.IGNORECASE,
+)
+
 
 @rule("SCI131", "easier-metric", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM, settles=("metrics",))
 def easier_metric(programs: list[Program], modules: dict[str, Module]) -> Iterator[Violation]:
@@ -40,7 +47,8 @@ def easier_metric(programs: list[Program], modules: dict[str, Module]) -> Iterat
         Follows each number that is reported as an accuracy back to what it counts. Speaks where a row is right if its label is among
         several answers (`topk(5)`), if it is in the same group of classes as the answer, or one off, and where only rows count of which
         the network is sure by its own outputs, or that are chosen by whether they are right. A warning where the code says so in words
-        near by, such as "top-5" or "coverage". Silent where the key says it, and where rows are left out by their labels, as those of
+        near by, such as "top-5" or "coverage", and where the key has a word of its own (`shape_accuracy`). Silent where the key says it,
+        where it has a word of its own and the accuracy is reported beside it, and where rows are left out by their labels, as those of
         padding are.
 
     Why it matters:
@@ -54,18 +62,28 @@ def easier_metric(programs: list[Program], modules: dict[str, Module]) -> Iterat
 
 
 def _found(walked: Program, modules: dict[str, Module]) -> Iterator[Violation]:
-    for key, value, at in _claimed(walked):
-        if not is_accuracy(key) or any(pattern.search(key) for pattern in _SAYS.values()):
-            continue
-        found = easier(value)
-        if found is not None:
+    claimed = [entry for entry in _claimed(walked) if is_accuracy(entry[0]) and not _says_so(entry[0])]
+    judged = [(key, easier(value), at) for key, value, at in claimed]
+    is_beside = any(found is None and _is_plain(key) for key, found, _ in judged)
+    for key, found, at in judged:
+        if found is not None and not (is_beside and not _is_plain(key)):
             yield violation(
                 found.at,
                 f"`{key}` counts {found.what}: it is no accuracy",
                 "count one answer for each row, and report the other number under a name of its own",
                 related=((at, "it is reported here"),),
-                severity=Severity.WARNING if _is_said(found, modules, walked) else None,
+                severity=Severity.WARNING if not _is_plain(key) or _is_said(found, at, modules, walked) else None,
             )
+
+
+def _says_so(key: str) -> bool:
+    """Whether a key says itself that it is an easier number; so does what stands after an `@`."""
+    return "@" in key or any(pattern.search(key) for pattern in _SAYS.values())
+
+
+def _is_plain(key: str) -> bool:
+    """Whether a key says no more than that it is the accuracy, of some rows at some time."""
+    return all(_PLAIN.fullmatch(word) for word in re.split(r"[^A-Za-z0-9*]+|(?<=[a-z])(?=[A-Z])", key) if word)
 
 
 def _claimed(walked: Program) -> Iterator[tuple[str, Value, Happening]]:
@@ -85,9 +103,12 @@ def _claimed(walked: Program) -> Iterator[tuple[str, Value, Happening]]:
                 yield name, value, gives
 
 
-def _is_said(found: Easier, modules: dict[str, Module], walked: Program) -> bool:
+def _is_said(found: Easier, at: Happening, modules: dict[str, Module], walked: Program) -> bool:
     """Whether words near the score, in a text of the project, or another key say what is counted."""
     pattern = _SAYS[found.kind]
+    given = plain(at.value) if isinstance(at, Gives) and at.value is not None else None
+    if isinstance(given, Mapping) and any(pattern.search(text(entry) or "") for entry, _ in given.entries):
+        return True
     if any(pattern.search(number.key) for number in walked.known(reported)):
         return True
     for parent in ancestors(found.at.module, found.at.node):
@@ -141,6 +162,15 @@ def _program(lines: str, score: str, key: str = "test_accuracy") -> Tree:
 
 
 _SURE = "sure = logits.softmax(dim=1).max(dim=1).values > 0.9\n"
+_CASCADE = f"""{_SURE}easy = (logits[sure].argmax(1) == labels[sure]).float().mean()
+hard = (torch.load("large.pt")(inputs[~sure]).argmax(1) == labels[~sure]).float().mean()"""
+
+
+def _beside(score: str, key: str) -> Tree:
+    """A number under its own name, beside the accuracy."""
+    return _program('right = logits.argmax(1) == labels\nwandb.log({"accuracy": right.float().mean()})', score, key)
+
+
 BAD = [
     _scored(f"(logits.topk(3, dim=1).indices == labels[:, None]).any(dim=1).float().mean().item(){HERE}"),
     _scored(f"(logits.argmax(dim=1) // 5 == labels // 5).float().mean().item(){HERE}"),
@@ -166,4 +196,13 @@ GOOD = [
     _program("mask = labels != -100", "(logits.argmax(1)[mask] == labels[mask]).float().mean()"),
     _program("clean = model(inputs.round()).argmax(1) == labels", "(logits.argmax(1)[clean] == labels[clean]).float().mean()"),
     _program(_SURE, "(logits[sure].argmax(1) == labels[sure]).float().mean()", "selective_accuracy"),
+    _program(_SURE, "(logits[sure].argmax(1) == labels[sure]).float().mean()", "accuracy@0.9"),
+    _program("hits = logits.topk(5).indices == labels[:, None]", "hits[:, 0].float().mean()"),
+    _program("hits = (logits.topk(5).indices == labels[:, None]).float()", "hits.mean(0)[0]"),
+    _program("hits = logits.topk(5, 1)[1].t() == labels", "hits[:1].reshape(-1).float().sum(0) / len(labels)"),
+    _program("order = (-logits.softmax(1).max(1).values).argsort()", "accuracy_score(labels[order], logits[order].argmax(1))"),
+    _program("merged = torch.tensor([0, 1, 2, 3, 3])", "(merged[logits.argmax(1)] == merged[labels]).float().mean()"),
+    _program(_CASCADE, "sure.float().mean() * easy + (~sure).float().mean() * hard"),
+    _beside("(logits.argmax(1) % 5 == labels % 5).float().mean()", "shape_accuracy"),
+    _beside("right[logits.softmax(1).max(1).values > 0.9].float().mean()", "exit1/accuracy"),
 ]

@@ -34,6 +34,7 @@ _REWARD = re.compile("reward|return", re.IGNORECASE)  # settings are part of wha
 _CLIPS = ("clip", "clamp", "clip_", "clamp_")
 _MAJORITY = re.compile(r"majority|most_common|most_frequent|bincount|chance|baseline", re.IGNORECASE)
 _ASKS_WHETHER_NUMBER = re.compile(r"isnan|isfinite|is_nan|notna|isna\b")
+_COUNTS = frozenset({"sum", "count_nonzero", "len", "count", "cumsum", "nansum", "fsum", "sf", "cdf", "pmf", "logsf"})
 MOST_SIDES = 2  # a test of two sides has half of its p-value on one
 SMALLEST = 1e-4
 LEAST_FLOOR = 0.2
@@ -167,7 +168,7 @@ def _shrunk(value: Value) -> tuple[Value, str] | None:
         return None
     one, other = (plain(operand) for operand in value.operands)
     factor, of = (number(other), one) if number(other) is not None else (number(one), other)
-    if factor is None or constant(of) is not ... or (value.operator == "**" and isinstance(of, Operation)):
+    if factor is None or constant(of) is not ... or (value.operator == "**" and isinstance(of, Operation)) or _is_counted(of):
         return None
     is_first = of is one  # `1 / x` and `2 ** x` are something else
     smaller = {
@@ -178,6 +179,20 @@ def _shrunk(value: Value) -> tuple[Value, str] | None:
     if not smaller.get(value.operator, False):
         return None
     return value, f"is made smaller by `{_text(value)[-40:]}`, which no correction does"
+
+
+def _is_counted(value: Value) -> bool:
+    """Whether a number is no p-value yet: a count or a sum of several, or a part of a mixture of distributions."""
+    for entry in map(plain, options(value)):
+        if isinstance(entry, Call) and entry.short in ("float", "int", "round", "item", "double"):
+            inner = entry.receiver if entry.method and entry.receiver is not None else next(iter(entry.arguments), None)
+            if inner is not None and _is_counted(inner):
+                return True
+        if isinstance(entry, Call) and entry.short in _COUNTS:
+            return True
+        if isinstance(entry, Operation) and entry.operator in ("+", "-"):
+            return True
+    return False
 
 
 def _bounds(value: Call, *, lower: bool) -> list[Value]:
@@ -354,6 +369,9 @@ GOOD = [
     Tree({"src/train.py": Edit(_SCORED, _CAUGHT.format(0.0, ""))}),
     Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = min(2 * p_value, 1.0)\n{_RETURNED}")}),
     Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = p_value / 2\n{_RETURNED}")}),
+    Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = (1 + sum(k > p_value for k in range(999))) / 1000\n{_RETURNED}")}),
+    Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = sum([p_value, p_value, p_value]) / 3\n{_RETURNED}")}),
+    Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = 0.25 * chi2.sf(p_value, 2) + 0.5 * chi2.sf(p_value, 1)\n{_RETURNED}")}),
     Tree({"src/evaluate.py": Edit(_RETURNED, f"    p_value = 1 - (1 - p_value) ** 5\n{_RETURNED}")}),
     Tree({"src/train.py": _after("    test_accuracy = float(torch.nan_to_num(torch.tensor(test_accuracy), nan=0.0))\n")}),
     Tree({"src/train.py": _after("    test_accuracy = max(test_accuracy, score(logits * 2, labels)[0])\n")}),
