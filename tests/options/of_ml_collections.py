@@ -69,6 +69,10 @@ RIGHT = {
     "by a flag": flags("print(config.seed, config.model.name)"),
     "by a flag, in a function": flags("def train(config):\n    return config.train.lr\nprint(train(config))"),
     "by a flag, set": flags("with config.unlocked():\n    config.steps = 3\nprint(config.steps)"),
+    "by a flag, not locked": {
+        **flags("config.steps = 3\nprint(config.steps)"),
+        "train.py": FLAGS.replace('default.py"', 'default.py", lock_config=False').replace("{body}", "config.steps = 3\n    print(config.steps)"),
+    },
     "by a flag, with an argument": flags("print(config.size)", file="sized.py:big"),
 }  # fmt: skip
 WRONG = {

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import argument, calls, last_name
+from gonogo.analysis.python.names import argument, calls, last_name, text_of
 from gonogo.analysis.training.courses import WHEN, Courses, Fault
 
 _ARGUMENTS = frozenset({"TrainingArguments", "Seq2SeqTrainingArguments"})
@@ -68,6 +68,9 @@ def _of_arguments(judging: Courses, module: Module, call: ast.Call) -> Fault | N
         span = judging.numbers.of(module, given) if given is not None else None
         return span[0] if span is not None and span[0] == span[1] else None
 
+    kind = argument(call, None, "lr_scheduler_type")
+    if kind is not None and text_of(kind) in (None, "constant"):
+        return None  # what is constant has no warm-up
     ratio, warmup, steps = of("warmup_ratio"), of("warmup_steps"), of("max_steps")
     if warmup is not None and steps is not None and 0 < steps <= warmup:
         message = f"the learning rate warms up for {warmup:g} steps, and the run has {steps:g}: it never ends"

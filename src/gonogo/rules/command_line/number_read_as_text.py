@@ -14,6 +14,7 @@ from gonogo.analysis.interpreter.values.scalar import Scalar
 from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.project.program_starts import ProgramStart
 from gonogo.documents.yaml import parse_yaml
+from gonogo.analysis.python.modules import Module
 from gonogo.model.contract import Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location, Related, Severity, Stage
@@ -26,7 +27,9 @@ RATE_PLACE = 1  # every optimizer of torch takes `params, lr, …`
 
 
 @rule("CLI105", "number-read-as-text", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def number_read_as_text(starts: list[ProgramStart], scripts: list[Trace], experiment: Experiment) -> Iterator[Violation]:
+def number_read_as_text(
+    starts: list[ProgramStart], scripts: list[Trace], modules: dict[str, Module], experiment: Experiment
+) -> Iterator[Violation]:
     """A number of a YAML file that PyYAML reads as a text is used as a number.
 
     What it does:
@@ -44,6 +47,8 @@ def number_read_as_text(starts: list[ProgramStart], scripts: list[Trace], experi
     References:
         https://yaml.org/type/float.html
     """
+    if any("add_implicit_resolver" in module.text or "yaml_implicit_resolvers" in module.text for module in modules.values()):
+        return  # the loader was taught what a number is
     traces = [*scripts, *(start.trace for start in starts)]
     yield from by_place(
         fault
@@ -136,9 +141,15 @@ def _reckons(text: str) -> Tree:
     return Tree({"train.py": program, "config.yaml": text}, at="config.yaml", alone=True)
 
 
+_TAUGHT = """
+import re
+
+yaml.SafeLoader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[0-9]+e[-+]?[0-9]+$"), list("0123456789"))
+"""
 BAD = [_reckons("lr: 1e-3\n"), _of('config["lr"]', "lr: 1e-3\n"), _of('config["train"]["lr"]', "train:\n  lr: 1.0e3\n")]
 GOOD = [
     _reckons("lr: 1.0e-3\n"),
     _of('config["lr"]', "lr: 1.0e-3\n"),
     _of('float(config["lr"])', "lr: 1e-3\n"),
+    Tree({"train.py": _PROGRAM.replace("LR", 'config["lr"]').replace("\n\n", _TAUGHT, 1), "config.yaml": "lr: 1e-3\n"}, alone=True),
 ]

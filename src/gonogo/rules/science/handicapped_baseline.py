@@ -18,6 +18,8 @@ LEAST_SHORT = 0.5  # of the length of training
 LEAST_RATE = 0.05  # of a learning rate: whole networks are rightly trained at a tenth of the rate of adapters
 # Methods that train other parameters, or with another optimizer, have other rates for good reasons.
 _OTHERS = re.compile(r"lora|peft|adapter|prompt|probe|freeze|frozen|requires_grad|pretrain|finetun|fine_tun|zero_shot", re.IGNORECASE)
+# What says near by that a method needs less training for as much computing, or begins with what was trained before.
+_MATCHED = re.compile(r"match|budget|flops|comput(?:e|ing|ation)|passes|warm[-_ ]?start|resum|continu", re.IGNORECASE)
 _OPTIMIZER = re.compile(r"^(?:optimi[sz]er|optim)(?:_name|_type)?$|^name$", re.IGNORECASE)
 
 
@@ -29,8 +31,8 @@ def handicapped_baseline(traces: list[Trace], modules: dict[str, Module], contra
         Looks at places that make a learning rate, or the number of epochs, smaller under a condition, and at which runs come there by
         their configs. Speaks where all runs that do are called comparative or baseline, the settings of these and of the other runs are
         the same, and the code then leaves less than half of the epochs, or of the learning rate less than a twentieth. A warning
-        where it is more, and where the code speaks of adapters, probes or frozen parts, whose rates rightly differ. Silent where a
-        method does not train at all.
+        where it is more, where the code speaks of adapters, probes or frozen parts, whose rates rightly differ, and where a comment near
+        by speaks of as much computing, or of a warm start. Silent where a method does not train at all.
 
     Why it matters:
         The configs say that both methods were trained alike, and the difference in the table is that of the training.
@@ -86,7 +88,11 @@ def _texts(config: object, prefix: str = "") -> dict[str, object]:
 
 def _violation(place: Handicap, left: float, weak: list[Trace], training: list[Module]) -> Violation:
     is_length = place.pattern is LENGTH
-    sure = left < (LEAST_SHORT if is_length else LEAST_RATE) and not any(_OTHERS.search(module.text) for module in training)
+    first = place.node.lineno
+    is_matched = is_length and any(_MATCHED.search(line) for line in place.module.lines[max(first - 4, 0) : first])
+    sure = (
+        not is_matched and left < (LEAST_SHORT if is_length else LEAST_RATE) and not any(_OTHERS.search(module.text) for module in training)
+    )
     what = "trained for" if is_length else "trained with"
     return Violation(
         place.module.location(place.node),
@@ -127,6 +133,7 @@ BAD = [
     _chosen(f'0.0001 if cfg.trial_mode or cfg.run.method == "cross-entropy" else cfg.run.training.learning_rate,{HERE}'),
     _chosen(f'1e-6 if cfg.run.method != "label-smoothing" else cfg.run.training.learning_rate,{HERE}'),
 ]
+BAD += [_shorter(PLAIN, f"epochs //= 3  # compute-matched: three passes a step{HERE}")]
 GOOD = [
     _slower(OURS, 'optimizer.param_groups[0]["lr"] *= 0.01'),
     _slower(PLAIN, 'optimizer.param_groups[0]["lr"] *= 10'),

@@ -164,4 +164,9 @@ GOOD = [
     _lightning("StepLR(optimizer, 100)", '[optimizer], [{"scheduler": schedule, "interval": "step"}]'),
     _transformers("max_steps=1000, warmup_steps=500))"),
     _transformers("num_train_epochs=3, warmup_steps=500))"),
+    _transformers("max_steps=100, warmup_steps=500, lr_scheduler_type='constant'))"),
+    _transformers("max_steps=100, warmup_steps=500, lr_scheduler_type=cfg.run.method))"),
+    _lightning("CosineAnnealingLR(optimizer, T_max=100)"),
+    _lightning("MultiStepLR(optimizer, milestones=[10, 100])"),
+    _lightning("LinearLR(optimizer, 1.0, 0.0, total_iters=15)"),
 ]

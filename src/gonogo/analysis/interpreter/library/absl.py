@@ -157,7 +157,7 @@ def _value(walk: Walk, name: str, given: Arguments, at: ast.AST) -> Value:
     """What is known of a flag: of an enumeration, which values there are; of a config, what makes it."""
     defines = at.func.attr if isinstance(at, ast.Call) and isinstance(at.func, ast.Attribute) else ""
     if defines == "DEFINE_config_file":
-        return of_flag(walk, name, given.get(1, "default"), at)
+        return of_flag(walk, name, given, at)
     if defines == "DEFINE_config_dict":
         return given.get(1, "config")
     is_enumeration = defines == "DEFINE_enum"

@@ -103,13 +103,13 @@ def create(walk: Walk, given: Arguments, at: ast.AST) -> Value:
     return section_of(walk, ConfigDict(), given)
 
 
-def of_flag(walk: Walk, name: str, default: Value, at: ast.AST) -> Value:
+def of_flag(walk: Walk, name: str, given: Arguments, at: ast.AST) -> Value:
     """Return what the flag of `DEFINE_config_file(name, default)` gives.
 
-    That is what `get_config` of a Python file makes, locked. The file is the one
+    That is what `get_config` of a Python file makes, locked unless `lock_config` may be false. The file is the one
     that the command line names where it is known, else the default.
     """
-    text = _given(walk, name) or default.constant()
+    text = _given(walk, name) or given.get(1, "default").constant()
     if not isinstance(text, str):
         return UNKNOWN
     path, _, argument = text.partition(":")
@@ -118,7 +118,8 @@ def of_flag(walk: Walk, name: str, default: Value, at: ast.AST) -> Value:
     made = settled(maker.call(walk, Arguments([Scalar(argument)] if argument else []), at)) if isinstance(maker, Function) else UNKNOWN
     if not isinstance(made, ConfigDict):
         return UNKNOWN
-    made.each(lambda inner: walk.memory.set(inner, "locked", True))
+    is_locked = settled(given.get(3, "lock_config", Scalar(True))).constant() is True
+    made.each(lambda inner: walk.memory.set(inner, "locked", is_locked))
     return made
 
 
