@@ -13,8 +13,8 @@ from gonogo.analysis.interpreter.trace import Call, Mistyped, Trace
 from gonogo.analysis.interpreter.values.scalar import Scalar
 from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.project.program_starts import ProgramStart
-from gonogo.documents.yaml import parse_yaml
 from gonogo.analysis.python.modules import Module
+from gonogo.documents.yaml import parse_yaml
 from gonogo.model.contract import Scope
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location, Related, Severity, Stage

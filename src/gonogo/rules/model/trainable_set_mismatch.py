@@ -14,6 +14,10 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.model.runs import Run
 from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
 from gonogo.rules.observed import judged, located, trained
+from gonogo.rules.watched import unless
+
+_NO_GRADIENT = "at its steps, none of its parameters has a gradient"
+_THAWS = re.compile(r"requires_grad ?= ?True|requires_grad_\((?:True)?\)|unfreez|thaw", re.IGNORECASE)
 
 
 @rule(
@@ -30,7 +34,8 @@ def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[st
 
     What it does:
         Compares every parameter before and after the first steps of each optimizer in the trial. Reported are an optimizer none of
-        whose parameters ever had a gradient, and one that changed parameters which `freeze_except` of the run config leaves out; the
+        whose parameters ever had a gradient (a warning where the code makes parameters trainable, or where another optimizer trains:
+        it may be used later), and one that changed parameters which `freeze_except` of the run config leaves out; the
         latter only of an optimizer for which all gradients were computed, and where every network that predicts afterwards has something
         of what it changed: others may train something beforehand, such as the model that a method without gradients starts from.
 
@@ -48,12 +53,19 @@ def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[st
                 problem = _problem(optimizer, declared.get(run.label) or [], alone)
                 if problem:
                     action = "build the optimizer over the parameters that the loss depends on and the config declares"
-                    yield Violation(located(optimizer.place, modules, contract), problem, action, runs=(run.label,))
+                    later = problem.endswith(_NO_GRADIENT) and (len(process.optimizers) > 1 or _thaws(modules))
+                    place = located(optimizer.place, modules, contract)
+                    yield Violation(place, problem, action, runs=(run.label,), severity=unless(later))
+
+
+def _thaws(modules: dict[str, Module]) -> bool:
+    """Whether the code makes parameters trainable, which may be after the steps of a bounded run."""
+    return any(_THAWS.search(module.text) for module in modules.values())
 
 
 def _problem(optimizer: Optimizer, declared: list[str], alone: bool) -> str:
     if optimizer.looked and optimizer.without >= optimizer.looked and not optimizer.changed:
-        return f"`{optimizer.name}` updates nothing: at its steps, none of its parameters has a gradient"
+        return f"`{optimizer.name}` updates nothing: {_NO_GRADIENT}"
     if not declared or not alone or not optimizer.changed:
         return ""
     beyond = [f"{name} ({kind})" for name, kind in optimizer.changed if name != "?" and not _is_declared(name, kind, declared)]
