@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import calls, last_name
 from gonogo.execution.observations import SessionSeen
 from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Severity, Stage
@@ -25,7 +27,8 @@ def one_batch(trial: SessionSeen, modules: dict[str, Module], contract: Contract
     What it does:
         Compares the first batches of each data loader, number by number. Reported is one that a network learned from, that has two batches
         or more, and whose batches (three or more were looked at) were all the same. A warning where names in the code say that one
-        batch is to be learned by heart (`overfit`, `sanity`), or where the run saw data that the gate made up.
+        batch is to be learned by heart (`overfit`, `sanity`), where the run saw data that the gate made up, and where no code takes
+        `next(iter(…))`: each row of such a data set may be meant to be the same, as a grid of points is, or one graph.
 
     Why it matters:
         The loss falls, for the network learns this one batch. The rest of the data is never used.
@@ -44,9 +47,18 @@ def one_batch(trial: SessionSeen, modules: dict[str, Module], contract: Contract
                     "every batch that the loader gave is the same one, and the network learns from it",
                     "go through the loader (`for batch in loader`); `next(iter(loader))` begins anew each time",
                     runs=(run.label,),
-                    severity=unless(run.made_up or names(modules, _ON_PURPOSE)),
+                    severity=unless(run.made_up or names(modules, _ON_PURPOSE) or not _begins_anew(modules)),
                     evidence=f"batches compared: {loader.alike}, all equal; the loader has {loader.length}",
                 )
+
+
+def _begins_anew(modules: dict[str, Module]) -> bool:
+    """Whether code asks new iterators for their first batch."""
+    return any(
+        last_name(call.func) in ("next", "__next__") and any("iter(" in ast.unparse(part) for part in (call.func, *call.args))
+        for module in modules.values()
+        for call in calls(module)
+    )
 
 
 _LOOP = "    for images, labels in loader:\n"
