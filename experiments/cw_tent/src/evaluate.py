@@ -546,7 +546,7 @@ def draw_gains(groups: Sequence[Group]) -> Figure:
         axis.axhline(0, color="black", lw=0.6)
     axes[0, 0].set_ylabel("gain over BatchNorm statistics (points)")
     lines = {text: line for axis in axes[0] for line, text in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(lines.values(), lines.keys(), loc="outside right upper", fontsize=7, frameon=False)
+    figure.legend(lines.values(), lines.keys(), loc="outside right center", fontsize=7, frameon=False)
     figure.suptitle(main.title, fontsize=9)
     return figure
 
