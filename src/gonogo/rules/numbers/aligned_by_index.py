@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import argument, origin
+from gonogo.analysis.python.names import argument, in_one_block, origin
 from gonogo.analysis.python.scopes import Scopes
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
@@ -132,17 +132,10 @@ def _last(module: Module, scopes: Scopes, name: ast.Name) -> ast.Assign | None:
         statement = module.parents.get(statement)
     use: ast.AST | None = name
     while use is not None and isinstance(statement, ast.Assign):
-        parent = module.parents.get(use)
-        if parent is module.parents.get(statement):
-            return statement if _is_in_one_block(parent, use, statement) else None
+        if module.parents.get(use) is module.parents.get(statement):
+            return statement if in_one_block(module, use, statement) else None
         use = module.parents.get(use)
     return None
-
-
-def _is_in_one_block(parent: ast.AST | None, one: ast.AST, other: ast.AST) -> bool:
-    """Whether two statements stand in the same block: not in the two branches of an `if`."""
-    blocks = [value for _, value in ast.iter_fields(parent) if isinstance(value, list)] if parent is not None else []
-    return any(one in block and other in block for block in blocks)
 
 
 def _is_table(module: Module, scopes: Scopes, name: ast.Name, depth: int = 4) -> bool:
