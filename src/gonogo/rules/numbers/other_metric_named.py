@@ -159,7 +159,9 @@ def _problem(metric: str, call: ast.Call, name: str, is_text: bool) -> str:
 def _is_inverted(call: ast.Call) -> bool:
     """Whether labels are those of the other class: `recall_score(1 - wanted, 1 - guess)`."""
     for inner in (inner for entry in call.args[:2] for inner in ast.walk(entry)):
-        if isinstance(inner, (ast.UnaryOp, ast.BinOp)) or (isinstance(inner, ast.Compare) and isinstance(inner.ops[0], (ast.Eq, ast.NotEq))):
+        if isinstance(inner, (ast.UnaryOp, ast.BinOp)) or (
+            isinstance(inner, ast.Compare) and isinstance(inner.ops[0], (ast.Eq, ast.NotEq))
+        ):
             return True
     return False
 
