@@ -16,8 +16,35 @@ from gonogo.analysis.python.names import ancestors, enclosing_function, in_one_b
 _TRAIN = re.compile(r"(?:^|_)train(?:ing)?(?:_|$)", re.IGNORECASE)
 _TEST = re.compile(r"(?:^|_)test(?:ing)?(?:_|$)", re.IGNORECASE)
 _ROWS = frozenset(
-    "x y data dataset set rows row idx ids index indices inds order samples images labels targets texts files paths examples df table part"
-    " features inputs series".split()
+    [
+        "x",
+        "y",
+        "data",
+        "dataset",
+        "set",
+        "rows",
+        "row",
+        "idx",
+        "ids",
+        "index",
+        "indices",
+        "inds",
+        "order",
+        "samples",
+        "images",
+        "labels",
+        "targets",
+        "texts",
+        "files",
+        "paths",
+        "examples",
+        "df",
+        "table",
+        "part",
+        "features",
+        "inputs",
+        "series",
+    ]
 )
 _LOOKS_BACK = re.compile(r"look_?back|window|\blags?\b|n_lags|seq_?len|sequence_length|time_?steps|horizon|history", re.IGNORECASE)
 _TRIES = re.compile(r"debug|smoke|dry|fast|overfit|tiny|quick|sanity|demo|toy", re.IGNORECASE)

@@ -22,7 +22,7 @@ PLACES = re.compile(
     r"|channels?|middles?|mids?|bins?|rows?|cols?|columns?|pixels?|coords?|ids?|splits?|slots?|steps?|lags?|ranks?|levels?)(?:_|$)",
     re.IGNORECASE,
 )
-UNITS = frozenset({8, 60, 1000, 1024, 3600, 1e3, 1e6, 1e9})
+UNITS = frozenset({8, 60, 1000, 1024, 3600, 1_000_000, 1_000_000_000})
 
 
 @rule("NUM123", "fractions-cut-off", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)

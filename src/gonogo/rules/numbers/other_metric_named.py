@@ -41,9 +41,9 @@ def other_metric_named(modules: dict[str, Module]) -> Iterator[Violation]:
     What it does:
         Looks at metrics of scikit-learn whose result goes, as it is, into a dictionary, a variable, a keyword or `print`, under a name.
         Speaks where the name says `macro` and the call `average="micro"`, or the like; and where the name is that of another metric, such
-        as `rmse` for `mean_squared_error`. Silent where the name has the metric's own word too, and where anything is done to the result, there
-        or later in the file (a root); where what is scored has the word too, which is then that of a model, task or data set; and about
-        what is the same number: micro averages, the recall of the other class as the specificity.
+        as `rmse` for `mean_squared_error`. Silent where the name has the metric's own word too, and where anything is done to the
+        result, there or later in the file (a root); where what is scored has the word too, which is then that of a model, task or data set;
+        and about what is the same number: micro averages, the recall of the other class as the specificity.
 
     Why it matters:
         The number is compared with those of others under the name: a micro-averaged F1 is the accuracy, and hides rare classes.

@@ -21,8 +21,9 @@ def rows_one_list(modules: dict[str, Module]) -> Iterator[Violation]:
 
     What it does:
         Looks at names that are bound once, to a list of lists, sets or dictionaries that is multiplied: `[[0] * n] * n`, `[[]] * n`. Speaks
-        where one of its entries is changed: `table[i][j] += 1`, `table[i].append(x)`. Silent where an entry or a slice is replaced as a whole
-        (`table[i] = []`), which makes rows anew, where a function of the file is given the table, and in tests that show it by `assert`.
+        where one of its entries is changed: `table[i][j] += 1`, `table[i].append(x)`. Silent where an entry or a slice is
+        replaced as a whole (`table[i] = []`), which makes rows anew, where a function of the file is given the table, and in tests that
+        show it by `assert`.
 
     Why it matters:
         `*` repeats the reference, not the list. A confusion matrix or a table of scores then has the sums of all rows in each of them, and
@@ -80,9 +81,9 @@ def _is_made_anew(module: Module, scopes: Scopes, target: ast.Name, home: ast.AS
         if use is target or there is None or there[0] is not home:
             continue
         around = module.parents.get(use)
-        if isinstance(around, ast.Subscript) and around.value is use and isinstance(around.ctx, ast.Store):
-            if not isinstance(module.parents.get(around), ast.AugAssign):
-                return True
+        is_set = isinstance(around, ast.Subscript) and around.value is use and isinstance(around.ctx, ast.Store)
+        if is_set and around is not None and not isinstance(module.parents.get(around), ast.AugAssign):
+            return True
         if isinstance(around, ast.Call) and use in around.args and last_name(around.func) in module.definitions:
             return True
         function = scopes.function(use)
