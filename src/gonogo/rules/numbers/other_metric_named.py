@@ -85,7 +85,7 @@ def _is_meant(module: Module, metric: str, call: ast.Call, name: str) -> bool:
         return True
     if "precision" in words and words & WIDTHS:
         return True
-    if "f1" in words and re.search(r"""["']\w*f3\w*["']""", module.text, re.IGNORECASE):
+    if "f1" in words and re.search(r"""["'](?:\w{0,20}_)?f3["']""", module.text, re.IGNORECASE):
         return True  # a number of three: folds, features
     return metric in ERRORS and (bool(words & {"squared", "square", "sq"}) or _takes_root(module))
 
