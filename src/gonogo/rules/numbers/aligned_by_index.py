@@ -23,7 +23,7 @@ LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.", "catboost.")
 # What makes transformers of scikit-learn give tables, with their labels.
 TABLES_OUT = ("set_output", "transform_output", "FunctionTransformer")
 READERS = re.compile(r"^pandas\.(?:read_(?:csv|parquet|json|feather|table|pickle|sql\w*)|DataFrame|concat|merge)$")
-TABLE_NAME = re.compile(r"^(?:df|frame|dataframe|\w+_df|df_\w+)$", re.IGNORECASE)
+TABLE_NAME = re.compile(r"^(?:df|table|frame|dataframe|\w+_df|df_\w+)$", re.IGNORECASE)
 
 
 @rule("NUM124", "aligned-by-index", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
