@@ -60,7 +60,8 @@ def _written(module: Module, scopes: Scopes, node: ast.Assign, target: ast.Subsc
     value = node.value
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and _reorders(value):
         is_same = ast.unparse(value.func.value) == ast.unparse(target) and isinstance(target.slice, ast.Constant)
-        if is_same and isinstance(target.value, ast.Name) and _is_table(module, scopes, target.value):
+        is_table = isinstance(target.value, ast.Name) and _is_table(module, scopes, target.value)
+        if is_same and (is_table or _is_read(module, target.value)):
             yield Violation(
                 module.location(node),
                 "the column is written back by its labels: its order stays as it was",
@@ -159,6 +160,15 @@ def _is_table(module: Module, scopes: Scopes, name: ast.Name, depth: int = 4) ->
     elif isinstance(value, ast.Subscript) and not isinstance(value.slice, ast.Constant):
         value = value.value
     return isinstance(value, ast.Name) and _is_table(module, scopes, value, depth - 1)
+
+
+def _is_read(module: Module, node: ast.expr) -> bool:
+    """Whether an attribute, `self.table`, is only ever set to a table that is read."""
+    if not isinstance(node, ast.Attribute):
+        return False
+    name = ast.unparse(node)
+    values = [made.value for made in module.of(ast.Assign) if any(ast.unparse(entry) == name for entry in made.targets)]
+    return bool(values) and all(isinstance(value, ast.Call) and READERS.match(origin(module, value.func)) is not None for value in values)
 
 
 def _is_of(module: Module, scopes: Scopes, node: ast.AST, moved: tuple[ast.Assign, frozenset[str]], depth: int) -> bool:
