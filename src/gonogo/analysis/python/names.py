@@ -51,6 +51,15 @@ def imported_modules(module: Module, modules: Mapping[str, Module]) -> set[str]:
     return found - {module.name}
 
 
+def in_one_block(module: Module, one: ast.AST, other: ast.AST) -> bool:
+    """Whether two statements stand in the same block: not in the two branches of an `if`."""
+    parent = module.parents.get(one)
+    if parent is None or module.parents.get(other) is not parent:
+        return False
+    blocks = [value for _, value in ast.iter_fields(parent) if isinstance(value, list)]
+    return any(one in block and other in block for block in blocks)
+
+
 def enclosing_function(module: Module, node: ast.AST) -> Function | None:
     """The innermost function around a node."""
     for parent in ancestors(module, node):

@@ -29,7 +29,8 @@ def answers_left_out(modules: dict[str, Module]) -> Iterator[Violation]:
     What it does:
         Looks at what is read out of answers by a function of the project that searches a text and returns None where it finds nothing.
         Speaks where a loop goes on to the next answer if there is None, and counts the answers after that; and where a list without
-        those is what the right ones are divided by. Silent where anything in the file is named after answers that fail, or shows them.
+        those is what the right ones are divided by. Silent about the mean of what was read itself, such as measurements, and where
+        anything in the file is named after answers that fail, or shows them.
 
     Why it matters:
         A model that answers one question in ten, in the right form, and that one correctly, has 100 %. Methods that change the form of
@@ -122,6 +123,8 @@ def _divided(module: Module, loop: ast.For, counting: list[ast.stmt]) -> ast.Bin
         for node in ast.walk(statement):
             if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add) and isinstance(node.target, ast.Name):
                 is_one = isinstance(node.value, ast.Constant) and node.value.value == 1
+                if isinstance(node.value, ast.Name):
+                    continue  # the mean of what was read: measurements, of which some are missing
                 (seen if is_one and node in counting else right).add(node.target.id)
     if not right or not seen:
         return None
@@ -164,6 +167,7 @@ def _filtered(module: Module, made: ast.Assign, parsers: set[str]) -> Iterator[V
             and counted.id == target.id
             and isinstance(node.left, ast.Call)
             and last_name(node.left.func) == "sum"
+            and not (node.left.args and isinstance(node.left.args[0], ast.Name) and node.left.args[0].id == target.id)
         ):
             yield _violation(module, node, made)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
@@ -12,15 +13,20 @@ from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
+LISTING = frozenset({"listdir", "iterdir", "glob", "rglob", "iglob", "scandir", "walk", "runs"})
+NAMES = re.compile(r"(?:^|_)(?:names|runs|files|folders|dirs|experiments)$", re.IGNORECASE)
 
-@rule("EVA132", "names-taken-for-others", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
+
+@rule("EVA132", "names-taken-for-others", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def names_taken_for_others(modules: dict[str, Module]) -> Iterator[Violation]:
     """Runs are chosen by the beginning of their name, and one method's name is the beginning of another's.
 
     What it does:
         Looks at conditions on the name of a file or run: `re.match(method, name)`, `name.startswith(method)`. Speaks where `method` goes
         through names that are written down, one of which is the beginning of another, so that the runs of both are taken for the first.
-        Silent where the method is followed by a separator (`f"{method}_s"`) that the other does not have at that place.
+        Silent where the method is followed by a separator (`f"{method}_s"`) that the other does not have at that place, where the names
+        are a tree or dates (`C50`, `C50.1`), where the texts are not those of files or runs, and where the loop looks at more than the
+        beginning: it goes on over some, tests again, or lets a later name win.
 
     Why it matters:
         `tent` is given the runs of `tent_v2` as well: means and tests mix two methods, and nothing shows it.
@@ -35,8 +41,12 @@ def names_taken_for_others(modules: dict[str, Module]) -> Iterator[Violation]:
             if asked is None or not _is_condition(module, call):
                 continue
             name, after, taken = asked
+            text = call.args[0] if isinstance(call.func, ast.Attribute) and call.func.attr == "startswith" else None
+            text = call.func.value if text is not None and isinstance(call.func, ast.Attribute) else call.args[1]
+            if not _is_of_run(module, scopes, text) or _looks_closer(module, call):
+                continue
             for values, place in _values(module, scopes, name):
-                pair = next(((one, other) for one in values for other in values if other != one and other.startswith(one + after)), None)
+                pair = next(((one, other) for one in values for other in values if _is_taken(one, other, after)), None)
                 if pair is not None and not taken:
                     yield Violation(
                         module.location(call),
@@ -54,6 +64,48 @@ def _asked(module: Module, call: ast.Call) -> tuple[ast.Name, str, bool] | None:
     if isinstance(call.func, ast.Attribute) and call.func.attr == "startswith" and len(call.args) == 1:
         return _beginning(call.args[0])
     return None
+
+
+def _is_taken(one: str, other: str, after: str) -> bool:
+    """Whether one name begins with another and is not a part of it: `C50.1` is one of `C50`, and a day one of its month."""
+    rest = other[len(one) :]
+    return other != one and other.startswith(one + after) and not rest.startswith((".", "/", ":")) and not one.replace("-", "").isdigit()
+
+
+def _is_of_run(module: Module, scopes: Scopes, text: ast.expr) -> bool:
+    """Whether a text is the name of a file or run: `path.name`, or one of what a folder lists, or of a list that is called so."""
+    if isinstance(text, ast.Attribute):
+        return text.attr in ("name", "stem", "display_name")
+    found = scopes.lookup(text.id, text) if isinstance(text, ast.Name) else None
+    for bound in found[1] if found is not None else ():
+        turn = module.parents.get(bound)
+        value = turn.iter if isinstance(turn, (ast.For, ast.comprehension)) else turn.value if isinstance(turn, ast.Assign) else None
+        if value is None:
+            continue
+        words = {last_name(inner) for inner in ast.walk(value) if isinstance(inner, (ast.Name, ast.Attribute))}
+        if words & LISTING or any(NAMES.search(word) for word in words):
+            return True
+    return False
+
+
+def _looks_closer(module: Module, call: ast.Call) -> bool:
+    """Whether a loop goes on over some names, tests again those that fit, or keeps one answer for each, so that the last one wins."""
+    branch = next((parent for parent in ancestors(module, call) if isinstance(parent, (ast.If, ast.comprehension))), None)
+    if isinstance(branch, ast.comprehension):
+        return len(branch.ifs) > 1
+    if branch is None:
+        return False
+    loop = module.parents.get(branch)
+    before = loop.body[: loop.body.index(branch)] if isinstance(loop, (ast.For, ast.While)) and branch in loop.body else []
+    if any(isinstance(node, (ast.Continue, ast.Break)) for statement in before for node in ast.walk(statement)):
+        return True
+    inside = [node for statement in branch.body for node in ast.walk(statement)]
+    return any(
+        isinstance(node, (ast.If, ast.IfExp, ast.Match, ast.Continue))
+        or (isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store))
+        or (isinstance(node, ast.Call) and last_name(node.func) in ("remove", "discard", "pop", "removeprefix"))
+        for node in inside
+    )
 
 
 def _beginning(node: ast.expr) -> tuple[ast.Name, str, bool] | None:
@@ -173,5 +225,7 @@ GOOD = [
     program(_program("folder.name.startswith(method)", '["tent", "eata"]')),
     program(_program('folder.name.startswith(f"{method}_seed")')),
     program(_program("folder.name.startswith(method) and not folder.name.startswith(method + '_v2')")),
+    program(_program("folder.name.startswith(method)", '["2024", "2024-01"]')),
+    program(_program("folder.name.startswith(method)", '["C50", "C50.1"]')),
     program(DIRECT.format(asks='name.split("-")[0] == method', marker="")),
 ]

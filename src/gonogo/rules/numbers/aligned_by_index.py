@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import argument, origin
+from gonogo.analysis.python.names import argument, in_one_block, origin
 from gonogo.analysis.python.scopes import Scopes
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
@@ -15,9 +16,14 @@ from gonogo.rules.base import Violation, program, rule
 # Methods that give the rows of a table in another order or with some left out, each with its old label.
 KEEPING = frozenset({"dropna", "query", "sample", "sort_values", "drop_duplicates"})
 # What is an array, whose rows have no labels.
-ARRAYS = frozenset(
-    {"predict", "predict_proba", "decision_function", "transform", "fit_transform", "fit_predict", "to_numpy", "tolist", "numpy"}
-)
+ARRAYS = frozenset({"to_numpy", "tolist", "numpy"})
+ANSWERS = frozenset({"predict", "predict_proba", "decision_function", "fit_predict"})
+TRANSFORMED = frozenset({"transform", "fit_transform"})
+LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.", "catboost.")
+# What makes transformers of scikit-learn give tables, with their labels.
+TABLES_OUT = ("set_output", "transform_output", "FunctionTransformer")
+READERS = re.compile(r"^pandas\.(?:read_(?:csv|parquet|json|feather|table|pickle|sql\w*)|DataFrame|concat|merge)$")
+TABLE_NAME = re.compile(r"^(?:df|table|frame|dataframe|\w+_df|df_\w+)$", re.IGNORECASE)
 
 
 @rule("NUM124", "aligned-by-index", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -26,8 +32,10 @@ def aligned_by_index(modules: dict[str, Module]) -> Iterator[Violation]:
 
     What it does:
         Speaks where a column is sorted or shuffled and written back, `table["a"] = table["a"].sort_values()`, which changes nothing; and
-        where an array becomes a new `pd.Series` or `pd.DataFrame` without `index=` and is written into, or put beside (`pd.concat(axis=1)`)
-        a table whose rows were selected, split or sorted before, so that they have other labels.
+        where an array of a table's rows becomes a new `pd.Series` or `pd.DataFrame` without `index=` and is written into, or put beside
+        (`pd.concat(axis=1)`) that table, after its rows were selected, split or sorted, so that they have other labels. Arrays are lists,
+        `.to_numpy()`, and what models of scikit-learn and the like answer; others may give labels. Silent about dictionaries of tables,
+        and about what was computed for all rows before some were chosen.
 
     Why it matters:
         Each value lands in the row with its label: predictions beside the wrong answers, and gaps where the labels differ. Nothing raises
@@ -51,7 +59,9 @@ def aligned_by_index(modules: dict[str, Module]) -> Iterator[Violation]:
 def _written(module: Module, scopes: Scopes, node: ast.Assign, target: ast.Subscript) -> Iterator[Violation]:
     value = node.value
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and _reorders(value):
-        if ast.unparse(value.func.value) == ast.unparse(target) and isinstance(target.slice, ast.Constant):
+        is_same = ast.unparse(value.func.value) == ast.unparse(target) and isinstance(target.slice, ast.Constant)
+        is_table = isinstance(target.value, ast.Name) and _is_table(module, scopes, target.value)
+        if is_same and (is_table or _is_read(module, target.value)):
             yield Violation(
                 module.location(node),
                 "the column is written back by its labels: its order stays as it was",
@@ -61,8 +71,8 @@ def _written(module: Module, scopes: Scopes, node: ast.Assign, target: ast.Subsc
     table = target.value.value if isinstance(target.value, ast.Attribute) and target.value.attr == "loc" else target.value
     if isinstance(table, ast.Name) and _is_unlabelled(module, scopes, value, "pandas.Series"):
         moved = _relabelled(module, scopes, table)
-        if moved is not None:
-            yield _wrong_rows(module, node, table.id, moved)
+        if moved is not None and _is_of(module, scopes, value, moved, 4):
+            yield _wrong_rows(module, node, table.id, moved[0])
 
 
 def _beside(module: Module, scopes: Scopes, call: ast.Call) -> Iterator[Violation]:
@@ -78,8 +88,8 @@ def _beside(module: Module, scopes: Scopes, call: ast.Call) -> Iterator[Violatio
             table = table.value
         if isinstance(table, ast.Name) and _is_unlabelled(module, scopes, other, "pandas.Series", "pandas.DataFrame"):
             moved = _relabelled(module, scopes, table)
-            if moved is not None:
-                yield _wrong_rows(module, call, table.id, moved)
+            if moved is not None and _is_of(module, scopes, other, moved, 4):
+                yield _wrong_rows(module, call, table.id, moved[0])
                 return
 
 
@@ -96,7 +106,7 @@ def _reorders(call: ast.Call) -> bool:
     """`sort_values()`, or `sample(frac=1)`, with the old labels."""
     if not isinstance(call.func, ast.Attribute):
         return False
-    if any(entry.arg in (None, "ignore_index", "inplace") for entry in call.keywords):
+    if any(entry.arg in (None, "ignore_index", "inplace", "by") for entry in call.keywords):
         return False
     if call.func.attr == "sort_values":
         return not call.args
@@ -124,9 +134,55 @@ def _last(module: Module, scopes: Scopes, name: ast.Name) -> ast.Assign | None:
     use: ast.AST | None = name
     while use is not None and isinstance(statement, ast.Assign):
         if module.parents.get(use) is module.parents.get(statement):
-            return statement
+            return statement if in_one_block(module, use, statement) else None
         use = module.parents.get(use)
     return None
+
+
+def _is_table(module: Module, scopes: Scopes, name: ast.Name, depth: int = 4) -> bool:
+    """Whether a name is surely a table, and no dictionary of tables."""
+    if depth == 0:
+        return False
+    found = scopes.lookup(name.id, name)
+    if found is not None and len(found[1]) == 1 and isinstance(found[1][0], ast.arg):
+        hint = found[1][0].annotation
+        return origin(module, hint) == "pandas.DataFrame" if hint is not None else TABLE_NAME.match(name.id) is not None
+    made = _last(module, scopes, name)
+    value = made.value if made is not None else None
+    if isinstance(value, ast.Call) and READERS.match(origin(module, value.func)):
+        return True
+    if made is not None and isinstance(made.targets[0], ast.Tuple):
+        is_split = isinstance(value, ast.Call) and origin(module, value.func) == "sklearn.model_selection.train_test_split"
+        given = value.args[0] if isinstance(value, ast.Call) and value.args else None
+        return is_split and isinstance(given, ast.Name) and _is_table(module, scopes, given, depth - 1)
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in (*KEEPING, "copy", "reset_index"):
+        value = value.func.value
+    elif isinstance(value, ast.Subscript) and not isinstance(value.slice, ast.Constant):
+        value = value.value
+    return isinstance(value, ast.Name) and _is_table(module, scopes, value, depth - 1)
+
+
+def _is_read(module: Module, node: ast.expr) -> bool:
+    """Whether an attribute, `self.table`, is only ever set to a table that is read."""
+    if not isinstance(node, ast.Attribute):
+        return False
+    name = ast.unparse(node)
+    values = [made.value for made in module.of(ast.Assign) if any(ast.unparse(entry) == name for entry in made.targets)]
+    return bool(values) and all(isinstance(value, ast.Call) and READERS.match(origin(module, value.func)) is not None for value in values)
+
+
+def _is_of(module: Module, scopes: Scopes, node: ast.AST, moved: tuple[ast.Assign, frozenset[str]], depth: int) -> bool:
+    """Whether a value is made of a table's rows as they are after they were moved: all rows before that have the old labels rightly."""
+    made, names = moved
+    for use in ast.walk(node):
+        if not isinstance(use, ast.Name) or not isinstance(use.ctx, ast.Load) or use.lineno <= made.lineno:
+            continue
+        if use.id in names:
+            return True
+        source = _last(module, scopes, use) if depth else None
+        if source is not None and source.lineno > made.lineno and _is_of(module, scopes, source.value, moved, depth - 1):
+            return True
+    return False
 
 
 def _is_unlabelled(module: Module, scopes: Scopes, node: ast.expr, *makers: str) -> bool:
@@ -151,28 +207,46 @@ def _is_array(module: Module, scopes: Scopes, node: ast.expr) -> bool:
         return _is_array(module, scopes, node.value)
     if isinstance(node, (ast.ListComp, ast.List)):
         return True
-    if not isinstance(node, ast.Call) or "set_output" in module.text:
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return False
-    return isinstance(node.func, ast.Attribute) and node.func.attr in ARRAYS
+    if node.func.attr in ARRAYS:
+        return True
+    gives = node.func.attr in ANSWERS or (node.func.attr in TRANSFORMED and not any(word in module.text for word in TABLES_OUT))
+    return gives and _is_of_library(module, scopes, node.func.value)
 
 
-def _relabelled(module: Module, scopes: Scopes, table: ast.Name) -> ast.Assign | None:
-    """Where rows of a table were selected, split or reordered, with their old labels."""
+def _is_of_library(module: Module, scopes: Scopes, node: ast.expr) -> bool:
+    """Whether a model is one of a library that answers with arrays: others may give a series, with labels."""
+    if isinstance(node, ast.Name):
+        made = _last(module, scopes, node)
+        return made is not None and isinstance(made.targets[0], ast.Name) and _is_of_library(module, scopes, made.value)
+    if not isinstance(node, ast.Call):
+        return False
+    if isinstance(node.func, ast.Attribute) and node.func.attr == "fit":
+        return _is_of_library(module, scopes, node.func.value)
+    return origin(module, node.func).startswith(LIBRARIES)
+
+
+def _relabelled(module: Module, scopes: Scopes, table: ast.Name) -> tuple[ast.Assign, frozenset[str]] | None:
+    """Where rows of a table were selected, split or reordered, with their old labels, and the names that the table has after that."""
+    names = set()
     for _ in range(4):
+        names.add(table.id)
         made = _last(module, scopes, table)
         if made is None or _resets(module, scopes, table, made):
             return None
         if isinstance(made.targets[0], ast.Tuple):
             is_split = isinstance(made.value, ast.Call) and origin(module, made.value.func) == "sklearn.model_selection.train_test_split"
             shuffles = argument(made.value, None, "shuffle") if isinstance(made.value, ast.Call) else None
-            return made if is_split and shuffles is None else None
+            parts = {entry.id for entry in made.targets[0].elts if isinstance(entry, ast.Name)}
+            return (made, frozenset(names | parts)) if is_split and shuffles is None else None
         value = made.value
         if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "copy":
             value = value.func.value
         if isinstance(value, ast.Name):
             table = value
             continue
-        return made if _selects(value) else None
+        return (made, frozenset(names)) if _selects(value) else None
     return None
 
 

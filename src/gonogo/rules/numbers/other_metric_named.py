@@ -28,6 +28,9 @@ METRICS = {
     "r2_score": ("r2", ("mse", "mae", "rmse")),
     "roc_auc_score": ("auc", ("accuracy", "acc", "f1")),
 }
+# Words of widths of numbers, beside which a precision is no metric.
+WIDTHS = frozenset({"mixed", "half", "full", "single", "double", "low", "high", "reduced", "float", "fp16", "fp32", "bf16", "int8"})
+SAID = frozenset({*AVERAGES, *(word for _, others in METRICS.values() for word in others)})
 ERRORS = frozenset({"mean_squared_error", "root_mean_squared_error", "mean_absolute_error", "r2_score"})
 
 
@@ -38,7 +41,9 @@ def other_metric_named(modules: dict[str, Module]) -> Iterator[Violation]:
     What it does:
         Looks at metrics of scikit-learn whose result goes, as it is, into a dictionary, a variable, a keyword or `print`, under a name.
         Speaks where the name says `macro` and the call `average="micro"`, or the like; and where the name is that of another metric, such
-        as `rmse` for `mean_squared_error`. Silent where the name has the metric's own word too, and where anything is done to the result.
+        as `rmse` for `mean_squared_error`. Silent where the name has the metric's own word too, and where anything is done to the
+        result, there or later in the file (a root); where what is scored has the word too, which is then that of a model, task or data set;
+        and about what is the same number: micro averages, the recall of the other class as the specificity.
 
     Why it matters:
         The number is compared with those of others under the name: a micro-averaged F1 is the accuracy, and hides rare classes.
@@ -54,8 +59,48 @@ def other_metric_named(modules: dict[str, Module]) -> Iterator[Violation]:
             metric = dotted.rpartition(".")[2]
             name, is_text = _name(module, call)
             problem = _problem(metric, call, name, is_text) if name else ""
-            if problem:
-                yield Violation(module.location(call), f"`{name}` is {problem}", "compute what the name says, or name what is computed")
+            if problem and not _is_meant(module, metric, call, name):
+                sure = "weighted" not in _words(name)
+                yield Violation(
+                    module.location(call),
+                    f"`{name}` is {problem}",
+                    "compute what the name says, or name what is computed",
+                    severity=None if sure else Severity.WARNING,
+                )
+
+
+def _words(text: str) -> set[str]:
+    return set(re.split(r"[^a-z0-9]+", text.lower()))
+
+
+def _is_meant(module: Module, metric: str, call: ast.Call, name: str) -> bool:
+    """Whether a name may be right: it is that of what is scored, or something is done to the number later."""
+    words = _words(name)
+    scored = [*call.args, *(entry.value for entry in call.keywords if entry.arg not in ("average", "squared"))]
+    if words & {word for entry in scored for word in _words(ast.unparse(entry))} & SAID:
+        return True
+    if any(entry.arg is None for entry in call.keywords):
+        return True  # options that are handed over may say so
+    if "acc" in words and re.search(r"gyr|accelero|magneto|\bimu\b", module.text, re.IGNORECASE):
+        return True
+    if "precision" in words and words & WIDTHS:
+        return True
+    if "f1" in words and re.search(r"""["'](?:\w{0,20}_)?f3["']""", module.text, re.IGNORECASE):
+        return True  # a number of three: folds, features
+    return metric in ERRORS and (bool(words & {"squared", "square", "sq"}) or _takes_root(module))
+
+
+def _takes_root(module: Module) -> bool:
+    """Whether a file takes the root, or the square, of something that is not an error right away."""
+    for call in module.of(ast.Call):
+        if last_name(call.func) in ("sqrt", "pow", "power", "square") and not _is_of_error(call.args):
+            return True
+    powers = (node for node in module.of(ast.BinOp, ast.AugAssign) if isinstance(node.op, ast.Pow))
+    return any(isinstance(node, ast.AugAssign) or not _is_of_error([node.left]) for node in powers)
+
+
+def _is_of_error(nodes: list[ast.expr]) -> bool:
+    return any(isinstance(inner, ast.Call) and last_name(inner.func) in ERRORS for node in nodes for inner in ast.walk(node))
 
 
 def _name(module: Module, call: ast.Call) -> tuple[str, bool]:
@@ -89,12 +134,15 @@ def _problem(metric: str, call: ast.Call, name: str, is_text: bool) -> str:
 
     A variable such as `acc` often holds whatever is the score, and says little; `rmse` says what it is.
     """
-    words = set(re.split(r"[^a-z0-9]+", name.lower()))
+    words = _words(name)
     average = text_of(argument(call, None, "average"))
     if metric in AVERAGED and average in AVERAGES:
         said = [word for word in AVERAGES if word in words]
-        if said and average not in said:
+        is_metric = words & {"f1", "f", "fbeta", "precision", "recall", "auc", "auroc", "jaccard", "score", "ap"}
+        if said and average not in said and is_metric:
             return f'computed with `average="{average}"`'
+    if average == "micro" or argument(call, None, "pos_label") is not None or _is_inverted(call):
+        return ""
     own, others = METRICS.get(metric, ("", ()))
     if (
         not own
@@ -106,6 +154,16 @@ def _problem(metric: str, call: ast.Call, name: str, is_text: bool) -> str:
         return "" if not (isinstance(squared, ast.Constant) and squared.value is True) else "the mean squared error"
     wrong = next((other for other in others if other in words), None)
     return f"the result of `{metric}`" if wrong and own not in words else ""
+
+
+def _is_inverted(call: ast.Call) -> bool:
+    """Whether labels are those of the other class: `recall_score(1 - wanted, 1 - guess)`."""
+    for inner in (inner for entry in call.args[:2] for inner in ast.walk(entry)):
+        if isinstance(inner, (ast.UnaryOp, ast.BinOp)) or (
+            isinstance(inner, ast.Compare) and isinstance(inner.ops[0], (ast.Eq, ast.NotEq))
+        ):
+            return True
+    return False
 
 
 PROGRAM = """import numpy as np

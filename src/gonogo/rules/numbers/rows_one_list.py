@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import ancestors, last_name
 from gonogo.analysis.python.scopes import Scopes
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
@@ -20,7 +21,9 @@ def rows_one_list(modules: dict[str, Module]) -> Iterator[Violation]:
 
     What it does:
         Looks at names that are bound once, to a list of lists, sets or dictionaries that is multiplied: `[[0] * n] * n`, `[[]] * n`. Speaks
-        where one of its entries is changed: `table[i][j] += 1`, `table[i].append(x)`. Silent where entries are only replaced as a whole.
+        where one of its entries is changed: `table[i][j] += 1`, `table[i].append(x)`. Silent where an entry or a slice is
+        replaced as a whole (`table[i] = []`), which makes rows anew, where a function of the file is given the table, and in tests that
+        show it by `assert`.
 
     Why it matters:
         `*` repeats the reference, not the list. A confusion matrix or a table of scores then has the sums of all rows in each of them, and
@@ -36,7 +39,7 @@ def rows_one_list(modules: dict[str, Module]) -> Iterator[Violation]:
             if len(made.targets) != 1 or not isinstance(target, ast.Name) or not _is_repeated(made.value):
                 continue
             found = scopes.lookup(target.id, target)
-            if found is None or len(found[1]) != 1:
+            if found is None or len(found[1]) != 1 or _is_once(module, made.value) or _is_made_anew(module, scopes, target, found[0]):
                 continue
             for use in module.named.get(target.id, ()):
                 if (
@@ -61,6 +64,32 @@ def _is_repeated(node: ast.expr) -> bool:
     for one, times in ((node.left, node.right), (node.right, node.left)):
         if isinstance(one, ast.List) and len(one.elts) == 1 and not (isinstance(times, ast.Constant) and times.value in (0, 1)):
             return _is_changeable(one.elts[0])
+    return False
+
+
+def _is_once(module: Module, node: ast.expr) -> bool:
+    """Whether the times are a name that is 0 or 1."""
+    sides = (node.left, node.right) if isinstance(node, ast.BinOp) else ()
+    values = [value for side in sides if isinstance(side, ast.Name) for value in module.assigned.get(side.id, [])]
+    return len(values) == 1 and isinstance(values[0], ast.Constant) and values[0].value in (0, 1)
+
+
+def _is_made_anew(module: Module, scopes: Scopes, target: ast.Name, home: ast.AST) -> bool:
+    """Whether rows may be lists of their own after all: replaced as a whole, or by a function of the file; or meant, as a test shows."""
+    for use in module.named.get(target.id, ()):
+        there = scopes.lookup(use.id, use)
+        if use is target or there is None or there[0] is not home:
+            continue
+        around = module.parents.get(use)
+        is_set = isinstance(around, ast.Subscript) and around.value is use and isinstance(around.ctx, ast.Store)
+        if is_set and around is not None and not isinstance(module.parents.get(around), ast.AugAssign):
+            return True
+        if isinstance(around, ast.Call) and use in around.args and last_name(around.func) in module.definitions:
+            return True
+        function = scopes.function(use)
+        is_test = isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and function.name.startswith("test")
+        if is_test and any(isinstance(parent, ast.Assert) for parent in ancestors(module, use)):
+            return True
     return False
 
 

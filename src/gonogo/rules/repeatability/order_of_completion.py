@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors, last_name, origin
+from gonogo.analysis.python.names import ancestors, body_nodes, functions, last_name, origin
 from gonogo.analysis.python.scopes import Scopes
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
@@ -22,8 +22,8 @@ def order_of_completion(modules: dict[str, Module]) -> Iterator[Violation]:
 
     What it does:
         Looks at lists of results that are made over `as_completed(…)` or `imap_unordered(…)` and do not say which task each belongs to.
-        Speaks where such a list is zipped with another, or its `argmax` picks an entry of another list. Lists that are only averaged or
-        sorted are left alone, and results that carry their own name.
+        Speaks where such a list is zipped with what the tasks were made of, or its `argmax` picks an entry of that. Lists that are only
+        averaged or sorted are left alone, and results that carry their own name: tuples, dictionaries and records.
 
     Why it matters:
         Each run pairs results with other settings: the best one that is named is any.
@@ -32,17 +32,19 @@ def order_of_completion(modules: dict[str, Module]) -> Iterator[Violation]:
         Go through the futures in the order of submission, use `map`, or return the setting along with its result.
     """
     for module in modules.values():
+        if not any(last_name(call.func) in (*UNORDERED, "as_completed") for call in module.of(ast.Call)) or _carry_names(module):
+            continue
         scopes = Scopes(module)
         for made in module.of(ast.Assign):
             target = made.targets[0]
             if len(made.targets) != 1 or not isinstance(target, ast.Name) or not _is_unordered(module, made.value):
                 continue
             found = scopes.lookup(target.id, target)
-            if found is None or len(found[1]) != 1:
+            if found is None or len(found[1]) != 1 or _is_sorted(module, target.id):
                 continue
             for use in module.named.get(target.id, ()):
                 there = scopes.lookup(use.id, use)
-                if use is not target and there is not None and there[0] is found[0] and _is_paired(module, use):
+                if use is not target and there is not None and there[0] is found[0] and _is_paired(module, use, _asked_for(module)):
                     yield Violation(
                         module.location(made),
                         "these results are in the order in which the workers finish, and are put beside what was asked for",
@@ -50,6 +52,44 @@ def order_of_completion(modules: dict[str, Module]) -> Iterator[Violation]:
                         related=(Related(location=module.location(use), label="put beside others here"),),
                     )
                     break
+
+
+def _is_sorted(module: Module, name: str) -> bool:
+    """Whether a list is put into order in place."""
+    return any(isinstance(around := module.parents.get(use), ast.Attribute) and around.attr == "sort" for use in module.named.get(name, ()))
+
+
+def _handed(module: Module) -> Iterator[ast.Call]:
+    """The calls that give tasks to workers."""
+    for call in module.of(ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr in ("submit", "imap_unordered") and call.args:
+            yield call
+
+
+def _carry_names(module: Module) -> bool:
+    """Whether a worker of the file returns more than a number: a tuple, dictionary or record, which says what it belongs to."""
+    workers = {last_name(call.args[0]) for call in _handed(module)}
+    for function in functions(module):
+        returned = [node.value for node in body_nodes(function) if isinstance(node, ast.Return)] if function.name in workers else []
+        for value in returned:
+            made = value.func.id if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) else ""
+            if isinstance(value, (ast.Tuple, ast.Dict)) or isinstance(module.definitions.get(made), ast.ClassDef) or made == "dict":
+                return True
+    return False
+
+
+def _asked_for(module: Module) -> set[str]:
+    """The names of what the tasks were made of: the list that a loop around `submit` goes through, or that `imap_unordered` is given."""
+    found: set[str] = set()
+    for call in _handed(module):
+        over: list[ast.expr] = list(call.args[1:]) if last_name(call.func) in UNORDERED else []
+        for parent in ancestors(module, call):
+            if isinstance(parent, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+                over += [turn.iter for turn in parent.generators]
+            elif isinstance(parent, ast.For):
+                over.append(parent.iter)
+        found |= {inner.id for entry in over for inner in ast.walk(entry) if isinstance(inner, ast.Name)}
+    return found
 
 
 def _is_unordered(module: Module, node: ast.expr) -> bool:
@@ -72,19 +112,19 @@ def _is_unordered(module: Module, node: ast.expr) -> bool:
     return isinstance(asked, ast.Call) and isinstance(asked.func, ast.Attribute) and asked.func.attr == "result"
 
 
-def _is_paired(module: Module, use: ast.Name) -> bool:
+def _is_paired(module: Module, use: ast.Name, asked: set[str]) -> bool:
     """`zip(settings, results)`, `settings[np.argmax(results)]`."""
     around = module.parents.get(use)
     if not isinstance(around, ast.Call) or use not in around.args:
         return False
     if last_name(around.func) == "zip":
         others = [entry for entry in around.args if entry is not use]
-        return bool(others) and all(isinstance(entry, (ast.Name, ast.Attribute)) for entry in others)
+        return any(isinstance(entry, ast.Name) and entry.id in asked for entry in others)
     if last_name(around.func) in WHICH:
         child: ast.AST = around
         for parent in ancestors(module, around):
             if isinstance(parent, ast.Subscript) and parent.slice is child:
-                return not (isinstance(parent.value, ast.Name) and parent.value.id == use.id)
+                return isinstance(parent.value, ast.Name) and parent.value.id in asked and parent.value.id != use.id
             if not (isinstance(parent, ast.Call) and last_name(parent.func) in ("int", "item")):
                 return False
             child = parent

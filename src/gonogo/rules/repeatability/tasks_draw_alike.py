@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gonogo.analysis.python.modules import Function, Module
 from gonogo.analysis.python.names import ancestors, argument, functions, last_name, origin
+from gonogo.analysis.python.pools import pool_of_processes
 from gonogo.analysis.python.scopes import COMPREHENSIONS, Scopes
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
@@ -15,8 +17,13 @@ from gonogo.rules.base import Violation, program, rule
 
 GENERATORS = frozenset({"numpy.random.default_rng", "numpy.random.RandomState", "numpy.random.Generator", "random.Random"})
 SEEDS = frozenset({"numpy.random.seed", "random.seed", "torch.manual_seed"})
-POOLS = frozenset(
-    {"multiprocessing.Pool", "multiprocessing.pool.Pool", "concurrent.futures.ProcessPoolExecutor", "torch.multiprocessing.Pool"}
+HANDING = frozenset({"map", "imap", "imap_unordered", "starmap", "map_async", "starmap_async", "submit", "delayed"})
+# Threads for all of a file, or generators that are seeded again in each child.
+SHARED = re.compile(r"parallel_backend|parallel_config|register_at_fork")
+ALIKE = frozenset({"allclose", "array_equal", "assert_allclose", "assert_array_equal", "assert_equal", "equal", "unique"})
+OWN = frozenset({"jumped", "jump", "advance", "spawn", "bit_generator", "seed_seq"})
+ASKING = frozenset(
+    {"get", "get_nowait", "recv", "getpid", "current_process", "get_ident", "urandom", "time", "time_ns", "uuid4", "system_random"}
 )
 MAPPING = frozenset({"map", "imap", "imap_unordered", "starmap", "map_async", "starmap_async"})
 DRAWS = frozenset(
@@ -75,11 +82,12 @@ def tasks_draw_alike(modules: dict[str, Module]) -> Iterator[Violation]:
         Give each task a generator of its own: `np.random.SeedSequence(0).spawn(n)`, or `default_rng([seed, task])`.
     """
     for module in modules.values():
-        tasks = list(_tasks(module))
-        if not tasks:
+        if not any(last_name(call.func) in HANDING for call in module.of(ast.Call)) or SHARED.search(module.text):
             continue
         scopes = Scopes(module)
-        for task in tasks:
+        for task in _tasks(module, scopes):
+            if not _is_used(module, scopes, task):
+                continue
             found = _problem(module, scopes, task)
             if found is not None:
                 node, problem = found
@@ -91,14 +99,15 @@ def tasks_draw_alike(modules: dict[str, Module]) -> Iterator[Violation]:
                 )
 
 
-def _tasks(module: Module) -> Iterator[Task]:
+def _tasks(module: Module, scopes: Scopes) -> Iterator[Task]:
     """What worker processes are given."""
     own = {entry.name: entry for entry in functions(module) if entry in (module.tree.body if module.tree else ())}
-    pools = _pools(module)
     for call in module.of(ast.Call):
         if origin(module, call.func) == "joblib.delayed" and call.args and last_name(call.args[0]) in own:
             yield from _delayed(module, own[last_name(call.args[0])], call)
-        elif isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id in pools:
+        elif isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.attr in HANDING:
+            if not _is_pool(module, scopes, call.func.value):
+                continue
             name = last_name(call.args[0]) if call.args else ""
             if name in own and call.func.attr in MAPPING and len(call.args) > 1:
                 yield Task(call, own[name], (), call.args[1], frozenset())
@@ -106,19 +115,43 @@ def _tasks(module: Module) -> Iterator[Task]:
                 yield Task(call, own[name], tuple(call.args[1:]), *around)
 
 
-def _pools(module: Module) -> set[str]:
-    """The names of pools of processes, none of which has an initializer or one worker."""
-    found = set()
-    for node in module.of(ast.Assign, ast.withitem):
-        value, target = (node.value, node.targets[0]) if isinstance(node, ast.Assign) else (node.context_expr, node.optional_vars)
-        if not (isinstance(value, ast.Call) and isinstance(target, ast.Name)):
-            continue
-        dotted = origin(module, value.func)
-        is_pool = dotted in POOLS or (last_name(value.func) == "Pool" and dotted.startswith(("multiprocessing.", "torch.multiprocessing.")))
-        workers = argument(value, 0, "processes", "max_workers")
-        if is_pool and argument(value, 1, "initializer") is None and not (isinstance(workers, ast.Constant) and workers.value == 1):
-            found.add(target.id)
-    return found
+def _is_pool(module: Module, scopes: Scopes, name: ast.Name) -> bool:
+    """Whether a name is a pool of processes that has no initializer and more than one worker."""
+    made = pool_of_processes(module, scopes, name)
+    workers = argument(made, 0, "processes", "max_workers") if made is not None else None
+    return made is not None and argument(made, 1, "initializer") is None and not (isinstance(workers, ast.Constant) and workers.value == 1)
+
+
+def _is_used(module: Module, scopes: Scopes, task: Task) -> bool:
+    """Whether what the tasks give goes anywhere but into a test that it is alike: a measurement of time throws it away."""
+    node: ast.AST = task.call
+    for parent in ancestors(module, task.call):
+        if isinstance(parent, ast.stmt):
+            node = parent
+            break
+    if isinstance(node, (ast.Expr, ast.Assert)):
+        return isinstance(node, ast.Expr) and node.value is not task.call and not _is_thrown_away(node.value)
+    target = node.targets[0] if isinstance(node, ast.Assign) else None
+    if not isinstance(target, ast.Name):
+        return True
+    home = scopes.lookup(target.id, target)
+    uses = [use for use in module.named.get(target.id, ()) if use is not target and scopes.lookup(use.id, use) == home]
+    alike = [
+        use
+        for use in uses
+        if any(
+            isinstance(parent, ast.Assert)
+            or (isinstance(parent, ast.Compare) and isinstance(parent.ops[0], (ast.Eq, ast.NotEq)))
+            or last_name(getattr(parent, "func", parent)) in ALIKE
+            for parent in ancestors(module, use)
+        )
+    ]
+    return bool(uses) and not alike
+
+
+def _is_thrown_away(node: ast.expr) -> bool:
+    """`list(pool.map(…))` and `Parallel(…)(…)` as a whole statement."""
+    return isinstance(node, ast.Call) and (last_name(node.func) == "list" or isinstance(node.func, ast.Call))
 
 
 def _delayed(module: Module, function: Function, delayed: ast.Call) -> Iterator[Task]:
@@ -150,15 +183,13 @@ def _comprehension(module: Module, call: ast.Call) -> tuple[ast.expr, frozenset[
 def _problem(module: Module, scopes: Scopes, task: Task) -> tuple[ast.AST, str] | None:
     for entry in task.given:
         if isinstance(entry, ast.Name) and entry.id not in task.turn and (made := _generator(module, scopes, entry)) is not None:
-            return made, "each process gets a copy of one generator"
+            return (made, "each process gets a copy of one generator") if not _makes_its_own(task) else None
     if not _repeats(module, task):
         return None
     seeds = _seeds(module, task.function)
-    for call in seeds:
-        if len(call.args) == 1 and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, int):
-            return call, "each seeds itself with the same number"
     if seeds:
-        return None
+        alike = all(len(call.args) == 1 and isinstance(call.args[0], ast.Constant) and type(call.args[0].value) is int for call in seeds)
+        return (seeds[0], "each seeds itself with the same number") if alike and not _asks(task.function) else None
     for draw in ast.walk(task.function):
         if (
             isinstance(draw, ast.Call)
@@ -170,6 +201,21 @@ def _problem(module: Module, scopes: Scopes, task: Task) -> tuple[ast.AST, str] 
             if found is not None and isinstance(found[0], ast.Module) and (made := _generator(module, scopes, draw.func.value)) is not None:
                 return made, "each process has a copy of the module's generator"
     return None
+
+
+def _makes_its_own(task: Task) -> bool:
+    """Whether a task makes a generator of its own out of what it is given: it jumps ahead, spawns, or binds the name anew."""
+    names = {entry.arg for entry in (*task.function.args.posonlyargs, *task.function.args.args, *task.function.args.kwonlyargs)}
+    return any(
+        (isinstance(node, ast.Attribute) and node.attr in OWN)
+        or (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in names)
+        for node in ast.walk(task.function)
+    )
+
+
+def _asks(function: Function) -> bool:
+    """Whether a task learns elsewhere what it is to do: of a queue, or of who it is."""
+    return any(isinstance(node, ast.Call) and last_name(node.func) in ASKING for node in ast.walk(function))
 
 
 def _generator(module: Module, scopes: Scopes, name: ast.Name) -> ast.AST | None:

@@ -7,19 +7,20 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Function, Module
 from gonogo.analysis.python.names import body_nodes, functions, last_name, origin
+from gonogo.analysis.python.pools import pool_of_processes
 from gonogo.analysis.python.scopes import Scopes
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
-POOLS = frozenset(
-    {"multiprocessing.Pool", "multiprocessing.pool.Pool", "concurrent.futures.ProcessPoolExecutor", "torch.multiprocessing.Pool"}
-)
 HANDING = frozenset({"map", "imap", "imap_unordered", "starmap", "map_async", "apply_async", "apply", "submit", "starmap_async"})
 PLAIN = frozenset(
     {"dict", "list", "set", "collections.defaultdict", "collections.Counter", "collections.OrderedDict", "defaultdict", "Counter"}
 )
-GROWING = frozenset({"append", "extend", "add", "update", "setdefault"})
+GROWING = frozenset({"append", "extend", "add", "update", "setdefault", "insert", "__setitem__"})
+READING = frozenset(
+    {"len", "sum", "min", "max", "sorted", "list", "tuple", "set", "dict", "print", "any", "all", "enumerate", "zip", "str"}
+)
 
 
 @rule("SCI141", "lost-in-worker", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -28,7 +29,8 @@ def lost_in_worker(modules: dict[str, Module]) -> Iterator[Violation]:
 
     What it does:
         Looks at functions that a pool of processes runs and that write into a list, dictionary or set of the module. Speaks where the
-        module's own code, outside of functions that the pool runs, reads it. Threads, and what a `Manager` shares, are left alone.
+        module's own code, outside of functions that the pool runs or that these call, reads it. Silent where the parent may fill it, too:
+        it adds something or hands it to a function. Threads, and what a `Manager` shares, are left alone.
 
     Why it matters:
         A process has a copy of the module: what it writes there is gone with it. The parent averages an empty list, or a part.
@@ -37,13 +39,14 @@ def lost_in_worker(modules: dict[str, Module]) -> Iterator[Violation]:
         Return the result, and gather what `map` gives back.
     """
     for module in modules.values():
-        workers = _workers(module)
-        if not workers:
+        if not any(call.args and isinstance(call.func, ast.Attribute) and call.func.attr in HANDING for call in module.of(ast.Call)):
             continue
         scopes = Scopes(module)
+        workers = _workers(module, scopes)
+        inside = _called(module, workers)
         for function in workers:
             for name, write in _writes(module, scopes, function):
-                read = _read(module, scopes, name, workers)
+                read = _read(module, scopes, name, inside)
                 if read is not None:
                     yield Violation(
                         module.location(write),
@@ -54,21 +57,28 @@ def lost_in_worker(modules: dict[str, Module]) -> Iterator[Violation]:
                     break
 
 
-def _workers(module: Module) -> list[Function]:
+def _workers(module: Module, scopes: Scopes) -> list[Function]:
     """The functions that pools of processes run; none where the module calls one of them by itself too."""
-    pools = set()
-    for node in module.of(ast.Assign, ast.withitem):
-        value, target = (node.value, node.targets[0]) if isinstance(node, ast.Assign) else (node.context_expr, node.optional_vars)
-        if isinstance(value, ast.Call) and isinstance(target, ast.Name) and origin(module, value.func) in POOLS:
-            pools.add(target.id)
     own = {entry.name: entry for entry in functions(module)}
     handed, called = set(), set()
     for call in module.of(ast.Call):
         called.add(last_name(call.func))
         owner = call.func.value if isinstance(call.func, ast.Attribute) and call.func.attr in HANDING else None
-        if isinstance(owner, ast.Name) and owner.id in pools and call.args:
+        if isinstance(owner, ast.Name) and call.args and pool_of_processes(module, scopes, owner) is not None:
             handed.add(last_name(call.args[0]))
     return [own[name] for name in sorted(handed - called) if name in own]
+
+
+def _called(module: Module, workers: list[Function]) -> set[Function]:
+    """The workers, and the functions of the file that they mention, whoever calls these in the end."""
+    own = {entry.name: entry for entry in functions(module)}
+    found, left = set(workers), list(workers)
+    while left:
+        names = {last_name(node) for node in body_nodes(left.pop()) if isinstance(node, (ast.Name, ast.Attribute))}
+        more = {own[name] for name in names if name in own} - found
+        found |= more
+        left += more
+    return found
 
 
 def _writes(module: Module, scopes: Scopes, function: Function) -> Iterator[tuple[str, ast.AST]]:
@@ -94,8 +104,8 @@ def _is_plain(module: Module, scopes: Scopes, name: ast.Name) -> bool:
     return (isinstance(value, ast.List) and not value.elts) or (isinstance(value, ast.Dict) and not value.keys)
 
 
-def _read(module: Module, scopes: Scopes, name: str, workers: list[Function]) -> ast.AST | None:
-    """Where code that is no worker's reads a name of the module, and nothing there fills it."""
+def _read(module: Module, scopes: Scopes, name: str, workers: set[Function]) -> ast.AST | None:
+    """Where code that is no worker's reads a name of the module, and nothing there may fill it."""
     reads = []
     for use in module.named.get(name, ()):
         found = scopes.lookup(name, use)
@@ -109,8 +119,19 @@ def _read(module: Module, scopes: Scopes, name: str, workers: list[Function]) ->
             return None
         if isinstance(around, ast.Attribute) and around.attr in GROWING:
             return None
-        reads.append(use)
+        if isinstance(around, (ast.Call, ast.keyword)) and not _only_reads(module, around):
+            return None
+        if not (isinstance(around, ast.Attribute) and around.attr == "clear"):
+            reads.append(use)
     return reads[0] if reads else None
+
+
+def _only_reads(module: Module, around: ast.Call | ast.keyword) -> bool:
+    """Whether what is given the name reads it, and adds nothing."""
+    if not isinstance(around, ast.Call):
+        return False
+    dotted = origin(module, around.func)
+    return dotted in READING or dotted.startswith(("numpy.", "pandas.", "statistics.", "json."))
 
 
 PROGRAM = """from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor

@@ -33,6 +33,7 @@ WAITS = frozenset(
         "save",
     }
 )
+DEVICE = re.compile(r"^cuda(?::\d+)?$")
 NETWORK = re.compile(r"(?:^|_)(?:model|net|network|encoder|backbone|module|unet|vit|resnet)$", re.IGNORECASE)
 
 
@@ -52,7 +53,7 @@ def timed_without_waiting(modules: dict[str, Module]) -> Iterator[Violation]:
         Call `torch.cuda.synchronize()` before each reading, or use `torch.utils.benchmark` or CUDA events.
     """
     for module in modules.values():
-        if "cuda" not in module.text or not any(dotted.startswith("torch") for dotted in module.imports.values()):
+        if not any(dotted.startswith("torch") for dotted in module.imports.values()) or not _is_on_gpu(module):
             continue
         scopes = Scopes(module)
         for node in module.of(ast.BinOp):
@@ -79,6 +80,14 @@ def timed_without_waiting(modules: dict[str, Module]) -> Iterator[Violation]:
                     "call `torch.cuda.synchronize()` before each reading of the clock",
                     related=(Related(location=module.location(applied), label="the network is applied here"),),
                 )
+
+
+def _is_on_gpu(module: Module) -> bool:
+    """Whether a file puts something on the GPU: `.cuda()`, or `"cuda"` as the name of a device."""
+    texts = (node.value for node in module.of(ast.Constant) if isinstance(node.value, str))
+    return any(DEVICE.match(text) for text in texts) or any(
+        isinstance(call.func, ast.Attribute) and call.func.attr == "cuda" for call in module.of(ast.Call)
+    )
 
 
 def _start(module: Module, scopes: Scopes, node: ast.BinOp) -> ast.Assign | None:

@@ -45,13 +45,24 @@ def loaded_each_time(modules: dict[str, Module]) -> Iterator[Violation]:
             if loop is None and function is not None and not _is_cached(function) and _is_plain(module, call, function):
                 used = [other for other in module.of(ast.Call) if isinstance(other.func, ast.Name) and other.func.id == function.name]
                 loop = next((found for other in used if (found := _loop(module, other)) is not None), None)
-            if loop is not None:
+            if loop is not None and not _is_changed(loop) and (function is None or not _is_changed(function)):
                 yield Violation(
                     module.location(call),
                     "the network is loaded anew in each turn of a loop",
                     "load it once, before the loop",
                     related=(Related(location=module.location(loop), label="the loop"),),
                 )
+
+
+def _is_changed(around: ast.AST) -> bool:
+    """Whether networks are changed there, so that the next turn needs a fresh one: a part is set, or a method in place is called."""
+    for node in ast.walk(around):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            return True
+        name = last_name(node.func) if isinstance(node, ast.Call) else ""
+        if (name.endswith("_") and not name.startswith("_")) or name in ("load_state_dict", "apply", "setattr", "resize_token_embeddings"):
+            return True
+    return False
 
 
 def _loads(module: Module, call: ast.Call) -> bool:
