@@ -75,7 +75,7 @@ def _adds_up(total: Operation) -> bool:
 
 
 def _is_one_rank(key: Value) -> bool:
-    """Whether one place is taken of several, such as the first of the most likely answers: `hits[:, 0]`, `hits[:1]`."""
+    """Whether one place is taken of several: `hits[:, 0]`, `hits[:1]`."""
     key = plain(key)
     for part in key.items if isinstance(key, Display) else (key,):
         known = constant(part)

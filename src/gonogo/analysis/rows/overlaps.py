@@ -85,7 +85,9 @@ def overlaps(module: Module) -> Iterator[tuple[Slice, Slice]]:
 
 
 def _partners(module: Module, slices: list[Slice]) -> Iterator[tuple[Slice, Slice]]:
-    """Each test slice with the training slice that goes with it: of a like name, in the same block, and the nearest.
+    """Each test slice with the training slice that goes with it.
+
+    It is the nearest of a like name in the same block.
 
     Folds that are written one after another have others, whose rows are in the test slice.
     """

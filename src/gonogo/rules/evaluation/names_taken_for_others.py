@@ -67,13 +67,19 @@ def _asked(module: Module, call: ast.Call) -> tuple[ast.Name, str, bool] | None:
 
 
 def _is_taken(one: str, other: str, after: str) -> bool:
-    """Whether one name begins with another and is not a part of it: `C50.1` is one of `C50`, and a day one of its month."""
+    """Whether one name begins with another and is not a part of it.
+
+    `C50.1` is one of `C50`, and a day one of its month.
+    """
     rest = other[len(one) :]
     return other != one and other.startswith(one + after) and not rest.startswith((".", "/", ":")) and not one.replace("-", "").isdigit()
 
 
 def _is_of_run(module: Module, scopes: Scopes, text: ast.expr) -> bool:
-    """Whether a text is the name of a file or run: `path.name`, or one of what a folder lists, or of a list that is called so."""
+    """Whether a text is the name of a file or run.
+
+    It is `path.name`, or one of what a folder lists, or of a list that is called so.
+    """
     if isinstance(text, ast.Attribute):
         return text.attr in ("name", "stem", "display_name")
     found = scopes.lookup(text.id, text) if isinstance(text, ast.Name) else None
@@ -89,7 +95,10 @@ def _is_of_run(module: Module, scopes: Scopes, text: ast.expr) -> bool:
 
 
 def _looks_closer(module: Module, call: ast.Call) -> bool:
-    """Whether a loop goes on over some names, tests again those that fit, or keeps one answer for each, so that the last one wins."""
+    """Whether a loop has more than the first name that fits.
+
+    It goes on over some names, tests again those that fit, or keeps one answer for each, so that the last one wins.
+    """
     branch = next((parent for parent in ancestors(module, call) if isinstance(parent, (ast.If, ast.comprehension))), None)
     if isinstance(branch, ast.comprehension):
         return len(branch.ifs) > 1

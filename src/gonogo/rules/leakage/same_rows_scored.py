@@ -212,7 +212,10 @@ def _slices(walked: Program) -> Iterator[Violation]:
 
 
 def _overlapping(found: dict[Value, list[tuple[Role, Item, float | None, float | None]]], seen: set[Item]) -> Iterator[Violation]:
-    """The test slices that overlap what their own model was fitted to; other folds have these rows rightly."""
+    """The test slices that overlap what their own model was fitted to.
+
+    Other folds have these rows rightly.
+    """
     for listed in found.values():
         for role, item, start, _ in listed:
             for other, before, begin, stop in listed:

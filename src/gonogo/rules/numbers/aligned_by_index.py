@@ -172,7 +172,10 @@ def _is_read(module: Module, node: ast.expr) -> bool:
 
 
 def _is_of(module: Module, scopes: Scopes, node: ast.AST, moved: tuple[ast.Assign, frozenset[str]], depth: int) -> bool:
-    """Whether a value is made of a table's rows as they are after they were moved: all rows before that have the old labels rightly."""
+    """Whether a value is made of a table's rows as they are after they were moved.
+
+    All rows before that have the old labels rightly.
+    """
     made, names = moved
     for use in ast.walk(node):
         if not isinstance(use, ast.Name) or not isinstance(use.ctx, ast.Load) or use.lineno <= made.lineno:
@@ -228,7 +231,10 @@ def _is_of_library(module: Module, scopes: Scopes, node: ast.expr) -> bool:
 
 
 def _relabelled(module: Module, scopes: Scopes, table: ast.Name) -> tuple[ast.Assign, frozenset[str]] | None:
-    """Where rows of a table were selected, split or reordered, with their old labels, and the names that the table has after that."""
+    """Where rows of a table were selected, split or reordered, with their old labels.
+
+    With the names that the table has after that.
+    """
     names = set()
     for _ in range(4):
         names.add(table.id)

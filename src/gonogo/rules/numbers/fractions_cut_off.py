@@ -83,7 +83,10 @@ def _is_of_integers(module: Module, node: ast.expr) -> bool:
 
 
 def _is_index(module: Module, name: str) -> bool:
-    """Whether entries of an array say where to look in another: they, or what a loop takes from them, stand in brackets or in `range`."""
+    """Whether entries of an array say where to look in another.
+
+    They, or what a loop takes from them, stand in brackets or in `range`.
+    """
     loops = [node for node in module.of(ast.For, ast.comprehension) if isinstance(node.iter, ast.Name) and node.iter.id == name]
     names = {name, *(node.target.id for node in loops if isinstance(node.target, ast.Name))}
     for entry in names:

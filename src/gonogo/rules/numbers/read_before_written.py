@@ -75,7 +75,10 @@ def _is_read(module: Module, uses: list[ast.Name]) -> bool:
 
 
 def _may_be_set(module: Module, made: ast.Assign, change: ast.AugAssign, uses: list[ast.Name]) -> bool:
-    """Whether a loop or branch that the change stands in, and the making not, does more with the array: that may come first."""
+    """Whether the loop or branch of the change does more with the array, which may come first.
+
+    It does not hold the making of the array.
+    """
     outer = list(ancestors(module, made))
     around = [
         parent

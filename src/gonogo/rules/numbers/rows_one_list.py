@@ -75,7 +75,10 @@ def _is_once(module: Module, node: ast.expr) -> bool:
 
 
 def _is_made_anew(module: Module, scopes: Scopes, target: ast.Name, home: ast.AST) -> bool:
-    """Whether rows may be lists of their own after all: replaced as a whole, or by a function of the file; or meant, as a test shows."""
+    """Whether rows may be lists of their own after all, or meant to be one.
+
+    They are replaced as a whole or by a function of the file; a test shows what is meant.
+    """
     for use in module.named.get(target.id, ()):
         there = scopes.lookup(use.id, use)
         if use is target or there is None or there[0] is not home:

@@ -67,7 +67,10 @@ def _handed(module: Module) -> Iterator[ast.Call]:
 
 
 def _carry_names(module: Module) -> bool:
-    """Whether a worker of the file returns more than a number: a tuple, dictionary or record, which says what it belongs to."""
+    """Whether a worker of the file returns more than a number.
+
+    A tuple, dictionary or record says what it belongs to.
+    """
     workers = {last_name(call.args[0]) for call in _handed(module)}
     for function in functions(module):
         returned = [node.value for node in body_nodes(function) if isinstance(node, ast.Return)] if function.name in workers else []
@@ -79,7 +82,10 @@ def _carry_names(module: Module) -> bool:
 
 
 def _asked_for(module: Module) -> set[str]:
-    """The names of what the tasks were made of: the list that a loop around `submit` goes through, or that `imap_unordered` is given."""
+    """The names of what the tasks were made of.
+
+    That is the list that a loop around `submit` goes through, or that `imap_unordered` is given.
+    """
     found: set[str] = set()
     for call in _handed(module):
         over: list[ast.expr] = list(call.args[1:]) if last_name(call.func) in UNORDERED else []

@@ -123,7 +123,10 @@ def _is_pool(module: Module, scopes: Scopes, name: ast.Name) -> bool:
 
 
 def _is_used(module: Module, scopes: Scopes, task: Task) -> bool:
-    """Whether what the tasks give goes anywhere but into a test that it is alike: a measurement of time throws it away."""
+    """Whether what the tasks give goes anywhere but into a test that it is alike.
+
+    A measurement of time throws it away.
+    """
     node: ast.AST = task.call
     for parent in ancestors(module, task.call):
         if isinstance(parent, ast.stmt):
@@ -204,7 +207,10 @@ def _problem(module: Module, scopes: Scopes, task: Task) -> tuple[ast.AST, str] 
 
 
 def _makes_its_own(task: Task) -> bool:
-    """Whether a task makes a generator of its own out of what it is given: it jumps ahead, spawns, or binds the name anew."""
+    """Whether a task makes a generator of its own out of what it is given.
+
+    It jumps ahead, spawns, or binds the name anew.
+    """
     names = {entry.arg for entry in (*task.function.args.posonlyargs, *task.function.args.args, *task.function.args.kwonlyargs)}
     return any(
         (isinstance(node, ast.Attribute) and node.attr in OWN)

@@ -182,7 +182,10 @@ def _shrunk(value: Value) -> tuple[Value, str] | None:
 
 
 def _is_counted(value: Value) -> bool:
-    """Whether a number is no p-value yet: a count or a sum of several, or a part of a mixture of distributions."""
+    """Whether a number is no p-value yet.
+
+    It is a count or a sum of several, or a part of a mixture of distributions.
+    """
     for entry in map(plain, options(value)):
         if isinstance(entry, Call) and entry.short in ("float", "int", "round", "item", "double"):
             inner = entry.receiver if entry.method and entry.receiver is not None else next(iter(entry.arguments), None)

@@ -85,7 +85,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_for_labels_alone(order: Value) -> bool:
-    """Whether nothing else is done with an order: what other code makes of it may be the rows, in the same order."""
+    """Whether nothing else is done with an order.
+
+    What other code makes of it may be the rows, in the same order.
+    """
     if not isinstance(order, Item):
         return not any((op := op_of(stripped(moved))) is not None and op.name in _PLACES for moved in _moved(order))
     drawn = stripped(plain(order.key))

@@ -55,7 +55,10 @@ def loaded_each_time(modules: dict[str, Module]) -> Iterator[Violation]:
 
 
 def _is_changed(around: ast.AST) -> bool:
-    """Whether networks are changed there, so that the next turn needs a fresh one: a part is set, or a method in place is called."""
+    """Whether networks are changed there, so that the next turn needs a fresh one.
+
+    A part is set, or a method in place is called.
+    """
     for node in ast.walk(around):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)):
             return True
