@@ -453,7 +453,10 @@ def stream_batches(count: int, size: int, last_batch: str) -> list[tuple[slice, 
 
 
 def summarise(cfg: DictConfig, found: dict[int, list[Part]], adapters: Sequence[Adapter]) -> dict[str, Any]:
-    """What a run is summed up as. The evaluation reads this, the few words that `train` adds, the config and the rows."""
+    """What a run is summed up as.
+
+    The evaluation reads this, the few words that `train` adds, the config and the rows.
+    """
     every = [part for parts in found.values() for part in parts]
     names = [part.corruption for part in next(iter(found.values()))]
     latencies = np.array([seconds for part in every for seconds in part.latencies])

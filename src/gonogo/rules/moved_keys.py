@@ -119,10 +119,9 @@ class Rereading:
     def _all_move(self, section: Path, target: Path) -> bool:
         """Whether all that the runs read below a section is where it would be read then."""
         for trace in self._traces:
-            config = trace.composition.config if trace.composition is not None else None
             read = [path for path in trace.used if path[: len(section)] == section and len(path) > len(section)]
             read += [access.path for access in trace.accesses if access.path[: len(section)] == section and not access.guarded]
-            if any(value_at(config, (*target, *path[len(section) :])) is NOTHING for path in read):
+            if any(value_at(trace.config, (*target, *path[len(section) :])) is NOTHING for path in read):
                 return False
         return True
 

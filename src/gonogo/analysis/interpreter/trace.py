@@ -455,6 +455,11 @@ class Trace:
         found = [composition for process in self.processes for _, composition in process.compositions if composition.ok]
         return found[-1] if found else None
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config that the training code holds, empty where none was composed."""
+        return (self.composition.config if self.composition is not None else None) or {}
+
     def is_used(self, path: Path) -> bool:
         """Whether a key, or anything above it as a whole, or anything below it, was read."""
         if path in self.used or any(path[:length] in self.used_whole for length in range(len(path) + 1)):

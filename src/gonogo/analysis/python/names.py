@@ -52,12 +52,13 @@ def imported_modules(module: Module, modules: Mapping[str, Module]) -> set[str]:
 
 
 def in_one_block(module: Module, one: ast.AST, other: ast.AST) -> bool:
-    """Whether two statements stand in the same block: not in the two branches of an `if`."""
-    parent = module.parents.get(one)
-    if parent is None or module.parents.get(other) is not parent:
+    """Whether the statements of two nodes stand in the same block: not in the two branches of an `if`."""
+    first, second = statement_of(module, one), statement_of(module, other)
+    parent = module.parents.get(first) if first is not None else None
+    if parent is None or second is None or module.parents.get(second) is not parent:
         return False
     blocks = [value for _, value in ast.iter_fields(parent) if isinstance(value, list)]
-    return any(one in block and other in block for block in blocks)
+    return any(first in block and second in block for block in blocks)
 
 
 def enclosing_function(module: Module, node: ast.AST) -> Function | None:
@@ -166,6 +167,11 @@ def has_open_keywords(call: ast.Call) -> bool:
 def text_of(node: ast.AST | None) -> str | None:
     """The text of a literal, None for anything else."""
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def is_none_literal(node: ast.AST) -> bool:
+    """Whether an expression is the literal None."""
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def statement_of(module: Module, node: ast.AST) -> ast.stmt | None:

@@ -99,9 +99,7 @@ def _partners(module: Module, slices: list[Slice]) -> Iterator[tuple[Slice, Slic
         like = [
             cut
             for cut in named
-            if _TRAIN.search(cut.name)
-            and _rest(cut.name) == _rest(test.name)
-            and in_one_block(module, _statement(module, cut), _statement(module, test))
+            if _TRAIN.search(cut.name) and _rest(cut.name) == _rest(test.name) and in_one_block(module, cut.node, test.node)
         ]
         at = test.node.lineno
         train = min(like, key=lambda cut: (abs(cut.node.lineno - at), (cut.node.lineno < at) is is_test_first), default=None)
@@ -114,10 +112,6 @@ def _rest(name: str) -> str | None:
     rest = "_".join(part for part in _TEST.sub("_", _TRAIN.sub("_", name)).lower().split("_") if part)
     is_part = (_TRAIN.search(name) is None) is not (_TEST.search(name) is None)
     return rest if is_part and all(part.isdigit() or part in _ROWS for part in rest.split("_") if part) else None
-
-
-def _statement(module: Module, cut: Slice) -> ast.AST:
-    return next(parent for parent in ancestors(module, cut.node) if isinstance(parent, ast.stmt))
 
 
 def _is_tried(module: Module, node: ast.AST) -> bool:

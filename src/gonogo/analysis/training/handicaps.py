@@ -76,18 +76,6 @@ def texts_read(trace: Trace) -> dict[int, Read]:
     return {node: event for node, event in found.items() if node not in changing and isinstance(event.value, (str, bool))}
 
 
-def settings(config: object, pattern: re.Pattern[str], prefix: str = "") -> dict[str, object]:
-    """The settings of a composed config whose keys match, by their path."""
-    found: dict[str, object] = {}
-    for key, value in config.items() if isinstance(config, dict) else ():
-        path = f"{prefix}.{key}"
-        if isinstance(value, dict):
-            found |= settings(value, pattern, path)
-        elif isinstance(value, (int, float)) and pattern.search(str(key)):
-            found[path] = value
-    return found
-
-
 def _test(test: ast.expr, reads: Mapping[int, Read]) -> bool | None:
     """Whether a comparison of a setting with texts holds in a run."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Function, Module
-from gonogo.analysis.python.names import ancestors, calls, enclosing_function, origin
+from gonogo.analysis.python.names import ancestors, calls, enclosing_function, is_none_literal, origin
 
 DRAWS = re.compile(
     r"^(?:numpy\.random\.(?:rand|randn|random|random_sample|normal|uniform|randint|beta|standard_normal|poisson|binomial|lognormal|exponential)"
@@ -90,7 +90,7 @@ def _denies(test: ast.expr, missing: set[str], strict: bool) -> bool:
         return held or _affirms(test.operand, missing)
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
         right = test.comparators[0]
-        is_none = isinstance(test.ops[0], ast.Is) and isinstance(right, ast.Constant) and right.value is None
+        is_none = isinstance(test.ops[0], ast.Is) and is_none_literal(right)
         return is_none or (
             isinstance(test.ops[0], ast.Eq) and isinstance(right, ast.Constant) and right.value == 0 and "len(" in ast.unparse(test.left)
         )
@@ -107,5 +107,5 @@ def _affirms(test: ast.expr, missing: set[str]) -> bool:
         return test.func.attr in ("exists", "is_file", "isfile", "is_dir", "isdir")
     if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], ast.IsNot):
         right = test.comparators[0]
-        return isinstance(right, ast.Constant) and right.value is None
+        return is_none_literal(right)
     return False

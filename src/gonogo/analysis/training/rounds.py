@@ -104,11 +104,10 @@ class Numbers:
             known = self.reads.setdefault(id(event.site.node), event)
             if known.value != event.value or known.path != event.path:
                 several.add(id(event.site.node))
-        config = trace.composition.config if trace.composition is not None else None
         self.lists = {
             node: numbers
             for node, event in self.reads.items()
-            if node not in several and event.path not in trace.written and (numbers := _numbers(config, event.path))
+            if node not in several and event.path not in trace.written and (numbers := _numbers(trace.config, event.path))
         }
         self.reads = {
             node: event

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from gonogo.analysis.python.files import file_uses
 from gonogo.analysis.python.modules import Function, Module, without_docstring
-from gonogo.analysis.python.names import ancestors, argument, calls, functions, origin, reached
+from gonogo.analysis.python.names import ancestors, argument, calls, enclosing_function, functions, origin, reached
 from gonogo.analysis.python.paths import PathReader
 from gonogo.analysis.training.downloads import Download, downloads, keys_of_hub_names, torchvision_weights
 from gonogo.model.experiment import Experiment
@@ -59,7 +59,7 @@ def cache_dir_ignored(experiment: Experiment, modules: dict[str, Module], runs: 
 
 def _is_kept(module: Module, node: ast.AST) -> bool:
     """Whether the function that downloads writes what it makes of it into a cache of the project's own."""
-    function = next((entry for entry in ancestors(module, node) if isinstance(entry, (ast.FunctionDef, ast.AsyncFunctionDef))), None)
+    function = enclosing_function(module, node)
     if function is None or not any("cache" in entry.id for entry in ast.walk(function) if isinstance(entry, ast.Name)):
         return False
     return any(use.writes and function in ancestors(module, use.node) for use in file_uses(module, PathReader(module, None)))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Function, Module
-from gonogo.analysis.python.names import ancestors, body_nodes, functions, last_name, origin
+from gonogo.analysis.python.names import ancestors, body_nodes, functions, is_none_literal, last_name, origin
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -59,16 +59,15 @@ def _parses(module: Module, function: Function) -> bool:
     returned = [node.value for node in nodes if isinstance(node, ast.Return)]
     nothing = [value for value in returned if value is None or _may_be_none(value)]
     return (
-        searches and bool(nothing) and len(function.args.args) >= 1 and any(value is not None and not _is_none(value) for value in returned)
+        searches
+        and bool(nothing)
+        and len(function.args.args) >= 1
+        and any(value is not None and not is_none_literal(value) for value in returned)
     )
 
 
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
-
-
 def _may_be_none(node: ast.expr) -> bool:
-    return _is_none(node) or (isinstance(node, ast.IfExp) and (_is_none(node.body) or _is_none(node.orelse)))
+    return is_none_literal(node) or (isinstance(node, ast.IfExp) and (is_none_literal(node.body) or is_none_literal(node.orelse)))
 
 
 def _skipped(module: Module, loop: ast.For, parsers: set[str]) -> Iterator[Violation]:
@@ -112,7 +111,7 @@ def _is_parsed(node: ast.expr, parsers: set[str]) -> bool:
 def _asks_none(test: ast.expr, parsed: set[str], kind: type[ast.cmpop]) -> bool:
     if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.left, ast.Name)):
         return False
-    return test.left.id in parsed and isinstance(test.ops[0], kind) and _is_none(test.comparators[0])
+    return test.left.id in parsed and isinstance(test.ops[0], kind) and is_none_literal(test.comparators[0])
 
 
 def _divided(module: Module, loop: ast.For, counting: list[ast.stmt]) -> ast.BinOp | None:

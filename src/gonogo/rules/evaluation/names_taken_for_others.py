@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, functions, last_name, origin
 from gonogo.analysis.python.scopes import Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -18,7 +19,7 @@ NAMES = re.compile(r"(?:^|_)(?:names|runs|files|folders|dirs|experiments)$", re.
 
 
 @rule("EVA132", "names-taken-for-others", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def names_taken_for_others(modules: dict[str, Module]) -> Iterator[Violation]:
+def names_taken_for_others(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """Runs are chosen by the beginning of their name, and one method's name is the beginning of another's.
 
     What it does:
@@ -35,7 +36,7 @@ def names_taken_for_others(modules: dict[str, Module]) -> Iterator[Violation]:
         Compare the whole name: `re.fullmatch(re.escape(method) + r"_s\\d+", name)`, or read the method from the run's config.
     """
     for module in modules.values():
-        scopes = Scopes(module)
+        scopes = symbols.scopes(module)
         for call in module.of(ast.Call):
             asked = _asked(module, call)
             if asked is None or not _is_condition(module, call):

@@ -54,8 +54,7 @@ def setting_not_uploaded(traces: list[Trace], asked_settings: list[AskedSetting]
 def _elsewhere(key: str, traces: list[Trace]) -> str:
     """Where the composed config has a key of this name, if it is plain."""
     for trace in traces:
-        config = trace.composition.config if trace.composition is not None else None
-        found = [".".join((*path, key)) for path in _places(config or {}, key)]
+        found = [".".join((*path, key)) for path in _places(trace.config, key)]
         if len(found) == 1:
             return found[0]
     return ""

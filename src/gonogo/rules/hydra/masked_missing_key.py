@@ -109,7 +109,7 @@ def meant_elsewhere(access: Access, trace: Trace, traces: list[Trace]) -> tuple[
     """The one key of the same name that stands elsewhere, with a value of its own that nothing reads."""
     if not access.guarded or access.doubtful or access.kind not in SILENT_KINDS or access.status != "absent":
         return None
-    config = trace.composition.config if trace.composition and trace.composition.config else {}
+    config = trace.config
     same = [path for path in paths_of(config) if path[-1] == access.path[-1] and path != access.path]
     tail = access.path[-2:]
     if len(access.path) > 1 and any(path[-2:] == tail for path in same):

@@ -48,7 +48,7 @@ def override_not_in_config(traces: list[Trace], config_source: ConfigSource, con
 
 def _violation(trace: Trace, process: Process, override: str, refused: Composition, places: ConfigPlaces) -> Violation:
     key = override.partition("=")[0].lstrip("+~")
-    config = trace.composition.config if trace.composition and trace.composition.config else {}
+    config = trace.config
     near = nearest(config, tuple(key.split(".")))
     hint = f"; did you mean `{'.'.join(near)}`?" if near else ""
     action = f"override `{'.'.join(near)}` instead" if near else f"add `{key}` to the config"

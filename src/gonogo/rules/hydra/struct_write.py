@@ -57,8 +57,7 @@ def _instead(trace: Trace, write: StructWrite) -> str:
 
     A key that is declared anew is read by nothing.
     """
-    config = trace.composition.config if trace.composition is not None else None
-    meant = nearest(config, write.path) if config else None
+    meant = nearest(trace.config, write.path)
     return f"assign `{'.'.join(meant)}`, " if meant is not None and meant[-1] == write.path[-1] else ""
 
 

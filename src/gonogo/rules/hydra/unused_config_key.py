@@ -82,7 +82,7 @@ def _meant_by_absent_reads(traces: list[Trace]) -> set[str]:
     """Keys that an absent read was probably meant for: HYD104, HYD106 and HYD114 speak of them."""
     names: set[str] = set()
     for trace in traces:
-        config = trace.composition.config if trace.composition and trace.composition.config else {}
+        config = trace.config
         for access in trace.accesses:
             if access.guarded:
                 masked = meant_elsewhere(access, trace, traces)

@@ -13,7 +13,7 @@ from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.python.files import file_uses
 from gonogo.analysis.python.imports import is_guarded
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors, argument, has_open_keywords, origin, reached
+from gonogo.analysis.python.names import ancestors, argument, has_open_keywords, is_none_literal, origin, reached
 from gonogo.analysis.python.paths import SOME_TIME, TREE, WORKING, PathReader
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.experiment import Experiment
@@ -92,7 +92,7 @@ def _children(
         if any(keyword.arg is None for keyword in call.keywords) or not origin(module, call.func).startswith("subprocess."):
             continue
         folder = argument(call, None, "cwd")
-        if folder is None or (isinstance(folder, ast.Constant) and folder.value is None):
+        if folder is None or is_none_literal(folder):
             if not installed and main is not None and not inside.isdisjoint(ancestors(module, call)):
                 yield Violation(
                     module.location(call),

@@ -10,7 +10,7 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Value, plain, text
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import argument, origin
+from gonogo.analysis.python.names import argument, is_none_literal, origin
 from gonogo.analysis.rows.cuts import Cut, cuts
 from gonogo.analysis.rows.parts import parts_in
 from gonogo.model.contract import Scope
@@ -75,7 +75,7 @@ def _ignored(module: Module) -> Iterator[Violation]:
 
 
 def _is_nothing(node: ast.expr | None) -> bool:
-    return node is None or (isinstance(node, ast.Constant) and node.value is None)
+    return node is None or is_none_literal(node)
 
 
 def _found(walked: Program) -> Iterator[Violation]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.config_places import paths_of
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import all_parsed, argument, calls, last_name, text_of
+from gonogo.analysis.python.names import all_parsed, argument, calls, is_none_literal, last_name, text_of
 from gonogo.analysis.tracking.wandb_runs import training_modules
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
@@ -255,7 +255,7 @@ def _texts(sides: list[ast.expr]) -> set[str] | None:
         entries = side.elts if isinstance(side, (ast.List, ast.Tuple, ast.Set)) else [side]
         for entry in entries:
             text = text_of(entry)
-            if text is None and not (isinstance(entry, ast.Constant) and entry.value is None):
+            if text is None and not is_none_literal(entry):
                 return None
             found.update([text] if text is not None else [])
     return found

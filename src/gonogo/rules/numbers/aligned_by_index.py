@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import argument, in_one_block, origin
 from gonogo.analysis.python.scopes import Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -27,7 +28,7 @@ TABLE_NAME = re.compile(r"^(?:df|table|frame|dataframe|\w+_df|df_\w+)$", re.IGNO
 
 
 @rule("NUM124", "aligned-by-index", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def aligned_by_index(modules: dict[str, Module]) -> Iterator[Violation]:
+def aligned_by_index(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """Rows are put beside others by position, and pandas puts them by label.
 
     What it does:
@@ -47,7 +48,7 @@ def aligned_by_index(modules: dict[str, Module]) -> Iterator[Violation]:
     for module in modules.values():
         if not any(dotted.partition(".")[0] == "pandas" for dotted in module.imports.values()):
             continue
-        scopes = Scopes(module)
+        scopes = symbols.scopes(module)
         for node in module.of(ast.Assign):
             target = node.targets[0]
             if len(node.targets) == 1 and isinstance(target, ast.Subscript):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import argument, origin
 from gonogo.analysis.python.scopes import Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -20,7 +21,7 @@ ASKS = frozenset({"isna", "isnull", "notna", "isin", "between"})
 
 
 @rule("NUM111", "copy-written", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def copy_written(modules: dict[str, Module]) -> Iterator[Violation]:
+def copy_written(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """Values are written into the copy that a selection by condition gives, and are lost with it.
 
     What it does:
@@ -47,7 +48,7 @@ def copy_written(modules: dict[str, Module]) -> Iterator[Violation]:
                         "this is written into a copy of the selected rows, and the table stays as it was",
                         "write `table.loc[rows, column] = …`",
                     )
-        scopes = Scopes(module)
+        scopes = symbols.scopes(module)
         yield from (found for call in module.of(ast.Call) if (found := _in_place(module, scopes, call)) is not None)
         yield from (found for loop in module.of(ast.For) if (found := _row_written(module, loop)) is not None)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, last_name, origin
-from gonogo.analysis.python.scopes import Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -26,7 +26,7 @@ UNITS = frozenset({8, 60, 1000, 1024, 3600, 1_000_000, 1_000_000_000})
 
 
 @rule("NUM123", "fractions-cut-off", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def fractions_cut_off(modules: dict[str, Module]) -> Iterator[Violation]:
+def fractions_cut_off(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """Numbers with a fraction are written into an array of integers, which cuts it off.
 
     What it does:
@@ -42,7 +42,7 @@ def fractions_cut_off(modules: dict[str, Module]) -> Iterator[Violation]:
         Make the array with `dtype=float`, or round where whole numbers are meant.
     """
     for module in modules.values():
-        scopes = Scopes(module)
+        scopes = symbols.scopes(module)
         for made in module.of(ast.Assign):
             target = made.targets[0]
             if len(made.targets) != 1 or not isinstance(target, ast.Name) or not _is_of_integers(module, made.value):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, origin
-from gonogo.analysis.python.scopes import Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -20,7 +20,7 @@ EMPTY = frozenset({"numpy.empty", "numpy.empty_like", "torch.empty", "torch.empt
 
 
 @rule("NUM122", "read-before-written", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def read_before_written(modules: dict[str, Module]) -> Iterator[Violation]:
+def read_before_written(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """Numbers are added to an array that holds whatever was in memory before.
 
     What it does:
@@ -36,7 +36,7 @@ def read_before_written(modules: dict[str, Module]) -> Iterator[Violation]:
         Begin with `np.zeros`.
     """
     for module in modules.values():
-        scopes = Scopes(module)
+        scopes = symbols.scopes(module)
         for made in module.of(ast.Assign):
             target = made.targets[0]
             if len(made.targets) != 1 or not isinstance(target, ast.Name) or not isinstance(made.value, ast.Call):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, last_name
 from gonogo.analysis.python.scopes import Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -16,7 +17,7 @@ CHANGING = frozenset({"append", "extend", "insert", "add", "update", "setdefault
 
 
 @rule("NUM121", "rows-one-list", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def rows_one_list(modules: dict[str, Module]) -> Iterator[Violation]:
+def rows_one_list(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """All rows of a table are one and the same list: what is written into one is written into all.
 
     What it does:
@@ -33,7 +34,7 @@ def rows_one_list(modules: dict[str, Module]) -> Iterator[Violation]:
         Make each row: `[[0] * n for _ in range(n)]`, or an array: `np.zeros((n, n))`.
     """
     for module in modules.values():
-        scopes = Scopes(module)
+        scopes = symbols.scopes(module)
         for made in module.of(ast.Assign):
             target = made.targets[0]
             if len(made.targets) != 1 or not isinstance(target, ast.Name) or not _is_repeated(made.value):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, last_name, origin
 from gonogo.analysis.python.scopes import Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -19,7 +20,7 @@ MEANT = re.compile(r"permut|null|chance|random_label|importance|placebo|sanity",
 
 
 @rule("NUM126", "rows-shuffled-apart", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def rows_shuffled_apart(modules: dict[str, Module]) -> Iterator[Violation]:
+def rows_shuffled_apart(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """The examples are shuffled in place and their labels are not.
 
     What it does:
@@ -36,7 +37,7 @@ def rows_shuffled_apart(modules: dict[str, Module]) -> Iterator[Violation]:
     for module in modules.values():
         if MEANT.search(module.text):
             continue
-        scopes = Scopes(module)
+        scopes = symbols.scopes(module)
         shuffles = [call for call in module.of(ast.Call) if _is_shuffle(module, call)]
         shuffled = {call.args[0].id for call in shuffles if isinstance(call.args[0], ast.Name)}
         for call in shuffles:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.modules import Function, Module
 from gonogo.analysis.python.names import ancestors, argument, functions
 from gonogo.analysis.python.scopes import COMPREHENSIONS, Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -18,7 +19,7 @@ CACHE = re.compile(r"cache|memo|seen|registry|_", re.IGNORECASE)
 
 
 @rule("REP124", "default-remembers", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def default_remembers(modules: dict[str, Module]) -> Iterator[Violation]:
+def default_remembers(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """A list that is a parameter's default keeps what earlier calls put into it.
 
     What it does:
@@ -33,11 +34,9 @@ def default_remembers(modules: dict[str, Module]) -> Iterator[Violation]:
         Take `None` as the default, and make the list in the function.
     """
     for module in modules.values():
-        scopes: Scopes | None = None
         for function in functions(module):
             for place, name in _lists(function):
-                scopes = scopes or Scopes(module)
-                grown = _grown(module, scopes, function, name)
+                grown = _grown(module, symbols.scopes(module), function, name)
                 if grown is not None and _is_repeated(module, function, place, name):
                     yield Violation(
                         module.location(function).model_copy(update={"end_line": module.location(function).line, "end_column": None}),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, body_nodes, functions, last_name, origin
-from gonogo.analysis.python.scopes import Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -17,7 +17,7 @@ UNORDERED = frozenset({"imap_unordered"})
 
 
 @rule("REP123", "order-of-completion", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def order_of_completion(modules: dict[str, Module]) -> Iterator[Violation]:
+def order_of_completion(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """Results in the order in which workers finish are put beside what was asked for.
 
     What it does:
@@ -34,7 +34,7 @@ def order_of_completion(modules: dict[str, Module]) -> Iterator[Violation]:
     for module in modules.values():
         if not any(last_name(call.func) in (*UNORDERED, "as_completed") for call in module.of(ast.Call)) or _carry_names(module):
             continue
-        scopes = Scopes(module)
+        scopes = symbols.scopes(module)
         for made in module.of(ast.Assign):
             target = made.targets[0]
             if len(made.targets) != 1 or not isinstance(target, ast.Name) or not _is_unordered(module, made.value):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.blocks import Branch, Called, Happening, Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import arguments_of, last_name, origin
+from gonogo.analysis.python.names import arguments_of, is_none_literal, last_name, origin
 from gonogo.analysis.training.generators import Seed, draws, is_fixed, seeds
 from gonogo.analysis.training.repeats import goes_on_training
 from gonogo.model.contract import Scope
@@ -64,17 +64,13 @@ def _made_anew(module: Module, loop: ast.For) -> Iterator[Violation]:
             continue  # whatever draws from it is elsewhere
         seed = call.args[0]
         if isinstance(seed, (ast.Constant, ast.Name, ast.Attribute)) and not (
-            ast.unparse(seed).partition(".")[0] in stored or _is_nothing(seed)
+            ast.unparse(seed).partition(".")[0] in stored or is_none_literal(seed)
         ):
             yield Violation(
                 module.location(statement),
                 "each turn of the loop makes its generator from the same seed, and draws the same numbers",
                 "make the generator once, before the loop",
             )
-
-
-def _is_nothing(seed: ast.expr) -> bool:
-    return isinstance(seed, ast.Constant) and seed.value is None
 
 
 def _found(walked: Program) -> Iterator[Violation]:

@@ -11,6 +11,7 @@ from gonogo.analysis.python.modules import Function, Module
 from gonogo.analysis.python.names import ancestors, argument, functions, last_name, origin
 from gonogo.analysis.python.pools import pool_of_processes
 from gonogo.analysis.python.scopes import COMPREHENSIONS, Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -65,7 +66,7 @@ class Task:
 
 
 @rule("REP121", "tasks-draw-alike", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def tasks_draw_alike(modules: dict[str, Module]) -> Iterator[Violation]:
+def tasks_draw_alike(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """Repetitions in worker processes draw the same random numbers.
 
     What it does:
@@ -84,7 +85,7 @@ def tasks_draw_alike(modules: dict[str, Module]) -> Iterator[Violation]:
     for module in modules.values():
         if not any(last_name(call.func) in HANDING for call in module.of(ast.Call)) or SHARED.search(module.text):
             continue
-        scopes = Scopes(module)
+        scopes = symbols.scopes(module)
         for task in _tasks(module, scopes):
             if not _is_used(module, scopes, task):
                 continue

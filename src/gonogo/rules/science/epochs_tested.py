@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.modules import Function, Module
 from gonogo.analysis.python.names import ancestors, body_nodes, functions, last_name, origin
 from gonogo.analysis.python.scopes import Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -21,7 +22,7 @@ _SURE = re.compile(r"^(?:epochs?|ep|step|it|iteration)$", re.IGNORECASE)
 
 
 @rule("SCI142", "epochs-tested", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def epochs_tested(modules: dict[str, Module]) -> Iterator[Violation]:
+def epochs_tested(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """A significance test takes the epochs of one run for independent runs.
 
     What it does:
@@ -41,7 +42,7 @@ def epochs_tested(modules: dict[str, Module]) -> Iterator[Violation]:
         ]
         if not tests:
             continue
-        scopes = Scopes(module)
+        scopes = symbols.scopes(module)
         for call in tests:
             for given in call.args[:2]:
                 place = _epochs(module, scopes, given, 4)

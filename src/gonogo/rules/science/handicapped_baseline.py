@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.interpreter.trace import Path, Trace
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.tracking.wandb_runs import training_modules
-from gonogo.analysis.training.handicaps import LENGTH, Handicap, handicaps, holds, settings, texts_read
+from gonogo.analysis.training.handicaps import LENGTH, Handicap, handicaps, holds, texts_read
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -61,8 +62,9 @@ def handicapped_baseline(traces: list[Trace], modules: dict[str, Module], contra
 
 def _left(place: Handicap, weak: list[Trace], others: list[Trace]) -> float | None:
     """How much is left of a setting that is the same for all runs; None where not known."""
-    found = [settings(_config(trace), place.pattern) for trace in (*weak, *others)]
-    optimizers = [_texts(_config(trace)) for trace in (*weak, *others)]
+    configs = [dict(_leaves(trace.config)) for trace in (*weak, *others)]
+    found = [{path: value for path, value in each.items() if _is_number(value) and place.pattern.search(path[-1])} for each in configs]
+    optimizers = [{path: value for path, value in each.items() if _names_optimizer(path, value)} for each in configs]
     if not found[0] or any(entry != found[0] for entry in found) or any(entry != optimizers[0] for entry in optimizers):
         return None
     if place.factor is not None:
@@ -71,19 +73,22 @@ def _left(place: Handicap, weak: list[Trace], others: list[Trace]) -> float | No
     return place.number / known.pop() if len(known) == 1 and place.number is not None and place.number > 0 else None
 
 
-def _config(trace: Trace) -> object:
-    return trace.composition.config if trace.composition is not None else None
-
-
-def _texts(config: object, prefix: str = "") -> dict[str, object]:
-    """The names of optimizers in a config."""
-    found: dict[str, object] = {}
-    for key, value in config.items() if isinstance(config, dict) else ():
+def _leaves(config: Mapping[Any, Any], above: Path = ()) -> Iterator[tuple[Path, object]]:
+    """The values of a config that are no sections, by their path."""
+    for key, value in config.items():
+        path = (*above, str(key))
         if isinstance(value, dict):
-            found |= _texts(value, f"{prefix}.{key}")
-        elif isinstance(value, str) and _OPTIMIZER.search(str(key)) and "optim" in f"{prefix}.{key}".lower():
-            found[f"{prefix}.{key}"] = value
-    return found
+            yield from _leaves(value, path)
+        else:
+            yield path, value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float))
+
+
+def _names_optimizer(path: Path, value: object) -> bool:
+    return isinstance(value, str) and _OPTIMIZER.search(path[-1]) is not None and "optim" in ".".join(path).lower()
 
 
 def _violation(place: Handicap, left: float, weak: list[Trace], training: list[Module]) -> Violation:

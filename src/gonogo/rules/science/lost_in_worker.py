@@ -9,6 +9,7 @@ from gonogo.analysis.python.modules import Function, Module
 from gonogo.analysis.python.names import body_nodes, functions, last_name, origin
 from gonogo.analysis.python.pools import pool_of_processes
 from gonogo.analysis.python.scopes import Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -24,7 +25,7 @@ READING = frozenset(
 
 
 @rule("SCI141", "lost-in-worker", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def lost_in_worker(modules: dict[str, Module]) -> Iterator[Violation]:
+def lost_in_worker(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """Worker processes write their results into a list or dictionary of their own copy of the module.
 
     What it does:
@@ -41,7 +42,7 @@ def lost_in_worker(modules: dict[str, Module]) -> Iterator[Violation]:
     for module in modules.values():
         if not any(call.args and isinstance(call.func, ast.Attribute) and call.func.attr in HANDING for call in module.of(ast.Call)):
             continue
-        scopes = Scopes(module)
+        scopes = symbols.scopes(module)
         workers = _workers(module, scopes)
         inside = _called(module, workers)
         for function in workers:

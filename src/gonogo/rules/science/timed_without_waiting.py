@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import last_name, origin
 from gonogo.analysis.python.scopes import Scopes
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -38,7 +39,7 @@ NETWORK = re.compile(r"(?:^|_)(?:model|net|network|encoder|backbone|module|unet|
 
 
 @rule("SCI143", "timed-without-waiting", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def timed_without_waiting(modules: dict[str, Module]) -> Iterator[Violation]:
+def timed_without_waiting(modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:
     """The time of a network on the GPU is taken without waiting for the GPU.
 
     What it does:
@@ -55,7 +56,7 @@ def timed_without_waiting(modules: dict[str, Module]) -> Iterator[Violation]:
     for module in modules.values():
         if not any(dotted.startswith("torch") for dotted in module.imports.values()) or not _is_on_gpu(module):
             continue
-        scopes = Scopes(module)
+        scopes = symbols.scopes(module)
         for node in module.of(ast.BinOp):
             start = _start(module, scopes, node)
             if start is None:

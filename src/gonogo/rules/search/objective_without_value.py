@@ -12,6 +12,7 @@ from gonogo.analysis.dataflow.values import Value, is_none
 from gonogo.analysis.libraries.objects import STUDY, Objects, objectives
 from gonogo.analysis.libraries.table import library_table
 from gonogo.analysis.python.endings import comes_to_its_end
+from gonogo.analysis.python.names import is_none_literal
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Certainty, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -81,11 +82,7 @@ def _gives_something(definition: ast.FunctionDef) -> bool:
     pending: list[ast.AST] = [*definition.body]
     while pending:
         node = pending.pop()
-        if (
-            isinstance(node, ast.Return)
-            and node.value is not None
-            and not (isinstance(node.value, ast.Constant) and node.value.value is None)
-        ):
+        if isinstance(node, ast.Return) and node.value is not None and not is_none_literal(node.value):
             return True
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
             pending += ast.iter_child_nodes(node)

@@ -69,7 +69,7 @@ def _direction(call: Call) -> str | None:
 
 def _setting(trace: Trace, node: ast.expr) -> Any:
     """The value of a setting that is read as `cfg.a.b`, from the config of the run."""
-    found: Any = trace.composition.config if trace.composition is not None else None
+    found: Any = trace.config
     for part in qualified_name(node).split(".")[1:]:
         found = found.get(part) if isinstance(found, dict) else None
     return found
