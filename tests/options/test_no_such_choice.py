@@ -36,6 +36,10 @@ def test_the_gate_says_what_never_runs(programs, never, composer, tmp_path):
         verdict = check(experiment_of({"train.py": text}), CheckOptions(contract="program", select=("CLI110",)), composer)
         assert not verdict.undecided
         assert len(verdict.findings) == never, (name, verdict.findings)
+        # The default is a choice, too, and named once.
+        assert all(
+            sorted(finding.message.partition("its choices are ")[2].split(", ")) == ["'cosine'", "'step'"] for finding in verdict.findings
+        )
     for choice in ("cosine", "step"):
         files = {name: {"train.py": text, "start.py": START.format(choice)} for name, text in programs.items()}
         assert set(exit_codes(tmp_path / choice, files, "start.py").values()) == {0}

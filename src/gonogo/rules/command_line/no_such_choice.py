@@ -49,7 +49,7 @@ def _violations(scripts: list[Trace], modules: Mapping[str, Module]) -> Iterator
                 continue
             yield Violation(
                 site.module.location(site.node),
-                f"`{ast.unparse(site.node.left)}` is never '{event.text}': its choices are {', '.join(map(repr, event.choices))}",
+                f"`{ast.unparse(site.node.left)}` is never '{event.text}': its choices are {', '.join(map(repr, dict.fromkeys(event.choices)))}",
                 f"nothing handles the choice '{meant}': write '{meant}' here, or '{event.text}' among the choices",
                 certainty=Certainty.LIKELY,
             )
