@@ -47,9 +47,10 @@ def _violations(scripts: list[Trace], modules: Mapping[str, Module]) -> Iterator
             meant = next((choice for choice in unhandled if _are_alike(event.text, choice)), None)
             if meant is None:
                 continue
+            choices = ", ".join(map(repr, dict.fromkeys(event.choices)))  # the default is among them a second time
             yield Violation(
                 site.module.location(site.node),
-                f"`{ast.unparse(site.node.left)}` is never '{event.text}': its choices are {', '.join(map(repr, dict.fromkeys(event.choices)))}",
+                f"`{ast.unparse(site.node.left)}` is never '{event.text}': its choices are {choices}",
                 f"nothing handles the choice '{meant}': write '{meant}' here, or '{event.text}' among the choices",
                 certainty=Certainty.LIKELY,
             )
