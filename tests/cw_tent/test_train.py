@@ -120,10 +120,23 @@ def test_a_source_model_is_trained_once_for_each_seed_and_setting(tmp_path: Path
     assert capsys.readouterr().out.count("source model: trained on 1000 clean images") == 2
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True)) and not again.training
     assert not torch.equal(first.conv1.weight, other.conv1.weight)
-    assert len(list((tmp_path / "source").iterdir())) == 2
+    assert len(list((tmp_path / "source").glob("*.safetensors"))) == 2
     cfg.source.digitsc.learning_rate = 0.01
     train.source_model(cfg, 0, CPU)
-    assert len(list((tmp_path / "source").iterdir())) == 3
+    assert len(list((tmp_path / "source").glob("*.safetensors"))) == 3
+
+
+def test_runs_that_begin_together_train_one_source_model(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code = (
+        "import sys, torch; from hydra import compose, initialize_config_dir; from src import train\n"
+        "with initialize_config_dir(sys.argv[1], version_base='1.3'): cfg = compose('config', sys.argv[2:])\n"
+        "train.choose_device(cfg); train.source_model(cfg, 0, torch.device('cpu'))"
+    )
+    command = [sys.executable, "-c", code, str(EXPERIMENT / "config"), *SMALL, f"cache_dir='{tmp_path}'"]
+    runs = [subprocess.Popen([*command, f"run={run}"], cwd=EXPERIMENT) for run in ("digits-bn", "digits-tent-1")]
+    assert [run.wait() for run in runs] == [0, 0]
+    assert capfd.readouterr().out.count("source model: trained on 1000 clean images") == 1
+    assert len(list((tmp_path / "source").glob("*.safetensors"))) == 1
 
 
 def test_training_makes_a_better_model(tmp_path: Path) -> None:

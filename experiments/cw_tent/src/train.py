@@ -32,6 +32,7 @@ import numpy as np
 import optuna
 import torch
 import wandb
+from filelock import FileLock
 from omegaconf import DictConfig, OmegaConf
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -83,14 +84,16 @@ def source_model(cfg: DictConfig, seed: int, device: torch.device) -> nn.Module:
     plain += [seed, cfg.trial_mode, cfg.run.hardware.mixed_precision, zlib.crc32(data.images.numpy())]
     key = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
     path = Path(cfg.cache_dir) / "source" / f"{key}.safetensors"
-    if path.exists():
-        network.load_state_dict(load_file(path))
-    else:
-        print(f"source model: trained on {len(data)} clean images with seed {seed}, kept as {path}")
-        train_source(cfg, network.to(device), data, device)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}, path.with_suffix(f".{os.getpid()}"))
-        path.with_suffix(f".{os.getpid()}").replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):  # of runs that begin together one trains it, and the others wait
+        if path.exists():
+            network.load_state_dict(load_file(path))
+        else:
+            print(f"source model: trained on {len(data)} clean images with seed {seed}, kept as {path}")
+            train_source(cfg, network.to(device), data, device)
+            state = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+            save_file(state, path.with_suffix(".part"))  # whole or not at all: a run may be killed here
+            path.with_suffix(".part").replace(path)
     return network.to(device).eval()
 
 
