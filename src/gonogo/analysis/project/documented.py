@@ -23,14 +23,14 @@ from gonogo.model.experiment import Experiment
 PROSE = (".md", ".rst")
 SCRIPTS = (".sh", ".bash", ".sbatch", ".slurm", ".job", "Makefile", "GNUmakefile", "justfile", "Justfile", "Dockerfile", "tox.ini")
 WORKFLOWS = re.compile(r"(?:^|/)(?:\.github/workflows/|\.circleci/|\.gitlab-ci|azure-pipelines|\.travis)[^/]*\.?ya?ml$")
-_LAUNCHER = re.compile(
+LAUNCHER = re.compile(
     r"[@!$-]{0,8}(?:.*/)?(?:i?python[\d.]*w?|torchrun|accelerate|deepspeed|composer|horovodrun|mpirun|srun|uv|poetry|pipenv|pdm|hatch)"
 )
 # Modules that start another program.
-_WRAPPERS = re.compile(
+WRAPPERS = re.compile(
     r"torch\.distributed\.(?:launch|run)|torch_xla\..*|accelerate\..*|debugpy|pdb|i?pdb|cProfile|coverage|memory_profiler|kernprof|scalene|viztracer"
 )
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _OVERRIDE = re.compile(r"(?:\+{0,2}|~)[\w$.@/:-]+(?:\[[^\]]*\])?=|~[\w.@/]+$|-")
 _GLOB = re.compile(r"=glob\(.*\)$")  # of the options of a group, as a reader's choice
 _ELLIPSIS = re.compile(r"\[.*|\.\.\.|…|\.\.\..*")
@@ -156,17 +156,17 @@ class _Finder:
         launched = False
         for index, word in enumerate(words):
             if word == "-m" and launched and index + 1 < len(words):
-                if _WRAPPERS.fullmatch(words[index + 1]):
+                if WRAPPERS.fullmatch(words[index + 1]):
                     continue
                 return self._found(words[index + 1].replace(".", "/") + ".py", document, words[index + 2 :])
             if word.endswith(".py") and (launched or index == 0 or word.startswith("./")):
                 return self._found(word, document, words[index + 1 :])
             if word in self._scripts and all(
-                launched or _ASSIGNMENT.match(each) or _LAUNCHER.fullmatch(each) or each in "$>%" for each in words[:index]
+                launched or ASSIGNMENT.match(each) or LAUNCHER.fullmatch(each) or each in "$>%" for each in words[:index]
             ):
                 path = self._scripts[word]
                 return (path, list(words[index + 1 :])) if path in self._programs else None
-            launched = launched or _LAUNCHER.fullmatch(word) is not None
+            launched = launched or LAUNCHER.fullmatch(word) is not None
         return None
 
     def _found(self, name: str, document: str, rest: Sequence[str]) -> tuple[str, list[str]] | None:
