@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import sys
 
 from gonogo.analysis.python.imports import catches_import
@@ -23,7 +24,7 @@ def is_never_reached(module: Module, node: ast.AST) -> bool:
     while parent is not None:
         for name in ("body", "orelse", "finalbody"):
             block = getattr(parent, name, None)
-            if isinstance(block, list) and child in block and any(_leaves(each) for each in block[: block.index(child)]):
+            if isinstance(block, list) and child in block and any(leaves(each) for each in block[: block.index(child)]):
                 return True
         if isinstance(parent, (ast.If, ast.IfExp)) and child is not parent.test:
             answer = _answer(parent.test)
@@ -37,10 +38,30 @@ def is_never_reached(module: Module, node: ast.AST) -> bool:
     return False
 
 
-def _leaves(node: ast.stmt) -> bool:
+def cut_off(module: Module) -> dict[ast.stmt, ast.stmt]:
+    """The first statement of each block that is never reached, and the one before it that leaves.
+
+    Only what stands behind a `return`, `raise`, `break`, `continue`, an exit or an endless loop; a branch with a constant condition is
+    how somebody chooses.
+    """
+    found: dict[ast.stmt, ast.stmt] = {}
+    for parent in [module.tree, *module.parents] if module.tree else []:
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(parent, name, None)
+            if isinstance(block, list):
+                for statement, behind in itertools.pairwise(block):
+                    if isinstance(statement, ast.stmt) and leaves(statement):
+                        found[behind] = statement
+                        break
+    return found
+
+
+def leaves(node: ast.stmt) -> bool:
     """Whether nothing behind a statement is reached."""
     if isinstance(node, _LEAVES):
         return True
+    if isinstance(node, ast.Assert):
+        return isinstance(node.test, ast.Constant) and not node.test.value
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         return qualified_name(node.value.func) in _EXITS
     if isinstance(node, ast.If):
@@ -56,7 +77,7 @@ def _leaves(node: ast.stmt) -> bool:
 
 
 def _block_leaves(block: list[ast.stmt]) -> bool:
-    return any(_leaves(each) for each in block)
+    return any(leaves(each) for each in block)
 
 
 def _own(loop: ast.While) -> list[ast.AST]:

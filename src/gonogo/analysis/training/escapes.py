@@ -32,7 +32,8 @@ def escapes(entry: Happening, wanted: Iterable[Value]) -> bool:
     targets = set(wanted)
     if isinstance(callee, (Function, Class, Instance)):  # of the project, not walked into
         return _mentions(call.given(), targets) or _is_method_of_holder(callee)
-    if call.short in HARMLESS or call.short in AROUND or call.short in PREPARES or kind_of(call) is not None:
+    is_function = call.receiver is None and call.short in ("step", "update", "scale")  # unlike the methods of those names
+    if (call.short in HARMLESS and not is_function) or call.short in AROUND or call.short in PREPARES or kind_of(call) is not None:
         return False
     if isinstance(callee, Ref) and callee.name.startswith(("torch.", "builtins.", "numpy.")):
         return False

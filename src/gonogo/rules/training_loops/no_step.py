@@ -24,12 +24,12 @@ from gonogo.rules.happened import violation
 
 @rule("TRN103", "no-step", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def no_step(programs: list[Program]) -> Iterator[Violation]:
-    """Gradients are computed in a loop, and the optimizer that was made for them is never stepped.
+    """Gradients are computed or cleared in a loop, and the optimizer that was made for them is never stepped.
 
     What it does:
-        Looks at each line that makes optimizers. Speaks where gradients of its parameters are computed in a loop, nothing ever
-        calls its `step()`, and it is handed to nothing unknown, kept nowhere and returned to nobody. `optimizer.step` without
-        parentheses is no call.
+        Looks at each line that makes optimizers. Speaks where gradients of its parameters are computed in a loop, or cleared there
+        while the program computes none at all, nothing ever calls its `step()`, and it is handed to nothing unknown, kept nowhere and
+        returned to nobody. `optimizer.step` without parentheses is no call.
 
     Why it matters:
         Nothing is learned: the network that is evaluated is the one that was made at random, and every number is that of chance.
@@ -42,8 +42,13 @@ def no_step(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     done = walked.known(acts)
-    computes = [entry for entry in done if entry.act.does is Does.COMPUTES and any(isinstance(loop, Loop) for loop in entry.loops)]
+    in_loops = [entry for entry in done if any(isinstance(loop, Loop) for loop in entry.loops)]
+    computes = [entry for entry in in_loops if entry.act.does is Does.COMPUTES]
     if not computes:
+        # Somebody who clears gradients meant to step; one who only loads an optimizer's state does not.
+        clears = [entry for entry in in_loops if entry.act.does is Does.CLEARS]
+        if clears and not any(entry.act.does in (Does.COMPUTES, Does.STEPS) for entry in done):
+            yield from _only_cleared(walked, clears)
         return
     steps = [entry for entry in done if entry.act.does is Does.STEPS]
     made = list(walked.gather(optimizers_made))
@@ -62,6 +67,18 @@ def _found(walked: Program) -> Iterator[Violation]:
                 mine[0].at,
                 "gradients are computed here, and nothing ever steps the optimizer that was made for them",
                 "call `step()` of the optimizer after `backward()`",
+                related=((optimizer, "the optimizer is made here"),),
+            )
+
+
+def _only_cleared(walked: Program, clears: list[Done]) -> Iterator[Violation]:
+    for optimizer in walked.gather(optimizers_made):
+        mine = [entry for entry in clears if base(entry.act.on) is optimizer]
+        if mine and not is_unclear(walked, optimizer):
+            yield violation(
+                mine[0].at,
+                "gradients are cleared here, and nothing ever computes any or steps the optimizer: the network is not trained",
+                "call `backward()` on the loss, then `step()` of the optimizer",
                 related=((optimizer, "the optimizer is made here"),),
             )
 
@@ -93,16 +110,27 @@ class Trainer:
 
     def fit(self, loader):
         for inputs, targets in loader:
-            self.optimizer.zero_grad()
+            self.optimizer.zero_grad(){clears}
             loss = nn.functional.mse_loss(self.model(inputs), targets)
-            loss.backward(){marker}
+            {computes}
             {last}
 
 
 Trainer(nn.Linear(4, 1)).fit([(torch.randn(8, 4), torch.randn(8, 1))] * 8)
 """
+_COMPUTES = "loss.backward()"
 BAD = [
-    program(LOOP.format(marker="  # <- here", last="print(loss.item())")),
-    program(LOOP.format(marker="  # <- here", last="self.optimizer.step")),
+    program(LOOP.format(clears="", computes=f"{_COMPUTES}  # <- here", last="print(loss.item())")),
+    program(LOOP.format(clears="", computes=f"{_COMPUTES}  # <- here", last="self.optimizer.step")),
+    program(LOOP.format(clears="  # <- here", computes="# " + _COMPUTES, last="print(loss.item())")),
 ]
-GOOD = program(LOOP.format(marker="", last="self.optimizer.step()"))
+GOOD = [
+    program(LOOP.format(clears="", computes=_COMPUTES, last="self.optimizer.step()")),
+    program(
+        LOOP.format(
+            clears="",
+            computes="torch.autograd.grad(loss, list(self.model.parameters()))",
+            last="from fitting import step\n            step(self.optimizer, loss)",
+        )
+    ),
+]
