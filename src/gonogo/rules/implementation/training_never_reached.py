@@ -12,7 +12,7 @@ from gonogo.analysis.project.documented import documents
 from gonogo.analysis.project.liveness import Cut, Liveness, is_without_effect, wrong_name_of_main
 from gonogo.analysis.project.work import training_statements
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import imported_modules
+from gonogo.analysis.python.names import enclosing_function, imported_modules
 from gonogo.analysis.python.scopes import FUNCTIONS
 from gonogo.analysis.training.programs import is_unit_test
 from gonogo.model.contract import Contract, Scope
@@ -109,9 +109,17 @@ def _main_never_called(
     main = module.definitions.get("main")
     if not isinstance(main, FUNCTIONS) or any(node.id == "main" for node in module.of(ast.Name)):
         return  # where it is named without effect, IMP125 says it
+    if _does_something(module) or any(node.attr == "main" for other in modules.values() for node in other.of(ast.Attribute)):
+        return  # `tf.app.run()` finds it by itself; a module that is imported by a computed name has one, too
     if not _is_named_by_a_document(module, modules, experiment) and not liveness.reached_from(module, main).isdisjoint(trains):
         action = 'call it under `if __name__ == "__main__":`'
         yield Violation(module.location(main), "nothing calls `main`, which leads to what trains", action)
+
+
+def _does_something(module: Module) -> bool:
+    """Whether the top of a module calls something for its effect."""
+    calls = (node for node in module.of(ast.Expr) if isinstance(node.value, ast.Call))
+    return any(not isinstance(enclosing_function(module, node), FUNCTIONS) for node in calls)
 
 
 def _is_named_by_a_document(module: Module, modules: dict[str, Module], experiment: Experiment) -> bool:
@@ -170,5 +178,6 @@ GOOD = [
     _tree(turn="if len(inputs) < 8:\n            continue\n        "),
     _tree(last="TRAIN = False\nif TRAIN:\n    main()"),
     _tree(last='if __name__ == "__main__":\n    for step in [main]:\n        step()'),
+    program("import tensorflow as tf\n" + _PROGRAM.format(first="", turn="", last="tf.app.run()")),
     Tree({"run.py": "import train\n\ntrain.main()\n", "train.py": _PROGRAM.format(first="", turn="", last="")}, alone=True),
 ]
