@@ -421,7 +421,8 @@ class ConfigNode(Mapping):
     def _write_each(self, walk: Walk, content: Spread, at: ast.AST, how: How, checked: bool, nested: bool) -> None:
         """Write the keys of a mapping.
 
-        With `nested`, a config under a key takes over the mapping's keys; otherwise it is replaced.
+        With `nested`, a config under a key takes over the mapping's keys, and a mandatory value (`???`) leaves what is there;
+        otherwise it is replaced.
         """
         sure = frozenset(self.items.there()) - self.maybe
         for key, value in content.items.items():
@@ -429,6 +430,8 @@ class ConfigNode(Mapping):
             value = settled(value)
             if nested and isinstance(here, ConfigNode) and value.config_content() is not None:
                 here.merge(walk, value, at, how, checked)
+                continue
+            if nested and here is not ABSENT and is_missing(value):
                 continue
             self.write(walk, key, value, at, how, checked)
             if key in content.origins and value.config_content() is None:
