@@ -140,3 +140,52 @@ def test_a_cell_that_was_not_run_among_others_that_were_may_only_show_something(
 )
 def test_a_cell_of_a_notebook_that_was_not_run_is_a_cell_like_others(cells: list[tuple[str, int | None]], composer: Composer) -> None:
     assert [finding.severity for finding in run_rules(composer, {"a.ipynb": _notebook(*cells)}, "IMP104")] == [Severity.ERROR]
+
+
+# -- terms of a loss that are plain numbers ------------------------------------------------------------------------------------
+
+TERM = """import torch
+from torch import nn
+import torch.nn.functional as F
+
+G = nn.Linear(4, 4)
+optimizer = torch.optim.Adam(G.parameters(), 1e-3)
+weight = 10.0
+
+
+def gap(a, b):
+    return (a - b).abs().mean()
+
+
+for x, c in torch.load("batches.pt"):
+    fake = G(x)
+    first = -torch.mean(fake)
+    {term}
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+"""
+NUMBERS = [
+    "rec = torch.mean(torch.abs(x - G(fake))).item()\n    loss = first + weight * rec",
+    "rec = (x - G(fake)).pow(2).mean().item()\n    loss = first + 10 * rec",
+    "loss = first + weight * gap(x, fake).item()",
+    "rec = gap(x, G(fake))\n    loss = first + rec.item() * weight",
+    "rec = ((fake - x) ** 2).sum().item()\n    loss = rec * 0.5 + first",
+    "loss = first\n    loss = loss + weight * torch.mean(torch.abs(fake - x)).item()",
+]
+RIGHT = [
+    "rec = torch.mean(torch.abs(x - G(fake)))\n    loss = first + weight * rec",
+    "rec = gap(x, fake)\n    print(rec.item())\n    loss = first + weight * rec",
+    "hard = (fake > 0).float().mean()\n    loss = first + 1.0 * (hard - first).detach()",
+    "loss = first + 1.0 * (torch.ones(()) - first).item()",
+]
+
+
+@pytest.mark.parametrize("term", NUMBERS)
+def test_a_distance_that_is_a_number_teaches_nothing(term: str, composer: Composer) -> None:
+    assert run_rules(composer, {"train.py": TERM.format(term=term)}, "TRN142")
+
+
+@pytest.mark.parametrize("term", RIGHT)
+def test_a_distance_with_its_gradient_and_a_correction_are_right(term: str, composer: Composer) -> None:
+    assert not run_rules(composer, {"train.py": TERM.format(term=term)}, "TRN142")
