@@ -42,7 +42,13 @@ NAMED = [
     "1. `train.py`, 2. `other.py`",
     "**`train.py`** is where to begin",
 ]
-STARTED = ["`python train.py`", "```\npython train.py\n```", "```sh\n./train.py\n```", "Run `$ python3 train.py` first.", "Call `python -m train`."]
+STARTED = [
+    "`python train.py`",
+    "```\npython train.py\n```",
+    "```sh\n./train.py\n```",
+    "Run `$ python3 train.py` first.",
+    "Call `python -m train`.",
+]
 
 
 def _files(text: str, place: str) -> dict[str, str]:

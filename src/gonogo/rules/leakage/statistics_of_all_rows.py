@@ -81,7 +81,9 @@ def _may_come_later(value: Value, cut: Cut, symbols: Symbols) -> bool:
     if not isinstance(owners[0], ast.ClassDef) or owners[0] is not owners[1]:
         return False
     called = (call.func for module in symbols.modules.values() for call in module.of(ast.Call))
-    return not any((function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")) == own.name for function in called)
+    return not any(
+        (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")) == own.name for function in called
+    )
 
 
 def _problem(walked: Program, value: Value, cut: Cut) -> str:

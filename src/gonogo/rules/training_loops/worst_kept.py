@@ -45,8 +45,9 @@ def worst_kept(
         Looks at branches that keep the larger, or the smaller, of what comes by (`if loss > best: best = loss`). Speaks where the state of
         a network is kept with the largest of what is better when it is smaller, a loss or an error, or with the smallest of what is better
         when it is larger; and where the best begins with a number that nothing beats: infinity for the larger one. Also looks at
-        `EarlyStopping` and `ModelCheckpoint` (whose `mode` Lightning takes for "min" where none is given; versions before 1.3 guessed it, and
-        nothing is said where the project asks for one), `ReduceLROnPlateau`, and `greater_is_better` of transformers, where the metric is named.
+        `EarlyStopping` and `ModelCheckpoint` (whose `mode` Lightning takes for "min" where none is given; versions before 1.3 guessed it,
+        and nothing is said where the project asks for one), `ReduceLROnPlateau`, and `greater_is_better` of transformers,
+        where the metric is named.
 
     Why it matters:
         The run reports the epoch that was worst, or the weights that training began with.
