@@ -132,6 +132,19 @@ WRITES = {
     "merge": "cfg = OmegaConf.merge(cfg, {'new': 1})",
     "setattr": "setattr(cfg, 'new', 1)",
     "pop": "cfg.pop('trial_mode')",
+    "deletion of an item": "del cfg['trial_mode']",
+}
+PASSED = {
+    "deletion of an attribute": "del cfg.trial_mode",
+    "deletion in a copy": "c = copy.deepcopy(cfg)\ndel c.trial_mode",
+    "delattr": "delattr(cfg, 'trial_mode')",
+    "deletion in a function": "def without(part):\n    del part.trial_mode\n    return part\nwithout(cfg)",
+    "deletion of an alias": "c = cfg\ndel c.trial_mode",
+    "two deletions": "c, d = copy.deepcopy(cfg), cfg\ndel c.trial_mode, d.trial_mode",
+    "deletion in a loop": "for c in (copy.copy(cfg), cfg):\n    del c.trial_mode",
+    "deletion where it is there": "if 'trial_mode' in cfg:\n    del cfg.trial_mode",
+    "deletion by a class": "class Maker:\n    def __init__(self, c):\n        self.c = c\n        del self.c.trial_mode\nMaker(cfg)",
+    "deletion by a lambda": "drop = lambda c: delattr(c, 'trial_mode')\ndrop(cfg)",
 }
 
 
@@ -149,6 +162,19 @@ def test_struct_mode_refuses_what_omegaconf_refuses(composer, body):
     exec(body, {"cfg": real, "OmegaConf": OmegaConf})
     assert len(written(trace_of(composer, body))) == 1
     assert written(trace_of(composer, "OmegaConf.set_struct(cfg, False)\n" + body)) == []
+
+
+@pytest.mark.parametrize("body", PASSED.values(), ids=PASSED.keys())
+def test_struct_mode_lets_pass_what_omegaconf_lets_pass(composer, body):
+    """OmegaConf itself is the judge."""
+    import copy
+
+    from omegaconf import OmegaConf
+
+    real = OmegaConf.create({"trial_mode": False})
+    OmegaConf.set_struct(real, True)
+    exec(body, {"cfg": real, "OmegaConf": OmegaConf, "copy": copy})
+    assert written(trace_of(composer, body)) == []
 
 
 @pytest.mark.parametrize(

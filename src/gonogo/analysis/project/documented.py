@@ -35,6 +35,7 @@ _OVERRIDE = re.compile(r"(?:\+{0,2}|~)[\w$.@/:-]+(?:\[[^\]]*\])?=|~[\w.@/]+$|-")
 _GLOB = re.compile(r"=glob\(.*\)$")  # of the options of a group, as a reader's choice
 _ELLIPSIS = re.compile(r"\[.*|\.\.\.|…|\.\.\..*")
 _TAG = re.compile(r"</?(?:pre|code|kbd|tt|p|br|b)(?:\s[^<>]{0,80})?/?>")
+_CODE = re.compile(r"</?(?:code|kbd|tt)>")  # what backticks are in Markdown
 _TO_FILL_IN = re.compile(r"(?:^|=)[A-Z][A-Z_]{2,60}$|(?:^|[=/])[Pp]ath/to(?:/|$)|(?:^|=)(?:[Yy]our|YOUR|my)[_-]|(?:^|=)/path")
 MOST_DOCUMENT = 400_000  # signs
 
@@ -224,12 +225,19 @@ def _command_lines(experiment: Experiment, programs: Iterable[Module]) -> Iterat
 
 
 def _of_line(line: str, is_prose: bool) -> Iterator[list[str]]:
-    """The commands of a line; in prose, those that stand in backticks are by themselves."""
+    """The commands of a line; in prose, those that stand in backticks are by themselves.
+
+    There, a lone `train.py` speaks of a file, and starts nothing.
+    """
     if "python" not in line and ".py" not in line and "=" not in line and " " not in line.strip():
         return
-    parts = [part for part in _TAG.sub(" ", line).split("`") if part.strip()] if is_prose else [line]
+    parts = [part for part in _TAG.sub(" ", _CODE.sub("`", line)).split("`") if part.strip()] if is_prose else [line]
     for part in parts:
-        yield from (words for words in split_commands(part) if words)
+        yield from (words for words in split_commands(part) if words and not (is_prose and _is_file_name(words)))
+
+
+def _is_file_name(words: Sequence[str]) -> bool:
+    return len(words) == 1 and words[0].endswith(".py") and not words[0].startswith("./")
 
 
 def _remarks(module: Module) -> Iterator[tuple[int, str]]:

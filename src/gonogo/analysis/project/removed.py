@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from gonogo.analysis.project.pyproject import parse_requirement
+from gonogo.analysis.project.versions import parsed_version
 
 # torchvision 0.13 and later hand `pretrained` on to the network, which refuses it, as soon as `weights` is given too.
 BOTH = ("torchvision", "0.13", "torchvision.models.", ("pretrained", "weights"))
@@ -76,12 +77,12 @@ def lacks(removed: Removed, requirements: Iterable[str], locked: str | None) -> 
     written = list(requirements)
     parsed = [entry for entry in map(parse_requirement, written) if entry is not None and (entry.marker is None or entry.marker.evaluate())]
     specifiers = [specifier for requirement in parsed for specifier in requirement.specifier]
-    bounds = [_version(specifier.version) for specifier in specifiers if specifier.operator in (">=", ">", "==", "~=", "===")]
+    bounds = [parsed_version(specifier.version) for specifier in specifiers if specifier.operator in (">=", ">", "==", "~=", "===")]
     newest = Version(removed.newest or removed.since)
-    if removed.never and any(version > newest for version in (*bounds, *([_version(locked)] if locked is not None else []))):
+    if removed.never and any(version > newest for version in (*bounds, *([parsed_version(locked)] if locked is not None else []))):
         return None  # newer than what is known of the library
     if locked is not None:
-        return (f"{removed.distribution} {locked} is locked", True) if _version(locked) >= since else None
+        return (f"{removed.distribution} {locked} is locked", True) if parsed_version(locked) >= since else None
     if any(requirement.url for requirement in parsed):
         return None  # a fork, or any commit: its version is not to be seen
     if not written:
@@ -92,10 +93,3 @@ def lacks(removed: Removed, requirements: Iterable[str], locked: str | None) -> 
     if parsed and all(requirement.specifier.contains(since, prereleases=True) for requirement in parsed):
         return f"{text} lets uv install a version without it", removed.never
     return None
-
-
-def _version(text: str) -> Version:
-    try:
-        return Version(text.removesuffix(".*"))
-    except InvalidVersion:
-        return Version("0")

@@ -16,6 +16,7 @@ from gonogo.analysis.python.scopes import FUNCTIONS, Scopes
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.analysis.python.unbound import read_unbound
 from gonogo.model.contract import Contract, Scope
+from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Location, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
@@ -46,7 +47,9 @@ _ACTIONS = {
     scope=Scope.PROGRAM,
     settles=("undefined-name", "import", "crash"),
 )
-def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols, contract: Contract) -> Iterator[Violation]:
+def undefined_name(
+    lint: list[Complaint], modules: dict[str, Module], symbols: Symbols, contract: Contract, experiment: Experiment
+) -> Iterator[Violation]:
     """A name that nothing defines, or another error that ruff is certain of.
 
     What it does:
@@ -55,6 +58,8 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
         those that `from x import *` does not give. What is never evaluated (postponed annotations) or never reached (behind a `return`,
         for Python 2), guarded or deleted in a loop is left out. A line of nothing but `error` under a condition is there to raise: a
         warning, as is `if "best" in locals()` in a function that never binds `best`: what stands under it never runs.
+        So is a name in a cell that its notebook's author, who ran the cells around it, has never run: it may only show how something
+        is written.
 
     Why it matters:
         The line raises `NameError` when it is reached, often only after training has finished.
@@ -68,7 +73,20 @@ def undefined_name(lint: list[Complaint], modules: dict[str, Module], symbols: S
         yield from _asked_in_vain(modules, symbols)
     else:
         yield from _asked_in_vain(modules, symbols)
-        yield from _each_once(fault for fault in faults if not _LOADED_BY_OTHERS.search(fault.location.path))
+        kept = (fault for fault in faults if not _LOADED_BY_OTHERS.search(fault.location.path))
+        yield from _each_once(replace(fault, severity=Severity.WARNING) if _is_only_shown(fault, experiment) else fault for fault in kept)
+
+
+def _is_only_shown(fault: Violation, experiment: Experiment) -> bool:
+    """Whether a fault is in a cell of a notebook that was not run, between cells that were."""
+    file, line = experiment.files.get(fault.location.path), fault.location.line
+    notebook = file.notebook if file is not None else None
+    own = notebook.cell_at(line) if notebook is not None and line is not None else None
+    if notebook is None or own is None or own.executed is not None:
+        return False
+    ran = [cell.executed is not None for cell in notebook.cells if cell.source.strip()]
+    place = [cell for cell in notebook.cells if cell.source.strip()].index(own)
+    return any(ran[:place]) and any(ran[place + 1 :]) and sum(ran) > len(ran) / 2
 
 
 def _all_faults(lint: list[Complaint], modules: dict[str, Module], symbols: Symbols) -> Iterator[Violation]:

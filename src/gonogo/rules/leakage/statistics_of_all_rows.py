@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Display, Item, Operation, Value, constant, number, plain
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.python.names import enclosing_function
+from gonogo.analysis.python.symbols import Symbols
 from gonogo.analysis.rows.cuts import Cut, cuts
 from gonogo.analysis.rows.origins import Origins
 from gonogo.analysis.rows.parts import parts_in
@@ -24,13 +27,14 @@ STATISTICS = frozenset({"mean", "std", "var", "min", "max", "median", "quantile"
 
 
 @rule("LEK104", "statistics-of-all-rows", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def statistics_of_all_rows(programs: list[Program]) -> Iterator[Violation]:
+def statistics_of_all_rows(programs: list[Program], symbols: Symbols) -> Iterator[Violation]:
     """Columns are normalised or filled with statistics of all rows before the rows are split.
 
     What it does:
         Speaks where `(X - X.mean(axis=0)) / X.std(axis=0)`, or the like with minimum, maximum, median or quantile, or
         `X.fillna(X.mean())` is computed over rows that are split afterwards. Statistics of each row by itself, of the training part,
-        and division by a constant such as 255 are right.
+        and division by a constant such as 255 are right. Which of two methods that nobody calls comes first, nobody knows: nothing is said
+        where the one that normalises stands below the one that splits.
 
     Why it matters:
         It is a scaler or imputer that was fitted to the test rows as well, only written by hand (scikit-learn, "Common pitfalls and
@@ -39,17 +43,17 @@ def statistics_of_all_rows(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Split first; compute the statistics over the training part, and use these for all parts.
     """
-    yield from by_cause(found for walked in programs for found in _found(walked))
+    yield from by_cause(found for walked in programs for found in _found(walked, symbols))
 
 
-def _found(walked: Program) -> Iterator[Violation]:
+def _found(walked: Program, symbols: Symbols) -> Iterator[Violation]:
     for cut in walked.known(cuts):
         held = parts_in(walked).held(cut.data)
         if held.parts or cut.is_of_targets:
             continue
         for value in (*walked.known(Origins).of(cut.data, cut.at), *_in_place(walked, cut)):
             problem = _problem(walked, value, cut)
-            if problem:
+            if problem and not _may_come_later(value, cut, symbols):
                 yield violation(
                     value,
                     f"{problem} of all rows before they are split: the held-out rows go into what is learned from",
@@ -65,6 +69,21 @@ def _in_place(walked: Program, cut: Cut) -> Iterator[Value]:
     for event in walked.calls("fillna"):
         if constant(event.call.argument(None, "inplace")) is True and (cut.at is None or order.place(event) < cut.at):
             yield event.call
+
+
+def _may_come_later(value: Value, cut: Cut, symbols: Symbols) -> bool:
+    """Whether rows are normalised by a method that no code calls, below the one of the same class that splits them."""
+    methods = [enclosing_function(entry.module, entry.node) for entry in (value, cut.split)]
+    own, other = methods
+    if own is None or other is None or value.module is not cut.split.module or own.lineno <= other.lineno:
+        return False
+    owners = [value.module.parents.get(method) for method in methods if method is not None]
+    if not isinstance(owners[0], ast.ClassDef) or owners[0] is not owners[1]:
+        return False
+    called = (call.func for module in symbols.modules.values() for call in module.of(ast.Call))
+    return not any(
+        (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")) == own.name for function in called
+    )
 
 
 def _problem(walked: Program, value: Value, cut: Cut) -> str:

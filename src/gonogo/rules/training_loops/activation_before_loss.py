@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
@@ -35,7 +36,8 @@ def activation_before_loss(programs: list[Program]) -> Iterator[Violation]:
         optax and TensorFlow, Keras losses with `from_logits=True`), where plain outputs go into one that applies none
         (`binary_cross_entropy`, `nll_loss`, Keras losses without `from_logits`), where `kl_div` gets probabilities instead of their
         logarithms, or a target that is logarithms without `log_target=True`, and where a softmax is taken over a single output.
-        Log-probabilities into `cross_entropy` change nothing.
+        Log-probabilities into `cross_entropy` change nothing, and `-nll_loss(probabilities, labels)`, or one for each row
+        (`reduction="none"`), is the probability of the label, as some code has it.
 
     Why it matters:
         A second softmax squeezes the logits into [0, 1]: the loss can't fall below a floor far from zero, gradients are small, and
@@ -56,7 +58,7 @@ def _found(walked: Program) -> Iterator[Violation]:
             continue
         given = op.operand(wants.index, *wants.names)
         output = output_of(given) if given is not None else None
-        if output is not None and output.gives in wants.wrong:
+        if output is not None and output.gives in wants.wrong and not (output.gives is Gives.SOFTMAX and _picks_out(op)):
             yield _violation(op, wants, output)
         elif output is not None and output.gives is Gives.SOFTMAX and _is_of_one(output):
             yield violation(output.by, "the softmax over a single output is always 1", "apply a sigmoid to a single output")
@@ -64,6 +66,20 @@ def _found(walked: Program) -> Iterator[Violation]:
     for model in compiled(walked):
         if model.problem:
             yield violation(model.event, model.problem, model.action, related=((model.last, "the last layer is made here"),))
+
+
+def _picks_out(op: Op) -> bool:
+    """Whether `nll_loss` may just pick out the probability of each label, which it gives with a minus: no likelihood is meant then."""
+    if op.name != "nll_loss":
+        return False
+    reduction, reduced = op.option(None, "reduction"), op.option(None, "reduce")
+    if (reduction is not None and constant(reduction) not in ("mean", "sum")) or (reduced is not None and constant(reduced) is not True):
+        return True
+    node = op.call.node
+    parent = op.call.module.parents.get(node)
+    if isinstance(parent, ast.BinOp) and isinstance(parent.op, (ast.Add, ast.Sub)):
+        return isinstance(parent.left if parent.right is node else parent.right, ast.Constant)
+    return isinstance(parent, ast.UnaryOp) and isinstance(parent.op, ast.USub)
 
 
 def _target_in_logs(op: Op) -> Iterator[Violation]:

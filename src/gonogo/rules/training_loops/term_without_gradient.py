@@ -25,6 +25,7 @@ from gonogo.rules.happened import violation
 
 MOST_TERMS = 40
 CUTTING = frozenset({"item", "detach", "tolist", "numpy", "float", "int"})
+NUMBERS = frozenset({"item", "float", "int", "tolist"})
 
 
 @rule("TRN142", "term-without-gradient", criterion=4, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -56,7 +57,7 @@ def _found(walked: Program) -> Iterator[Violation]:
             if not weighted or not learned or gradients.reaches(term) is not False:
                 continue
             cut = _cut(term)
-            if cut is not None and not _corrects(term, learned):
+            if cut is not None and (_is_plain_number(cut) or not _corrects(term, learned)):
                 yield violation(
                     term,
                     "this term of the loss has no gradient: it is a constant, and the network learns what it would learn without it",
@@ -127,6 +128,15 @@ def _cuts(value: Value) -> bool:
     if op is not None and op.name in CUTTING:
         return True
     return call.context.grad is Mode.OFF or is_first_order(call)
+
+
+def _is_plain_number(cut: Value) -> bool:
+    """Whether `item()` makes a number of something that is no difference itself: whatever it is made of, it corrects no tensor."""
+    op = op_of(cut.call if isinstance(cut, Returned) else cut)
+    if op is None or op.name not in NUMBERS or not op.operands:
+        return False
+    given = plain(op.operands[0])
+    return not (isinstance(given, Operation) and given.operator in ("-", "neg"))
 
 
 def _is_of_network(value: Value) -> bool:

@@ -11,6 +11,8 @@ from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, constant, text
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.project.pyproject import Pyproject
+from gonogo.analysis.project.versions import may_be_before
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import enclosing_function
 from gonogo.analysis.python.sources.resolve import Sources
@@ -18,6 +20,7 @@ from gonogo.analysis.training.bests import Kept, beginnings, kept_bests
 from gonogo.analysis.training.goodness import Better, Goodness, of_name
 from gonogo.analysis.training.schedules import PLATEAU, schedules
 from gonogo.model.contract import Scope
+from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
@@ -25,21 +28,26 @@ from gonogo.rules.happened import violation
 
 BEST = re.compile(r"best|optim|lowest|highest|min_|_min|max_|_max", re.IGNORECASE)
 WORST = re.compile(r"worst|hard|attack|adv", re.IGNORECASE)
+LIGHTNING = ("lightning", "pytorch-lightning")
+MODE_NOT_GUESSED = "1.3"  # before, the mode was "auto" where none was given
 MODES = {"min": Better.SMALLER, "max": Better.LARGER}
 # Numbers that are never below zero, whatever they are computed of. A loss may be.
 NEVER_NEGATIVE = re.compile(r"(?:^|[_.])(?:acc|accuracy|f1|rmse|mse|mae|wer|cer|perplexity|ppl|error_rate)(?:$|[_.])", re.IGNORECASE)
 
 
 @rule("TRN143", "worst-kept", criterion=4, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def worst_kept(programs: list[Program], modules: dict[str, Module], sources: Sources) -> Iterator[Violation]:
+def worst_kept(
+    programs: list[Program], modules: dict[str, Module], sources: Sources, experiment: Experiment, pyproject: Pyproject | None
+) -> Iterator[Violation]:
     """What is kept as the best state is the worst one, or nothing is ever kept.
 
     What it does:
         Looks at branches that keep the larger, or the smaller, of what comes by (`if loss > best: best = loss`). Speaks where the state of
         a network is kept with the largest of what is better when it is smaller, a loss or an error, or with the smallest of what is better
         when it is larger; and where the best begins with a number that nothing beats: infinity for the larger one. Also looks at
-        `EarlyStopping` and `ModelCheckpoint` (whose `mode` Lightning takes for "min" where none is given), `ReduceLROnPlateau`, and
-        `greater_is_better` of transformers, where the metric is named.
+        `EarlyStopping` and `ModelCheckpoint` (whose `mode` Lightning takes for "min" where none is given; versions before 1.3 guessed it,
+        and nothing is said where the project asks for one), `ReduceLROnPlateau`, and `greater_is_better` of transformers,
+        where the metric is named.
 
     Why it matters:
         The run reports the epoch that was worst, or the weights that training began with.
@@ -48,10 +56,11 @@ def worst_kept(programs: list[Program], modules: dict[str, Module], sources: Sou
         Begin with `float("inf")` and keep what is smaller for a loss; begin with `-float("inf")` and keep what is larger for an accuracy.
     """
     goodness = Goodness(sources.symbols)
+    guesses = may_be_before(experiment, pyproject, LIGHTNING, MODE_NOT_GUESSED)
     yield from by_place(
         [
             *(found for module in modules.values() for kept in kept_bests(module) for found in _of_branch(kept, goodness)),
-            *(found for walked in programs for found in _of_callbacks(walked, goodness)),
+            *(found for walked in programs for found in _of_callbacks(walked, goodness, guesses)),
         ]
     )
 
@@ -101,9 +110,9 @@ def _is_parameter(module: Module, name: ast.Name) -> bool:
 # -- what libraries keep ----------------------------------------------------------------------------------------------------------
 
 
-def _of_callbacks(walked: Program, goodness: Goodness) -> Iterator[Violation]:
+def _of_callbacks(walked: Program, goodness: Goodness, guesses: bool) -> Iterator[Violation]:
     for event in walked.calls("EarlyStopping", "ModelCheckpoint"):
-        yield from _of_monitor(event)
+        yield from _of_monitor(event, guesses)
     for event in walked.calls("TrainingArguments", "Seq2SeqTrainingArguments"):
         yield from _of_arguments(event)
     for schedule in walked.known(schedules):
@@ -121,12 +130,12 @@ def _of_callbacks(walked: Program, goodness: Goodness) -> Iterator[Violation]:
                     )
 
 
-def _of_monitor(event: Event) -> Iterator[Violation]:
-    """`ModelCheckpoint(monitor="val_acc")`: Lightning keeps the smallest where no mode is given."""
+def _of_monitor(event: Event, guesses: bool) -> Iterator[Violation]:
+    """`ModelCheckpoint(monitor="val_acc")`: Lightning keeps the smallest where no mode is given, but for versions that guess it."""
     call = event.call
     lightning = "lightning" in call.name
     named = text(call.keywords.get("monitor"))
-    mode = _mode(call, None, "min" if lightning else "")
+    mode = _mode(call, None, "min" if lightning and not guesses else "")
     if named is None or mode is None or call.is_open or constant(call.keywords.get("save_top_k")) in (-1, 0):
         return
     better = of_name(named)

@@ -329,8 +329,8 @@ class ConfigNode(Mapping):
             self.write(walk, name, value, at)
 
     def delete_member(self, walk: Walk, name: str, at: ast.AST) -> None:
-        """`del config.key`."""
-        self.take(walk, Scalar(name), NO_DEFAULT, at, How.DELETE)
+        """`del config.key`, which struct mode lets pass (unlike `del config["key"]`)."""
+        self.take(walk, Scalar(name), NO_DEFAULT, at, How.DELETE, checked=False)
 
     def write(self, walk: Walk, key: Constant, value: Value, at: ast.AST, how: How = How.ASSIGNMENT, checked: bool = True) -> None:
         """Write another value under a key.
@@ -381,13 +381,13 @@ class ConfigNode(Mapping):
         """`config.pop(key, default)`."""
         return self.take(walk, key, default, at, How.POP)
 
-    def take(self, walk: Walk, key: Value, default: Value | NoDefault, at: ast.AST, how: How) -> Value:
-        """Take a key out, which struct mode refuses."""
+    def take(self, walk: Walk, key: Value, default: Value | NoDefault, at: ast.AST, how: How, checked: bool = True) -> Value:
+        """Take a key out, which struct mode refuses where it is `checked`."""
         wanted, state = self.key_of(key), walk.state
         if wanted is NOT_KNOWN:
             walk.memory.set(self, "open", True)
             return UNKNOWN
-        if self.config and self.is_struct() and state.is_certain and not self.open:
+        if checked and self.config and self.is_struct() and state.is_certain and not self.open:
             state.record(StructWrite(state.site(at), (*self.path, str(wanted)), how))
         value = self.read_key(walk, wanted, AccessKind.ITEM if default is NO_DEFAULT else AccessKind.GET, at, default)
         self.take_out(walk, wanted)
@@ -421,7 +421,8 @@ class ConfigNode(Mapping):
     def _write_each(self, walk: Walk, content: Spread, at: ast.AST, how: How, checked: bool, nested: bool) -> None:
         """Write the keys of a mapping.
 
-        With `nested`, a config under a key takes over the mapping's keys; otherwise it is replaced.
+        With `nested`, a config under a key takes over the mapping's keys, and a mandatory value (`???`) leaves what is there;
+        otherwise it is replaced.
         """
         sure = frozenset(self.items.there()) - self.maybe
         for key, value in content.items.items():
@@ -429,6 +430,8 @@ class ConfigNode(Mapping):
             value = settled(value)
             if nested and isinstance(here, ConfigNode) and value.config_content() is not None:
                 here.merge(walk, value, at, how, checked)
+                continue
+            if nested and here is not ABSENT and is_missing(value):
                 continue
             self.write(walk, key, value, at, how, checked)
             if key in content.origins and value.config_content() is None:
