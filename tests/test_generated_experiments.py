@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
-from rule_cases import HERE, MAIN, TRAIN, Case, findings_of, found_and_marked, name_of
+from rule_cases import COMPARATIVE, EVALUATE, HERE, MAIN, PROPOSED, TRAIN, Case, findings_of, found_and_marked, name_of
 
 from gonogo.compose.client import Composer
+from gonogo.engine.pipeline import check
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.experiment import Experiment, source_file
+from gonogo.model.finding import Severity
 from gonogo.rules.base import Edit, Tree
+from gonogo.rules.evaluation.no_derived_metric_or_test import BAD as EVA105
 
+GOLDEN = Path(__file__).parent / "golden"
+OPTUNA = re.compile(r"^optuna:\n(?:[ ]+.*\n)+", re.MULTILINE)
+SEARCH = re.compile(r"^def suggest\(.*?(?=^@hydra)", re.MULTILINE | re.DOTALL)
 IF_LOG = '    if space.type == "loguniform":\n'
 RUN = "    subprocess.run(command, check=True)\n"
 DONE = '    print(f"finished the training of {cfg.run.run_id}")\n'
@@ -77,6 +88,49 @@ FOUND: list[Case] = [
         for text in ("1", '"no GPU here"', 'f"no run {cfg.run.run_id}"', '"no" + " GPU"')
     ),
 ]
+
+
+OFF = (
+    "optuna: {enabled: false, n_trials: 0}\n",
+    "optuna: {enabled: false, n_trials: 20, direction: maximize}\n",
+    "optuna: {n_trials: 0, search_space: {}}\n",
+    "optuna: {n_trials: 3, search_space: []}\n",
+)
+ON = ("optuna: {enabled: true, n_trials: 4}\n", "optuna: {n_trials: 4, direction: maximize}\n", "optuna: {enabled: null, n_trials: 4}\n")
+
+
+def unsearched(section: str) -> Tree:
+    """The golden experiment that never searches, with another section in both run configs."""
+    changes = {path: OPTUNA.sub(section, (GOLDEN / path).read_text()) for path in (PROPOSED, COMPARATIVE)}
+    text = SEARCH.sub("", (GOLDEN / TRAIN).read_text())
+    return Tree({**changes, TRAIN: text.replace("search(cfg) if cfg.run.optuna.enabled and not cfg.trial_mode else {}", "{}")})
+
+
+@pytest.mark.parametrize(("sections", "severity"), [(OFF, Severity.WARNING), (ON, Severity.ERROR)], ids=("off", "on"))
+def test_a_search_that_is_switched_off_blocks_nothing(
+    sections: tuple[str, ...], severity: Severity, golden: dict[str, str], composer: Composer
+) -> None:
+    for section in sections:
+        found = findings_of(unsearched(section).apply(golden), "HYD105", composer)
+        assert [finding.severity for finding in found if "the section `optuna`" in finding.message] == [severity], section
+
+
+SANITY = {"mode-sanity": Severity.WARNING, "trial-mode": Severity.ERROR}
+KEPT = Edit(
+    "    run.finish()\n", '    (run_dir / "results.json").write_text(json.dumps({"test": test_accuracy}))\n    run.finish()\n'
+)
+
+
+@pytest.mark.parametrize("contract", SANITY)
+def test_only_what_a_contract_asks_for_blocks(contract: str, golden: dict[str, str], composer: Composer) -> None:
+    untested = EVA105.apply(golden)
+    kept = Tree({TRAIN: (Edit("from pathlib import Path\n", "import json\nfrom pathlib import Path\n"), KEPT)}).apply(golden)
+    read = '    if (results_dir / "results.json").exists():\n        print((results_dir / "results.json").read_text())\n'
+    kept[EVALUATE] = kept[EVALUATE].replace("    for run in runs:\n        write_run(", f"{read}    for run in runs:\n        write_run(", 1)
+    for rule, files in (("EVA105", untested), ("WDB102", kept), ("EVA102", kept)):
+        experiment = Experiment("test", {path: source_file(path, text) for path, text in files.items()}, None)
+        found = check(experiment, CheckOptions(select=(rule,), contract=contract), composer).findings
+        assert [finding.severity for finding in found] == [SANITY[contract]], rule
 
 
 @pytest.mark.parametrize("case", CASES, ids=name_of)
