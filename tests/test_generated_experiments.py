@@ -6,14 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-from rule_cases import COMPARATIVE, EVALUATE, HERE, MAIN, PROPOSED, TRAIN, Case, findings_of, found_and_marked, name_of
+from rule_cases import COMPARATIVE, CONFIG, EVALUATE, HERE, MAIN, PROPOSED, TRAIN, Case, findings_of, found_and_marked, name_of
 
 from gonogo.compose.client import Composer
 from gonogo.engine.pipeline import check
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.experiment import Experiment, source_file
 from gonogo.model.finding import Severity
-from gonogo.rules.base import Edit, Tree
+from gonogo.rules.base import Edit, Tree, program
 from gonogo.rules.evaluation.no_derived_metric_or_test import BAD as EVA105
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -143,3 +143,100 @@ def test_it_is_right(case: Case, golden: dict[str, str], composer: Composer) -> 
 def test_it_is_found_where_it_is(case: Case, golden: dict[str, str], composer: Composer) -> None:
     found, marked = found_and_marked(case, golden, composer)
     assert found == marked
+
+
+FETCH = """import json
+import sys
+
+import numpy as np
+import pandas as pd
+import wandb
+from scipy import stats
+
+api = wandb.Api()
+
+
+def fetch(path):
+    run = api.run(path)
+    return {returned}
+
+
+def main():
+    ids = json.loads(sys.argv[1])
+    {lines}
+
+
+main()
+"""
+ROWS = 'pd.DataFrame(list(run.scan_history(keys=["val_accuracy"])))'
+CURVES = [
+    ("run.history()", 'a, b = fetch(ids[0]), fetch(ids[1])', "stats.ttest_rel(a['val_accuracy'], b['val_accuracy'])"),
+    (ROWS, 'a = fetch(ids[0])["val_accuracy"].to_numpy()', 'b = fetch(ids[1])["val_accuracy"].to_numpy()', "stats.wilcoxon(a[:9], b[:9])"),
+    (
+        f'{{"history": {ROWS}, "summary": dict(run.summary)}}',
+        "data = {}",
+        "for each in ids:",
+        "    data[each] = fetch(each)",
+        'a = data[ids[0]]["history"]["val_accuracy"].values',
+        'b = data[ids[1]]["history"]["val_accuracy"].values',
+        "n = min(len(a), len(b))",
+        "stats.ttest_rel(a[:n], b[:n])",
+    ),
+    (
+        'dict(run.summary), run.history(keys=["val/loss"])["val/loss"].to_numpy()',
+        "scores, curves = {}, {}",
+        "for each in ids:",
+        "    scores[each], curves[each] = fetch(each)",
+        "stats.wilcoxon(curves[ids[0]][:5], curves[ids[1]][:5])",
+    ),
+    (
+        "run",
+        "losses = {}",
+        "for each in ids:",
+        "    run = api.run(each)",
+        '    losses[each] = [row["loss"] for row in run.scan_history(keys=["loss"])]',
+        "stats.mannwhitneyu(losses[ids[0]], losses[ids[1]])",
+    ),
+    ("run.history().dropna()", 'stats.ttest_ind(fetch(ids[0])["train_loss"], fetch(ids[1])["train_loss"])'),
+    (ROWS, 'a, b = (np.array(fetch(ids[0])["val_accuracy"]), np.array(fetch(ids[1])["val_accuracy"]))', "stats.ttest_ind(a, b)"),
+    (
+        'run.history(samples=9)["eval_loss"].tolist()',
+        "found = {each: fetch(each) for each in ids}",
+        "stats.ttest_ind(found[ids[0]], found[ids[1]])",
+    ),
+]
+SEPARATE = [
+    ("run.history()", 'stats.ttest_rel(fetch(ids[0])["correct"], fetch(ids[1])["correct"])'),
+    ("run.history()", 'stats.ttest_rel(fetch(ids[0])["fold_accuracy"], fetch(ids[1])["fold_accuracy"])'),
+    ("run.history()['val_accuracy'].max()", "stats.ttest_rel([fetch(each) for each in ids[:5]], [fetch(each) for each in ids[5:]])"),
+    ("run.history()['val_accuracy'].iloc[-1]", "a = [fetch(each) for each in ids[::2]]", "stats.ttest_1samp(a, 0.5)"),
+    ("run.summary['val_accuracy']", "a, b = fetch(ids[0]), fetch(ids[1])", "stats.ttest_rel(a, b)"),
+    ("pd.read_csv(path)", "stats.ttest_rel(fetch(ids[0])['val_accuracy'], fetch(ids[1])['val_accuracy'])"),
+    ("run.history()['val_accuracy']", "a = [max(fetch(each)) for each in ids]", "stats.ttest_1samp(a, 0.1)"),
+    ("run.history()", "a = {}", "for each in ids:", "    a[each] = fetch(each)['test_accuracy']", "stats.ttest_rel(a[ids[0]], a[ids[1]])"),
+]
+
+
+def evaluation(lines: tuple[str, ...]) -> Tree:
+    """An evaluation whose function `fetch` returns the first of these."""
+    return program(FETCH.format(returned=lines[0], lines="\n    ".join(lines[1:])))
+
+
+@pytest.mark.parametrize("lines", CURVES, ids=range(len(CURVES)))
+def test_curves_of_one_run_are_no_sample(lines: tuple[str, ...], composer: Composer) -> None:
+    assert len(findings_of(evaluation(lines).apply({}), "SCI142", composer, plan=None)) == 1
+
+
+@pytest.mark.parametrize("lines", SEPARATE, ids=range(len(SEPARATE)))
+def test_what_may_be_independent_is_a_sample(lines: tuple[str, ...], composer: Composer) -> None:
+    assert findings_of(evaluation(lines).apply({}), "SCI142", composer, plan=None) == []
+
+
+@pytest.mark.parametrize("entry", ["runs@run: ???", "runs@run: null", "run: ???"])
+def test_the_advice_names_the_folder_of_the_run_configs(entry: str, golden: dict[str, str], composer: Composer) -> None:
+    files = Tree({CONFIG: Edit("- run: ???", f"- {entry}")}).apply(golden)
+    files = {path.replace("config/run/", "config/runs/"): text for path, text in files.items()}
+    experiment = Experiment("test", {path: source_file(path, text) for path, text in files.items()}, None)
+    found = check(experiment, CheckOptions(select=("HYD102",), contract="mode-trial"), composer).findings
+    assert found
+    assert all("`config/runs`" in finding.action and "`- run: ???`" in finding.action for finding in found)
