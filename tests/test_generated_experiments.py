@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from rule_cases import COMPARATIVE, CONFIG, EVALUATE, HERE, MAIN, PROPOSED, TRAIN, Case, findings_of, found_and_marked, name_of
+from rule_cases import COMPARATIVE, CONFIG, EVALUATE, HERE, MAIN, PREPROCESS, PROPOSED, TRAIN, Case, findings_of, found_and_marked, name_of
 
 from gonogo.compose.client import Composer
 from gonogo.engine.pipeline import check
@@ -44,7 +44,7 @@ CASES: list[Case] = [
         ("OPT103", lines[-2] if len(lines) > 1 else lines[0], suggested(*lines))
         for lines in (
             (PLAIN, 'options.pop("type")', GIVE),
-            (PLAIN, 'kind = options.pop("type")', 'return getattr(trial, f"suggest_{dict(loguniform=\'float\')[kind]}")(name, **options)'),
+            (PLAIN, 'kind = options.pop("type")', "return getattr(trial, f\"suggest_{dict(loguniform='float')[kind]}\")(name, **options)"),
             (PLAIN, 'if options.pop("type", "uniform") == "loguniform":', "    return trial.suggest_float(name, log=True, **options)"),
             ("options = dict(space)", 'options.pop("type", None)', GIVE),
             ("options = {**space}", 'del options["type"]', GIVE),
@@ -116,9 +116,7 @@ def test_a_search_that_is_switched_off_blocks_nothing(
 
 
 SANITY = {"mode-sanity": Severity.WARNING, "trial-mode": Severity.ERROR}
-KEPT = Edit(
-    "    run.finish()\n", '    (run_dir / "results.json").write_text(json.dumps({"test": test_accuracy}))\n    run.finish()\n'
-)
+KEPT = Edit("    run.finish()\n", '    (run_dir / "results.json").write_text(json.dumps({"test": test_accuracy}))\n    run.finish()\n')
 
 
 @pytest.mark.parametrize("contract", SANITY)
@@ -126,7 +124,9 @@ def test_only_what_a_contract_asks_for_blocks(contract: str, golden: dict[str, s
     untested = EVA105.apply(golden)
     kept = Tree({TRAIN: (Edit("from pathlib import Path\n", "import json\nfrom pathlib import Path\n"), KEPT)}).apply(golden)
     read = '    if (results_dir / "results.json").exists():\n        print((results_dir / "results.json").read_text())\n'
-    kept[EVALUATE] = kept[EVALUATE].replace("    for run in runs:\n        write_run(", f"{read}    for run in runs:\n        write_run(", 1)
+    kept[EVALUATE] = kept[EVALUATE].replace(
+        "    for run in runs:\n        write_run(", f"{read}    for run in runs:\n        write_run(", 1
+    )
     for rule, files in (("EVA105", untested), ("WDB102", kept), ("EVA102", kept)):
         experiment = Experiment("test", {path: source_file(path, text) for path, text in files.items()}, None)
         found = check(experiment, CheckOptions(select=(rule,), contract=contract), composer).findings
@@ -170,7 +170,7 @@ main()
 """
 ROWS = 'pd.DataFrame(list(run.scan_history(keys=["val_accuracy"])))'
 CURVES = [
-    ("run.history()", 'a, b = fetch(ids[0]), fetch(ids[1])', "stats.ttest_rel(a['val_accuracy'], b['val_accuracy'])"),
+    ("run.history()", "a, b = fetch(ids[0]), fetch(ids[1])", "stats.ttest_rel(a['val_accuracy'], b['val_accuracy'])"),
     (ROWS, 'a = fetch(ids[0])["val_accuracy"].to_numpy()', 'b = fetch(ids[1])["val_accuracy"].to_numpy()', "stats.wilcoxon(a[:9], b[:9])"),
     (
         f'{{"history": {ROWS}, "summary": dict(run.summary)}}',
@@ -240,3 +240,103 @@ def test_the_advice_names_the_folder_of_the_run_configs(entry: str, golden: dict
     found = check(experiment, CheckOptions(select=("HYD102",), contract="mode-trial"), composer).findings
     assert found
     assert all("`config/runs`" in finding.action and "`- run: ???`" in finding.action for finding in found)
+
+
+IMPORT = Edit("import torch\n", "import torch\nfrom datasets import load_dataset\n")
+DIGITS = "    digits = load_digits()\n"
+UNLABELLED = [
+    ('raw = load_dataset("glue", "sst2", cache_dir=".cache")', 'print(raw["test"])'),
+    (
+        'raw = load_dataset("nyu-mll/glue", name="cola", cache_dir=".cache")',
+        'encoded = raw.map(len).rename_column("a", "b")',
+        'print(encoded["test"])',
+    ),
+    ('raw = load_dataset("stanfordnlp/sst2", cache_dir=".cache")', 'train, test = raw["train"], raw["test"]'),
+    ('raw = load_dataset("glue", "mnli", cache_dir=".cache")', 'print(raw["test_matched"])'),
+    ('task = "qnli"', 'raw = load_dataset("glue", task, cache_dir=".cache")', 'print(DataLoader(raw["test"], batch_size=4))'),
+    ('raw = load_dataset(*("super_glue", "cb"), cache_dir=".cache")', 'print(raw["test"])'),
+    ('print(load_dataset("glue", "rte", split="test", cache_dir=".cache"))',),
+    ('print(load_dataset("glue", "wnli", split="test[:50%]", cache_dir=".cache"))',),
+    ('raw = load_dataset(path="glue", name="qqp", cache_dir=".cache")', 'for row in raw["test"]:', "    print(row)"),
+    ('settings = {"path": "glue", "name": "stsb"}', 'raw = load_dataset(**settings, cache_dir=".cache")', 'print(len(raw["test"]))'),
+]
+LABELLED = [
+    ('raw = load_dataset("glue", "sst2", cache_dir=".cache")', 'print(raw["validation"])'),
+    ('raw = load_dataset("glue", "mrpc", cache_dir=".cache")', 'print(raw["test"])'),
+    ('raw = load_dataset("ag_news", cache_dir=".cache")', 'print(raw["test"])'),
+    ('raw = load_dataset("someone/else", cache_dir=".cache")', 'print(raw["test"])'),
+    ('raw = load_dataset("glue", "sst2", cache_dir=".cache")', 'raw = raw["train"].train_test_split(0.1)', 'print(raw["test"])'),
+    ('raw = load_dataset("glue", "sst2", cache_dir=".cache")', 'raw["test"] = raw["validation"]', 'print(raw["test"])'),
+    ('raw = load_dataset("glue", "sst2", cache_dir=".cache")', 'parts = dict(test=raw["validation"])', 'print(parts["test"])'),
+    (
+        'raw = load_dataset("glue", "sst2", cache_dir=".cache")',
+        'parts = {name: raw["train"] for name in ("train", "test")}',
+        'print(parts["test"])',
+    ),
+    ('raw = load_dataset("glue", "sst2", cache_dir=".cache")', 'print(raw["test"].filter(lambda row: row["label"] >= 0))'),
+    (
+        'raw = load_dataset("glue", "sst2", cache_dir=".cache")',
+        'other = load_dataset("imdb", cache_dir=".cache")',
+        'print(raw["train"], other["test"])',
+    ),
+    ('raw = load_dataset("glue", "sst2", cache_dir=".cache")', 'key = "test" if raw["train"] is None else "validation"', "print(raw[key])"),
+    ('raw = load_dataset("glue", "sst2", split="train", cache_dir=".cache")', "print(raw)"),
+]
+
+
+def loading(lines: tuple[str, ...]) -> Tree:
+    """The golden experiment whose data also come so."""
+    return Tree({PREPROCESS: (IMPORT, Edit(DIGITS, "".join(f"    {line}\n" for line in lines) + DIGITS))})
+
+
+@pytest.mark.parametrize("lines", UNLABELLED, ids=range(len(UNLABELLED)))
+def test_a_test_split_without_labels_is_found(lines: tuple[str, ...], golden: dict[str, str], composer: Composer) -> None:
+    assert len(findings_of(loading(lines).apply(golden), "SCI147", composer)) == 1
+
+
+@pytest.mark.parametrize("lines", LABELLED, ids=range(len(LABELLED)))
+def test_a_split_with_labels_is_not(lines: tuple[str, ...], golden: dict[str, str], composer: Composer) -> None:
+    assert findings_of(loading(lines).apply(golden), "SCI147", composer) == []
+
+
+@pytest.mark.parametrize(("subset", "found"), [("sst2", 1), ("mrpc", 0)])
+def test_the_config_says_which_data_set_it_is(subset: str, found: int, golden: dict[str, str], composer: Composer) -> None:
+    tree = loading(("raw = load_dataset(dataset_cfg.name, dataset_cfg.subset, cache_dir='.cache')", 'print(raw["test"])'))
+    files = tree.apply(golden)
+    files[PREPROCESS] = (
+        files[PREPROCESS]
+        .replace("def write_cache(", "def write_cache(dataset_cfg, ")
+        .replace("write_cache(cache", "write_cache(dataset_cfg, cache")
+    )
+    files[PREPROCESS] = files[PREPROCESS].replace('!= "digits"', '== ""')
+    for path in (PROPOSED, COMPARATIVE):
+        files[path] = files[path].replace("  name: digits\n", f"  name: glue\n  subset: {subset}\n")
+    assert len(findings_of(files, "SCI147", composer)) == found
+
+
+HELPERS = """def load():
+    raw = load_dataset("glue", "rte", cache_dir=".cache")
+    raw = raw.map(len).remove_columns(["idx"])
+    return raw, len(raw)
+
+
+def loaders({parameter}):
+    return DataLoader({parameter}["test"])
+
+
+def write_cache("""
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (("encoded, size = load()", "print(loaders(encoded), size)"), 1),
+        (("print(loaders(load()[0]))",), 0),  # not followed
+        (("encoded, _ = load()", "print(loaders(encoded), loaders({'test': 1}))"), 0),
+        (("encoded, _ = load()", "print(loaders(sets=encoded))"), 1),
+    ],
+)
+def test_a_data_set_that_is_handed_on(lines: tuple[str, ...], found: int, golden: dict[str, str], composer: Composer) -> None:
+    files = loading(lines).apply(golden)
+    files[PREPROCESS] = files[PREPROCESS].replace("def write_cache(", HELPERS.format(parameter="sets"), 1)
+    assert len(findings_of(files, "SCI147", composer)) == found

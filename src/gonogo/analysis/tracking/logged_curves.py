@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, body_nodes, functions, last_name
 
 # Numbers that are logged once an epoch or step. `test_accuracy`, `correct` or `reward` may be of images, folds or seeds.
-CURVE = re.compile(r"^(?:(?:train|training|val|valid|validation|dev|eval)[_/.\-]?(?:loss|acc|accuracy|f1|mse|mae|rmse|auc|ppl)|loss)$", re.IGNORECASE)
+CURVE = re.compile(
+    r"^(?:(?:train|training|val|valid|validation|dev|eval)[_/.\-]?(?:loss|acc|accuracy|f1|mse|mae|rmse|auc|ppl)|loss)$", re.IGNORECASE
+)
 HISTORIES = frozenset({"history", "scan_history"})
 # What gives the same numbers in another form.
 SAME = frozenset({"to_numpy", "tolist", "to_list", "dropna", "astype", "copy", "sort_values", "reset_index", "flatten", "ravel", "values"})
@@ -97,9 +99,9 @@ class _Reader:
             return [value for shown, value in pairs if isinstance(shown, ast.Constant) and shown.value == key]
         return self._put(node.value) if isinstance(node.value, ast.Name) and not isinstance(node.slice, ast.Slice) else []
 
-    def _all(self, values: list[ast.expr], read: "ast.AST | object") -> ast.AST | None:
+    def _all(self, values: list[ast.expr], read: Callable[[ast.expr], ast.AST | None]) -> ast.AST | None:
         """The first place, if there is one for every value."""
-        places = [read(value) for value in values]  # type: ignore[operator]
+        places = [read(value) for value in values]
         return places[0] if places and all(place is not None for place in places) else None
 
     def _home(self, node: ast.AST) -> ast.AST | None:
