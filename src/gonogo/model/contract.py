@@ -86,11 +86,12 @@ class TrainingRules(_Part):
 
 
 class EvaluationRules(_Part):
-    """How evaluation is started, and which files it writes below the folder of results."""
+    """How evaluation is started, which files it writes below the folder of results, and whether it must test what it compares."""
 
     module: str
     arguments: list[str]
     outputs: list[str] = []
+    significance: bool = True
 
     def keys(self) -> list[str]:
         """The keys of its `key=value` arguments."""
@@ -119,10 +120,14 @@ class RunConfigRules(_Part):
 
 
 class TrackingRules(_Part):
-    """Keys of the shared config that tracking needs, and whether trials are tracked too."""
+    """Keys of the shared config that tracking needs, and whether trials are tracked too.
+
+    `keeps_outputs`: runs save what they give out in the folder of results as well.
+    """
 
     config_keys: list[str]
     in_trial: bool = False
+    keeps_outputs: bool = False
 
 
 class EntryRules(_Part):

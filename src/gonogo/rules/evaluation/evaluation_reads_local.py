@@ -45,7 +45,7 @@ def evaluation_reads_local(modules: dict[str, Module], contract: Contract) -> It
     What it does:
         Follows the path of every file that the evaluation module reads. One that lies in the folder of results, and
         that evaluation has not written itself, is a file that a run left there. The shared config in its own folder may
-        be read.
+        be read. Where the contract lets runs save what they give out, and the code goes on without the file, it is a warning.
 
     Why it matters:
         Runs are made on other machines than the evaluation: their files are not there, and what is there may be of an
@@ -67,7 +67,8 @@ def evaluation_reads_local(modules: dict[str, Module], contract: Contract) -> It
         if name is None or (name.endswith(CONFIG) and reads_config):
             continue
         writer = _mention(modules, module, name)
-        if writer is None and _is_optional(module, use.node):
+        is_optional = _is_optional(module, use.node)
+        if writer is None and is_optional:
             continue
         yield Violation(
             module.location(use.node),
@@ -76,6 +77,7 @@ def evaluation_reads_local(modules: dict[str, Module], contract: Contract) -> It
             if name.endswith(CONFIG)
             else "log what is needed to W&B during the run, and read it through `wandb.Api()`",
             related=(Related(location=writer, label="the run's side of this file"),) if writer else (),
+            severity=Severity.WARNING if is_optional and contract.tracking.keeps_outputs else None,
         )
 
 

@@ -24,6 +24,7 @@ TEST = re.compile(
 # What a comparison of a method with a baseline cannot do without a word of.
 DERIVED = re.compile(r"improv|gain|gap|delta|diff|relative|lift|reduc|speed_?up|ratio|better|margin|advantage|versus|change", re.IGNORECASE)
 LONGEST = 60
+_TESTING = "test the difference over what is paired: images, folds or seeds"
 
 
 @rule("EVA105", "no-derived-metric-or-test", criterion=8, severity=Severity.ERROR, stage=Stage.CHECK, settles=("evaluation",))
@@ -33,7 +34,7 @@ def no_derived_metric_or_test(modules: dict[str, Module], contract: Contract) ->
     What it does:
         Looks through the evaluation, and what it imports from the project, for any word that a significance test or an interval cannot do
         without (a whole word of a name: `best_prop_value` has none), and for any word of a difference between a method and its baseline.
-        Only the absence of every such word is reported.
+        Only the absence of every such word is reported. A contract may ask for the difference alone: then a missing test is a warning.
 
     Why it matters:
         Two numbers side by side do not say whether one method is better, and the contract asks for both.
@@ -50,7 +51,7 @@ def no_derived_metric_or_test(modules: dict[str, Module], contract: Contract) ->
         (what, action)
         for what, sign, action in (
             ("no improvement over a baseline", DERIVED, "write the improvement of the proposed method over each baseline"),
-            ("no significance test", TEST, "test the difference over what is paired: images, folds or seeds"),
+            ("no significance test", TEST, _TESTING),
         )
         if not any(sign.search(_spread(word)) for word in words)
     ]
@@ -59,6 +60,7 @@ def no_derived_metric_or_test(modules: dict[str, Module], contract: Contract) ->
             main_place(modules, module.path),
             f"evaluation computes {' and '.join(what for what, _ in missing)}",
             "; ".join(action for _, action in missing),
+            severity=None if contract.evaluation.significance or missing[0][1] is not _TESTING else Severity.WARNING,
         )
 
 

@@ -182,7 +182,7 @@ def _advice(composition: Composition, places: ConfigPlaces, contract: Contract) 
     group = next((key for key, _, value in words if value == "{run_id}"), None)
     asked = re.search(r"You must specify '([^']+)'|Could not override '([^']+)'", composition.message)
     folders = sorted({posixpath.dirname(run.path) for run in places.runs.values() if run.path and not run.from_plan})
-    if group is None or asked is None or (asked[1] or asked[2]) not in {group, *map(posixpath.basename, folders)}:
+    if group is None or asked is None or (asked[1] or asked[2]).partition("@")[0] not in {group, *map(posixpath.basename, folders)}:
         return general
     home = f"{contract.hydra.config_dir}/{group}"
     if home in folders:

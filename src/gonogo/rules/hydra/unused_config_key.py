@@ -32,8 +32,8 @@ def unused_config_key(
 
     What it does:
         Asks of every key of a run config whether any run, under any documented command, reads it. Keys that code mentions which was not
-        followed are left alone. It is an error where the contract calls the key or the whole section mandatory, and a note where it
-        is a label: what else is read tells the same runs apart.
+        followed are left alone. It is an error where the contract calls the key or the whole section mandatory, unless the section says
+        itself that it is off, and a note where the key is a label: what else is read tells the same runs apart.
 
     Why it matters:
         The run is then not what its config says: another checkpoint is loaded, the search never happens, a schedule is silently off.
@@ -181,6 +181,7 @@ def _report(
         is_section = section != path
         mandatory = dotted in run_config.mandatory_keys or (is_section and dotted in run_config.mandatory_sections)
         only_a_label = mandatory and not is_section and is_label(path)
+        off = is_section and all(_is_off(run.document.get(section)) for run in concerned)
         first, *others = concerned
         related = tuple(Related(location=run.locate(section), label=f"also in the run config of {run.id}") for run in others[:3])
         instead = ": the code reads the shared config's own value of that name" if path in shadowed else ""
@@ -188,12 +189,24 @@ def _report(
         yield Violation(
             first.locate(section),
             f"nothing reads {'the section ' if is_section else ''}`{dotted}` of the run config{instead}",
-            f"make the code honour `{dotted}`" + (": the contract asks for it" if mandatory else ", or take it out of the run configs"),
+            f"make the code honour `{dotted}`"
+            + (
+                " before it is switched on" if off else ": the contract asks for it" if mandatory else ", or take it out of the run configs"
+            ),
             related,
             tuple(run.id for run in concerned),
             f"unread: {', '.join(keys)}" if is_section else "",
-            Severity.INFO if only_a_label else Severity.ERROR if mandatory else None,
+            Severity.INFO if only_a_label else Severity.ERROR if mandatory and not off else None,
         )
+
+
+def _is_off(section: object) -> bool:
+    """Whether a section says itself that there is nothing to do: a search of no trials, or in no space."""
+    if not isinstance(section, dict):
+        return False
+    return any(
+        key in section and not section[key] and section[key] is not None for key in ("enabled", "n_trials", "search_space", "search_spaces")
+    )
 
 
 def _unread_sections(run: Run, found: dict[Path, list[Run]]) -> set[Path]:

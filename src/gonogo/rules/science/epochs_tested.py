@@ -10,6 +10,7 @@ from gonogo.analysis.python.modules import Function, Module
 from gonogo.analysis.python.names import ancestors, body_nodes, functions, last_name, origin
 from gonogo.analysis.python.scopes import Scopes
 from gonogo.analysis.python.symbols import Symbols
+from gonogo.analysis.tracking.logged_curves import logged_while_training
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -27,7 +28,9 @@ def epochs_tested(modules: dict[str, Module], symbols: Symbols) -> Iterator[Viol
 
     What it does:
         Follows the samples of tests of `scipy.stats` within the file. Speaks where one is a list that a loop over epochs or steps fills, or
-        that a function of the project returns that fills it so, or what a file holds under `epochs` or `history`.
+        that a function of the project returns that fills it so, or what a file holds under `epochs` or `history`; and where one is a
+        column of a run's `history()` or `scan_history()` of W&B whose name says that it is logged while a run trains (`val_accuracy`,
+        `train/loss`). Other columns may be of images, folds or seeds.
 
     Why it matters:
         The epochs of one run follow one from another, and all depend on the same seed: twenty of them are one observation. Almost any
@@ -45,7 +48,7 @@ def epochs_tested(modules: dict[str, Module], symbols: Symbols) -> Iterator[Viol
         scopes = symbols.scopes(module)
         for call in tests:
             for given in call.args[:2]:
-                place = _epochs(module, scopes, given, 4)
+                place = _epochs(module, scopes, given, 4) or logged_while_training(module, given)
                 if place is not None:
                     yield Violation(
                         module.location(call),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from gonogo.analysis.python.files import FileUse, file_uses
 from gonogo.analysis.python.modules import Module
@@ -34,7 +35,7 @@ def metrics_bypass_wandb(modules: dict[str, Module], sources: Sources, contract:
         Looks in everything but the evaluation for files that are written and whose name says results (`metrics.json`,
         `results.csv`, `confusion_matrix.npy` …) or whose content does (a mapping of scores that `torch.save` or
         `pickle.dump` writes), and for `print(json.dumps(…))` of what is called a metric. Weights, configs, caches and the
-        best parameters of a search are no metrics.
+        best parameters of a search are no metrics. Where the contract lets runs save what they give out, it is a warning.
 
     Why it matters:
         Only what is logged to W&B reaches the evaluation, on whatever machine it runs. Two records of one number differ
@@ -48,7 +49,9 @@ def metrics_bypass_wandb(modules: dict[str, Module], sources: Sources, contract:
         named = {id(node) for node, _ in found}
         found += [entry for entry in _held(module, sources) if id(entry[0]) not in named]
         owned = _evaluation_only(module, modules, contract) if found else set()
-        yield from (fault for node, fault in found if not _is_in(module, node, owned))
+        for node, fault in found:
+            if not _is_in(module, node, owned):
+                yield replace(fault, severity=Severity.WARNING) if contract.tracking.keeps_outputs else fault
 
 
 def _written(module: Module, contract: Contract) -> Iterator[tuple[ast.AST, Violation]]:

@@ -49,6 +49,8 @@ def arguments(walk: Walk, node: ast.Call, frame: Frame) -> Arguments:
             continue
         content = value.spread(walk)
         for key, item in content.items.items():
+            if key in content.maybe:
+                continue  # taken out where the code may not run (`options.pop("type")`): one of those that there may be
             given.keywords[str(key)] = item
             if key in content.origins:
                 given.spread[str(key)] = content.origins[key]

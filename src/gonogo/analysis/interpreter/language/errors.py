@@ -11,7 +11,9 @@ from gonogo.analysis.interpreter.language.bindings import assign, bind
 from gonogo.analysis.interpreter.language.blocks import branch, execute, joined_cells
 from gonogo.analysis.interpreter.language.tables import Signal, statement
 from gonogo.analysis.interpreter.markers import FILE_ROOT
-from gonogo.analysis.interpreter.trace import Raised
+from gonogo.analysis.interpreter.sentinels import NOT_KNOWN
+from gonogo.analysis.interpreter.trace import Exited, Raised
+from gonogo.analysis.interpreter.values.scalar import NONE
 from gonogo.analysis.interpreter.values.varied import settled
 from gonogo.analysis.python.modules import qualified_name
 
@@ -120,11 +122,34 @@ def _was_read(before: dict[str, Value], frame: Frame) -> bool:
 def raise_(walk: Walk, node: ast.Raise, frame: Frame) -> Signal:
     """`raise error`."""
     state = walk.state
+    if _is_exit(walk, node.exc):
+        return _exit(walk, node, frame)
     if node.exc is not None:
         with state.doubtful():  # the program ends here anyway; what its last words lack is no second fault
             walk.evaluate(node.exc, frame)
     if state.is_inevitable:
         state.record(Raised(state.site(node), state.loops))
+    return Signal.RAISE
+
+
+def _is_exit(walk: Walk, error: ast.expr | None) -> bool:
+    """Whether an error is Python's own `SystemExit`, which `sys.exit` raises as well."""
+    named = error.func if isinstance(error, ast.Call) else error
+    return isinstance(named, ast.Name) and named.id == "SystemExit" and named.id not in walk.state.module.definitions
+
+
+def _exit(walk: Walk, node: ast.Raise, frame: Frame) -> Signal:
+    """`raise SystemExit(code)`: an error only where the code is known, and one that says so (a number but 0, or a text)."""
+    state = walk.state
+    given = [*node.exc.args, *(keyword.value for keyword in node.exc.keywords)] if isinstance(node.exc, ast.Call) else []
+    with state.doubtful():
+        values = [walk.evaluate(part.value if isinstance(part, ast.Starred) else part, frame) for part in given]
+    code = settled(values[0]) if values else NONE
+    is_text = isinstance(given[0], (ast.JoinedStr, ast.BinOp)) if given else False
+    if state.is_inevitable:
+        failed = is_text or (code.constant() is not NOT_KNOWN and code.truth() is True)
+        state.record(Raised(state.site(node), state.loops) if failed else Exited(state.site(node)))
+        walk.memory.set(state, "over", state.over or not failed)
     return Signal.RAISE
 
 
