@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from gonogo.engine.challenging import report_of, tried
 from gonogo.engine.facts import Facts
+from gonogo.engine.made_up import no_numbers
 from gonogo.engine.program_seen import seen_of
 from gonogo.execution import causes, evidence
 from gonogo.execution.challenge.carry_out import challenge
@@ -19,7 +20,6 @@ from gonogo.execution.challenge.matrix import Alteration
 from gonogo.execution.environment import Environment, of_experiment
 from gonogo.execution.observations import RunSeen, SessionSeen
 from gonogo.execution.probe.gonogo_probe.events import Raised
-from gonogo.execution.results import BROKEN, json_problem
 from gonogo.execution.session import carry_out
 from gonogo.execution.session_plan import EVALUATION, Bounds, Session
 from gonogo.execution.uv import Refusal
@@ -340,7 +340,7 @@ def doubts(session: SessionSeen, facts: Facts) -> list[str]:
     stage = "trial" if session.stage == "trial" else "rehearsal"
     told = [f"{stage} of {', '.join(labels)} failed, but {reason}" for reason, labels in failed.items()]
     told += [f"{stage} of {', '.join(labels)} ended well, but {reason}" for reason, labels in well.items()]
-    return told + _made_up_json(session)
+    return told + no_numbers(session, facts)
 
 
 def _said(chain: list[Raised], reason: str) -> str:
@@ -348,18 +348,6 @@ def _said(chain: list[Raised], reason: str) -> str:
     place = next((raised.place for raised in chain if raised.place is not None), None)
     where = f"{place[0]}:{place[1]}" if place else ""
     return f" ({chain[0]}{f', at {where}' if where and where not in reason else ''})"
-
-
-def _made_up_json(session: SessionSeen) -> list[str]:
-    """Describe the evaluation's files that contain numbers which JSON does not have.
-
-    They may come from made-up data or weights.
-    """
-    if session.evaluation is None or not session.evaluation.ok or not session.made_up:
-        return []
-    problems = {path: json_problem(text) for path, text in session.texts.items()}
-    found = [path for path, problem in problems.items() if problem not in ("", BROKEN)]
-    return [f"the evaluation writes {problems[found[0]]} into {', '.join(found[:3])}, which may be for the made-up data"] if found else []
 
 
 def every_run(session: SessionSeen) -> list[RunSeen]:
