@@ -9,7 +9,8 @@ import pytest
 
 from gonogo.analysis.python.modules import Module
 from gonogo.engine.facts import Facts
-from gonogo.engine.running import Running, chosen, doubts, every_run, notes, timeline
+from gonogo.engine.running import Running, chosen, doubts, notes
+from gonogo.engine.timelines import every_run, timeline
 from gonogo.execution.observations import Process, RunSeen, SessionSeen, Tracked
 from gonogo.execution.probe.gonogo_probe import events
 from gonogo.execution.probe.gonogo_probe.events import Raised

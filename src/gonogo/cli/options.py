@@ -48,6 +48,15 @@ PlanFile = Annotated[str | None, typer.Option("--plan", metavar="FILE", help="Th
 PolicyFile = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="Your policy, a TOML file (default: gonogo/config.toml of your settings).")
 ]
+DocsUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--docs-url",
+        metavar="URL",
+        envvar="GONOGO_DOCS_URL",
+        help="Where you publish gonogo's documentation: reports then link to each rule.",
+    ),
+]
 Python = Annotated[
     str | None, typer.Option("--python", metavar="ENV", help="Run in this environment instead of one made from the pyproject.toml.")
 ]
@@ -181,6 +190,24 @@ def validated(kind: type[_Model], data: dict[str, Any], subject: str) -> _Model:
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"{subject} not valid at {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
+
+
+def checked_url(url: str | None) -> str | None:
+    """The address of the documentation as it was given; None for none.
+
+    Raises:
+        UsageError: it is no address of the web.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from gonogo.model.policy import Url
+
+    if not url:
+        return None
+    try:
+        return TypeAdapter(Url).validate_python(url)
+    except ValidationError as error:
+        raise UsageError("--docs-url must be an address such as https://example.org/gonogo.") from error
 
 
 def policy_of(path: str | None) -> Policy | None:

@@ -172,6 +172,7 @@ def _chosen(options: CheckOptions, policies: list[tuple[str, Policy]], experimen
     notes += [f"Only these rules ran: {', '.join(select)}."] if select else []
     notes += [f"These rules were left out: {', '.join(options.ignore)}."] if options.ignore else []
     verdict.notes += notes
+    verdict.docs_url = options.docs_url or next((policy.docs_url for _, policy in policies if policy.docs_url), "")
     return options.model_copy(update={"select": select, "contract": contract})
 
 
