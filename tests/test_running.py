@@ -335,3 +335,24 @@ def test_what_the_tracker_has_is_found_by_the_run_id() -> None:
     assert shown.tracked_as(A) is None  # nothing was tracked
     shown.tracked = [Tracked("team", "project", label, "finished", 2, {}, {}, []) for label in (f"{A}-2", B, A)]
     assert (shown.tracked_as(A), shown.tracked_as(B), shown.tracked_as("a")) == (shown.tracked[2], shown.tracked[1], None)
+
+
+def test_what_was_seen_of_a_run_is_reported() -> None:
+    run = seen(A)
+    run.processes[1].losses = [
+        events.Loss(2.0, "src/train.py", 7),
+        events.Loss("nan", "src/train.py", 7),
+        events.Loss(1.5, "src/train.py", 7),
+    ]
+    run.processes[1].answers = {3: events.Answers(3, rows=4, histogram=[3, 1, 0])}
+    whole = session(run, evaluation=seen(EVALUATION))
+    rows = [{"_step": 5, "acc": 0.5, "name": "x", "_runtime": 1.0, "flag": True}, {"_step": 7, "acc": float("nan")}, {"_step": 9, "acc": 1}]
+    whole.tracked = [Tracked("e", "p", A, "finished", 3, {}, {}, rows)]
+    first, evaluation = timeline(whole)
+    loss, accuracy = first.curves
+    assert (loss.name, loss.steps, loss.values) == ("loss of each backward pass (src/train.py:7)", [0.0, 2.0], [2.0, 1.5])
+    assert (accuracy.name, accuracy.steps, accuracy.values) == ("acc", [5.0, 9.0], [0.5, 1.0])
+    assert [answers.counts for answers in first.answers] == [[3, 1, 0]]
+    assert not evaluation.curves and not evaluation.answers
+    rows[:] = [{"_step": step, "acc": float(step)} for step in range(1001)]
+    assert len(timeline(whole)[0].curves[1].values) <= 200

@@ -49,21 +49,20 @@ def _phases(run: RunSeen) -> dict[str, float]:
 
 
 def _curves(run: RunSeen, session: SessionSeen) -> Iterator[CurveReport]:
-    """What a run logged, by key; the losses that its backward passes began at, where it logged nothing."""
+    """The losses that a run's backward passes began at, by place; then what it logged, by key."""
     tracked = session.tracked_as(run.label)
     points: dict[str, list[tuple[float, float]]] = {}
+    for process in run.processes.values():
+        for number, loss in enumerate(process.losses):
+            shown = _number(loss.value)
+            if shown is not None:
+                points.setdefault(f"loss of each backward pass ({loss.path}:{loss.line})", []).append((float(number), shown))
     for number, row in enumerate(tracked.history if tracked is not None else ()):
         step = _number(row.get("_step"))
         for key, value in row.items():
             shown = _number(value)
             if shown is not None and not key.startswith("_"):
                 points.setdefault(key, []).append((float(number) if step is None else step, shown))
-    if not points:
-        for process in run.processes.values():
-            for number, loss in enumerate(process.losses):
-                shown = _number(loss.value)
-                if shown is not None:
-                    points.setdefault(f"loss at {loss.path}:{loss.line}", []).append((float(number), shown))
     for key, found in points.items():
         few = found[:: -(-len(found) // MOST_POINTS)]
         yield CurveReport(name=key, steps=[step for step, _ in few], values=[value for _, value in few])

@@ -156,6 +156,9 @@ def _held(containment: Containment, limits: Limits, options: ExecutionOptions) -
     return {
         "sandbox": str(containment),
         "tried inside before the runs, and refused": "; ".join(refused) or "nothing was tried: there is no sandbox",
+        "network": "cut off: a connection was tried, and refused"
+        if any("connect" in name for name in refused)
+        else "as this machine has it",
         **({"not held": "; ".join(failed)} if failed else {}),
         "limits of one run": f"{limits.seconds:g} s, {limits.memory / GIBIBYTE:g} GiB of memory, {limits.disk / GIBIBYTE:g} GiB on disk, "
         f"{limits.processes} processes",
