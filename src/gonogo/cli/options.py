@@ -48,6 +48,7 @@ PlanFile = Annotated[str | None, typer.Option("--plan", metavar="FILE", help="Th
 PolicyFile = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="Your policy, a TOML file (default: gonogo/config.toml of your settings).")
 ]
+NoConfig = Annotated[bool, typer.Option("--no-config", help="Leave out the policy of your settings.")]
 DocsUrl = Annotated[
     str | None,
     typer.Option(
@@ -210,13 +211,19 @@ def checked_url(url: str | None) -> str | None:
         raise UsageError("--docs-url must be an address such as https://example.org/gonogo.") from error
 
 
-def policy_of(path: str | None) -> Policy | None:
+def policy_of(path: str | None, without: bool = False) -> Policy | None:
     """The caller's policy: of the file that is named, else of the user's own, if there is one.
 
+    Args:
+        path: of the file that is named.
+        without: leave the user's own out.
+
     Raises:
-        UsageError: it can't be used.
+        UsageError: it can't be used, or one is named and none wanted.
     """
-    config = path or _user_config()
+    if path is not None and without:
+        raise UsageError("--config and --no-config contradict each other: leave one out.")
+    config = path or (None if without else _user_config())
     if config is None:
         return None
     from gonogo.engine.policy import load_policy
