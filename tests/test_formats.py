@@ -215,3 +215,54 @@ def test_labels_of_related_places_are_in_sarif(tmp_path):
     )
     verdict = Verdict(experiment="e", contract="c", gonogo_version="0", findings=[finding])
     assert _result(verdict, finding, "f", ["X1"])["relatedLocations"][0]["message"] == {"text": "it is here"}
+
+
+URL = "https://example.org/gonogo/"
+
+
+@pytest.mark.parametrize("how", ["option", "environment", "policy", "repository"])
+def test_a_published_documentation_is_linked_to(how, tmp_path, monkeypatch):
+    """In every format that can have links; without an address there is none."""
+    tree = copy_of(GOLDEN, tmp_path / "tree", GOLDEN_PLAN)
+    train = tree / "src/train.py"
+    train.write_text(train.read_text("utf-8").replace("cfg.run.training.momentum", "cfg.training.momentum"), "utf-8")
+    given: list[str] = []
+    if how == "option":
+        given = ["--docs-url", URL]
+    elif how == "environment":
+        monkeypatch.setenv("GONOGO_DOCS_URL", URL)
+    elif how == "policy":
+        (tmp_path / "policy.toml").write_text(f'docs-url = "{URL}"\n', "utf-8")
+        given = ["--config", str(tmp_path / "policy.toml")]
+    else:
+        with (tree / "pyproject.toml").open("a", encoding="utf-8") as file:
+            file.write(f'\n[tool.gonogo]\ndocs-url = "{URL}"\n')
+        given = ["--trust-repo"]
+    page = "https://example.org/gonogo/rules/HYD104/"
+    formats = ("sarif", "gitlab", "github", "markdown", "html")
+    outputs = [word for name in formats for word in ("--output", f"{name}={tmp_path / name}")]
+    answered("check", tree, *given, *outputs)
+    texts = {name: (tmp_path / name).read_text("utf-8") for name in formats}
+    assert all(page in text for text in texts.values()), [name for name, text in texts.items() if page not in text]
+    rules = json.loads(texts["sarif"])["runs"][0]["tool"]["driver"]["rules"]
+    assert [rule["helpUri"] for rule in rules] == [f"https://example.org/gonogo/rules/{rule['id']}/" for rule in rules]
+    assert f"[HYD104]({page})" in texts["markdown"] and f'href="{page}"' in texts["html"]
+
+
+def test_without_an_address_nothing_is_linked_to(tmp_path):
+    tree = copy_of(GOLDEN, tmp_path / "tree", GOLDEN_PLAN)
+    train = tree / "src/train.py"
+    train.write_text(train.read_text("utf-8").replace("cfg.run.training.momentum", "cfg.training.momentum"), "utf-8")
+    with (tree / "pyproject.toml").open("a", encoding="utf-8") as file:
+        file.write(f'\n[tool.gonogo]\ndocs-url = "{URL}"\n')  # the experiment's own, without --trust-repo
+    for name in ("sarif", "gitlab", "github", "markdown", "html"):
+        text = answered("check", tree, "--format", name).stdout
+        assert "HYD104" in text and "/rules/" not in text and "helpUri" not in text
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "ftp://example.org", "https://a b", 'https://x"onclick="', "https://x/](y"])
+def test_an_address_that_is_none_is_refused(url, tmp_path):
+    done = answered("check", GOLDEN, "--docs-url", url)
+    assert done.returncode == 2 and "--docs-url" in done.stderr
+    (tmp_path / "policy.toml").write_text(f"docs-url = {json.dumps(url)}\n", "utf-8")
+    assert answered("check", GOLDEN, "--config", tmp_path / "policy.toml").returncode == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 from cli import answered, copy_of
 from experiments_of_texts import GOLDEN, GOLDEN_PLAN
+
+from gonogo.model.verdict import AnswersReport, CurveReport, RunReport, StageReport, Verdict
+from gonogo.report.formats import Target, load
 
 pytest.importorskip("jinja2", reason="the extra `html` is not installed")
 
@@ -150,12 +154,77 @@ def test_stages_and_the_matrix(tmp_path):
     assert "missing not tried: there is one run" in page.text
 
 
+def stage_with_runs() -> StageReport:
+    """A rehearsal of two runs: their curves, what their networks answered, how they were held in."""
+    return StageReport(
+        name="rehearsal",
+        status="ran",
+        seconds=3.0,
+        runs=[
+            RunReport(
+                run="run-a",
+                status="ok",
+                seconds=1.0,
+                curves=[
+                    CurveReport(name="loss", steps=[0.0, 1.0, 2.0], values=[2.0, 1.0, 0.5]),
+                    CurveReport(name=EVIL, steps=[1.0], values=[0.25]),
+                ],
+                answers=[AnswersReport(classes=3, rows=8, counts=[6, 2, 0])],
+            ),
+            RunReport(run="run-b", status="ok", seconds=1.0, curves=[CurveReport(name="loss", steps=[0.0, 2.0], values=[1.0, 1.0])]),
+            RunReport(run="evaluation", status="ok", seconds=1.0),
+        ],
+        held_in={"sandbox": "bubblewrap 0.9.0", "limits of one run": "180 s, 8 GiB of memory"},
+        stand_ins=["imdb: made-up rows <b>"],
+    )
+
+
+def written(verdict: Verdict, target: Path) -> Page:
+    with target.open("w", encoding="utf-8") as stream:
+        writer = load("html").open(Target(stream, str(target), 1))
+        writer.add(verdict, {})
+        writer.finish(4.0)
+    return Page(target.read_text("utf-8"))
+
+
+def test_curves_answers_and_how_it_was_run(tmp_path):
+    verdict = Verdict(experiment="x", contract="trial-mode", gonogo_version="0", runs=["run-a", "run-b"], stages=[stage_with_runs()])
+    page = written(verdict, tmp_path / "report.html")
+    lines = [attributes for tag, attributes in page.elements if tag == "polyline" and attributes["points"] != "2,5 38,5"]
+    assert [(line["class"], line["points"]) for line in lines] == [
+        ("style0", "6.0,6.0 150.0,78.0 294.0,114.0"),
+        ("style1", "6.0,78.0 294.0,78.0"),
+        ("style0 dot", "150.0,60.0 150.0,60.0"),
+    ]
+    told = [attributes["aria-label"] for tag, attributes in page.elements if tag == "svg" and attributes.get("role") == "img"]
+    assert told[0] == "loss, steps 0 to 2, between 0.5 and 2. run-a: 3 values, the last 0.5; run-b: 2 values, the last 1"
+    assert told[-1] == "run-a: 8 rows over 3 classes; 2 classes were answered, most often class 0 (6 rows)"
+    assert len([tag for tag, _ in page.elements if tag == "rect"]) == 3
+    assert "imdb: made-up rows <b>" in page.text and "bubblewrap 0.9.0" in page.text and "180 s, 8 GiB of memory" in page.text
+    assert EVIL in page.text and "script" not in [tag for tag, _ in page.elements]
+
+
+def test_nothing_is_drawn_where_nothing_was_run(broken, tmp_path):
+    page = page_of(broken, target=tmp_path / "report.html")
+    assert not [tag for tag, _ in page.elements if tag in ("svg", "figure")] and "How it was run" not in page.text
+
+
+def test_values_at_the_ends_of_what_a_number_can_be(tmp_path):
+    wide = RunReport(run="a", status="ok", curves=[CurveReport(name="loss", steps=[0, 1], values=[-1.7e308, 1.7e308])])
+    page = written(
+        Verdict(experiment="x", contract="", gonogo_version="0", stages=[StageReport(name="trial", status="ran", runs=[wide])]),
+        tmp_path / "r",
+    )
+    assert "inf" not in page.text and "nan" not in page.text
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("chromium") or not shutil.which("chromedriver"), reason="chromium or chromedriver is missing")
 @pytest.mark.parametrize("width", [380, 1400])
 def test_a_browser_shows_it_within_its_width_and_says_nothing(broken, tmp_path, width):
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    page_of(broken, target=tmp_path / "report.html")
+    told = json.loads(answered("check", broken, "--format", "json").stdout)
+    written(Verdict.model_validate({**told, "stages": [stage_with_runs().model_dump()]}), tmp_path / "report.html")
     options = webdriver.ChromeOptions()
     options.binary_location = str(shutil.which("chromium"))
     for argument in ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"):

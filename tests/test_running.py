@@ -9,11 +9,13 @@ import pytest
 
 from gonogo.analysis.python.modules import Module
 from gonogo.engine.facts import Facts
-from gonogo.engine.running import Running, chosen, doubts, every_run, notes, timeline
+from gonogo.engine.running import Running, chosen, doubts, notes
+from gonogo.engine.timelines import every_run, timeline
 from gonogo.execution.observations import Process, RunSeen, SessionSeen, Tracked
 from gonogo.execution.probe.gonogo_probe import events
 from gonogo.execution.probe.gonogo_probe.events import Raised
 from gonogo.execution.session_plan import EVALUATION, Bounds, Session
+from gonogo.model import contract as contracts
 from gonogo.model.errors import UsageError
 from gonogo.model.finding import Finding, Location, Severity, Stage
 from gonogo.model.options import ExecutionOptions
@@ -243,6 +245,60 @@ def test_numbers_that_json_lacks_are_undecided_only_where_the_data_are_made_up()
         assert not any("b.json" in text for text in told)
 
 
+CLEAN = "def clean(x):\n    if np.isnan(x):\n        return None\n    return float(x)\n\n\n"
+# How an evaluation writes that a number does not exist, and what its file then says.
+PUT_AWAY = {
+    "a conditional expression": ('d = {"p": float(p) if np.isfinite(p) else None}', '{"tests": {"p": null}}'),
+    "a name": ("p = None if np.isnan(p) else p\nd = {'p': p}", '{"p": null}'),
+    "a branch": ("if math.isnan(p):\n    p = None\nd = dict(p=p)", '{"p": null}'),
+    "a number that is not itself": ("d['p'] = p if p == p else None", '{"p": null}'),
+    "a function": (f"{CLEAN}d = {{'p': clean(p)}}", '[{"p": null}, {"p": null}]'),
+    "a function of a function": (f"{CLEAN}def tidy(x):\n    return clean(x)\n\n\nd.update(p=tidy(p))", '{"p": null}'),
+    "all values": (f"{CLEAN}d = {{k: clean(v) for k, v in d.items()}}", '{"anything": null}'),
+    "what is written": (f"{CLEAN}json.dump(clean(d), file)", '{"anything": null}'),
+    "a table": ("json.dump(frame.replace({np.nan: None}).to_dict(), file)", '{"p": null}'),
+    "a part of a table": ("json.dump(frame.where(pd.notnull(frame), None).to_dict(), file)", '{"p": null}'),
+    "pandas": ("frame.to_json(path)", '{"p": {"0": null}}'),
+    "left out": ("if np.isfinite(p):\n    d['p'] = p", '{"statistic": 1.0}'),
+}
+
+
+def doubts_of_evaluation(code: str, text: str, made_up: bool = True) -> list[str]:
+    run = seen(A)
+    run.processes[1].standins = [events.StandIn("imdb: made-up rows")] if made_up else []
+    whole = session(run, evaluation=seen(EVALUATION))
+    whole.texts = {"results/a.json": text}
+    stages = running()
+    stages.facts.give("contract", contracts.load("trial-mode"))
+    stages.facts.give("modules", {"src/evaluate.py": Module("src/evaluate.py", f"import numpy as np\n\n{code}\n")})
+    return doubts(whole, stages.facts)
+
+
+@pytest.mark.parametrize("name", PUT_AWAY)
+def test_a_number_that_was_put_away_is_as_undecided_as_nan(name: str) -> None:
+    code, text = PUT_AWAY[name]
+    (told,) = doubts_of_evaluation(code, text)
+    assert "src/evaluate.py:" in told and told.endswith("which may be for the made-up data")
+    assert not doubts_of_evaluation(code, '{"p": 0.04, "statistic": 1.0, "anything": 2}'), "the number exists"
+    assert not doubts_of_evaluation(code, text, made_up=False), "the data are real"
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ('d = {"std": None, "p": p if np.isfinite(p) else None}', '{"std": null, "p": 0.1}'),
+        (f"{CLEAN}d = {{'std': None, 'p': [clean(x) for x in p]}}", '{"std": null, "p": [0.1, null]}'),
+        ("json.dump(frame.where(frame.notna(), None).to_dict('records'), f)", '[{"loss": null, "acc": 1}, {"loss": 2, "acc": 3}]'),
+        ("frame.to_json(path)", '{"loss": [null, 0.5], "acc": [1, 2]}'),
+        ("d = {'p': float(p)}", '{"p": 0.1, "other": null}'),
+        ("if len(runs) > 1:\n    d['p'] = p", "{}"),
+        ("values = values[np.isfinite(values)]\nd = {'p': values.mean()}", '{"p": 0.1, "other": null}'),
+    ],
+)
+def test_null_that_has_another_reason_is_not_doubted(code: str, text: str) -> None:
+    assert not doubts_of_evaluation(code, text)
+
+
 # -- what is reported ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -279,3 +335,24 @@ def test_what_the_tracker_has_is_found_by_the_run_id() -> None:
     assert shown.tracked_as(A) is None  # nothing was tracked
     shown.tracked = [Tracked("team", "project", label, "finished", 2, {}, {}, []) for label in (f"{A}-2", B, A)]
     assert (shown.tracked_as(A), shown.tracked_as(B), shown.tracked_as("a")) == (shown.tracked[2], shown.tracked[1], None)
+
+
+def test_what_was_seen_of_a_run_is_reported() -> None:
+    run = seen(A)
+    run.processes[1].losses = [
+        events.Loss(2.0, "src/train.py", 7),
+        events.Loss("nan", "src/train.py", 7),
+        events.Loss(1.5, "src/train.py", 7),
+    ]
+    run.processes[1].answers = {3: events.Answers(3, rows=4, histogram=[3, 1, 0])}
+    whole = session(run, evaluation=seen(EVALUATION))
+    rows = [{"_step": 5, "acc": 0.5, "name": "x", "_runtime": 1.0, "flag": True}, {"_step": 7, "acc": float("nan")}, {"_step": 9, "acc": 1}]
+    whole.tracked = [Tracked("e", "p", A, "finished", 3, {}, {}, rows)]
+    first, evaluation = timeline(whole)
+    loss, accuracy = first.curves
+    assert (loss.name, loss.steps, loss.values) == ("loss of each backward pass (src/train.py:7)", [0.0, 2.0], [2.0, 1.5])
+    assert (accuracy.name, accuracy.steps, accuracy.values) == ("acc", [5.0, 9.0], [0.5, 1.0])
+    assert [answers.counts for answers in first.answers] == [[3, 1, 0]]
+    assert not evaluation.curves and not evaluation.answers
+    rows[:] = [{"_step": step, "acc": float(step)} for step in range(1001)]
+    assert len(timeline(whole)[0].curves[1].values) <= 200

@@ -52,7 +52,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         help=TITLE,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        add_completion=False,
+        add_completion=True,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )

@@ -48,6 +48,16 @@ PlanFile = Annotated[str | None, typer.Option("--plan", metavar="FILE", help="Th
 PolicyFile = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="Your policy, a TOML file (default: gonogo/config.toml of your settings).")
 ]
+NoConfig = Annotated[bool, typer.Option("--no-config", help="Leave out the policy of your settings.")]
+DocsUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--docs-url",
+        metavar="URL",
+        envvar="GONOGO_DOCS_URL",
+        help="Where you publish gonogo's documentation: reports then link to each rule.",
+    ),
+]
 Python = Annotated[
     str | None, typer.Option("--python", metavar="ENV", help="Run in this environment instead of one made from the pyproject.toml.")
 ]
@@ -183,13 +193,37 @@ def validated(kind: type[_Model], data: dict[str, Any], subject: str) -> _Model:
         raise UsageError(f"{subject} not valid at {'.'.join(map(str, first['loc']))}: {first['msg']}.") from error
 
 
-def policy_of(path: str | None) -> Policy | None:
-    """The caller's policy: of the file that is named, else of the user's own, if there is one.
+def checked_url(url: str | None) -> str | None:
+    """The address of the documentation as it was given; None for none.
 
     Raises:
-        UsageError: it can't be used.
+        UsageError: it is no address of the web.
     """
-    config = path or _user_config()
+    from pydantic import TypeAdapter, ValidationError
+
+    from gonogo.model.policy import Url
+
+    if not url:
+        return None
+    try:
+        return TypeAdapter(Url).validate_python(url)
+    except ValidationError as error:
+        raise UsageError("--docs-url must be an address such as https://example.org/gonogo.") from error
+
+
+def policy_of(path: str | None, without: bool = False) -> Policy | None:
+    """The caller's policy: of the file that is named, else of the user's own, if there is one.
+
+    Args:
+        path: of the file that is named.
+        without: leave the user's own out.
+
+    Raises:
+        UsageError: it can't be used, or one is named and none wanted.
+    """
+    if path is not None and without:
+        raise UsageError("--config and --no-config contradict each other: leave one out.")
+    config = path or (None if without else _user_config())
     if config is None:
         return None
     from gonogo.engine.policy import load_policy

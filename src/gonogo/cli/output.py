@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gonogo.model.errors import UsageError
-from gonogo.model.finding import Severity
+from gonogo.model.finding import Certainty, Severity
 from gonogo.model.verdict import Verdict
 from gonogo.report import formats, plain
 from gonogo.report.formats import RuleHelp, Target, Writer
@@ -56,15 +56,17 @@ class Reports:
     Args:
         writers: by destination.
         least: findings of less weight are not shown; the verdict stays.
+        surest: nor are findings that are less certain than this.
     """
 
-    def __init__(self, writers: Sequence[Writer], least: Severity = Severity.INFO) -> None:
+    def __init__(self, writers: Sequence[Writer], least: Severity = Severity.INFO, surest: Certainty = Certainty.LIKELY) -> None:
         self._writers = writers
         self._least = least
+        self._surest = surest
 
     def add(self, verdict: Verdict, sources: Mapping[str, str]) -> None:
         """Hand a verdict to every writer, with every text in it printable."""
-        verdict = plain.verdict(_shown(verdict, self._least))
+        verdict = plain.verdict(_sure(_shown(verdict, self._least), self._surest))
         for writer in self._writers:
             writer.add(verdict, sources)
 
@@ -87,6 +89,17 @@ def _shown(verdict: Verdict, least: Severity) -> Verdict:
     return verdict.model_copy(update={"findings": kept, "notes": [*verdict.notes, note]})
 
 
+def _sure(verdict: Verdict, surest: Certainty) -> Verdict:
+    """Return a verdict without findings that are less certain; none of those that block is left out."""
+    order = list(Certainty)
+    kept = [finding for finding in verdict.findings if finding.blocks or order.index(finding.certainty) <= order.index(surest)]
+    hidden = len(verdict.findings) - len(kept)
+    if not hidden:
+        return verdict
+    note = f"{hidden} finding{'' if hidden == 1 else 's'} less certain than {surest} {'is' if hidden == 1 else 'are'} not shown."
+    return verdict.model_copy(update={"findings": kept, "notes": [*verdict.notes, note]})
+
+
 @dataclass(frozen=True)
 class Amount:
     """How much is shown.
@@ -94,12 +107,13 @@ class Amount:
     Attributes:
         details: also what is of use to few.
         quiet: the verdicts alone, in formats for people.
-        least: findings of less weight are left out.
+        least: findings of less weight are left out; `surest`: those that are less certain.
     """
 
     details: bool = False
     quiet: bool = False
     least: Severity = Severity.INFO
+    surest: Certainty = Certainty.LIKELY
 
 
 def _rules() -> Mapping[str, RuleHelp]:
@@ -125,7 +139,7 @@ def opened(wanted: Sequence[Destination], stdout: TextIO, experiments: int, amou
                 part = stack.enter_context(_part(entry.path))
                 stream, path = stack.enter_context(part.open("w", encoding="utf-8", errors="backslashreplace")), str(part)
             writers.append(format.open(Target(stream, path, experiments, amount.details, amount.quiet, _rules)))
-        yield Reports(writers, amount.least)
+        yield Reports(writers, amount.least, amount.surest)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from gonogo.analysis.project.entries import find_entries
 from gonogo.compose.client import Composer
@@ -17,6 +18,7 @@ from gonogo.engine.policy import Application, describe, mentions_itself, reposit
 from gonogo.engine.silence import unanswered
 from gonogo.engine.time_limit import TimeUp, seconds_for, time_limit
 from gonogo.engine.workspace import Workspace
+from gonogo.execution.interpreter_folders import installed_versions
 from gonogo.model import contract as contracts
 from gonogo.model import experiment as experiments
 from gonogo.model.check_options import SHORTEST, CheckOptions
@@ -170,6 +172,7 @@ def _chosen(options: CheckOptions, policies: list[tuple[str, Policy]], experimen
     notes += [f"Only these rules ran: {', '.join(select)}."] if select else []
     notes += [f"These rules were left out: {', '.join(options.ignore)}."] if options.ignore else []
     verdict.notes += notes
+    verdict.docs_url = options.docs_url or next((policy.docs_url for _, policy in policies if policy.docs_url), "")
     return options.model_copy(update={"select": select, "contract": contract})
 
 
@@ -264,7 +267,9 @@ class _Pipeline:
         judging.texts.update((run.path, run.text) for run in runs if run.path is not None)
         judging.texts.update((path, file.text) for path, file in experiment.files.items() if file.text is not None)
         judging.notebooks.update((path, file.notebook) for path, file in experiment.files.items() if file.notebook is not None)
-        known = {"experiment": experiment, "contract": contract, "composer": self.composer, "workspace": workspace}
+        known: dict[str, Any] = {"experiment": experiment, "contract": contract, "composer": self.composer, "workspace": workspace}
+        python = options.execution.python
+        known["installed"] = installed_versions(Path(python)) if python is not None else {}
         if contract.scope is Scope.HYDRA:
             judging.facts = ProjectFacts(**known, entries=options.entries)
             find_entries(judging.facts.get("modules"), options.entries)  # a name that is none is the caller's mistake

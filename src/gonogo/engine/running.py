@@ -12,16 +12,17 @@ from dataclasses import dataclass, replace
 
 from gonogo.engine.challenging import report_of, tried
 from gonogo.engine.facts import Facts
+from gonogo.engine.made_up import no_numbers
 from gonogo.engine.program_seen import seen_of
+from gonogo.engine.timelines import every_run, timeline
 from gonogo.execution import causes, evidence
 from gonogo.execution.challenge.carry_out import challenge
 from gonogo.execution.challenge.matrix import Alteration
 from gonogo.execution.environment import Environment, of_experiment
-from gonogo.execution.observations import RunSeen, SessionSeen
+from gonogo.execution.observations import SessionSeen
 from gonogo.execution.probe.gonogo_probe.events import Raised
-from gonogo.execution.results import BROKEN, json_problem
 from gonogo.execution.session import carry_out
-from gonogo.execution.session_plan import EVALUATION, Bounds, Session
+from gonogo.execution.session_plan import Bounds, Session
 from gonogo.execution.uv import Refusal
 from gonogo.model.contract import Command, Contract, TrainingRules
 from gonogo.model.errors import StageError, UsageError
@@ -29,7 +30,7 @@ from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Stage
 from gonogo.model.options import ExecutionOptions, ProgramCommand
 from gonogo.model.runs import Run
-from gonogo.model.verdict import RunReport, StageReport, Verdict
+from gonogo.model.verdict import StageReport, Verdict
 
 #: Gets the stage, the run (empty: the stage itself), what (`start`, `line`, `end`) and a text.
 Progress = Callable[[str, str, str, str], None]
@@ -150,7 +151,10 @@ class Running:
     def _report(self, stage: Stage, started: float, status: str, reason: str = "", session: SessionSeen | None = None) -> None:
         seconds = round(time.monotonic() - started, 3)
         runs = timeline(session) if session else []
-        self.verdict.stages.append(StageReport(name=stage, status=status, reason=reason, seconds=seconds, runs=runs))
+        held, standins = (session.held, session.standins()) if session else ({}, [])
+        self.verdict.stages.append(
+            StageReport(name=stage, status=status, reason=reason, seconds=seconds, runs=runs, held_in=held, stand_ins=standins)
+        )
 
     def _stage(self, stage: Stage, runs: Sequence[Run], environment: Environment) -> None:
         started = time.monotonic()
@@ -340,7 +344,7 @@ def doubts(session: SessionSeen, facts: Facts) -> list[str]:
     stage = "trial" if session.stage == "trial" else "rehearsal"
     told = [f"{stage} of {', '.join(labels)} failed, but {reason}" for reason, labels in failed.items()]
     told += [f"{stage} of {', '.join(labels)} ended well, but {reason}" for reason, labels in well.items()]
-    return told + _made_up_json(session)
+    return told + no_numbers(session, facts)
 
 
 def _said(chain: list[Raised], reason: str) -> str:
@@ -348,46 +352,3 @@ def _said(chain: list[Raised], reason: str) -> str:
     place = next((raised.place for raised in chain if raised.place is not None), None)
     where = f"{place[0]}:{place[1]}" if place else ""
     return f" ({chain[0]}{f', at {where}' if where and where not in reason else ''})"
-
-
-def _made_up_json(session: SessionSeen) -> list[str]:
-    """Describe the evaluation's files that contain numbers which JSON does not have.
-
-    They may come from made-up data or weights.
-    """
-    if session.evaluation is None or not session.evaluation.ok or not session.made_up:
-        return []
-    problems = {path: json_problem(text) for path, text in session.texts.items()}
-    found = [path for path, problem in problems.items() if problem not in ("", BROKEN)]
-    return [f"the evaluation writes {problems[found[0]]} into {', '.join(found[:3])}, which may be for the made-up data"] if found else []
-
-
-def every_run(session: SessionSeen) -> list[RunSeen]:
-    """The runs of a session, and its evaluation."""
-    return [*session.runs.values(), *([session.evaluation] if session.evaluation else [])]
-
-
-def timeline(session: SessionSeen) -> list[RunReport]:
-    """The runs of a session on its own clock."""
-    every = every_run(session)
-    begun = min((run.started for run in every), default=0.0)
-    return [
-        RunReport(
-            run="evaluation" if run.label == EVALUATION else run.label,
-            status="ok" if run.ok else "late" if run.late else "failed",
-            started=round(run.started - begun, 3),
-            seconds=run.seconds,
-            phases=_phases(run),
-            peak_memory_mb=round(max((process.peak_memory for process in run.processes.values()), default=0) / 1e6, 1),
-        )
-        for run in every
-    ]
-
-
-def _phases(run: RunSeen) -> dict[str, float]:
-    latest: dict[str, float] = {}
-    for process in run.processes.values():
-        for name, at in process.marks.items():
-            if name in ("task", "network", "wandb init", "wandb finish"):
-                latest[name] = max(latest.get(name, 0.0), round(at - run.started, 3))
-    return latest

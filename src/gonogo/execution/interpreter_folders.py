@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.utils import canonicalize_name
+
 from gonogo.model.errors import StageError
 
 MOST_LINKS = 40
@@ -64,6 +66,24 @@ def locate(python: Path) -> Interpreter:
         folders.append(folder)
     needed = [folder for folder in dict.fromkeys(folders) if str(folder) != "/" and not str(folder).startswith(_SYSTEM)]
     return Interpreter(program, tuple(needed), program.parent)
+
+
+def installed_versions(python: Path) -> dict[str, str]:
+    """Return the versions of what is installed for a Python, by canonical name, read off the names of folders.
+
+    Empty where its library can't be found, which the stage that runs it says.
+
+    Args:
+        python: the program, or the folder of a virtual environment.
+    """
+    given = Path(python).absolute()
+    prefixes = [given] if given.is_dir() else [_prefix(given), *map(_prefix, _hops(given))]
+    for prefix in prefixes:
+        folders = sorted(prefix.glob("lib*/python3*/*-packages/*.dist-info"))
+        parts = [folder.name.removesuffix(".dist-info").rpartition("-") for folder in folders]
+        if parts:
+            return {str(canonicalize_name(name)): version for name, _, version in parts if name}
+    return {}
 
 
 def _prefix(program: Path) -> Path:

@@ -205,6 +205,7 @@ class SessionSeen:
     more: dict[str, Evaluated] = field(default_factory=dict)
     tracked: list[Tracked] | None = None
     containment: str = ""
+    held: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     forged: int = 0
     repeated: list[str] = field(default_factory=list)

@@ -23,7 +23,7 @@ from gonogo.execution.interpreter_folders import Interpreter
 from gonogo.execution.observations import SessionSeen
 from gonogo.execution.recorder import Progress, Recorder
 from gonogo.execution.sandbox import Box, Limit, Limits, Mechanism, Policy, Sandbox, safe_files
-from gonogo.execution.sandbox.model import GIBIBYTE
+from gonogo.execution.sandbox.model import GIBIBYTE, Containment
 from gonogo.execution.session_plan import AGAIN, EVALUATION, MISSING, PERTURBED, PROBE, RESULTS, Plan, Session, Start
 from gonogo.execution.tracker_box import TrackerBox, socket_outside
 from gonogo.model.contract import Contract
@@ -75,6 +75,7 @@ def carry_out(
     policy = _policy(experiment.root, interpreter, options)
     with Sandbox(policy, required=options.require_sandbox) as box:
         session.containment = str(box.containment)
+        session.held = _held(box.containment, policy.limits, options)
         _fill(box, experiment, runs, options, session)
         box.fix(_is_code if stage.program is None else _is_module)
         before = set(_files(box.tree))
@@ -146,6 +147,23 @@ def _policy(tree: Path | None, interpreter: Interpreter, options: ExecutionOptio
     given = set(map(Path, options.data_roots))
     folders = tuple(dict.fromkeys(folder for folder in shown if folder in given or not str(folder).startswith(_SYSTEM)))
     return Policy(tree=tree, mode=mode, read_only=folders, path=(interpreter.scripts,), limits=limits)
+
+
+def _held(containment: Containment, limits: Limits, options: ExecutionOptions) -> dict[str, str]:
+    """How code is held in, in words: what was achieved, not what was hoped for."""
+    refused = [test.name for test in containment.tests if test.forbidden and test.passed]
+    failed = [test.name for test in containment.tests if not test.passed]
+    return {
+        "sandbox": str(containment),
+        "tried inside before the runs, and refused": "; ".join(refused) or "nothing was tried: there is no sandbox",
+        "network": "cut off: a connection was tried, and refused"
+        if any("connect" in name for name in refused)
+        else "as this machine has it",
+        **({"not held": "; ".join(failed)} if failed else {}),
+        "limits of one run": f"{limits.seconds:g} s, {limits.memory / GIBIBYTE:g} GiB of memory, {limits.disk / GIBIBYTE:g} GiB on disk, "
+        f"{limits.processes} processes",
+        "real data shown to it": ", ".join(options.data_roots) or "none but what is in the experiment",
+    }
 
 
 class _Runs:

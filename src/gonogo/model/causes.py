@@ -70,11 +70,14 @@ def _order(change: Change) -> tuple[str, int, int]:
 
 
 def by_cause(findings: Iterable[Finding]) -> list[Shared]:
-    """Findings of one cause together, where the first of them stands; others by themselves."""
+    """Findings of one cause together, where the first of them stands; others by themselves.
+
+    The finding that is the cause itself, and so has nothing of its own to add to it, comes first.
+    """
     groups: dict[object, list[Finding]] = {}
     for number, finding in enumerate(findings):
         groups.setdefault((finding.severity, finding.cause.key) if finding.cause is not None else number, []).append(finding)
-    return [Shared(tuple(group)) for group in groups.values()]
+    return [Shared(tuple(sorted(group, key=lambda each: bool(each.cause and each.cause.item)))) for group in groups.values()]
 
 
 def _listed(places: Iterable[Location]) -> str:

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gonogo.model.finding import Stage
 from gonogo.model.options import AiOptions, ExecutionOptions
 from gonogo.model.plan import Plan
-from gonogo.model.policy import Baseline, Policy
+from gonogo.model.policy import Baseline, Policy, Url
 
 # Seconds for the stages that run nothing, where the caller sets no limit. A tree of ordinary size takes a few; the rest is for machines
 # that are busy with other things, too.
@@ -30,6 +30,7 @@ class CheckOptions(BaseModel):
     policy: Policy | None = Field(default=None, description="What the caller lets pass, and why")
     baseline: Baseline | None = Field(default=None, description="Findings that are known and don't block")
     trust_repo: bool = Field(default=False, description="Follow the experiment's own policy and its comments")
+    docs_url: Url | None = Field(default=None, description="Where gonogo's documentation is published, for links in reports")
     to: Stage = Field(default=Stage.COMPOSE, description="The last stage")
     execution: ExecutionOptions = ExecutionOptions()
     ai: AiOptions = AiOptions()

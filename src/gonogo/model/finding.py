@@ -108,7 +108,7 @@ class Cause(BaseModel):
     key: str = Field(description="The same for all findings of one cause")
     message: str
     action: str
-    item: str = Field(default="", description="What this finding has of its own, in short")
+    item: str = Field(default="", description="What this finding has of its own, in short; empty for the cause itself")
 
 
 class Finding(BaseModel):

@@ -10,6 +10,8 @@ from gonogo.model.finding import Severity
 from gonogo.model.options import AiOptions
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+#: Where the documentation is published: nothing but an address of the web, which reports then link to.
+Url = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^https?://[A-Za-z0-9._~:/@%+-]{1,500}$")]
 
 
 class _Part(BaseModel):
@@ -31,14 +33,18 @@ class Policy(_Part):
     """The content of a policy file, or of `[tool.gonogo]`.
 
     Attributes:
+        docs_url: where the site of gonogo's documentation is, `docs-url` in the file.
         where: the file it comes from.
     """
+
+    model_config = ConfigDict(populate_by_name=True)
 
     contract: Text | None = None
     select: list[Text] = []
     severity: dict[str, Severity] = {}
     ignore: list[Ignore] = []
     ai: AiOptions | None = None
+    docs_url: Url | None = Field(default=None, alias="docs-url")
     where: str = ""
 
 

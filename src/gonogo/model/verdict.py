@@ -28,6 +28,23 @@ class Outcome(StrEnum):
         return {Outcome.GO: 0, Outcome.NO_GO: 1, Outcome.UNDECIDED: 3}[self]
 
 
+class CurveReport(BaseModel):
+    """What a run logged under one key, as far as it is finite; of many values some, evenly taken."""
+
+    name: str
+    steps: list[float]
+    values: list[float]
+
+
+class AnswersReport(BaseModel):
+    """How often networks gave each of a number of classes as their answer."""
+
+    classes: int
+    rows: int
+    counts: list[int] = Field(description="By class")
+    broken: int = Field(default=0, description="Rows with a number that is not finite")
+
+
 class RunReport(BaseModel):
     """One run of a stage, on the stage's own clock."""
 
@@ -37,6 +54,8 @@ class RunReport(BaseModel):
     seconds: float = 0.0
     phases: dict[str, float] = Field(default={}, description="Seconds from the run's start to: task, network, wandb init, wandb finish")
     peak_memory_mb: float = 0.0
+    curves: list[CurveReport] = Field(default=[], description="What it logged; a bounded run says nothing about accuracy")
+    answers: list[AnswersReport] = Field(default=[], description="What its networks answered, by number of classes")
 
 
 class StageReport(BaseModel):
@@ -47,6 +66,10 @@ class StageReport(BaseModel):
     reason: str = ""
     seconds: float = 0.0
     runs: list[RunReport] = Field(default=[], description="Of a stage that runs the experiment: its runs in order, and the evaluation")
+    held_in: dict[str, str] = Field(
+        default={}, description="How the experiment was held in: sandbox, what was tried there, limits, real data"
+    )
+    stand_ins: list[str] = Field(default=[], description="What was made up in the place of data and weights that are not here")
 
 
 class CellReport(BaseModel):
@@ -145,6 +168,7 @@ class Verdict(BaseModel):
     findings: list[Finding] = Field(default=[], description="What counts; with `suppressed` it is all that was found")
     suppressed: list[Suppressed] = []
     stages: list[StageReport] = []
+    docs_url: str = Field(default="", description="Where the caller says that gonogo's documentation is published; reports link to it")
     undecided: list[str] = Field(
         default=[], description="What the gate could not establish although it had to; with any of these it never says GO"
     )
@@ -191,6 +215,11 @@ class Verdict(BaseModel):
     def count(self, severity: Severity) -> int:
         """How many findings have this severity."""
         return sum(finding.severity is severity for finding in self.findings)
+
+
+def page_of(docs_url: str, rule: str) -> str:
+    """The page of a rule on the site of the documentation; empty where that is not published."""
+    return f"{docs_url.rstrip('/')}/rules/{rule}/" if docs_url else ""
 
 
 def _issue(shared: Shared) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gonogo.model.finding import Finding, Location
-from gonogo.model.verdict import Verdict
+from gonogo.model.verdict import Verdict, page_of
 
 
 def path_from_here(verdict: Verdict, path: str) -> str:
@@ -60,3 +60,13 @@ def unique_fingerprints(verdict: Verdict) -> list[tuple[Finding, str]]:
         count = seen[finding.fingerprint] = seen.get(finding.fingerprint, 0) + 1
         found.append((finding, finding.fingerprint if count == 1 else f"{finding.fingerprint}-{count}"))
     return found
+
+
+def rule_url(verdict: Verdict, rule: str) -> str:
+    """The page of a rule, where the caller says that the documentation is published; empty otherwise, since a dead link helps nobody.
+
+    Args:
+        verdict: says where.
+        rule: the rule's id.
+    """
+    return page_of(verdict.docs_url, rule)

@@ -40,7 +40,8 @@ class Imports:
         frames: their names.
         bodies: what their top levels do.
         heap: what the objects that they make hold.
-        taken: each attribute and entry that is read of something the walk does not know the content of, in this and all later programs.
+        taken: each attribute and entry that is read of something the walk does not know the content of, in this and all later programs;
+            an attribute of one thing once for each place.
     """
 
     def __init__(self) -> None:
@@ -92,6 +93,7 @@ class Walker:
         self.active: list[ast.AST] = []
         self.iterated: set[Value] = set()
         self._attributes: dict[tuple[Value, str], Attribute] = {}
+        self._again: set[ast.AST] = set()  # places that ask for an attribute that was asked for before
         self._items: dict[tuple[Value, object], Item] = {}
 
     # -- where it stands ----------------------------------------------------------------------------------------------
@@ -180,6 +182,9 @@ class Walker:
         if found is None:
             found = self._attributes[key] = Attribute(self.module, node, owner, name)
             self.imports.taken.append(found)
+        elif found.node is not node and node not in self._again:
+            self._again.add(node)
+            self.imports.taken.append(Attribute(self.module, node, owner, name))
         return found
 
     def item_of(self, owner: Value, key: Value, node: ast.AST) -> Item:

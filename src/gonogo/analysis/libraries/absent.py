@@ -8,7 +8,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 
 from gonogo.analysis.libraries.table import library_table
-from gonogo.analysis.project.removed import Removed, removed_name
+from gonogo.analysis.project.removed import Removed, never_there, removed_name
 
 
 def absent_name(dotted: str) -> Removed | None:
@@ -28,7 +28,10 @@ def absent_name(dotted: str) -> Removed | None:
     versions, having = table.versions[distribution], names.get(name, 0)
     if having.bit_length() == len(versions):
         return None
-    return Removed(distribution, versions[having.bit_length()], never=not having, newest=versions[-1])
+    meant = never_there().get(dotted, "") if not having else ""
+    here = [other for other, versions_of in names.items() if versions_of.bit_length() == len(versions)]
+    near = () if meant else tuple(get_close_matches(name, sorted(here), n=3, cutoff=0.6))
+    return Removed(distribution, versions[having.bit_length()], meant, never=not having, newest=versions[-1], near=near)
 
 
 def near_name(dotted: str) -> str | None:

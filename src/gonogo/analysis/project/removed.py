@@ -30,6 +30,7 @@ class Removed:
         never: no older version is known to have had it either.
         instead: what to write, possibly in words.
         newest: the newest version that is known, where it is not `since`.
+        near: names that are there, which are written alike.
     """
 
     distribution: str
@@ -37,6 +38,14 @@ class Removed:
     instead: str = ""
     never: bool = False
     newest: str = ""
+    near: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=1)
+def never_there() -> dict[str, str]:
+    """What is meant by dotted names that no version of their library has."""
+    table = tomllib.loads((resources.files("gonogo.analysis.project") / "removed.toml").read_text("utf-8"))
+    return dict(table["never"])
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,9 @@ from gonogo.cli.options import (
     AiUrl,
     DataRoots,
     Debug,
+    DocsUrl,
     IgnoredRules,
+    NoConfig,
     Overrides,
     PolicyFile,
     Python,
@@ -30,6 +32,7 @@ from gonogo.cli.options import (
     StandInPlugins,
     StandIns,
     ai_options,
+    checked_url,
     execution_options,
     policy_of,
     split_names,
@@ -57,6 +60,14 @@ class MinSeverity(StrEnum):
     INFO = "info"
 
 
+class MinCertainty(StrEnum):
+    """The least certainty of what is shown."""
+
+    PROVEN = "proven"
+    DERIVED = "derived"
+    LIKELY = "likely"
+
+
 class On(StrEnum):
     """Where experiments are judged."""
 
@@ -78,6 +89,8 @@ def command(
         typer.Option(metavar="FILE", help="An entry point, for --contract generic; overrides may follow it (default: detected)."),
     ] = None,
     config: PolicyFile = None,
+    no_config: NoConfig = False,
+    docs_url: DocsUrl = None,
     baseline: Annotated[str | None, typer.Option(metavar="FILE", help="Findings listed there don't block.")] = None,
     write_baseline: Annotated[str | None, typer.Option(metavar="FILE", help="List the findings there.")] = None,
     trust_repo: Annotated[
@@ -85,6 +98,7 @@ def command(
     ] = False,
     format: Annotated[str | None, typer.Option("--format", metavar="FORMAT", help="How to write the verdict (default: full).")] = None,
     min_severity: Annotated[MinSeverity, typer.Option(help="Show nothing of less weight; the verdict stays.")] = MinSeverity.INFO,
+    min_certainty: Annotated[MinCertainty, typer.Option(help="Show nothing that is less sure; the verdict stays.")] = MinCertainty.LIKELY,
     statistics: Annotated[bool, typer.Option("--statistics", help="Print how often each rule spoke in place of the findings.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the verdicts alone.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Print all places, all evidence and all stages.")] = False,
@@ -121,6 +135,11 @@ def command(
         list[str] | None,
         typer.Option(metavar="FILE", help="Write the report there instead; FORMAT=FILE in another format; may be repeated."),
     ] = None,
+    watching: Annotated[bool, typer.Option("--watch", help="Judge again whenever a file changes, until Ctrl-C.")] = False,
+    files: Annotated[bool, typer.Option("--show-files", help="Print the files that would be read, and judge nothing.")] = False,
+    settings: Annotated[
+        bool, typer.Option("--show-settings", help="Print contract, rules and options as JSON, and judge nothing.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Judge experiments: GO (exit code 0), NO-GO (1) or could not decide (3)."""
@@ -131,15 +150,16 @@ def command(
         from gonogo.cli.judging import Request, judge
         from gonogo.cli.output import Amount, destinations
         from gonogo.cli.program_file import is_program, program_of
+        from gonogo.cli.showing import show_files, show_settings, watch
         from gonogo.model.check_options import CheckOptions
-        from gonogo.model.finding import Severity, Stage
+        from gonogo.model.finding import Certainty, Severity, Stage
         from gonogo.report import plain
 
         if quiet and verbose:
             raise UsageError("--quiet and --verbose contradict each other: leave one out.")
         if statistics and format is not None:
             raise UsageError("--statistics and --format both say what to print: leave one out, or write FORMAT=FILE with --output.")
-        policy = policy_of(config)
+        policy = policy_of(config, no_config)
         judged, chosen, entries = tuple(paths or ()), contract, tuple(entry or ())
         if any(map(is_program, judged)):
             if len(judged) > 1 or entries or paths_from is not None:
@@ -154,6 +174,7 @@ def command(
             ignore=split_names(ignore),
             timeout=timeout,
             policy=policy,
+            docs_url=checked_url(docs_url),
             baseline=_baseline(baseline),
             trust_repo=trust_repo,
             to=Stage(to.value),
@@ -179,11 +200,15 @@ def command(
             address=address,
             jobs=jobs,
             reports=tuple(destinations("statistics" if statistics else format, output or [], default="full")),
-            amount=Amount(verbose or debug, quiet, Severity(min_severity.value)),
+            amount=Amount(verbose or debug, quiet, Severity(min_severity.value), Certainty(min_certainty.value)),
             exit_zero=exit_zero,
             write_baseline=write_baseline,
             debug=debug,
         )
+        if files or settings:
+            return (show_files if files else show_settings)(judged, options)
+        if watching:
+            return watch(judged, lambda: judge(request, options, context.obj.pool))
         return judge(request, options, context.obj.pool)
 
     context.obj.action = act

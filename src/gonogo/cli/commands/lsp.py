@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from gonogo.cli.options import Debug, IgnoredRules, PlanFile, PolicyFile, RuleNames, check_paths, policy_of, split_names
+from gonogo.cli.options import (
+    Debug,
+    DocsUrl,
+    IgnoredRules,
+    PlanFile,
+    PolicyFile,
+    RuleNames,
+    check_paths,
+    checked_url,
+    policy_of,
+    split_names,
+)
 from gonogo.model.errors import UsageError
 
 
@@ -16,6 +27,7 @@ def command(
     plan: PlanFile = None,
     contract: Annotated[str | None, typer.Option(metavar="NAME", help="Name or TOML file of the contract (default: detected).")] = None,
     config: PolicyFile = None,
+    docs_url: DocsUrl = None,
     trust_repo: Annotated[
         bool, typer.Option("--trust-repo", help="Follow the experiment's own [tool.gonogo] and its `# gonogo: ignore[…]` comments.")
     ] = False,
@@ -38,6 +50,7 @@ def command(
             select=split_names(select),
             ignore=split_names(ignore),
             policy=policy_of(config),
+            docs_url=checked_url(docs_url),
         )
         if select or ignore:
             from gonogo.engine.pipeline import select_rules

@@ -9,6 +9,7 @@ from pygls.workspace import PositionCodec
 
 from gonogo.documents.lines import split_lines
 from gonogo.model.finding import Finding, Fix, Location, Severity
+from gonogo.model.verdict import page_of
 
 SOURCE = "gonogo"
 UNREAD = frozenset({"HYD105"})  # rules that speak of keys that nothing reads: editors show these keys greyed
@@ -32,9 +33,11 @@ class Converter:
         codec: of the positions that the client counts.
         uri: see `Uris`.
         text: see `Texts`.
+        docs_url: where the rules' pages are published, empty if that is not known.
     """
 
-    def __init__(self, codec: PositionCodec, uri: Uris, text: Texts) -> None:
+    def __init__(self, codec: PositionCodec, uri: Uris, text: Texts, docs_url: str = "") -> None:
+        self._docs_url = docs_url
         self._codec = codec
         self.uri = uri
         self._text = text
@@ -56,6 +59,7 @@ class Converter:
             message=f"{cell}{finding.message}{runs}\n{finding.action}".strip(),
             severity=SEVERITIES[finding.severity],
             code=finding.rule,
+            code_description=types.CodeDescription(href=url) if (url := page_of(self._docs_url, finding.rule)) else None,
             source=SOURCE,
             tags=[types.DiagnosticTag.Unnecessary] if finding.rule in UNREAD else None,
             related_information=[

@@ -246,7 +246,7 @@ class Gate:
             except (OSError, UnicodeDecodeError):
                 return ""  # it has gone, or was never there
 
-        return Converter(self.server.workspace.position_codec, uri, text)
+        return Converter(self.server.workspace.position_codec, uri, text, result.verdict.docs_url if result is not None else "")
 
     async def _actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
         """The fixes of the findings in a range."""

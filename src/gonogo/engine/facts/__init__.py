@@ -25,6 +25,7 @@ _GIVEN = (
     "contract",
     "composer",
     "workspace",
+    "installed",
     "environment",
     "trial",
     "rehearsal",

@@ -17,7 +17,7 @@ from gonogo.model.verdict import Verdict
 from gonogo.report import plain
 from gonogo.report.formats import Collector, Format, Target, markdown
 from gonogo.report.formats.full import summary
-from gonogo.report.places import of_file, path_from_here, with_cell
+from gonogo.report.places import of_file, path_from_here, rule_url, with_cell
 
 MOST_ANNOTATIONS = 10
 SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -72,8 +72,9 @@ def _annotation(finding: Finding, verdict: Verdict) -> str:
         "endColumn": place.end_column if same_line else None,
         "title": f"{finding.rule} {finding.slug}",
     }
+    told, url = with_cell(finding.location, f"{finding.message}; {finding.action}"), rule_url(verdict, finding.rule)
     listed = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items() if value is not None)
-    return f"::{_COMMANDS[finding.severity]} {listed}::{_data(with_cell(finding.location, f'{finding.message}; {finding.action}'))}"
+    return f"::{_COMMANDS[finding.severity]} {listed}::{_data(f'{told} ({url})' if url else told)}"
 
 
 def _data(text: str) -> str:

@@ -10,7 +10,7 @@ from gonogo.model.finding import Finding, Severity
 from gonogo.model.verdict import Verdict
 from gonogo.report import plain
 from gonogo.report.formats import Format, Target
-from gonogo.report.places import of_file, path_from_here, unique_fingerprints, with_cell
+from gonogo.report.places import of_file, path_from_here, rule_url, unique_fingerprints, with_cell
 
 # GitLab's own words; what blocks a run is its highest but one, as `blocker` is for what must stop a merge whatever the policy.
 _SEVERITIES = {Severity.ERROR: "critical", Severity.WARNING: "minor", Severity.INFO: "info"}
@@ -37,6 +37,8 @@ class GitlabWriter:
 def _entry(verdict: Verdict, finding: Finding, fingerprint: str) -> dict[str, Any]:
     place = of_file(finding.location)
     told = with_cell(finding.location, f"{finding.message}; {finding.action}")
+    url = rule_url(verdict, finding.rule)
+    told = f"{told} ({url})" if url else told
     return _raw(verdict, told, f"{finding.rule} {finding.slug}", _SEVERITIES[finding.severity], fingerprint, place.path, place.line)
 
 

@@ -16,9 +16,11 @@ from gonogo.model.errors import UsageError
 from gonogo.model.finding import Finding, Location, Severity
 from gonogo.model.verdict import NumberReport, Outcome, StageReport, Verdict
 from gonogo.report import plain
+from gonogo.report.charts import charts, drawn, histograms
 from gonogo.report.excerpt import Row, rows
 from gonogo.report.formats import Collector, Format, RuleHelp, Target
 from gonogo.report.formats.full import SEVERITY_NAMES, place, summary
+from gonogo.report.places import rule_url
 
 _OUTCOMES = {Outcome.GO: "go", Outcome.NO_GO: "no-go", Outcome.UNDECIDED: "undecided"}
 
@@ -104,6 +106,8 @@ def _page(number: int, verdict: Verdict, sources: Mapping[str, str], helps: Mapp
     """What the template shows of one verdict."""
     lines = {path: split_lines(text) for path, text in sources.items()}
     listings = _listings(number, verdict, lines)
+    stage = drawn(verdict.stages)
+    drawings = charts(stage) if stage is not None else []
 
     def excerpt(location: Location) -> list[Row]:
         found = lines.get(location.source)
@@ -113,11 +117,18 @@ def _page(number: int, verdict: Verdict, sources: Mapping[str, str], helps: Mapp
         "verdict": verdict,
         "mark": _OUTCOMES[verdict.outcome],
         "summary": summary(verdict),
+        "url": lambda rule: rule_url(verdict, rule),
         "lights": list(_lights(verdict)),
         "causes": list(by_cause(verdict.findings)),
         "excerpt": excerpt,
         "helps": helps,
         "bars": list(_bars(verdict.stages)),
+        "drawn": stage.name if stage is not None else "",
+        "charts": drawings,
+        "histograms": list(histograms(stage)) if stage is not None else [],
+        "key_of_lines": list({line.run: line.style for chart in drawings for line in chart.lines}.items()),
+        "ran": [each for each in verdict.stages if each.held_in],
+        "standins": list(dict.fromkeys(text for each in verdict.stages for text in each.stand_ins)),
         "subjects": _subjects(verdict),
         "listings": listings.values(),
         "anchor": lambda location: f"#{listings[location.source].anchor}{location.line}" if location.source in listings else "",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from gonogo.model.causes import by_cause
+from gonogo.model.causes import Shared, by_cause
 from gonogo.model.finding import Finding, Severity
 from gonogo.model.verdict import Outcome, Verdict
 from gonogo.report.formats import Collector, Format
 from gonogo.report.formats.full import SEVERITY_NAMES, place, summary
+from gonogo.report.places import rule_url
 from gonogo.report.plain import flat
 
 _MARKS = {Outcome.GO: "✅", Outcome.NO_GO: "❌", Outcome.UNDECIDED: "❔"}
@@ -22,10 +23,10 @@ def text(verdict: Verdict) -> str:
     shown = [finding for finding in verdict.findings if finding.severity is not Severity.INFO]
     notes = [finding for finding in verdict.findings if finding.severity is Severity.INFO]
     if shown:
-        lines += ["", *_table(shown)]
+        lines += ["", *_table(shown, verdict)]
     if notes:
         count = f"{len(notes)} note{'' if len(notes) == 1 else 's'}"
-        lines += ["", f"<details><summary>{count}</summary>", "", *_table(notes), "", "</details>"]
+        lines += ["", f"<details><summary>{count}</summary>", "", *_table(notes, verdict), "", "</details>"]
     if verdict.undecided:
         lines += ["", "**Could not decide**", "", *(f"- {escaped(flat(reason))}" for reason in verdict.undecided)]
     if verdict.notes:
@@ -33,14 +34,20 @@ def text(verdict: Verdict) -> str:
     return "\n".join(lines)
 
 
-def _table(findings: list[Finding]) -> list[str]:
+def _table(findings: list[Finding], verdict: Verdict) -> list[str]:
     rows = [
-        f"| {SEVERITY_NAMES[shared.first.severity]} | {shared.rules} | {escaped(place(shared.location))} "
+        f"| {SEVERITY_NAMES[shared.first.severity]} | {_rules(shared, verdict)} | {escaped(place(shared.location))} "
         f"| {escaped(flat(shared.message))}{'' if shared.is_one else f' (seen at {escaped(shared.seen_at)})'} "
         f"| {escaped(flat(shared.action))} |"
         for shared in by_cause(findings)
     ]
     return ["| | rule | place | what is wrong | what to do |", "|---|---|---|---|---|", *rows]
+
+
+def _rules(shared: Shared, verdict: Verdict) -> str:
+    """The ids of the rules, as links where their documentation is published."""
+    urls = [(rule, rule_url(verdict, rule)) for rule in shared.rules.split(", ")]
+    return ", ".join(f"[{rule}]({url})" if url else rule for rule, url in urls)
 
 
 def escaped(value: str) -> str:

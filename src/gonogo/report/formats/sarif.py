@@ -12,7 +12,7 @@ from gonogo.model.finding import Certainty, Finding, Location, Severity
 from gonogo.model.verdict import Outcome, Verdict
 from gonogo.report import plain
 from gonogo.report.formats import Collector, Format, RuleHelp
-from gonogo.report.places import unique_fingerprints, uri_from_here
+from gonogo.report.places import rule_url, unique_fingerprints, uri_from_here
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -33,7 +33,7 @@ class SarifWriter(Collector):
 def _run(verdict: Verdict, helps: Mapping[str, RuleHelp]) -> _Json:
     rules: dict[str, _Json] = {}
     for finding in [*verdict.findings, *(entry.finding for entry in verdict.suppressed)]:
-        rules.setdefault(finding.rule, _rule(finding, helps.get(finding.rule)))
+        rules.setdefault(finding.rule, _rule(finding, helps.get(finding.rule), rule_url(verdict, finding.rule)))
     places = list(rules)
     results = [_result(verdict, finding, own, places) for finding, own in unique_fingerprints(verdict)]
     for entry in verdict.suppressed:
@@ -57,8 +57,8 @@ def _run(verdict: Verdict, helps: Mapping[str, RuleHelp]) -> _Json:
     }
 
 
-def _rule(finding: Finding, help: RuleHelp | None) -> _Json:
-    entry: _Json = {"id": finding.rule, "name": finding.slug}
+def _rule(finding: Finding, help: RuleHelp | None, url: str) -> _Json:
+    entry: _Json = {"id": finding.rule, "name": finding.slug, **({"helpUri": url} if url else {})}
     if help is not None:
         entry |= {
             "shortDescription": {"text": help.title},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.libraries.misuses import Misuse, misuses
@@ -15,8 +15,10 @@ from gonogo.analysis.python.absence import provides_for_absence
 from gonogo.analysis.python.handlers import handler_of
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.experiment import Experiment
-from gonogo.model.finding import Certainty, Change, Fix, Severity, Stage
+from gonogo.model.finding import Certainty, Change, Fix, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
+
+CAUGHT = "here, too, where an `except` hides it"
 
 
 @rule(
@@ -33,6 +35,7 @@ def library_misused(
     symbols: Symbols,
     pyproject: Pyproject | None,
     experiment: Experiment,
+    installed: dict[str, str],
 ) -> Iterator[Violation]:
     """A library object is asked for what it lacks, or a library is called with wrong arguments.
 
@@ -41,6 +44,7 @@ def library_misused(
         parameters and `with`, and looks up attributes, methods and arguments in a table of what several versions of these libraries have;
         of PyTorch, the arguments of classes and functions. Also finds results of functions that return None (`OmegaConf.set_struct`,
         `list.sort`) where a value is needed.
+        The versions are those of the caller's environment (`--python`), of the lock file, or that the requirements allow.
         It is a warning where the experiment gets a version beyond the table, or where only an annotation says what an object is.
 
     Why it matters:
@@ -50,20 +54,33 @@ def library_misused(
         Use a name that is there, and the arguments that the function takes.
     """
     locked: dict[str, str] | None = None
+    caught: dict[str, list[Misuse]] = {}
+    reported: list[tuple[Misuse, Certainty]] = []
     for found in misuses(programs, library_objects):
         if _is_provided_for(found, symbols):
+            caught.setdefault(found.message, []).append(found)
             continue
-        locked = locked_versions(experiment) if locked is None else locked
+        locked = {**locked_versions(experiment), **installed} if locked is None else locked
         settled = _settled(found, required(pyproject, found.distribution), locked.get(found.distribution))
         if settled is None:
             continue
         sure = found.sure and settled and handler_of(found.module, found.node) is None
-        certainty = Certainty.DERIVED if sure else Certainty.LIKELY
-        yield Violation(found.module.location(found.node), found.message, found.action, certainty=certainty, fix=_fix(found))
+        reported.append((found, Certainty.DERIVED if sure else Certainty.LIKELY))
+    for found, certainty in reported:
+        also = [other for other in caught.get(found.message, ()) if not _has_own_name(other, symbols)]
+        related = tuple(Related(location=other.module.location(other.node), label=CAUGHT) for other in also)
+        yield Violation(
+            found.module.location(found.node), found.message, found.action, related, certainty=certainty, fix=_fix((found, *also))
+        )
 
 
-def _fix(found: Misuse) -> Fix | None:
-    """Read the attribute that stands where a method was which took no arguments."""
+def _fix(found: Iterable[Misuse]) -> Fix | None:
+    """Read the attribute that stands where a method was which took no arguments, in all places of one kind."""
+    changes = [change for each in found if (change := _change(each)) is not None]
+    return Fix(what=f"read `{changes[0].text[1:]}`", changes=tuple(changes), is_safe=True) if changes else None
+
+
+def _change(found: Misuse) -> Change | None:
     node, call = found.node, found.module.parents.get(found.node)
     if not found.instead or not isinstance(node, ast.Attribute) or not isinstance(call, ast.Call):
         return None
@@ -71,7 +88,7 @@ def _fix(found: Misuse) -> Fix | None:
         return None
     owner, whole = found.module.location(node.value), found.module.location(call)
     place = whole.model_copy(update={"line": owner.end_line, "column": owner.end_column})
-    return Fix(what=f"read `{found.instead}`", changes=(Change(location=place, text=f".{found.instead}"),), is_safe=True)
+    return Change(location=place, text=f".{found.instead}")
 
 
 def _settled(found: Misuse, requirements: list[str], locked: str | None) -> bool | None:
@@ -94,8 +111,11 @@ def _settled(found: Misuse, requirements: list[str], locked: str | None) -> bool
 
 def _is_provided_for(found: Misuse, symbols: Symbols) -> bool:
     """Whether the code asks before, catches what is raised, or gives objects such an attribute itself."""
-    name = getattr(found.node, "attr", "")
-    return name in symbols.stored_attributes or provides_for_absence(found.module, found.node)
+    return _has_own_name(found, symbols) or provides_for_absence(found.module, found.node)
+
+
+def _has_own_name(found: Misuse, symbols: Symbols) -> bool:
+    return getattr(found.node, "attr", "") in symbols.stored_attributes
 
 
 _FINISH = "    run.finish()"

@@ -26,14 +26,15 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
     "ENV106", "removed-name", criterion=5, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM, settles=("import", "dependency")
 )
 def removed_name_used(
-    pyproject: Pyproject | None, outside_imports: list[Import], symbols: Symbols, experiment: Experiment
+    pyproject: Pyproject | None, outside_imports: list[Import], symbols: Symbols, experiment: Experiment, installed: dict[str, str]
 ) -> Iterator[Violation]:
     """A name or an argument that the library does not have in the version that is installed.
 
     What it does:
         Looks up what the code takes from libraries in a table of what they have removed, and of all that modules of common libraries
-        have. It is an error where the lock file or a lower bound settles the version, a warning where only the newest version that uv may
-        install lacks it. Code that provides for its absence (`try … except`, `hasattr`, `np.float = float`) is left alone.
+        have. It is an error where the caller's environment (`--python`), the lock file or a lower bound settles the version, a warning
+        where only the newest version that uv may install lacks it. Code that provides for its absence (`try … except`, `hasattr`,
+        `np.float = float`) is left alone.
 
     Why it matters:
         The import or the call raises. Inside a function that happens when it is reached, often hours after the start; examples and
@@ -43,7 +44,7 @@ def removed_name_used(
         Use what has taken its place, or cap the version of the library.
     """
     uses = list(_uses(symbols, outside_imports, {entry.top for entry in outside_imports}))
-    locked = locked_versions(experiment) if uses else {}
+    locked = {**locked_versions(experiment), **installed} if uses else {}
     files: dict[str, dict[str, list[str]]] = {}
     for path, name, text in requirement_texts(experiment) if uses else ():
         files.setdefault(name, {}).setdefault(path, []).append(text)
@@ -126,7 +127,7 @@ def _arguments(module: Module, call: ast.Call, function: str) -> Iterator[tuple[
 
 def _instead(removed: Removed, otherwise: str = "use a name that is there") -> str:
     if not removed.instead:
-        return otherwise
+        return otherwise + (f", such as {', '.join(f'`{name}`' for name in removed.near)}" if removed.near else "")
     return f"use `{removed.instead}`" if " " not in removed.instead else f"use {removed.instead}"
 
 

@@ -19,7 +19,7 @@ def invalid_json(rehearsal: SessionSeen, modules: dict[str, Module], contract: C
 
     What it does:
         Reads every `.json` file that the rehearsal's evaluation left in the folder of results, by the letter of the standard. NaN on
-        made-up data or weights is undecided.
+        made-up data or weights is undecided, and so is what the code writes in its place: null, or no key at all.
 
     Why it matters:
         Python's `json` writes NaN by default, and everything but Python refuses to read it.

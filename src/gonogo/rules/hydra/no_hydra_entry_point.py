@@ -6,13 +6,14 @@ import ast
 import posixpath
 from collections.abc import Iterator, Mapping
 
+from gonogo.analysis.interpreter.trace import Site, Trace
 from gonogo.analysis.project.child_processes import started_module, starts
 from gonogo.analysis.project.hydra_mains import HydraMain, Unknown, hydra_mains
 from gonogo.analysis.python.modules import Module, without_docstring
 from gonogo.analysis.python.names import calls, imported_modules, main_guard, origin
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.experiment import Experiment
-from gonogo.model.finding import Change, Fix, Severity, Stage
+from gonogo.model.finding import Cause, Change, Fix, Location, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 
 # Other ways to a config that a module may have chosen.
@@ -26,6 +27,13 @@ COMPOSE = (
 )
 OTHER_SOURCES = frozenset(
     {"argparse", "argv", "from_cli", "OmegaConf", "yaml", "json", "tyro", "typer", "click", "fire", "stdin", "environ", "pickle"}
+)
+
+# Of one cause with what such code then asks of its config in vain.
+NO_NAME = Cause(
+    key="@hydra.main without config_name",
+    message="`@hydra.main` has no `config_name`: it composes an empty config, and whatever is asked of it is missing",
+    action="name the shared config in `config_name`",
 )
 
 
@@ -136,9 +144,7 @@ def _wrong_options(main: HydraMain, experiment: Experiment) -> Iterator[Violatio
         return
     if name is None:
         if path is not None:
-            yield Violation(
-                place, "`@hydra.main` has no `config_name`: it composes an empty config", "name the shared config in `config_name`"
-            )
+            yield _without_name(main, place, experiment)
     elif path is None:
         yield Violation(place, "`@hydra.main` has no `config_path`: Hydra does not find the config", "give the folder in `config_path`")
     elif not any(file.startswith(f"{main.folder}/") for file in experiment.files):
@@ -149,6 +155,32 @@ def _wrong_options(main: HydraMain, experiment: Experiment) -> Iterator[Violatio
         )
     elif main.config_file not in experiment.files:
         yield Violation(place, f"`config_name={name!r}`: there is no `{main.config_file}`", "name a config that is there")
+
+
+def _without_name(main: HydraMain, place: Location, experiment: Experiment) -> Violation:
+    """`@hydra.main` that names no config; what to write where the folder has one config, or one of the usual name."""
+    configs = sorted(posixpath.basename(path) for path in experiment.files if posixpath.dirname(path) == main.folder)
+    names = [name.rpartition(".")[0] for name in configs if name.endswith((".yaml", ".yml"))]
+    name = names[0] if len(names) == 1 else "config" if "config" in names else None
+    action = f'give it `config_name="{name}"`' if name else "name the shared config in `config_name`"
+    cause = NO_NAME.model_copy(update={"action": action})
+    return Violation(place, "`@hydra.main` has no `config_name`: it composes an empty config", action, cause=cause)
+
+
+def composes_nothing(trace: Trace, site: Site) -> bool:
+    """Return whether code runs under a `@hydra.main` that names no config, so that every key is absent for that one cause.
+
+    Args:
+        trace: of a run.
+        site: where its code asks for a key, or writes one.
+    """
+    unnamed = {
+        process.module
+        for process in trace.processes
+        for _, composition in process.compositions
+        if composition.ok and composition.config_name is None and composition.config_path
+    }
+    return site.module.name in unnamed or (bool(unnamed) and all(process.module in unnamed for process in trace.processes))
 
 
 HYDRA_MAIN = '@hydra.main(version_base="1.3", config_path="../config", config_name="config")'

@@ -177,6 +177,9 @@ def _advice(composition: Composition, places: ConfigPlaces, contract: Contract) 
     Both are named where the command selects another group than the defaults list, or than the folder is of.
     """
     general = "make the config compose for every run of the plan"
+    interpolated = re.search(r"Error resolving interpolation '(\$\{[^']+\})'", composition.message)
+    if interpolated is not None:
+        return _no_interpolation(interpolated[1], places, contract)
     command = next(iter(contract.commands.values()), None)
     words = [word.partition("=") for word in command.overrides] if command is not None else []
     group = next((key for key, _, value in words if value == "{run_id}"), None)
@@ -195,6 +198,19 @@ def _advice(composition: Composition, places: ConfigPlaces, contract: Contract) 
     )
 
 
+def _no_interpolation(text: str, places: ConfigPlaces, contract: Contract) -> str:
+    """What to write in the place of a defaults list's interpolation, which sees the choices of groups in the same list and nothing else."""
+    why = "a defaults list is read before the config has any values: it can interpolate the choice of another group in it, but no key"
+    words = [word.partition("=") for command in contract.commands.values() for word in command.overrides]
+    group = next((key for key, _, value in words if value == "{run_id}"), None)
+    folders = sorted({posixpath.dirname(run.path) for run in places.runs.values() if run.path and not run.from_plan})
+    if group is None or text.strip("${}") != group or len(folders) != 1:
+        return f"{why}. Name what `{text}` should be, or `???` for what the command gives"
+    home = f"{contract.hydra.config_dir}/{group}"
+    moved = "" if folders[0] == home else f", move the run configs from `{folders[0]}` to `{home}`,"
+    return f"{why}. Write `- {group}: ???`{moved} and take the key `{group}` out of the shared config"
+
+
 def _without_id(message: str, run_id: str) -> str:
     return message.replace(run_id, "<run id>")
 
@@ -210,7 +226,9 @@ def _place(composition: Composition, places: ConfigPlaces) -> Location:
             if not isinstance(entry, dict)
             else [part for key, value in entry.items() for part in (str(key).split(" ")[-1], f"{key}/{value}")]
         )
-        if any(word == name or name.startswith(word + "/") for word in words for name in named):
+        if any(name == str(value) for value in (entry.values() if isinstance(entry, dict) else [entry]) for name in named) or any(
+            word == name or name.startswith(word + "/") for word in words for name in named
+        ):
             place = shared.places.get(("defaults", index))
             if place:
                 return Location(

@@ -9,6 +9,7 @@ from gonogo.analysis.project.config_places import nearest
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
+from gonogo.rules.hydra.no_hydra_entry_point import NO_NAME, composes_nothing
 
 HOW = {
     "assignment": "is assigned, but the config does not have it",
@@ -49,6 +50,7 @@ def struct_write(traces: list[Trace]) -> Iterator[Violation]:
                 f"{_instead(trace, write)}declare the key in the config, or open the config first (`open_dict`)",
                 runs=(trace.run_id,),
                 evidence=f"keys concerned: {', '.join(dict.fromkeys(same))}" if len(set(same)) > 1 else "",
+                cause=NO_NAME.model_copy(update={"item": f"`{same[0]}`"}) if composes_nothing(trace, write.site) else None,
             )
 
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 from gonogo.analysis.interpreter.trace import Access, Site, Trace
 from gonogo.analysis.project.config_places import ConfigPlaces, nearest
 from gonogo.model.contract import Scope
-from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.finding import Cause, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
+from gonogo.rules.hydra.no_hydra_entry_point import NO_NAME, composes_nothing
 from gonogo.rules.moved_keys import Rereading, move_of
 
 READING = frozenset({"attribute", "item", "getattr", "select"})
@@ -93,9 +94,14 @@ def _violation(access: Access, trace: Trace, places: ConfigPlaces, rereading: Re
         tuple(related),
         (trace.run_id,),
         evidence,
-        cause=move.cause(f"`{code}`") if move is not None else None,
+        cause=move.cause(f"`{code}`") if move is not None else _empty_config(access, trace, code),
         fix=rereading.fix(access, move, config) if move is not None else None,
     )
+
+
+def _empty_config(access: Access, trace: Trace, code: str) -> Cause | None:
+    """What HYD101 says of the config, where no key of it can be there."""
+    return NO_NAME.model_copy(update={"item": f"`{code}`"}) if composes_nothing(trace, access.site) else None
 
 
 def expression(site: Site) -> str:

@@ -12,6 +12,7 @@ from gonogo.analysis.interpreter.markers import FILE_ROOT
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.project.config_places import NOTHING, ConfigPlaces, nearest, paths_of, value_at
 from gonogo.analysis.python.modules import Module, children
+from gonogo.documents.yaml import parse_yaml
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.model.runs import Run
@@ -39,7 +40,8 @@ def unused_config_key(
         The run is then not what its config says: another checkpoint is loaded, the search never happens, a schedule is silently off.
 
     Instead:
-        Read the key where it belongs, or take it out of the run config.
+        Read the key where it belongs. Only what says nothing about the method may be taken out of the run config: a key that the plan
+        gives, or in which runs differ, is a part of the experiment that is missing.
     """
     followed = [trace for trace in traces if trace.composition is not None]
     if not followed or any(not trace.complete or trace.loads_unknown for trace in traces):
@@ -55,7 +57,7 @@ def unused_config_key(
                     found.setdefault(path, []).append(run)
     shadowed = {path for path in found if any(path in trace.used for trace in followed)}
     hidden = {tuple(map(str, leaf)) for _, _, _, leaf in hidden_keys(traces, runs, config_places)}
-    yield from _report(found, contract, shadowed, hidden, lambda path: _has_stand_in(path, followed, config_places))
+    yield from _report(found, runs, contract, shadowed, hidden, lambda path: _has_stand_in(path, followed, config_places))
 
 
 def _unread(run: Run, own: Trace, traces: list[Trace], places: ConfigPlaces) -> Iterator[Path]:
@@ -160,7 +162,12 @@ def _is_read(path: Path, run: Run, trace: Trace, places: ConfigPlaces) -> bool:
 
 
 def _report(
-    found: dict[Path, list[Run]], contract: Contract, shadowed: set[Path], hidden: set[Path], is_label: Callable[[Path], bool]
+    found: dict[Path, list[Run]],
+    runs: list[Run],
+    contract: Contract,
+    shadowed: set[Path],
+    hidden: set[Path],
+    is_label: Callable[[Path], bool],
 ) -> Iterator[Violation]:
     """Yield one fault for each key, or for a whole section that nobody reads.
 
@@ -189,10 +196,7 @@ def _report(
         yield Violation(
             first.locate(section),
             f"nothing reads {'the section ' if is_section else ''}`{dotted}` of the run config{instead}",
-            f"make the code honour `{dotted}`"
-            + (
-                " before it is switched on" if off else ": the contract asks for it" if mandatory else ", or take it out of the run configs"
-            ),
+            f"make the code honour `{dotted}`{' before it is switched on' if off else _why_not_out(section, mandatory, runs)}",
             related,
             tuple(run.id for run in concerned),
             f"unread: {', '.join(keys)}" if is_section else "",
@@ -207,6 +211,23 @@ def _is_off(section: object) -> bool:
     return any(
         key in section and not section[key] and section[key] is not None for key in ("enabled", "n_trials", "search_space", "search_spaces")
     )
+
+
+def _why_not_out(section: Path, mandatory: bool, runs: list[Run]) -> str:
+    """Why a key must not just be deleted, which would take a part of the method with it; else when it may be."""
+    if mandatory:
+        return ": the contract asks for it"
+    if any(_planned(run, section) is not NOTHING for run in runs):
+        return ": the plan gives it to the run, and without it a part of the experiment is missing"
+    if len({repr(value_at(run.document.value, section)) for run in runs}) > 1:
+        return ": it is what makes these runs differ from others, and without it they may be the same experiment"
+    return ", or take it out of the run configs if it says nothing about the method"
+
+
+def _planned(run: Run, path: Path) -> object:
+    """What the plan's own config of a run says at a path; NOTHING where there is none, or it is the one that is judged."""
+    text = run.planned.config_yaml if run.planned is not None else None
+    return value_at(parse_yaml(text).value, path) if text else NOTHING
 
 
 def _unread_sections(run: Run, found: dict[Path, list[Run]]) -> set[Path]:

@@ -48,14 +48,19 @@ def run_id_differs(
         if trace.command != "full" or not trace.complete or not inits or len(expected) != 1:
             continue
         asked = expected.pop()
-        given = _given_to_child(trace, contract.run_config.identity) if asked == trace.run_id else None
+        child = _given_to_child(trace, contract.run_config.identity) if asked == trace.run_id else None
+        given = child[0] if child is not None else None
         told = [_told(call, asked) or (given if _reads(call, contract.run_config.identity) else None) for call in inits]
         if any(text is None for text in told):
             continue
+        shown = str(told[-1]).replace(trace.run_id, "<run id>")
         yield Violation(
             inits[-1].site.module.location(inits[-1].site.node),
-            "the run is begun under another id than the one by which evaluation asks for it",
-            "begin it with `id=cfg.run.run_id` and ask for the run id, with nothing before or behind it",
+            f"the run is begun under {shown}, and evaluation asks for {asked.replace(trace.run_id, '<run id>')!r}",
+            f"start the training with `{child[1]}` as it is, hand what is appended to it over under a key of its own, and keep all that "
+            "evaluation needs of the run under this one id"
+            if child is not None and all(_writes(call, contract.run_config.identity) for call in inits)
+            else "begin it with `id=cfg.run.run_id` and ask for the run id, with nothing before or behind it",
             related=(
                 Related(location=module.location(found[0].call), label="evaluation asks for the run here"),
                 *(
@@ -83,26 +88,28 @@ def _told(call: Call, asked: str) -> str | None:
     return None
 
 
-def _given_to_child(trace: Trace, identity: str) -> str | None:
-    """Return the run id passed to a child process by an override, if it is extended.
-
-    It is the run id with something appended.
-    """
+def _given_to_child(trace: Trace, identity: str) -> tuple[str, str] | None:
+    """Return the run id passed to a child process by an override, if something is appended to it, and the override's key."""
     for process in trace.processes:
         for override in process.arguments or () if process.launched is not None else ():
             key, _, value = override.partition("=")
             text = value.strip("'\"")
             if key.rpartition(".")[2] == identity and re.match(rf"{re.escape(trace.run_id)}[-_.]\w", text):
-                return f"an id like {text.replace(FILLER, '…')!r}"
+                return f"an id like {text.replace(FILLER, '…')!r}", key
     return None
 
 
 def _reads(call: Call, identity: str) -> bool:
     """Whether the id is the run id of a config whose value is no longer known."""
+    is_known = isinstance(call.constant("id"), str) or isinstance(call.argument("id"), Text)
+    return _writes(call, identity) and not is_known
+
+
+def _writes(call: Call, identity: str) -> bool:
+    """Whether the code gives the run id of a config as the id, with nothing before or behind it."""
     node = call.site.node
     written = argument(node, None, "id") if isinstance(node, ast.Call) else None
-    is_known = isinstance(call.constant("id"), str) or isinstance(call.argument("id"), Text)
-    return isinstance(written, ast.Attribute) and written.attr == identity and not is_known
+    return isinstance(written, ast.Attribute) and written.attr == identity
 
 
 def _may_be(text: Text, run_id: str) -> bool:

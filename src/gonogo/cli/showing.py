@@ -1,0 +1,103 @@
+"""What a check would take: its files, and its settings. Nothing is judged."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gonogo.model import contract as contracts
+from gonogo.model import experiment as experiments
+from gonogo.model.check_options import CheckOptions
+from gonogo.model.errors import UsageError
+from gonogo.report import plain
+from gonogo.rules.base import select
+
+PAUSE = 0.5  # seconds between two looks at the files
+
+
+def show_files(paths: Sequence[str], options: CheckOptions) -> int:
+    """Print the files of each experiment that are read, one a line, and behind a tab why one is not.
+
+    Raises:
+        UsageError: a path can't be read.
+    """
+    for path in paths:
+        experiment = experiments.load(path, options.plan)
+        for name, file in sorted(experiment.files.items()):
+            unread = "" if file.text is not None or file.notebook is not None else "\tnot read: no text, or too big"
+            shown = name if len(paths) == 1 else f"{path.rstrip('/')}/{name}"
+            print(f"{plain.line(shown)}{unread}")
+    return 0
+
+
+def show_settings(paths: Sequence[str], options: CheckOptions) -> int:
+    """Print as JSON what would be asked of each experiment: its contract, the rules that run, every option with its value.
+
+    Raises:
+        UsageError: a path can't be read, or an option names nothing.
+    """
+    try:
+        chosen = select(options.select or tuple(options.policy.select if options.policy else ()), options.ignore)
+    except LookupError as error:
+        raise UsageError(f"No rule matches '{error.args[0]}': `gonogo rules` lists them.") from error
+    told = []
+    for path in paths:
+        experiment = experiments.load(path, options.plan)
+        name = options.contract or (options.policy.contract if options.policy else None)
+        contract, reason = (contracts.load(name), "chosen") if name else contracts.detect(experiment)
+        told.append(
+            {
+                "experiment": path,
+                "contract": contract.name,
+                "contract_reason": reason,
+                "policy": options.policy.where if options.policy else None,
+                "rules": [rule.id for rule in chosen if contract.covers(rule.id, rule.scope)],
+                "options": options.model_dump(mode="json", exclude={"plan", "policy", "baseline"}),
+            }
+        )
+    print(json.dumps(told, indent=2))
+    return 0
+
+
+def watch(paths: Sequence[str], act: Callable[[], int], sleep: Callable[[float], None] = time.sleep) -> int:
+    """Judge, and again whenever a file of the experiments changes, until Ctrl-C.
+
+    Args:
+        paths: folders or files.
+        act: judges.
+        sleep: waits; ends the watch by an exception.
+
+    Raises:
+        UsageError: standard input can't be watched.
+    """
+    if "-" in paths:
+        raise UsageError("--watch needs folders or files: standard input does not change.")
+    seen: dict[str, tuple[float, int]] | None = None
+    while True:
+        now = _state(paths)
+        if now != seen:
+            seen = now
+            act()
+            print("watching: Ctrl-C ends it", flush=True)
+        sleep(PAUSE)
+
+
+def _state(paths: Sequence[str]) -> dict[str, tuple[float, int]]:
+    """When each file was changed, and its size; folders that a check leaves out are left out here, too."""
+    found = {}
+    pending = [Path(path) for path in paths]
+    while pending:
+        path = pending.pop()
+        try:
+            if path.is_dir() and not path.is_symlink():
+                pending += [entry for entry in path.iterdir() if entry.name not in experiments.SKIPPED_FOLDERS]
+            elif path.is_dir():
+                pending += list(path.iterdir()) if path in map(Path, paths) else []
+            else:
+                status = path.stat()
+                found[str(path)] = (status.st_mtime, status.st_size)
+        except OSError:
+            continue  # it has gone in the meantime: the next look sees that
+    return found
