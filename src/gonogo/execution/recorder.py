@@ -200,7 +200,7 @@ class RunRecorder:
 
     @_take.register
     def _take_odd(self, event: events.Odd, process: Process, _: events.Head) -> None:
-        process.odd[(event.kind, event.name)] = event
+        process.odd[(event.what, event.name)] = event
 
     @_take.register
     def _take_rank(self, event: events.Rank, process: Process, _: events.Head) -> None:

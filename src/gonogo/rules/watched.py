@@ -72,7 +72,7 @@ def oddities(session: SessionSeen, *kinds: str) -> Iterator[tuple[RunSeen, Odd]]
     for run in judged(session):
         for process in run.processes.values():
             for odd in process.odd.values():
-                if odd.kind in kinds and odd.wrong:
+                if odd.what in kinds and odd.wrong:
                     yield run, odd
 
 

@@ -27,7 +27,7 @@ def fresh_statistics(trial: SessionSeen, modules: dict[str, Module], contract: C
         nothing that was ever seen, and it predicts as if it had not been trained.
 
     Instead:
-        Copy the buffers too (`zip(ema.buffers(), model.buffers())`, `AveragedModel(use_buffers=True)`), or call `update_bn`.
+        Copy the buffers too (`zip(ema.buffers(), model.buffers())`), or call `update_bn`.
 
     References:
         https://docs.pytorch.org/docs/stable/optim.html#taking-care-of-batch-normalization

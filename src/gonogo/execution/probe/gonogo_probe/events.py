@@ -367,12 +367,12 @@ class Odd:
     """Something that the numbers of a run show to be wrong, or that was looked at and found right.
 
     Attributes:
-        kind: what was looked at; a rule knows what it means.
+        what: what was looked at; a rule knows what it means.
         name: of what it concerns; `place`: where.
         looked: how often it was looked at; `wrong`: how often it was wrong; `details`: numbers to it.
     """
 
-    kind: str
+    what: str
     name: str = ""
     place: Place | None = None
     looked: int = 0

@@ -205,13 +205,20 @@ def predicts(network: Any, networks: Mapping[Any, int]) -> None:
     if _looks >= MOST_LOOKS:
         return
     _looks += 1
-    layers = _normalisations(network)
+    own = _core(network)
+    layers = _normalisations(own)
     fresh = [name for name, layer in layers.items() if not layer.training and _is_fresh(layer)]
     if not layers:
         return
-    others = [_normalisations(other) for other in list(networks) if other is not network and type(other) is type(network)]
+    cores = [_core(other) for other in list(networks)]
+    others = [_normalisations(other) for other in cores if other is not own and type(other) is type(own)]
     wrong = bool(fresh) and any(all(name in other and int(other[name].num_batches_tracked) > 0 for name in fresh) for other in others)
-    odd.note("statistics", f"{type(network).__name__}|{networks.get(network, -1)}", places.caller(), wrong, ", ".join(fresh[:4]))
+    odd.note("statistics", f"{type(own).__name__}|{networks.get(network, -1)}", places.caller(), wrong, ", ".join(fresh[:4]))
+
+
+def _core(network: Any) -> Any:
+    """What a wrapper holds, such as one that averages."""
+    return network.module if hasattr(getattr(network, "module", None), "named_modules") else network
 
 
 def _normalisations(network: Any) -> dict[str, Any]:
