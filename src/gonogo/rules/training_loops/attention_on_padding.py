@@ -50,10 +50,10 @@ _NET = """
 words = torch.arange(1, 41).reshape(4, 10) * (torch.arange(10) < 6)
 network = nn.Module()
 network.embed, network.layer = nn.Embedding(41, 8), nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-network.forward = lambda x: network.layer(network.embed(x), src_key_padding_mask=x SIGN 0)
+network.forward = lambda x: network.layer(network.embed(x), src_key_padding_mask=x SIGN 0)HERE
 optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
 for _ in range(3):
-    loss = network(words).pow(2).mean()HERE
+    loss = network(words).pow(2).mean()
     STEP
 """
 BAD = beside(_NET.replace("SIGN", "!=").replace("HERE", "  # <- here"))

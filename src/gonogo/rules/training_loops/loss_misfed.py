@@ -10,7 +10,7 @@ from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Tree, Violation, rule
 from gonogo.rules.observed import located
-from gonogo.rules.watched import beside, oddities, unless
+from gonogo.rules.watched import beside, named, oddities, unless
 
 _KINDS = {
     "probabilities": (
@@ -49,14 +49,14 @@ def loss_misfed(trial: SessionSeen, modules: dict[str, Module], contract: Contra
         Give `cross_entropy` the logits, with the classes in the second dimension.
     """
     for run, odd in oddities(trial, "loss"):
-        if odd.wrong == odd.looked and odd.name in _KINDS:
-            message, action = _KINDS[odd.name]
+        if odd.wrong == odd.looked and named(odd) in _KINDS:
+            message, action = _KINDS[named(odd)]
             yield Violation(
                 located(odd.place, modules, contract),
                 message,
                 action,
                 runs=(run.label,),
-                severity=unless(odd.name == "smoothed"),
+                severity=unless(named(odd) == "smoothed"),
                 evidence="; ".join([*odd.details[:2], f"backward passes looked at: {odd.looked}"]),
             )
 

@@ -7,6 +7,7 @@ from typing import Any
 from .. import channel, events
 
 MOST_DETAILS, MOST_KINDS = 8, 200
+BY_PLACE = ("loss", "padding", "hidden")  # what a program may do in several places, in one of them rightly
 _seen: dict[tuple[str, str], events.Odd] = {}
 _changed: dict[tuple[str, str], None] = {}
 
@@ -26,10 +27,12 @@ def note(kind: str, name: str, place: Any, wrong: bool, detail: str = "") -> Non
         wrong: what the look found.
         detail: a number to it, of what is wrong.
     """
+    if kind in BY_PLACE and place is not None:
+        name = f"{name}|{place[0]}:{place[1]}"
     key = (kind, name)
     if key not in _seen and len(_seen) >= MOST_KINDS:
         return
-    entry = _seen.setdefault(key, events.Odd(kind, name[:120]))
+    entry = _seen.setdefault(key, events.Odd(kind, name[:200]))
     entry.looked += 1
     if wrong:
         entry.wrong += 1
