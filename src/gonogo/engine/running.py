@@ -200,7 +200,8 @@ class Running:
         elsewhere = len(self.verdict.findings) - len(own)
         if program.entry and elsewhere:
             self.verdict.findings = own
-            self.verdict.notes.append(f"{elsewhere} findings are in files that it did not load: `gonogo check` has them.")
+            number = "1 finding is" if elsewhere == 1 else f"{elsewhere} findings are"
+            self.verdict.notes.append(f"{number} in files that it did not load: `gonogo check` has them.")
         modules = {path: module for path, module in self.facts.get("modules").items() if path in loaded}
         if modules:
             self.facts.give("modules", modules)

@@ -34,6 +34,8 @@ class Process:
     counts: dict[str, int] = field(default_factory=dict)
     answers: dict[int, events.Answers] = field(default_factory=dict)
     labels: dict[str, events.Labels] = field(default_factory=dict)
+    odd: dict[tuple[str, str], events.Odd] = field(default_factory=dict)
+    rank: events.Rank | None = None
     losses: list[events.Loss] = field(default_factory=list)
     optimizers: dict[int, events.Optimizer] = field(default_factory=dict)
     predictions: list[events.Prediction] = field(default_factory=list)

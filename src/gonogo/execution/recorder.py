@@ -199,6 +199,14 @@ class RunRecorder:
         process.labels[event.name] = event
 
     @_take.register
+    def _take_odd(self, event: events.Odd, process: Process, _: events.Head) -> None:
+        process.odd[(event.what, event.name)] = event
+
+    @_take.register
+    def _take_rank(self, event: events.Rank, process: Process, _: events.Head) -> None:
+        process.rank = event
+
+    @_take.register
     def _take_losses(self, event: events.Losses, process: Process, _: events.Head) -> None:
         process.losses += event.values
 

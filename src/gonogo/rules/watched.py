@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import Process, RunSeen, SessionSeen
-from gonogo.execution.probe.gonogo_probe.events import Optimizer
+from gonogo.execution.probe.gonogo_probe.events import Odd, Optimizer
 from gonogo.model.finding import Severity
 from gonogo.model.runs import Run
+from gonogo.rules.base import Edit, Tree
 from gonogo.rules.observed import judged
 
 LOOKED_AT = 8  # steps of each optimizer that the probe compares
@@ -64,3 +65,40 @@ def _name_of(node: ast.AST) -> str:
 def unless(doubtful: bool) -> Severity | None:
     """A warning where a bounded run can't prove it, else the rule's own severity."""
     return Severity.WARNING if doubtful else None
+
+
+def oddities(session: SessionSeen, *kinds: str) -> Iterator[tuple[RunSeen, Odd]]:
+    """What the numbers of runs that ended well show to be wrong, of some kinds."""
+    for run in judged(session):
+        for process in run.processes.values():
+            for odd in process.odd.values():
+                if odd.what in kinds and odd.wrong:
+                    yield run, odd
+
+
+def named(odd: Odd) -> str:
+    """The name of what was found, without what tells it from others of that name."""
+    return odd.name.partition("|")[0]
+
+
+def beside(code: str, *, files: dict[str, str] | None = None) -> Tree:
+    """The golden experiment, which runs other code first.
+
+    Args:
+        code: what is run, with the names of `src/train.py`; in a line of its own, `STEP` is a step of `optimizer` down a `loss`.
+        files: further files.
+    """
+    lines = [f"{line[: len(line) - len(line.lstrip())]}{part}" for line in code.strip().splitlines() for part in _parts(line)]
+    body = "".join(f"    {line}\n" if line else "\n" for line in lines)
+    changes = (
+        Edit("def train_epoch(", f"def beside() -> None:\n{body}\n\ndef train_epoch("),
+        Edit("    model.train()\n", "    model.train()\n    beside()\n"),
+    )
+    return Tree({"src/train.py": changes, **(files or {})})
+
+
+def _parts(line: str) -> tuple[str, ...]:
+    marked = line.strip()
+    if marked.partition("  #")[0] != "STEP":
+        return (marked,)
+    return ("optimizer.zero_grad()", f"loss.backward(){line.strip().removeprefix('STEP')}", "optimizer.step()")

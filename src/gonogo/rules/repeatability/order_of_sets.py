@@ -106,7 +106,7 @@ def _is_set(value: Value) -> bool:
 def _of_numbers(call: Call) -> bool:
     """Whether a set surely is one of small numbers, whose order is the same each time."""
     inner = base(call.arguments[0])
-    return isinstance(inner, Call) and inner.short in ("range", "arange", "randint", "argmax")
+    return isinstance(inner, Call) and inner.short in ("range", "arange", "randint", "argmax", "numpy")  # the last one of a tensor's
 
 
 def _collects(loop: Loop) -> bool:
@@ -135,4 +135,5 @@ BAD = [
 GOOD = [
     program(PROGRAM.format(classes="sorted(set(labels))", marker="")),
     program(PROGRAM.format(classes="list(dict.fromkeys(labels))", marker="")),
+    program(PROGRAM.format(classes="list(set(torch.tensor(labels).numpy()))", marker="").replace("import random", "import torch")),
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.execution.observations import SessionSeen
-from gonogo.model.contract import Contract
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
 from gonogo.rules.observed import located
@@ -21,16 +21,30 @@ _BACK = re.compile(
 )
 
 
-@rule("TRN152", "untrained-predicts", criterion=None, severity=Severity.ERROR, stage=Stage.REHEARSAL)
-def untrained_predicts(rehearsal: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
+#: What may begin to follow the training later than a bounded run gets.
+_MAY_BEGIN_LATE = re.compile(r"(?<![a-z])ema(?![a-z])|averag|teacher|target_net|shadow|polyak|momentum_(?:enc|net|model)", re.IGNORECASE)
+
+
+@rule(
+    "TRN152",
+    "untrained-predicts",
+    criterion=None,
+    severity=Severity.ERROR,
+    stage=Stage.REHEARSAL,
+    scope=Scope.PROGRAM,
+    again=(Stage.TRIAL,),
+)
+def untrained_predicts(session: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """An optimizer changes parameters, and what predicts afterwards has the values that they began with.
 
     What it does:
-        Compares, in the rehearsal, the networks that are called without being trained after an optimizer's first step with the values of
-        the parameters before that. Reported where each such call is one of a network that still has all the old values: the training is
-        of a copy, or is undone before the evaluation. A warning where names in the code speak of a best state, of averages or of episodes,
-        by which two batches may rightly lead back. Silent as soon as one call is of any other network. Reported too where all tensors of
-        the network that the steps changed are one number throughout at each such call, and were not at first: they were overwritten.
+        Compares, in the rehearsal and in the trial of any program, the networks that are called without being trained after an
+        optimizer's first step with the values of the parameters before that. Reported where each such call is one of a network that
+        still has all the old values: the training is of a copy, or is undone before the evaluation. A warning where names in the code
+        speak of a best state, of averages or of episodes, by which two batches may rightly lead back, and in the trial of any program
+        of averages and teachers, which may begin late. Silent as soon as one call is of any other network. Reported too where all
+        tensors of the network that the steps changed are one number throughout at each such call, and were not at first: they were
+        overwritten.
 
     Why it matters:
         What is evaluated is the network that was made at random, or the pretrained one: the training has no part in the scores.
@@ -38,7 +52,10 @@ def untrained_predicts(rehearsal: SessionSeen, modules: dict[str, Module], contr
     Instead:
         Evaluate the network whose parameters the optimizer has, with the values that the training gave it.
     """
-    for run, _, optimizer in optimizers(rehearsal):
+    for run, _, optimizer in optimizers(session):
+        if session.stage == "trial" and not run.is_any_program:
+            continue
+        late = run.is_any_program and names(modules, _MAY_BEGIN_LATE)
         if optimizer.flat and not optimizer.uneven:
             yield Violation(
                 located(optimizer.flat_place, modules, contract),
@@ -56,7 +73,7 @@ def untrained_predicts(rehearsal: SessionSeen, modules: dict[str, Module], contr
             "evaluate the network that was trained, with what it has learned",
             related=(Related(location=at(*optimizer.place), label="the optimizer is made here"),) if optimizer.place else (),
             runs=(run.label,),
-            severity=unless(names(modules, _BACK)),
+            severity=unless(late or names(modules, _BACK)),
             evidence=f"steps: {optimizer.steps}; calls afterwards: {optimizer.twins}, all of them by a network that has the first values",
         )
 

@@ -192,6 +192,7 @@ class Loader:
         number: tells loaders of a process apart.
         backwards_left: backward passes after it was left with its first batch (`next(iter(loader))`), until another batch was taken.
         alike: how many of the first batches were looked at, where all of them are the same, number by number; else 0.
+        digests: numbers by which the first batches are known from each other, where several processes share the work.
     """
 
     place: Place | None
@@ -208,6 +209,7 @@ class Loader:
     number: int = 0
     alike: int = 0
     backwards_left: int = 0
+    digests: list[int | None] = field(default_factory=list)
 
 
 @dataclass
@@ -358,6 +360,43 @@ class Labels:
     same: int = 0
     ahead: int = 0
     blank: int = 0
+
+
+@dataclass
+class Odd:
+    """Something that the numbers of a run show to be wrong, or that was looked at and found right.
+
+    Attributes:
+        what: what was looked at; a rule knows what it means.
+        name: of what it concerns; `place`: where.
+        looked: how often it was looked at; `wrong`: how often it was wrong; `details`: numbers to it.
+    """
+
+    what: str
+    name: str = ""
+    place: Place | None = None
+    looked: int = 0
+    wrong: int = 0
+    details: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Rank:
+    """One of several processes that train together.
+
+    Attributes:
+        rank: its number; `world`: how many there are.
+        through: calls of networks through a wrapper that averages gradients; `around`: training calls of what it holds, past it.
+        reduced: tensors that were gradients and were summed up over all processes by the code itself.
+        place: of the first call past the wrapper.
+    """
+
+    rank: int
+    world: int
+    through: int = 0
+    around: int = 0
+    reduced: int = 0
+    place: Place | None = None
 
 
 @dataclass
@@ -604,7 +643,7 @@ KINDS = {
     kind.__name__: kind
     for kind in (
         *(Started, Ended, Child, Written, Hosts, OwnFiles, ProbeFailed, Failed, Caught, TaskBegun, Config, Bounded),
-        *(Loader, Loop, Contents, SharedRows, Rows, StandIn, Unreachable, Counts, Network, Labels, Answers, Losses, Predictions),
+        *(Loader, Loop, Contents, SharedRows, Rows, StandIn, Unreachable, Counts, Network, Labels, Odd, Rank, Answers, Losses, Predictions),
         *(Optimizer, Changed, Gradients, Units, Fit, Altered, Searched, Suggested, Tracking, LoggedKeys, Figure),
     )
 }

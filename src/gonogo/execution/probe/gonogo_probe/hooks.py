@@ -62,6 +62,8 @@ class _Finder:
         if spec is None or spec.loader is None:
             return None
         is_own = spec.origin is not None and spec.origin.startswith(settings.tree) and "/site-packages/" not in spec.origin
+        if is_own and "." not in name and not spec.submodule_search_locations:
+            callbacks = None  # a file of the experiment's with the name of a library, such as `datasets.py`
         if is_own and transform is not None and type(spec.loader) is importlib.machinery.SourceFileLoader:
             spec.loader = OwnLoader(spec.loader.name, spec.loader.path)
         if callbacks is not None and hasattr(spec.loader, "exec_module"):

@@ -12,7 +12,10 @@ from ..watchers import (
     labels,
     lazy,
     loaders,
+    odd,
+    parts_left_out,
     process,
+    ranks,
     rows,
     search,
     stacks,
@@ -30,5 +33,22 @@ def start() -> None:
     scripts.start()
     standins.start()
     alterations.start()
-    for watcher in (lazy, config, contents, rows, loaders, training, labels, estimators, search, tracking, figures, frameworks):
+    own = (
+        lazy,
+        config,
+        contents,
+        rows,
+        loaders,
+        training,
+        labels,
+        estimators,
+        search,
+        tracking,
+        figures,
+        frameworks,
+        ranks,
+        parts_left_out,
+        odd,
+    )
+    for watcher in own:
         watcher.start()

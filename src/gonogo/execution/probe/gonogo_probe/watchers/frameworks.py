@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from types import ModuleType
 from typing import Any
 
-from .. import channel, events, hooks, settings
+from .. import channel, clock, events, hooks, places, settings
+from ..watchers import odd
+
+WARMS = ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant_with_warmup", "inverse_sqrt")  # schedules of transformers
+_asked: dict[
+    int, tuple[Any, float, int]
+] = {}  # by the identity of the settings of a Trainer: themselves, epochs and steps as they were given
 
 
 def start() -> None:
     """Bound `transformers.Trainer`, Lightning and Ignite's engines, where a rehearsal has bounds."""
+    hooks.when_imported("transformers.trainer", _watch_warming)
     if settings.bounds.get("batches"):
         hooks.when_imported("transformers.training_args", _bound_transformers)
         for name in ("lightning.pytorch.trainer.trainer", "pytorch_lightning.trainer.trainer"):
@@ -27,6 +35,7 @@ def _bound_transformers(module: ModuleType) -> None:
     def __post_init__(self: Any) -> None:
         original(self)
         epochs, steps = settings.bounds["epochs"], settings.bounds["batches"]
+        _asked[id(self)] = (self, self.num_train_epochs, self.max_steps)
         changed = [("num_train_epochs", self.num_train_epochs, epochs)] if self.num_train_epochs > epochs else []
         self.num_train_epochs = min(self.num_train_epochs, epochs)
         if self.max_steps > steps:
@@ -36,6 +45,39 @@ def _bound_transformers(module: ModuleType) -> None:
             channel.emit(events.Bounded([(f"TrainingArguments.{name}", old, new) for name, old, new in changed]))
 
     arguments.__post_init__ = __post_init__
+
+
+def _watch_warming(module: ModuleType) -> None:
+    trainer = module.Trainer
+    original = trainer.create_scheduler
+
+    @functools.wraps(original)
+    def create_scheduler(self: Any, *more: Any, **named: Any) -> Any:
+        with clock.aside():
+            _look_at_warming(self)
+        return original(self, *more, **named)
+
+    trainer.create_scheduler = create_scheduler
+
+
+def _look_at_warming(trainer: Any) -> None:
+    """Hold the steps of a warm-up against those of the whole training, as it was asked for."""
+    given = trainer.args
+    _, epochs, steps = _asked.get(id(given), (given, given.num_train_epochs, given.max_steps))
+    if (
+        not hasattr(trainer.train_dataset, "__len__")
+        or str(getattr(given.lr_scheduler_type, "value", given.lr_scheduler_type)) not in WARMS
+    ):
+        return
+    each = given.train_batch_size * given.gradient_accumulation_steps * given.world_size
+    total = steps if steps > 0 else math.ceil(epochs * math.ceil(len(trainer.train_dataset) / each))
+    warm = given.get_warmup_steps(total)
+    detail = (
+        f"{warm:,} steps of warm-up, {total:,} steps of training, so that the rate ends at {total / warm:.3g} of {given.learning_rate:g}"
+        if warm
+        else ""
+    )
+    odd.tell("warm-up", "Trainer", places.caller(), warm >= total > 0, detail)
 
 
 def _bound_lightning(module: ModuleType) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import alterations, channel, clock, events, hooks, places, settings
 from ..alterations import batches as labelled
-from ..watchers import contents, rows, training
+from ..watchers import contents, ranks, rows, training, views
 
 _loaders: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 _seen: dict[int, dict[str, Any]] = {}
@@ -137,6 +137,7 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
     for batch in batches:
         _settle_left()
         contents.saw(str(number), batch)
+        views.begins(batch, places.caller(sys._getframe(1)) or place)
         if len(entry["digests"]) < MOST_DIGESTS:
             with clock.aside():
                 entry["digests"].append(_digest(batch))
@@ -207,6 +208,7 @@ def _report() -> None:
                 used_batches=[worked or taken for worked, taken in zip(entry["worked"][:50], entry["taken"])],
                 number=number,
                 alike=_alike(entry["digests"]),
+                digests=entry["digests"] if ranks.is_one_of_many() else [],
                 **known,
             )
         )

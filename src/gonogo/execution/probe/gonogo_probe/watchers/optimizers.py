@@ -15,7 +15,7 @@ from typing import Any
 
 from .. import channel, clock, events, hooks, places, settings
 from ..events import MOST_STEPS
-from ..watchers import parts, rows
+from ..watchers import parts, parts_left_out, rows
 
 MOST_NUMBERS = 50_000_000  # parameters of one optimizer that are compared before and after a step
 MOST_NAMES = 8
@@ -56,6 +56,10 @@ _torch: Any = None
 _counts: dict[str, int] = {}
 _networks: weakref.WeakSet[Any] = weakref.WeakSet()
 _names: dict[int, str] = {}
+_order: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # of networks, as they ran first
+_ever_held: set[int] = set()  # parameters of all optimizers, also of those that are gone
+_first: dict[int, float | str] = {}  # sums over parameters that had no gradient, or no optimizer, when they were looked at first
+_unheld: dict[int, Any] = {}  # parameters with gradients that no optimizer held so far: where the one was made that stepped
 _optimizers: weakref.WeakKeyDictionary[Any, _Record] = weakref.WeakKeyDictionary()
 _records: list[_Record] = []
 
@@ -86,6 +90,7 @@ def has(module: Any) -> bool:
 def learn(network: Any) -> None:
     """A network ran for the first time: its parameters have names from now on."""
     _networks.add(network)
+    _order.setdefault(network, len(_order))
     for prefix, part in network.named_modules():
         for name, parameter in part.named_parameters(recurse=False):
             kind = f"{type(part).__name__}.{name}"
@@ -130,6 +135,9 @@ def _watch_steps(optimizers: Any) -> None:
         record.steps += 1
         record.new = True
         held = _held(optimizer)
+        if record.steps == 1:
+            _ever_held.update(map(id, held))
+            parts_left_out.look_for_ties(set(map(id, held)))
         record.below = min([record.below, *_rates(optimizer)])
         with clock.aside():
             _look_at_clearing(record, held)
@@ -151,6 +159,8 @@ def _watch_steps(optimizers: Any) -> None:
                 _remember_beginning(record, kept, changed)
                 for parameter in changed:
                     record.names.setdefault(_names.get(id(parameter), "?"), None)
+                if record.steps in (2, MOST_STEPS):  # what a function made is gone when it has returned
+                    look_at_parts()
         channel.tick()
 
     optimizers.register_optimizer_step_pre_hook(before_step)
@@ -186,6 +196,8 @@ def predicts(network: Any) -> None:
     """
     for record in _records:
         _look_for_apart(record, network)
+    if any(record.steps for record in _records):
+        parts_left_out.predicts(network, _order)
     for record in _optimizers.values():
         _look_for_flat(record, network)
         if not record.begun or record.heirs or record.twins >= MOST_MARKED:
@@ -253,6 +265,9 @@ def _look_at_gradients(optimizer: Any, record: _Record, held: list[Any]) -> None
     record.rates = _rates(optimizer)
     _look_for_stuck(record, there)
     record.graded_ids.update(map(id, there))
+    for parameter in held:
+        if parameter.grad is None and id(parameter) not in _first:
+            _first[id(parameter)] = _sum([parameter])
     alive = {id(parameter) for network in list(_networks) for parameter in network.parameters()}
     lost = [each for each in held if id(each) not in alive and id(each) not in record.graded_ids]
     if len(lost) < len(held):  # else its networks are none of those that were seen
@@ -260,6 +275,9 @@ def _look_at_gradients(optimizer: Any, record: _Record, held: list[Any]) -> None
     own = {id(parameter) for other in list(_optimizers) for parameter in _held(other)}
     for network in list(_networks):
         for name, parameter in network.named_parameters():
+            if id(parameter) not in own and parameter.grad is not None and id(parameter) not in _unheld and bool(parameter.grad.any()):
+                _unheld[id(parameter)] = record.place
+                _first.setdefault(id(parameter), _sum([parameter]))
             is_new = id(parameter) not in own and name not in record.unheld
             if is_new and parameter.grad is not None and len(record.unheld) < MOST_NAMES and bool(parameter.grad.any()):
                 record.unheld.append(name[:120])
@@ -289,6 +307,25 @@ def _are_factors(one: Any, other: Any) -> bool:
         return False
     inner = [size for size, match in ((one.shape[0], other.shape[1]), (one.shape[1], other.shape[0])) if size == match]
     return bool(inner) and min(inner) < min(max(one.shape), max(other.shape))
+
+
+def is_gradient(tensor: Any) -> bool:
+    """Whether a tensor is the gradient of something that an optimizer holds."""
+    return any(parameter.grad is tensor for optimizer in list(_optimizers) for parameter in _held(optimizer))
+
+
+def look_at_parts() -> None:
+    """Say which parts of the networks learned nothing so far."""
+    stepped = [(optimizer, record) for optimizer, record in list(_optimizers.items()) if record.steps > 1]
+    if not stepped:
+        return
+    held = {id(parameter): parameter for optimizer, _ in stepped for parameter in _held(optimizer)}
+    graded = {each for record in _records for each in record.graded_ids}
+    networks = dict(_order.items())
+    now = {id(each): each for network in networks for each in network.parameters()}
+    changed = {key for key, each in now.items() if key in _first and _sum([each]) != _first[key]}
+    unheld = {key: place for key, place in _unheld.items() if key not in _ever_held}
+    parts_left_out.look_at_parts(networks, held, graded, changed, unheld, stepped[0][1].place)
 
 
 # -- clearing ------------------------------------------------------------------------------------------------------------------------------

@@ -12,10 +12,11 @@ from typing import Any
 
 from .. import alterations, channel, clock, events, handlers, hooks, loops, places
 from ..alterations import batches, outputs, seeds
-from ..watchers import contents, labels, lazy, optimizers, rows, units
+from ..watchers import contents, graphs, labels, lazy, optimizers, parts_left_out, ranks, rows, units, views, words
 
 MOST_LOSSES, MOST_CLASSES, MOST_ROWS = 100, 10_000, 4096
 MOST_COMPARED = 64  # calls of networks whose answers are compared with each other
+MOST_PARTS = 20_000  # calls of parts of networks that are looked at
 MOST_PREDICTIONS, MOST_SUMMED = 200, 100_000  # calls of networks that predict, and numbers of one output
 
 _inside = threading.local()
@@ -28,6 +29,7 @@ _histograms: dict[str, list[int]] = {}
 _rows: dict[str, int] = {}
 _predictions: list[events.Prediction] = []
 _told_losses = _told_predictions = 0
+_parts = 0
 
 
 def counted() -> tuple[int, int]:
@@ -64,6 +66,7 @@ def _watch_torch(torch: ModuleType) -> None:
     _watch_calls(torch)
     _watch_backward(torch)
     _watch_loading(torch.nn.Module)
+    parts_left_out.watch(torch)
     optimizers.watch(torch, _counts)
     units.watch(torch)
 
@@ -74,10 +77,13 @@ def _watch_calls(torch: Any) -> None:
 
     def __call__(self: Any, *arguments: Any, **named: Any) -> Any:
         if getattr(_inside, "network", False):
+            if _parts < MOST_PARTS:
+                _saw_part(self, arguments, named)
             return original(self, *arguments, **named)
         if not _has_parameters(self):
             return original(self, *arguments, **named)
         _inside.network = True
+        words.begins()
         try:
             out = original(self, *arguments, **named)
             if alterations.wants(alterations.OUTPUTS):
@@ -88,6 +94,10 @@ def _watch_calls(torch: Any) -> None:
             _saw_call(torch, self, out, (*arguments, *named.values()))
             if "labels" in named and self.training:
                 labels.saw(torch, self, named)
+            if self.training and torch.is_grad_enabled():
+                views.given(torch, (*arguments, *named.values()))
+                words.given(torch, named)
+            ranks.called(self, bool(self.training) and torch.is_grad_enabled())
             if batches.source()[0] < 0:  # no loader gave it
                 contents.saw(type(self).__name__, {**dict(enumerate(arguments)), **named})
         if alterations.wants(alterations.OUTPUTS):
@@ -95,6 +105,14 @@ def _watch_calls(torch: Any) -> None:
         return out
 
     module.__call__ = __call__
+
+
+def _saw_part(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    """A part of a network is called."""
+    global _parts
+    _parts += 1
+    parts_left_out.ran(module)
+    words.part_called(module, arguments, named)
 
 
 def _has_parameters(module: Any) -> bool:
@@ -109,6 +127,7 @@ def _saw_call(torch: Any, module: Any, out: Any, given: tuple[Any, ...]) -> None
     loops.network_ran()
     _counts["forwards"] += 1
     _counts["forwards_training"] += bool(module.training)
+    parts_left_out.ran(module)
     if module not in _networks:
         lazy.work_begins()
         _networks[module] = type(module).__name__
@@ -176,6 +195,7 @@ def _watch_backward(torch: Any) -> None:
         with clock.aside():
             optimizers.backward_begins()
             rows.saw_loss(self)
+            graphs.saw(torch, self)
         if len(_losses) < MOST_LOSSES and self.numel() == 1:
             value = float(self.detach())
             _losses.append(events.Loss(value if math.isfinite(value) else str(value), *(places.caller(sys._getframe(1)) or ("", 0))))
@@ -192,7 +212,10 @@ def _watch_loading(module: Any) -> None:
     @functools.wraps(original)
     def load_state_dict(self: Any, *arguments: Any, **named: Any) -> Any:
         rows.began_anew(self)
-        return original(self, *arguments, **named)
+        result = original(self, *arguments, **named)
+        state = arguments[0] if arguments else named.get("state_dict")
+        parts_left_out.loaded(self, state, bool(arguments[1] if len(arguments) > 1 else named.get("strict", True)), result)
+        return result
 
     module.load_state_dict = load_state_dict
 
