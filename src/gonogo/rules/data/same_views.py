@@ -17,7 +17,7 @@ FEWEST = 3  # batches
 
 @rule("DAT121", "same-views", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM)
 def same_views(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
-    """In the trial, a loader gives two views of each example that are the same one, and a network is trained on both.
+    """In the trial, a network is trained on two views of each example that are the same one.
 
     What it does:
         Compares the arrays of the first batches of each loader. Reported where two of them hold the same numbers, row by row, and the

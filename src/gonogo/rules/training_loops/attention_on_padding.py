@@ -17,7 +17,7 @@ FEWEST = 2  # looks
 
 @rule("TRN177", "attention-on-padding", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM)
 def attention_on_padding(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
-    """In the trial, attention sees nothing but padding, and all words are hidden from it: the mask is the wrong way round.
+    """In the trial, attention sees nothing but padding: the mask is the wrong way round.
 
     What it does:
         Holds masks for padding against the words that the embeddings of the same network were asked for: those given to the modules of

@@ -15,7 +15,7 @@ from gonogo.rules.watched import beside, named, oddities
 
 @rule("TRN182", "fresh-statistics", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM)
 def fresh_statistics(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
-    """In the trial, a copy of the network predicts with the statistics of BatchNorm that every network begins with.
+    """In the trial, a copy of the network predicts with statistics of BatchNorm that it never took.
 
     What it does:
         Looks at the networks that are called without being trained, after an optimizer's first step. Reported is one in `eval` mode whose

@@ -15,7 +15,7 @@ from gonogo.rules.watched import beside, named, oddities
 
 @rule("TRN175", "part-without-gradient", criterion=None, severity=Severity.WARNING, stage=Stage.TRIAL, scope=Scope.PROGRAM)
 def part_without_gradient(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
-    """In the trial, a part of a network runs in train mode, an optimizer holds it, and no gradient ever reaches it.
+    """In the trial, an optimizer holds a part of a network that runs and never gets a gradient.
 
     What it does:
         Looks at each part of a network (a backbone, an embedding, a head) whose parameters all want gradients, are all held by an

@@ -19,7 +19,7 @@ Told = tuple[Place | None, str, str, Severity | None, str]
 
 @rule("TRN180", "ranks-apart", criterion=None, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM)
 def ranks_apart(trial: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
-    """In the trial, the processes of a distributed training do not train one network on shares of the data.
+    """In the trial, processes that train together do not train one network on shares of the data.
 
     What it does:
         Compares the processes that a launcher starts as ranks. Reported are a network that was wrapped in `DistributedDataParallel` and is

@@ -1,4 +1,4 @@
-"""What the loss functions of PyTorch are given, as the graph of a loss tells that gradients are computed of.
+"""What the loss functions of PyTorch are given, as the graph of a loss tells.
 
 Nothing is called in another way for that: nodes of the graph keep the answers and the labels.
 """
@@ -108,7 +108,7 @@ def _look_at_nll(torch: Any, node: Any) -> None:
 
 
 def _look_at_soft_targets(torch: Any, node: Any) -> None:
-    """Smoothed labels, where a row has one high number and others that are all alike: they should add up to one."""
+    """Rows of smoothed labels, one high number and others all alike, should add up to one."""
     for index, (inner, _) in enumerate(node.next_functions):
         if type(inner).__name__ != "LogSoftmaxBackward0":
             continue

@@ -1,4 +1,6 @@
-"""Parts of networks that ran and learn nothing: an optimizer holds them and they have no gradient, or none holds them.
+"""Parts of networks that ran and learn nothing.
+
+An optimizer holds them and they have no gradient, or none holds them.
 
 Also tensors that two parts had in common until one of them got another one, and states that were loaded and fit nothing.
 """
@@ -163,7 +165,7 @@ def _traits(network: Any, chosen: set[int]) -> list[tuple[str, tuple[int, ...]]]
 def _look_for_idle(
     network: Any, key: str, place: Any, held: dict[int, Any], learned: set[int], trained: list[tuple[str, tuple[int, ...]]]
 ) -> None:
-    """Parts that were called in train mode, all of whose parameters an optimizer holds, and none of which ever had a gradient."""
+    """Parts that ran in train mode, are held by an optimizer as a whole, and never had a gradient."""
     told: list[str] = []
     numbers = 0
     for name, module in network.named_modules():
@@ -195,7 +197,7 @@ def _has_twins(part: list[tuple[str, tuple[int, ...]]], trained: list[tuple[str,
 
 
 def predicts(network: Any, networks: Mapping[Any, int]) -> None:
-    """Look at a network that predicts after the first step: whether its normalisation has statistics, as that of its twin has.
+    """Whether a network that predicts has statistics of normalisation, as its twin has.
 
     Args:
         network: the network that is called.

@@ -35,7 +35,7 @@ def begins(batch: Any, place: Any) -> None:
 
 
 def _twins(torch: Any, batch: Any) -> tuple[Any, Any] | None:
-    """The first two tensors of a batch that are of one shape, where both hold the same numbers and are not one tensor."""
+    """The first two tensors of a batch that hold the same numbers and are not one tensor."""
     held = [
         each
         for _, each in contents.tensors(batch)

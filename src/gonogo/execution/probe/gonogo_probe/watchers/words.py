@@ -20,17 +20,17 @@ _calls = 0
 
 
 def begins() -> None:
-    """A network is called as a whole: what the embeddings of the former call were asked for does not count."""
+    """A network is called as a whole: what was asked for in the former call does not count."""
     _asked.clear()
 
 
 def asked() -> list[tuple[Any, int | None]]:
-    """What the embeddings of the call at hand were asked for, each with the word that is declared as padding."""
+    """What the embeddings of this call were asked for, each with the word declared as padding."""
     return list(_asked)
 
 
 def part_called(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-    """Look at the call of a part of a network, if it is an embedding, or a module of PyTorch's own that is given a mask for padding.
+    """Look at the call of an embedding, or of a module of PyTorch's own with a mask for padding.
 
     Args:
         module: the part.
@@ -67,7 +67,7 @@ def _hold(mask: Any) -> None:
 
 
 def given(torch: Any, named: dict[str, Any]) -> None:
-    """Look at what a whole network is given as `input_ids` and `attention_mask`, as those of transformers are.
+    """Look at the `input_ids` and the `attention_mask` that a whole network is given.
 
     Args:
         torch: the library.
