@@ -177,9 +177,9 @@ def _either(value: Value) -> list[Value]:
         parts = list(value.operands)
     elif op is not None and op.name in ("logical_or", "bitwise_or", "logical_or_", "maximum") and len(op.operands) == 2:
         parts = list(op.operands)
-    elif op is not None and op.name == "where" and len(op.operands) == 3 and constant(op.operands[1]) in (True, 1, 1.0):
+    elif op is not None and op.name == "where" and len(op.operands) == 3 and constant(op.operands[1]) == 1:
         parts = [op.operands[0], op.operands[2]]
-    elif op is not None and op.name in ("masked_fill", "masked_fill_") and len(op.operands) == 3 and constant(op.operands[2]) in (True, 1, 1.0):
+    elif op is not None and op.name in ("masked_fill", "masked_fill_") and len(op.operands) == 3 and constant(op.operands[2]) == 1:
         parts = [op.operands[1], op.operands[0]]
     else:
         return []
