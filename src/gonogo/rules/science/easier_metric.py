@@ -28,7 +28,7 @@ _SAYS = {
         "groups": r"coarse|super|group|hierarch|parent|famil|genus|parity|categor|cluster|binary|bucket|bin(?:s|ned)?(?![a-z])",
         "near": r"within|near|adjacent|off[-_ ]?by|toleran|ordinal|neighbou?r|margin|close",
         "sure": r"confiden|selectiv|coverage|abstain|abstention|reject|pseudo|accepted|kept|certain|retain|filter|risk",
-        "also": r"abstain|abstention|reject|defer|lenient|optimistic|upper[-_ ]?bound|oracle|nan",
+        "also": r"abstain|abstention|rejection|lenient|optimistic|upper[-_ ]?bound|oracle",
     }.items()
 }
 
