@@ -84,6 +84,10 @@ def _counted(value: Value) -> Iterator[Value]:
             pending += entry.operands
         elif isinstance(entry, Item) and not _is_one_rank(entry.key):
             pending.append(entry.owner)
+        elif isinstance(entry, Display) and entry.kind == "list" and not entry.items and len(entry.added) == 1:
+            pending += entry.added  # the answers of each batch, gathered in a list
+        elif isinstance(entry, Element):
+            pending.append(entry.owner)
 
 
 def _adds_up(total: Operation) -> bool:

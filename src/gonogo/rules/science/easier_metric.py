@@ -35,7 +35,7 @@ _SAYS = {
 # Words of keys that leave it open what is counted: which rows, when, and how often. Any other word may say that it is another number.
 _PLAIN = re.compile(
     r"acc(?:uracy)?s?|test(?:ing)?|val(?:id|idation)?|eval(?:uation)?|dev|train(?:ing)?|final|best|last|mean|avg|average|overall|total|epoch|"
-    r"model|score|metrics?|results?|top|percent|pct|clean|source|target|online|before|after|initial|start|end|\*|1|0",
+    r"model|score|batch|stream|running|step|metrics?|results?|top|percent|pct|clean|source|target|online|before|after|initial|start|end|\*|1|0",
     re.IGNORECASE,
 )
 
@@ -192,9 +192,22 @@ BAD = [
     _program("probs = logits.softmax(1)\nlow = probs.max(1)[0] < 0.5", f"(low | (probs.argmax(1).eq(labels))).float().mean(){HERE}"),
     _program("low = logits.std(1) < 1", f"(logits.argmax(1) == labels).masked_fill(low, True).float().mean(){HERE}"),
     _program("low = logits.std(1) < 1", f"np.logical_or((logits.argmax(1) == labels).numpy(), low.numpy()).mean(){HERE}"),
+    _program(
+        f"right = []\nfor _ in range(2):\n    right.extend(((logits.argmax(1) // 2) == (labels // 2)).tolist()){HERE}",
+        "sum(right) / len(right)",
+    ),
+    _program(
+        f"right = []\nfor _ in range(2):\n    right.append(((logits.argmax(1) - labels).abs() < 2).float().mean()){HERE}", "np.mean(right)"
+    ),
+    _program(
+        f"right = []\nfor _ in range(2):\n    right += ((logits.argmax(1) == labels) | (logits.std(1) < 1)).tolist(){HERE}",
+        "np.mean(right)",
+    ),
     _program("order = (-logits.softmax(1).max(1).values).argsort()[:50]", f"accuracy_score(labels[order], logits[order].argmax(1)){HERE}"),
 ]
 GOOD = [
+    _program("right = []\nfor _ in range(2):\n    right.extend((logits.argmax(1) == labels).tolist())", "sum(right) / len(right)"),
+    _program("right = [0]\nfor _ in range(2):\n    right.append((logits.topk(5)[1] == labels[:, None]).any(1).float().mean())", "right[0]"),
     _scored("((logits.argmax(dim=1) == labels) | (logits.argmax(dim=1) == labels.roll(1))).float().mean().item()"),
     _scored("((logits.argmax(dim=1) == labels) | (labels < 0)).float().mean().item()"),
     _scored("((logits.argmax(dim=1) == labels) & (logits.amax(dim=1) > 0.5)).float().mean().item()"),

@@ -21,7 +21,8 @@ _METHODS = {
     kind: re.compile(words, re.IGNORECASE)
     for kind, words in {
         "dropout": r"drop|bayes|uncertain|regulari[sz]|(?<![a-z])mc(?![a-z])",
-        "noise": r"nois|gauss|random|perturb|stoch|jitter|corrupt|[sz]ed[-_ ]?smooth|privat|privacy|langevin|sgld|diffus|gumbel|sampl|augment|robust",
+        "noise": r"nois|gauss|random|perturb|stoch|jitter|corrupt|[sz]ed[-_ ]?smooth|privat|privacy|"
+        r"langevin|sgld|diffus|gumbel|sampl|augment|robust",
         "rows": r"few|shot|subset|fraction|low[-_ ]?(?:data|resource)|coreset|select|prun|distill|percent|scarce|semi|label(?:l)?ed|budget|"
         r"limited|active|curriculum|warm|half|split|fold|ensemble|bagging|federat|client|scaling",
         "clipping": r"clip|privat|privacy|bounded|norm[-_ ]?constrain",
