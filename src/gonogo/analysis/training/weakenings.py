@@ -71,7 +71,7 @@ def _of_statement(module: Module, statement: ast.Assign | ast.AugAssign | ast.An
             bound = _number(argument(call, 1, "max_norm", "clip_value"))
             if bound is not None and 0 < bound <= MOST_CLIPPED:
                 return Weakening(module, statement, "clipping", f"has its gradients clipped to {bound:g}", bound)
-    share = _share_of_rows(statement, target)
+    share = _share_of_rows(module, statement, target)
     if share is not None and share <= MOST_ROWS:
         return Weakening(module, statement, "rows", f"learns from {share:.3g} of the rows", share)
     return None
@@ -116,8 +116,11 @@ def _is_noisy(module: Module, statement: ast.stmt, target: ast.expr, value: ast.
     return any(last_name(node.func) in _DRAWS for node in draws)
 
 
-def _share_of_rows(statement: ast.stmt, target: ast.AST | None) -> float | None:
-    """The share of rows that is taken of what is learned from, where the code says it: `range(len(rows) // 10)`, `rows[: int(0.1 * n)]`."""
+def _share_of_rows(module: Module, statement: ast.stmt, target: ast.AST | None) -> float | None:
+    """The share of rows that is taken of what is learned from, where the code says it: `range(len(rows) // 10)`, `rows[: int(0.1 * n)]`.
+
+    None where the other rows are taken too: a method may need some to calibrate with.
+    """
     if target is None or not _ROWS.search(ast.unparse(target)) or not isinstance(statement, (ast.Assign, ast.AnnAssign)):
         return None
     value = statement.value
@@ -127,7 +130,18 @@ def _share_of_rows(statement: ast.stmt, target: ast.AST | None) -> float | None:
     elif isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Slice) and value.slice.lower is None:
         bounds = [value.slice.upper]
     shares = [share for bound in bounds if bound is not None and (share := _share(bound)) is not None]
-    return min(shares, default=None)
+    taken = {ast.unparse(bound) for bound in bounds if bound is not None}
+    return None if taken & set(_beginnings(module)) else min(shares, default=None)
+
+
+def _beginnings(module: Module) -> Iterator[str]:
+    """Where parts begin that are not the first ones: `rows[half:]`, `range(half, len(rows))`."""
+    for node in module.of(ast.Subscript):
+        if isinstance(node.slice, ast.Slice) and node.slice.lower is not None:
+            yield ast.unparse(node.slice.lower)
+    for call in module.of(ast.Call):
+        if last_name(call.func) in ("range", "arange") and len(call.args) > 1:
+            yield ast.unparse(call.args[0])
 
 
 def _share(bound: ast.expr) -> float | None:

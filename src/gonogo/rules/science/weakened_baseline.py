@@ -37,9 +37,9 @@ def weakened_baseline(traces: list[Trace], modules: dict[str, Module], contract:
     What it does:
         Looks at places that drop nearly all units of a network, add noise to what it puts out, take a part of the rows that are learned
         from, or clip gradients to next to nothing, all by literals; and at which runs come there by their configs. Speaks where these are
-        called comparative or baseline, and no other run comes there. Silent where the run id, a text of its config, a comment near by or
-        the name of a function says that this is the method, where configs have different settings of it, and where a network, a policy
-        or a gate draws noise as it is trained.
+        called comparative or baseline, and no other run comes there. Silent where the other rows are used too, where the run id, a text
+        of its config, a comment near by or the name of a function says that this is the method, where configs have different settings
+        of it, and where a network, a policy or a gate draws noise as it is trained.
 
     Why it matters:
         The difference in the table is that of what was taken from the baseline.
@@ -126,6 +126,8 @@ GOOD = [
     _when(OURS, "logits = logits + 3.0 * torch.randn(logits.shape)", _TESTED),
     _when(PLAIN, "logits = logits + model.output.bias", _TESTED),
     _when(PLAIN, "nn.utils.clip_grad_norm_(model.parameters(), 1.0)"),
+    _fewer(PLAIN, "images, others", "images[: len(images) // 2], images[len(images) // 2 :]"),
+    _fewer(PLAIN, "images", "torch.utils.data.Subset(images, range(len(images) // 2)); print(range(len(images) // 2, len(images)))"),
     _fewer(OURS, "images", "torch.utils.data.Subset(images, range(len(images) // 10))"),
     _fewer(PLAIN, "images", "torch.utils.data.Subset(images, range(len(images) * 9 // 10))"),
     _when("trial", "model.dropout.p = 0.98", test="cfg.trial_mode and '{}'"),
