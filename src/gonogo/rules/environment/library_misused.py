@@ -138,6 +138,7 @@ BAD += [
 GOOD = [
     _late('print(len(loaders["train"]), loaders["train"].batch_size, loaders["train"].dataset.tensors)', ""),
     _late('loaders["train"].num_batches = 3; print(loaders["train"].num_batches)', ""),
+    _late('setattr(loaders["train"], "num_batches", 3); print(loaders["train"].num_batches)', ""),
     _late('print(getattr(loaders["train"], "num_batches", 0))', ""),
     _late(f"{_LOST}; print(loss.item(), loss.grad_fn, loss.cpu().numpy().shape, loss.T, loss.mT)", ""),
     _late("print(nn.functional.cross_entropy(val_logits, val_labels, reduction='none').topk(3).values)", ""),
