@@ -145,7 +145,7 @@ def _of_comparison(value: Value) -> Easier | None:
 
 
 def _of_also(value: Value) -> Easier | None:
-    """Right answers together with rows that count as right for what the network puts out, whatever their labels are."""
+    """Right answers, and rows that count as right for what the network puts out, whatever their labels."""
     parts = _either(value)
     pairs = {part: pair for part in parts if (pair := _compared(_unwrapped(part))) is not None and any(map(_predicts, pair))}
     for pair in pairs.values():
@@ -156,7 +156,10 @@ def _of_also(value: Value) -> Easier | None:
 
 
 def _is_of(value: Value, outputs: set[Value], depth: int = 0) -> bool:
-    """Whether a value is made of outputs and constants, and of nothing else: what asks for padding or a second label is not."""
+    """Whether a value is made of outputs and constants, and of nothing else.
+
+    What asks for padding or a second label is not.
+    """
     entry = plain(value)
     if entry in outputs:
         return True

@@ -71,7 +71,7 @@ def handicaps(module: Module) -> Iterator[Handicap]:
 
 
 def holds(trace: Trace, place: Placed, reads: Mapping[int, Read]) -> bool | None:
-    """Whether a run does what stands at a place, such as making a setting smaller; None where that is not known."""
+    """Whether a run comes to a place and does what is meant there; None where that is not known."""
     statement = statement_of(place.module, place.node)
     if any(isinstance(parent, ast.If) and id(parent) in trace.unanswered for parent in ancestors(place.module, place.node)):
         return None

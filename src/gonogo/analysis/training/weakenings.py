@@ -1,4 +1,4 @@
-"""Places that leave a run with less than it could have: rows, units, gradients, or the outputs that it gave."""
+"""Places that leave a run with less than it could have: rows, units, gradients, its own outputs."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _is_dropout(target: ast.expr) -> bool:
 
 
 def _is_noisy(module: Module, statement: ast.stmt, target: ast.expr, value: ast.expr) -> bool:
-    """Whether outputs get noise after they were computed: `logits = logits + 3 * torch.randn(logits.shape)`."""
+    """Whether outputs get noise after they were computed: `logits += 3 * torch.randn(logits.shape)`."""
     if not _OUTPUTS.search(last_name(target)):
         return False
     functions = (parent.name for parent in ancestors(module, statement) if isinstance(parent, (ast.FunctionDef, ast.ClassDef)))
@@ -117,9 +117,9 @@ def _is_noisy(module: Module, statement: ast.stmt, target: ast.expr, value: ast.
 
 
 def _share_of_rows(module: Module, statement: ast.stmt, target: ast.AST | None) -> float | None:
-    """The share of rows that is taken of what is learned from, where the code says it: `range(len(rows) // 10)`, `rows[: int(0.1 * n)]`.
+    """The share of rows that is taken of what is learned from, where the code says it.
 
-    None where the other rows are taken too: a method may need some to calibrate with.
+    Examples: `range(len(rows) // 10)`, `rows[: int(0.1 * len(rows))]`. None where the other rows are taken too: a method may need some to calibrate with.
     """
     if target is None or not _ROWS.search(ast.unparse(target)) or not isinstance(statement, (ast.Assign, ast.AnnAssign)):
         return None

@@ -15,9 +15,7 @@ from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.evaluation.folder_never_made import written
 
 # Folders that libraries make by themselves, and what makes the folders of paths that it is given.
-_MADE = frozenset(
-    {"wandb", "runs", "outputs", "multirun", "logs", "lightning_logs", "tmp", "cache", ".cache", "tensorboard", "__pycache__"}
-)
+_MADE = frozenset({"wandb", "runs", "outputs", "multirun", "logs", "lightning_logs", "tmp", "cache", ".cache", "tensorboard", "mlruns"})
 _MAKERS = re.compile(
     r"lightning|ModelCheckpoint|SummaryWriter|output_dir|ensure|copytree|unpack_archive|extractall|fsspec|TemporaryDirectory"
 )
@@ -59,7 +57,7 @@ def folder_made_nowhere(modules: dict[str, Module], experiment: Experiment) -> I
 
 
 def _folder(path: ast.expr) -> str:
-    """The name of the folder that a file is written into, where it stands below a folder that the code computes."""
+    """The name of the folder that a file is written into, below a folder that the code computes."""
     if isinstance(path, ast.Call) and last_name(path.func) in ("str", "Path") and len(path.args) == 1:
         return _folder(path.args[0])
     if isinstance(path, ast.Call) and last_name(path.func) == "join" and len(path.args) > 2:

@@ -62,7 +62,7 @@ def split_without_state(programs: list[Program], modules: dict[str, Module]) -> 
 
 
 def _has_seeding_command_line(module: Module) -> bool:
-    """Whether a file makes a LightningCLI, or a class that is one: it seeds all generators before it makes anything."""
+    """Whether a file makes a LightningCLI, or a class that is one: it seeds all generators first."""
     for node in module.of(ast.Call):
         if origin(module, node.func).endswith(".LightningCLI"):
             return not isinstance(off := argument(node, None, "seed_everything_default"), ast.Constant) or off.value is not False

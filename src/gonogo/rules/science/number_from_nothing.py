@@ -159,12 +159,18 @@ def _is_measured_elsewhere(number: Reported, numbers: list[Reported], walked: Pr
 
 
 def _changes(number: Reported, why: str) -> bool:
-    """Whether a number is another one each time: a draw, or one that follows a counter. It is then no first value, before there is any."""
+    """Whether a number is another one each time: a draw, or one that follows a counter.
+
+    It is then no first value, before there is any.
+    """
     return why == "a draw" or any(isinstance(part, Element) for part in made_of(number.value))
 
 
 def _is_rehearsed(number: Reported) -> bool:
-    """Whether a number is reported by what tries the program out: there a draw may stand for what is measured in earnest."""
+    """Whether a number is reported by what tries the program out.
+
+    There a draw may stand for what is measured in earnest.
+    """
     module, inner = number.at.module, number.at.node
     for parent in ancestors(module, inner):
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and _TRIES.search(parent.name):
