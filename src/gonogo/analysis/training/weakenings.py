@@ -119,7 +119,8 @@ def _is_noisy(module: Module, statement: ast.stmt, target: ast.expr, value: ast.
 def _share_of_rows(module: Module, statement: ast.stmt, target: ast.AST | None) -> float | None:
     """The share of rows that is taken of what is learned from, where the code says it.
 
-    Examples: `range(len(rows) // 10)`, `rows[: int(0.1 * len(rows))]`. None where the other rows are taken too: a method may need some to calibrate with.
+    Examples: `range(len(rows) // 10)`, `rows[: int(0.1 * len(rows))]`. None where the other rows are taken too: a method may need some to
+    calibrate with.
     """
     if target is None or not _ROWS.search(ast.unparse(target)) or not isinstance(statement, (ast.Assign, ast.AnnAssign)):
         return None
