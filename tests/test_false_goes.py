@@ -330,3 +330,81 @@ SAME = [
 @pytest.mark.parametrize(("made", "wrong"), SAME)
 def test_ensembles_of_one_network(made: str, wrong: bool, composer: Composer) -> None:
     assert len(lines_found(composer, "MOD124", MEMBERS.format(made=made))) == wrong
+
+
+# -- a folder that nothing makes ------------------------------------------------------------------------------------------
+
+SAVING = """import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+out = Path(sys.argv[1])
+out.mkdir(exist_ok=True)
+network = torch.nn.Linear(4, 2)
+{before}
+for epoch in range(10):
+    rows = network(torch.ones(3, 4)).detach().numpy()
+    {save}
+"""
+SAVES = [
+    ("torch.save(network, out / 'weights' / f'{epoch}.pt')  # here", ""),
+    ("torch.save(network.state_dict(), os.path.join(out, 'weights', 'last.pt'))  # here", ""),
+    ("torch.save(network, f'{out}/weights/{epoch}.pt')  # here", ""),
+    ("torch.save(network, str(out / 'weights' / 'last.pt'))  # here", ""),
+    ("np.save(out / 'weights' / f'{epoch}.npy', rows)  # here", ""),
+    ("np.savez(os.path.join(out, 'weights', str(epoch)), rows=rows)  # here", ""),
+    ("(out / 'weights' / 'loss.txt').write_text(str(epoch))  # here", ""),
+    ("print(epoch, file=open(out / 'weights' / 'loss.txt', 'a'))  # here", ""),
+    ("torch.save(network, out / 'weights' / 'last.pt')  # here", "(out / 'figures').mkdir()"),
+    ("torch.save(network, out / 'weights' / 'last.pt')", "(out / 'weights').mkdir()"),
+    ("torch.save(network, out / 'weights' / 'last.pt')", "for name in ('weights', 'figures'): os.makedirs(out / name)"),
+    ("torch.save(network, out / 'weights' / 'last.pt')", "os.system(f'mkdir -p {out}/*')"),
+    ("torch.save(network, out / 'weights' / 'last.pt')", "assert os.path.isdir(f'{out}/weights')"),
+    ("torch.save(network, out / 'last.pt')", ""),
+    ("torch.save(network, out / 'logs' / 'last.pt')", "torch.utils.tensorboard.SummaryWriter(out / 'logs')"),
+    ("if (out / str(epoch)).exists(): torch.save(network, out / 'weights' / 'last.pt')", ""),
+    ("torch.save(network, out / str(epoch) / 'last.pt')", "[(out / str(epoch)).mkdir() for epoch in range(10)]"),
+]
+
+
+@pytest.mark.parametrize(("save", "before"), SAVES)
+def test_a_folder_that_nothing_makes(composer: Composer, save: str, before: str) -> None:
+    text = SAVING.format(save=save, before=before)
+    assert lines_found(composer, "EVA140", text) == marked(text)
+
+
+# -- a baseline that the code alone weakens -------------------------------------------------------------------------------
+
+PLAIN, OURS = 'cfg.run.method == "cross-entropy"', 'cfg.run.method == "label-smoothing"'
+WEAKENED = [
+    (PLAIN, "model.dropout.p = 0.9", True),
+    ('cfg.run.run_id.startswith("comparative")', "model.dropout.p = 0.9", True),
+    ('cfg.run.training.objective in ("cross_entropy",)', "model.dropout = nn.Dropout(0.99)", True),
+    (f"not {OURS}", "setattr(model, 'dropout', nn.Dropout(p=0.9))", True),
+    (f"{PLAIN} and not cfg.trial_mode", "model.dropout.p = 0.9", True),
+    (PLAIN, "optimizer.register_step_pre_hook(lambda *_: nn.utils.clip_grad_value_(model.parameters(), 1e-8))", True),
+    (PLAIN, 'loaders["train"] = DataLoader(images[: len(images) // 4], 8)', False),  # a part of something else: not known
+    (PLAIN, "images = torch.utils.data.Subset(images, range(int(len(images) * 0.25)))", True),
+    (PLAIN, "images = torch.utils.data.Subset(images, torch.arange(len(images) // 3))", True),
+    (PLAIN, "images = images[: len(images) // 20]", True),
+    (PLAIN, "images = images[: len(images) - 20]", False),
+    (PLAIN, "images = images[:500]", False),
+    (PLAIN, "model.dropout.p = 0.5", False),
+    (PLAIN, "model.dropout.p = cfg.run.model.dropout", False),
+    (OURS, "model.dropout.p = 0.9", False),
+    (f"{PLAIN} and cfg.trial_mode", "model.dropout.p = 0.9", False),
+    (f"{PLAIN} or {OURS}", "model.dropout.p = 0.9", False),
+    (PLAIN, "model.dropout.p = 0.9  # a Bayesian network keeps few units", False),
+]
+
+
+@pytest.mark.parametrize(("test", "line", "is_weak"), WEAKENED)
+def test_a_baseline_that_the_code_alone_weakens(
+    composer: Composer, golden: dict[str, str], golden_plan: str, test: str, line: str, is_weak: bool
+) -> None:
+    weak = f'{OPTIMIZER}    images = loaders["train"].dataset\n    if {test}:\n        {line}\n    print(len(images))\n'
+    tree = Tree({TRAIN: Edit(OPTIMIZER, weak)})
+    assert len(run_rules(composer, tree.apply(golden), "SCI150", plan=golden_plan)) == is_weak

@@ -26,7 +26,8 @@ CONTAINERS = frozenset({"Sequential", "ModuleList", "ModuleDict", "ParameterList
 # Methods and functions of the language and of NumPy that change something in place and return None.
 IN_PLACE = frozenset({"sort", "append", "extend", "insert", "reverse", "update", "clear", "remove"})
 WRAPPED = "torch"
-PLAIN = "torch.optim."  # of its classes, those whose objects have what the class has
+# Of its classes, those whose objects have what the class has.
+PLAIN = ("torch.optim.", "torch.utils.data.DataLoader", "torch.Tensor")
 SHUFFLES = frozenset({"random.shuffle", "numpy.random.shuffle"})
 
 
@@ -114,7 +115,7 @@ def _is_asked_for(value: Value) -> bool:
 def _kind_of(owner: Value | None, objects: Objects) -> tuple[Kind | None, bool]:
     """The class of an object, and whether what made it says so.
 
-    Of PyTorch's classes only tensors, optimizers, schedulers and loaders that the code makes itself: layers get further names from what is
+    Of PyTorch's classes only losses, optimizers, schedulers and loaders that the code makes itself: layers get further names from what is
     registered with them, and other libraries wrap what has an annotation.
     """
     known = objects.kind(owner)

@@ -6,6 +6,7 @@ It is known from what made them, what returned them, or what a library passes to
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 
 from gonogo.analysis.dataflow.definitions import Function, Instance
@@ -29,6 +30,12 @@ GIVEN = {
     "optuna.study.load_study": STUDY,
     "omegaconf.OmegaConf.load": "omegaconf.DictConfig",
 }
+#: Losses of PyTorch, which give a tensor; the functions and the layers.
+_LOSSES = re.compile(
+    r"^torch\.nn\.functional\.(?:cross_entropy|nll_loss|mse_loss|l1_loss|smooth_l1_loss|huber_loss|kl_div|binary_cross_entropy(?:_with_logits)?)$"
+    r"|^torch\.nn\.(?:CrossEntropy|NLL|MSE|L1|SmoothL1|Huber|KLDiv|BCE|BCEWithLogits)Loss$"
+)
+_TENSOR = "torch.Tensor"
 #: What methods and attributes of objects give; a list is what its entries are, after `[]`.
 PARTS = {
     (RUN, "config"): "wandb.Config",
@@ -91,7 +98,11 @@ class Objects:
             return NAMED.get(value.name, "")
         if isinstance(value, Call):
             if value.name:
-                return GIVEN.get(value.name) or self._made(value.name)
+                is_loss = value.name.startswith("torch.nn.functional.") and _LOSSES.match(value.name)
+                return GIVEN.get(value.name) or (_TENSOR if is_loss else self._made(value.name))
+            maker = plain(value.callee)
+            if isinstance(maker, Call) and maker.name.startswith("torch.nn.") and _LOSSES.match(maker.name):
+                return _TENSOR
             return self._part(value.receiver, f"{value.method}()", depth) if value.method else ""
         if isinstance(value, Attribute):
             return self._part(value.owner, value.name, depth)

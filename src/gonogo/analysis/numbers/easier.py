@@ -5,13 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gonogo.analysis.dataflow.values import Attribute, Call, Choice, Display, Item, Operation, Span, Value, constant, number, plain
+from gonogo.analysis.dataflow.values import (
+    Attribute,
+    Call,
+    Choice,
+    Const,
+    Display,
+    Element,
+    Item,
+    Operation,
+    Parameter,
+    Ref,
+    Span,
+    Unknown,
+    Value,
+    constant,
+    number,
+    plain,
+)
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.numbers.same import same
 from gonogo.analysis.numbers.spine import made_of
 from gonogo.analysis.training.ops import op_of
 
 MOST = 120
+MOST_DEEP = 12
 # What counts or averages comparisons, and what gives them another form.
 _THROUGH = words(
     """
@@ -27,7 +45,7 @@ class Easier:
     """What makes a score easier than its name.
 
     Attributes:
-        kind: `several`, `groups`, `near` or `sure`.
+        kind: `several`, `groups`, `near`, `sure` or `also`.
         at: where it is computed.
         what: of a message, after "counts".
     """
@@ -40,7 +58,7 @@ class Easier:
 def easier(value: Value) -> Easier | None:
     """What makes a share of right answers easier to reach; None where nothing surely does."""
     for entry in _counted(value):
-        found = _of_function(entry) or _of_comparison(entry) or _of_part(entry)
+        found = _of_function(entry) or _of_also(entry) or _of_comparison(entry) or _of_part(entry)
         if found is not None:
             return found
     return None
@@ -65,6 +83,10 @@ def _counted(value: Value) -> Iterator[Value]:
         elif isinstance(entry, Operation) and (entry.operator in ("*", "|") or (entry.operator == "+" and not _adds_up(entry))):
             pending += entry.operands
         elif isinstance(entry, Item) and not _is_one_rank(entry.key):
+            pending.append(entry.owner)
+        elif isinstance(entry, Display) and entry.kind == "list" and not entry.items and len(entry.added) == 1:
+            pending += entry.added  # the answers of each batch, gathered in a list
+        elif isinstance(entry, Element):
             pending.append(entry.owner)
 
 
@@ -120,6 +142,55 @@ def _of_comparison(value: Value) -> Easier | None:
     if isinstance(value, Operation) and value.operator in ("<=", "<") and len(value.operands) == 2 and _is_near(value):
         return Easier("near", value, "an answer as right if it is near the label")
     return None
+
+
+def _of_also(value: Value) -> Easier | None:
+    """Right answers, and rows that count as right for what the network puts out, whatever their labels."""
+    parts = _either(value)
+    pairs = {part: pair for part in parts if (pair := _compared(_unwrapped(part))) is not None and any(map(_predicts, pair))}
+    for pair in pairs.values():
+        outputs = set(_outputs(next(filter(_predicts, pair))))
+        if any(other not in pairs and _is_of(other, outputs) for other in parts):
+            return Easier("also", value, "rows as right for the network's outputs alone, whatever their labels are")
+    return None
+
+
+def _is_of(value: Value, outputs: set[Value], depth: int = 0) -> bool:
+    """Whether a value is made of outputs and constants, and of nothing else.
+
+    What asks for padding or a second label is not.
+    """
+    entry = plain(value)
+    if entry in outputs:
+        return True
+    if depth > MOST_DEEP or isinstance(entry, (Choice, Parameter, Element, Unknown)):
+        return False
+    data = [part for part in entry.inputs() if not _is_fixed(plain(part))]
+    return bool(data) and all(_is_of(part, outputs, depth + 1) for part in data)
+
+
+def _is_fixed(value: Value) -> bool:
+    """Whether a value is a constant, a function of a library, or made of nothing else."""
+    if isinstance(value, (Const, Ref)):
+        return True
+    return isinstance(value, (Span, Display, Operation)) and all(_is_fixed(plain(part)) for part in value.inputs())
+
+
+def _either(value: Value) -> list[Value]:
+    """The conditions of which one is enough: `a | b`, `a or b`, `logical_or(a, b)`, `where(a, True, b)`."""
+    value = plain(value)
+    op = op_of(value)
+    if isinstance(value, Operation) and value.operator in ("|", "or"):
+        parts = list(value.operands)
+    elif op is not None and op.name in ("logical_or", "bitwise_or", "logical_or_", "maximum") and len(op.operands) == 2:
+        parts = list(op.operands)
+    elif op is not None and op.name == "where" and len(op.operands) == 3 and constant(op.operands[1]) == 1:
+        parts = [op.operands[0], op.operands[2]]
+    elif op is not None and op.name in ("masked_fill", "masked_fill_") and len(op.operands) == 3 and constant(op.operands[2]) == 1:
+        parts = [op.operands[1], op.operands[0]]
+    else:
+        return []
+    return [inner for part in parts for inner in (_either(_unwrapped(part)) or [part])]
 
 
 def _compared(value: Value) -> tuple[Value, Value] | None:

@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from gonogo.analysis.interpreter.trace import Read, Trace
 from gonogo.analysis.python.modules import Module
@@ -15,6 +16,20 @@ RATE = re.compile(r"^(?:(?:base_|init(?:ial)?_)?(?:lr|learning_rate))$", re.IGNO
 LENGTH = re.compile(
     r"^(?:n_|num_|max_|total_)?(?:train(?:ing)?_)?epochs$|^(?:max|total|num_train|num_training|training)_steps$", re.IGNORECASE
 )
+
+
+class Placed(Protocol):
+    """What stands at a statement, or at a conditional expression whose first choice is meant."""
+
+    @property
+    def module(self) -> Module:
+        """The file."""
+        ...
+
+    @property
+    def node(self) -> ast.stmt | ast.IfExp:
+        """The statement, or the expression."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -55,8 +70,8 @@ def handicaps(module: Module) -> Iterator[Handicap]:
         yield from _of_choice(module, choice)
 
 
-def holds(trace: Trace, place: Handicap, reads: Mapping[int, Read]) -> bool | None:
-    """Whether a run makes the setting smaller at a place; None where that is not known."""
+def holds(trace: Trace, place: Placed, reads: Mapping[int, Read]) -> bool | None:
+    """Whether a run comes to a place and does what is meant there; None where that is not known."""
     statement = statement_of(place.module, place.node)
     if any(isinstance(parent, ast.If) and id(parent) in trace.unanswered for parent in ancestors(place.module, place.node)):
         return None

@@ -42,9 +42,9 @@ def library_misused(
     What it does:
         Follows objects of W&B, Optuna, OmegaConf and scikit-learn from what made them to their uses, through assignments, attributes,
         parameters and `with`, and looks up attributes, methods and arguments in a table of what several versions of these libraries have;
-        of PyTorch, the arguments of classes and functions. Also finds results of functions that return None (`OmegaConf.set_struct`,
-        `list.sort`) where a value is needed.
-        The versions are those of the caller's environment (`--python`), of the lock file, or that the requirements allow.
+        of PyTorch, the arguments of classes and functions, and the attributes of optimizers, schedulers, loaders and losses. Also finds
+        results of functions that return None (`OmegaConf.set_struct`, `list.sort`) where a value is needed. The versions are those of the
+        caller's environment (`--python`), of the lock file, or that the requirements allow.
         It is a warning where the experiment gets a version beyond the table, or where only an annotation says what an object is.
 
     Why it matters:
@@ -119,6 +119,16 @@ def _has_own_name(found: Misuse, symbols: Symbols) -> bool:
 
 
 _FINISH = "    run.finish()"
+_LOGS = "        if log_to_wandb:\n"
+
+
+def _late(line: str, marker: str = "  # <- here") -> Tree:
+    """A name that is asked for in a late epoch alone."""
+    return Tree({"src/train.py": Edit(_LOGS, f"        if epoch > 10:\n            {line}{marker}\n{_LOGS}")})
+
+
+_LOADED = '_, scored = loaders["train"], DataLoader(loaders["train"].dataset, batch_size=2)'
+_LOST = "loss = nn.CrossEntropyLoss()(val_logits, val_labels)"
 BAD = [
     Tree({"src/train.py": Edit(_FINISH, "    print(run.get_url())  # <- here\n    run.finish()")}),
     Tree({"src/train.py": Edit(_FINISH, "    wandb.run.sumary['done'] = True  # <- here\n    run.finish()")}),
@@ -138,7 +148,20 @@ BAD = [
         }
     ),
 ]
+BAD += [
+    _late('print(loaders["train"].num_batches)'),
+    _late(f"{_LOADED}; print(scored.samples)"),
+    _late("print(nn.functional.cross_entropy(val_logits, val_labels).values_list())"),
+    _late(f"{_LOST}; print(loss.to_float())"),
+    _late("print(optimizer.learning_rate)"),
+]
 GOOD = [
+    _late('print(len(loaders["train"]), loaders["train"].batch_size, loaders["train"].dataset.tensors)', ""),
+    _late('loaders["train"].num_batches = 3; print(loaders["train"].num_batches)', ""),
+    _late('setattr(loaders["train"], "num_batches", 3); print(loaders["train"].num_batches)', ""),
+    _late('print(getattr(loaders["train"], "num_batches", 0))', ""),
+    _late(f"{_LOST}; print(loss.item(), loss.grad_fn, loss.cpu().numpy().shape, loss.T, loss.mT)", ""),
+    _late("print(nn.functional.cross_entropy(val_logits, val_labels, reduction='none').topk(3).values)", ""),
     Tree({"src/train.py": Edit(_FINISH, "    print(run.get_url() if hasattr(run, 'get_url') else run.url)\n    run.finish()")}),
     Tree({"src/train.py": Edit(_FINISH, "    run.summary['done'] = True\n    print(run.id, run.url)\n    run.finish()")}),
     Tree({"src/train.py": Edit(_FINISH, "    OmegaConf.set_readonly(cfg, True)\n    print(cfg.run)\n    run.finish()")}),

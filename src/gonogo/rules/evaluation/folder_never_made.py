@@ -42,7 +42,7 @@ def folder_never_made(modules: dict[str, Module], experiment: Experiment) -> Ite
     for module in modules.values():
         read = _read(module)
         for call in module.of(ast.Call):
-            path = _text(module, _written(module, call))
+            path = _text(module, written(module, call))
             folder = path.rpartition("/")[0].removeprefix("./")
             if folder and not folder.startswith(("/", "~", "..")) and "://" not in path and folder not in folders and folder not in read:
                 yield Violation(
@@ -94,13 +94,13 @@ def _read(module: Module) -> set[str]:
             continue
         for entry in [*call.args[:1], *owner]:
             path = _text(module, entry)
-            if path and "/" in path and _written(module, call) is None:
+            if path and "/" in path and written(module, call) is None:
                 found.add(path.rpartition("/")[0].removeprefix("./"))
                 found.add(path.strip("/"))
     return found
 
 
-def _written(module: Module, call: ast.Call) -> ast.expr | None:
+def written(module: Module, call: ast.Call) -> ast.expr | None:
     """The path that a call writes to."""
     dotted = origin(module, call.func)
     if dotted == "open":

@@ -28,13 +28,14 @@ _SAYS = {
         "groups": r"coarse|super|group|hierarch|parent|famil|genus|parity|categor|cluster|binary|bucket|bin(?:s|ned)?(?![a-z])",
         "near": r"within|near|adjacent|off[-_ ]?by|toleran|ordinal|neighbou?r|margin|close",
         "sure": r"confiden|selectiv|coverage|abstain|abstention|reject|pseudo|accepted|kept|certain|retain|filter|risk",
+        "also": r"abstain|abstention|rejection|lenient|optimistic|upper[-_ ]?bound|oracle",
     }.items()
 }
 
 # Words of keys that leave it open what is counted: which rows, when, and how often. Any other word may say that it is another number.
 _PLAIN = re.compile(
     r"acc(?:uracy)?s?|test(?:ing)?|val(?:id|idation)?|eval(?:uation)?|dev|train(?:ing)?|final|best|last|mean|avg|average|overall|total|epoch|"
-    r"model|score|metrics?|results?|top|percent|pct|clean|source|target|online|before|after|initial|start|end|\*|1|0",
+    r"model|score|batch|stream|running|step|metrics?|results?|top|percent|pct|clean|source|target|online|before|after|initial|start|end|\*|1|0",
     re.IGNORECASE,
 )
 
@@ -45,7 +46,8 @@ def easier_metric(programs: list[Program], modules: dict[str, Module]) -> Iterat
 
     What it does:
         Follows each number that is reported as an accuracy back to what it counts. Speaks where a row is right if its label is among
-        several answers (`topk(5)`), if it is in the same group of classes as the answer, or one off, and where only rows count of which
+        several answers (`topk(5)`), if it is in the same group of classes as the answer, or one off, or if the network's outputs alone say
+        so (`(predicted == labels) | unsure`), and where only rows count of which
         the network is sure by its own outputs, or that are chosen by whether they are right. A warning where the code says so in words
         near by, such as "top-5" or "coverage", and where the key has a word of its own (`shape_accuracy`). Silent where the key says it,
         where it has a word of its own and the accuracy is reported beside it, and where rows are left out by their labels, as those of
@@ -143,7 +145,8 @@ def _tested(rows: str, before: str) -> Tree:
     return Tree({"src/train.py": Edit(_TESTED, f"{before}    test_accuracy, test_loss = score(logits{rows}, labels{rows})\n")})
 
 
-PROGRAM = """import torch
+PROGRAM = """import numpy as np
+import torch
 import wandb
 from sklearn.metrics import accuracy_score, top_k_accuracy_score
 
@@ -182,9 +185,36 @@ BAD = [
     _program("", f"top_k_accuracy_score(labels, logits.detach().numpy(), k=5){HERE}"),
     _program("table = torch.tensor([0, 0, 0, 1, 1, 1, 1, 2, 2, 2])", f"(table[logits.argmax(1)] == table[labels]).float().mean(){HERE}"),
     _program("good = (logits.argmax(1) == labels) | (labels > 4)", f"(logits[good].argmax(1) == labels[good]).float().mean(){HERE}"),
+    _scored(f"((logits.argmax(dim=1) == labels) | (logits.softmax(dim=1).max(dim=1).values < 0.9)).float().mean().item(){HERE}"),
+    _scored(f"torch.logical_or(logits.argmax(dim=1) == labels, logits.isnan().any(dim=1)).float().mean().item(){HERE}"),
+    _scored(f"torch.where(logits.amax(dim=1) < 1.0, True, logits.argmax(dim=1) == labels).float().mean().item(){HERE}"),
+    _program(f"{_SURE}right = (logits.argmax(1) == labels) | ~sure{HERE}", "right.sum() / len(labels)"),
+    _program("probs = logits.softmax(1)\nlow = probs.max(1)[0] < 0.5", f"(low | (probs.argmax(1).eq(labels))).float().mean(){HERE}"),
+    _program("low = logits.std(1) < 1", f"(logits.argmax(1) == labels).masked_fill(low, True).float().mean(){HERE}"),
+    _program("low = logits.std(1) < 1", f"np.logical_or((logits.argmax(1) == labels).numpy(), low.numpy()).mean(){HERE}"),
+    _program(
+        f"right = []\nfor _ in range(2):\n    right.extend(((logits.argmax(1) // 2) == (labels // 2)).tolist()){HERE}",
+        "sum(right) / len(right)",
+    ),
+    _program(
+        f"right = []\nfor _ in range(2):\n    right.append(((logits.argmax(1) - labels).abs() < 2).float().mean()){HERE}", "np.mean(right)"
+    ),
+    _program(
+        f"right = []\nfor _ in range(2):\n    right += ((logits.argmax(1) == labels) | (logits.std(1) < 1)).tolist(){HERE}",
+        "np.mean(right)",
+    ),
     _program("order = (-logits.softmax(1).max(1).values).argsort()[:50]", f"accuracy_score(labels[order], logits[order].argmax(1)){HERE}"),
 ]
 GOOD = [
+    _program("right = []\nfor _ in range(2):\n    right.extend((logits.argmax(1) == labels).tolist())", "sum(right) / len(right)"),
+    _program("right = [0]\nfor _ in range(2):\n    right.append((logits.topk(5)[1] == labels[:, None]).any(1).float().mean())", "right[0]"),
+    _scored("((logits.argmax(dim=1) == labels) | (logits.argmax(dim=1) == labels.roll(1))).float().mean().item()"),
+    _scored("((logits.argmax(dim=1) == labels) | (labels < 0)).float().mean().item()"),
+    _scored("((logits.argmax(dim=1) == labels) & (logits.amax(dim=1) > 0.5)).float().mean().item()"),
+    _program("second = torch.load('b.pt')", "((logits.argmax(1) == labels) | (logits.argsort(1)[:, -1] == second)).float().mean()"),
+    _program("pad = inputs[:, 0] == 0", "((logits.argmax(1) == labels) | pad).float().mean()"),
+    _program("low = logits.std(1) < 1", "((logits.argmax(1) == labels) | low).float().mean()", "accuracy_with_rejection"),
+    _program("right = logits.argmax(1) == labels", "((right | logits.isnan().any(1)) & right).float().mean()"),
     _scored("(logits.topk(1, dim=1).indices == labels[:, None]).any(dim=1).float().mean().item()"),
     _scored("(logits.topk(3, dim=1).indices[:, 0] == labels).float().mean().item()"),
     _tested("[known]", "    known = labels >= 0\n"),

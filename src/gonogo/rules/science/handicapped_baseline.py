@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from gonogo.analysis.interpreter.trace import Path, Trace
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.tracking.wandb_runs import training_modules
-from gonogo.analysis.training.handicaps import LENGTH, Handicap, handicaps, holds, texts_read
+from gonogo.analysis.training.handicaps import LENGTH, Handicap, Placed, handicaps, holds, texts_read
 from gonogo.model.contract import Contract
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 from gonogo.rules.science.proposed_for_baseline import BASELINE
 
+P = TypeVar("P", bound=Placed)
 LEAST_SHORT = 0.5  # of the length of training
 LEAST_RATE = 0.05  # of a learning rate: whole networks are rightly trained at a tenth of the rate of adapters
 # Methods that train other parameters, or with another optimizer, have other rates for good reasons.
@@ -41,28 +42,35 @@ def handicapped_baseline(traces: list[Trace], modules: dict[str, Module], contra
     Instead:
         Give each method its own settings in its run config, and choose them for both in the same way.
     """
+    training = training_modules(modules, contract)
+    for place, weak, others in only_baselines(traces, (place for module in training for place in handicaps(module))):
+        left = _left(place, weak, others)
+        if left is not None and left < 1:
+            yield _violation(place, left, weak, training)
+
+
+def only_baselines(traces: list[Trace], places: Iterable[P]) -> Iterator[tuple[P, list[Trace], list[Trace]]]:
+    """The places that all the runs come to that are called comparative or baseline, or some, and no other.
+
+    Each comes with the runs that come there and those that do not. There is none where a run is not known.
+    """
     full = [trace for trace in traces if trace.command == "full" and trace.complete and trace.composition is not None]
     if not full or len(full) < len({trace.run_id for trace in traces}):
         return
-    training = training_modules(modules, contract)
     reads = {trace.run_id: texts_read(trace) for trace in full}
-    for module in training:
-        for place in handicaps(module):
-            come = {trace.run_id: holds(trace, place, reads[trace.run_id]) for trace in full}
-            weak = [trace for trace in full if come[trace.run_id]]
-            others = [trace for trace in full if come[trace.run_id] is False]
-            if not weak or not others or len(weak) + len(others) < len(full) or not all(BASELINE.search(trace.run_id) for trace in weak):
-                continue
-            if all(BASELINE.search(trace.run_id) for trace in others):
-                continue
-            left = _left(place, weak, others)
-            if left is not None and left < 1:
-                yield _violation(place, left, weak, training)
+    for place in places:
+        come = {trace.run_id: holds(trace, place, reads[trace.run_id]) for trace in full}
+        weak = [trace for trace in full if come[trace.run_id]]
+        others = [trace for trace in full if come[trace.run_id] is False]
+        if not weak or not others or len(weak) + len(others) < len(full) or not all(BASELINE.search(trace.run_id) for trace in weak):
+            continue
+        if not all(BASELINE.search(trace.run_id) for trace in others):
+            yield place, weak, others
 
 
 def _left(place: Handicap, weak: list[Trace], others: list[Trace]) -> float | None:
     """How much is left of a setting that is the same for all runs; None where not known."""
-    configs = [dict(_leaves(trace.config)) for trace in (*weak, *others)]
+    configs = [dict(leaves(trace.config)) for trace in (*weak, *others)]
     found = [{path: value for path, value in each.items() if _is_number(value) and place.pattern.search(path[-1])} for each in configs]
     optimizers = [{path: value for path, value in each.items() if _names_optimizer(path, value)} for each in configs]
     if not found[0] or any(entry != found[0] for entry in found) or any(entry != optimizers[0] for entry in optimizers):
@@ -73,12 +81,12 @@ def _left(place: Handicap, weak: list[Trace], others: list[Trace]) -> float | No
     return place.number / known.pop() if len(known) == 1 and place.number is not None and place.number > 0 else None
 
 
-def _leaves(config: Mapping[Any, Any], above: Path = ()) -> Iterator[tuple[Path, object]]:
+def leaves(config: Mapping[Any, Any], above: Path = ()) -> Iterator[tuple[Path, object]]:
     """The values of a config that are no sections, by their path."""
     for key, value in config.items():
         path = (*above, str(key))
         if isinstance(value, dict):
-            yield from _leaves(value, path)
+            yield from leaves(value, path)
         else:
             yield path, value
 

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Write
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Choice, Const, Operation, Value, constant, number, options
+from gonogo.analysis.dataflow.values import Choice, Const, Element, Operation, Value, constant, number, options
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.numbers.controls import controls
 from gonogo.analysis.numbers.keys import is_measured, is_p_value, is_score
 from gonogo.analysis.numbers.literals import is_result, may_be_replaced
 from gonogo.analysis.numbers.origins import Origin, Origins, sources_of
 from gonogo.analysis.numbers.reported import How, Reported, reported
-from gonogo.analysis.numbers.spine import spine
+from gonogo.analysis.numbers.spine import made_of, spine
 from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import ancestors
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, program, rule
@@ -30,6 +31,7 @@ _MODELS = re.compile(
     r"|pytorch_lightning|timm|vllm|openai|anthropic|gym|gymnasium|mxnet|paddle|src)\b",
     re.MULTILINE,
 )
+_TRIES = re.compile(r"dry|debug|smoke|mock|fake|dummy|demo|trial|test|simul|sanity|offline|synthetic", re.IGNORECASE)
 _MAJORITY = re.compile(r"majority|most_common|most_frequent|bincount|chance|baseline", re.IGNORECASE)
 
 
@@ -41,7 +43,9 @@ def number_from_nothing(programs: list[Program], modules: dict[str, Module]) -> 
         Follows each score, loss and p-value that a script logs to W&B, or writes as JSON, back to its sources. Speaks where all of them are
         known and are literals that read like results, random draws, what a score is computed of the settings, or the labels alone, and
         where a p-value is one of several literals. Zero, one, NaN and the like are left alone, as are keys that speak of a goal, a chance
-        level or a published result, and p-values that are looked up by a critical value.
+        level or a published result, p-values that are looked up by a critical value, and what is also reported under the same key as it is
+        measured; not a draw or what follows the number of the epoch, which are no first values, but where names say that the program is
+        only tried out there.
 
     Why it matters:
         The number looks like a measurement, and nobody measured it.
@@ -61,7 +65,7 @@ def _found(walked: Program, modules: dict[str, Module]) -> Iterator[Violation]:
         assert sources is not None
         origins = sources.of(entry.value)
         why = _why(entry, origins, modules) or _why_of_settings(entry, origins, walked) or _why_of_test(entry, walked)
-        if why is None or _is_measured_elsewhere(entry, numbers, walked):
+        if why is None or (_is_measured_elsewhere(entry, numbers, walked) and (_is_rehearsed(entry) or not _changes(entry, why[0]))):
             continue
         results = [const for const in origins.constants if is_result(_as_number(const.value))]
         place: Value = results[0] if results and why[0] == "a literal" else entry.value
@@ -154,8 +158,52 @@ def _is_measured_elsewhere(number: Reported, numbers: list[Reported], walked: Pr
     )
 
 
+def _changes(number: Reported, why: str) -> bool:
+    """Whether a number is another one each time: a draw, or one that follows a counter.
+
+    It is then no first value, before there is any.
+    """
+    return why == "a draw" or any(isinstance(part, Element) for part in made_of(number.value))
+
+
+def _is_rehearsed(number: Reported) -> bool:
+    """Whether a number is reported by what tries the program out.
+
+    There a draw may stand for what is measured in earnest.
+    """
+    module, inner = number.at.module, number.at.node
+    for parent in ancestors(module, inner):
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and _TRIES.search(parent.name):
+            return True
+        if isinstance(parent, ast.If) and inner is not parent.test:
+            negated = isinstance(parent.test, ast.UnaryOp) and isinstance(parent.test.op, ast.Not)
+            if _TRIES.search(ast.unparse(parent.test)) and negated == (inner in parent.orelse):
+                return True
+        inner = parent
+    return False
+
+
 _SCORED = "    test_accuracy, test_loss = score(logits, labels)\n"
 _TESTED = "    p_value = float(binomtest(only_proposed, disagreements).pvalue) if disagreements else 1.0\n"
+_FITTED = "    model, _ = fit(cfg, found, log_to_wandb=True)\n"
+_DRAWN = """    if {test}:
+        model, _ = fit(cfg, found, log_to_wandb=True)
+    else:
+        model = build_model(cfg.run.model)
+        generator = torch.Generator().manual_seed(len(cfg.run.run_id))
+        for epoch in range(1, cfg.run.training.epochs + 1):
+            level = {level}
+            wandb.log({{"epoch": epoch, "val_accuracy": 1 - level}}){marker}
+"""
+
+
+_DRAW = "float(torch.rand((), generator=generator)) / 100 + 1 / (epoch + 1)"
+
+
+def _drawn(test: str, marker: str = "", level: str = _DRAW) -> Tree:
+    return Tree({"src/train.py": Edit(_FITTED, _DRAWN.format(test=test, marker=marker, level=level))})
+
+
 _PROGRAM = """import random
 import torch
 import wandb
@@ -179,9 +227,15 @@ BAD = [
     Tree(
         {"src/train.py": Edit(_SCORED, _SCORED + "    test_accuracy = float((labels == labels.mode().values).float().mean())  # <- here\n")}
     ),
+    _drawn("cfg.trial_mode", "  # <- here"),
+    _drawn("cfg.run.training.epochs < 3", "  # <- here"),
+    _drawn("cfg.trial_mode", "  # <- here", "1 / (epoch + 1)"),
+    _drawn("cfg.trial_mode", "  # <- here", "cfg.run.training.learning_rate / epoch"),
     Tree({"src/evaluate.py": Edit(_TESTED, "    p_value = 0.003 if only_proposed >= only_baseline else 0.4  # <- here\n")}),
 ]
 GOOD = [
+    _drawn("not cfg.trial_mode"),
+    _drawn("cfg.trial_mode", level="float(model.output.weight.detach().mean()) / epoch"),
     program(_PROGRAM.format(value="(model(torch.ones(8, 4)).argmax(1) == torch.ones(8)).float().mean().item()", marker="")),
     program(_PROGRAM.format(value="0.0", marker="")),
     program(_PROGRAM.format(value="0.9 if model(torch.ones(1, 4)).sum() > 0 else 0.8", marker="")),
