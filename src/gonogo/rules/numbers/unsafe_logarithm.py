@@ -261,7 +261,14 @@ BAD = [
     program(PROGRAM.format(line="value = torch.sqrt((logits**2).mean(0) - logits.mean(0) ** 2)  # <- here")),
     program(SPREAD.format(std="(self.squares / self.number - mean**2) ** 0.5  # <- here")),
 ]
+SQUARED = "squares = (logits**2).sum(1)\nd2 = squares[:, None] + squares[None, :] - {twice}\n"
+BAD += [
+    program(PROGRAM.format(line=SQUARED.format(twice="2 * logits @ logits.t()") + "value = torch.sqrt(d2)  # <- here")),
+    program(PROGRAM.format(line=SQUARED.format(twice="2.0 * torch.mm(logits, logits.t())") + "value = d2**0.5  # <- here")),
+]
 GOOD = [
+    program(PROGRAM.format(line=SQUARED.format(twice="2 * logits @ logits.t()") + "value = torch.sqrt(d2.clamp(min=1e-12))")),
+    program(PROGRAM.format(line=SQUARED.format(twice="2 * logits @ logits.t()") + "value = d2.argmin(1)")),
     program(PROGRAM.format(line="value = -torch.log_softmax(logits, dim=1).mean()")),
     program(PROGRAM.format(line="value = torch.log(torch.softmax(logits, dim=1) + 1e-9).mean()")),
     program(PROGRAM.format(line="shifted = (logits - logits.amax(1, keepdim=True)).exp()\nvalue = shifted / shifted.sum(1, keepdim=True)")),
