@@ -12,7 +12,7 @@ from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
-LEARNS = re.compile(r"\.backward\(|\.eval\(|\.train\(|set_mode|eval_mode|Trainer\(|torch\.export|torch\.onnx|\.fit\(|train_mode|mode\(|prepare")
+LEARNS = re.compile(r"\.backward\(|\.eval\(|\.train\(|set_mode|eval_mode|Trainer\(|torch\.export|torch\.onnx|\.fit\(|train_mode")
 ON_PURPOSE = re.compile(r"mc_?drop|monte|uncertain|bayes|adapt|\btta\b|calib|update_bn|ensemble", re.I)
 SENSITIVE = re.compile(r"^(?:Dropout\w*|AlphaDropout|BatchNorm\d?d?|SyncBatchNorm)$")
 OFF = frozenset({"no_grad", "inference_mode"})
@@ -63,7 +63,8 @@ def _is_of(module: Module, call: ast.Call, classes: set[str]) -> bool:
     values = module.assigned.get(owner.id, []) if isinstance(owner, ast.Name) else []
     if isinstance(owner, ast.Attribute):
         values = [entry.value for entry in module.of(ast.Assign) if any(ast.unparse(target) == ast.unparse(owner) for target in entry.targets)]
-    return bool(values) and all(_made_by(value) in classes for value in values)
+    made = {_made_by(value) for value in values}
+    return bool(made & classes) and made <= classes | {entry.name for entry in module.of(ast.FunctionDef)}
 
 
 def _made_by(value: ast.expr) -> str:
@@ -124,6 +125,7 @@ BAD = [
     program(PROGRAM.format(layer=", nn.Dropout(0.2)", marker=HERE, mode="print(net)")),
     program(PROGRAM.format(layer=", nn.BatchNorm1d(8)", marker=HERE, mode="print(net)")),
 ]
+BAD += [program(PROGRAM.format(layer=", nn.Dropout(0.2)", marker=HERE, mode="def same(net):\n    return net\n\n\nnet = same(net)"))]
 GOOD = [
     program(PROGRAM.format(layer=", nn.Dropout(0.2)", marker="", mode="net.eval()")),
     program(PROGRAM.format(layer=", nn.LayerNorm(8)", marker="", mode="print(net)")),
