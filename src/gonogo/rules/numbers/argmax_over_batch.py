@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors, argument, enclosing_function, last_name, origin
+from gonogo.analysis.python.names import argument, enclosing_function, last_name, origin
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -72,28 +72,27 @@ def _softmax(module: Module, name: ast.Name) -> ast.Call | None:
 
 def _is_compared(module: Module, call: ast.Call) -> bool:
     """Whether an argmax, or the name it is given, is compared with labels by `==`."""
-    inner: ast.AST = call
-    for parent in ancestors(module, call):
-        if isinstance(parent, ast.Compare):
-            return _with_labels(parent)
-        if isinstance(parent, ast.Assign) and parent.value is inner and isinstance(parent.targets[0], ast.Name):
-            name = parent.targets[0].id
-            home = enclosing_function(module, call)
-            return any(
-                _with_labels(node) and any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node))
-                for node in module.of(ast.Compare)
-                if enclosing_function(module, node) is home
-            )
-        if isinstance(parent, ast.stmt):
-            return False
-        inner = parent
-    return False
-
-
-def _with_labels(node: ast.Compare) -> bool:
-    if not isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+    parent = module.parents.get(call)
+    if isinstance(parent, ast.Compare):
+        return _with_labels(parent, call)
+    if not (isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name)):
         return False
-    names = {part.id.lower() for part in ast.walk(node) if isinstance(part, ast.Name)}
+    name, home = parent.targets[0].id, enclosing_function(module, call)
+    return any(
+        _with_labels(node, side)
+        for node in module.of(ast.Compare)
+        if enclosing_function(module, node) is home
+        for side in (node.left, node.comparators[0])
+        if isinstance(owner := side.value if isinstance(side, ast.Subscript) else side, ast.Name) and owner.id == name
+    )
+
+
+def _with_labels(node: ast.Compare, side: ast.expr) -> bool:
+    """Whether the other side of a comparison by `==` is called after labels."""
+    if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+        return False
+    other = node.comparators[0] if side is node.left else node.left
+    names = {part.id.lower() for part in ast.walk(other) if isinstance(part, ast.Name)}
     return any(name == word or name.startswith((f"{word}_", f"{word}s")) or name.endswith(f"_{word}") for name in names for word in LABELS)
 
 
