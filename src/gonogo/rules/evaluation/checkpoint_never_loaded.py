@@ -45,7 +45,7 @@ def checkpoint_never_loaded(modules: dict[str, Module]) -> Iterator[Violation]:
             home = enclosing_function(module, node)
             uses = [use for use in module.named.get(target.id, ()) if use is not target and enclosing_function(module, use) is home]
             subscripts = [use for use in uses if isinstance(module.parents.get(use), ast.Subscript)]
-            if uses and len(subscripts) == len(uses) and all(_is_shown(module, use) for use in uses) and _has_network(module):
+            if len(subscripts) == len(uses) and all(_is_shown(module, use) for use in uses) and _has_network(module):
                 yield Violation(
                     module.location(node),
                     f"`{target.id}` is read, and its weights go into no network: what is evaluated is random",
@@ -100,6 +100,7 @@ with torch.no_grad():
     print(net(torch.randn(3, 4)).argmax(1))
 """
 BAD = program(PROGRAM.format(marker="  # <- here", put="print(len(saved['model']))"))
+BAD = [BAD, program(PROGRAM.format(marker="  # <- here", put="print(net)").replace('print("epoch", saved["epoch"])\n', ""))]
 GOOD = [
     program(PROGRAM.format(marker="", put='net.load_state_dict(saved["model"])')),
     program(PROGRAM.format(marker="", put='net = saved["network"]')),

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Function, Module
-from gonogo.analysis.python.names import argument, body_nodes, enclosing_function, functions, last_name, last_names
+from gonogo.analysis.python.names import argument, body_nodes, enclosing_function, functions, last_name, last_names, origin, text_of
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -34,26 +34,45 @@ def rows_after_shuffle(modules: dict[str, Module]) -> Iterator[Violation]:
         if "shuffle=True" not in module.text:
             continue
         own = {entry.name: entry for entry in functions(module)}
-        for node in module.of(ast.Assign):
-            target = node.targets[0]
-            if not (isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name)):
-                continue
-            for loader, passed in _passes(module, node, own):
-                if target.value.id in _data(module, loader):
+        for node, table, value in _beside(module):
+            for loader, passed in _passes(module, node, value, own):
+                if table in _data(module, loader):
                     yield Violation(
                         module.location(node),
-                        f"predictions in the order of a shuffled loader are put beside the rows of `{target.value.id}`",
+                        f"predictions in the order of a shuffled loader are put beside the rows of `{table}`",
                         "predict with a loader that does not shuffle",
                         related=(Related(location=module.location(loader), label="shuffled here"), Related(location=module.location(passed), label="one pass")),
                     )
                     break
 
 
-def _passes(module: Module, node: ast.Assign, own: dict[str, Function]) -> Iterator[tuple[ast.Call, ast.AST]]:
+def _beside(module: Module) -> Iterator[tuple[ast.Assign | ast.Call, str, ast.expr]]:
+    """Where a value is put beside the rows of a table: the place, the table as it is written, the value.
+
+    It becomes a column, or a metric compares it with one.
+    """
+    for node in module.of(ast.Assign):
+        target = node.targets[0]
+        if isinstance(target, ast.Subscript) and isinstance(target.value, (ast.Name, ast.Attribute)):
+            yield node, ast.unparse(target.value), node.value
+    for call in module.of(ast.Call):
+        if origin(module, call.func).startswith(("sklearn.metrics.", "scipy.stats.")) and len(call.args) >= 2:
+            for column, value in (call.args[:2], call.args[1::-1]):
+                while isinstance(column, (ast.Call, ast.Attribute)) and not isinstance(column, ast.Name):
+                    column = column.func if isinstance(column, ast.Call) else column.value
+                    if isinstance(column, ast.Attribute) and isinstance(column.value, ast.Subscript):
+                        column = column.value
+                if isinstance(column, ast.Subscript) and text_of(column.slice) is not None:
+                    yield call, ast.unparse(column.value), value
+
+
+def _passes(
+    module: Module, node: ast.Assign | ast.Call, given: ast.expr, own: dict[str, Function]
+) -> Iterator[tuple[ast.Call, ast.AST]]:
     """The shuffled loaders whose outputs a value holds, each with where it is gone through."""
-    names = {part.id for part in ast.walk(node.value) if isinstance(part, ast.Name)}
+    names = {part.id for part in ast.walk(given) if isinstance(part, ast.Name)}
     home = enclosing_function(module, node)
-    values = [node.value, *(value for name in names for value in _given(module, name, home))]
+    values = [given, *(value for name in names for value in _given(module, name, home))]
     for value in values:
         for call in (part for part in ast.walk(value) if isinstance(part, ast.Call)):
             function = own.get(last_name(call.func))
@@ -87,6 +106,9 @@ def _shuffled(module: Module, node: ast.expr, home: ast.AST | None) -> ast.Call 
     if isinstance(node, ast.Name):
         values = _given(module, node.id, home)
         node = values[0] if values else node
+    elif isinstance(node, ast.Attribute):
+        made = [entry.value for entry in module.of(ast.Assign) if any(ast.unparse(aim) == ast.unparse(node) for aim in entry.targets)]
+        node = made[0] if len(made) == 1 else node
     if not (isinstance(node, ast.Call) and last_name(node.func) == "DataLoader"):
         return None
     given = argument(node, 2, "shuffle")
@@ -97,10 +119,12 @@ def _data(module: Module, loader: ast.Call) -> set[str]:
     """The names that the data set of a loader is made of."""
     home = enclosing_function(module, loader)
     data = argument(loader, 0, "dataset")
-    found = {part.id for part in ast.walk(data) if isinstance(part, ast.Name)} if data is not None else set()
+    parts = list(ast.walk(data)) if data is not None else []
+    found = {part.id for part in parts if isinstance(part, ast.Name)}
+    written = {ast.unparse(part) for part in parts if isinstance(part, ast.Attribute)}
     for name in sorted(found):
         found |= {part.id for value in _given(module, name, home) for part in ast.walk(value) if isinstance(part, ast.Name)}
-    return found
+    return found | written
 
 
 def _collects(function: Function, name: str) -> bool:
@@ -179,7 +203,11 @@ BAD = [
     program(_program('risk = predict(net, loader)\ntable["risk"] = risk' + HERE)),
     program(_program('risk = []\nfor rows, _ in loader:\n    risk.extend(net(rows).squeeze(1).tolist())\ntable["risk"] = risk' + HERE)),
 ]
+SCORED = 'from sklearn.metrics import roc_auc_score\nrisk = []\nfor rows, _ in loader:\n    risk.extend(net(rows).squeeze(1).tolist())\n'
+BAD += [program(_program(SCORED + 'print(roc_auc_score(table["ill"].values, risk))' + HERE))]
 GOOD = [
+    program(_program(SCORED + 'print(roc_auc_score(table["ill"].values, risk))', shuffle="False")),
+    program(_program(SCORED.replace("_ in", "wanted in").replace("    risk", "    known = []\n    risk") + "print(roc_auc_score(known, risk))")),
     program(_program('table["risk"] = predict(net, loader)', shuffle="False")),
     program(_program("print(predict(net, loader).mean())")),
     program(_program('risk = predict(net, loader)\nother = table.sample(frac=1)\nother["mean"] = risk.mean()')),

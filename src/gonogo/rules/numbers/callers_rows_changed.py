@@ -52,13 +52,16 @@ def callers_rows_changed(modules: dict[str, Module]) -> Iterator[Violation]:
 def _write(function: Function, name: str) -> ast.stmt | None:
     """The first statement of a function that writes into a parameter what depends on the turn; None where it may be a copy by then."""
     nodes = list(body_nodes(function))
-    if any(isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load) for node in nodes):
+    grows = [node for node in nodes if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and _is_of_arrays(node, name)]
+    aims = {node.target for node in grows}
+    if any(isinstance(node, ast.Name) and node.id == name and not isinstance(node.ctx, ast.Load) and node not in aims for node in nodes):
         return None
     others = {entry.arg for entry in (*function.args.args, *function.args.kwonlyargs)} - {name}
     for node in nodes:  # what goes through another parameter is another parameter's
         if isinstance(node, ast.For) and isinstance(node.target, ast.Name) and _names(node.iter) & others:
             others.add(node.target.id)
-    found = []
+    found: list[ast.stmt] = list(grows)
+    found += [node for node in nodes if isinstance(node, ast.Expr) and _is_in_place(node.value, name, others)]
     for node in nodes:
         target = node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AugAssign) else None
         if not (isinstance(node, (ast.Assign, ast.AugAssign)) and isinstance(target, ast.Subscript) and _owner(target) == name):
@@ -69,6 +72,22 @@ def _write(function: Function, name: str) -> ast.stmt | None:
         if (is_own and not isinstance(node.value, ast.Constant)) or _names(target.slice) & others:
             found.append(node)
     return min(found, key=lambda node: node.lineno) if found else None
+
+
+def _is_of_arrays(node: ast.AugAssign, name: str) -> bool:
+    """Whether `x += …` surely changes an array in place: what is added has its shape, or is drawn at random in many."""
+    is_own = isinstance(node.target, ast.Name) and node.target.id == name
+    shaped = any(isinstance(part, ast.Attribute) and part.attr == "shape" and _names(part) == {name} for part in ast.walk(node.value))
+    return is_own and shaped
+
+
+def _is_in_place(value: ast.expr, name: str, others: set[str]) -> bool:
+    """Whether a call changes a table in place by what another parameter says: `table.drop(columns=names, inplace=True)`."""
+    if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and isinstance(value.func.value, ast.Name)):
+        return False
+    in_place = any(entry.arg == "inplace" and isinstance(entry.value, ast.Constant) and entry.value.value is True for entry in value.keywords)
+    given = {part for entry in (*value.args, *(keyword.value for keyword in value.keywords)) for part in _names(entry)}
+    return value.func.value.id == name and in_place and bool(given & others)
 
 
 def _owner(target: ast.Subscript) -> str:
@@ -127,7 +146,8 @@ def _is_put_back(loop: _Around, name: str) -> bool:
     """Whether a loop writes into the table itself, as it does to undo what was done."""
     return any(
         (isinstance(part, ast.Subscript) and isinstance(part.ctx, ast.Store) and _owner(part) == name)
-        or (isinstance(part, ast.Call) and last_name(part.func) in ("copyto", "restore", "undo", "reset", "update", "drop", "pop"))
+        or (isinstance(part, ast.Call) and last_name(part.func) in ("copyto", "restore", "undo", "reset"))
+        or (isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and ast.unparse(part.func.value) == name and part.func.attr in ("update", "drop", "pop"))
         or isinstance(part, ast.Break)
         for part in ast.walk(loop)
     )
@@ -171,6 +191,10 @@ def _program(first: str = "print(columns)", write: str = "table[name] = 0.0", re
 BAD = [
     program(_program(write=f"table[name] = 0.0{HERE}")),
     program(_program(write=f"table.loc[:, name] = rng.permutation(table.loc[:, name]){HERE}", use="part = ablated(table, group)\n    print(part.mean())")),
+]
+BAD += [
+    program(_program(write="print(name)", first=f"table += rng.normal(0, len(columns), table.shape){HERE}")),
+    program(_program(write="print(name)", first=f"table.drop(columns=columns, inplace=True){HERE}")),
 ]
 GOOD = [
     program(_program(first="table = table.copy()")),

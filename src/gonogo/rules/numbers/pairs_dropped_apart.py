@@ -26,7 +26,7 @@ def pairs_dropped_apart(modules: dict[str, Module]) -> Iterator[Violation]:
 
     What it does:
         Looks at two columns of one table from each of which `dropna()` takes its own missing values, and which go into a correlation, a
-        paired test or a metric after labels are gone (`to_numpy`, `values`, `tolist`, `reset_index(drop=True)`). An error where both are
+        paired test or a metric for which labels count for nothing. An error where both are
         cut to one length first, else a warning. Silent where the table lost its incomplete rows before.
 
     Why it matters:
@@ -39,7 +39,7 @@ def pairs_dropped_apart(modules: dict[str, Module]) -> Iterator[Violation]:
     for module in modules.values():
         if ".dropna()" not in module.text:
             continue
-        dropped = [found for node in module.of(ast.Assign) if (found := _dropped(module, node)) is not None]
+        dropped = [found for node in module.of(ast.Assign) if (found := _dropped(node)) is not None]
         for call in module.of(ast.Call):
             if last_name(call.func) not in PAIRED or len(call.args) < 2:
                 continue
@@ -56,24 +56,23 @@ def pairs_dropped_apart(modules: dict[str, Module]) -> Iterator[Violation]:
             )
 
 
-_Dropped = tuple[ast.Assign, str, str, str]  # where, the table, the column, the name
+_Dropped = tuple[ast.AST, str, str, str]  # where, the table, the column, the name
 
 
-def _dropped(module: Module, node: ast.Assign) -> _Dropped | None:
+def _dropped(node: ast.Assign | ast.expr) -> _Dropped | None:
     """A name that holds the values of a column without the missing ones, and without their labels."""
-    target, value = node.targets[0], node.value
-    bare = False
+    target, value = (node.targets[0], node.value) if isinstance(node, ast.Assign) else (ast.Name("", ast.Store()), node)
     while isinstance(value, (ast.Call, ast.Attribute)):
         if isinstance(value, ast.Attribute) and value.attr == "values":
-            bare, value = True, value.value
+            value = value.value
         elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr in CONVERSIONS:
-            bare, value = bare or value.func.attr != "astype", value.func.value
+            value = value.func.value
         else:
             break
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "dropna" and not value.args):
         return None
     column = value.func.value
-    if value.keywords or not bare or not isinstance(target, ast.Name):
+    if value.keywords or not isinstance(target, ast.Name):
         return None
     if isinstance(column, ast.Subscript) and isinstance(column.value, ast.Name) and not isinstance(column.slice, ast.List):
         return node, column.value.id, ast.unparse(column.slice), target.id
@@ -85,7 +84,7 @@ def _source(module: Module, node: ast.expr, dropped: list[_Dropped], call: ast.C
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
         node = node.value
     if not isinstance(node, ast.Name):
-        return None
+        return _dropped(node)
     home = enclosing_function(module, call)
     stored = [
         use for use in module.named.get(node.id, ()) if isinstance(use.ctx, ast.Store) and enclosing_function(module, use) is home
@@ -114,6 +113,7 @@ print(r)
 HERE = "  # <- here"
 CUT = "n = min(len(a), len(b))\nr = pearsonr(a[:n], b[:n])"
 BAD = [
+    program(PROGRAM.format(code=f'r = pearsonr(table["bleu"].dropna(), table["human"].dropna()){HERE}')),
     program(PROGRAM.format(code=f'a = table["bleu"].dropna().to_numpy(){HERE}\nb = table["human"].dropna().to_numpy()\n{CUT}')),
     program(PROGRAM.format(code=f'a = table["bleu"].dropna().values{HERE}\nb = table["human"].dropna().values\nr = pearsonr(a, b)')),
 ]

@@ -41,9 +41,11 @@ def optimizer_not_restored(modules: dict[str, Module]) -> Iterator[Violation]:
             if isinstance(saved, ast.Name):
                 values = module.assigned.get(saved.id, [])
                 saved = values[0] if len(values) == 1 else None
-            if not isinstance(saved, ast.Dict):
-                continue
-            keys = {text_of(key): value for key, value in zip(saved.keys, saved.values, strict=True) if key is not None}
+            keys: dict[str | None, ast.expr] = {}
+            if isinstance(saved, ast.Dict):
+                keys = {text_of(key): value for key, value in zip(saved.keys, saved.values, strict=True) if key is not None}
+            elif isinstance(saved, ast.Call) and last_name(saved.func) == "dict" and not saved.args:
+                keys = {entry.arg: entry.value for entry in saved.keywords}
             lost = next((key for key, value in keys.items() if key and _is_state(value) and key not in asked), None)
             goes_on = any(key and EPOCH.search(key) and key in asked for key in keys)
             resumed = _resumed(modules, {key for key in keys if key})

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors, functions, last_name, reached, text_of
+from gonogo.analysis.python.names import ancestors, functions, last_name, origin, reached, text_of
 from gonogo.analysis.python.scopes import COMPREHENSIONS, FUNCTIONS
 from gonogo.documents.yaml import KeyPath
 from gonogo.model.contract import Scope
@@ -44,6 +44,7 @@ def repeats_alike(modules: dict[str, Module], runs: list[Run]) -> Iterator[Viola
                 )
         for loop in module.of(ast.For):
             yield from _unused(modules, module, loop)
+            yield from _unmoved(module, loop)
         for call in module.of(ast.Call):
             yield from _unheard(module, call)
     for run in runs:
@@ -149,6 +150,36 @@ def _unheard(module: Module, call: ast.Call) -> Iterator[Violation]:
             )
 
 
+LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.", "catboost.")
+# What has no randomness of its own.
+PLAIN = re.compile(r"Scaler|Encoder|Imputer|Pipeline|ColumnTransformer|LinearRegression|Ridge$|Lasso$|KNeighbors|NB$|Vectorizer|Selector|VarianceThreshold")
+
+
+def _unmoved(module: Module, loop: ast.For) -> Iterator[Violation]:
+    """A loop over seeds that gives each estimator a fixed state, so that its seed decides nothing."""
+    if not (isinstance(loop.target, ast.Name) and SEED.search(loop.target.id)):
+        return
+    if any(dotted.partition(".")[0] in ("torch", "tensorflow", "keras", "jax") for dotted in module.imports.values()):
+        return
+    own = {entry.name for entry in functions(module)}
+    inside = [node for statement in loop.body for node in ast.walk(statement)]
+    calls = [node for node in inside if isinstance(node, ast.Call)]
+    made = [call for call in calls if origin(module, call.func).startswith(LIBRARIES) and not PLAIN.search(last_name(call.func))]
+    made = [call for call in made if last_name(call.func)[:1].isupper() or last_name(call.func) == "train_test_split"]
+    used = [node for node in inside if isinstance(node, ast.Name) and node.id == loop.target.id]
+    seeding = {entry for call in calls if last_name(call.func) in SEEDING for entry in ast.walk(call)}
+    shown = {entry for call in calls if last_name(call.func) in ("print", "info") for entry in ast.walk(call)}
+    if not made or any(node not in seeding | shown for node in used) or any(last_name(call.func) in own for call in calls):
+        return
+    drawn = [call for call in calls if last_name(call.func) not in SEEDING and OTHERWISE.search(ast.unparse(call.func))]
+    if all(any(_fixes(entry) for entry in call.keywords) for call in made) and not drawn:
+        yield Violation(
+            module.location(made[0]),
+            f"the turns of this loop are all the same: this has a fixed state, and `{loop.target.id}` decides nothing else",
+            "give it the seed of the turn",
+        )
+
+
 def _fixes(given: ast.keyword) -> bool:
     return given.arg in STATES and isinstance(given.value, ast.Constant) and type(given.value.value) is int
 
@@ -227,7 +258,23 @@ def score(rows, labels, seed):
 print([score(rows, labels, {given}) for {turn} in range(5)])
 """
 BAD += [program(FOREST.format(state="42", given="seed", turn="seed").replace("random_state=42)", f"random_state=42){HERE}"))]
+DIRECT = """import numpy as np
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.preprocessing import StandardScaler
+
+rows, labels = load_iris(return_X_y=True)
+for seed in range(5):
+    np.random.seed(seed)
+    forest = RandomForestClassifier({state}){marker}
+    {more}
+    print(seed, forest.fit(StandardScaler().fit_transform(rows[::2]), labels[::2]).score(rows[1::2], labels[1::2]))
+"""
+BAD += [program(DIRECT.format(state="random_state=0", marker=HERE, more="print(forest)"))]
 GOOD = [
+    program(DIRECT.format(state="n_estimators=5", marker="", more="print(forest)")),
+    program(DIRECT.format(state="random_state=seed", marker="", more="print(forest)")),
+    program(DIRECT.format(state="random_state=0", marker="", more="rows = rows[np.random.permutation(len(rows))]")),
     program(FOREST.format(state="seed", given="seed", turn="seed")),
     program(FOREST.format(state="42", given="0", turn="_")),
     program(_loop("run(seed)")),

@@ -46,8 +46,16 @@ def resampled_without_replacement(modules: dict[str, Module]) -> Iterator[Violat
 def _draws_all(module: Module, call: ast.Call) -> bool:
     name = last_name(call.func)
     dotted = origin(module, call.func)
-    if dotted == "random.sample" and len(call.args) == 2:
-        return _counts(call.args[1], call.args[0])
+    if dotted == "random.sample" and call.args:
+        size = argument(call, 1, "k")
+        return size is not None and _counts(size, call.args[0])
+    if name == "permutation" and isinstance(call.func, ast.Attribute) and len(call.args) == 1:
+        return True
+    if name == "sample" and isinstance(call.func, ast.Attribute) and not call.args:
+        share, number = argument(call, None, "frac"), argument(call, None, "n")
+        is_all = (isinstance(share, ast.Constant) and share.value == 1) or (number is not None and _counts(number, call.func.value))
+        again = argument(call, None, "replace")
+        return is_all and (again is None or (isinstance(again, ast.Constant) and again.value is False))
     without = argument(call, 2 if name == "choice" else None, "replace")
     if not (isinstance(without, ast.Constant) and without.value is False):
         return False
@@ -56,9 +64,6 @@ def _draws_all(module: Module, call: ast.Call) -> bool:
         return size is not None and (_counts(size, call.args[0]) or ast.unparse(size) == ast.unparse(call.args[0])) and argument(call, 3, "p") is None
     if dotted in ("sklearn.utils.resample", "sklearn.utils.resample.resample"):
         return argument(call, None, "n_samples") is None
-    if name == "sample" and isinstance(call.func, ast.Attribute) and not call.args:
-        share = argument(call, None, "frac")
-        return isinstance(share, ast.Constant) and share.value == 1
     return False
 
 
@@ -83,7 +88,7 @@ def _is_bootstrap(module: Module, call: ast.Call) -> bool:
             if BOOT.search(ast.unparse(over)):
                 return True
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            return BOOT.search(parent.name) is not None and looped and "perm" not in parent.name
+            return BOOT.search(parent.name) is not None and looped and not re.search("perm|shuffl|null", parent.name)
     return False
 
 
@@ -118,6 +123,8 @@ BAD = [
     program(_program(f"rng.choice(n, size=n, replace=False){HERE}")),
     program(_program(f"np.random.choice(rows, len(rows), False){HERE}", "drawn")),
     program(_program(f"resample(rows, replace=False){HERE}", "drawn")),
+    program(_program(f"rng.permutation(rows){HERE}", "drawn")),
+    program(_program(f"random.sample(rows, k=len(rows)){HERE}", "drawn")),
     program(_program(f"random.sample(list(range(n)), n){HERE}").replace("list(range(n)), n", "range(n), n")),
 ]
 GOOD = [

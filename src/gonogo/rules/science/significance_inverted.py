@@ -39,16 +39,17 @@ def significance_inverted(modules: dict[str, Module]) -> Iterator[Violation]:
     """
     for module in modules.values():
         for node in module.of(ast.Compare):
-            if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Gt, ast.GtE)) or not _is_level(node.comparators[0]):
+            if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Gt, ast.GtE, ast.Lt, ast.LtE)) or not _is_level(node.comparators[0]):
                 continue
             made = _made(module, node.left)
             if made is None or last_name(made.func) in ASSUMPTIONS:
                 continue
-            if _is_called_significant(module, node):
+            is_small = isinstance(node.ops[0], (ast.Lt, ast.LtE))
+            if _leads_to_the_contrary(module, node) if is_small else _is_called_significant(module, node):
                 yield Violation(
                     module.location(node),
                     "what is called significant has a p-value above the level",
-                    "write `<` in place of `>`",
+                    "compare the other way round",
                     related=(Related(location=module.location(made), label="the p-value is computed here"),),
                 )
 
@@ -116,6 +117,16 @@ def _is_called_significant(module: Module, node: ast.Compare) -> bool:
     return False
 
 
+def _leads_to_the_contrary(module: Module, node: ast.Compare) -> bool:
+    """Whether a small p-value leads to a text that says that there is no effect, and a large one to a text that says that there is."""
+    parent = module.parents.get(node)
+    if isinstance(parent, ast.If) and parent.test is node:
+        return _said(parent.body) is False and _said(parent.orelse) is True
+    if isinstance(parent, ast.IfExp) and parent.test is node:
+        return _says(ast.unparse(parent.body)) is False and _says(ast.unparse(parent.orelse)) is True
+    return False
+
+
 def _key(node: ast.expr) -> str:
     return (text_of(node.slice) or "") if isinstance(node, ast.Subscript) else ""
 
@@ -154,7 +165,9 @@ BAD = [
     program(PROGRAM.format(code=f'{TEST}print("significant" if p >= 0.05 else "not significant"){HERE}')),
     program(PROGRAM.format(code=f'p = stats.ttest_ind(ours, theirs)[1]\nprint({{"reject_null": bool(p > ALPHA)}}){HERE}')),
 ]
+BAD += [program(PROGRAM.format(code=f'{TEST}if p < 0.05:{HERE}\n    print("no significant difference")\nelse:\n    print("significant")'))]
 GOOD = [
+    program(PROGRAM.format(code=f'{TEST}print("reject" if p < 0.05 else "fail to reject")')),
     program(PROGRAM.format(code=f"{TEST}significant = p < 0.05\nprint(significant)")),
     program(PROGRAM.format(code=f'{TEST}if p > 0.05:\n    print("no significant difference")\nelse:\n    print("significant")')),
     program(PROGRAM.format(code=f'{TEST}print("fail to reject" if p > 0.05 else "reject")')),

@@ -11,7 +11,8 @@ from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
-MAKERS = ("torchvision.models.", "timm.create_model", "transformers.Auto", "segmentation_models_pytorch.")
+MAKERS = ("torchvision.models.", "timm.create_model", "segmentation_models_pytorch.", "torch.hub.load")
+NO_NETWORKS = ("Tokenizer", "Processor", "Config", "Extractor")
 NO_MODULES = ("torch.nn.Parameter", "torch.nn.functional", "torch.nn.init", "torch.nn.utils", "torch.nn.parameter")
 # What gives back the network that it is called on.
 SAME = frozenset({"to", "cuda", "cpu", "eval", "train", "float", "half", "double", "bfloat16"})
@@ -102,8 +103,8 @@ def _makes(module: Module, value: ast.expr, own: set[str]) -> bool:
     dotted = origin(module, value.func)
     if dotted.startswith(NO_MODULES):
         return False
-    if dotted.startswith("transformers.Auto"):
-        return dotted.endswith(".from_pretrained") and "Model" in dotted
+    if dotted.startswith("transformers.") and dotted.endswith(".from_pretrained"):
+        return not any(word in dotted for word in NO_NETWORKS)
     return dotted.startswith(MAKERS) or _is_layer(module, value) or (isinstance(value.func, ast.Name) and value.func.id in own)
 
 
@@ -119,10 +120,14 @@ def _is_iterated(module: Module, node: ast.expr) -> bool:
     parent = module.parents.get(node)
     while parent is not None:
         if isinstance(parent, ast.For) and any(isinstance(part, ast.Name) and part.id == node.id for part in ast.walk(parent.target)):
-            gives = parent.iter
+            gives, target = parent.iter, parent.target
+            while isinstance(gives, ast.Subscript) or (isinstance(gives, ast.Call) and last_name(gives.func) in ("list", "reversed", "enumerate") and gives.args):
+                if isinstance(gives, ast.Call) and last_name(gives.func) == "enumerate":
+                    target = target.elts[-1] if isinstance(target, ast.Tuple) else target
+                gives = gives.value if isinstance(gives, ast.Subscript) else gives.args[0]
             if not (isinstance(gives, ast.Call) and isinstance(gives.func, ast.Attribute) and gives.func.attr in ITERATES):
                 return False
-            target = parent.target.elts[-1] if isinstance(parent.target, ast.Tuple) else parent.target
+            target = target.elts[-1] if isinstance(target, ast.Tuple) else target
             return isinstance(target, ast.Name) and target.id == node.id
         parent = module.parents.get(parent)
     return False
@@ -162,6 +167,10 @@ BAD = [
     program(_program(outside=f"for part in net.children():\n    part.requires_grad = False{HERE}")),
     program(_program(outside=f"for name, part in net.named_modules():\n    if 'body' in name:\n        part.requires_grad = False{HERE}")),
     program(_program(outside=f'big = models.resnet18(weights="DEFAULT")\nbig.layer1.requires_grad = False{HERE}')),
+]
+BAD += [
+    program(_program(outside=f"for place, part in enumerate(list(net.children())[:-1]):\n    part.requires_grad = False{HERE}")),
+    program(_program(outside=f'from transformers import BertModel\nbert = BertModel.from_pretrained("b")\nbert.requires_grad = False{HERE}')),
 ]
 GOOD = [
     program(_program("self.scale.requires_grad = False")),

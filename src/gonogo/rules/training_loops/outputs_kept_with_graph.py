@@ -15,6 +15,9 @@ from gonogo.rules.base import Violation, program, rule
 # What switches recording off, or needs what is recorded.
 HANDLED = re.compile(r"no_grad|inference_mode|set_grad_enabled|requires_grad|backward|autograd|\.grad\b|GradCAM|captum|Trainer\(|tensorflow|keras|jax")
 
+# What gives numbers, or tensors without a graph.
+ENDS = frozenset({"detach", "item", "tolist", "numpy", "data", "argmax", "shape", "size", "topk", "sort", "long", "int", "bool"})
+
 
 @rule("TRN172", "outputs-kept-with-graph", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def outputs_kept_with_graph(modules: dict[str, Module]) -> Iterator[Violation]:
@@ -81,7 +84,9 @@ def _loop(module: Module, node: ast.AST) -> ast.For | None:
 
 def _kept(module: Module, call: ast.Call, loop: ast.For) -> ast.AST | None:
     """The `append` that keeps an output, as it is."""
-    parent = module.parents.get(call)
+    whole: ast.AST = call
+    while isinstance(parent := module.parents.get(whole), (ast.Attribute, ast.Subscript, ast.Call)) and _is_part(parent, whole):
+        whole = parent
     names: set[str] = set()
     if isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name):
         names.add(parent.targets[0].id)
@@ -89,9 +94,16 @@ def _kept(module: Module, call: ast.Call, loop: ast.For) -> ast.AST | None:
     for node in ast.walk(loop):
         if isinstance(node, ast.Call) and last_name(node.func) == "append" and len(node.args) == 1 and enclosing_function(module, node) is home:
             given = node.args[0]
-            if given is call or (isinstance(given, ast.Name) and given.id in names):
+            if given is whole or (isinstance(given, ast.Name) and given.id in names):
                 return node
     return None
+
+
+def _is_part(parent: ast.AST, node: ast.AST) -> bool:
+    """Whether a value is a part of an output that keeps the graph: an attribute, some rows, the result of a method of tensors."""
+    if isinstance(parent, ast.Call):
+        return parent.func is node
+    return not (isinstance(parent, ast.Attribute) and parent.attr in ENDS) and getattr(parent, "value", None) is node
 
 
 PROGRAM = """import torch
@@ -108,7 +120,9 @@ BAD = [
     program(PROGRAM.format(begin="", code=f"bank.append(net(batch)){HERE}")),
     program(PROGRAM.format(begin="", code=f"out = net(batch){HERE}\n    bank.append(out)")),
 ]
+BAD += [program(PROGRAM.format(begin="", code=f"out = net(batch)[:, :10].mean(1){HERE}\n    bank.append(out)"))]
 GOOD = [
+    program(PROGRAM.format(begin="", code="bank.append(net(batch).detach())")),
     program(PROGRAM.format(begin="torch.set_grad_enabled(False)\n", code="bank.append(net(batch))")),
     program(PROGRAM.format(begin="", code="with torch.no_grad():\n        bank.append(net(batch))")),
     program(PROGRAM.format(begin="", code="bank.append(batch)\n    print(net(batch).shape)")),

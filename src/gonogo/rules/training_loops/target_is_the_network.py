@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors, enclosing_function, last_name
+from gonogo.analysis.python.names import ancestors, enclosing_function, in_one_block, last_name
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -30,25 +30,42 @@ def target_is_the_network(modules: dict[str, Module]) -> Iterator[Violation]:
     """
     for module in modules.values():
         copies = list(_copies(module))
-        if not copies:
-            continue
-        for node in module.of(ast.Assign):
-            target, value = node.targets[0], node.value
-            if not (_is_plain(target) and _is_plain(value)) or len(node.targets) > 1 or _is_conditional(module, node):
-                continue
-            one, other = ast.unparse(target), ast.unparse(value)
-            again = [entry for entry in module.of(ast.Assign) if any(ast.unparse(aim) == one for aim in entry.targets)]
-            if one == other or len(again) > 1 or _is_set_later(module, node, other):
-                continue
-            for copied, into, origin_of in copies:
-                if {into, origin_of} == {one, other} and _is_home(module, node, copied):
-                    yield Violation(
-                        module.location(node),
-                        f"`{one}` is `{other}` itself, not a copy: what is copied from one to the other later changes nothing",
-                        "make a copy, by `copy.deepcopy`",
-                        related=(Related(location=module.location(copied), label="copied here"),),
-                    )
-                    break
+        found = {copied: node for node in module.of(ast.Assign) for copied in _same(module, node, copies)}  # the last of two that are alike
+        for copied, node in found.items():
+            yield Violation(
+                module.location(node),
+                f"`{ast.unparse(node.targets[0])}` is `{ast.unparse(node.value)}` itself, not a copy: "
+                "what is copied from one to the other later changes nothing",
+                "make a copy, by `copy.deepcopy`",
+                related=(Related(location=module.location(copied), label="copied here"),),
+            )
+
+
+def _same(module: Module, node: ast.Assign, copies: list[tuple[ast.AST, str, str]]) -> Iterator[ast.AST]:
+    """Where the weights of a network are copied into itself, because of an assignment."""
+    target, value = node.targets[0], node.value
+    if not copies or not (_is_plain(target) and _is_plain(value)) or len(node.targets) > 1 or _is_conditional(module, node):
+        return
+    one, other = ast.unparse(target), ast.unparse(value)
+    again = [entry for entry in module.of(ast.Assign) if any(ast.unparse(aim) == one for aim in entry.targets)]
+    if one == other or len(again) > 1 or _is_set_later(module, node, other):
+        return
+    same = {other, *_twins(module, node, other)}
+    for copied, into, origin_of in copies:
+        if one in (into, origin_of) and {into, origin_of} - {one} <= same and into != origin_of and _is_home(module, node, copied):
+            yield copied
+            return
+
+
+def _twins(module: Module, node: ast.Assign, other: str) -> set[str]:
+    """What else is set to the same in the same block, and to nothing else anywhere: `self.model = model` beside `self.ema = model`."""
+    found = set()
+    for entry in module.of(ast.Assign):
+        if entry is not node and ast.unparse(entry.value) == other and in_one_block(module, entry, node) and _is_plain(entry.targets[0]):
+            name = ast.unparse(entry.targets[0])
+            if sum(any(ast.unparse(aim) == name for aim in again.targets) for again in module.of(ast.Assign)) == 1:
+                found.add(name)
+    return found
 
 
 def _is_plain(node: ast.expr) -> bool:
@@ -139,6 +156,11 @@ BAD = [
     program(PROGRAM.format(made="self.target = self.online" + HERE, sync=SYNC)),
     program(PROGRAM.format(made="self.target = self.online" + HERE, sync=SOFT)),
     program(PROGRAM.format(made="self.target = self.online" + HERE, sync="self.online.load_state_dict(self.target.state_dict())")),
+]
+BAD += [
+    program(
+        PROGRAM.format(made="self.target = net" + HERE, sync=SOFT).replace("slow=True", "net").replace("self.online = nn.Linear(4, 2)", "self.online = net").replace("Agent()", "Agent(nn.Linear(4, 2))")
+    )
 ]
 GOOD = [
     program(PROGRAM.format(made="self.target = copy.deepcopy(self.online)", sync=SYNC)),
