@@ -13,7 +13,10 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
 # Anything that may put weights into a network.
-LOADS = re.compile(r"load_state_dict|load_checkpoint|load_weights|load_model|from_pretrained|set_weights|load_params|load_dict|\.copy_\(|\.data *=|\.load\(\s*self|ckpt_path|setattr|resume")
+LOADS = re.compile(
+    r"load_state_dict|load_checkpoint|load_weights|load_model|from_pretrained|set_weights|load_params|load_dict"
+    r"|\.copy_\(|\.data *=|\.load\(\s*self|ckpt_path|setattr|resume"
+)
 SHOWS = frozenset({"print", "info", "debug", "write", "log", "keys", "len", "format", "float", "int", "str", "round", "items", "get"})
 
 
@@ -22,12 +25,13 @@ def checkpoint_never_loaded(modules: dict[str, Module]) -> Iterator[Violation]:
     """A checkpoint is read and its weights go into no network.
 
     What it does:
-        Looks at dictionaries that `torch.load` gives in a program that evaluates a network and trains none. Speaks where nothing in the project
-        puts weights into any network (`load_state_dict` and the like), and all that is done with the checkpoint is to show numbers in it.
+        Looks at dictionaries that `torch.load` gives in a program that evaluates a network and trains none. Speaks where nothing in the
+        project puts weights into any network (`load_state_dict` and the like), and all that is done with the checkpoint is to show
+        numbers in it.
 
     Why it matters:
-        The network has the random weights that it was made with, and its score is chance, or that of its initialisation (PyTorch, "Saving and
-        Loading Models").
+        The network has the random weights that it was made with, and its score is chance, or that of its initialisation (PyTorch, "Saving
+        and Loading Models").
 
     Instead:
         Call `network.load_state_dict(checkpoint["model"])`.
@@ -36,7 +40,10 @@ def checkpoint_never_loaded(modules: dict[str, Module]) -> Iterator[Violation]:
     if any(LOADS.search(text) or ".backward(" in text or ".fit(" in text for text in texts):
         return
     for module in modules.values():
-        if not any(last_name(call.func) in ("eval", "inference_mode", "no_grad") for call in module.of(ast.Call)) or ".eval()" not in module.text:
+        if (
+            not any(last_name(call.func) in ("eval", "inference_mode", "no_grad") for call in module.of(ast.Call))
+            or ".eval()" not in module.text
+        ):
             continue
         for node in module.of(ast.Assign):
             target = node.targets[0]
@@ -57,9 +64,7 @@ def _is_shown(module: Module, use: ast.AST) -> bool:
     """Whether what is taken out of a checkpoint is only shown."""
     for parent in ancestors(module, use):
         if isinstance(parent, ast.Call):
-            if last_name(parent.func) in SHOWS:
-                return True
-            return False
+            return last_name(parent.func) in SHOWS
         if isinstance(parent, ast.stmt):
             return False
     return False
@@ -99,8 +104,8 @@ net.eval()
 with torch.no_grad():
     print(net(torch.randn(3, 4)).argmax(1))
 """
-BAD = program(PROGRAM.format(marker="  # <- here", put="print(len(saved['model']))"))
-BAD = [BAD, program(PROGRAM.format(marker="  # <- here", put="print(net)").replace('print("epoch", saved["epoch"])\n', ""))]
+BAD = [program(PROGRAM.format(marker="  # <- here", put="print(len(saved['model']))"))]
+BAD += [program(PROGRAM.format(marker="  # <- here", put="print(net)").replace('print("epoch", saved["epoch"])\n', ""))]
 GOOD = [
     program(PROGRAM.format(marker="", put='net.load_state_dict(saved["model"])')),
     program(PROGRAM.format(marker="", put='net = saved["network"]')),

@@ -12,8 +12,13 @@ from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
-SCORE = re.compile(r"(?:^|_)(?:correct|right|hits?|acc|accs|accuracy|accuracies|scores?|match(?:es)?|em|f1|success(?:es)?|passed|solved|wins)(?:_|$|s$)", re.I)
-BROAD = frozenset({"Exception", "BaseException", "ValueError", "RuntimeError", "KeyError", "IndexError", "AttributeError", "JSONDecodeError", "TypeError"})
+SCORE = re.compile(
+    r"(?:^|_)(?:correct|right|hits?|acc|accs|accuracy|accuracies|scores?|match(?:es)?|em|f1|success(?:es)?|passed|solved|wins)(?:_|$|s$)",
+    re.I,
+)
+BROAD = frozenset(
+    {"Exception", "BaseException", "ValueError", "RuntimeError", "KeyError", "IndexError", "AttributeError", "JSONDecodeError", "TypeError"}
+)
 MEANS = frozenset({"mean", "average", "fmean", "nanmean"})
 # Words of a program that says how many examples failed.
 SAYS = re.compile(r"fail|skipp|n_err|num_err|errors? *(?:\+=|\.append)|invalid|coverage|dropped|excluded|n_valid|num_valid|evaluated", re.I)
@@ -24,13 +29,13 @@ def errors_left_out(modules: dict[str, Module]) -> Iterator[Violation]:
     """Examples at which an error is raised are left out of the accuracy.
 
     What it does:
-        Looks at loops that score an example under `try` and, where anything goes wrong, pass on to the next one without a trace but a printed
-        line. Speaks where the mean of the scores, or the right ones divided by a count kept under the same `try`, is taken later. Silent where
-        the file says how many failed, or how many were scored.
+        Looks at loops that score an example under `try` and, where anything goes wrong, pass on to the next one without a trace but a
+        printed line. Speaks where the mean of the scores, or the right ones divided by a count kept under the same `try`, is taken later.
+        Silent where the file says how many failed, or how many were scored.
 
     Why it matters:
-        Answers that break the parser, and inputs that break the model, are the hard ones: the score is that of the easy rest, and a method that
-        fails more often scores higher (Biderman et al., Lessons from the trenches on reproducible evaluation, 2024).
+        Answers that break the parser, and inputs that break the model, are the hard ones: the score is that of the easy rest, and a
+        method that fails more often scores higher (Biderman et al., Lessons from the trenches on reproducible evaluation, 2024).
 
     Instead:
         Count such an example as wrong, or report how many there are.
@@ -70,7 +75,10 @@ def _swallows(handler: ast.ExceptHandler) -> bool:
         if isinstance(statement, (ast.Pass, ast.Continue)):
             continue
         call = statement.value if isinstance(statement, ast.Expr) else None
-        if not (isinstance(call, ast.Call) and last_name(call.func) in ("print", "warning", "error", "exception", "info", "debug", "write", "print_exc", "warn")):
+        if not (
+            isinstance(call, ast.Call)
+            and last_name(call.func) in ("print", "warning", "error", "exception", "info", "debug", "write", "print_exc", "warn")
+        ):
             return False
     return True
 
@@ -82,7 +90,9 @@ def _kept(attempt: ast.Try) -> set[str]:
         call = statement.value if isinstance(statement, ast.Expr) else None
         if isinstance(call, ast.Call) and last_name(call.func) == "append" and len(call.args) == 1 and isinstance(call.func, ast.Attribute):
             given = call.args[0]
-            inner = given.args[0] if isinstance(given, ast.Call) and last_name(given.func) in ("int", "float", "bool") and given.args else given
+            inner = (
+                given.args[0] if isinstance(given, ast.Call) and last_name(given.func) in ("int", "float", "bool") and given.args else given
+            )
             name = last_name(call.func.value)
             if name and (isinstance(inner, (ast.Compare, ast.BoolOp)) or SCORE.search(name)) and isinstance(call.func.value, ast.Name):
                 found.add(name)
@@ -93,21 +103,35 @@ def _mean_of(module: Module, loop: ast.For, lists: set[str]) -> ast.AST | None:
     """Where the mean of one of these lists is taken after the loop; None where its length is told, too."""
     home = enclosing_function(module, loop)
     for name in sorted(lists):
-        uses = [use for use in module.named.get(name, ()) if enclosing_function(module, use) is home and use.lineno > (loop.end_lineno or 0)]
+        uses = [
+            use for use in module.named.get(name, ()) if enclosing_function(module, use) is home and use.lineno > (loop.end_lineno or 0)
+        ]
         means = []
         for use in uses:
             parent = module.parents.get(use)
             above = module.parents.get(parent) if parent is not None else None
             if isinstance(parent, ast.Call) and last_name(parent.func) in MEANS:
                 means.append(parent)
-            elif isinstance(parent, ast.Call) and last_name(parent.func) == "sum" and isinstance(above, ast.BinOp) and isinstance(above.op, ast.Div):
+            elif (
+                isinstance(parent, ast.Call)
+                and last_name(parent.func) == "sum"
+                and isinstance(above, ast.BinOp)
+                and isinstance(above.op, ast.Div)
+            ):
                 if f"len({name})" in ast.unparse(above.right):
                     means.append(above)  # type: ignore[arg-type]
-            elif isinstance(parent, ast.Call) and last_name(parent.func) == "len" and not isinstance(above, (ast.BinOp, ast.IfExp, ast.If, ast.Call)):
+            elif (
+                isinstance(parent, ast.Call)
+                and last_name(parent.func) == "len"
+                and not isinstance(above, (ast.BinOp, ast.IfExp, ast.If, ast.Call))
+            ) or (
+                isinstance(parent, ast.Call)
+                and last_name(parent.func) == "len"
+                and isinstance(above, ast.Call)
+                and last_name(above.func) != "max"
+            ):
                 return None
-            elif isinstance(parent, ast.Call) and last_name(parent.func) == "len" and isinstance(above, ast.Call) and last_name(above.func) != "max":
-                return None
-            elif isinstance(parent, ast.Return) or isinstance(parent, ast.FormattedValue):
+            elif isinstance(parent, (ast.Return, ast.FormattedValue)):
                 return None  # the caller may see how many there are
         if means:
             return means[0]
@@ -131,8 +155,20 @@ def _quotient(module: Module, loop: ast.For, attempt: ast.Try) -> ast.BinOp | No
     home = enclosing_function(module, loop)
     for node in module.of(ast.BinOp):
         if isinstance(node.op, ast.Div) and node.lineno > (loop.end_lineno or 0) and enclosing_function(module, node) is home:
-            over = node.right.args[0] if isinstance(node.right, ast.Call) and last_name(node.right.func) == "max" and node.right.args else node.right
-            shown = [use for use in module.named.get(over.id, ()) if isinstance(over, ast.Name) and use is not over and use.lineno > (loop.end_lineno or 0)] if isinstance(over, ast.Name) else []
+            over = (
+                node.right.args[0]
+                if isinstance(node.right, ast.Call) and last_name(node.right.func) == "max" and node.right.args
+                else node.right
+            )
+            shown = (
+                [
+                    use
+                    for use in module.named.get(over.id, ())
+                    if isinstance(over, ast.Name) and use is not over and use.lineno > (loop.end_lineno or 0)
+                ]
+                if isinstance(over, ast.Name)
+                else []
+            )
             if last_name(node.left) in right and last_name(over) in counted and SCORE.search(last_name(node.left)) and not shown:
                 return node
     return None
@@ -161,14 +197,18 @@ HERE = "  # <- here"
 KEPT = 'scores.append(read(row["text"]) == row["wanted"])'
 
 
-def _program(body: str = KEPT, caught: str = "Exception", handled: str = "continue", shown: str = "np.mean(scores)", marker: str = "") -> str:
+def _program(
+    body: str = KEPT, caught: str = "Exception", handled: str = "continue", shown: str = "np.mean(scores)", marker: str = ""
+) -> str:
     return PROGRAM.format(body=body, caught=caught, handled=handled, shown=shown, marker=marker)
 
 
 COUNTED = 'guess = read(row["text"])\n        correct += guess == row["wanted"]\n        total += 1'
 BAD = [
     program(_program(marker=HERE)),
-    program(_program(caught="(ValueError, AttributeError) as error", handled="print(error)", shown="sum(scores) / len(scores)", marker=HERE)),
+    program(
+        _program(caught="(ValueError, AttributeError) as error", handled="print(error)", shown="sum(scores) / len(scores)", marker=HERE)
+    ),
     program(_program(COUNTED, handled="pass", shown="correct / total", marker=HERE)),
 ]
 GOOD = [

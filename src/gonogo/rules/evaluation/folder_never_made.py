@@ -150,6 +150,8 @@ GOOD = [
     program(_program(), **{"results/readme": ""}),
     program(_program('Path("scores.json").write_text(json.dumps(scores))')),
     program(_program(before='old = json.load(open("results/old.json"))')),
-    program(_program('def save(root):\n    root = Path(root)\n    (root / "a.json").write_text(json.dumps(scores))\n\n\nsave(os.getcwd())')),
+    program(
+        _program('def save(root):\n    root = Path(root)\n    (root / "a.json").write_text(json.dumps(scores))\n\n\nsave(os.getcwd())')
+    ),
     program(_program('here = f""\nhere = os.path.join(here, "a.json")\nopen(f"", "r") if here else None')),
 ]

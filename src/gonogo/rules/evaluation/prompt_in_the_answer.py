@@ -17,7 +17,9 @@ TAKEN_OFF = re.compile(
     r"\.split\(|\.partition\(|\.rpartition\(|removeprefix|\.replace\(|len\((?:self\.)?\w*(?:prompt|input|context|query|text)|\bre\.|\.find\(|\.index\("
     r"|input_len|prompt_len|return_full_text|Seq2Seq|ConditionalGeneration|T5|Bart|inputs_embeds|\.rfind\(|startswith|\.shape\[-?1\]:?|\.size\(-?1\)"
 )
-METRICS = re.compile(r"\b(?:rouge\w*|bleu\w*|meteor|bertscore|exact_match|sacrebleu|corpus_bleu|sentence_bleu)\.?\w*\(|\bcompute\(\s*predictions|load\(\s*[\"'](?:rouge|bleu|exact_match|meteor|sacrebleu|bertscore|squad)")
+METRICS = re.compile(
+    r"\b(?:rouge\w*|bleu\w*|meteor|bertscore|exact_match|sacrebleu|corpus_bleu|sentence_bleu)\.?\w*\(|\bcompute\(\s*predictions|load\(\s*[\"'](?:rouge|bleu|exact_match|meteor|sacrebleu|bertscore|squad)"
+)
 
 
 @rule("EVA136", "prompt-in-the-answer", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -25,13 +27,13 @@ def prompt_in_the_answer(modules: dict[str, Module]) -> Iterator[Violation]:
     """What a language model generates is scored together with the prompt before it.
 
     What it does:
-        Looks at files that load a causal language model, generate with it, and score texts by ROUGE, BLEU and the like. Speaks where the whole of
-        what `generate` returns is decoded, and nothing in the file takes the prompt off or reads the answer out of the text. Encoder-decoder
-        models, which return the answer alone, are left alone.
+        Looks at files that load a causal language model, generate with it, and score texts by ROUGE, BLEU and the like. Speaks where the
+        whole of what `generate` returns is decoded, and nothing in the file takes the prompt off or reads the answer out of the text.
+        Encoder-decoder models, which return the answer alone, are left alone.
 
     Why it matters:
-        `generate` of a decoder returns prompt and answer. The overlap with a reference is that of the prompt for the most part; methods with
-        longer prompts score lower (transformers, "Generation with LLMs").
+        `generate` of a decoder returns prompt and answer. The overlap with a reference is that of the prompt for the most part; methods
+        with longer prompts score lower (transformers, "Generation with LLMs").
 
     Instead:
         Decode the new tokens alone: `output[:, inputs["input_ids"].shape[1]:]`.
@@ -59,7 +61,9 @@ def _generated(module: Module, node: ast.expr) -> ast.Call | None:
     """The call of `generate` whose whole output an expression is."""
     if isinstance(node, ast.Name):
         home = enclosing_function(module, node)
-        stored = [use for use in module.named.get(node.id, ()) if isinstance(use.ctx, ast.Store) and enclosing_function(module, use) is home]
+        stored = [
+            use for use in module.named.get(node.id, ()) if isinstance(use.ctx, ast.Store) and enclosing_function(module, use) is home
+        ]
         parent = module.parents.get(stored[0]) if len(stored) == 1 else None
         if not (isinstance(parent, ast.Assign) and parent.targets[0] is stored[0]):
             return None

@@ -19,9 +19,9 @@ def rows_after_shuffle(modules: dict[str, Module]) -> Iterator[Violation]:
     """Predictions in the order of a shuffled loader are put beside the rows of the table.
 
     What it does:
-        Looks at loaders with `shuffle=True` over a data set that is made of a table, and at a column of that same table that is set to what one
-        pass through the loader gives: by a function of the file that collects the outputs of each batch in a list, or by such a loop itself.
-        Silent where indices or ids go with the batches.
+        Looks at loaders with `shuffle=True` over a data set that is made of a table, and at a column of that same table that is set to
+        what one pass through the loader gives: by a function of the file that collects the outputs of each batch in a list, or by such a
+        loop itself. Silent where indices or ids go with the batches.
 
     Why it matters:
         Each row gets the prediction of another one: what is chosen by it, and every score computed of the table, is that of noise
@@ -41,7 +41,10 @@ def rows_after_shuffle(modules: dict[str, Module]) -> Iterator[Violation]:
                         module.location(node),
                         f"predictions in the order of a shuffled loader are put beside the rows of `{table}`",
                         "predict with a loader that does not shuffle",
-                        related=(Related(location=module.location(loader), label="shuffled here"), Related(location=module.location(passed), label="one pass")),
+                        related=(
+                            Related(location=module.location(loader), label="shuffled here"),
+                            Related(location=module.location(passed), label="one pass"),
+                        ),
                     )
                     break
 
@@ -66,9 +69,7 @@ def _beside(module: Module) -> Iterator[tuple[ast.Assign | ast.Call, str, ast.ex
                     yield call, ast.unparse(column.value), value
 
 
-def _passes(
-    module: Module, node: ast.Assign | ast.Call, given: ast.expr, own: dict[str, Function]
-) -> Iterator[tuple[ast.Call, ast.AST]]:
+def _passes(module: Module, node: ast.Assign | ast.Call, given: ast.expr, own: dict[str, Function]) -> Iterator[tuple[ast.Call, ast.AST]]:
     """The shuffled loaders whose outputs a value holds, each with where it is gone through."""
     names = {part.id for part in ast.walk(given) if isinstance(part, ast.Name)}
     home = enclosing_function(module, node)
@@ -130,13 +131,20 @@ def _data(module: Module, loader: ast.Call) -> set[str]:
 def _collects(function: Function, name: str) -> bool:
     """Whether a function goes through a parameter, and returns a list of what each batch gave."""
     for loop in (node for node in body_nodes(function) if isinstance(node, ast.For)):
-        over = loop.iter.args[0] if isinstance(loop.iter, ast.Call) and last_name(loop.iter.func) in ("enumerate", "tqdm") and loop.iter.args else loop.iter
+        over = (
+            loop.iter.args[0]
+            if isinstance(loop.iter, ast.Call) and last_name(loop.iter.func) in ("enumerate", "tqdm") and loop.iter.args
+            else loop.iter
+        )
         if isinstance(over, ast.Name) and over.id == name and not _has_ids(loop):
             kept = _appended(loop)
-            returned = {part for node in body_nodes(function) if isinstance(node, ast.Return) and node.value is not None for part in last_names(node.value)}
-            made = {
-                last_name(node.targets[0]): last_names(node.value) for node in body_nodes(function) if isinstance(node, ast.Assign)
+            returned = {
+                part
+                for node in body_nodes(function)
+                if isinstance(node, ast.Return) and node.value is not None
+                for part in last_names(node.value)
             }
+            made = {last_name(node.targets[0]): last_names(node.value) for node in body_nodes(function) if isinstance(node, ast.Assign)}
             held = returned | {part for entry in returned for part in made.get(entry, ())}
             trains = any(isinstance(node, ast.Call) and last_name(node.func) == "backward" for node in ast.walk(loop))
             return bool(kept & held) and not trains
@@ -156,7 +164,13 @@ def _has_ids(loop: ast.For) -> bool:
     words = {name.lower() for name in last_names(loop.target)} | {
         str(part.value).lower() for part in ast.walk(loop) if isinstance(part, ast.Constant) and isinstance(part.value, str)
     }
-    return any(word in ("i", "idx", "index", "indices", "id", "ids", "key", "keys") or "idx" in word or "index" in word or word.endswith(("_id", "_ids")) for word in words)
+    return any(
+        word in ("i", "idx", "index", "indices", "id", "ids", "key", "keys")
+        or "idx" in word
+        or "index" in word
+        or word.endswith(("_id", "_ids"))
+        for word in words
+    )
 
 
 PROGRAM = """import pandas as pd
@@ -203,11 +217,13 @@ BAD = [
     program(_program('risk = predict(net, loader)\ntable["risk"] = risk' + HERE)),
     program(_program('risk = []\nfor rows, _ in loader:\n    risk.extend(net(rows).squeeze(1).tolist())\ntable["risk"] = risk' + HERE)),
 ]
-SCORED = 'from sklearn.metrics import roc_auc_score\nrisk = []\nfor rows, _ in loader:\n    risk.extend(net(rows).squeeze(1).tolist())\n'
+SCORED = "from sklearn.metrics import roc_auc_score\nrisk = []\nfor rows, _ in loader:\n    risk.extend(net(rows).squeeze(1).tolist())\n"
 BAD += [program(_program(SCORED + 'print(roc_auc_score(table["ill"].values, risk))' + HERE))]
 GOOD = [
     program(_program(SCORED + 'print(roc_auc_score(table["ill"].values, risk))', shuffle="False")),
-    program(_program(SCORED.replace("_ in", "wanted in").replace("    risk", "    known = []\n    risk") + "print(roc_auc_score(known, risk))")),
+    program(
+        _program(SCORED.replace("_ in", "wanted in").replace("    risk", "    known = []\n    risk") + "print(roc_auc_score(known, risk))")
+    ),
     program(_program('table["risk"] = predict(net, loader)', shuffle="False")),
     program(_program("print(predict(net, loader).mean())")),
     program(_program('risk = predict(net, loader)\nother = table.sample(frac=1)\nother["mean"] = risk.mean()')),

@@ -30,12 +30,13 @@ def evaluated_on_augmented(programs: list[Program]) -> Iterator[Violation]:
     """The rows that a network is scored on are augmented at random, as those that it learns from are.
 
     What it does:
-        Looks at `random_split` and `Subset` of a data set with random transforms (crops, flips, colours), at the loaders of its
-        parts, and at data sets of torchvision that are made for a loader of their own. Speaks where the loader of the validation or test part gets one, and nothing gives that part transforms of its own.
+        Looks at `random_split` and `Subset` of a data set with random transforms (crops, flips, colours), at the loaders of its parts,
+        and at data sets of torchvision that are made for a loader of their own. Speaks where the loader of the validation or test part
+        gets one, and nothing gives that part transforms of its own.
 
     Why it matters:
-        Both parts share one data set, and with it the transforms: the score is that of crops drawn at random, lower than it should be
-        and another one in each epoch, so that the best epoch is chosen by chance (torchvision, "Transforming images").
+        Both parts share one data set, and with it the transforms: the score is that of crops drawn at random, lower than it should be and
+        another one in each epoch, so that the best epoch is chosen by chance (torchvision, "Transforming images").
 
     Instead:
         Make the data set twice, with random transforms for training and plain ones for evaluation, and split both by the same indices.
@@ -105,7 +106,7 @@ train_loader = DataLoader(train_set, batch_size=32, shuffle=True)
 val_loader = DataLoader(val_set, batch_size=32){marker}
 print(len(train_loader), len(val_loader))
 """
-BAD = program(PROGRAM.format(first="varied", second="print(len(val_set))", marker="  # <- here"))
+BAD = [program(PROGRAM.format(first="varied", second="print(len(val_set))", marker="  # <- here"))]
 OWN = """from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
@@ -126,7 +127,7 @@ def loaders(size=64):
 
 print(loaders())
 """
-BAD = [BAD, program(OWN.format(second="varied", marker="  # <- here"))]
+BAD += [program(OWN.format(second="varied", marker="  # <- here"))]
 GOOD = [
     program(OWN.format(second="plain", marker="")),
     program(OWN.format(second="varied", marker="").replace("def loaders", "# averaged over n_views views at test time\ndef loaders")),

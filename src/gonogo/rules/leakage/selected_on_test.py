@@ -235,7 +235,10 @@ def _by_curve(walked: Program) -> Iterator[Violation]:
         found = next((chosen[entry] for entry in ancestry(operation.operands[1]) if entry in chosen), None)
         if found is not None:
             event, part = found
-            is_put = any(isinstance(entry, Call) and entry.method in ("predict_proba", "decision_function") for entry in ancestry(operation.operands[0]))
+            is_put = any(
+                isinstance(entry, Call) and entry.method in ("predict_proba", "decision_function")
+                for entry in ancestry(operation.operands[0])
+            )
             if is_put and any(entry.role is Role.TEST for entry in parts_in(walked).held(operation.operands[0]).parts):
                 yield violation(
                     event,

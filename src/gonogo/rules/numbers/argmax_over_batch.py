@@ -20,8 +20,8 @@ def argmax_over_batch(modules: dict[str, Module]) -> Iterator[Violation]:
     """Classes are chosen along the rows of a batch, and not along the classes.
 
     What it does:
-        Looks at names that hold a softmax over the second or the last axis (`dim=1`, `dim=-1`). Speaks where an `argmax` over the first axis of
-        that name is compared with labels by `==`. Rows that are taken out first, and other arrays, are left alone.
+        Looks at names that hold a softmax over the second or the last axis (`dim=1`, `dim=-1`). Speaks where an `argmax` over the first
+        axis of that name is compared with labels by `==`. Rows that are taken out first, and other arrays, are left alone.
 
     Why it matters:
         `argmax(0)` gives for each class the row of the batch in which it is most likely. Compared with labels it is a number that means

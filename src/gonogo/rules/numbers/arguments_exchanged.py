@@ -22,7 +22,10 @@ METRICS = (
     "explained_variance_score", "mean_absolute_percentage_error", "top_k_accuracy_score",
 )  # fmt: skip
 PREDICTED = re.compile(r"(?:^|_)(?:pred|preds|predicted|prediction|predictions|yhat|y_hat|proba|probas|probs|guess|guesses)(?:_|$)", re.I)
-TRUE = re.compile(r"(?:^|_)(?:true|truth|gt|actual|actuals|label|labels|target|targets|y_test|y_val|y_valid|test_y|val_y|y_te|y|ys|yte|ytest|y_dev|y_eval|y_hold|y_holdout|y_out|yb|y_b|yv|yva|yval)$", re.I)
+TRUE = re.compile(
+    r"(?:^|_)(?:true|truth|gt|actual|actuals|label|labels|target|targets|y_test|y_val|y_valid|test_y|val_y|y_te|y|ys|yte|ytest|y_dev|y_eval|y_hold|y_holdout|y_out|yb|y_b|yv|yva|yval)$",
+    re.I,
+)
 PREDICTS = frozenset({"predict", "predict_proba", "decision_function"})
 
 
@@ -74,7 +77,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 y_pred = LogisticRegression(max_iter=5000).fit(X_train, y_train).predict(X_test)
 print({score}){marker}
 """
-BAD = program(PROGRAM.format(score="precision_score(y_pred, y_test)", marker="  # <- here"))
+BAD = [program(PROGRAM.format(score="precision_score(y_pred, y_test)", marker="  # <- here"))]
 SCORED = """from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_score
 
@@ -87,7 +90,7 @@ class Study:
         {name} = self.model.predict(rows)
         return precision_score({given}){marker}
 """
-BAD = [BAD, program(SCORED.format(name="y_hat", given="y_hat, y", marker="  # <- here"))]
+BAD += [program(SCORED.format(name="y_hat", given="y_hat, y", marker="  # <- here"))]
 GOOD = [
     program(SCORED.format(name="y_hat", given="y, y_hat", marker="")),
     program(SCORED.format(name="teacher", given="teacher, rows", marker="")),

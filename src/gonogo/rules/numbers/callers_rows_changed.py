@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Function, Module
 from gonogo.analysis.python.names import ancestors, body_nodes, functions, last_name
-from gonogo.analysis.python.scopes import COMPREHENSIONS
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -85,7 +84,9 @@ def _is_in_place(value: ast.expr, name: str, others: set[str]) -> bool:
     """Whether a call changes a table in place by what another parameter says: `table.drop(columns=names, inplace=True)`."""
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and isinstance(value.func.value, ast.Name)):
         return False
-    in_place = any(entry.arg == "inplace" and isinstance(entry.value, ast.Constant) and entry.value.value is True for entry in value.keywords)
+    in_place = any(
+        entry.arg == "inplace" and isinstance(entry.value, ast.Constant) and entry.value.value is True for entry in value.keywords
+    )
     given = {part for entry in (*value.args, *(keyword.value for keyword in value.keywords)) for part in _names(entry)}
     return value.func.value.id == name and in_place and bool(given & others)
 
@@ -130,8 +131,8 @@ def _is_repeated(module: Module, call: ast.Call, function: Function, place: int,
 
 def _loop(module: Module, node: ast.AST) -> _Around | None:
     for parent in ancestors(module, node):
-        if isinstance(parent, ast.For) or isinstance(parent, COMPREHENSIONS):
-            return parent  # type: ignore[return-value]
+        if isinstance(parent, (ast.For, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            return parent
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
             return None
     return None
@@ -147,7 +148,12 @@ def _is_put_back(loop: _Around, name: str) -> bool:
     return any(
         (isinstance(part, ast.Subscript) and isinstance(part.ctx, ast.Store) and _owner(part) == name)
         or (isinstance(part, ast.Call) and last_name(part.func) in ("copyto", "restore", "undo", "reset"))
-        or (isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and ast.unparse(part.func.value) == name and part.func.attr in ("update", "drop", "pop"))
+        or (
+            isinstance(part, ast.Call)
+            and isinstance(part.func, ast.Attribute)
+            and ast.unparse(part.func.value) == name
+            and part.func.attr in ("update", "drop", "pop")
+        )
         or isinstance(part, ast.Break)
         for part in ast.walk(loop)
     )
@@ -158,7 +164,11 @@ def _is_text_or_number(module: Module, name: ast.Name) -> bool:
     values = module.assigned.get(name.id, [])
     return any(
         isinstance(value, (ast.Dict, ast.List, ast.DictComp, ast.ListComp, ast.Constant))
-        or (isinstance(value, ast.Call) and last_name(value.func) in ("dict", "list", "defaultdict", "OrderedDict", "Counter", "zeros", "empty", "full", "ones", "zeros_like", "DataFrame"))
+        or (
+            isinstance(value, ast.Call)
+            and last_name(value.func)
+            in ("dict", "list", "defaultdict", "OrderedDict", "Counter", "zeros", "empty", "full", "ones", "zeros_like", "DataFrame")
+        )
         for value in values
     )
 
@@ -184,13 +194,20 @@ print(rng, np.mean(table["age"]))
 HERE = "  # <- here"
 
 
-def _program(first: str = "print(columns)", write: str = "table[name] = 0.0", result: str = "table", use: str = "print(ablated(table, group).mean())") -> str:
+def _program(
+    first: str = "print(columns)", write: str = "table[name] = 0.0", result: str = "table", use: str = "print(ablated(table, group).mean())"
+) -> str:
     return PROGRAM.format(first=first, write=write, result=result, use=use)
 
 
 BAD = [
     program(_program(write=f"table[name] = 0.0{HERE}")),
-    program(_program(write=f"table.loc[:, name] = rng.permutation(table.loc[:, name]){HERE}", use="part = ablated(table, group)\n    print(part.mean())")),
+    program(
+        _program(
+            write=f"table.loc[:, name] = rng.permutation(table.loc[:, name]){HERE}",
+            use="part = ablated(table, group)\n    print(part.mean())",
+        )
+    ),
 ]
 BAD += [
     program(_program(write="print(name)", first=f"table += rng.normal(0, len(columns), table.shape){HERE}")),

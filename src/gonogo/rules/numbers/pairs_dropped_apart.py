@@ -86,9 +86,7 @@ def _source(module: Module, node: ast.expr, dropped: list[_Dropped], call: ast.C
     if not isinstance(node, ast.Name):
         return _dropped(node)
     home = enclosing_function(module, call)
-    stored = [
-        use for use in module.named.get(node.id, ()) if isinstance(use.ctx, ast.Store) and enclosing_function(module, use) is home
-    ]
+    stored = [use for use in module.named.get(node.id, ()) if isinstance(use.ctx, ast.Store) and enclosing_function(module, use) is home]
     found = [entry for entry in dropped if entry[3] == node.id and enclosing_function(module, entry[0]) is home]
     return found[0] if len(found) == 1 and len(stored) == 1 else None
 
@@ -120,6 +118,8 @@ BAD = [
 GOOD = [
     program(PROGRAM.format(code='both = table[["bleu", "human"]].dropna()\nr = pearsonr(both["bleu"], both["human"])')),
     program(PROGRAM.format(code=f'table = table.dropna()\na = table["bleu"].dropna().values\nb = table["human"].dropna().values\n{CUT}')),
-    program(PROGRAM.format(code='a = table["bleu"].dropna()\nb = table["human"].dropna()\na, b = a.align(b, join="inner")\nr = pearsonr(a, b)')),
+    program(
+        PROGRAM.format(code='a = table["bleu"].dropna()\nb = table["human"].dropna()\na, b = a.align(b, join="inner")\nr = pearsonr(a, b)')
+    ),
     program(PROGRAM.format(code='a = table["bleu"].dropna().values\nb = table["human"].dropna().values\nr = a.mean() - b.mean()')),
 ]

@@ -32,14 +32,14 @@ def unsafe_logarithm(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Speaks only where the code itself shows it: the logarithm of a softmax or sigmoid; of counts (`histogram`, `bincount`) or of a
-        literal zero; the root of a mean square less a squared mean, or of a squared distance by its binomial; a softmax that is written out without taking the maximum off;
-        precision or recall whose divisor is zero where nothing is predicted or nothing there. Clipping, a small summand and a
-        condition before it are right.
+        literal zero; the root of a mean square less a squared mean, or of a squared distance by its binomial; a softmax that is written
+        out without taking the maximum off; precision or recall whose divisor is zero where nothing is predicted or nothing there.
+        Clipping, a small summand and a condition before it are right.
 
     Why it matters:
         A softmax underflows to 0 and its logarithm is minus infinity: the loss is NaN from then on, hours into the run (PyTorch,
-        `torch.nn.functional.log_softmax`; Blanchard, Higham and Higham, Accurately computing the log-sum-exp and softmax functions,
-        2021; Higham, Accuracy and Stability of Numerical Algorithms, section 1.9, on the variance).
+        `torch.nn.functional.log_softmax`; Blanchard, Higham and Higham, Accurately computing the log-sum-exp and softmax functions, 2021;
+        Higham, Accuracy and Stability of Numerical Algorithms, section 1.9, on the variance).
 
     Instead:
         Use `log_softmax`, `logsigmoid`, `logsumexp`, `var`; clip before the logarithm; say what a quotient by zero shall be.

@@ -21,19 +21,21 @@ def optimizer_not_restored(modules: dict[str, Module]) -> Iterator[Violation]:
     """A run that is resumed gets its weights and its epoch back, and not the state of its optimizer.
 
     What it does:
-        Looks at checkpoints that hold the state of an optimizer under a key that is written down. Speaks where the project loads weights and an
-        epoch of a checkpoint to go on with, and nothing ever asks for that key.
+        Looks at checkpoints that hold the state of an optimizer under a key that is written down. Speaks where the project loads weights
+        and an epoch of a checkpoint to go on with, and nothing ever asks for that key.
 
     Why it matters:
-        Momentum and second moments begin at zero in the middle of training: the first steps after each interruption are of another size, and an
-        interrupted run does not give the result of one that was not (PyTorch, "Saving and loading a general checkpoint").
+        Momentum and second moments begin at zero in the middle of training: the first steps after each interruption are of another size,
+        and an interrupted run does not give the result of one that was not (PyTorch, "Saving and loading a general checkpoint").
 
     Instead:
         Call `optimizer.load_state_dict(checkpoint["optimizer"])` when the run is resumed.
     """
     asked = {key for module in modules.values() for key in _asked(module)}
     opened = any("**" in module.text and "load_state_dict(**" in module.text for module in modules.values())
-    if opened or any("accelerat" in module.text or "pytorch_lightning" in module.text or "load_state(" in module.text for module in modules.values()):
+    if opened or any(
+        "accelerat" in module.text or "pytorch_lightning" in module.text or "load_state(" in module.text for module in modules.values()
+    ):
         return
     for module in modules.values():
         for call in module.of(ast.Call):
@@ -104,6 +106,12 @@ for epoch in range({begin}, 10):
 BAD = program(PROGRAM.format(more="print(net)", begin='saved["epoch"] + 1', marker="  # <- here"))
 GOOD = [
     program(PROGRAM.format(more='optimizer.load_state_dict(saved["optimizer"])', begin='saved["epoch"] + 1', marker="")),
-    program(PROGRAM.format(more='for part, name in ((optimizer, "optimizer"),):\n    part.load_state_dict(saved[name])', begin='saved["epoch"] + 1', marker="")),
+    program(
+        PROGRAM.format(
+            more='for part, name in ((optimizer, "optimizer"),):\n    part.load_state_dict(saved[name])',
+            begin='saved["epoch"] + 1',
+            marker="",
+        )
+    ),
     program(PROGRAM.format(more="print(net)", begin="0", marker="")),
 ]

@@ -25,9 +25,9 @@ def repeats_alike(modules: dict[str, Module], runs: list[Run]) -> Iterator[Viola
     """Repetitions that should differ by their seed have the same one.
 
     What it does:
-        Speaks where a list of seeds has one of them twice, in the code or in a run config; and where a loop over seeds never uses the seed
-        of its turn, or hands it to a function that never does, while what it calls seeds the generators with another one. Where nothing seeds them, it is a warning: the turns
-        differ, and cannot be repeated.
+        Speaks where a list of seeds has one of them twice, in the code or in a run config; and where a loop over seeds never uses the
+        seed of its turn, or hands it to a function that never does, while what it calls seeds the generators with another one. Where
+        nothing seeds them, it is a warning: the turns differ, and cannot be repeated.
 
     Why it matters:
         The repetitions are one and the same: their spread is too small or zero, and a test over them finds what is not there.
@@ -152,7 +152,9 @@ def _unheard(module: Module, call: ast.Call) -> Iterator[Violation]:
 
 LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.", "catboost.")
 # What has no randomness of its own.
-PLAIN = re.compile(r"Scaler|Encoder|Imputer|Pipeline|ColumnTransformer|LinearRegression|Ridge$|Lasso$|KNeighbors|NB$|Vectorizer|Selector|VarianceThreshold")
+PLAIN = re.compile(
+    r"Scaler|Encoder|Imputer|Pipeline|ColumnTransformer|LinearRegression|Ridge$|Lasso$|KNeighbors|NB$|Vectorizer|Selector|VarianceThreshold"
+)
 
 
 def _unmoved(module: Module, loop: ast.For) -> Iterator[Violation]:

@@ -21,12 +21,12 @@ def paired_as_unpaired(modules: dict[str, Module]) -> Iterator[Violation]:
     """Scores of two methods on the same folds are compared by a test for independent samples.
 
     What it does:
-        Looks at `ttest_ind`, `mannwhitneyu` and `ranksums`. Speaks where both samples are filled side by side in one loop over folds, or come
-        of two calls of one function that are given the same folds.
+        Looks at `ttest_ind`, `mannwhitneyu` and `ranksums`. Speaks where both samples are filled side by side in one loop over folds, or
+        come of two calls of one function that are given the same folds.
 
     Why it matters:
-        Folds differ more than methods do. A test that does not pair them takes that for noise and misses what is there (Demšar, Statistical
-        comparisons of classifiers over multiple data sets, 2006; Nadeau and Bengio, 2003).
+        Folds differ more than methods do. A test that does not pair them takes that for noise and misses what is there (Demšar,
+        Statistical comparisons of classifiers over multiple data sets, 2006; Nadeau and Bengio, 2003).
 
     Instead:
         Use a paired test, such as `wilcoxon` or `ttest_rel`, corrected for overlapping folds.
@@ -84,7 +84,8 @@ def _same_folds(module: Module, call: ast.Call, one: str, other: str) -> ast.AST
         values = [
             entry.value
             for entry in module.of(ast.Assign)
-            if enclosing_function(module, entry) is home and any(isinstance(target, ast.Name) and target.id == name for target in entry.targets)
+            if enclosing_function(module, entry) is home
+            and any(isinstance(target, ast.Name) and target.id == name for target in entry.targets)
         ]
         if len(values) != 1 or not isinstance(values[0], ast.Call):
             return None

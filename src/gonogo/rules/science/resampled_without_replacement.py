@@ -61,7 +61,11 @@ def _draws_all(module: Module, call: ast.Call) -> bool:
         return False
     if name == "choice" and isinstance(call.func, ast.Attribute) and call.args:
         size = argument(call, 1, "size")
-        return size is not None and (_counts(size, call.args[0]) or ast.unparse(size) == ast.unparse(call.args[0])) and argument(call, 3, "p") is None
+        return (
+            size is not None
+            and (_counts(size, call.args[0]) or ast.unparse(size) == ast.unparse(call.args[0]))
+            and argument(call, 3, "p") is None
+        )
     if dotted in ("sklearn.utils.resample", "sklearn.utils.resample.resample"):
         return argument(call, None, "n_samples") is None
     return False

@@ -14,7 +14,9 @@ from gonogo.rules.base import Violation, program, rule
 
 LEVEL = re.compile(r"^(?:alpha|sig(?:nificance)?_level|significance|ALPHA|SIGNIFICANCE_LEVEL|level)$")
 LEVELS = (0.1, 0.05, 0.01, 0.005, 0.001)
-NAMED = re.compile(r"^(?:is_|are_)?(?:statistically_)?(?:significant|sig|reject|rejected|reject_null|reject_h0|null_rejected)(?:ly_different)?$", re.I)
+NAMED = re.compile(
+    r"^(?:is_|are_)?(?:statistically_)?(?:significant|sig|reject|rejected|reject_null|reject_h0|null_rejected)(?:ly_different)?$", re.I
+)
 YES = re.compile(r"significant|reject", re.I)
 NO = re.compile(r"\bnot?\b|\bn\.s\b|insignificant|non-?significant|fail|cannot|can't|accept|keep|retain|without|lack|isn't|aren't|\?", re.I)
 # Tests for which a large p-value is the wanted answer are often described by what they don't reject.
@@ -31,8 +33,8 @@ def significance_inverted(modules: dict[str, Module]) -> Iterator[Violation]:
         contrary alone. Tests of assumptions, such as normality, are left alone.
 
     Why it matters:
-        Every conclusion is the opposite: chance is published, and what was found is thrown away (Wasserstein and Lazar, The ASA statement on
-        p-values, 2016).
+        Every conclusion is the opposite: chance is published, and what was found is thrown away (Wasserstein and Lazar, The ASA statement
+        on p-values, 2016).
 
     Instead:
         Compare the other way round: `p < alpha`.
@@ -83,17 +85,19 @@ def _result(module: Module, name: ast.expr, place: int | None) -> ast.Call | Non
                 is_second = len(target.elts) == 2 and isinstance(target.elts[1], ast.Name) and target.elts[1].id == name.id
                 found = _test(module, node.value) if is_second and place == 1 else None
             elif isinstance(target, ast.Name) and target.id == name.id:
-                value = node.value
-                if place == 1 and isinstance(value, ast.Attribute) and value.attr == "pvalue":
-                    found = _test(module, value.value)
-                elif place == 1 and isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Constant) and value.slice.value == 1:
-                    found = _test(module, value.value)
-                else:
-                    found = _test(module, value) if place is None else None
+                found = _test(module, node.value if place is None else _whole(node.value))
     return found
 
 
-def _test(module: Module, node: ast.expr) -> ast.Call | None:
+def _whole(value: ast.expr) -> ast.expr | None:
+    """The result whose p-value an expression takes: `result.pvalue`, `result[1]`."""
+    if isinstance(value, ast.Attribute) and value.attr == "pvalue":
+        return value.value
+    is_second = isinstance(value, ast.Subscript) and isinstance(value.slice, ast.Constant) and value.slice.value == 1
+    return value.value if is_second and isinstance(value, ast.Subscript) else None
+
+
+def _test(module: Module, node: ast.expr | None) -> ast.Call | None:
     return node if isinstance(node, ast.Call) and origin(module, node.func).startswith("scipy.stats.") else None
 
 

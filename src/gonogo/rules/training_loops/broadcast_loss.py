@@ -129,7 +129,7 @@ for x, y in DataLoader(TensorDataset(inputs, targets), batch_size=32):
     nn.functional.mse_loss({outputs}, y).backward(){marker}
     optimizer.step()
 """
-BAD = program(PROGRAM.format(column="", outputs="model(x)", marker="  # <- here"))
+BAD = [program(PROGRAM.format(column="", outputs="model(x)", marker="  # <- here"))]
 GOOD = [
     program(PROGRAM.format(column="", outputs="model(x).squeeze(1)", marker="")),
     program(PROGRAM.format(column=".unsqueeze(1)", outputs="model(x)", marker="")),
@@ -182,5 +182,11 @@ def _read(out: str = HEAD, target: str = "self.targets[place]", marker: str = ""
     return program(READ.format(out=out, target=target, marker=marker, width=width))
 
 
-BAD = [BAD, _read(marker="  # <- here")]
-GOOD += [_read(f"{HEAD}.squeeze(-1)"), _read(f"{HEAD}.flatten()"), _read(f"{HEAD}[:, 0]"), _read(target="self.targets[place : place + 1]"), _read(width=2)]
+BAD += [_read(marker="  # <- here")]
+GOOD += [
+    _read(f"{HEAD}.squeeze(-1)"),
+    _read(f"{HEAD}.flatten()"),
+    _read(f"{HEAD}[:, 0]"),
+    _read(target="self.targets[place : place + 1]"),
+    _read(width=2),
+]

@@ -20,8 +20,8 @@ def cache_emptied_each_step(modules: dict[str, Module]) -> Iterator[Violation]:
         Speaks where `torch.cuda.empty_cache()` stands in the very loop in which gradients are computed, under no condition.
 
     Why it matters:
-        It frees nothing that PyTorch could not use itself, waits for the GPU, and makes the next batch ask the driver for the memory again: steps
-        take a good deal longer (PyTorch, "CUDA semantics: memory management").
+        It frees nothing that PyTorch could not use itself, waits for the GPU, and makes the next batch ask the driver for the memory
+        again: steps take a good deal longer (PyTorch, "CUDA semantics: memory management").
 
     Instead:
         Leave it out, or call it once before another phase begins.

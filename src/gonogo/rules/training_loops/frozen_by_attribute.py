@@ -54,8 +54,8 @@ def frozen_by_attribute(modules: dict[str, Module]) -> Iterator[Violation]:
             ):
                 yield Violation(
                     module.location(node),
-                    f"`{owner}` is a network, not a tensor: this sets an attribute that nothing looks at, and its parameters stay as they were",
-                    f"call `{owner}.requires_grad_({node.value.value})`",
+                    f"`{owner}` is a network, not a tensor: this sets an attribute that nothing looks at",
+                    f"call `{owner}.requires_grad_({node.value.value!r})`",
                 )
 
 
@@ -80,7 +80,11 @@ def _is_network(module: Module, node: ast.expr, own: set[str]) -> bool:
     if made:
         return all(_makes(module, value, own) for value in made) and not _is_bound_otherwise(module, node)
     if isinstance(node, ast.Attribute) and node.attr in PARTS:
-        above = [entry.value for entry in module.of(ast.Assign) if any(ast.unparse(target) == ast.unparse(node.value) for target in entry.targets)]
+        above = [
+            entry.value
+            for entry in module.of(ast.Assign)
+            if any(ast.unparse(target) == ast.unparse(node.value) for target in entry.targets)
+        ]
         return bool(above) and all(_makes(module, value, set()) and not _is_layer(module, value) for value in above)
     return False
 
@@ -121,7 +125,9 @@ def _is_iterated(module: Module, node: ast.expr) -> bool:
     while parent is not None:
         if isinstance(parent, ast.For) and any(isinstance(part, ast.Name) and part.id == node.id for part in ast.walk(parent.target)):
             gives, target = parent.iter, parent.target
-            while isinstance(gives, ast.Subscript) or (isinstance(gives, ast.Call) and last_name(gives.func) in ("list", "reversed", "enumerate") and gives.args):
+            while isinstance(gives, ast.Subscript) or (
+                isinstance(gives, ast.Call) and last_name(gives.func) in ("list", "reversed", "enumerate") and gives.args
+            ):
                 if isinstance(gives, ast.Call) and last_name(gives.func) == "enumerate":
                     target = target.elts[-1] if isinstance(target, ast.Tuple) else target
                 gives = gives.value if isinstance(gives, ast.Subscript) else gives.args[0]
@@ -170,7 +176,9 @@ BAD = [
 ]
 BAD += [
     program(_program(outside=f"for place, part in enumerate(list(net.children())[:-1]):\n    part.requires_grad = False{HERE}")),
-    program(_program(outside=f'from transformers import BertModel\nbert = BertModel.from_pretrained("b")\nbert.requires_grad = False{HERE}')),
+    program(
+        _program(outside=f'from transformers import BertModel\nbert = BertModel.from_pretrained("b")\nbert.requires_grad = False{HERE}')
+    ),
 ]
 GOOD = [
     program(_program("self.scale.requires_grad = False")),

@@ -20,12 +20,13 @@ def grown_by_copying(modules: dict[str, Module]) -> Iterator[Violation]:
     """A table or array grows by a row in each turn of a loop, and is copied as a whole each time.
 
     What it does:
-        Looks at `table = pd.concat([table, row])`, `array = np.append(array, x)` and the like in loops. Speaks where the loop does nothing else
-        with what grows. Silent about loops over epochs, folds and what is written down, and where the growing thing is used in each turn.
+        Looks at `table = pd.concat([table, row])`, `array = np.append(array, x)` and the like in loops. Speaks where the loop does
+        nothing else with what grows. Silent about loops over epochs, folds and what is written down, and where the growing thing is used
+        in each turn.
 
     Why it matters:
-        The n-th turn copies n rows: ten thousand rows cost fifty million copies, and an hour where a list takes a second (pandas, `concat`;
-        NumPy, `numpy.append`: "a copy is made").
+        The n-th turn copies n rows: ten thousand rows cost fifty million copies, and an hour where a list takes a second (pandas,
+        `concat`; NumPy, `numpy.append`: "a copy is made").
 
     Instead:
         Collect the rows in a list, and join them once after the loop.
@@ -59,7 +60,9 @@ def _loop(module: Module, node: ast.Assign) -> ast.For | None:
 def _is_over_few(loop: ast.For) -> bool:
     """Whether a loop has few turns: what is written down, epochs, folds."""
     names = {last_name(part).lower() for part in ast.walk(loop.target) if isinstance(part, ast.Name)}
-    over = {part for name in ast.walk(loop.iter) if isinstance(name, (ast.Name, ast.Attribute)) for part in last_name(name).lower().split("_")}
+    over = {
+        part for name in ast.walk(loop.iter) if isinstance(name, (ast.Name, ast.Attribute)) for part in last_name(name).lower().split("_")
+    }
     is_short = isinstance(loop.iter, ast.Call) and last_name(loop.iter.func) == "range" and isinstance(loop.iter.args[-1], ast.Constant)
     return isinstance(loop.iter, (ast.List, ast.Tuple)) or is_short or bool((names | over | {name.rstrip("s") for name in over}) & FEW)
 

@@ -39,7 +39,9 @@ def loaded_not_in_eval(modules: dict[str, Module]) -> Iterator[Violation]:
         return
     for module in modules.values():
         classes = {entry.name for entry in module.of(ast.ClassDef) if _is_sensitive(entry)}
-        loaded = next((call for call in module.of(ast.Call) if last_name(call.func) == "load_state_dict" and _is_of(module, call, classes)), None)
+        loaded = next(
+            (call for call in module.of(ast.Call) if last_name(call.func) == "load_state_dict" and _is_of(module, call, classes)), None
+        )
         applied = _applied(module)
         if loaded is not None and applied is not None:
             yield Violation(
@@ -62,7 +64,9 @@ def _is_of(module: Module, call: ast.Call, classes: set[str]) -> bool:
     owner = call.func.value if isinstance(call.func, ast.Attribute) else None
     values = module.assigned.get(owner.id, []) if isinstance(owner, ast.Name) else []
     if isinstance(owner, ast.Attribute):
-        values = [entry.value for entry in module.of(ast.Assign) if any(ast.unparse(target) == ast.unparse(owner) for target in entry.targets)]
+        values = [
+            entry.value for entry in module.of(ast.Assign) if any(ast.unparse(target) == ast.unparse(owner) for target in entry.targets)
+        ]
     made = {_made_by(value) for value in values}
     return bool(made & classes) and made <= classes | {entry.name for entry in module.of(ast.FunctionDef)}
 
@@ -84,7 +88,9 @@ def _applied(module: Module) -> ast.Call | None:
             isinstance(call.func, ast.Attribute) and re.fullmatch(r"self\.(?:net|model|network|encoder|classifier)", ast.unparse(call.func))
         )
         home = enclosing_function(module, call)
-        is_decorated = home is not None and any(last_name(entry.func if isinstance(entry, ast.Call) else entry) in OFF for entry in home.decorator_list)
+        is_decorated = home is not None and any(
+            last_name(entry.func if isinstance(entry, ast.Call) else entry) in OFF for entry in home.decorator_list
+        )
         if is_net and call.args and (is_decorated or any(_is_off(parent) for parent in ancestors(module, call))):
             return call
     return None

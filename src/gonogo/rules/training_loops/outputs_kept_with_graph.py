@@ -13,7 +13,9 @@ from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
 # What switches recording off, or needs what is recorded.
-HANDLED = re.compile(r"no_grad|inference_mode|set_grad_enabled|requires_grad|backward|autograd|\.grad\b|GradCAM|captum|Trainer\(|tensorflow|keras|jax")
+HANDLED = re.compile(
+    r"no_grad|inference_mode|set_grad_enabled|requires_grad|backward|autograd|\.grad\b|GradCAM|captum|Trainer\(|tensorflow|keras|jax"
+)
 
 # What gives numbers, or tensors without a graph.
 ENDS = frozenset({"detach", "item", "tolist", "numpy", "data", "argmax", "shape", "size", "topk", "sort", "long", "int", "bool"})
@@ -24,13 +26,13 @@ def outputs_kept_with_graph(modules: dict[str, Module]) -> Iterator[Violation]:
     """Outputs of a network that only predicts are collected with everything a backward pass would need.
 
     What it does:
-        Looks at projects that use PyTorch and have neither a backward pass nor anything that switches recording off. Speaks where a network that is
-        put into eval mode is applied in a loop, and what it gives is kept: in a list, or detached only afterwards.
+        Looks at projects that use PyTorch and have neither a backward pass nor anything that switches recording off. Speaks where a
+        network that is put into eval mode is applied in a loop, and what it gives is kept: in a list, or detached only afterwards.
 
     Why it matters:
-        The activations of every batch stay in memory until the list is gone, or are made for nothing: extraction of features takes several
-        times the memory, and ends with "out of memory" on a large data set (PyTorch, "Autograd mechanics: locally disabling gradient
-        computation").
+        The activations of every batch stay in memory until the list is gone, or are made for nothing: extraction of features takes
+        several times the memory, and ends with "out of memory" on a large data set (PyTorch, "Autograd mechanics: locally disabling
+        gradient computation").
 
     Instead:
         Put the loop under `with torch.no_grad():`.
@@ -92,7 +94,12 @@ def _kept(module: Module, call: ast.Call, loop: ast.For) -> ast.AST | None:
         names.add(parent.targets[0].id)
     home = enclosing_function(module, call)
     for node in ast.walk(loop):
-        if isinstance(node, ast.Call) and last_name(node.func) == "append" and len(node.args) == 1 and enclosing_function(module, node) is home:
+        if (
+            isinstance(node, ast.Call)
+            and last_name(node.func) == "append"
+            and len(node.args) == 1
+            and enclosing_function(module, node) is home
+        ):
             given = node.args[0]
             if given is whole or (isinstance(given, ast.Name) and given.id in names):
                 return node

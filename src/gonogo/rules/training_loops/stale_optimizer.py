@@ -59,12 +59,23 @@ def _written(module: Module) -> Iterator[Violation]:
     for made in module.of(ast.Assign):
         network = _of_parameters(module, made.value)
         parent = module.parents.get(made)
-        block = next((entry for entry in (getattr(parent, "body", None), getattr(parent, "orelse", None)) if isinstance(entry, list) and made in entry), None)
+        block = next(
+            (
+                entry
+                for entry in (getattr(parent, "body", None), getattr(parent, "orelse", None))
+                if isinstance(entry, list) and made in entry
+            ),
+            None,
+        )
         if network is None or block is None or not _is_last(module, made) or not isinstance(made.targets[0], (ast.Name, ast.Attribute)):
             continue
         names = {ast.unparse(made.targets[0]), network}
         for after in block[block.index(made) + 1 :]:
-            bound = {ast.unparse(part) for part in ast.walk(after) if isinstance(part, (ast.Name, ast.Attribute)) and isinstance(part.ctx, ast.Store)}
+            bound = {
+                ast.unparse(part)
+                for part in ast.walk(after)
+                if isinstance(part, (ast.Name, ast.Attribute)) and isinstance(part.ctx, ast.Store)
+            }
             if bound & names:
                 break
             if isinstance(after, ast.Assign) and _is_new_layer(module, after, network):
@@ -89,7 +100,11 @@ def _of_parameters(module: Module, value: ast.expr) -> str | None:
 def _is_new_layer(module: Module, node: ast.Assign, network: str) -> bool:
     """Whether a statement puts a layer with weights into a network: `net.fc = nn.Linear(…)`, `net.classifier[1] = nn.Linear(…)`."""
     target = node.targets[0]
-    made = isinstance(node.value, ast.Call) and origin(module, node.value.func).startswith("torch.nn.") and last_name(node.value.func) in LAYERS
+    made = (
+        isinstance(node.value, ast.Call)
+        and origin(module, node.value.func).startswith("torch.nn.")
+        and last_name(node.value.func) in LAYERS
+    )
     if not made or not isinstance(target, (ast.Attribute, ast.Subscript)):
         return False
     owner: ast.expr = target.value

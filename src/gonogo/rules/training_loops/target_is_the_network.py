@@ -17,9 +17,9 @@ def target_is_the_network(modules: dict[str, Module]) -> Iterator[Violation]:
     """A network that should be a copy of another one is that other one.
 
     What it does:
-        Looks at names and attributes that are set to another one and to nothing else (`self.target = self.online`). Speaks where the weights
-        of the one are later copied or averaged into the other, by `load_state_dict(….state_dict())` or over their parameters: which says
-        that they were meant to be two. Silent where the first is set under a condition.
+        Looks at names and attributes that are set to another one and to nothing else (`self.target = self.online`). Speaks where the
+        weights of the one are later copied or averaged into the other, by `load_state_dict(….state_dict())` or over their parameters:
+        which says that they were meant to be two. Silent where the first is set under a condition.
 
     Why it matters:
         The target follows every step at once, so that nothing holds the bootstrapped value still (Mnih et al., Human-level control
@@ -85,9 +85,7 @@ def _is_conditional(module: Module, node: ast.AST) -> bool:
 
 def _is_set_later(module: Module, node: ast.Assign, name: str) -> bool:
     """Whether the other name gets another network after this."""
-    return any(
-        entry.lineno > node.lineno and any(ast.unparse(aim) == name for aim in entry.targets) for entry in module.of(ast.Assign)
-    )
+    return any(entry.lineno > node.lineno and any(ast.unparse(aim) == name for aim in entry.targets) for entry in module.of(ast.Assign))
 
 
 def _copies(module: Module) -> Iterator[tuple[ast.AST, str, str]]:
@@ -100,7 +98,11 @@ def _copies(module: Module) -> Iterator[tuple[ast.AST, str, str]]:
     for loop in module.of(ast.For):
         over = loop.iter
         if isinstance(over, ast.Call) and last_name(over.func) == "zip" and len(over.args) == 2:
-            owners = [entry.func.value for entry in over.args if isinstance(entry, ast.Call) and isinstance(entry.func, ast.Attribute) and entry.func.attr == "parameters"]
+            owners = [
+                entry.func.value
+                for entry in over.args
+                if isinstance(entry, ast.Call) and isinstance(entry.func, ast.Attribute) and entry.func.attr == "parameters"
+            ]
             changes = any(last_name(inner.func) in ("copy_", "lerp_", "mul_") for inner in ast.walk(loop) if isinstance(inner, ast.Call))
             if len(owners) == 2 and changes:
                 yield loop, ast.unparse(owners[0]), ast.unparse(owners[1])
@@ -151,7 +153,10 @@ for _ in range(100):
 """
 HERE = "  # <- here"
 SYNC = "self.target.load_state_dict(self.online.state_dict())"
-SOFT = "for slow, fast in zip(self.target.parameters(), self.online.parameters()):\n            slow.data.copy_(0.99 * slow.data + 0.01 * fast.data)"
+SOFT = (
+    "for slow, fast in zip(self.target.parameters(), self.online.parameters()):\n"
+    "            slow.data.copy_(0.99 * slow.data + 0.01 * fast.data)"
+)
 BAD = [
     program(PROGRAM.format(made="self.target = self.online" + HERE, sync=SYNC)),
     program(PROGRAM.format(made="self.target = self.online" + HERE, sync=SOFT)),
@@ -159,13 +164,18 @@ BAD = [
 ]
 BAD += [
     program(
-        PROGRAM.format(made="self.target = net" + HERE, sync=SOFT).replace("slow=True", "net").replace("self.online = nn.Linear(4, 2)", "self.online = net").replace("Agent()", "Agent(nn.Linear(4, 2))")
+        PROGRAM.format(made="self.target = net" + HERE, sync=SOFT)
+        .replace("slow=True", "net")
+        .replace("self.online = nn.Linear(4, 2)", "self.online = net")
+        .replace("Agent()", "Agent(nn.Linear(4, 2))")
     )
 ]
 GOOD = [
     program(PROGRAM.format(made="self.target = copy.deepcopy(self.online)", sync=SYNC)),
     program(PROGRAM.format(made="self.target = nn.Linear(4, 2)", sync=SOFT)),
-    program(PROGRAM.format(made="self.target = self.online\n        if slow:\n            self.target = copy.deepcopy(self.online)", sync=SYNC)),
+    program(
+        PROGRAM.format(made="self.target = self.online\n        if slow:\n            self.target = copy.deepcopy(self.online)", sync=SYNC)
+    ),
     program(PROGRAM.format(made="self.target = self.online\n        self.online = copy.deepcopy(self.target)", sync=SYNC)),
     program(PROGRAM.format(made="self.target = self.online", sync="print(self.target)")),
 ]
