@@ -17,6 +17,7 @@ HANDLED = re.compile(
     r"no_grad|inference_mode|set_grad_enabled|requires_grad|backward|autograd|\.grad\b|GradCAM|captum|Trainer\(|tensorflow|keras|jax"
 )
 
+OTHERWISE = re.compile(r"set_grad_enabled|requires_grad|autograd|tensorflow|keras|jax|GradCAM|captum|lightning")
 # What gives numbers, or tensors without a graph.
 ENDS = frozenset({"detach", "item", "tolist", "numpy", "data", "argmax", "shape", "size", "topk", "sort", "long", "int", "bool"})
 
@@ -37,8 +38,10 @@ def outputs_kept_with_graph(modules: dict[str, Module]) -> Iterator[Violation]:
     Instead:
         Put the loop under `with torch.no_grad():`.
     """
-    if any(HANDLED.search(module.text) for module in modules.values()):
+    texts = [module.text for module in modules.values()]
+    if any(OTHERWISE.search(text) for text in texts):
         return
+    is_plain = not any(HANDLED.search(text) for text in texts)
     for module in modules.values():
         if not any(dotted.partition(".")[0] == "torch" for dotted in module.imports.values()):
             continue
@@ -48,13 +51,27 @@ def outputs_kept_with_graph(modules: dict[str, Module]) -> Iterator[Violation]:
             if ast.unparse(call.func) not in networks or loop is None:
                 continue
             kept = _kept(module, call, loop)
-            if kept is not None:
+            if kept is not None and (is_plain or _is_alone(modules, module, call)):
                 yield Violation(
                     module.location(call),
                     "the network only predicts, and everything for a backward pass is recorded with its outputs",
                     "put the loop under `with torch.no_grad():`",
                     related=(Related(location=module.location(kept), label="the output is kept here"),),
                 )
+
+
+def _is_alone(modules: dict[str, Module], module: Module, call: ast.Call) -> bool:
+    """Whether the function around a call neither switches recording off nor needs it, and is called nowhere under a `with`."""
+    function = enclosing_function(module, call)
+    if function is None or HANDLED.search(ast.unparse(function)) or any(isinstance(node, ast.Yield) for node in ast.walk(function)):
+        return False
+    for other in modules.values():
+        for use in other.of(ast.Call):
+            if last_name(use.func) != function.name:
+                continue
+            if any(isinstance(parent, ast.With) or getattr(parent, "decorator_list", []) for parent in ancestors(other, use)):
+                return False
+    return True
 
 
 def _networks(module: Module) -> Iterator[str]:
@@ -128,7 +145,33 @@ BAD = [
     program(PROGRAM.format(begin="", code=f"out = net(batch){HERE}\n    bank.append(out)")),
 ]
 BAD += [program(PROGRAM.format(begin="", code=f"out = net(batch)[:, :10].mean(1){HERE}\n    bank.append(out)"))]
+MIXED = """import torch
+from torch import nn
+
+
+def learn(net, batches):
+    optimizer = torch.optim.Adam(net.parameters())
+    for rows, labels in batches:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(rows), labels).backward()
+        optimizer.step()
+
+
+def extract(net, batches):
+    net.eval()
+    bank = []
+    for rows, _ in batches:
+        bank.append({kept}){marker}
+    return torch.cat(bank)
+
+
+def features(net, batches):
+    {use}
+"""
+BAD += [program(MIXED.format(kept="net(rows)", marker=HERE, use="return extract(net, batches).detach()"))]
 GOOD = [
+    program(MIXED.format(kept="net(rows).detach()", marker="", use="return extract(net, batches)")),
+    program(MIXED.format(kept="net(rows)", marker="", use="with torch.no_grad():\n        return extract(net, batches)")),
     program(PROGRAM.format(begin="", code="bank.append(net(batch).detach())")),
     program(PROGRAM.format(begin="torch.set_grad_enabled(False)\n", code="bank.append(net(batch))")),
     program(PROGRAM.format(begin="", code="with torch.no_grad():\n        bank.append(net(batch))")),
