@@ -20,7 +20,7 @@ from gonogo.analysis.rows.parts import TORCH_DATASETS, Role, parts_in, role_of_l
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
-from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.finding import Certainty, Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
@@ -50,6 +50,7 @@ def same_rows_scored(programs: list[Program]) -> Iterator[Violation]:
         (
             *(found for walked in programs for found in _found(walked)),
             *(found for module in dict.fromkeys(walked.module for walked in programs) for found in _written_out(module)),
+            *(found for module in dict.fromkeys(walked.module for walked in programs) for found in _called_by_name(module)),
         )
     )
 
@@ -210,6 +211,29 @@ def _called_test(walked: Program) -> Iterator[Violation]:
             yield violation(event, "this is called the test score, and is the score on the training part", "score the test part", sure=True)
 
 
+LOADER = re.compile(r"^(?:tr|train|training)_?(?:data)?_?(?:loader|dl|set|ds|iter)$")
+SCORES = re.compile(r"eval|test|acc|score|valid", re.IGNORECASE)
+
+
+def _called_by_name(module: Module) -> Iterator[Violation]:
+    """`print("test accuracy", evaluate(net, train_loader))`: a function of the file scores what is called the training loader."""
+    own = {entry.name for entry in module.of(ast.FunctionDef) if SCORES.search(entry.name)}
+    for call in module.of(ast.Call):
+        if not (isinstance(call.func, ast.Name) and call.func.id in own):
+            continue
+        names = [entry.id for entry in call.args if isinstance(entry, ast.Name)]
+        if not any(LOADER.match(name) for name in names) or any(TEST.search(name.replace("_", " ")) or "val" in name for name in names):
+            continue
+        if any(TEST.search(label.lower()) and "train" not in label.lower() for label in _labels(module, call)):
+            yield Violation(
+                module.location(call),
+                "this is called the test score, and is the score on the training part",
+                "score the test part",
+                severity=Severity.WARNING,
+                certainty=Certainty.LIKELY,
+            )
+
+
 def _is_predicted(call: Call) -> bool:
     """Whether the second argument of a metric comes from a model's own predictions, not from a cross-validation."""
     given = call.argument(1, "y_pred", "y_score")
@@ -346,7 +370,22 @@ BAD += [
         + "def split(rows):\n    x_train = rows[:80]\n    x_test = rows[60:]  # <- here\n    return x_train, x_test\n\n\nsplit(1)\n"
     ),
 ]
+SCORED = (
+    LOADERS.split("print")[0].replace("{marker}", "")
+    + """
+
+def evaluate(net, loader):
+    return sum((net(rows).argmax(1) == labels).sum().item() for rows, labels in loader)
+
+
+print({shown}, evaluate(torch.nn.Linear(4, 2), {loader})){marker}
+"""
+)
+_APART = {"split": "train, test = random_split(data, [80, 20])", "train": "train", "test": "test"}
+BAD += [program(SCORED.format(**_APART, shown='"test"', loader="train_loader", marker="  # <- here"))]
 GOOD = [
+    program(SCORED.format(**_APART, shown='"train"', loader="train_loader", marker="")),
+    program(SCORED.format(**_APART, shown='"test"', loader="test_loader", marker="")),
     program(HEAD + METRIC + '\nprint(f"Train accuracy: {acc:.3f}, test accuracy: {model.score(X_test, y_test)}")\n'),
     program(HEAD + METRIC + '\nprint("train/test gap", acc - model.score(X_test, y_test))\n'),
     program(_NUMBERS + "train, test = order[:400], order[400:]\nprint(train, test)\n"),
