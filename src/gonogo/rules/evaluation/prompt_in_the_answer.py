@@ -14,11 +14,11 @@ from gonogo.rules.base import Violation, program, rule
 
 # What takes the prompt off, or reads the answer out of the whole text.
 TAKEN_OFF = re.compile(
-    r"\.split\(|\.partition\(|\.rpartition\(|removeprefix|\.replace\(|len\((?:self\.)?\w*(?:prompt|input|context|query|text)|\bre\.|\.find\(|\.index\("
+    r"\.split\(|\.partition\(|\.rpartition\(|removeprefix|\.replace\(|len\((?:self\.)?\w{0,40}(?:prompt|input|context|query|text)|\bre\.|\.find\(|\.index\("
     r"|input_len|prompt_len|return_full_text|Seq2Seq|ConditionalGeneration|T5|Bart|inputs_embeds|\.rfind\(|startswith|\.shape\[-?1\]:?|\.size\(-?1\)"
 )
 METRICS = re.compile(
-    r"\b(?:rouge\w*|bleu\w*|meteor|bertscore|exact_match|sacrebleu|corpus_bleu|sentence_bleu)\.?\w*\(|\bcompute\(\s*predictions|load\(\s*[\"'](?:rouge|bleu|exact_match|meteor|sacrebleu|bertscore|squad)"
+    r"\b(?:rouge|bleu|meteor|bertscore|exact_match|sacrebleu|corpus_bleu|sentence_bleu)[\w.]{0,40}\(|\bcompute\(\s*predictions|load\(\s*[\"'](?:rouge|bleu|exact_match|meteor|sacrebleu|bertscore|squad)"
 )
 
 
