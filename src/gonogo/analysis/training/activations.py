@@ -210,7 +210,10 @@ def _gives(op: Op, choices: int) -> Gives | None:
 
 
 def _gives_of_list(layers: Call) -> Gives | None:
-    """What `Sequential(*layers)` gives whose list is filled step by step: by the last layer, where that is surely the last."""
+    """What `Sequential(*layers)` gives whose list is filled step by step: by the last layer.
+
+    Where that is surely the last.
+    """
     last = last_put(layers.module, layers.node)
     dotted = origin(layers.module, last.func) if last is not None else ""
     if not dotted.startswith("torch.nn.") or "add_module" in layers.module.text:

@@ -17,7 +17,9 @@ TRAINS = re.compile(r"\.backward\(|Trainer\(|\.fit\(|DataCollator")
 
 @rule("EVA137", "padded-on-the-right", criterion=8, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def padded_on_the_right(modules: dict[str, Module]) -> Iterator[Violation]:
-    """Prompts of a decoder are padded on the right, so that shorter ones are continued after their padding.
+    """Prompts of a decoder are padded on the right.
+
+    So that shorter ones are continued after their padding.
 
     What it does:
         Looks at files that load a causal language model, say `padding_side="right"` for the tokenizer, and pad batches that `generate` is

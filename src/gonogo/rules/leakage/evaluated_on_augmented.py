@@ -79,7 +79,10 @@ def _whole(part: Value) -> Call | None:
 
 
 def _of_its_own(dataset: Value) -> Call | None:
-    """A data set of torchvision that the part alone has; None where predictions over several random views are averaged."""
+    """A data set of torchvision that the part alone has.
+
+    None where predictions over several random views are averaged.
+    """
     is_known = isinstance(dataset, Call) and dataset.name.startswith("torchvision.datasets.")
     return dataset if is_known and not VIEWS.search(dataset.module.text) else None  # type: ignore[return-value]
 

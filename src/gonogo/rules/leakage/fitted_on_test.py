@@ -58,7 +58,10 @@ ENCODERS = frozenset(
 
 
 def _fitted_again(module: Module) -> Iterator[Violation]:
-    """One encoder that is fitted to what is called the training part, and in the same block again to what is called the test part."""
+    """One encoder that is fitted to what is called the training part.
+
+    And in the same block again to what is called the test part.
+    """
     fits = [call for call in module.of(ast.Call) if last_name(call.func) in ("fit_transform", "fit") and call.args]
     for call in fits:
         owner = call.func.value if isinstance(call.func, ast.Attribute) else None

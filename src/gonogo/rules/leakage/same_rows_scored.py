@@ -196,7 +196,10 @@ TEST = re.compile(r"(?:^|[^a-z-])test(?:ing)?(?:[^a-z]|$)")
 
 
 def _called_test(walked: Program) -> Iterator[Violation]:
-    """`print("test accuracy", model.score(X_train, y_train))`, and the same by a metric, under a key or in an f-string."""
+    """`print("test accuracy", model.score(X_train, y_train))`, and the same by a metric.
+
+    Under a key or in an f-string.
+    """
     parts = parts_in(walked)
     for event in walked.calls("score", *METRICS):
         is_metric = event.call.method != "score"
@@ -216,7 +219,10 @@ SCORES = re.compile(r"eval|test|acc|score|valid", re.IGNORECASE)
 
 
 def _called_by_name(module: Module) -> Iterator[Violation]:
-    """`print("test accuracy", evaluate(net, train_loader))`: a function of the file scores what is called the training loader."""
+    """`print("test accuracy", evaluate(net, train_loader))`.
+
+    A function of the file scores what is called the training loader.
+    """
     own = {entry.name for entry in module.of(ast.FunctionDef) if SCORES.search(entry.name)}
     for call in module.of(ast.Call):
         if not (isinstance(call.func, ast.Name) and call.func.id in own):
@@ -235,7 +241,10 @@ def _called_by_name(module: Module) -> Iterator[Violation]:
 
 
 def _is_predicted(call: Call) -> bool:
-    """Whether the second argument of a metric comes from a model's own predictions, not from a cross-validation."""
+    """Whether the second argument of a metric comes from a model's own predictions.
+
+    Not from a cross-validation.
+    """
     given = call.argument(1, "y_pred", "y_score")
     made = base(plain(given)) if given is not None else None
     if isinstance(made, Item):

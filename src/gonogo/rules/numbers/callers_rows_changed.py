@@ -16,7 +16,9 @@ _Around = ast.For | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 @rule("NUM130", "callers-rows-changed", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def callers_rows_changed(modules: dict[str, Module]) -> Iterator[Violation]:
-    """A function changes the table or array that it is given, and a loop gives it the same one again and again.
+    """A function changes the table or array that it is given.
+
+    And a loop gives it the same one again and again.
 
     What it does:
         Looks at functions that write into a parameter and return it: columns that another parameter names, or values made of those that
@@ -49,7 +51,10 @@ def callers_rows_changed(modules: dict[str, Module]) -> Iterator[Violation]:
 
 
 def _write(function: Function, name: str) -> ast.stmt | None:
-    """The first statement of a function that writes into a parameter what depends on the turn; None where it may be a copy by then."""
+    """The first statement of a function that writes into a parameter what depends on the turn.
+
+    None where it may be a copy by then.
+    """
     nodes = list(body_nodes(function))
     grows = [node for node in nodes if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name) and _is_of_arrays(node, name)]
     aims = {node.target for node in grows}
@@ -74,14 +79,20 @@ def _write(function: Function, name: str) -> ast.stmt | None:
 
 
 def _is_of_arrays(node: ast.AugAssign, name: str) -> bool:
-    """Whether `x += …` surely changes an array in place: what is added has its shape, or is drawn at random in many."""
+    """Whether `x += …` surely changes an array in place: what is added has its shape.
+
+    Or is drawn at random in many.
+    """
     is_own = isinstance(node.target, ast.Name) and node.target.id == name
     shaped = any(isinstance(part, ast.Attribute) and part.attr == "shape" and _names(part) == {name} for part in ast.walk(node.value))
     return is_own and shaped
 
 
 def _is_in_place(value: ast.expr, name: str, others: set[str]) -> bool:
-    """Whether a call changes a table in place by what another parameter says: `table.drop(columns=names, inplace=True)`."""
+    """Whether a call changes a table in place by what another parameter says.
+
+    `table.drop(columns=names, inplace=True)`.
+    """
     if not (isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and isinstance(value.func.value, ast.Name)):
         return False
     in_place = any(
@@ -109,7 +120,10 @@ def _returns(function: Function, name: str) -> bool:
 
 
 def _is_repeated(module: Module, call: ast.Call, function: Function, place: int, write: ast.stmt) -> bool:
-    """Whether a call in a loop hands over what the loop does not make, and takes what is returned for something new."""
+    """Whether a call in a loop hands over what the loop does not make.
+
+    And takes what is returned for something new.
+    """
     if not (isinstance(call.func, ast.Name) and call.func.id == function.name and len(call.args) > place):
         return False
     given = call.args[place]
@@ -160,7 +174,10 @@ def _is_put_back(loop: _Around, name: str) -> bool:
 
 
 def _is_text_or_number(module: Module, name: ast.Name) -> bool:
-    """Whether a name is a dictionary, a list or a collection that is written out: one that is filled on purpose."""
+    """Whether a name is a dictionary, a list or a collection that is written out.
+
+    One that is filled on purpose.
+    """
     values = module.assigned.get(name.id, [])
     return any(
         isinstance(value, (ast.Dict, ast.List, ast.DictComp, ast.ListComp, ast.Constant))

@@ -43,7 +43,10 @@ def rows_dropped(programs: list[Program], modules: dict[str, Module]) -> Iterato
 
 
 def _written(module: Module) -> Iterator[Violation]:
-    """Loaders that a helper or shared options make with `drop_last=True`, under the name or key of a held-out part."""
+    """Loaders that a helper or shared options make with `drop_last=True`.
+
+    Under the name or key of a held-out part.
+    """
     makers = {entry.name: made for entry in functions(module) if (made := _always_dropping(module, entry)) is not None}
     for node in module.of(ast.Assign, ast.Dict):
         pairs = [(last_name(node.targets[0]), node.value)] if isinstance(node, ast.Assign) else []
@@ -70,7 +73,10 @@ def _always_dropping(module: Module, function: Function) -> ast.Call | None:
 
 
 def _drops(module: Module, call: ast.Call) -> bool:
-    """Whether a call makes a loader that surely drops its last batch: as it says, or by options that are written down once."""
+    """Whether a call makes a loader that surely drops its last batch: as it says.
+
+    Or by options that are written down once.
+    """
     if last_name(call.func) != "DataLoader":
         return False
     options = [entry.value for entry in call.keywords if entry.arg is None]

@@ -71,7 +71,10 @@ def _is_state(value: ast.expr) -> bool:
 
 
 def _asked(module: Module) -> Iterator[str]:
-    """The keys that anything is asked for: by a subscript, `get`, `pop`, or a text that is compared or listed."""
+    """The keys that anything is asked for: by a subscript, `get`, `pop`.
+
+    Or a text that is compared or listed.
+    """
     for node in module.of(ast.Constant):
         text = text_of(node)
         parent = module.parents.get(node)

@@ -125,7 +125,10 @@ OTHERWISE = re.compile(r"\b(?:rand|randn|randint|permutation|shuffle|sample|choi
 
 
 def _unheard(module: Module, call: ast.Call) -> Iterator[Violation]:
-    """A function that a loop over seeds hands each seed, and that gives its estimators a fixed state and never asks for the seed."""
+    """A function that a loop over seeds hands each seed.
+
+    And that gives its estimators a fixed state and never asks for the seed.
+    """
     own = [entry for entry in functions(module) if isinstance(call.func, ast.Name) and entry.name == call.func.id]
     turn = _seed_of_turn(module, call)
     if len(own) != 1 or not turn:
@@ -187,7 +190,10 @@ def _fixes(given: ast.keyword) -> bool:
 
 
 def _seed_of_turn(module: Module, call: ast.Call) -> str:
-    """The seed that a loop or comprehension around a call goes through, by name; empty where there is none."""
+    """The seed that a loop or comprehension around a call goes through, by name.
+
+    Empty where there is none.
+    """
     for parent in ancestors(module, call):
         if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             return ""

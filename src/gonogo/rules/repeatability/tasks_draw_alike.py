@@ -218,7 +218,9 @@ def _problem(module: Module, scopes: Scopes, task: Task) -> tuple[ast.AST, str] 
 
 
 def _inherited(module: Module, task: Task) -> ast.Call | None:
-    """A draw from NumPy's global generator in a task of a pool, in the function itself or in one of the file that it calls.
+    """A draw from NumPy's global generator in a task of a pool.
+
+    In the function itself or in one of the file that it calls.
 
     None where anything of it seeds, or where processes may be started afresh.
     """

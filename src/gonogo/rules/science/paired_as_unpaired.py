@@ -77,7 +77,10 @@ def _is_over_folds(loop: ast.For) -> bool:
 
 
 def _same_folds(module: Module, call: ast.Call, one: str, other: str) -> ast.AST | None:
-    """The second of two calls of one function, each the only thing a name is set to, that are given the same folds."""
+    """The second of two calls of one function, each the only thing a name is set to.
+
+    That are given the same folds.
+    """
     home = enclosing_function(module, call)
     made = []
     for name in (one, other):

@@ -72,7 +72,10 @@ def _draws_all(module: Module, call: ast.Call) -> bool:
 
 
 def _counts(size: ast.expr, rows: ast.expr) -> bool:
-    """Whether one expression is the number of the rows that another one holds: `len(x)`, `x.size`, `x.shape[0]`."""
+    """Whether one expression is the number of the rows that another one holds: `len(x)`, `x.size`.
+
+    `x.shape[0]`.
+    """
     name = ast.unparse(rows)
     inner = rows
     if isinstance(rows, ast.Call) and last_name(rows.func) in ("arange", "range") and len(rows.args) == 1:
@@ -83,7 +86,10 @@ def _counts(size: ast.expr, rows: ast.expr) -> bool:
 
 
 def _is_bootstrap(module: Module, call: ast.Call) -> bool:
-    """Whether a loop around a draw is a bootstrap by its own words: of the function, or of the number of turns."""
+    """Whether a loop around a draw is a bootstrap by its own words: of the function.
+
+    Or of the number of turns.
+    """
     looped = False
     for parent in ancestors(module, call):
         if isinstance(parent, (ast.For, ast.ListComp, ast.GeneratorExp)):

@@ -72,7 +72,10 @@ def _made(module: Module, node: ast.expr) -> ast.Call | None:
 
 
 def _result(module: Module, name: ast.expr, place: int | None) -> ast.Call | None:
-    """The test that the nearest assignment before gives to a name: its result, or one of the two values of it."""
+    """The test that the nearest assignment before gives to a name: its result.
+
+    Or one of the two values of it.
+    """
     if not isinstance(name, ast.Name):
         return None
     home = enclosing_function(module, name)
@@ -122,7 +125,10 @@ def _is_called_significant(module: Module, node: ast.Compare) -> bool:
 
 
 def _leads_to_the_contrary(module: Module, node: ast.Compare) -> bool:
-    """Whether a small p-value leads to a text that says that there is no effect, and a large one to a text that says that there is."""
+    """Whether a small p-value leads to a text that says that there is no effect.
+
+    And a large one to a text that says that there is.
+    """
     parent = module.parents.get(node)
     if isinstance(parent, ast.If) and parent.test is node:
         return _said(parent.body) is False and _said(parent.orelse) is True

@@ -78,7 +78,10 @@ def _clash(column: Shape, row: Shape) -> bool:
 
 
 def _is_column(value: Value) -> bool:
-    """Whether a value surely has a last axis of length 1: the output of a layer of width one, with its axes as they were."""
+    """Whether a value surely has a last axis of length 1: the output of a layer of width one.
+
+    With its axes as they were.
+    """
     for _ in range(20):
         value = value.value if isinstance(value, Returned) else plain(value)
         op = op_of(value)

@@ -76,7 +76,10 @@ def _loads(module: Module, call: ast.Call) -> bool:
 
 
 def _is_written(module: Module, node: ast.expr) -> bool:
-    """Whether a text is written out: here, or once at the top of the file under a name that nothing else sets."""
+    """Whether a text is written out: here.
+
+    Or once at the top of the file under a name that nothing else sets.
+    """
     if not isinstance(node, ast.Name):
         return text_of(node) is not None
     stored = [use for use in module.named.get(node.id, ()) if isinstance(use.ctx, ast.Store)]

@@ -20,7 +20,9 @@ OFF = frozenset({"no_grad", "inference_mode"})
 
 @rule("TRN171", "loaded-not-in-eval", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def loaded_not_in_eval(modules: dict[str, Module]) -> Iterator[Violation]:
-    """A network is loaded to predict and stays in train mode, so that its dropout and batch statistics are on.
+    """A network is loaded to predict and stays in train mode.
+
+    So that its dropout and batch statistics are on.
 
     What it does:
         Looks at programs that load weights into a network of a class of their own with dropout or BatchNorm, apply a network without

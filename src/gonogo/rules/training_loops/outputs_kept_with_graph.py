@@ -61,7 +61,10 @@ def outputs_kept_with_graph(modules: dict[str, Module]) -> Iterator[Violation]:
 
 
 def _is_alone(modules: dict[str, Module], module: Module, call: ast.Call) -> bool:
-    """Whether the function around a call neither switches recording off nor needs it, and is called nowhere under a `with`."""
+    """Whether the function around a call neither switches recording off nor needs it.
+
+    And is called nowhere under a `with`.
+    """
     function = enclosing_function(module, call)
     if function is None or HANDLED.search(ast.unparse(function)) or any(isinstance(node, ast.Yield) for node in ast.walk(function)):
         return False
@@ -124,7 +127,10 @@ def _kept(module: Module, call: ast.Call, loop: ast.For) -> ast.AST | None:
 
 
 def _is_part(parent: ast.AST, node: ast.AST) -> bool:
-    """Whether a value is a part of an output that keeps the graph: an attribute, some rows, the result of a method of tensors."""
+    """Whether a value is a part of an output that keeps the graph: an attribute, some rows.
+
+    The result of a method of tensors.
+    """
     if isinstance(parent, ast.Call):
         return parent.func is node
     return not (isinstance(parent, ast.Attribute) and parent.attr in ENDS) and getattr(parent, "value", None) is node

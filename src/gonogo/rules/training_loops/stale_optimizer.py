@@ -50,7 +50,9 @@ LAYERS = frozenset({"Linear", "Conv1d", "Conv2d", "Conv3d", "Sequential", "Embed
 
 
 def _written(module: Module) -> Iterator[Violation]:
-    """A layer that is put into a network one or more statements after the optimizer of its parameters, in the same block of code.
+    """A layer that is put into a network one or more statements after the optimizer of its parameters.
+
+    In the same block of code.
 
     This needs no walk, so that it also speaks of functions whose networks are a library's.
     """
@@ -98,7 +100,10 @@ def _of_parameters(module: Module, value: ast.expr) -> str | None:
 
 
 def _is_new_layer(module: Module, node: ast.Assign, network: str) -> bool:
-    """Whether a statement puts a layer with weights into a network: `net.fc = nn.Linear(…)`, `net.classifier[1] = nn.Linear(…)`."""
+    """Whether a statement puts a layer with weights into a network: `net.fc = nn.Linear(…)`.
+
+    `net.classifier[1] = nn.Linear(…)`.
+    """
     target = node.targets[0]
     made = (
         isinstance(node.value, ast.Call)

@@ -58,7 +58,10 @@ def _same(module: Module, node: ast.Assign, copies: list[tuple[ast.AST, str, str
 
 
 def _twins(module: Module, node: ast.Assign, other: str) -> set[str]:
-    """What else is set to the same in the same block, and to nothing else anywhere: `self.model = model` beside `self.ema = model`."""
+    """What else is set to the same in the same block, and to nothing else anywhere.
+
+    `self.model = model` beside `self.ema = model`.
+    """
     found = set()
     for entry in module.of(ast.Assign):
         if entry is not node and ast.unparse(entry.value) == other and in_one_block(module, entry, node) and _is_plain(entry.targets[0]):
@@ -109,7 +112,10 @@ def _copies(module: Module) -> Iterator[tuple[ast.AST, str, str]]:
 
 
 def _is_home(module: Module, node: ast.Assign, copied: ast.AST) -> bool:
-    """Whether both places mean the same objects: one class for attributes of `self`, one function or the file for names."""
+    """Whether both places mean the same objects: one class for attributes of `self`.
+
+    One function or the file for names.
+    """
     if isinstance(node.targets[0], ast.Attribute):
         return _class(module, node) is _class(module, copied)
     home = enclosing_function(module, node)
