@@ -51,7 +51,8 @@ WITH_VARIANTS = {
     "IMP121", "IMP122", "IMP123", "IMP124", "IMP125", "OPT125", "OPT126", "OPT127", "SCI108", "SCI121", "SCI122", "SCI123", "SCI124", "SCI125", "SCI127", "SCI128", "TRI121", "TRI122", "TRI123",
     "EVA115", "HYD117", "IMP111", "RUN106", "SCI129", "TRI124", "EVA124", "MOD124", "SCI130", "SCI131", "SCI132",
     "SCI150", "EVA140",
-    "EVA131", "EVA132", "EVA133", "EVA134", "SCI141", "SCI142", "SCI143",  # of any program: in `benchmarks/methods`
+    "EVA131", "EVA132", "EVA133", "EVA134", "EVA135", "EVA136", "EVA137", "EVA138", "EVA139", "SCI141", "SCI142", "SCI143",
+    "SCI144", "SCI145", "SCI146",  # of any program: in `benchmarks/methods`
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Also which losses expect which of these.
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -29,8 +30,10 @@ from gonogo.analysis.dataflow.values import (
 )
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import origin, statement_of
 from gonogo.analysis.training.kinds import Kind, kind_of
-from gonogo.analysis.training.ops import Op, op_of
+from gonogo.analysis.training.ops import Op, layer_name, op_of
 
 
 class Gives(Enum):
@@ -201,7 +204,64 @@ def _gives(op: Op, choices: int) -> Gives | None:
         return Gives.LOGITS
     if op.name in ("linear",) and op.library == "torch":
         return Gives.LOGITS
+    if op.maker is not None and op.maker.short == "Sequential" and op.maker.is_open:
+        return _gives_of_list(op.maker)
     return None
+
+
+def _gives_of_list(layers: Call) -> Gives | None:
+    """What `Sequential(*layers)` gives whose list is filled step by step: by the last layer.
+
+    Where that is surely the last.
+    """
+    last = last_put(layers.module, layers.node)
+    dotted = origin(layers.module, last.func) if last is not None else ""
+    if not dotted.startswith("torch.nn.") or "add_module" in layers.module.text:
+        return None
+    name = layer_name(dotted.rpartition(".")[2])
+    return _ACTIVATIONS.get(name) or (Gives.LOGITS if name == "linear" else None)
+
+
+def last_put(module: Module, node: ast.AST) -> ast.Call | None:
+    """Return the call that makes the last entry of the list that `f(*list)` is given.
+
+    None where the last statement before it that names the list is no `append`, `extend` or `+=` of something written out, or stands under a
+    condition that the call does not.
+
+    Args:
+        module: of the call.
+        node: the call `f(*list)`.
+    """
+    given = node.args[0] if isinstance(node, ast.Call) and len(node.args) == 1 else None
+    name = given.value.id if isinstance(given, ast.Starred) and isinstance(given.value, ast.Name) else ""
+    statement = statement_of(module, node)
+    parent = module.parents.get(statement) if statement is not None else None
+    blocks = [block for block in (getattr(parent, field, None) for field in ("body", "orelse", "finalbody")) if isinstance(block, list)]
+    block = next((block for block in blocks if statement in block), None)
+    if not name or statement is None or block is None:
+        return None
+    for before in reversed(block[: block.index(statement)]):
+        if any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(before)):
+            last = _put(before, name)
+            return last if isinstance(last, ast.Call) else None
+    return None
+
+
+def _put(statement: ast.stmt, name: str) -> ast.expr | None:
+    """The last of what one statement puts at the end of a list."""
+    if isinstance(statement, ast.AugAssign):
+        is_own = isinstance(statement.op, ast.Add) and isinstance(statement.target, ast.Name) and statement.target.id == name
+        return _last_item(statement.value) if is_own else None
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and len(call.args) == 1):
+        return None
+    if not (isinstance(call.func.value, ast.Name) and call.func.value.id == name):
+        return None
+    return call.args[0] if call.func.attr == "append" else _last_item(call.args[0]) if call.func.attr == "extend" else None
+
+
+def _last_item(node: ast.expr) -> ast.expr | None:
+    return node.elts[-1] if isinstance(node, (ast.List, ast.Tuple)) and node.elts else None
 
 
 def networks_behind(value: Value, choices: int = 0) -> frozenset[Value]:

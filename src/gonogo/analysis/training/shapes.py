@@ -12,6 +12,7 @@ from gonogo.analysis.dataflow.values import (
     Element,
     Item,
     Operation,
+    Parameter,
     Repeated,
     Returned,
     Span,
@@ -227,13 +228,18 @@ def _selected(whole: Shape | None, key: Value) -> Shape | None:
         length = axes.pop(0)
         if isinstance(entry, Span):
             found.append(length if entry.start is None and entry.stop is None else "")
-        elif isinstance(constant(entry), int):
+        elif isinstance(constant(entry), int) or _is_place_of_row(entry):
             continue
         elif isinstance(entry, (Operation, Display, Repeated)):
             found.append("")
         else:
             return None if len(keys) > 1 else ((*found, *axes) if isinstance(entry, (Element, Call)) and not _is_many(entry) else None)
     return (*found, *axes)
+
+
+def _is_place_of_row(entry: Value) -> bool:
+    """Whether an index is what a loader hands to `__getitem__` of a data set: the place of one row."""
+    return isinstance(entry, Parameter) and getattr(entry.function, "name", "") == "__getitem__"
 
 
 def _is_many(entry: Value) -> bool:

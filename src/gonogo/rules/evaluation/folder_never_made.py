@@ -53,24 +53,29 @@ def folder_never_made(modules: dict[str, Module], experiment: Experiment) -> Ite
                 return
 
 
-def _text(module: Module, node: ast.expr | None) -> str:
+def _text(module: Module, node: ast.expr | None, behind: frozenset[str] = frozenset()) -> str:
     """The text of a path, written down here or at the top.
 
     Examples: `OUT / "a.json"`, `f"{OUT}/a.json"`, `os.path.join(OUT, "a.json")`.
+
+    Args:
+        module: of the code.
+        node: the expression, if there is one.
+        behind: names that were already looked up; one that is made of itself (`root = Path(root)`) is not known.
     """
     if isinstance(node, ast.Name):
         values = module.assigned.get(node.id, [])
-        node = values[0] if len(values) == 1 else None
+        behind, node = behind | {node.id}, values[0] if len(values) == 1 and node.id not in behind else None
     if isinstance(node, ast.Call) and origin(module, node.func) in ("pathlib.Path", "os.path.join") and not node.keywords:
-        parts = [_text(module, entry) for entry in node.args]
+        parts = [_text(module, entry, behind) for entry in node.args]
         return "/".join(parts) if parts and all(parts) else ""
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-        parts = [_text(module, node.left), text_of(node.right) or ("x" if isinstance(node.right, ast.JoinedStr) else "")]
+        parts = [_text(module, node.left, behind), text_of(node.right) or ("x" if isinstance(node.right, ast.JoinedStr) else "")]
         return "/".join(parts) if all(parts) else ""
     if isinstance(node, ast.JoinedStr):
-        first = node.values[0]
+        first = node.values[0] if node.values else None
         if isinstance(first, ast.FormattedValue):
-            folder = _text(module, first.value) if isinstance(first.value, ast.Name) else ""
+            folder = _text(module, first.value, behind) if isinstance(first.value, ast.Name) else ""
             return f"{folder}/x" if folder and len(node.values) > 1 and str(getattr(node.values[1], "value", "")).startswith("/") else ""
         folder, slash, _ = str(getattr(first, "value", "")).rpartition("/")
         return f"{folder}/x" if slash else ""
@@ -145,4 +150,8 @@ GOOD = [
     program(_program(), **{"results/readme": ""}),
     program(_program('Path("scores.json").write_text(json.dumps(scores))')),
     program(_program(before='old = json.load(open("results/old.json"))')),
+    program(
+        _program('def save(root):\n    root = Path(root)\n    (root / "a.json").write_text(json.dumps(scores))\n\n\nsave(os.getcwd())')
+    ),
+    program(_program('here = f""\nhere = os.path.join(here, "a.json")\nopen(f"", "r") if here else None')),
 ]

@@ -9,14 +9,15 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Item, plain
 from gonogo.analysis.dataflow.wrapping import base
-from gonogo.analysis.python.names import last_names
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import in_one_block, last_name, last_names
 from gonogo.analysis.rows.cuts import all_fits, scored_on
 from gonogo.analysis.rows.learners import SEARCHES, Fit, Learns
 from gonogo.analysis.rows.origins import Origins
 from gonogo.analysis.rows.parts import Held, Role, parts_in, role_of_name
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
-from gonogo.model.finding import Severity, Stage
+from gonogo.model.finding import Certainty, Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
@@ -26,7 +27,7 @@ PREPARES = (Learns.SCALE, Learns.FILL, Learns.CHOICE, Learns.AXES, Learns.WORDS,
 
 
 @rule("LEK102", "fitted-on-test", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def fitted_on_test(programs: list[Program]) -> Iterator[Violation]:
+def fitted_on_test(programs: list[Program], modules: dict[str, Module]) -> Iterator[Violation]:
     """A preprocessing step, a resampler, a search or a model is fitted to rows that were held out.
 
     What it does:
@@ -43,7 +44,53 @@ def fitted_on_test(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Call `transform` on held-out rows, never `fit` or `fit_transform`; leave their classes as unbalanced as they are.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    again = (found for module in modules.values() for found in _fitted_again(module))
+    yield from by_place([*(found for walked in programs for found in _found(walked)), *again])
+
+
+ENCODERS = frozenset(
+    {
+        "LabelEncoder", "OrdinalEncoder", "OneHotEncoder", "StandardScaler", "MinMaxScaler", "RobustScaler", "MaxAbsScaler",
+        "SimpleImputer",
+        "TfidfVectorizer", "CountVectorizer", "PowerTransformer", "QuantileTransformer", "KBinsDiscretizer", "LabelBinarizer", "PCA",
+    }
+)  # fmt: skip
+
+
+def _fitted_again(module: Module) -> Iterator[Violation]:
+    """One encoder that is fitted to what is called the training part.
+
+    And in the same block again to what is called the test part.
+    """
+    fits = [call for call in module.of(ast.Call) if last_name(call.func) in ("fit_transform", "fit") and call.args]
+    for call in fits:
+        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+        if last_name(call.func) != "fit_transform" or not isinstance(owner, ast.Name) or _role(call) is not Role.TEST:
+            continue
+        made = module.assigned.get(owner.id, [])
+        if not made or any(not isinstance(value, ast.Call) or last_name(value.func) not in ENCODERS for value in made):
+            continue
+        for before in fits:
+            same = isinstance(before.func, ast.Attribute) and isinstance(before.func.value, ast.Name) and before.func.value.id == owner.id
+            between = [value for value in made if before.lineno < value.lineno <= call.lineno]
+            if same and before.lineno < call.lineno and _role(before) is Role.TRAIN and in_one_block(module, before, call) and not between:
+                yield Violation(
+                    module.location(call),
+                    f"`{owner.id}` is fitted again, to the test part: what a number means there is not what the model learned",
+                    "only call `transform` here",
+                    severity=Severity.WARNING,
+                    certainty=Certainty.LIKELY,
+                    related=(Related(location=module.location(before), label="fitted to the training part here"),),
+                )
+                break
+
+
+def _role(call: ast.Call) -> Role | None:
+    """What the data that something is fitted to is called."""
+    given = call.args[0]
+    while isinstance(given, (ast.Subscript, ast.Attribute)) or (isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute)):
+        given = given.func.value if isinstance(given, ast.Call) else given.value  # type: ignore[attr-defined]
+    return role_of_name(given.id) if isinstance(given, ast.Name) else None
 
 
 def _is_called_training(fit: Fit) -> bool:
@@ -164,7 +211,22 @@ print(search.best_estimator_.score(X_test, y_test))
 """
     ),
 ]
+FILES = """import pandas as pd
+from sklearn.metrics import classification_report
+from sklearn.preprocessing import LabelEncoder
+from sklearn.svm import LinearSVC
+
+train, test = pd.read_csv("first.csv"), pd.read_csv("second.csv")
+encoder = LabelEncoder()
+wanted = encoder.fit_transform(train["intent"])
+{again}
+model = LinearSVC().fit(train[["a", "b"]], wanted)
+print(classification_report(known, model.predict(test[["a", "b"]])))
+"""
+BAD += [program(FILES.format(again='known = encoder.fit_transform(test["intent"])  # <- here'))]
 GOOD = [
+    program(FILES.format(again='known = encoder.transform(test["intent"])')),
+    program(FILES.format(again='encoder = LabelEncoder()\nknown = encoder.fit_transform(test["intent"])')),
     program(
         HEAD
         + """X_test = scaler.transform(X_test)

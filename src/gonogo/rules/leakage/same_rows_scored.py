@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Event
@@ -10,16 +11,16 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Item, Span, Value, constant, number, plain, text
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors
+from gonogo.analysis.python.names import ancestors, last_name, text_of
 from gonogo.analysis.rows.cuts import INNER, cuts, model_fits, scored_on
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.rows.learners import SEARCHES, Fit, learner_of
 from gonogo.analysis.rows.overlaps import overlaps
-from gonogo.analysis.rows.parts import TORCH_DATASETS, Role, parts_in, role_of_loader, role_of_word
+from gonogo.analysis.rows.parts import TORCH_DATASETS, Role, parts_in, role_of_loader
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
-from gonogo.model.finding import Related, Severity, Stage
+from gonogo.model.finding import Certainty, Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
@@ -49,6 +50,7 @@ def same_rows_scored(programs: list[Program]) -> Iterator[Violation]:
         (
             *(found for walked in programs for found in _found(walked)),
             *(found for module in dict.fromkeys(walked.module for walked in programs) for found in _written_out(module)),
+            *(found for module in dict.fromkeys(walked.module for walked in programs) for found in _called_by_name(module)),
         )
     )
 
@@ -180,20 +182,99 @@ def _are_twins(loader: Call, other: Value) -> bool:
     return asked and TORCH_DATASETS.match(second.name) is not None and ast.unparse(first.node) == ast.unparse(second.node)
 
 
+# Metrics of scikit-learn that are given the truth first and predictions second.
+METRICS = (
+    "accuracy_score",
+    "f1_score",
+    "balanced_accuracy_score",
+    "r2_score",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "roc_auc_score",
+)
+TEST = re.compile(r"(?:^|[^a-z-])test(?:ing)?(?:[^a-z]|$)")
+
+
 def _called_test(walked: Program) -> Iterator[Violation]:
-    """`print("test accuracy", model.score(X_train, y_train))`."""
+    """`print("test accuracy", model.score(X_train, y_train))`, and the same by a metric.
+
+    Under a key or in an f-string.
+    """
     parts = parts_in(walked)
-    for event in walked.calls("score"):
-        data = event.call.argument(0, "X")
-        held = parts.held(data) if data is not None else None
-        shown = event.module.parents.get(event.node)
-        if held is None or held.roles() != {Role.TRAIN} or not held.sure or not isinstance(shown, ast.Call):
+    for event in walked.calls("score", *METRICS):
+        is_metric = event.call.method != "score"
+        data = event.call.argument(0, "y_true" if is_metric else "X")
+        if is_metric and not (event.call.name.startswith("sklearn.metrics.") and _is_predicted(event.call)):
             continue
-        place = next((index for index, entry in enumerate(shown.args) if entry is event.node), 0)
-        label = shown.args[place - 1] if place else None
-        said = label.value if isinstance(label, ast.Constant) and isinstance(label.value, str) else ""
-        if role_of_word(said.replace(" ", "/")) is Role.TEST:
+        held = parts.held(data) if data is not None else None
+        if held is None or held.roles() != {Role.TRAIN} or not held.sure:
+            continue
+        labels = [label.lower() for label in _labels(event.module, event.node)]
+        if any(TEST.search(label) and "train" not in label for label in labels):
             yield violation(event, "this is called the test score, and is the score on the training part", "score the test part", sure=True)
+
+
+LOADER = re.compile(r"^(?:tr|train|training)_?(?:data)?_?(?:loader|dl|set|ds|iter)$")
+SCORES = re.compile(r"eval|test|acc|score|valid", re.IGNORECASE)
+
+
+def _called_by_name(module: Module) -> Iterator[Violation]:
+    """`print("test accuracy", evaluate(net, train_loader))`.
+
+    A function of the file scores what is called the training loader.
+    """
+    own = {entry.name for entry in module.of(ast.FunctionDef) if SCORES.search(entry.name)}
+    for call in module.of(ast.Call):
+        if not (isinstance(call.func, ast.Name) and call.func.id in own):
+            continue
+        names = [entry.id for entry in call.args if isinstance(entry, ast.Name)]
+        if not any(LOADER.match(name) for name in names) or any(TEST.search(name.replace("_", " ")) or "val" in name for name in names):
+            continue
+        if any(TEST.search(label.lower()) and "train" not in label.lower() for label in _labels(module, call)):
+            yield Violation(
+                module.location(call),
+                "this is called the test score, and is the score on the training part",
+                "score the test part",
+                severity=Severity.WARNING,
+                certainty=Certainty.LIKELY,
+            )
+
+
+def _is_predicted(call: Call) -> bool:
+    """Whether the second argument of a metric comes from a model's own predictions.
+
+    Not from a cross-validation.
+    """
+    given = call.argument(1, "y_pred", "y_score")
+    made = base(plain(given)) if given is not None else None
+    if isinstance(made, Item):
+        made = base(plain(made.owner))
+    return isinstance(made, Call) and made.method in ("predict", "predict_proba", "decision_function")
+
+
+def _labels(module: Module, node: ast.AST, depth: int = 0) -> Iterator[str]:
+    """What a number is called where it is shown or kept: the text before it, its key, its name."""
+    inner, parent = node, module.parents.get(node)
+    while isinstance(parent, ast.BinOp) or (isinstance(parent, ast.Call) and last_name(parent.func) in ("round", "float", "str")):
+        inner, parent = parent, module.parents.get(parent)
+    if isinstance(parent, ast.Call) and inner in parent.args:
+        place = parent.args.index(inner)
+        if place and isinstance(label := parent.args[place - 1], ast.Constant) and isinstance(label.value, str):
+            yield label.value
+    elif isinstance(parent, ast.Dict):
+        yield from (text_of(key) or "" for key, value in zip(parent.keys, parent.values, strict=True) if value is inner and key is not None)
+    elif isinstance(parent, ast.FormattedValue) and isinstance(whole := module.parents.get(parent), ast.JoinedStr):
+        place = whole.values.index(parent)
+        before = whole.values[place - 1] if place else None
+        yield re.split(r"[,;|\n]", str(before.value))[-1] if isinstance(before, ast.Constant) else ""
+    elif isinstance(parent, ast.Assign) and depth == 0:
+        target = parent.targets[0]
+        yield (text_of(target.slice) or "") if isinstance(target, ast.Subscript) else last_name(target).replace("_", " ")
+        stored = [use for use in module.named.get(last_name(target), ()) if isinstance(use.ctx, ast.Store)]
+        if isinstance(target, ast.Name) and len(stored) == 1:
+            for use in module.named[target.id]:
+                if isinstance(use.ctx, ast.Load):
+                    yield from _labels(module, use, depth + 1)
 
 
 def _slices(walked: Program) -> Iterator[Violation]:
@@ -280,7 +361,10 @@ train_loader = DataLoader({train}, batch_size=8, shuffle=True)
 test_loader = DataLoader({test}, batch_size=8){marker}
 print(len(train_loader), len(test_loader))
 """
+METRIC = "from sklearn.metrics import accuracy_score\nmodel.fit(X_train, y_train)\nacc = accuracy_score(y_train, model.predict(X_train))"
 BAD = [
+    program(HEAD + METRIC + '  # <- here\nprint(f"Test accuracy: {acc:.3f}")\n'),
+    program(HEAD + METRIC.replace("acc = ", 'scores = {"test_acc": ') + "}  # <- here\nprint(scores)\n"),
     program(HEAD + "model.fit(X, y)\nprint(model.score(X_test, y_test))  # <- here\n"),
     program(LOADERS.format(split="torch.manual_seed(0)", train="data", test="data", marker="  # <- here")),
     program(
@@ -295,7 +379,24 @@ BAD += [
         + "def split(rows):\n    x_train = rows[:80]\n    x_test = rows[60:]  # <- here\n    return x_train, x_test\n\n\nsplit(1)\n"
     ),
 ]
+SCORED = (
+    LOADERS.split("print")[0].replace("{marker}", "")
+    + """
+
+def evaluate(net, loader):
+    return sum((net(rows).argmax(1) == labels).sum().item() for rows, labels in loader)
+
+
+print({shown}, evaluate(torch.nn.Linear(4, 2), {loader})){marker}
+"""
+)
+_APART = {"split": "train, test = random_split(data, [80, 20])", "train": "train", "test": "test"}
+BAD += [program(SCORED.format(**_APART, shown='"test"', loader="train_loader", marker="  # <- here"))]
 GOOD = [
+    program(SCORED.format(**_APART, shown='"train"', loader="train_loader", marker="")),
+    program(SCORED.format(**_APART, shown='"test"', loader="test_loader", marker="")),
+    program(HEAD + METRIC + '\nprint(f"Train accuracy: {acc:.3f}, test accuracy: {model.score(X_test, y_test)}")\n'),
+    program(HEAD + METRIC + '\nprint("train/test gap", acc - model.score(X_test, y_test))\n'),
     program(_NUMBERS + "train, test = order[:400], order[400:]\nprint(train, test)\n"),
     program(_NUMBERS + "train = order[:400]\norder = order[400:]\ntest = order[:50]\nprint(train, test)\n"),
     program(_NUMBERS + "train, test = order[100:], order[:100]\nprint(train, test)\n"),

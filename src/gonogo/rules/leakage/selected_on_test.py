@@ -28,7 +28,7 @@ from gonogo.analysis.rows.origins import Origins
 from gonogo.analysis.rows.parts import LOADS, SPLITTERS, Part, Role, is_split_call, maker_of, parts_in, role_of_name
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.made import loaders_made
-from gonogo.analysis.training.uses import SCORES
+from gonogo.analysis.training.uses import SCORES, ancestry, operations
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -200,6 +200,7 @@ def _loops(walked: Program) -> Iterator[Violation]:
                     yield _kept(branch, part, "the best so far is kept by the score on the test part")
                     break
     yield from _best_of(walked)
+    yield from _by_curve(walked)
     averaged = {base(given) for event in walked.calls("mean", "std", "fmean", "stdev", "median") for given in event.call.arguments[:1]}
     for event in walked.calls("max", "argmax", "min", "argmin"):
         if event.call.name in ("max", "min", "numpy.argmax", "numpy.argmin") and event.call.arguments:
@@ -209,6 +210,44 @@ def _loops(walked: Program) -> Iterator[Violation]:
                 part = next((found for entry in entries if (found := _test_part(walked, entry)) is not None), None)
                 if part is not None and not _has_validation(walked):
                     yield _kept(event, part, "the best of several scores on the test part is taken")
+
+
+CURVES = frozenset({"precision_recall_curve", "roc_curve"})
+ORACLE = re.compile(r"best_?f1|max_?f1|f1_?max|oracle|upper_?bound|optimal_?f1|anomal", re.IGNORECASE)
+
+
+def _by_curve(walked: Program) -> Iterator[Violation]:
+    """A threshold that is the best point of a curve of the test part, and is then put to its scores."""
+    if ORACLE.search(walked.module.text):
+        return
+    chosen: dict[Value, tuple[Event, Part]] = {}
+    for event in walked.calls("argmax", "nanargmax", "argmin"):
+        for entry in ancestry(event.call):
+            if isinstance(entry, Call) and entry.short in CURVES and entry.arguments:
+                parts = [part for part in parts_in(walked).held(entry.arguments[0]).parts if part.role is Role.TEST]
+                if parts:
+                    chosen[event.call] = (event, parts[0])
+    if not chosen:
+        return
+    for operation in walked.known(operations):
+        if operation.operator not in (">", ">=") or len(operation.operands) != 2:
+            continue
+        found = next((chosen[entry] for entry in ancestry(operation.operands[1]) if entry in chosen), None)
+        if found is not None:
+            event, part = found
+            is_put = any(
+                isinstance(entry, Call) and entry.method in ("predict_proba", "decision_function")
+                for entry in ancestry(operation.operands[0])
+            )
+            if is_put and any(entry.role is Role.TEST for entry in parts_in(walked).held(operation.operands[0]).parts):
+                yield violation(
+                    event,
+                    "the threshold is chosen by the labels of the test part, on which the result is reported",
+                    "choose it on a validation part",
+                    sure=False,
+                    severity=Severity.WARNING,
+                    related=((part.split, "the rows are split here"), (operation, "it is put to the scores here")),
+                )
 
 
 def _best_of(walked: Program) -> Iterator[Violation]:
@@ -377,7 +416,32 @@ study = optuna.create_study()
 study.optimize(objective, n_trials=20)
 print(score("test", study.best_params["rate"]))
 """
+CURVE = """import numpy as np
+from sklearn.datasets import load_breast_cancer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import f1_score, precision_recall_curve
+from sklearn.model_selection import train_test_split
+
+X, y = load_breast_cancer(return_X_y=True)
+X_train, X_rest, y_train, y_rest = train_test_split(X, y, random_state=0)
+X_val, X_test, y_val, y_test = train_test_split(X_rest, y_rest, random_state=0)
+chances = LogisticRegression(max_iter=9000).fit(X_train, y_train)
+
+
+def chosen(wanted, scores):
+    precision, recall, levels = precision_recall_curve(wanted, scores)
+    return levels[np.argmax((precision * recall)[:-1])]{marker}
+
+
+p_val = chances.predict_proba(X_val)[:, 1]
+p_test = chances.predict_proba(X_test)[:, 1]
+level = chosen({given})
+print(f1_score(y_test, {scores} >= level))
+"""
+BAD += [program(CURVE.format(given="y_test, p_test", scores="p_test", marker="  # <- here"))]
 GOOD = [
+    program(CURVE.format(given="y_val, p_val", scores="p_test", marker="")),
+    program(CURVE.format(given="y_train, chances.predict_proba(X_train)[:, 1]", scores="p_test", marker="")),
     program(STREAM),
     program(
         HEAD

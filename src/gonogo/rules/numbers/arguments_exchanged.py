@@ -22,7 +22,10 @@ METRICS = (
     "explained_variance_score", "mean_absolute_percentage_error", "top_k_accuracy_score",
 )  # fmt: skip
 PREDICTED = re.compile(r"(?:^|_)(?:pred|preds|predicted|prediction|predictions|yhat|y_hat|proba|probas|probs|guess|guesses)(?:_|$)", re.I)
-TRUE = re.compile(r"(?:^|_)(?:true|truth|gt|actual|actuals|label|labels|target|targets|y_test|y_val|y_valid|test_y|val_y|y_te)$", re.I)
+TRUE = re.compile(
+    r"(?:^|_)(?:true|truth|gt|actual|actuals|label|labels|target|targets|y_test|y_val|y_valid|test_y|val_y|y_te|y|ys|yte|ytest|y_dev|y_eval|y_hold|y_holdout|y_out|yb|y_b|yv|yva|yval)$",
+    re.I,
+)
 PREDICTS = frozenset({"predict", "predict_proba", "decision_function"})
 
 
@@ -53,7 +56,7 @@ def _found(walked: Program) -> Iterator[Violation]:
         predicted = _is_predicted(first)
         if (predicted or PREDICTED.search(name_of(first))) and not _is_predicted(second) and not PREDICTED.search(name_of(second)):
             names = TRUE.search(name_of(second)) is not None
-            if names and not TRUE.search(name_of(first)):
+            if names and (predicted or not TRUE.search(name_of(first))):
                 yield violation(
                     event, f"`{call.short}` is given the predictions first and the truth second", "give the truth first", sure=predicted
                 )
@@ -74,8 +77,23 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 y_pred = LogisticRegression(max_iter=5000).fit(X_train, y_train).predict(X_test)
 print({score}){marker}
 """
-BAD = program(PROGRAM.format(score="precision_score(y_pred, y_test)", marker="  # <- here"))
+BAD = [program(PROGRAM.format(score="precision_score(y_pred, y_test)", marker="  # <- here"))]
+SCORED = """from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_score
+
+
+class Study:
+    def __init__(self):
+        self.model = LogisticRegression()
+
+    def score(self, rows, y):
+        {name} = self.model.predict(rows)
+        return precision_score({given}){marker}
+"""
+BAD += [program(SCORED.format(name="y_hat", given="y_hat, y", marker="  # <- here"))]
 GOOD = [
+    program(SCORED.format(name="y_hat", given="y, y_hat", marker="")),
+    program(SCORED.format(name="teacher", given="teacher, rows", marker="")),
     program(PROGRAM.format(score="precision_score(y_test, y_pred)", marker="")),
     program(PROGRAM.format(score="precision_score(y_true=y_test, y_pred=y_pred)", marker="")),
     program(PROGRAM.format(score="accuracy_score(y_pred, y_test), precision_score(y_test, y_pred)", marker="")),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Operation, Ref, Value, constant, plain
 from gonogo.analysis.dataflow.words import words
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import ancestors, origin, text_of
 from gonogo.analysis.training.ops import op_of
 from gonogo.analysis.training.uses import operations
 from gonogo.model.contract import Scope
-from gonogo.model.finding import Severity, Stage
+from gonogo.model.finding import Location, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
-from gonogo.rules.happened import violation
+from gonogo.rules.happened import place, violation
 
 # What gives a number that is rounded.
 ROUNDED = words(
@@ -26,7 +29,7 @@ NANS = frozenset({"numpy.nan", "numpy.NaN", "math.nan", "torch.nan", "numpy.NAN"
 
 
 @rule("NUM101", "float-equality", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def float_equality(programs: list[Program]) -> Iterator[Violation]:
+def float_equality(programs: list[Program], modules: dict[str, Module]) -> Iterator[Violation]:
     """A computed floating-point number is compared with `==`, or anything is compared with NaN.
 
     What it does:
@@ -41,7 +44,29 @@ def float_equality(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Write `math.isclose`, `np.isclose` or `torch.isclose` with a tolerance; `np.isnan` for NaN.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    written = (found for module in modules.values() for found in _written(module))
+    yield from by_place([*written, *(found for walked in programs for found in _found(walked))])
+
+
+def _written(module: Module) -> Iterator[Violation]:
+    """Comparisons with NaN, wherever they stand: nothing need be known of the other side."""
+    for node in module.of(ast.Compare):
+        if len(node.ops) != 1 or not isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+            continue
+        is_nan = any(_writes_nan(module, side) for side in (node.left, node.comparators[0]))
+        if is_nan and not any(isinstance(parent, ast.Assert) for parent in ancestors(module, node)):
+            yield _with_nan(module.location(node), isinstance(node.ops[0], ast.NotEq))
+
+
+def _writes_nan(module: Module, node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        return origin(module, node.func) == "float" and len(node.args) == 1 and (text_of(node.args[0]) or "").lower() == "nan"
+    return origin(module, node) in NANS
+
+
+def _with_nan(at: Location, differs: bool) -> Violation:
+    held = "always holds" if differs else "never holds"
+    return Violation(at, f"a comparison with NaN {held}: NaN equals nothing", "write `np.isnan` or `math.isnan`", severity=Severity.ERROR)
 
 
 def _found(walked: Program) -> Iterator[Violation]:
@@ -50,10 +75,7 @@ def _found(walked: Program) -> Iterator[Violation]:
             continue
         one, other = operation.operands
         if _is_nan(one) or _is_nan(other):
-            held = "always holds" if operation.operator == "!=" else "never holds"
-            yield violation(
-                operation, f"a comparison with NaN {held}: NaN equals nothing", "write `np.isnan` or `math.isnan`", severity=Severity.ERROR
-            )
+            yield _with_nan(place(operation), operation.operator == "!=")
         elif (_is_rounded(one) and _is_fraction(other)) or (_is_rounded(other) and _is_fraction(one)):
             yield violation(operation, "a number that is computed with rounding is compared for equality", "compare with a tolerance")
         elif _is_quotient(one) and _is_quotient(other) and one is not other and not (_is_share(one) and _is_share(other)):
@@ -114,6 +136,7 @@ if {test}
     print("as expected")
 """
 BAD = [
+    program("import numpy as np\n\n\ndef clean(values):\n    values[values == np.nan] = 0.0  # <- here\n    return values\n"),
     program(PROGRAM.format(test="total == 0.1:  # <- here")),
     program(PROGRAM.format(test="total * 2 == shares[0] / 7:  # <- here")),
 ]

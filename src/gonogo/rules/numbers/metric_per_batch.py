@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Change, Loop
@@ -23,6 +25,8 @@ METRICS = frozenset(
      "cohen_kappa_score", "balanced_accuracy_score", "r2_score", "corpus_bleu", "jaccard_score", "pearsonr", "spearmanr", "bleu_score",
      "binary_f1_score", "multiclass_f1_score", "precision_recall_fscore_support", "explained_variance_score", "concordance_index"}
 )  # fmt: skip
+
+LOADER = re.compile(r"(?:^|_)(?:data_?)?loader$")
 
 
 @rule("NUM107", "metric-per-batch", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -115,6 +119,9 @@ def _is_mse(call: Call) -> bool:
 def _is_over_batches(loop: Loop) -> bool:
     """Whether a loop goes through a loader in batches of more than one row."""
     loader = loader_of(loop)
+    if loader is None and isinstance(loop.node, ast.For):
+        over = loop.node.iter.args[0] if isinstance(loop.node.iter, ast.Call) and loop.node.iter.args else loop.node.iter
+        return isinstance(over, ast.Name) and LOADER.search(over.id) is not None
     if not isinstance(loader, Call):
         return loader is not None
     size = loader.argument(1, "batch_size")

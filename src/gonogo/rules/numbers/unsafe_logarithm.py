@@ -32,14 +32,14 @@ def unsafe_logarithm(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Speaks only where the code itself shows it: the logarithm of a softmax or sigmoid; of counts (`histogram`, `bincount`) or of a
-        literal zero; the root of a mean square less a squared mean; a softmax that is written out without taking the maximum off;
-        precision or recall whose divisor is zero where nothing is predicted or nothing there. Clipping, a small summand and a
-        condition before it are right.
+        literal zero; the root of a mean square less a squared mean, or of a squared distance by its binomial; a softmax that is written
+        out without taking the maximum off; precision or recall whose divisor is zero where nothing is predicted or nothing there.
+        Clipping, a small summand and a condition before it are right.
 
     Why it matters:
         A softmax underflows to 0 and its logarithm is minus infinity: the loss is NaN from then on, hours into the run (PyTorch,
-        `torch.nn.functional.log_softmax`; Blanchard, Higham and Higham, Accurately computing the log-sum-exp and softmax functions,
-        2021; Higham, Accuracy and Stability of Numerical Algorithms, section 1.9, on the variance).
+        `torch.nn.functional.log_softmax`; Blanchard, Higham and Higham, Accurately computing the log-sum-exp and softmax functions, 2021;
+        Higham, Accuracy and Stability of Numerical Algorithms, section 1.9, on the variance).
 
     Instead:
         Use `log_softmax`, `logsigmoid`, `logsumexp`, `var`; clip before the logarithm; say what a quotient by zero shall be.
@@ -54,6 +54,8 @@ def _found(walked: Program) -> Iterator[Violation]:
             yield from _quotients(walked, operation)
         elif operation.operator == "**" and constant(operation.operands[1]) == 0.5 and _cancels(operation.operands[0]):
             yield _cancellation(operation)
+        elif operation.operator == "**" and constant(operation.operands[1]) == 0.5 and _is_distance(operation.operands[0]):
+            yield _below_zero(operation)
 
 
 def _logarithms(contents: Contents) -> Iterator[Violation]:
@@ -73,6 +75,37 @@ def _logarithms(contents: Contents) -> Iterator[Violation]:
         op = op_of(event.call)
         if op is not None and op.operands and _cancels(op.operands[0]):
             yield _cancellation(event)
+        elif op is not None and op.operands and _is_distance(op.operands[0]):
+            yield _below_zero(event)
+
+
+def _is_distance(value: Value) -> bool:
+    """Whether a value is a squared distance by the binomial: `|a|² + |b|² - 2 a·b`."""
+    value = plain(value)
+    if not (isinstance(value, Operation) and value.operator == "-" and isinstance(sums := plain(value.operands[0]), Operation)):
+        return False
+    twice = plain(value.operands[1])
+    if sums.operator != "+" or not (isinstance(twice, Operation) and twice.operator in ("*", "@")):
+        return False
+    parts: list[Value] = [twice]
+    for part in parts:  # 2 * a @ b is (2 * a) @ b
+        if isinstance(part, Operation) and part.operator in ("*", "@"):
+            parts += [plain(entry) for entry in part.operands]
+    products = [part for part in parts if (isinstance(part, Operation) and part.operator == "@") or _is_product(part)]
+    return bool(products) and any(number(part) == 2 for part in parts)
+
+
+def _is_product(value: Value) -> bool:
+    op = op_of(value)
+    return op is not None and op.name in ("matmul", "mm", "bmm", "dot")
+
+
+def _below_zero(at: Placed) -> Violation:
+    return violation(
+        at,
+        "a squared distance by its binomial can fall below zero by rounding: the root is NaN, and its slope at zero is infinite",
+        "clip it first: `clamp(min=1e-12)`, `np.maximum(d2, 0)`, or use `cdist`",
+    )
 
 
 def _cancels(value: Value) -> bool:
@@ -228,7 +261,14 @@ BAD = [
     program(PROGRAM.format(line="value = torch.sqrt((logits**2).mean(0) - logits.mean(0) ** 2)  # <- here")),
     program(SPREAD.format(std="(self.squares / self.number - mean**2) ** 0.5  # <- here")),
 ]
+SQUARED = "squares = (logits**2).sum(1)\nd2 = squares[:, None] + squares[None, :] - {twice}\n"
+BAD += [
+    program(PROGRAM.format(line=SQUARED.format(twice="2 * logits @ logits.t()") + "value = torch.sqrt(d2)  # <- here")),
+    program(PROGRAM.format(line=SQUARED.format(twice="2.0 * torch.mm(logits, logits.t())") + "value = d2**0.5  # <- here")),
+]
 GOOD = [
+    program(PROGRAM.format(line=SQUARED.format(twice="2 * logits @ logits.t()") + "value = torch.sqrt(d2.clamp(min=1e-12))")),
+    program(PROGRAM.format(line=SQUARED.format(twice="2 * logits @ logits.t()") + "value = d2.argmin(1)")),
     program(PROGRAM.format(line="value = -torch.log_softmax(logits, dim=1).mean()")),
     program(PROGRAM.format(line="value = torch.log(torch.softmax(logits, dim=1) + 1e-9).mean()")),
     program(PROGRAM.format(line="shifted = (logits - logits.amax(1, keepdim=True)).exp()\nvalue = shifted / shifted.sum(1, keepdim=True)")),

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import functions, last_name, reached, text_of
-from gonogo.analysis.python.scopes import FUNCTIONS
+from gonogo.analysis.python.names import ancestors, functions, last_name, origin, reached, text_of
+from gonogo.analysis.python.scopes import COMPREHENSIONS, FUNCTIONS
 from gonogo.documents.yaml import KeyPath
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -25,9 +25,9 @@ def repeats_alike(modules: dict[str, Module], runs: list[Run]) -> Iterator[Viola
     """Repetitions that should differ by their seed have the same one.
 
     What it does:
-        Speaks where a list of seeds has one of them twice, in the code or in a run config; and where a loop over seeds never uses the seed
-        of its turn, while what it calls seeds the generators with another one. Where nothing seeds them, it is a warning: the turns
-        differ, and cannot be repeated.
+        Speaks where a list of seeds has one of them twice, in the code or in a run config; and where a loop over seeds never uses the
+        seed of its turn, or hands it to a function that never does, while what it calls seeds the generators with another one. Where
+        nothing seeds them, it is a warning: the turns differ, and cannot be repeated.
 
     Why it matters:
         The repetitions are one and the same: their spread is too small or zero, and a test over them finds what is not there.
@@ -44,6 +44,9 @@ def repeats_alike(modules: dict[str, Module], runs: list[Run]) -> Iterator[Viola
                 )
         for loop in module.of(ast.For):
             yield from _unused(modules, module, loop)
+            yield from _unmoved(module, loop)
+        for call in module.of(ast.Call):
+            yield from _unheard(module, call)
     for run in runs:
         for path, entry in _settings(run.document.value):
             if SEEDS.search(str(path[-1])) and (twice := _twice(entry)):
@@ -116,6 +119,94 @@ def _unused(modules: dict[str, Module], module: Module, loop: ast.For) -> Iterat
     )
 
 
+STATES = ("random_state", "seed", "random_seed")
+# What may differ from turn to turn though the estimators have one state.
+OTHERWISE = re.compile(r"\b(?:rand|randn|randint|permutation|shuffle|sample|choice|normal|torch|tensorflow|keras)\b")
+
+
+def _unheard(module: Module, call: ast.Call) -> Iterator[Violation]:
+    """A function that a loop over seeds hands each seed.
+
+    And that gives its estimators a fixed state and never asks for the seed.
+    """
+    own = [entry for entry in functions(module) if isinstance(call.func, ast.Name) and entry.name == call.func.id]
+    turn = _seed_of_turn(module, call)
+    if len(own) != 1 or not turn:
+        return
+    function = own[0]
+    names = [entry.arg for entry in function.args.args]
+    given = {names[place]: entry for place, entry in enumerate(call.args) if place < len(names)}
+    given |= {entry.arg: entry.value for entry in call.keywords if entry.arg}
+    for name, value in given.items():
+        if not (isinstance(value, ast.Name) and value.id == turn) or not SEED.search(name):
+            continue
+        inside = [node for statement in function.body for node in ast.walk(statement)]
+        if any(isinstance(node, ast.Name) and node.id in (name, "locals") for node in inside):
+            return
+        fixed = [node for node in inside if isinstance(node, ast.Call) and any(_fixes(entry) for entry in node.keywords)]
+        if fixed:
+            yield Violation(
+                module.location(fixed[0]),
+                f"`{name}` is handed over and never used: each turn has the same random state",
+                "give it the seed of the turn",
+                severity=Severity.WARNING if any(OTHERWISE.search(ast.unparse(statement)) for statement in function.body) else None,
+            )
+
+
+LIBRARIES = ("sklearn.", "xgboost.", "lightgbm.", "catboost.")
+# What has no randomness of its own.
+PLAIN = re.compile(
+    r"Scaler|Encoder|Imputer|Pipeline|ColumnTransformer|LinearRegression|Ridge$|Lasso$|KNeighbors|NB$|Vectorizer|Selector|VarianceThreshold"
+)
+
+
+def _unmoved(module: Module, loop: ast.For) -> Iterator[Violation]:
+    """A loop over seeds that gives each estimator a fixed state, so that its seed decides nothing."""
+    if not (isinstance(loop.target, ast.Name) and SEED.search(loop.target.id)):
+        return
+    if any(dotted.partition(".")[0] in ("torch", "tensorflow", "keras", "jax") for dotted in module.imports.values()):
+        return
+    own = {entry.name for entry in functions(module)}
+    inside = [node for statement in loop.body for node in ast.walk(statement)]
+    calls = [node for node in inside if isinstance(node, ast.Call)]
+    made = [call for call in calls if origin(module, call.func).startswith(LIBRARIES) and not PLAIN.search(last_name(call.func))]
+    made = [call for call in made if last_name(call.func)[:1].isupper() or last_name(call.func) == "train_test_split"]
+    used = [node for node in inside if isinstance(node, ast.Name) and node.id == loop.target.id]
+    seeding = {entry for call in calls if last_name(call.func) in SEEDING for entry in ast.walk(call)}
+    shown = {entry for call in calls if last_name(call.func) in ("print", "info") for entry in ast.walk(call)}
+    if not made or any(node not in seeding | shown for node in used) or any(last_name(call.func) in own for call in calls):
+        return
+    drawn = [call for call in calls if last_name(call.func) not in SEEDING and OTHERWISE.search(ast.unparse(call.func))]
+    if all(any(_fixes(entry) for entry in call.keywords) for call in made) and not drawn:
+        yield Violation(
+            module.location(made[0]),
+            f"the turns of this loop are all the same: this has a fixed state, and `{loop.target.id}` decides nothing else",
+            "give it the seed of the turn",
+        )
+
+
+def _fixes(given: ast.keyword) -> bool:
+    return given.arg in STATES and isinstance(given.value, ast.Constant) and type(given.value.value) is int
+
+
+def _seed_of_turn(module: Module, call: ast.Call) -> str:
+    """The seed that a loop or comprehension around a call goes through, by name.
+
+    Empty where there is none.
+    """
+    for parent in ancestors(module, call):
+        if isinstance(parent, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            return ""
+        targets = [parent.target] if isinstance(parent, ast.For) else []
+        over = [parent.iter] if isinstance(parent, ast.For) else []
+        if isinstance(parent, COMPREHENSIONS):
+            targets, over = [entry.target for entry in parent.generators], [entry.iter for entry in parent.generators]
+        for target, gone in zip(targets, over, strict=True):
+            if isinstance(target, ast.Name) and (SEED.search(target.id) or SEEDS.search(last_name(gone))):
+                return target.id
+    return ""
+
+
 def _is_fixed(modules: dict[str, Module], seed: ast.expr) -> bool:
     """Whether a seed is a number, or a setting or parameter that nothing sets in between."""
     if isinstance(seed, (ast.Constant, ast.Name)):
@@ -161,7 +252,39 @@ BAD = [
     program(_loop("run(seed)", over="(1, 2, 1)", marker=HERE)),
     program(_loop("run(42)", marker=HERE)),
 ]
+FOREST = """from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+
+rows, labels = load_iris(return_X_y=True)
+
+
+def score(rows, labels, seed):
+    forest = RandomForestClassifier(random_state={state})
+    return forest.fit(rows[::2], labels[::2]).score(rows[1::2], labels[1::2])
+
+
+print([score(rows, labels, {given}) for {turn} in range(5)])
+"""
+BAD += [program(FOREST.format(state="42", given="seed", turn="seed").replace("random_state=42)", f"random_state=42){HERE}"))]
+DIRECT = """import numpy as np
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.preprocessing import StandardScaler
+
+rows, labels = load_iris(return_X_y=True)
+for seed in range(5):
+    np.random.seed(seed)
+    forest = RandomForestClassifier({state}){marker}
+    {more}
+    print(seed, forest.fit(StandardScaler().fit_transform(rows[::2]), labels[::2]).score(rows[1::2], labels[1::2]))
+"""
+BAD += [program(DIRECT.format(state="random_state=0", marker=HERE, more="print(forest)"))]
 GOOD = [
+    program(DIRECT.format(state="n_estimators=5", marker="", more="print(forest)")),
+    program(DIRECT.format(state="random_state=seed", marker="", more="print(forest)")),
+    program(DIRECT.format(state="random_state=0", marker="", more="rows = rows[np.random.permutation(len(rows))]")),
+    program(FOREST.format(state="seed", given="seed", turn="seed")),
+    program(FOREST.format(state="42", given="0", turn="_")),
     program(_loop("run(seed)")),
     program(_loop("run(seed + 100)", over="range(3)")),
     program(_loop("fixed() + seed")),

@@ -72,8 +72,8 @@ def tasks_draw_alike(modules: dict[str, Module], symbols: Symbols) -> Iterator[V
     What it does:
         Looks at functions that `multiprocessing.Pool`, `ProcessPoolExecutor` or joblib's `Parallel` with processes run many times. Speaks
         where each task is given one and the same generator, of which every process gets a copy in the same state; where a repetition over
-        `range(…)` that nothing tells from the others seeds itself with one number, or draws from a generator of the module. Threads are
-        left alone.
+        `range(…)` that nothing tells from the others seeds itself with one number, or draws from a generator of the module; and, as a
+        warning, where a task of a pool draws from NumPy's global generator and nothing seeds it there. Threads are left alone.
 
     Why it matters:
         A thousand simulations, permutations or bootstrap samples are a few, many times over: the spread is too small and the p-value wrong
@@ -97,6 +97,16 @@ def tasks_draw_alike(modules: dict[str, Module], symbols: Symbols) -> Iterator[V
                     f"the tasks draw the same numbers: {problem}",
                     "give each task a generator of its own, from `SeedSequence.spawn`",
                     related=(Related(location=module.location(node), label="made or seeded here"),),
+                )
+                continue
+            drawn = _inherited(module, task)
+            if drawn is not None:
+                yield Violation(
+                    module.location(drawn),
+                    "worker processes that are forked draw the same numbers: each has a copy of NumPy's global generator",
+                    "give each task a generator of its own, from `SeedSequence.spawn`",
+                    severity=Severity.WARNING,
+                    related=(Related(location=module.location(task.call), label="run in worker processes"),),
                 )
 
 
@@ -207,6 +217,27 @@ def _problem(module: Module, scopes: Scopes, task: Task) -> tuple[ast.AST, str] 
     return None
 
 
+def _inherited(module: Module, task: Task) -> ast.Call | None:
+    """A draw from NumPy's global generator in a task of a pool.
+
+    In the function itself or in one of the file that it calls.
+
+    None where anything of it seeds, or where processes may be started afresh.
+    """
+    if "spawn" in module.text or "forkserver" in module.text or last_name(task.call.func) == "delayed":
+        return None
+    own = {entry.name: entry for entry in functions(module)}
+    called = {last_name(call.func) for call in ast.walk(task.function) if isinstance(call, ast.Call)}
+    bodies = [task.function, *(own[name] for name in sorted(called & set(own)) if own[name] is not task.function)]
+    if any(_seeds(module, body) for body in bodies):
+        return None
+    for body in bodies:
+        for call in ast.walk(body):
+            if isinstance(call, ast.Call) and origin(module, call.func) in {f"numpy.random.{name}" for name in DRAWS}:
+                return call
+    return None
+
+
 def _makes_its_own(task: Task) -> bool:
     """Whether a task makes a generator of its own out of what it is given.
 
@@ -279,6 +310,10 @@ def common(task):
     return shared.normal(size=100).mean()
 
 
+def walk(task):
+    return np.random.normal(size=task).sum()
+
+
 def legacy(task):
     np.random.seed(1)
     return np.random.normal(size=100).mean()
@@ -295,6 +330,7 @@ BAD = [
     program(PROGRAM.format(run=POOL.format(name="fixed", over="range(50)") + HERE)),
     program(PROGRAM.format(run=POOL.format(name="legacy", over="range(50)") + HERE)),
     program(PROGRAM.format(run=POOL.format(name="common", over="range(50)") + HERE)),
+    program(PROGRAM.format(run=POOL.format(name="walk", over="[100] * 50")).replace("size=task).sum()", f"size=task).sum(){HERE}")),
     program(PROGRAM.format(run=f"means = Parallel(n_jobs=-1, verbose=1)(delayed(common)(3) for _ in range(50)){HERE}")),
     program(
         PROGRAM.format(
@@ -305,6 +341,8 @@ BAD = [
     ),
 ]
 GOOD = [
+    program(PROGRAM.format(run=POOL.format(name="walk", over="[100] * 50")).replace("Pool(4)", 'get_context("spawn").Pool(4)')),
+    program(PROGRAM.format(run="means = [walk(100) for _ in range(50)]")),
     program(PROGRAM.format(run="means = Parallel(n_jobs=4)(delayed(draw)(100, rng) for rng in shared.spawn(50))")),
     program(PROGRAM.format(run='means = Parallel(n_jobs=4, prefer="threads")(delayed(draw)(100, shared) for _ in range(50))')),
     program(PROGRAM.format(run="means = Parallel(n_jobs=1)(delayed(draw)(100, shared) for _ in range(50))")),

@@ -13,7 +13,7 @@ from gonogo.analysis.training.ops import Op, op_of
 from gonogo.analysis.training.uses import ops
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
-from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.base import Tree, Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
@@ -158,7 +158,47 @@ BAD += [
     program(TAUGHT.format(wanted="torch.log_softmax(teacher(inputs), dim=1)", loss=loss.format(more=""), marker="  # <- here"))
     for loss in (_KL, _LAYER)
 ]
+LISTED = """import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+class Net(nn.Module):
+    def __init__(self, widths, final=False):
+        super().__init__()
+        layers, before = [], 4
+        for width in widths:
+            layers += [nn.Linear(before, width), nn.ReLU()]
+            before = width
+        {last}
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, inputs):
+        return self.layers(inputs)
+
+
+outputs = Net([8, 8])(torch.randn(8, 4))
+print({loss}(outputs, {wanted})){marker}
+"""
+BINARY, MANY = "torch.rand(8, 3).round()", "torch.randint(3, (8,))"
+
+
+def _listed(last: str, loss: str, wanted: str, marker: str = "") -> Tree:
+    return program(LISTED.format(last=last, loss=loss, wanted=wanted, marker=marker))
+
+
+_LAST = "layers.append(nn.Linear(before, 3))\n        "
+BAD += [
+    _listed(f"{_LAST}layers.append(nn.Sigmoid())", "nn.BCEWithLogitsLoss()", BINARY, "  # <- here"),
+    _listed("layers += [nn.Linear(before, 3), nn.Softmax(dim=1)]", "nn.CrossEntropyLoss()", MANY, "  # <- here"),
+    _listed(f"{_LAST}layers.extend([nn.Softmax(dim=1)])", "F.cross_entropy", MANY, "  # <- here"),
+]
 GOOD = [
+    _listed(_LAST.strip(), "nn.BCEWithLogitsLoss()", BINARY),
+    _listed(f"{_LAST}layers.append(nn.Sigmoid())", "nn.BCELoss()", BINARY),
+    _listed(f"{_LAST}if final:\n            layers.append(nn.Sigmoid())", "nn.BCEWithLogitsLoss()", BINARY),
+    _listed(f"{_LAST}layers.append(nn.Sigmoid())\n        layers.pop()", "nn.BCEWithLogitsLoss()", BINARY),
+    _listed(f"layers.insert(0, nn.Sigmoid())\n        {_LAST.strip()}", "nn.BCEWithLogitsLoss()", BINARY),
     program(TAUGHT.format(wanted="torch.log_softmax(teacher(inputs), dim=1)", loss=_KL.format(more=", log_target=True"), marker="")),
     program(TAUGHT.format(wanted="torch.log_softmax(teacher(inputs), dim=1)", loss=_LAYER.format(more=", log_target=True"), marker="")),
     program(TAUGHT.format(wanted="torch.softmax(teacher(inputs), dim=1)", loss=_KL.format(more=""), marker="")),

@@ -70,9 +70,22 @@ def _is_changed(around: ast.AST) -> bool:
 
 def _loads(module: Module, call: ast.Call) -> bool:
     dotted = origin(module, call.func)
-    if not dotted.startswith(LIBRARIES) or not call.args or text_of(call.args[0]) is None:
+    if not dotted.startswith(LIBRARIES) or not call.args or not _is_written(module, call.args[0]):
         return False
     return last_name(call.func) in ("from_pretrained", "SentenceTransformer", "CrossEncoder", "pipeline", "load", "load_model")
+
+
+def _is_written(module: Module, node: ast.expr) -> bool:
+    """Whether a text is written out: here.
+
+    Or once at the top of the file under a name that nothing else sets.
+    """
+    if not isinstance(node, ast.Name):
+        return text_of(node) is not None
+    stored = [use for use in module.named.get(node.id, ()) if isinstance(use.ctx, ast.Store)]
+    made = module.parents.get(stored[0]) if len(stored) == 1 else None
+    is_at_top = isinstance(made, ast.Assign) and isinstance(module.parents.get(made), ast.Module) and text_of(made.value) is not None
+    return is_at_top and not any(entry.arg == node.id for entry in module.of(ast.arg))
 
 
 def _loop(module: Module, node: ast.AST) -> ast.AST | None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import argument, origin, text_of
+from gonogo.analysis.python.names import argument, last_name, origin, text_of
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -76,9 +76,22 @@ def _is_input(module: Module, node: ast.expr) -> bool:
         node = node.func.value
     if isinstance(node, ast.Call) and origin(module, node.func) in ("copy.deepcopy", "copy.copy", "list") and node.args:
         node = node.args[0]
+    if isinstance(node, ast.ListComp) and len(node.generators) == 1 and not node.generators[0].ifs and _is_row(node):
+        node = node.generators[0].iter
     if isinstance(node, ast.Subscript):
         return text_of(node.slice) == "input_ids" and not isinstance(node.value, ast.Call)
     return isinstance(node, ast.Attribute) and node.attr == "input_ids" and not isinstance(node.value, ast.Call)
+
+
+def _is_row(made: ast.ListComp) -> bool:
+    """Whether a list holds what it goes through, as it is or copied: `[list(ids) for ids in …]`."""
+    node, target = made.elt, made.generators[0].target
+    if isinstance(node, ast.Call):
+        node = node.args[0] if last_name(node.func) == "list" and len(node.args) == 1 else node.func
+        node = node.value if isinstance(node, ast.Attribute) and node.attr == "copy" else node
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice) and node.slice.lower is None and node.slice.upper is None:
+        node = node.value
+    return isinstance(node, ast.Name) and isinstance(target, ast.Name) and node.id == target.id
 
 
 PROGRAM = """import torch
@@ -102,7 +115,12 @@ BAD = [
     program(PROGRAM.format(padding='"max_length"', labels=f'batch["labels"] = batch.input_ids{HERE}')),
     program(PROGRAM.format(padding="True", labels=f'batch = {{**batch, "labels": batch["input_ids"]}}{HERE}')),
 ]
+BAD += [
+    program(PROGRAM.format(padding='"max_length"', labels=f'batch["labels"] = [{made} for ids in batch["input_ids"]]{HERE}'))
+    for made in ("list(ids)", "ids[:]", "ids.copy()")
+]
 GOOD = [
+    program(PROGRAM.format(padding="True", labels='batch["labels"] = [ids[1:] for ids in batch["input_ids"]]')),
     program(PROGRAM.format(padding="False", labels='batch["labels"] = batch["input_ids"].clone()')),
     program(
         PROGRAM.format(

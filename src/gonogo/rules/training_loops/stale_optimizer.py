@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Write
@@ -9,6 +10,8 @@ from gonogo.analysis.dataflow.definitions import Instance
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Value, constant
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import last_name, origin
 from gonogo.analysis.training.gradients import computed_by, is_fully_known, touches
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.loops import TrainingLoop, training_loops
@@ -16,14 +19,14 @@ from gonogo.analysis.training.made import optimizers_made
 from gonogo.analysis.training.objects import each, has_parameters, holdings, is_one, parts_of
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
-from gonogo.model.finding import Severity, Stage
+from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
 
 @rule("TRN113", "stale-optimizer", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
-def stale_optimizer(programs: list[Program]) -> Iterator[Violation]:
+def stale_optimizer(programs: list[Program], modules: dict[str, Module]) -> Iterator[Violation]:
     """The optimizer has parameters that are no longer, or never were, those of the network that learns.
 
     What it does:
@@ -39,7 +42,86 @@ def stale_optimizer(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Make the optimizer after the last change of the network.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    written = (found for module in modules.values() for found in _written(module))
+    yield from by_place([*(found for walked in programs for found in _found(walked)), *written])
+
+
+LAYERS = frozenset({"Linear", "Conv1d", "Conv2d", "Conv3d", "Sequential", "Embedding", "LSTM", "GRU", "BatchNorm2d", "LazyLinear"})
+
+
+def _written(module: Module) -> Iterator[Violation]:
+    """A layer that is put into a network one or more statements after the optimizer of its parameters.
+
+    In the same block of code.
+
+    This needs no walk, so that it also speaks of functions whose networks are a library's.
+    """
+    if "add_param_group" in module.text:
+        return
+    for made in module.of(ast.Assign):
+        network = _of_parameters(module, made.value)
+        parent = module.parents.get(made)
+        block = next(
+            (
+                entry
+                for entry in (getattr(parent, "body", None), getattr(parent, "orelse", None))
+                if isinstance(entry, list) and made in entry
+            ),
+            None,
+        )
+        if network is None or block is None or not _is_last(module, made) or not isinstance(made.targets[0], (ast.Name, ast.Attribute)):
+            continue
+        names = {ast.unparse(made.targets[0]), network}
+        for after in block[block.index(made) + 1 :]:
+            bound = {
+                ast.unparse(part)
+                for part in ast.walk(after)
+                if isinstance(part, (ast.Name, ast.Attribute)) and isinstance(part.ctx, ast.Store)
+            }
+            if bound & names:
+                break
+            if isinstance(after, ast.Assign) and _is_new_layer(module, after, network):
+                yield Violation(
+                    module.location(after),
+                    "this part of the network is made after the optimizer, which does not have its parameters: it never learns",
+                    "make the optimizer after the last change of the network, or add its parameters by `add_param_group`",
+                    related=(Related(location=module.location(made), label="the optimizer is made here"),),
+                )
+                break
+
+
+def _of_parameters(module: Module, value: ast.expr) -> str | None:
+    """The network whose parameters an optimizer is made with, as it is written."""
+    if not (isinstance(value, ast.Call) and origin(module, value.func).startswith("torch.optim.") and value.args):
+        return None
+    given = value.args[0]
+    is_all = isinstance(given, ast.Call) and isinstance(given.func, ast.Attribute) and given.func.attr == "parameters"
+    return ast.unparse(given.func.value) if is_all else None  # type: ignore[attr-defined]
+
+
+def _is_new_layer(module: Module, node: ast.Assign, network: str) -> bool:
+    """Whether a statement puts a layer with weights into a network: `net.fc = nn.Linear(…)`.
+
+    `net.classifier[1] = nn.Linear(…)`.
+    """
+    target = node.targets[0]
+    made = (
+        isinstance(node.value, ast.Call)
+        and origin(module, node.value.func).startswith("torch.nn.")
+        and last_name(node.value.func) in LAYERS
+    )
+    if not made or not isinstance(target, (ast.Attribute, ast.Subscript)):
+        return False
+    owner: ast.expr = target.value
+    while ast.unparse(owner) != network and isinstance(owner, (ast.Attribute, ast.Subscript)):
+        owner = owner.value
+    return ast.unparse(owner) == network
+
+
+def _is_last(module: Module, made: ast.Assign) -> bool:
+    """Whether no other optimizer gets this name anywhere in the file."""
+    name = last_name(made.targets[0])
+    return sum(last_name(target) == name for entry in module.of(ast.Assign) for target in entry.targets) == 1
 
 
 def _found(walked: Program) -> Iterator[Violation]:
@@ -164,7 +246,27 @@ BAD = [
     program(PROGRAM.format(early=OPTIMIZER, change=HEAD + "  # <- here", late="", marker="")),
     program(PROGRAM.format(early=OPTIMIZER, change="model = Net(3)", late="", marker="  # <- here")),
 ]
+MADE = """import torch
+from torch import nn
+from torchvision import models
+
+
+def make(classes):
+    net = models.efficientnet_b0(weights="DEFAULT")
+    {early}
+    net.classifier[1] = nn.Linear(1280, classes){marker}
+    {late}
+    return net, optimizer
+
+
+print(make(3))
+"""
+_ALL = "optimizer = torch.optim.AdamW(net.parameters())"
+BAD += [program(MADE.format(early=_ALL, late="print(net)", marker="  # <- here"))]
 GOOD = [
+    program(MADE.format(early="print(net)", late=_ALL, marker="")),
+    program(MADE.format(early=_ALL, late=_ALL, marker="")),
+    program(MADE.format(early=_ALL, late="optimizer.add_param_group({'params': net.classifier.parameters()})", marker="")),
     program(PROBE.format(held="probe", more="", marker="")),
     program(PROBE.format(held="encoder", more=" + 0.1 * encoder[0].weight.norm()", marker="")),
     program(PROBE.format(held="encoder", more=" + sum(each.norm() for each in encoder.parameters())", marker="")),
