@@ -86,7 +86,10 @@ class TrainingRules(_Part):
 
 
 class EvaluationRules(_Part):
-    """How evaluation is started, which files it writes below the folder of results, and whether it must test what it compares."""
+    """How evaluation is started, and which files it writes below the folder of results.
+
+    `significance`: it must test what it compares.
+    """
 
     module: str
     arguments: list[str]

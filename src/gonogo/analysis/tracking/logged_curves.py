@@ -52,7 +52,7 @@ class _Reader:
         return None
 
     def _part(self, node: ast.Subscript, depth: int) -> ast.AST | None:
-        """`curve[:n]` is a curve; `history["val_loss"]` is one of a history; `curves[run_id]` is one of those that were put there."""
+        """A part of a curve, a column of a history, or a curve that was put into a dict."""
         if isinstance(node.slice, ast.Slice):
             return self.column(node.value, depth - 1)
         key = node.slice.value if isinstance(node.slice, ast.Constant) else None
@@ -92,7 +92,7 @@ class _Reader:
         return bool(found) and all(self.is_history(value, depth - 1) for value in found)
 
     def _kept(self, node: ast.Subscript) -> list[ast.expr]:
-        """What is under a key that is written out (`runs[run_id]["history"]`), or was put into a dict under one that is not."""
+        """What is under a key that is written out, or was put into a dict under one that is not."""
         if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
             key, dicts = node.slice.value, list(self.module.of(ast.Dict))
             pairs = [(shown, value) for entry in dicts for shown, value in zip(entry.keys, entry.values, strict=True)]
@@ -109,7 +109,7 @@ class _Reader:
         return next((parent for parent in ancestors(self.module, node) if isinstance(parent, kinds)), None)
 
     def _bound(self, name: ast.Name) -> Iterator[tuple[ast.expr, int | None, ast.expr]]:
-        """Every target, in the function around a name, of an assignment: with its place in a tuple, and the value."""
+        """Every target of an assignment in the function around a name: its place in a tuple, the value."""
         home = self._home(name)
         for entry in ast.walk(home) if home is not None else ():
             if isinstance(entry, ast.Assign):

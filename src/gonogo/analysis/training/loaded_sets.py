@@ -50,7 +50,7 @@ class LoadedSets:
         return isinstance(node, ast.Name) and self._bound(module, node, depth)
 
     def _bound(self, module: Module, name: ast.Name, depth: int) -> bool:
-        """Whether everything that binds a name is one; what refers to itself (`raw = raw.map(…)`) says nothing."""
+        """Whether everything that binds a name is one; `raw = raw.map(…)` says nothing."""
         found = self.symbols.scopes(module).lookup(name.id, name)
         if found is None or not found[1]:
             return False

@@ -139,7 +139,7 @@ def _is_exit(walk: Walk, error: ast.expr | None) -> bool:
 
 
 def _exit(walk: Walk, node: ast.Raise, frame: Frame) -> Signal:
-    """`raise SystemExit(code)`: an error only where the code is known, and one that says so (a number but 0, or a text)."""
+    """`raise SystemExit(code)`: an error only where the code is known and says so (not 0)."""
     state = walk.state
     given = [*node.exc.args, *(keyword.value for keyword in node.exc.keywords)] if isinstance(node.exc, ast.Call) else []
     with state.doubtful():
