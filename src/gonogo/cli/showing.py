@@ -33,7 +33,7 @@ def show_files(paths: Sequence[str], options: CheckOptions) -> int:
 
 
 def show_settings(paths: Sequence[str], options: CheckOptions) -> int:
-    """Print as JSON what would be asked of each experiment: its contract, the rules that run, every option with its value.
+    """Print as JSON what would be asked of each experiment: contract, rules, options with values.
 
     Raises:
         UsageError: a path can't be read, or an option names nothing.

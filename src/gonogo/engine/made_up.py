@@ -58,7 +58,10 @@ def _put_away(session: SessionSeen, facts: Facts) -> list[str]:
 
 
 def _null(key: str, path: str, away: PutAway) -> str:
-    """What is to be said of a key that is null in a file; nothing where the code has another reason for it."""
+    """What is to be said of a key that is null in a file.
+
+    Nothing where the code has another reason for it.
+    """
     place = away.nulls.get(key) or (away.anywhere if key not in away.plain else None)
     return f"writes null for `{key}` into {path}, as its code does with NaN ({place[0].location(place[1])})" if place else ""
 

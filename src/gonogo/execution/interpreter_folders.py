@@ -69,7 +69,9 @@ def locate(python: Path) -> Interpreter:
 
 
 def installed_versions(python: Path) -> dict[str, str]:
-    """Return the versions of what is installed for a Python, by canonical name, read off the names of folders.
+    """Return the versions of what is installed for a Python, by canonical name.
+
+    They are read off the names of folders.
 
     Empty where its library can't be found, which the stage that runs it says.
 

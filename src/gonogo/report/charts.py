@@ -1,4 +1,7 @@
-"""Drawings of what a stage saw: a chart for each metric with a line for each run, and how often a network gave each answer."""
+"""Drawings of what a stage saw.
+
+A chart for each metric with a line for each run, and how often a network gave each answer.
+"""
 
 from __future__ import annotations
 

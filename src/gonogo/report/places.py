@@ -63,7 +63,9 @@ def unique_fingerprints(verdict: Verdict) -> list[tuple[Finding, str]]:
 
 
 def rule_url(verdict: Verdict, rule: str) -> str:
-    """The page of a rule, where the caller says that the documentation is published; empty otherwise, since a dead link helps nobody.
+    """The page of a rule, where the caller says that the documentation is published.
+
+    Empty otherwise, since a dead link helps nobody.
 
     Args:
         verdict: says where.

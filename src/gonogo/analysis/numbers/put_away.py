@@ -1,4 +1,4 @@
-"""Where code puts numbers away that are none: it writes null in the place of NaN, or leaves the key out.
+"""Where code puts NaN away: it writes null in its place, or leaves the key out.
 
 That is right for a file that others read, and hides from who reads the file that nothing was measured.
 """
@@ -57,7 +57,10 @@ def put_away(modules: Iterable[Module]) -> PutAway:
 
 
 def _written(module: Module) -> Iterator[tuple[str, ast.expr]]:
-    """Keys that are texts and the expressions that they get: in displays, in `dict(…)` and `update(…)`, by assignment."""
+    """Keys that are texts, and the expressions that they get.
+
+    In displays, in `dict(…)` and `update(…)`, by assignment.
+    """
     for display in module.of(ast.Dict):
         for key, value in zip(display.keys, display.values, strict=True):
             text = text_of(key)
@@ -148,7 +151,10 @@ def _names(module: Module, functions: frozenset[str]) -> set[tuple[ast.AST | Non
 
 
 def _of_any_key(module: Module, functions: frozenset[str]) -> Iterator[ast.AST]:
-    """Places where values are put away whatever their key is: in comprehensions, of all that is written, by functions that always do."""
+    """Places where values are put away whatever their key is.
+
+    In comprehensions, of all that is written, by functions that always do.
+    """
     for comprehension in module.of(ast.DictComp, ast.ListComp):
         value = comprehension.value if isinstance(comprehension, ast.DictComp) else comprehension.elt
         if _puts_away(value, functions):

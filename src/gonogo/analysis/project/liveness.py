@@ -1,4 +1,7 @@
-"""What a program comes to, by the names that its code mentions: an upper bound that no call by an unusual way can escape."""
+"""What a program comes to, by the names that its code mentions.
+
+An upper bound that no call by an unusual way can escape.
+"""
 
 from __future__ import annotations
 
@@ -79,7 +82,10 @@ class Liveness:
                     yield Cut(module, leaves, behind)
 
     def _beginnings(self) -> list[tuple[Module, ast.stmt]]:
-        """What runs when the program is started: its own top, and that of what it imports without the part under the main guard."""
+        """What runs when the program is started.
+
+        Its own top, and that of what it imports without the part under the main guard.
+        """
         found = []
         for module in self.modules:
             for statement in module.tree.body if module.tree else []:
@@ -112,7 +118,10 @@ class Liveness:
         return [(module, each) for block in blocks for each in block[block.index(statement) :]]
 
     def _walk(self, module: Module, start: ast.AST, words: set[str], past_cuts: bool) -> set[ast.stmt]:
-        """The statements within one, and the words that they mention; those that are without effect mention nothing."""
+        """The statements within one, and the words that they mention.
+
+        Statements without effect mention nothing.
+        """
         found: set[ast.stmt] = set()
         cuts = {} if past_cuts else self._cuts[module]
         pending: list[ast.AST] = [start]
@@ -148,7 +157,10 @@ def is_without_effect(statement: ast.stmt) -> bool:
 
 
 def names_of_main(statement: ast.stmt) -> list[str]:
-    """What an `if` compares `__name__` with: `["__main__"]` for the usual guard; empty for any other statement."""
+    """What an `if` compares `__name__` with.
+
+    `["__main__"]` for the usual guard; empty for any other statement.
+    """
     if not isinstance(statement, ast.If) or not isinstance(statement.test, ast.Compare):
         return []
     sides = [statement.test.left, *statement.test.comparators]

@@ -1,4 +1,4 @@
-"""What a `raise` or an `assert` of the code depends on: the settings that it looked at, and the values that it knows."""
+"""What a `raise` or an `assert` depends on: the settings it looks at, and the values it knows."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def known_values(site: Site) -> list[str]:
 
 
 def _origins(module: Module, expression: ast.expr, modules: list[Module]) -> Iterator[tuple[Module, ast.expr]]:
-    """What the names of an expression were assigned in their function, or what its callers give for a parameter."""
+    """What the names of an expression were assigned, or what callers give for a parameter."""
     function = enclosing_function(module, expression)
     if function is None:
         return

@@ -63,7 +63,10 @@ def started_programs(module: Module) -> Iterator[Started]:
 
 
 def _text_of_file(module: Module, given: ast.expr) -> str | None:
-    """The path whose text an expression is: `open(path).read()`, `Path(path).read_text()`, either of them compiled."""
+    """The path whose text an expression is.
+
+    `open(path).read()`, `Path(path).read_text()`, either of them compiled.
+    """
     if not isinstance(given, ast.Call):
         return None
     if origin(module, given.func) in ("compile", "builtins.compile") and given.args:
@@ -78,7 +81,10 @@ def _text_of_file(module: Module, given: ast.expr) -> str | None:
 
 
 def _command(module: Module, call: ast.Call) -> Sequence[str] | None:
-    """The words of the one command that a call starts, unknown ones as fillers; None where it is not one command in this folder."""
+    """The words of the one command that a call starts, unknown ones as fillers.
+
+    None where it is not one command in this folder.
+    """
     folder = argument(call, None, "cwd")
     if folder is not None and not is_none_literal(folder):
         return None

@@ -75,7 +75,7 @@ def library_misused(
 
 
 def _fix(found: Iterable[Misuse]) -> Fix | None:
-    """Read the attribute that stands where a method was which took no arguments, in all places of one kind."""
+    """Read the attribute that stands in the place of a method without arguments, in all places."""
     changes = [change for each in found if (change := _change(each)) is not None]
     return Fix(what=f"read `{changes[0].text[1:]}`", changes=tuple(changes), is_safe=True) if changes else None
 

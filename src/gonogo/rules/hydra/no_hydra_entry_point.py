@@ -158,7 +158,10 @@ def _wrong_options(main: HydraMain, experiment: Experiment) -> Iterator[Violatio
 
 
 def _without_name(main: HydraMain, place: Location, experiment: Experiment) -> Violation:
-    """`@hydra.main` that names no config; what to write where the folder has one config, or one of the usual name."""
+    """`@hydra.main` that names no config.
+
+    Says what to write where the folder has one config, or one of the usual name.
+    """
     configs = sorted(posixpath.basename(path) for path in experiment.files if posixpath.dirname(path) == main.folder)
     names = [name.rpartition(".")[0] for name in configs if name.endswith((".yaml", ".yml"))]
     name = names[0] if len(names) == 1 else "config" if "config" in names else None
@@ -168,7 +171,9 @@ def _without_name(main: HydraMain, place: Location, experiment: Experiment) -> V
 
 
 def composes_nothing(trace: Trace, site: Site) -> bool:
-    """Return whether code runs under a `@hydra.main` that names no config, so that every key is absent for that one cause.
+    """Return whether code runs under a `@hydra.main` that names no config.
+
+    Every key is absent then, for that one cause.
 
     Args:
         trace: of a run.

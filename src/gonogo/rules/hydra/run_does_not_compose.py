@@ -199,7 +199,10 @@ def _advice(composition: Composition, places: ConfigPlaces, contract: Contract) 
 
 
 def _no_interpolation(text: str, places: ConfigPlaces, contract: Contract) -> str:
-    """What to write in the place of a defaults list's interpolation, which sees the choices of groups in the same list and nothing else."""
+    """What to write in the place of a defaults list's interpolation.
+
+    It sees the choices of groups in the same list and nothing else.
+    """
     why = "a defaults list is read before the config has any values: it can interpolate the choice of another group in it, but no key"
     words = [word.partition("=") for command in contract.commands.values() for word in command.overrides]
     group = next((key for key, _, value in words if value == "{run_id}"), None)

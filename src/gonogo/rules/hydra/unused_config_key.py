@@ -214,7 +214,10 @@ def _is_off(section: object) -> bool:
 
 
 def _why_not_out(section: Path, mandatory: bool, runs: list[Run]) -> str:
-    """Why a key must not just be deleted, which would take a part of the method with it; else when it may be."""
+    """Why a key must not just be deleted, else when it may be.
+
+    To delete it may take a part of the method with it.
+    """
     if mandatory:
         return ": the contract asks for it"
     if any(_planned(run, section) is not NOTHING for run in runs):
@@ -225,7 +228,10 @@ def _why_not_out(section: Path, mandatory: bool, runs: list[Run]) -> str:
 
 
 def _planned(run: Run, path: Path) -> object:
-    """What the plan's own config of a run says at a path; NOTHING where there is none, or it is the one that is judged."""
+    """What the plan's own config of a run says at a path.
+
+    NOTHING where there is none, or it is the one that is judged.
+    """
     text = run.planned.config_yaml if run.planned is not None else None
     return value_at(parse_yaml(text).value, path) if text else NOTHING
 

@@ -94,7 +94,10 @@ def _without_effect(module: Module, symbols: Symbols, statement: ast.Expr) -> tu
 
 
 def _own(module: Module, symbols: Symbols, node: ast.expr) -> Function | None:
-    """The function of the project that a name surely means: of this module's top, imported from another, or of the class around."""
+    """The function of the project that a name surely means.
+
+    Of this module's top, imported from another, or of the class around.
+    """
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self" and node.attr not in METHODS:
         around = next((parent for parent in ancestors(module, node) if isinstance(parent, ast.ClassDef)), None)
         methods = [each for each in (around.body if around else []) if isinstance(each, FUNCTIONS) and each.name == node.attr]

@@ -72,7 +72,10 @@ def _in_place(walked: Program, cut: Cut) -> Iterator[Value]:
 
 
 def _may_come_later(value: Value, cut: Cut, symbols: Symbols) -> bool:
-    """Whether rows are normalised by a method that no code calls, below the one of the same class that splits them."""
+    """Whether rows are normalised by a method that no code calls.
+
+    It stands below the one of the same class that splits them.
+    """
     methods = [enclosing_function(entry.module, entry.node) for entry in (value, cut.split)]
     own, other = methods
     if own is None or other is None or value.module is not cut.split.module or own.lineno <= other.lineno:

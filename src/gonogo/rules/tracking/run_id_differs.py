@@ -89,7 +89,7 @@ def _told(call: Call, asked: str) -> str | None:
 
 
 def _given_to_child(trace: Trace, identity: str) -> tuple[str, str] | None:
-    """Return the run id passed to a child process by an override, if something is appended to it, and the override's key."""
+    """Return the run id that an override passes to a child process with something appended, and its key."""
     for process in trace.processes:
         for override in process.arguments or () if process.launched is not None else ():
             key, _, value = override.partition("=")

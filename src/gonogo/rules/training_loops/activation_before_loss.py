@@ -69,7 +69,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _picks_out(op: Op) -> bool:
-    """Whether `nll_loss` may just pick out the probability of each label, which it gives with a minus: no likelihood is meant then."""
+    """Whether `nll_loss` may just pick out the probability of each label.
+
+    It gives it with a minus: no likelihood is meant then.
+    """
     if op.name != "nll_loss":
         return False
     reduction, reduced = op.option(None, "reduction"), op.option(None, "reduce")

@@ -24,7 +24,7 @@ from gonogo.rules.happened import violation
 
 @rule("TRN103", "no-step", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def no_step(programs: list[Program]) -> Iterator[Violation]:
-    """Gradients are computed or cleared in a loop, and the optimizer that was made for them is never stepped.
+    """Gradients are computed or cleared in a loop, and their optimizer is never stepped.
 
     What it does:
         Looks at each line that makes optimizers. Speaks where gradients of its parameters are computed in a loop, or cleared there

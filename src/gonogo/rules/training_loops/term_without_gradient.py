@@ -131,7 +131,10 @@ def _cuts(value: Value) -> bool:
 
 
 def _is_plain_number(cut: Value) -> bool:
-    """Whether `item()` makes a number of something that is no difference itself: whatever it is made of, it corrects no tensor."""
+    """Whether `item()` makes a number of something that is no difference itself.
+
+    Whatever it is made of, it corrects no tensor.
+    """
     op = op_of(cut.call if isinstance(cut, Returned) else cut)
     if op is None or op.name not in NUMBERS or not op.operands:
         return False

@@ -131,7 +131,10 @@ def _of_callbacks(walked: Program, goodness: Goodness, guesses: bool) -> Iterato
 
 
 def _of_monitor(event: Event, guesses: bool) -> Iterator[Violation]:
-    """`ModelCheckpoint(monitor="val_acc")`: Lightning keeps the smallest where no mode is given, but for versions that guess it."""
+    """`ModelCheckpoint(monitor="val_acc")`: Lightning keeps the smallest where no mode is given.
+
+    Some of its versions guess the mode.
+    """
     call = event.call
     lightning = "lightning" in call.name
     named = text(call.keywords.get("monitor"))
