@@ -69,8 +69,8 @@ def program_of(path: str, contract: str | None) -> Program:
         return Program(shown, contract, (), f"{path} is judged as a part of its project {shown}, {why}.")
     if contract is None:
         chosen = contracts.load("generic" if HYDRA_PROGRAM.search(text) else "program")
-    if chosen.entries is None:
-        return Program(shown, chosen.name, (), f"{path} is judged with its project {shown}.")
+    if chosen.scope is Scope.PROGRAM:
+        return Program(shown, chosen.name, (entry,), f"{path} is judged with what it may import of its project {shown}.")
     return Program(shown, contract or chosen.name, (entry,), f"{path} is judged as the entry point {entry} of {shown}.")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gonogo.analysis.project.entries import find_entries
+from gonogo.analysis.project.narrowing import narrowed
 from gonogo.compose.client import Composer
 from gonogo.engine.cells import by_cell, cell_texts
 from gonogo.engine.facts import Facts, ProjectFacts
@@ -219,6 +220,8 @@ class _Pipeline:
         started = time.perf_counter()
         verdict = self.judging.verdict
         contract = self.contract_of(experiment)
+        if contract.scope is Scope.PROGRAM and self.options.entries:
+            experiment = narrowed(experiment, self._programs(experiment))
         runs = collect_runs(experiment, contract) if contract.scope is Scope.RUNS else []
         verdict.notes += experiment.notes
         with Workspace(experiment, runs) as workspace:
@@ -233,6 +236,18 @@ class _Pipeline:
                 self._execute()
                 self._advise()
 
+    def _programs(self, experiment: Experiment) -> list[str]:
+        """The paths of the entries.
+
+        Raises:
+            UsageError: one is not there.
+        """
+        paths = [entry.split()[0].removeprefix("./") for entry in self.options.entries if entry.split()]
+        for path in paths:
+            if path not in experiment.files or not path.endswith((".py", ".ipynb")):
+                raise UsageError(f"There is no program {path} in {experiment.name}: give the path of a Python file or a notebook in it.")
+        return paths
+
     def contract_of(self, experiment: Experiment) -> Contract:
         """The contract: the caller's choice, else what the files speak for; the verdict says why.
 
@@ -244,8 +259,8 @@ class _Pipeline:
             contract, verdict.contract_reason = contracts.detect(experiment)
         else:
             contract, verdict.contract_reason = contracts.load(options.contract), "chosen by the caller"
-        if options.entries and contract.entries is None:
-            raise UsageError(f"The contract {contract.name} says itself what is started: --entry goes with --contract generic.")
+        if options.entries and contract.scope is Scope.RUNS:
+            raise UsageError(f"The contract {contract.name} says itself what is started: --entry goes with --contract generic or program.")
         if options.to.runs_code and contract.scope is not Scope.RUNS and options.execution.program is None:
             raise UsageError(
                 f"The contract {contract.name} does not say how runs are started: `gonogo trial -- python train.py` tries a program."

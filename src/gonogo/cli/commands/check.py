@@ -86,7 +86,7 @@ def command(
     contract: Annotated[str | None, typer.Option(metavar="NAME", help="Name or TOML file of the contract (default: detected).")] = None,
     entry: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE", help="An entry point, for --contract generic; overrides may follow it (default: detected)."),
+        typer.Option(metavar="FILE", help="An entry point, where no contract says it; overrides may follow it (default: detected)."),
     ] = None,
     config: PolicyFile = None,
     no_config: NoConfig = False,
