@@ -52,7 +52,8 @@ def _same(module: Module, node: ast.Assign, copies: list[tuple[ast.AST, str, str
         return
     same = {other, *_twins(module, node, other)}
     for copied, into, origin_of in copies:
-        if one in (into, origin_of) and {into, origin_of} - {one} <= same and into != origin_of and _is_home(module, node, copied):
+        names = {into, origin_of}
+        if one in names and names - {one} <= same and len(names) == 2 and _is_home(module, node, copied, names):
             yield copied
             return
 
@@ -111,14 +112,16 @@ def _copies(module: Module) -> Iterator[tuple[ast.AST, str, str]]:
                 yield loop, ast.unparse(owners[0]), ast.unparse(owners[1])
 
 
-def _is_home(module: Module, node: ast.Assign, copied: ast.AST) -> bool:
+def _is_home(module: Module, node: ast.Assign, copied: ast.AST, names: set[str]) -> bool:
     """Whether both places mean the same objects: one class for attributes of `self`.
 
     One function or the file for names.
     """
-    if isinstance(node.targets[0], ast.Attribute):
-        return _class(module, node) is _class(module, copied)
     home = enclosing_function(module, node)
+    if isinstance(node.targets[0], ast.Attribute):
+        # A name of the same letters in another method is another object.
+        is_local = any(name.isidentifier() for name in names) and home is not enclosing_function(module, copied)
+        return not is_local and _class(module, node) is _class(module, copied)
     inner = enclosing_function(module, copied)
     if home is None and inner is not None:
         name = node.targets[0].id if isinstance(node.targets[0], ast.Name) else ""
@@ -184,4 +187,12 @@ GOOD = [
     ),
     program(PROGRAM.format(made="self.target = self.online\n        self.online = copy.deepcopy(self.target)", sync=SYNC)),
     program(PROGRAM.format(made="self.target = self.online", sync="print(self.target)")),
+    program(
+        PROGRAM.format(
+            made="self.target = None",
+            sync="net = nn.Linear(4, 2)\n        net.load_state_dict(self.target.state_dict())\n        self.put(net)",
+        )
+        .replace("self.target = None", "self.put(nn.Linear(4, 2))")
+        .replace("    def sync(self)", "    def put(self, net):\n        self.target = net\n\n    def sync(self)")
+    ),
 ]
