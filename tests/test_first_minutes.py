@@ -78,10 +78,29 @@ def test_a_program_of_an_experiment_means_the_experiment(tmp_path):
     assert "says itself what is started" in result.stderr
 
 
-def test_one_program_at_a_time(tmp_path):
-    result = gonogo("check", project(tmp_path / "good", "there"), GOLDEN)
+def test_each_of_many_programs_is_judged_by_itself(tmp_path):
+    (tmp_path / "right.py").write_text("import torch\nprint(torch.zeros(2))\n")
+    (tmp_path / "wrong.py").write_text("import torch\nprint(torch.zeros(undefined_name))\n")
+    (tmp_path / "listed").write_text(f"{tmp_path / 'right.py'}\n{tmp_path / 'wrong.py'}\n")
+    for result in (
+        answered("check", tmp_path / "right.py", tmp_path / "wrong.py", "--format", "concise"),
+        answered("check", "--paths-from", tmp_path / "listed", "--format", "concise"),
+    ):
+        finding, of_wrong = f"{tmp_path}/wrong.py:2:19: error IMP104", f"{tmp_path}/wrong.py: NO-GO"
+        assert result.returncode == 1
+        assert finding in result.stdout and of_wrong in result.stdout, result.stdout
+        assert f"{tmp_path}/right.py: GO: 0 errors" in result.stdout
+
+
+def test_a_program_beside_an_experiment(tmp_path):
+    result = answered("check", project(tmp_path / "good", "there"), GOLDEN, "--format", "concise")
+    assert (result.returncode, result.stdout.count(": GO: 0 errors")) == (0, 2), result.stdout
+
+
+def test_a_program_has_no_other_entry(tmp_path):
+    result = gonogo("check", project(tmp_path / "good", "there"), "--entry", "other.py")
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
-    assert "A Python file stands for its project" in result.stderr
+    assert "A Python file is its own entry point" in result.stderr
 
 
 def test_clean(tmp_path):

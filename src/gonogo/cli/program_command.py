@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gonogo.analysis.project.pyproject import load_pyproject
-from gonogo.cli.program_file import project_root
 from gonogo.execution.interpreter_folders import locate
 from gonogo.execution.program import PYTHON, check_script, has_module, installed_from
 from gonogo.model.errors import StageError, UsageError
 from gonogo.model.options import ProgramCommand
+from gonogo.model.program_file import project_root
 
 EXAMPLE = "gonogo trial -- python train.py"
 #: What starts a program in a project's environment.

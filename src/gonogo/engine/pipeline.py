@@ -28,6 +28,7 @@ from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Stage, merge_findings
 from gonogo.model.policy import Policy
+from gonogo.model.program_file import is_program, program_of
 from gonogo.model.runs import Run, collect_runs
 from gonogo.model.verdict import StageReport, Verdict
 from gonogo.rules.base import Rule, nearest_names, select
@@ -71,7 +72,7 @@ def judge(
     """As `check`, with the texts that a report needs.
 
     Args:
-        source: a folder, a bundle, `-` for a bundle on standard input, or an experiment already read.
+        source: a folder, a bundle, `-` for a bundle on standard input, a program of a project, or an experiment already read.
         options: the caller's choices.
         composer: a running composer to share; a new one is started and ended otherwise.
         name: what the verdict calls the experiment, instead of the experiment's own name.
@@ -86,6 +87,10 @@ def judge(
     select_rules(options)
     verdict = Verdict(experiment=name or _name(source), contract="", gonogo_version=__version__)
     judging = Judging(verdict)
+    if isinstance(source, (str, Path)) and is_program(str(source)):
+        program = program_of(str(source), options.contract)
+        source, options = program.root, options.model_copy(update={"contract": program.contract, "entries": program.entries})
+        verdict.notes.append(program.note)
     policies: list[tuple[str, Policy]] = []
     with nullcontext(composer) if composer else Composer() as active:
         try:

@@ -9,7 +9,19 @@ from pathlib import Path
 from urllib.parse import quote
 
 from gonogo.model.finding import Finding, Location
+from gonogo.model.program_file import as_given, is_program, root_of
 from gonogo.model.verdict import Verdict, page_of
+
+
+def folder_of(verdict: Verdict) -> str:
+    """The folder that the paths of a verdict are relative to, as the caller wrote it.
+
+    Of a program, it is that of its project.
+    """
+    if not is_program(verdict.experiment):
+        return verdict.experiment
+    file = Path(verdict.experiment)
+    return as_given(file, root_of(file))
 
 
 def path_from_here(verdict: Verdict, path: str) -> str:
@@ -21,7 +33,7 @@ def path_from_here(verdict: Verdict, path: str) -> str:
         verdict: of the experiment.
         path: of the file, relative to the experiment.
     """
-    root = Path(verdict.experiment)
+    root = Path(folder_of(verdict))
     if not root.is_dir():  # a bundle, or standard input
         return path
     try:

@@ -149,10 +149,10 @@ def command(
     def act() -> int:
         from gonogo.cli.judging import Request, judge
         from gonogo.cli.output import Amount, destinations
-        from gonogo.cli.program_file import is_program, program_of
         from gonogo.cli.showing import show_files, show_settings, watch
         from gonogo.model.check_options import CheckOptions
         from gonogo.model.finding import Certainty, Severity, Stage
+        from gonogo.model.program_file import is_program, program_of
         from gonogo.report import plain
 
         if quiet and verbose:
@@ -161,9 +161,9 @@ def command(
             raise UsageError("--statistics and --format both say what to print: leave one out, or write FORMAT=FILE with --output.")
         policy = policy_of(config, no_config)
         judged, chosen, entries = tuple(paths or ()), contract, tuple(entry or ())
-        if any(map(is_program, judged)):
-            if len(judged) > 1 or entries or paths_from is not None:
-                raise UsageError("A Python file stands for its project: give one, without --entry, or give folders.")
+        if entries and any(map(is_program, judged)):
+            raise UsageError("A Python file is its own entry point: leave out --entry, or give its folder.")
+        if len(judged) == 1 and paths_from is None and is_program(judged[0]):
             program = program_of(judged[0], contract)
             judged, chosen, entries = (program.root,), program.contract, program.entries
             print(f"gonogo: {plain.line(program.note)}", file=sys.stderr)

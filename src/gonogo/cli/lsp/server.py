@@ -18,11 +18,11 @@ from pygls.workspace import TextDocument
 from gonogo.cli.lsp import answers
 from gonogo.cli.lsp.convert import Converter
 from gonogo.cli.lsp.project import Project
-from gonogo.cli.program_file import as_given, project_root
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.config_use import ConfigUse
 from gonogo.model.experiment import is_skipped
 from gonogo.model.finding import Finding, Fix, Location
+from gonogo.model.program_file import as_given, project_root
 from gonogo.pool.pool import Result
 from gonogo.system.version import __version__
 

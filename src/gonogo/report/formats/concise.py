@@ -8,6 +8,7 @@ from gonogo.model.verdict import Verdict
 from gonogo.report import plain
 from gonogo.report.formats import Format, Target
 from gonogo.report.formats.full import SEVERITY_NAMES, place, summary
+from gonogo.report.places import folder_of
 
 
 class ConciseWriter:
@@ -22,7 +23,8 @@ class ConciseWriter:
         print(*lines, f"{plain.line(verdict.experiment)}: {summary(verdict)}", sep="\n", file=self._target.stream, flush=True)
 
     def _lines(self, verdict: Verdict) -> list[str]:
-        prefix = f"{plain.line(verdict.experiment)}/" if self._target.experiments > 1 else ""
+        folder = folder_of(verdict)
+        prefix = f"{plain.line(folder)}/" if self._target.experiments > 1 and folder != "." else ""
         found = [
             f"{prefix}{place(finding.location)}: {SEVERITY_NAMES[finding.severity]} {finding.rule} {plain.line(finding.message)}"
             for finding in verdict.findings

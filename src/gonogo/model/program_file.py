@@ -43,6 +43,11 @@ def project_root(file: Path) -> Path | None:
     return next((above for above in file.resolve().parents if any((above / mark).exists() for mark in _ROOT_MARKS)), None)
 
 
+def root_of(file: Path) -> Path:
+    """The folder of a program's project: that of `project_root`, otherwise the program's own."""
+    return project_root(file) or file.resolve().parent
+
+
 def program_of(path: str, contract: str | None) -> Program:
     """Return the project of a program.
 
@@ -56,7 +61,7 @@ def program_of(path: str, contract: str | None) -> Program:
         UsageError: the file is not read as a part of its project.
     """
     file = Path(path)
-    root = project_root(file) or file.resolve().parent
+    root = root_of(file)
     entry = file.resolve().relative_to(root).as_posix()
     shown = as_given(file, root)
     experiment = experiments.load(str(root))
