@@ -228,11 +228,32 @@ def assigned_name(module: Module, node: ast.AST) -> str:
         return last_name(parent.targets[0])
     if isinstance(parent, ast.Tuple):
         holder = module.parents.get(parent)
+        place = next((place for place, entry in enumerate(parent.elts) if entry is node), 0)
         if isinstance(holder, ast.Assign) and holder.value is parent and len(holder.targets) == 1:
-            target = holder.targets[0]
-            places = [place for place, entry in enumerate(parent.elts) if entry is node]
-            return last_name(target.elts[places[0]]) if isinstance(target, ast.Tuple) and places and places[0] < len(target.elts) else ""
+            return _name_at(holder.targets[0], place)
+        if isinstance(holder, ast.Return):
+            return _unpacked_name(module, holder, place, len(parent.elts))
     if isinstance(parent, ast.Return):
         function = enclosing_function(module, node)
         return function.name if function is not None else ""
     return ""
+
+
+def _name_at(target: ast.expr, place: int) -> str:
+    """The name at a place of a target that unpacks; empty where there is none."""
+    return last_name(target.elts[place]) if isinstance(target, ast.Tuple) and place < len(target.elts) else ""
+
+
+def _unpacked_name(module: Module, returns: ast.Return, place: int, count: int) -> str:
+    """What the callers in a file all call one of the values that a function returns together; empty where they differ."""
+    function = enclosing_function(module, returns)
+    names = {
+        _name_at(entry.targets[0], place)
+        for entry in module.of(ast.Assign)
+        if function is not None
+        and isinstance(entry.value, ast.Call)
+        and last_name(entry.value.func) == function.name
+        and len(entry.targets) == 1
+        and len(getattr(entry.targets[0], "elts", ())) == count
+    }
+    return names.pop() if len(names) == 1 else ""
