@@ -22,6 +22,7 @@ _HOLDERS = {
     "torch.multiprocessing.Process": "start() it",
     "functools.partial": "call it",
 }
+_LOADS = frozenset({"load_state_dict", "load_weights"})
 _LAZY = frozenset({"map", "filter", "builtins.map", "builtins.filter"})
 
 
@@ -40,7 +41,8 @@ def call_without_effect(modules: dict[str, Module], symbols: Symbols) -> Iterato
     What it does:
         Looks at statements whose value nobody keeps: a function of the project without parentheses; a call of a generator function or of
         a coroutine function of the project, which only makes an object; `map` and `filter`, which wait to be asked; a thread, a process
-        or a partial that is made and dropped; a `lambda` or a generator expression alone. In notebooks a last line shows its value.
+        or a partial that is made and dropped; weights that are loaded into a network which is made and dropped in the same statement; a
+        `lambda` or a generator expression alone. In notebooks a last line shows its value.
 
     Why it matters:
         Python makes the object and throws it away, without a message: the models are not trained, the seeds not set.
@@ -72,6 +74,8 @@ def _without_effect(module: Module, symbols: Symbols, statement: ast.Expr) -> tu
     if not isinstance(value, ast.Call):
         return None
     name = origin(module, value.func)
+    if isinstance(value.func, ast.Attribute) and value.func.attr in _LOADS and _is_made_here(value.func.value):
+        return "the weights go into a network that is made here and dropped", "load them into the network that is used"
     if name in _LAZY and name.rpartition(".")[2] not in module.definitions:
         return f"nothing asks this `{name}` for its values, so that its function is never called", "write a `for` loop"
     if name in _HOLDERS:
@@ -91,6 +95,13 @@ def _without_effect(module: Module, symbols: Symbols, statement: ast.Expr) -> tu
             f"write `await {shown}(…)` or `asyncio.run(…)`",
         )
     return None
+
+
+def _is_made_here(node: ast.expr) -> bool:
+    """Whether an expression is a call of a class, moved to a device at most."""
+    while isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("to", "cuda", "cpu", "float"):
+        node = node.func.value
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id[:1].isupper()
 
 
 def _own(module: Module, symbols: Symbols, node: ast.expr) -> Function | None:
@@ -142,6 +153,11 @@ def train(network):
     optimizer.step()
 
 
+class Net(torch.nn.Linear):
+    def __init__(self):
+        super().__init__(4, 2)
+
+
 def rounds():
     for network in networks:
         train(network)
@@ -170,10 +186,14 @@ _WAYS = (
     "threading.Thread(target=train, args=(networks[0],))",
     "functools.partial(train, networks[0])",
     "lambda: train(networks[0])",
+    "Net().load_state_dict(torch.load('model.pt'))",
+    "Net().to('cpu').load_state_dict(torch.load('model.pt'))",
     "(train(network) for network in networks)",
 )
 BAD = [program(_PROGRAM.format(last=f"{way}  # <- here")) for way in _WAYS]
 _FINE = (
+    "network = Net()\n    network.load_state_dict(torch.load('model.pt'))",
+    "print(Net().load_state_dict(torch.load('model.pt')))",
     "list(rounds())",
     "for network in rounds():\n        print(network)",
     "list(map(train, networks))",
