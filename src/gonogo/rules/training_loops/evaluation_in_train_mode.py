@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Called, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Mode, constant
+from gonogo.analysis.dataflow.values import Call, Mode, Value, constant
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.loops import Done, acts, applications, outermost, training_loops
 from gonogo.analysis.training.modes import In, mode_flow
@@ -25,6 +25,7 @@ from gonogo.rules.happened import Placed, violation
 ON_PURPOSE = re.compile(
     r"mc_?drop|monte|uncertain|bayes|adapt|tent\b|tta|calib|update_bn|bn_stat|warm|sanity|dummy|ema|teacher|target", re.I
 )
+STOCHASTIC = re.compile(r"stochastic|epistemic|aleatoric|enable_dropout|forward_pass(?:es)?\b|mc_samples|dropout_samples", re.I)
 SWITCH = re.compile(r"^(?:is_)?(?:train|training|inference|deterministic|test|eval|evaluate)(?:_mode)?$", re.I)
 
 
@@ -53,6 +54,7 @@ def _found(walked: Program) -> Iterator[Violation]:
         return
     learning = {call for done in walked.known(acts) if done.act.does is Does.COMPUTES for call in applications_in(done.act.on)}
     flow = walked.known(mode_flow)
+    learned = {network for done in walked.known(applications) if call_of(done.at) in learning for network in each(done.act.on)}
     told: set[object] = set()  # one fault for all that one function applies a network to
     for done in outermost(walked.known(applications)):
         call = call_of(done.at)
@@ -60,18 +62,39 @@ def _found(walked: Program) -> Iterator[Violation]:
             continue
         for network in each(done.act.on) & flow.networks:
             modes = {mode for visit in flow.modes_at(done.at, network) for mode in visit}
-            if modes == {In.TRAINED} and call in walked.known(scored):
+            here = _switched_here(walked, done, network) if modes and modes <= {In.TRAIN, In.TRAINED} and network in learned else None
+            if (modes == {In.TRAINED} or here is not None) and call in walked.known(scored):
                 sensitive = is_sensitive(walked, network)
                 around = next((entry for entry in done.at.around() if isinstance(entry, Called)), None)
                 if sensitive is not False and (network, around) not in told:
                     told.add((network, around))
+                    message = "the network is scored in train mode: it has learned in it, and nothing calls `eval()` before"
+                    if here is not None:
+                        message = "the network is scored in train mode, to which the evaluation switches it"
                     yield violation(
                         done.at,
-                        "the network is scored in train mode: it has learned in it, and nothing calls `eval()` before",
+                        message,
                         "call `eval()` before the evaluation, and `train()` when learning goes on",
                         sure=sensitive is True and not _has_switch(call),
-                        related=_related(walked, done),
+                        related=_related(walked, done) if here is None else [(here.at, "it is switched here")],
                     )
+
+
+def _switched_here(walked: Program, done: Done, network: Value) -> Done | None:
+    """The `train()` of the function that applies a network without gradients, which computes none itself.
+
+    None where there is none, or where the file has to do with predictions in train mode.
+    """
+    around = next((entry for entry in done.at.around() if isinstance(entry, Called)), None)
+    call, text = call_of(done.at), done.at.module.text
+    if around is None or ON_PURPOSE.search(text) or STOCHASTIC.search(text):
+        return None
+    if call is None or len(call.arguments) > 1:
+        return None  # detectors of torchvision give their losses in train mode alone, and take the targets for it
+    own = [entry for entry in walked.known(acts) if next((each for each in entry.at.around() if isinstance(each, Called)), None) is around]
+    if any(entry.act.does is Does.COMPUTES for entry in own):
+        return None
+    return next((entry for entry in own if entry.act.does is Does.TRAIN and network in each(entry.act.on)), None)
 
 
 def _is_evaluation(call: Call, done: Done) -> bool:
@@ -133,9 +156,14 @@ for epoch in range(3):
         optimizer.step()
     print(accuracy(model, batches[6:]))
 """
-BAD = program(PROGRAM.format(switch="print(len(loader))", marker="  # <- here"))
+BAD = [
+    program(PROGRAM.format(switch="print(len(loader))", marker="  # <- here")),
+    program(PROGRAM.format(switch="model.train()", marker="  # <- here")),
+]
 GOOD = [
     program(PROGRAM.format(switch="model.eval()", marker="")),
     program(PROGRAM.format(switch="model.train(False)", marker="")),
+    program(PROGRAM.format(switch="model.train()\n    print('Monte Carlo dropout')", marker="")),
+    program(PROGRAM.format(switch="model.train()\n    model.eval()", marker="")),
     program(PROGRAM.format(switch="print(len(loader))", marker="").replace("nn.BatchNorm1d(8)", "nn.LayerNorm(8)")),
 ]
