@@ -13,7 +13,7 @@ from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
-_BEST = re.compile(r"(?:^|_)best(?:_|$)", re.IGNORECASE)
+BEST = re.compile(r"(?:^|_)best(?:_|$)", re.IGNORECASE)
 _KEEPS = frozenset({"save", "state_dict", "deepcopy", "save_pretrained", "save_checkpoint", "save_model", "save_weights", "dump"})
 
 
@@ -49,7 +49,7 @@ def best_never_updated(modules: dict[str, Module]) -> Iterator[Violation]:
 def _compared(test: ast.expr) -> Iterator[ast.Name]:
     if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], (ast.Lt, ast.Gt, ast.LtE, ast.GtE)):
         sides = (test.left, test.comparators[0])
-        best = [side for side in sides if isinstance(side, ast.Name) and _BEST.search(side.id)]
+        best = [side for side in sides if isinstance(side, ast.Name) and BEST.search(side.id)]
         if len(best) == 1:
             yield best[0]
 
