@@ -109,7 +109,11 @@ def learns_of(value: Value) -> tuple[Learns, str] | None:
 
 
 def _of_member(made: Value) -> tuple[Learns, str] | None:
-    """`scaler.fit(X)` gives the scaler back."""
+    """`scaler.fit(X)` gives the scaler back, `search.best_estimator_` one like that which the search was given."""
+    if isinstance(made, Attribute) and made.name == "best_estimator_":
+        search = learner_of(made.owner)
+        given = search.argument(0, "estimator") if isinstance(search, Call) and search.short in SEARCHES else None
+        return learns_of(given) if given is not None else None
     if isinstance(made, Call) and made.method in ("fit", "set_params", "set_output") and made.receiver is not None:
         return learns_of(made.receiver)
     return None

@@ -44,7 +44,8 @@ def result_thrown_away(programs: list[Program]) -> Iterator[Violation]:
         Looks at statements that only call a method such as `to`, `cuda`, `float`, `squeeze` of a tensor that comes from a loader or is
         made by a function of PyTorch, or `dropna`, `fillna`, `drop`, `sort_values` of a pandas table without `inplace=True`. Networks
         are left alone: their `to` changes them, as that of a whole batch may; so is what the same line makes (`torch.ones(1).cuda()`
-        starts CUDA). What is unpacked from a batch is a warning.
+        starts CUDA). What is unpacked from a batch is a warning. Also speaks where what such a method of a table gives with
+        `inplace=True`, which is None, is kept under the table's own name.
 
     Why it matters:
         The batch stays on the CPU, the rows with gaps stay in the table, without a message (PyTorch, `torch.Tensor.to`: returns a
@@ -57,6 +58,7 @@ def result_thrown_away(programs: list[Program]) -> Iterator[Violation]:
 
 
 def _found(walked: Program) -> Iterator[Violation]:
+    yield from _kept_none(walked)
     loaders = {loader for loop in walked.all(Loop) if (loader := loader_of(loop)) is not None}
     for event in walked.calls(*TENSORS, *TABLES):
         receiver = event.call.receiver
@@ -80,6 +82,29 @@ def _found(walked: Program) -> Iterator[Violation]:
                 f"`{name}` gives a changed {'table' if table else 'tensor'} back, which is thrown away here: `{text}` stays as it is",
                 f"write `{text} = {text}.{name}(…)`",
                 sure=table or tensor is True,
+            )
+
+
+def _kept_none(walked: Program) -> Iterator[Violation]:
+    """`frame = frame.dropna(inplace=True)`."""
+    for event in walked.calls(*TABLES):
+        parent, function = event.module.parents.get(event.node), getattr(event.node, "func", None)
+        if (
+            not isinstance(parent, ast.Assign)
+            or not isinstance(function, ast.Attribute)
+            or constant(event.call.argument(None, "inplace")) is not True
+        ):
+            continue
+        text = ast.unparse(function.value)
+        if (
+            [ast.unparse(target) for target in parent.targets] == [text]
+            and event.call.receiver is not None
+            and _is_table(event.call.receiver)
+        ):
+            yield violation(
+                event,
+                f"`{text}` is None from here on: with `inplace=True`, `{event.call.method}` gives nothing back",
+                f"take `inplace=True` out, or do not assign: `{text}.{event.call.method}(…, inplace=True)`",
             )
 
 
@@ -155,8 +180,11 @@ MOVED = 'rows = rows.to("cuda")'
 BAD = [
     program(PROGRAM.format(table="table.dropna()  # <- here", batch=MOVED)),
     program(PROGRAM.format(table="table = table.dropna()", batch='rows.to("cuda")  # <- here')),
+    program(PROGRAM.format(table="table = table.dropna(inplace=True)  # <- here", batch=MOVED)),
 ]
 GOOD = [
     program(PROGRAM.format(table="table = table.dropna()", batch=MOVED)),
     program(PROGRAM.format(table="table.dropna(inplace=True)", batch=MOVED)),
+    program(PROGRAM.format(table="table = table.dropna(inplace=False)", batch=MOVED)),
+    program(PROGRAM.format(table="nothing = table.dropna(inplace=True)", batch=MOVED)),
 ]
