@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
@@ -12,6 +13,7 @@ from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Tree, Violation, program, rule
 
+_BATCHES = re.compile(r"loader|batch|dataset|_dl\b|_iter\b", re.IGNORECASE)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 
@@ -20,9 +22,9 @@ def only_the_last_batch(modules: dict[str, Module]) -> Iterator[Violation]:
     """A count or a sum over batches has only the last one.
 
     What it does:
-        Looks at names that are set to zero before a loop over batches and divided, or divided by, behind it. Speaks where the loop sets
-        the name anew at each turn, from the turn's own values, and never reads it (`right = …` for `right += …`); and where the sum
-        stands behind the loop, at its own depth, and adds what only the loop gives its values.
+        Looks at names that are set to zero before a loop over what is called batches or a loader, and divided, or divided by, behind
+        it. Speaks where the loop sets the name anew at each turn, from the turn's own values, and never reads it (`right = …` for
+        `right += …`); and where the sum stands behind the loop, at its own depth, and adds what only the loop gives its values.
 
     Why it matters:
         The score is that of the last batch, which is often a smaller one, and nothing says so.
@@ -39,6 +41,8 @@ def only_the_last_batch(modules: dict[str, Module]) -> Iterator[Violation]:
 
 def _found(module: Module, loop: ast.For) -> Iterator[Violation]:
     function = enclosing_function(module, loop)
+    if not _BATCHES.search(ast.unparse(loop.iter)):
+        return
     if any(isinstance(parent, _LOOPS) for parent in _around(module, loop, function)):
         return
     own = [node for node in module.of(ast.Name) if enclosing_function(module, node) is function]

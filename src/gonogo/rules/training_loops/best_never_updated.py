@@ -23,7 +23,8 @@ def best_never_updated(modules: dict[str, Module]) -> Iterator[Violation]:
 
     What it does:
         Looks at names like `best_score` that a function or the top of a file sets once, to a number, before a loop. Speaks where the
-        loop compares a score with the name by `<` or `>` and keeps a state where it is better, and nothing ever sets the name again.
+        loop compares a score with the name by `<` or `>` and keeps a state where it is better, and nothing ever sets the name again. A
+        first value such as 0.9 or 85 may be a threshold that somebody chose.
 
     Why it matters:
         Each epoch that beats the number at the beginning counts as the best: what is kept is the last of them.
@@ -37,7 +38,11 @@ def best_never_updated(modules: dict[str, Module]) -> Iterator[Violation]:
         for branch in module.of(ast.If):
             for name in _compared(branch.test):
                 begins = _set_once(module, branch, name)
-                if begins is not None and any(last_name(call.func) in _KEEPS for call in calls(module) if _is_in(module, call, branch)):
+                if (
+                    begins is not None
+                    and not _is_threshold(begins.value)
+                    and any(last_name(call.func) in _KEEPS for call in calls(module) if _is_in(module, call, branch))
+                ):
                     yield Violation(
                         module.location(branch.test),
                         f"`{name.id}` is never set again: every epoch that beats its first value is kept as the best",
@@ -69,6 +74,11 @@ def _set_once(module: Module, branch: ast.If, name: ast.Name) -> ast.Assign | No
         name.id in (node.names if isinstance(node, (ast.Global, ast.Nonlocal)) else ()) for node in module.of(ast.Global, ast.Nonlocal)
     )
     return parent if is_before and not passed_on else None
+
+
+def _is_threshold(node: ast.expr) -> bool:
+    """Whether a first value may be what a score has to reach, not one that any score beats."""
+    return isinstance(node, ast.Constant) and type(node.value) in (int, float) and 0 < node.value < 100 and node.value != 1  # type: ignore[operator]
 
 
 def _is_number(node: ast.expr) -> bool:
@@ -107,6 +117,7 @@ BAD = [
 GOOD = [
     program(_PROGRAM.format(begins="0.0", first="best_score = score\n        ", last="", marker="")),
     program(_PROGRAM.format(begins="0.0", first="", last="    best_score = max(best_score, score)", marker="")),
+    program(_PROGRAM.format(begins="0.9", first="", last="", marker="")),
     program(_PROGRAM.format(begins="float(torch.load('reached.pt'))", first="", last="", marker="")),
     program(_PROGRAM.format(begins="0.0", first="print(score)\n        # ", last="        break", marker="")),
 ]
