@@ -10,7 +10,8 @@ import pytest
 from cli import answered, copy_of
 from experiments_of_texts import GOLDEN, GOLDEN_PLAN
 
-from gonogo.cli.showing import watch
+from gonogo.cli.showing import show_files, show_settings, watch
+from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import UsageError
 
 
@@ -25,6 +26,17 @@ def test_the_files_that_are_read(tmp_path: Path) -> None:
     assert "src/train.py" in lines and not [line for line in lines if "left_out" in line]
     assert [line for line in lines if line.startswith("src/weights.bin\tnot read")]
     assert f"{tree}/src/train.py" in answered("check", tree, GOLDEN, "--show-files").stdout.splitlines()
+
+
+def test_a_program_is_read_without_its_neighbours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("one", "other"):
+        (tmp_path / f"{name}.py").write_text("print(1)\n", "utf-8")
+    for options in (CheckOptions(), CheckOptions(contract="program", entries=("one.py",))):
+        source = tmp_path / "one.py" if not options.entries else tmp_path
+        assert show_files([str(source)], options) == 0
+        assert "one.py" in (told := capsys.readouterr().out) and "other.py" not in told
+    assert show_settings([str(tmp_path / "one.py")], CheckOptions()) == 0
+    assert '"contract": "program"' in capsys.readouterr().out
 
 
 def test_the_settings_that_count(tmp_path: Path) -> None:

@@ -7,10 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gonogo.analysis.project.narrowing import narrowed
 from gonogo.model import contract as contracts
 from gonogo.model import experiment as experiments
 from gonogo.model.check_options import CheckOptions
+from gonogo.model.contract import Scope
 from gonogo.model.errors import UsageError
+from gonogo.model.experiment import Experiment
+from gonogo.model.program_file import is_program, program_of
 from gonogo.report import plain
 from gonogo.rules.base import select
 
@@ -24,12 +28,22 @@ def show_files(paths: Sequence[str], options: CheckOptions) -> int:
         UsageError: a path can't be read.
     """
     for path in paths:
-        experiment = experiments.load(path, options.plan)
+        experiment = _judged(path, options)
         for name, file in sorted(experiment.files.items()):
             unread = "" if file.text is not None or file.notebook is not None else "\tnot read: no text, or too big"
             shown = name if len(paths) == 1 else f"{path.rstrip('/')}/{name}"
             print(f"{plain.line(shown)}{unread}")
     return 0
+
+
+def _judged(path: str, options: CheckOptions) -> Experiment:
+    """What would be read for a path: of a program, only what it may come to."""
+    if is_program(path):
+        program = program_of(path, options.contract)
+        path, options = program.root, options.model_copy(update={"contract": program.contract, "entries": program.entries})
+    experiment = experiments.load(path, options.plan)
+    is_one = options.entries and options.contract is not None and contracts.load(options.contract).scope is Scope.PROGRAM
+    return narrowed(experiment, options.entries) if is_one else experiment
 
 
 def show_settings(paths: Sequence[str], options: CheckOptions) -> int:
@@ -44,7 +58,7 @@ def show_settings(paths: Sequence[str], options: CheckOptions) -> int:
         raise UsageError(f"No rule matches '{error.args[0]}': `gonogo rules` lists them.") from error
     told = []
     for path in paths:
-        experiment = experiments.load(path, options.plan)
+        experiment = _judged(path, options)
         name = options.contract or (options.policy.contract if options.policy else None)
         contract, reason = (contracts.load(name), "chosen") if name else contracts.detect(experiment)
         told.append(
