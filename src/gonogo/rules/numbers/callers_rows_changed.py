@@ -14,6 +14,9 @@ from gonogo.rules.base import Violation, program, rule
 _Around = ast.For | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
+MOST_PARAMETERS = 40  # of one function: each costs a walk of it
+
+
 @rule("NUM130", "callers-rows-changed", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def callers_rows_changed(modules: dict[str, Module]) -> Iterator[Violation]:
     """A function changes the table or array that it is given.
@@ -36,9 +39,9 @@ def callers_rows_changed(modules: dict[str, Module]) -> Iterator[Violation]:
         for function in functions(module):
             if function not in (module.tree.body if module.tree else ()):
                 continue
-            for place, parameter in enumerate(function.args.args):
-                write = _write(function, parameter.arg)
-                if write is None or not _returns(function, parameter.arg):
+            for place, parameter in enumerate(function.args.args[:MOST_PARAMETERS]):
+                write = _write(function, parameter.arg) if _returns(function, parameter.arg) else None
+                if write is None:
                     continue
                 call = next((call for call in module.of(ast.Call) if _is_repeated(module, call, function, place, write)), None)
                 if call is not None:
