@@ -91,6 +91,8 @@ def test_every_rule_of_method_is_planted() -> None:
     families = {rule.id for rule in static if rule.id.startswith(("LEK", "REP", "NUM"))}
     of_numbers = {"LEK120", "LEK121", "LEK125"}  # they judge where a reported number comes from; their own examples show them
     with_variants = {"NUM115"}  # in test_false_goes.py
+    # Found in programs of strangers' kinds; beside their own examples, `right_programs.txt` has what looks like them.
+    with_variants |= {"LEK126", "NUM127", "NUM128", "NUM129", "NUM130", "NUM131", "NUM132", "REP125"}
     assert families - of_numbers - with_variants <= planted
 
 

@@ -20,12 +20,11 @@ def is_never_reached(module: Module, node: ast.AST) -> bool:
 
     It comes after a `return` or `raise`, or is in a branch for Python 2 or for an absent standard library.
     """
+    behind = module.once(_behind, module.tree) if module.tree is not None else frozenset()
     child, parent = node, module.parents.get(node)
     while parent is not None:
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(parent, name, None)
-            if isinstance(block, list) and child in block and any(leaves(each) for each in block[: block.index(child)]):
-                return True
+        if child in behind:
+            return True
         if isinstance(parent, (ast.If, ast.IfExp)) and child is not parent.test:
             answer = _answer(parent.test)
             in_body = child in parent.body if isinstance(parent.body, list) else child is parent.body
@@ -36,6 +35,21 @@ def is_never_reached(module: Module, node: ast.AST) -> bool:
             return True
         child, parent = parent, module.parents.get(parent)
     return False
+
+
+def _behind(tree: ast.AST) -> frozenset[ast.AST]:
+    """Every statement of a module that stands in its block behind one which leaves."""
+    found: set[ast.AST] = set()
+    pending: list[ast.AST] = [tree]
+    while pending:
+        node = pending.pop()
+        pending += ast.iter_child_nodes(node)
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list):
+                first = next((place for place, each in enumerate(block) if isinstance(each, ast.stmt) and leaves(each)), len(block))
+                found.update(block[first + 1 :])
+    return frozenset(found)
 
 
 def cut_off(module: Module) -> dict[ast.stmt, ast.stmt]:

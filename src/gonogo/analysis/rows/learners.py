@@ -109,7 +109,7 @@ def learns_of(value: Value) -> tuple[Learns, str] | None:
 
 
 def _of_member(made: Value) -> tuple[Learns, str] | None:
-    """`scaler.fit(X)` gives the scaler back, `search.best_estimator_` one like that which the search was given."""
+    """`scaler.fit(X)` gives the scaler back, `search.best_estimator_` a model like the search's."""
     if isinstance(made, Attribute) and made.name == "best_estimator_":
         search = learner_of(made.owner)
         given = search.argument(0, "estimator") if isinstance(search, Call) and search.short in SEARCHES else None

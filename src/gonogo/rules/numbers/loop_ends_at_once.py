@@ -62,7 +62,7 @@ def _goes_on(loop: ast.For) -> bool:
 
 
 def _sums(module: Module, loop: ast.For) -> dict[str, ast.stmt]:
-    """Names that the loop adds to at its own level, and that were set to nothing before it in the same function."""
+    """Names that the loop adds to at its own level, set to nothing before it."""
     function = enclosing_function(module, loop)
     body = function.body if function is not None else (module.tree.body if module.tree else [])
     before = {

@@ -50,8 +50,8 @@ def optimizer_not_restored(modules: dict[str, Module]) -> Iterator[Violation]:
                 keys = {entry.arg: entry.value for entry in saved.keywords}
             lost = next((key for key, value in keys.items() if key and _is_state(value) and key not in asked), None)
             goes_on = any(key and EPOCH.search(key) and key in asked for key in keys)
-            resumed = _resumed(modules, {key for key in keys if key})
-            if lost is not None and goes_on and resumed is not None:
+            resumed = _resumed(modules, {key for key in keys if key}) if lost is not None and goes_on else None
+            if resumed is not None:
                 yield Violation(
                     resumed[0].location(resumed[1]),
                     f"the run goes on with the weights of a checkpoint, and the state of the optimizer in it (`{lost}`) is never loaded",

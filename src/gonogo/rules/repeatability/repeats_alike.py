@@ -129,9 +129,9 @@ def _unheard(module: Module, call: ast.Call) -> Iterator[Violation]:
 
     And that gives its estimators a fixed state and never asks for the seed.
     """
-    own = [entry for entry in functions(module) if isinstance(call.func, ast.Name) and entry.name == call.func.id]
-    turn = _seed_of_turn(module, call)
-    if len(own) != 1 or not turn:
+    turn = _seed_of_turn(module, call) if isinstance(call.func, ast.Name) else ""
+    own = [entry for entry in functions(module) if entry.name == last_name(call.func)] if turn else []
+    if len(own) != 1:
         return
     function = own[0]
     names = [entry.arg for entry in function.args.args]

@@ -72,7 +72,9 @@ def _is_beyond(value: float | None, score: str, must_rise: bool) -> bool:
 
 
 def _begins(module: Module, branch: ast.If, name: ast.Name) -> ast.Assign | None:
-    """What sets a name before the loop around a branch; None where anything but the branch itself sets it, too."""
+    """What sets a name before the loop around a branch.
+
+    None where anything but the branch itself sets it, too."""
     function = enclosing_function(module, branch)
     loop = next((each for each in ancestors(module, branch) if isinstance(each, (ast.For, ast.While))), None)
     stores = [use for use in module.named.get(name.id, ()) if isinstance(use.ctx, ast.Store)]

@@ -60,7 +60,9 @@ def _compared(test: ast.expr) -> Iterator[ast.Name]:
 
 
 def _set_once(module: Module, branch: ast.If, name: ast.Name) -> ast.Assign | None:
-    """The one place that sets a name, before the loop around a branch and to a number; None where there is another."""
+    """The one place that sets a name, to a number and before the loop around a branch.
+
+    None where there is another."""
     stores = [use for use in module.named.get(name.id, ()) if isinstance(use.ctx, ast.Store)]
     parent = module.parents.get(stores[0]) if len(stores) == 1 else None
     if not isinstance(parent, ast.Assign) or parent.targets != stores or not _is_number(parent.value):
