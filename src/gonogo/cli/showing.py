@@ -39,9 +39,10 @@ def show_files(paths: Sequence[str], options: CheckOptions) -> int:
 def _judged(path: str, options: CheckOptions) -> Experiment:
     """What would be read for a path: of a program, only what it may come to."""
     if is_program(path):
-        program = program_of(path, options.contract)
-        path, options = program.root, options.model_copy(update={"contract": program.contract, "entries": program.entries})
-    experiment = experiments.load(path, options.plan)
+        program = program_of(path, options.contract, options.plan)
+        experiment, options = program.experiment, program.applied_to(options)
+    else:
+        experiment = experiments.load(path, options.plan)
     is_one = options.entries and options.contract is not None and contracts.load(options.contract).scope is Scope.PROGRAM
     return narrowed(experiment, options.entries) if is_one else experiment
 

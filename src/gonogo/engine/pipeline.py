@@ -87,15 +87,15 @@ def judge(
     select_rules(options)
     verdict = Verdict(experiment=name or _name(source), contract="", gonogo_version=__version__)
     judging = Judging(verdict)
-    if isinstance(source, (str, Path)) and is_program(str(source)):
-        program = program_of(str(source), options.contract)
-        source, options = program.root, options.model_copy(update={"contract": program.contract, "entries": program.entries})
-        verdict.notes.append(program.note)
     policies: list[tuple[str, Policy]] = []
     with nullcontext(composer) if composer else Composer() as active:
         try:
             seconds = options.timeout or SHORTEST
             with time_limit(seconds) as set_clock:
+                if isinstance(source, (str, Path)) and is_program(str(source)):
+                    program = program_of(str(source), options.contract, options.plan, verdict.experiment)
+                    source, options = program.experiment, program.applied_to(options)
+                    verdict.notes.append(program.note)
                 experiment = source if isinstance(source, Experiment) else experiments.load(str(source), options.plan, verdict.experiment)
                 if options.timeout is None:
                     seconds = seconds_for(experiment)
@@ -226,7 +226,7 @@ class _Pipeline:
         verdict = self.judging.verdict
         contract = self.contract_of(experiment)
         if contract.scope is Scope.PROGRAM and self.options.entries:
-            experiment = narrowed(experiment, self._programs(experiment))
+            experiment = narrowed(experiment, self.options.entries)
         runs = collect_runs(experiment, contract) if contract.scope is Scope.RUNS else []
         verdict.notes += experiment.notes
         with Workspace(experiment, runs) as workspace:
@@ -240,18 +240,6 @@ class _Pipeline:
                 verdict.findings = merge_findings(verdict.findings)
                 self._execute()
                 self._advise()
-
-    def _programs(self, experiment: Experiment) -> list[str]:
-        """The paths of the entries.
-
-        Raises:
-            UsageError: one is not there.
-        """
-        paths = [entry.split()[0].removeprefix("./") for entry in self.options.entries if entry.split()]
-        for path in paths:
-            if path not in experiment.files or not path.endswith((".py", ".ipynb")):
-                raise UsageError(f"There is no program {path} in {experiment.name}: give the path of a Python file or a notebook in it.")
-        return paths
 
     def contract_of(self, experiment: Experiment) -> Contract:
         """The contract: the caller's choice, else what the files speak for; the verdict says why.

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from gonogo.model import contract as contracts
 from gonogo.model import experiment as experiments
+from gonogo.model.check_options import CheckOptions
 from gonogo.model.contract import HYDRA_PROGRAM, Scope
 from gonogo.model.errors import UsageError
+from gonogo.model.experiment import Experiment
+from gonogo.model.plan import Plan
 
 _ROOT_MARKS = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 
@@ -21,16 +24,22 @@ class Program:
     """What is judged in the place of a file.
 
     Attributes:
-        root: the folder of the project.
+        experiment: the project.
+        root: its folder, as the caller would write it.
         contract: the contract, None for the one that is detected.
         entries: the entry point, none where the contract takes none.
         note: a sentence about it.
     """
 
+    experiment: Experiment
     root: str
     contract: str | None
     entries: tuple[str, ...]
     note: str
+
+    def applied_to(self, options: CheckOptions) -> CheckOptions:
+        """The caller's options, with the contract and the entry point of the program."""
+        return options.model_copy(update={"contract": self.contract, "entries": self.entries})
 
 
 def is_program(path: str) -> bool:
@@ -48,7 +57,7 @@ def root_of(file: Path) -> Path:
     return project_root(file) or file.resolve().parent
 
 
-def program_of(path: str, contract: str | None) -> Program:
+def program_of(path: str, contract: str | None, plan: Plan | None = None, name: str | None = None) -> Program:
     """Return the project of a program.
 
     It is the nearest folder above it with a project file or a repository, otherwise the program's own folder.
@@ -56,6 +65,8 @@ def program_of(path: str, contract: str | None) -> Program:
     Args:
         path: of the file.
         contract: the caller's choice.
+        plan: the research plan that the caller gives.
+        name: what the experiment is called, instead of its folder.
 
     Raises:
         UsageError: the file is not read as a part of its project.
@@ -64,19 +75,19 @@ def program_of(path: str, contract: str | None) -> Program:
     root = root_of(file)
     entry = file.resolve().relative_to(root).as_posix()
     shown = as_given(file, root)
-    experiment = experiments.load(str(root))
+    experiment = experiments.load(str(root), plan, name)
     text = experiment.text(entry)
     if text is None:
         raise UsageError(f"{path} is not read as a part of its project {shown}: give the folder that is to be judged.")
     chosen = contracts.load(contract) if contract is not None else contracts.detect(experiment)[0]
     if chosen.scope is Scope.RUNS:
         why = f"whose contract {chosen.name} says itself what is started"
-        return Program(shown, contract, (), f"{path} is judged as a part of its project {shown}, {why}.")
+        return Program(experiment, shown, contract, (), f"{path} is judged as a part of its project {shown}, {why}.")
     if contract is None:
         chosen = contracts.load("generic" if HYDRA_PROGRAM.search(text) else "program")
     if chosen.scope is Scope.PROGRAM:
-        return Program(shown, chosen.name, (entry,), f"{path} is judged with what it may import of its project {shown}.")
-    return Program(shown, contract or chosen.name, (entry,), f"{path} is judged as the entry point {entry} of {shown}.")
+        return Program(experiment, shown, chosen.name, (entry,), f"{path} is judged with what it may import of its project {shown}.")
+    return Program(experiment, shown, contract or chosen.name, (entry,), f"{path} is judged as the entry point {entry} of {shown}.")
 
 
 def as_given(file: Path, root: Path) -> str:

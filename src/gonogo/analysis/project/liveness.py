@@ -40,16 +40,12 @@ class Liveness:
     Args:
         program: the module that is started.
         modules: every module, by path.
-        cuts: what is cut off, by the module's path, as far as somebody asked for it before.
     """
 
-    def __init__(self, program: Module, modules: Mapping[str, Module], cuts: dict[str, dict[ast.stmt, ast.stmt]]) -> None:
+    def __init__(self, program: Module, modules: Mapping[str, Module]) -> None:
         self.program = program
         self.modules = _with_imports(program, modules)
-        for module in self.modules:
-            if module.path not in cuts:
-                cuts[module.path] = cut_off(module)
-        self._cuts = {module: cuts[module.path] for module in self.modules}
+        self._cuts = {module: module.once(cut_off, module.tree) if module.tree is not None else {} for module in self.modules}
         self._by_name: dict[str, list[tuple[Module, Definition]]] = {}
         for module in self.modules:
             for statement in module.tree.body if module.tree else []:

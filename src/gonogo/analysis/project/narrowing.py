@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import text_of
+from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
 
 _WORD = re.compile(r"\w+")
@@ -26,9 +27,15 @@ def narrowed(experiment: Experiment, programs: Iterable[str]) -> Experiment:
 
     Args:
         experiment: the whole project.
-        programs: paths of Python files or notebooks in it.
+        programs: paths of Python files or notebooks in it; what stands behind a path, as overrides do, is left out.
+
+    Raises:
+        UsageError: one is not there.
     """
-    reached = set(programs)
+    reached = {program.split()[0].removeprefix("./") for program in programs if program.split()}
+    for path in sorted(reached):
+        if path not in experiment.files or not path.endswith(_CODE):
+            raise UsageError(f"There is no program {path} in {experiment.name}: give the path of a Python file or a notebook in it.")
     by_stem: dict[str, list[str]] = {}
     by_folder: dict[str, list[str]] = {}
     for path in experiment.files:

@@ -174,6 +174,14 @@ def is_none_literal(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
+def only_value(module: Module, name: ast.Name) -> ast.expr | None:
+    """What is all that a name ever holds in its function; None where there is more."""
+    home = enclosing_function(module, name)
+    stored = [use for use in module.named.get(name.id, ()) if isinstance(use.ctx, ast.Store) and enclosing_function(module, use) is home]
+    parent = module.parents.get(stored[0]) if len(stored) == 1 else None
+    return parent.value if isinstance(parent, ast.Assign) and parent.targets[0] is stored[0] else None
+
+
 def statement_of(module: Module, node: ast.AST) -> ast.stmt | None:
     """The statement a node belongs to."""
     if isinstance(node, ast.stmt):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import itertools
 import sys
+from collections.abc import Iterator
 
 from gonogo.analysis.python.imports import catches_import
 from gonogo.analysis.python.modules import Module, qualified_name
@@ -39,35 +39,27 @@ def is_never_reached(module: Module, node: ast.AST) -> bool:
 
 def _behind(tree: ast.AST) -> frozenset[ast.AST]:
     """Every statement of a module that stands in its block behind one which leaves."""
-    found: set[ast.AST] = set()
-    pending: list[ast.AST] = [tree]
-    while pending:
-        node = pending.pop()
-        pending += ast.iter_child_nodes(node)
-        for name in ("body", "orelse", "finalbody"):
-            block = getattr(node, name, None)
-            if isinstance(block, list):
-                first = next((place for place, each in enumerate(block) if isinstance(each, ast.stmt) and leaves(each)), len(block))
-                found.update(block[first + 1 :])
-    return frozenset(found)
+    return frozenset(statement for block, place in _cuts(tree) for statement in block[place + 1 :])
 
 
-def cut_off(module: Module) -> dict[ast.stmt, ast.stmt]:
+def cut_off(tree: ast.AST) -> dict[ast.stmt, ast.stmt]:
     """The first statement of each block that is never reached, and the one before it that leaves.
 
     Only what stands behind a `return`, `raise`, `break`, `continue`, an exit or an endless loop; a branch with a constant condition is
     how somebody chooses.
     """
-    found: dict[ast.stmt, ast.stmt] = {}
-    for parent in [module.tree, *module.parents] if module.tree else []:
+    return {block[place + 1]: block[place] for block, place in _cuts(tree)}
+
+
+def _cuts(tree: ast.AST) -> Iterator[tuple[list[ast.stmt], int]]:
+    """Each block that goes on behind a statement which leaves, and the place of the first of them."""
+    for node in ast.walk(tree):
         for name in ("body", "orelse", "finalbody"):
-            block = getattr(parent, name, None)
+            block = getattr(node, name, None)
             if isinstance(block, list):
-                for statement, behind in itertools.pairwise(block):
-                    if isinstance(statement, ast.stmt) and leaves(statement):
-                        found[behind] = statement
-                        break
-    return found
+                place = next((place for place, each in enumerate(block[:-1]) if leaves(each)), None)
+                if place is not None:
+                    yield block, place
 
 
 def leaves(node: ast.stmt) -> bool:

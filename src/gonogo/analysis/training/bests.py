@@ -73,7 +73,7 @@ def beginnings(kept: Kept) -> list[float] | None:
     nodes = [node for node in (ast.walk(scope) if isinstance(scope, ast.ClassDef) else body_nodes(scope)) if isinstance(node, ast.stmt)]
     inside = {node for statement in kept.branch.body for node in ast.walk(statement)}
     given = [value for node in nodes if node not in inside for value in _given([node], kept.best, deep=False)]
-    numbers = [number for value in given if value is not None and (number := _number(value)) is not None]
+    numbers = [number for value in given if value is not None and (number := number_of(value)) is not None]
     return numbers if numbers and len(numbers) == len(given) else None
 
 
@@ -146,10 +146,10 @@ def _is_written_elsewhere(module: Module, owner: ast.ClassDef, name: str) -> boo
     return any(last_name(node.func) in ("setattr", "update", "load_state_dict") for node in ast.walk(owner) if isinstance(node, ast.Call))
 
 
-def _number(node: ast.expr) -> float | None:
+def number_of(node: ast.expr) -> float | None:
     """The number that an expression is: a literal, or one of the ways to write infinity."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
-        inner = _number(node.operand)
+        inner = number_of(node.operand)
         return None if inner is None else -inner if isinstance(node.op, ast.USub) else inner
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and not isinstance(node.value, bool):
         return float(node.value)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import enclosing_function, last_name
+from gonogo.analysis.python.names import last_name, only_value
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -59,16 +59,8 @@ def prompt_in_the_answer(modules: dict[str, Module]) -> Iterator[Violation]:
 
 def _generated(module: Module, node: ast.expr) -> ast.Call | None:
     """The call of `generate` whose whole output an expression is."""
-    if isinstance(node, ast.Name):
-        home = enclosing_function(module, node)
-        stored = [
-            use for use in module.named.get(node.id, ()) if isinstance(use.ctx, ast.Store) and enclosing_function(module, use) is home
-        ]
-        parent = module.parents.get(stored[0]) if len(stored) == 1 else None
-        if not (isinstance(parent, ast.Assign) and parent.targets[0] is stored[0]):
-            return None
-        node = parent.value
-    return node if isinstance(node, ast.Call) and last_name(node.func) == "generate" else None
+    value = only_value(module, node) if isinstance(node, ast.Name) else node
+    return value if isinstance(value, ast.Call) and last_name(value.func) == "generate" else None
 
 
 PROGRAM = """import evaluate

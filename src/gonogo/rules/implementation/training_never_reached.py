@@ -48,8 +48,7 @@ def training_never_reached(modules: dict[str, Module], experiment: Experiment, c
     """
     if contract.scope is Scope.RUNS:
         return  # each run is followed there (TRI121)
-    cuts: dict[str, dict[ast.stmt, ast.stmt]] = {}
-    found = (violation for module in _programs(modules) for violation in _violations(Liveness(module, modules, cuts), modules, experiment))
+    found = (violation for module in _programs(modules) for violation in _violations(Liveness(module, modules), modules, experiment))
     yield from by_place(found)
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import ancestors, argument, enclosing_function, last_name, origin
+from gonogo.analysis.python.names import ancestors, argument, enclosing_function, last_name, only_value, origin
 from gonogo.analysis.python.scopes import FUNCTIONS
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
@@ -69,14 +69,7 @@ def _first_axis(module: Module, call: ast.Call) -> ast.Name | ast.Call | None:
 
 def _batches(module: Module, owner: ast.Name | ast.Call) -> ast.For | None:
     """The loop over a loader whose batch a network was given, where that is all that a value is."""
-    value: ast.AST | None = owner
-    if isinstance(owner, ast.Name):
-        home = enclosing_function(module, owner)
-        stored = [
-            use for use in module.named.get(owner.id, ()) if isinstance(use.ctx, ast.Store) and enclosing_function(module, use) is home
-        ]
-        parent = module.parents.get(stored[0]) if len(stored) == 1 else None
-        value = parent.value if isinstance(parent, ast.Assign) and parent.targets[0] is stored[0] else None
+    value = only_value(module, owner) if isinstance(owner, ast.Name) else owner
     if not isinstance(value, ast.Call) or not value.args or not isinstance(value.args[0], ast.Name):
         return None
     called = value.func
@@ -91,10 +84,7 @@ def _batches(module: Module, owner: ast.Name | ast.Call) -> ast.For | None:
 
 def _softmax(module: Module, name: ast.Name) -> ast.Call | None:
     """The softmax over a later axis that is all a name ever holds in its function."""
-    home = enclosing_function(module, name)
-    stored = [use for use in module.named.get(name.id, ()) if isinstance(use.ctx, ast.Store) and enclosing_function(module, use) is home]
-    parent = module.parents.get(stored[0]) if len(stored) == 1 else None
-    value = parent.value if isinstance(parent, ast.Assign) and parent.targets[0] is stored[0] else None
+    value = only_value(module, name)
     if not (isinstance(value, ast.Call) and last_name(value.func) in SOFTMAX):
         return None
     is_method = not origin(module, value.func).startswith(("torch.", "scipy.", "jax."))

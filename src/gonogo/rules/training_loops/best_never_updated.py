@@ -8,13 +8,14 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, calls, enclosing_function, last_name
+from gonogo.analysis.training.bests import KEEPS, number_of
 from gonogo.analysis.training.programs import is_unit_test
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
 BEST = re.compile(r"(?:^|_)best(?:_|$)", re.IGNORECASE)
-_KEEPS = frozenset({"save", "state_dict", "deepcopy", "save_pretrained", "save_checkpoint", "save_model", "save_weights", "dump"})
+_KEEPS = KEEPS | {"deepcopy", "dump"}
 
 
 @rule("TRN191", "best-never-updated", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -62,10 +63,11 @@ def _compared(test: ast.expr) -> Iterator[ast.Name]:
 def _set_once(module: Module, branch: ast.If, name: ast.Name) -> ast.Assign | None:
     """The one place that sets a name, to a number and before the loop around a branch.
 
-    None where there is another."""
+    None where there is another.
+    """
     stores = [use for use in module.named.get(name.id, ()) if isinstance(use.ctx, ast.Store)]
     parent = module.parents.get(stores[0]) if len(stores) == 1 else None
-    if not isinstance(parent, ast.Assign) or parent.targets != stores or not _is_number(parent.value):
+    if not isinstance(parent, ast.Assign) or parent.targets != stores or number_of(parent.value) is None:
         return None
     function = enclosing_function(module, branch)
     loop = next((each for each in ancestors(module, branch) if isinstance(each, (ast.For, ast.While))), None)
@@ -81,15 +83,6 @@ def _set_once(module: Module, branch: ast.If, name: ast.Name) -> ast.Assign | No
 def _is_threshold(node: ast.expr) -> bool:
     """Whether a first value may be what a score has to reach, not one that any score beats."""
     return isinstance(node, ast.Constant) and type(node.value) in (int, float) and 0 < node.value < 100 and node.value != 1  # type: ignore[operator]
-
-
-def _is_number(node: ast.expr) -> bool:
-    if isinstance(node, ast.UnaryOp):
-        node = node.operand
-    if isinstance(node, ast.Call):
-        return last_name(node.func) == "float" and len(node.args) == 1 and isinstance(node.args[0], ast.Constant)
-    is_infinity = isinstance(node, ast.Attribute) and node.attr in ("inf", "infty", "Inf")
-    return is_infinity or (isinstance(node, ast.Constant) and type(node.value) in (int, float))
 
 
 def _is_in(module: Module, call: ast.Call, branch: ast.If) -> bool:

@@ -32,7 +32,10 @@ LIGHTNING = ("lightning", "pytorch-lightning")
 MODE_NOT_GUESSED = "1.3"  # before, the mode was "auto" where none was given
 MODES = {"min": Better.SMALLER, "max": Better.LARGER}
 # Numbers that are never below zero, whatever they are computed of. A loss may be.
-NEVER_NEGATIVE = re.compile(r"(?:^|[_.])(?:acc|accuracy|f1|rmse|mse|mae|wer|cer|perplexity|ppl|error_rate)(?:$|[_.])", re.IGNORECASE)
+NEVER_NEGATIVE = re.compile(
+    r"(?:^|[_.])(?:acc|accuracy|f1|auc|auroc|m?iou|dice|precision|recall|top[15]|rmse|mse|mae|wer|cer|perplexity|ppl|err|error|error_rate)(?:$|[_.])",
+    re.IGNORECASE,
+)
 
 
 @rule("TRN143", "worst-kept", criterion=4, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -213,6 +216,8 @@ for epoch in range(10):
 CALLBACK = "from {library}.callbacks import ModelCheckpoint\n\nprint(ModelCheckpoint({given})){marker}\n"
 HERE = "  # <- here"
 BAD = [
+    program(_loop("best, val_mae = 0.0, 1.0", "val_mae < best", "val_mae", HERE)),
+    program(_loop("best, val_auc = 0, 1.0", "val_auc < best", "val_auc", HERE)),
     program(_loop("best = 0.0", "val_loss > best", "val_loss", HERE)),
     program(_loop('best = float("inf")', "best > val_acc", "val_acc", HERE)),
     program(_loop("best, kept = float('inf'), None", "val_acc > best", "val_acc", HERE)),
