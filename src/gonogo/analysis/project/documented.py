@@ -269,4 +269,4 @@ def _of_editor(text: str) -> Iterator[list[str]]:
         if isinstance(name, str):
             yield ["python", "-m", name, *words]
         elif isinstance(program, str):
-            yield ["python", re.sub(r"\$\{workspace\w*\}/|\$\{[^}]*\}/", "", program), *words]
+            yield ["python", re.sub(r"\$\{[^{}]*\}/", "", program), *words]
