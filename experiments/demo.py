@@ -24,7 +24,7 @@ from pathlib import Path
 from gonogo.tracker import running
 
 EXPERIMENT = Path(__file__).resolve().parent / "cw_tent"
-IMAGES = 384  # of 797 in each corruption: six batches
+IMAGES = 320  # of 797 in each corruption: five batches
 # The first two begin together, and one of them trains the source model. The longest is one of them, so that both processes end at about
 # the same time.
 METHODS = ["source", "tent-10", "cw-tent", "tent-1", "bn"]

@@ -91,3 +91,18 @@ def copy_of(golden: Path, target: Path, plan: Path | None = None) -> Path:
     if plan is not None:
         shutil.copy(plan, target / "plan.yaml")
     return target
+
+
+def git(folder: Path, *words: str) -> str:
+    """Run git in a folder, with a name of its own, and return what it prints."""
+    own = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+    return subprocess.run(["git", *own, *words], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def instead_of_github(golden: Path, plan: Path, hub: Path) -> dict[str, str]:
+    """Make a golden experiment the branch `branch` of `owner/name`, and return the environment that tells git where GitHub is."""
+    tree = copy_of(golden, hub / "owner" / "name", plan)
+    for words in (("init", "-q", "-b", "branch"), ("add", "-A"), ("commit", "-q", "-m", "x")):
+        git(tree, *words)
+    moved = {"GIT_CONFIG_KEY_0": f"url.file://{hub}/.insteadOf", "GIT_CONFIG_VALUE_0": "https://github.com/"}
+    return {"GIT_CONFIG_COUNT": "1", **moved}

@@ -1,6 +1,7 @@
 """What a newcomer types first: help, wrong names, a single program, the commands of the README and of the documents."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from cli import GONOGO, answered, copy_of, gonogo
+from cli import GONOGO, answered, copy_of, gonogo, instead_of_github
 from experiments_of_texts import GOLDEN, GOLDEN_PLAN
 
 from gonogo.model.experiment import BUNDLE_PATHS
@@ -152,7 +153,8 @@ def test_commands_of_the_documents(words, tmp_path, bundle):
     (tmp_path / "bundle.json").write_text(bundle)
     (tmp_path / "plan.json").write_text(json_plan())
     command = re.sub(r"\bgonogo (?=check|fix)", f"{shlex.quote(GONOGO[0])} ", words)
-    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, **instead_of_github(GOLDEN, GOLDEN_PLAN, tmp_path / "hub")}
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

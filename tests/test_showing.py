@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from cli import answered, copy_of
+from cli import answered, copy_of, instead_of_github
 from experiments_of_texts import GOLDEN, GOLDEN_PLAN
 
 from gonogo.cli.showing import show_files, show_settings, watch
@@ -127,6 +127,8 @@ def test_the_table_of_other_checkers_is_true(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "policy.toml").write_text(
         '[severity]\nHYD105 = "info"\n\n[[ignore]]\nrules = ["HYD105"]\npath = "src/*"\nreason = "known"\n'
     )
+    for name, value in instead_of_github(GOLDEN, GOLDEN_PLAN, tmp_path / "hub").items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     commands = commands_of_the_table()
     assert len(commands) > 30

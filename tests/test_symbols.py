@@ -2,6 +2,7 @@
 
 import ast
 import symtable
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,9 +47,20 @@ def local_names(table):
     return {symbol.get_name() for symbol in table.get_symbols() if symbol.is_local() and not symbol.is_global()}
 
 
+COMPREHENSIONS = ("listcomp", "setcomp", "dictcomp", "genexpr")
+
+
+def inlined_names(text):
+    """The targets of comprehensions: since Python 3.12 (PEP 709) `symtable` counts most of them to the function around them."""
+    if sys.version_info < (3, 12):
+        return set()
+    targets = [node.target for node in ast.walk(ast.parse(text)) if isinstance(node, ast.comprehension)]
+    return {node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)}
+
+
 def functions_of(table):
     for child in table.get_children():
-        if child.get_type() == "function" and child.get_name() not in ("lambda", "listcomp", "setcomp", "dictcomp", "genexpr"):
+        if child.get_type() == "function" and child.get_name() not in ("lambda", *COMPREHENSIONS):
             yield child
         yield from functions_of(child)
 
@@ -60,8 +72,10 @@ def test_functions_bind_what_python_says(text):
     module = Module("m.py", text)
     scopes = Scopes(module)
     ours = [(node.name, set(scopes.names(node).bound)) for node in module.nodes if isinstance(node, FUNCTIONS)]
+    inlined = inlined_names(text)
     for table in functions_of(symtable.symtable(text, "m.py", "exec")):
-        assert any(name == table.get_name() and local_names(table) <= names for name, names in ours), (table.get_name(), local_names(table))
+        told = local_names(table) - inlined
+        assert any(name == table.get_name() and told <= names for name, names in ours), (table.get_name(), told)
 
 
 def test_lookup_finds_the_scope_that_python_uses():

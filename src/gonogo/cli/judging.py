@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from gonogo.cli.options import STDIN, check_paths
 from gonogo.cli.output import Amount, Destination, opened
+from gonogo.cli.repositories import Clones, is_repository
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import UsageError
 from gonogo.pool.pool import Listener, Pool, Result, Task, default_jobs
@@ -21,7 +22,7 @@ class Request:
     """What is to be judged, and how and where it is told.
 
     Attributes:
-        paths: folders and bundles; `-` is standard input.
+        paths: folders, bundles and repositories; `-` is standard input.
         paths_from: a file with more of them, one a line.
         plans: files of plans, none or one for each path.
         on: `local` or `ray`.
@@ -53,9 +54,9 @@ def judge(request: Request, options: CheckOptions, pool: Pool) -> int:
         UsageError: a path that is not there, or options that do not go together.
         StageError: the processes that judge don't start.
     """
-    with pool:
+    with pool, Clones() as clones:
         request = replace(request, paths=(*request.paths, *_listed(request.paths_from)))
-        tasks = _tasks(request, options, pool)
+        tasks = _tasks(request, options, pool, clones)
         started = time.perf_counter()
         with opened(request.reports, sys.stdout, len(tasks), request.amount) as reports:
             codes = []
@@ -115,12 +116,12 @@ def _listener(options: CheckOptions, tasks: list[Task]) -> Listener | None:
     return Live(sys.stderr, names=[task.name for task in tasks]).hear
 
 
-def _tasks(request: Request, options: CheckOptions, pool: Pool) -> list[Task]:
+def _tasks(request: Request, options: CheckOptions, pool: Pool, clones: Clones) -> list[Task]:
     if not request.paths:
         raise UsageError(f"{request.paths_from} lists no PATH.")
     if request.address is not None and request.on != "ray":
         raise UsageError("--address is a Ray cluster's: it goes with --on ray.")
-    check_paths(*request.paths, *request.plans)
+    check_paths(*(path for path in request.paths if not is_repository(path)), *request.plans)
     if request.paths.count(STDIN) > 1 or STDIN in request.plans:
         raise UsageError("Standard input can be read once, and only as a bundle.")
     if request.plans and len(request.plans) != len(request.paths):
@@ -131,12 +132,14 @@ def _tasks(request: Request, options: CheckOptions, pool: Pool) -> list[Task]:
     if (options.baseline or request.write_baseline) and len(request.paths) != 1:
         raise UsageError("A baseline belongs to one experiment: give one PATH with it.")
     plans = request.plans or (None,) * len(request.paths)
-    tasks = [_task(path, plan, pool) for path, plan in zip(request.paths, plans, strict=True)]
+    tasks = [_task(path, plan, pool, clones) for path, plan in zip(request.paths, plans, strict=True)]
     shows_configs = any(formats.load(report.format).configs for report in request.reports)
     return [replace(task, configs=True) for task in tasks] if shows_configs else tasks
 
 
-def _task(path: str, plan: str | None, pool: Pool) -> Task:
+def _task(path: str, plan: str | None, pool: Pool, clones: Clones) -> Task:
+    if is_repository(path):
+        return Task(clones.folder(path), path, plan)
     if path != STDIN:
         return Task(path, os.fsencode(path).decode("utf-8", "replace"), plan)
     from gonogo.model.experiment import read_stdin

@@ -14,6 +14,7 @@ from gonogo.model.check_options import CheckOptions
 from gonogo.model.contract import Scope
 from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
+from gonogo.model.policy import excluding
 from gonogo.model.program_file import is_program, program_of
 from gonogo.report import plain
 from gonogo.rules.base import select
@@ -31,6 +32,8 @@ def show_files(paths: Sequence[str], options: CheckOptions) -> int:
         experiment = _judged(path, options)
         for name, file in sorted(experiment.files.items()):
             unread = "" if file.text is not None or file.notebook is not None else "\tnot read: no text, or too big"
+            pattern = excluding(name, (*options.exclude, *(options.policy.exclude if options.policy else ())))
+            unread = unread or (f"\tread, but its findings don't count: {pattern}" if pattern else "")
             shown = name if len(paths) == 1 else f"{path.rstrip('/')}/{name}"
             print(f"{plain.line(shown)}{unread}")
     return 0

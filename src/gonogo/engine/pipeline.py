@@ -27,7 +27,7 @@ from gonogo.model.contract import Contract, Scope
 from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Stage, merge_findings
-from gonogo.model.policy import Policy
+from gonogo.model.policy import Policy, excluding
 from gonogo.model.program_file import is_program, program_of
 from gonogo.model.runs import Run, collect_runs
 from gonogo.model.verdict import StageReport, Verdict
@@ -109,7 +109,7 @@ def judge(
             judging.is_cut_short = True
             verdict.undecided.append(f"it took more than {seconds:g} s, so not everything was checked (--timeout)")
     verdict.findings = merge_findings(verdict.findings)
-    application = Application(policies, options.baseline, options.trust_repo)
+    application = Application(options.exclude, policies, options.baseline, options.trust_repo)
     application.apply(verdict, judging.texts, judging.ran)
     if judging.facts is not None:
         unanswered(verdict, judging, application.may_block)
@@ -177,9 +177,13 @@ def _chosen(options: CheckOptions, policies: list[tuple[str, Policy]], experimen
     contract = options.contract or next((policy.contract for _, policy in policies if policy.contract), None)
     notes += [f"Only these rules ran: {', '.join(select)}."] if select else []
     notes += [f"These rules were left out: {', '.join(options.ignore)}."] if options.ignore else []
+    exclude = (*options.exclude, *(pattern for _, policy in policies for pattern in policy.exclude))
+    notes += [f"Findings and programs in these files and folders were left out: {', '.join(exclude)}."] if exclude else []
+    idle = [pattern for pattern in exclude if not any(excluding(path, [pattern]) for path in experiment.files)]
+    notes += [f"No file matches what is left out: {', '.join(idle)}."] if idle else []
     verdict.notes += notes
     verdict.docs_url = options.docs_url or next((policy.docs_url for _, policy in policies if policy.docs_url), "")
-    return options.model_copy(update={"select": select, "contract": contract})
+    return options.model_copy(update={"select": select, "contract": contract, "exclude": exclude})
 
 
 def _name(source: str | Path | Experiment) -> str:
@@ -279,7 +283,7 @@ class _Pipeline:
         python = options.execution.python
         known["installed"] = installed_versions(Path(python)) if python is not None else {}
         if contract.scope is Scope.HYDRA:
-            judging.facts = ProjectFacts(**known, entries=options.entries)
+            judging.facts = ProjectFacts(**known, entries=options.entries, exclude=options.exclude)
             find_entries(judging.facts.get("modules"), options.entries)  # a name that is none is the caller's mistake
         elif contract.scope is Scope.PROGRAM:
             judging.facts = Facts(**known, runs=[], traces=[])

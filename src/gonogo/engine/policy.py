@@ -22,7 +22,7 @@ from gonogo.documents.toml import parse_toml
 from gonogo.model.errors import UsageError
 from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Finding, Severity
-from gonogo.model.policy import Baseline, BaselineEntry, Ignore, Policy
+from gonogo.model.policy import Baseline, BaselineEntry, Ignore, Policy, excluding
 from gonogo.model.verdict import Suppressed, Verdict
 from gonogo.rules.base import all_rules, matches
 
@@ -64,7 +64,7 @@ def _repository_table(experiment: Experiment) -> Any:
 
 def _checked(data: Any, where: str, subject: str) -> Policy:
     if not isinstance(data, dict) or "where" in data:
-        raise UsageError(f"{subject} is not valid: it must be a table with contract, select, severity, ignore or ai.")
+        raise UsageError(f"{subject} is not valid: it must be a table with contract, select, exclude, severity, ignore or ai.")
     try:
         policy = Policy.model_validate({**data, "where": where})
     except ValidationError as error:
@@ -122,15 +122,17 @@ def _first(error: ValidationError) -> str:
 class Application:
     """The application of policies to the findings of one verdict.
 
-    The order is: severities, the policies' ignores, comments, the baseline.
+    The order is: severities, what is excluded, the policies' ignores, comments, the baseline.
 
     Args:
+        exclude: the caller's patterns of files and folders.
         policies: the caller's, then the repository's own where it is trusted; the first that speaks of a finding counts.
         baseline: the caller's.
         trusted: follow comments of the experiment.
     """
 
-    def __init__(self, policies: Iterable[tuple[str, Policy]], baseline: Baseline | None, trusted: bool) -> None:
+    def __init__(self, exclude: Iterable[str], policies: Iterable[tuple[str, Policy]], baseline: Baseline | None, trusted: bool) -> None:
+        self._exclude = tuple(exclude)
         self._policies = list(policies)
         self._baseline = baseline
         self._trusted = trusted
@@ -151,7 +153,12 @@ class Application:
         left: Counter[str] = Counter(entry.fingerprint for entry in self._baseline.findings) if self._baseline else Counter()
         kept = []
         for finding in (self._weighed(finding) for finding in verdict.findings):
-            suppressed = self._by_policy(finding) or self._by_comment(finding, usable, used) or self._by_baseline(finding, left)
+            suppressed = (
+                self._by_exclusion(finding)
+                or self._by_policy(finding)
+                or self._by_comment(finding, usable, used)
+                or self._by_baseline(finding, left)
+            )
             if suppressed is not None:
                 verdict.suppressed.append(suppressed)
             else:
@@ -181,6 +188,14 @@ class Application:
                         return finding
                     return finding.model_copy(update={"severity": severity, "severity_by_rule": finding.severity})
         return finding
+
+    def _by_exclusion(self, finding: Finding) -> Suppressed | None:
+        sources = [("exclude", "--exclude", self._exclude), *((by, policy.where, tuple(policy.exclude)) for by, policy in self._policies)]
+        for by, where, patterns in sources:
+            pattern = excluding(finding.location.path, patterns)
+            if pattern is not None:
+                return Suppressed(finding=finding, by=by, where=where, reason=f"{pattern} is left out")
+        return None
 
     def _by_policy(self, finding: Finding) -> Suppressed | None:
         for by, policy in self._policies:

@@ -23,6 +23,7 @@ class CheckOptions(BaseModel):
     plan: Plan | None = Field(default=None, description="The research plan, where it does not come with the experiment")
     select: tuple[str, ...] = Field(default=(), description="Rule ids, families or slugs to run; empty for all")
     ignore: tuple[str, ...] = Field(default=(), description="Rule ids, families or slugs not to run")
+    exclude: tuple[str, ...] = Field(default=(), description="Files and folders left out: findings there don't count")
     entries: tuple[str, ...] = Field(default=(), description="Entry points, for a contract without runs of its own; none to detect them")
     timeout: float | None = Field(
         default=None, description="Seconds that the stages may take which run nothing; None: by the size of the tree"

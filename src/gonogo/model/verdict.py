@@ -99,7 +99,9 @@ class Suppressed(BaseModel):
     """A finding that does not count, who said so, and why."""
 
     finding: Finding
-    by: str = Field(description="config (the caller's), repository (its own [tool.gonogo]), inline (a comment on the line) or baseline")
+    by: str = Field(
+        description="config (the caller's), repository (its [tool.gonogo]), inline (a comment on the line), exclude or baseline"
+    )
     where: str = Field(description="The file, or file and line, that says so")
     reason: str
 

@@ -23,6 +23,7 @@ from gonogo.compose.command_line import CommandLine
 from gonogo.documents.yaml import parse_yaml
 from gonogo.model.contract import Contract
 from gonogo.model.experiment import Experiment
+from gonogo.model.policy import excluding
 from gonogo.model.runs import Run
 
 MOST_STEPS = 3_000_000  # for all runs together; then configs are still composed, but their code is not followed
@@ -82,9 +83,16 @@ class Surveyor:
         self._walked = 0
         self.survey = Survey()
 
-    def run(self, given: Sequence[str]) -> Survey:
-        """Look at every entry point, then at their choices."""
+    def run(self, given: Sequence[str], exclude: Sequence[str] = ()) -> Survey:
+        """Look at every entry point, then at their choices.
+
+        Args:
+            given: entry points that the caller named; none to detect them.
+            exclude: patterns of files and folders whose entry points are not detected.
+        """
         entries, in_tests = find_entries(self._modules, given)
+        if not given:
+            entries = [entry for entry in entries if excluding(entry.module.path, exclude) is None]
         survey = self.survey
         if in_tests:
             survey.notes.append(f"{in_tests} entry points in tests were left out: name one with --entry to look at it.")

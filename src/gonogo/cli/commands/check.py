@@ -79,7 +79,10 @@ def command(
     context: typer.Context,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PATH...", help="Folders or bundles (JSON), or one program; - is a bundle on stdin."),
+        typer.Argument(
+            metavar="PATH...",
+            help="Folders, bundles (JSON), programs, gh:OWNER/NAME@REF, git+URL@REF; - is a bundle on stdin.",
+        ),
     ] = None,
     paths_from: Annotated[str | None, typer.Option(metavar="FILE", help="Judge the PATHs in this file too, one a line.")] = None,
     plan: Annotated[list[str] | None, typer.Option(metavar="FILE", help="The research plan; with several PATHs, once for each.")] = None,
@@ -87,6 +90,10 @@ def command(
     entry: Annotated[
         list[str] | None,
         typer.Option(metavar="FILE", help="An entry point, where no contract says it; overrides may follow it (default: detected)."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="PATTERN", help="Files or folders whose findings don't count; may be repeated."),
     ] = None,
     config: PolicyFile = None,
     no_config: NoConfig = False,
@@ -170,6 +177,7 @@ def command(
         options = CheckOptions(
             contract=chosen,
             entries=entries,
+            exclude=split_names(exclude),
             select=split_names(select),
             ignore=split_names(ignore),
             timeout=timeout,

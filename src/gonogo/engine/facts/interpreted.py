@@ -36,10 +36,15 @@ def config_source(
 
 @fact
 def survey(
-    experiment: Experiment, contract: Contract, modules: dict[str, Module], config_source: ProjectSource, entries: tuple[str, ...]
+    experiment: Experiment,
+    contract: Contract,
+    modules: dict[str, Module],
+    config_source: ProjectSource,
+    entries: tuple[str, ...],
+    exclude: tuple[str, ...],
 ) -> Survey:
-    """What the entry points of a project start; `entries` is what the caller named."""
-    return Surveyor(experiment, contract, modules, config_source).run(entries)
+    """What the entry points of a project start; `entries` and `exclude` are what the caller named."""
+    return Surveyor(experiment, contract, modules, config_source).run(entries, exclude)
 
 
 @fact
