@@ -18,9 +18,7 @@ import os
 import shutil
 import sys
 import tomllib
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -227,6 +225,9 @@ def _download(url: str, target: Path) -> str:
 
     The caller's password for that host is used.
     """
+    import urllib.error
+    import urllib.request  # late: with TLS they cost each check a tenth of its start
+
     request = urllib.request.Request(url)
     if (credentials := _credentials(url)) is not None:
         request.add_header("Authorization", f"Basic {base64.b64encode(':'.join(credentials).encode()).decode()}")

@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gonogo.execution.challenge.matrix import Alteration, Cell, ChallengeSeen, Leak, Network, Number, State
+from gonogo.execution.challenge.matrix import EVALUATION_SUBJECT, Alteration, Cell, ChallengeSeen, Leak, Network, Number, State
 from gonogo.execution.challenge.numbers import LOSSES, PREDICTIONS, REPEATS, UPDATES, Values, in_order, moved, of_run, written
 from gonogo.execution.observations import Process, RunSeen, SessionSeen
 from gonogo.execution.session_plan import AGAIN, MISSING, PERTURBED, Session
 from gonogo.model.errors import StageError
 
-EVALUATION_SUBJECT = "evaluation"
 _MOST_REASON = 200
 FEWEST_ROWS = 4  # of a call on average; among fewer, one row that is right is a large share
 

@@ -9,6 +9,8 @@ from gonogo.execution.challenge.numbers import Values
 from gonogo.execution.observations import SessionSeen
 from gonogo.execution.probe.gonogo_probe.events import Place
 
+EVALUATION_SUBJECT = "evaluation"  # of the numbers that no run, but the evaluation wrote
+
 
 class Alteration(StrEnum):
     """What is altered."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from gonogo.execution.environment import Environment
 from gonogo.execution.uv import Refusal
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, at, rule
+
+if TYPE_CHECKING:  # only a stage that runs code makes one: a check that runs nothing is spared what it imports
+    from gonogo.execution.environment import Environment
 
 SURE = ("unreadable", "unresolvable")
 

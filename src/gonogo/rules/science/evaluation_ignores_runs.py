@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import calls, last_name
-from gonogo.execution.challenge.carry_out import EVALUATION_SUBJECT
-from gonogo.execution.challenge.matrix import Alteration, ChallengeSeen, Number, State
+from gonogo.execution.challenge.matrix import EVALUATION_SUBJECT, Alteration, ChallengeSeen, Number, State
 from gonogo.execution.observations import Tracked
 from gonogo.execution.tracker_inside import COUNTERS, FRACTIONS
 from gonogo.model.contract import Contract, module_path

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.python.modules import Module
-from gonogo.execution.challenge.carry_out import EVALUATION_SUBJECT
-from gonogo.execution.challenge.matrix import Alteration, ChallengeSeen, State
+from gonogo.execution.challenge.matrix import EVALUATION_SUBJECT, Alteration, ChallengeSeen, State
 from gonogo.model.contract import Contract, module_path
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, quoted, rule
