@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import constant
+from gonogo.analysis.dataflow.values import Call, constant, options
+from gonogo.analysis.python.handlers import handler_around
+from gonogo.analysis.python.names import last_name
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -20,6 +23,8 @@ def misfits_unread(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Speaks where `load_state_dict(…, strict=False)` stands alone, so that the missing and unexpected keys that it returns are lost.
+        It is silent where strict loading was tried first and failed, and where the weights are the `state_dict()` of a network of the
+        program, perhaps updated.
 
     Why it matters:
         With other names in the file, such as a prefix `module.`, not a single weight is loaded, and the network goes on with random
@@ -34,12 +39,28 @@ def misfits_unread(programs: list[Program]) -> Iterator[Violation]:
 def _found(walked: Program) -> Iterator[Violation]:
     for event in walked.calls("load_state_dict"):
         given = event.call.argument(1, "strict")
-        if given is not None and constant(given) is False and isinstance(event.module.parents.get(event.node), ast.Expr):
+        is_lost = given is not None and constant(given) is False and isinstance(event.module.parents.get(event.node), ast.Expr)
+        if is_lost and not _is_of_this_program(event) and not _is_second_try(event):
             yield violation(
                 event,
                 "weights that do not fit are passed over here, and nothing looks at which they were",
                 "keep what `load_state_dict` returns, and check its `missing_keys`",
             )
+
+
+def _is_of_this_program(event: Event) -> bool:
+    """Whether the weights are some network's of this program, perhaps with others put among them: nothing of a file is passed over."""
+    given = event.call.argument(0, "state_dict")
+    return given is not None and all(isinstance(option, Call) and option.method == "state_dict" for option in options(given))
+
+
+def _is_second_try(event: Event) -> bool:
+    """Whether it stands where strict loading has just failed, which told what does not fit."""
+    handler = handler_around(event.module, event.node)
+    tried = event.module.parents.get(handler) if handler is not None else None
+    body = tried.body if isinstance(tried, ast.Try) else []
+    calls = [node for statement in body for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    return any(last_name(call.func) == "load_state_dict" and "strict=False" not in ast.unparse(call) for call in calls)
 
 
 PROGRAM = """import torch
@@ -53,4 +74,13 @@ BAD = program(PROGRAM.format(load='model.load_state_dict(torch.load("weights.pt"
 GOOD = [
     program(PROGRAM.format(load='misfits = model.load_state_dict(torch.load("weights.pt"), strict=False); print(misfits)')),
     program(PROGRAM.format(load='model.load_state_dict(torch.load("weights.pt"))')),
+    program(
+        PROGRAM.format(load='own = model.state_dict()\nown.update(torch.load("weights.pt"))\nmodel.load_state_dict(own, strict=False)')
+    ),
+    program(
+        PROGRAM.format(
+            load='state = torch.load("weights.pt")\ntry:\n    model.load_state_dict(state)\n'
+            "except RuntimeError as error:\n    print(error)\n    model.load_state_dict(state, strict=False)"
+        )
+    ),
 ]
