@@ -300,6 +300,8 @@ def test_a_big_tree_has_more_time(golden: dict[str, str]) -> None:
         < seconds_for(experiment_of(golden | many | {f"x/{n}.py": "" for n in range(900)}))
     )
     assert seconds_for(experiment_of({f"{number}.yaml": "" for number in range(9_000)})) == LONGEST
+    long = {f"{number}.py": "x = 1\n" * 10_000 for number in range(30)}  # few files, much in them
+    assert SHORTEST < seconds_for(experiment_of(long)) < seconds_for(experiment_of(long | {"more.py": "x = 1\n" * 10_000})) < LONGEST
 
 
 def test_what_is_left_is_not_read_when_the_time_is_up(golden: dict[str, str], golden_plan: str, composer: Composer) -> None:
