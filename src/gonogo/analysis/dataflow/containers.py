@@ -110,11 +110,9 @@ def item(walker: Walker, owner: Value, key: Value, node: ast.AST) -> Value:
     known = constant(key)
     if isinstance(known, (str, int)) and not isinstance(known, bool):
         held = walker.held(owner, ("item", known))
-        if held is not None:
-            return held
-        found = _entry(walker, owner, known, node)
+        found = held if held is not None else _entry(walker, owner, known, node)
         if found is not None:
-            return found
+            return walker.now(found, node, key=known)
     elif (content := walker.held(owner, CONTENT)) is not None and isinstance(owner, (Mapping, Display, Call)):
         return content
     return walker.item_of(owner, key, node)
@@ -159,7 +157,7 @@ def _of_each(walker: Walker, owner: Choice, take: Callable[[Value], Value | None
 def attribute(walker: Walker, owner: Value, name: str, node: ast.AST) -> Value:
     """`owner.name`."""
     known = _known_attribute(walker, owner, name, node)
-    return known if known is not None else walker.attribute_of(owner, name, node)
+    return walker.now(known, node, attribute=name) if known is not None else walker.attribute_of(owner, name, node)
 
 
 def _known_attribute(walker: Walker, owner: Value, name: str, node: ast.AST) -> Value | None:

@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from functools import cached_property
 
 from gonogo.analysis.dataflow.blocks import Block, End, Happening, Imported
+from gonogo.analysis.dataflow.changes import Changes
 from gonogo.analysis.dataflow.contents import prune
 from gonogo.analysis.dataflow.definitions import Frame
 from gonogo.analysis.dataflow.locate import Locator
 from gonogo.analysis.dataflow.store import Store, by_owner
-from gonogo.analysis.dataflow.values import Attribute, Const, Context, Item, ModuleValue, Ref, Unknown, Value
+from gonogo.analysis.dataflow.values import Attribute, Const, Context, Item, ModuleValue, Ref, Unknown, Value, choice, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.python.modules import Module
 
@@ -36,6 +37,9 @@ CONTENT = "<content>"
 class Imports:
     """What importing the project's modules gives, the same for all its programs.
 
+    Args:
+        changes: what the project writes again while it runs.
+
     Attributes:
         frames: their names.
         bodies: what their top levels do.
@@ -44,7 +48,8 @@ class Imports:
             an attribute of one thing once for each place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes) -> None:
+        self.changes = changes
         self.taken: list[Attribute | Item | Ref] = []
         self.frames: dict[Module, Frame] = {}
         self.bodies: dict[Module, Block] = {}
@@ -205,6 +210,23 @@ class Walker:
     def hold(self, owner: Value, place: object, value: Value) -> None:
         """Write into a part of an object."""
         self.heap.set((base(owner), place), value)
+
+    def now(self, value: Value, node: ast.AST, *, attribute: str = "", key: object = None, name: str = "") -> Value:
+        """Return what is read of a part of an object, or of a name: of a literal that is written again it is not known which.
+
+        Args:
+            value: what the walk has for it.
+            node: where it is read.
+            attribute: the attribute, if it is one.
+            key: the key, if it is an entry.
+            name: the name, if it is one.
+        """
+        changes = self.imports.changes
+        is_changed = attribute in changes.attributes or (isinstance(key, (str, int)) and key in changes.keys)
+        is_changed = is_changed or (name != "" and name in changes.names.get(self.module, ()))
+        if is_changed and isinstance(plain(value), Const):
+            return choice(self.module, node, [value, Unknown(self.module, node)])
+        return value
 
     # -- modules ------------------------------------------------------------------------------------------------------
 

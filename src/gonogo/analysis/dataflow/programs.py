@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from gonogo.analysis.dataflow import calls as _calls  # noqa: F401  (it enters what calls do)
 from gonogo.analysis.dataflow.blocks import Block, Event, Happening, Imported
 from gonogo.analysis.dataflow.calls import into
+from gonogo.analysis.dataflow.changes import changes_of
 from gonogo.analysis.dataflow.contents import Contents, contents_of
 from gonogo.analysis.dataflow.core import FEWEST_STEPS, Imports, Place, Walker
 from gonogo.analysis.dataflow.definitions import Class, Function, Instance
@@ -119,7 +120,7 @@ class _Project:
     def __init__(self, modules: Mapping[str, Module]) -> None:
         self.modules = [modules[path] for path in sorted(modules) if modules[path].tree is not None]
         self.locator = Locator(modules)
-        self.imports = Imports()
+        self.imports = Imports(changes_of(self.modules))
         self.steps = ALL_STEPS
         self.seen: set[ast.AST] = set()  # functions that some walk went into
 
