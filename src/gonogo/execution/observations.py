@@ -73,7 +73,10 @@ class Process:
         return any(answers.broken for answers in self.answers.values())
 
     def cut(self) -> list[tuple[Place, int, int]]:
-        """Return the passes and loops that ended before their end: where, how many rows (of loops rounds) they had, and of how many."""
+        """Return the passes and loops that were left before their end.
+
+        Of each: where it is, how many rows (of a loop: rounds) it had, and of how many.
+        """
         found: list[tuple[Place, int, int]] = []
         for loader in self.loaders.values():
             place, most = loader.used[0] if loader.used else loader.place, max(loader.batches, default=0)

@@ -59,7 +59,10 @@ class Bounds:
 
 
 def unlowered(bounds: Bounds) -> Bounds:
-    """Bounds that leave the config as it is, and passes that only ask a network: of loops over epochs the first and the last round."""
+    """Bounds that leave the config as it is, and whole what only asks a network.
+
+    Of loops over epochs the first and the last round are left.
+    """
     return replace(bounds, caps=(), epochs=None if bounds.epochs is None else max(2, bounds.epochs), asks=MOST_ASKING)
 
 
