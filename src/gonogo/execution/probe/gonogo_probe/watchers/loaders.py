@@ -73,7 +73,10 @@ def _is_late(batches: int, seconds: float) -> bool:
 
 
 def _only_asks(backwards: int, seconds: float) -> bool:
-    """Whether a pass may go on to its end, since nothing was trained in it: what is gathered there is held against all the data."""
+    """Whether a pass may go on to its end, since nothing was trained in it.
+
+    What is gathered there is held against all the data.
+    """
     most = settings.bounds.get("asks")
     return most is not None and seconds < most and training.counted()[1] == backwards
 

@@ -1,4 +1,6 @@
-"""Whether tensors have numbers to look at: not while a compiler, a tracer or a transform of functions goes through the code.
+"""Whether tensors have numbers to look at.
+
+They have none while a compiler, a tracer or a transform of functions goes through the code.
 
 Of such tensors nothing can be asked: `float()` of one ends the program, and what is compiled would hold the probe's own questions.
 """
@@ -67,7 +69,10 @@ def is_readable(value: Any) -> bool:
 
 
 def _run_eagerly(torch: Any) -> None:
-    """Compiling takes a compiler and minutes, and hides what is run: compiled networks and functions run as they are written."""
+    """Run compiled networks and functions as they are written.
+
+    Compiling takes a compiler and minutes, and hides what is run.
+    """
     original = torch.compile
     asked: list[bool] = []
 
