@@ -44,7 +44,7 @@ def watch(torch: Any) -> None:
 
 
 def is_recorded() -> bool:
-    """Whether a compiler or a tracer writes down what runs, so that it would write down the probe's own calls, too."""
+    """Whether a compiler or a tracer writes down what runs, the probe's own calls with it."""
     if _is_compiling():  # first: a compiler takes it for true, and leaves out what stands behind it
         return True
     return _tracer() is not None
