@@ -116,3 +116,23 @@ def test_program_that_comes_to_no_good_end(tmp_path: Path, text: str, options: t
     assert says in verdict["code_issue"]
     assert verdict["program"]["loaders"] == []
     assert verdict["program"]["not_seen"]
+
+
+def test_run_that_fails_behind_a_cut_pass_is_made_again_with_all_of_it(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        "import torch\n"
+        "from torch.utils.data import DataLoader, TensorDataset\n"
+        "torch.manual_seed(0)\n"
+        "x = torch.randn(200, 3)\n"
+        "y = (x[:, 0] > 0).long()\n"
+        "net = torch.nn.Linear(3, 2)\n"
+        "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+        "for rows in torch.randperm(200).split(20):\n"
+        "    optimizer.zero_grad()\n"
+        "    torch.nn.functional.cross_entropy(net(x[rows]), y[rows]).backward()\n"
+        "    optimizer.step()\n"
+        "with torch.no_grad():\n"
+        "    out = torch.cat([net(batch) for batch, _ in DataLoader(TensorDataset(x, y), batch_size=10)])\n"
+        "print((out.argmax(1) == y).float().mean().item())\n"
+    )
+    assert tried(tmp_path, code=0)["findings"] == []

@@ -221,6 +221,38 @@ def test_only_what_may_be_for_a_lowered_config_is_run_again(kind: str, message: 
     assert not may_be_for_bounds(lowered(chain, bounded=False))
 
 
+def cut(batches: int, length: int | None, size: int = 64, rows: int | None = 1000) -> RunSeen:
+    seen = lowered(None, bounded=False)
+    seen.processes[1].loaders = {0: events.Loader(("train.py", 9), size, 1, [batches], [], length=length, rows=rows)}
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "excused"),
+    [
+        ("ValueError", "operands could not be broadcast together with shapes (256,) (1000,)", True),
+        ("RuntimeError", "The size of tensor a (256) must match the size of tensor b (1000) at non-singleton dimension 0", True),
+        ("ValueError", "Found input variables with inconsistent numbers of samples: [256, 1000]", True),
+        ("AssertionError", "256 rows of 1000", True),
+        ("RuntimeError", "The size of tensor a (10) must match the size of tensor b (64) at non-singleton dimension 1", False),
+        ("RuntimeError", "mat1 and mat2 shapes cannot be multiplied (256x64 and 32x10)", False),
+        ("KeyError", "256", False),
+    ],
+)
+def test_lengths_that_do_not_fit_are_no_fault_where_one_is_that_of_a_cut_pass(kind: str, message: str, excused: bool) -> None:
+    chain = raised(kind, message, line=7, own=False)
+    assert bool(excuse(chain, cut(4, 16), MODULES)) is excused
+    for whole in (cut(16, 16), cut(4, None), cut(4, 4)):
+        assert excuse(chain, whole, MODULES) == ""
+
+
+def test_what_fails_after_a_pass_was_cut_is_run_again() -> None:
+    chain = raised("IndexError", "index 217 is out of bounds for dimension 0 with size 4", line=7, own=False)
+    for seen, again in ((cut(4, 16), True), (cut(16, 16), False), (cut(4, None), False)):
+        seen.processes[1].failures = [chain]
+        assert may_be_for_bounds(seen) is again
+
+
 def test_failure_that_nobody_saw_is_run_again() -> None:
     assert may_be_for_bounds(lowered(None))
 

@@ -239,3 +239,30 @@ def test_rows_in_order_are_never_dropped(steps_given: list[int | None]) -> None:
             tracking._note_step(run, given_step, None, None)
             at = at + 1 if given_step is None else given_step
     assert dropped == []
+
+
+@pytest.mark.parametrize(
+    ("shuffle", "learns", "had", "told"), [(False, False, 9, 9), (False, True, 2, 2), (True, False, 9, 9), (True, True, 2, 2)]
+)
+def test_pass_that_trains_nothing_goes_on_where_a_run_is_made_again(
+    said: Said, monkeypatch: pytest.MonkeyPatch, shuffle: bool, learns: bool, had: int, told: int
+) -> None:
+    monkeypatch.setattr(settings, "bounds", {"batches": 2, "asks": 30})
+
+    class Loader(DataLoader):  # type: ignore[type-arg]
+        """One whose methods may be changed."""
+
+        __len__ = DataLoader.__len__
+        __iter__ = DataLoader.__iter__
+
+    loaders._watch(SimpleNamespace(DataLoader=Loader))  # type: ignore[arg-type]
+    loader = Loader(list(range(9)), batch_size=1, shuffle=shuffle)  # type: ignore[arg-type]
+    assert len(loader) == (2 if shuffle else 9), "before anybody knows what it is for"
+    batches = 0
+    for _ in loader:
+        batches += 1
+        training._counts["forwards"] += 1
+        training._counts["backwards"] += learns
+    assert (batches, len(loader)) == (had, told)
+    monkeypatch.setattr(settings, "bounds", {"batches": 2})
+    assert sum(1 for _ in loader) == len(loader) == 2

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 INJECTED = Path(__file__).parents[2] / "src" / "gonogo" / "execution" / "probe"
 sys.path.append(str(INJECTED))
 
-from gonogo_probe import loops, settings  # noqa: E402
+from gonogo_probe import handlers, loops, settings  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +94,28 @@ def test_other_comprehensions_are_not_cut(comprehension: str) -> None:
     text = "def go(part):\n    net()\n    seen.append(part)\nfound = "
     found = run(text + comprehension, batches=BATCHES[:7], data="aabbccddeeffgg", model=dict.fromkeys("abcdefg"))
     assert len(found["seen"]) == 7
+
+
+ASKS = "for start in range(0, 100, 10):\n    net()\n    seen.append(start)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "rounds"),
+    [
+        (ASKS, 10),
+        ("for row in range(7):\n    net()\n    seen.append(row)\n", 7),
+        ("seen += [net() for start in range(0, 100, 10)]\n", 10),
+        (ASKS.replace("net()", "net(); learn()"), 2),
+        ("for epoch in range(9):\n    net()\n    seen.append(epoch)\n", 1),
+    ],
+)
+def test_what_only_asks_a_network_goes_on_where_a_run_is_made_again(text: str, rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    backwards: list[int] = []
+    monkeypatch.setattr(handlers, "work", lambda: (0, len(backwards), 0))
+    assert len(run(text, learn=lambda: backwards.append(1))["seen"]) <= 2  # type: ignore[arg-type]
+    backwards.clear()
+    monkeypatch.setitem(settings.bounds, "asks", 30)
+    assert len(run(text, learn=lambda: backwards.append(1))["seen"]) == rounds  # type: ignore[arg-type]
 
 
 def test_loop_over_names_is_never_cut() -> None:

@@ -73,6 +73,42 @@ class Two(nn.Module):
 words = torch.arange(1, 41).reshape(4, 10) * (torch.arange(10) < 6)
 """
 RIGHT = {
+    "functional": """
+from torch.func import functional_call, grad, grad_and_value, jacrev, vmap
+n = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+loss = lambda p, x, y: F.cross_entropy(functional_call(n, p, (x,)), y)
+held = {name: p.detach() for name, p in n.named_parameters()}
+for _ in range(3):
+    found, _ = grad_and_value(loss)(held, x, y)
+    held = {name: p - 0.1 * found[name] for name, p in held.items()}
+each = vmap(grad(loss), in_dims=(None, 0, 0))(held, x[:, None], y[:, None])
+assert each["0.weight"].shape == (24, 8, 6) and vmap(jacrev(n))(x).shape == (24, 3, 6)
+start = dict(n.named_parameters())
+def outer():
+    moved = grad(loss)(start, x[:12], y[:12])
+    return loss({name: p - 0.1 * moved[name] for name, p in start.items()}, x[12:], y[12:])
+trains(n, n.parameters(), outer)
+""",
+    "no_numbers": """
+n = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+assert copy.deepcopy(n).to("meta")(x.to("meta")).is_meta
+from torch._subclasses.fake_tensor import FakeTensorMode
+with FakeTensorMode(allow_non_fake_inputs=True):
+    assert n(torch.randn(5, 6)).shape == (5, 3)
+assert torch.jit.trace(n.eval(), x)(x).shape == (24, 3)
+trains(n.train(), n.parameters(), lambda: F.cross_entropy(n(x), y))
+""",
+    "compiled": """
+n = Two()
+fast = torch.compile(n, backend="eager", fullgraph=True)
+trains(n, n.parameters(), lambda: F.cross_entropy(fast(x), y))
+whole = torch.compile(lambda: F.cross_entropy(n(x), y), backend="eager", fullgraph=True)
+trains(n, n.parameters(), whole)
+n.compile(backend="eager")
+trains(n, n.parameters(), lambda: F.cross_entropy(n(x), y))
+torch.compiler.set_stance("default")
+trains(n, n.parameters(), torch.compile(lambda: F.cross_entropy(n(x), y), backend="eager", fullgraph=True))
+""",
     "frozen": "n = Two(True); n.body.requires_grad_(False); trains(n, n.parameters(), lambda: F.cross_entropy(n(x), y))",
     "frozen_in_eval": "n = Two(True); n.body.eval(); trains(n, n.parameters(), lambda: F.cross_entropy(n(x), y))",
     "head_alone": "n = Two(True); trains(n, n.head.parameters(), lambda: F.cross_entropy(n(x), y))",

@@ -61,6 +61,7 @@ _LENGTHS = re.compile(
     r"different lengths?|inconsistent numbers? of samples|could not be broadcast",
     re.IGNORECASE,
 )
+_SIZES = re.compile(r"must match the size of tensor|size mismatch|shape mismatch|does not match|boolean index did not match", re.IGNORECASE)
 FEWEST_VALUES = 8  # of a list, or of a text with one character a sample
 _FILE_TESTS = {"exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "glob", "listdir"}
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
@@ -84,7 +85,23 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
     if not chain:
         return _own_exit(run) if run.is_any_program else ""
     absent = _absent(chain, modules) if run.is_any_program else ""
-    return absent or _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules)
+    return absent or _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules) or _uneven(chain, run)
+
+
+def _uneven(chain: list[Raised], run: RunSeen) -> str:
+    """Describe lengths that do not fit, one of which is that of a pass that was cut after a few batches."""
+    for raised in chain:
+        if not (_LENGTHS.search(raised.message) or _SIZES.search(raised.message) or raised.type == "AssertionError"):
+            continue
+        numbers = set(map(int, re.findall(r"\d{2,}", raised.message)))
+        for process in run.processes.values():
+            for place, rows, whole in process.cut():
+                if rows in numbers:
+                    what = f"{rows} is what the pass at {place[0]}:{place[1]} had of {whole}"
+                    return (
+                        f"lengths do not fit ({' '.join(raised.message.split())[:120]}), and {what}: the trial cut it after a few batches"
+                    )
+    return ""
 
 
 def _usage(run: RunSeen) -> str:
@@ -173,9 +190,9 @@ def _as_nan(entry: Logged) -> str:
 def may_be_for_bounds(run: RunSeen) -> bool:
     """Return whether a failed run may end differently with its config as it is.
 
-    Something was lowered, and the failure may come from that.
+    Something was lowered or cut, and the failure may come from that.
     """
-    if run.ok or run.late or run.starved or not any(process.bounded for process in run.processes.values()):
+    if run.ok or run.late or run.starved or not any(process.bounded or process.cut() for process in run.processes.values()):
         return False
     chain = run.failure() or []
     if run.is_any_program and (_usage(run) or _terminal(run.failure() or [], run)):

@@ -72,6 +72,22 @@ class Process:
         """Whether a network put out values that are not finite."""
         return any(answers.broken for answers in self.answers.values())
 
+    def cut(self) -> list[tuple[Place, int, int]]:
+        """Return the passes and loops that were left before their end.
+
+        Of each: where it is, how many rows (of a loop: rounds) it had, and of how many.
+        """
+        found: list[tuple[Place, int, int]] = []
+        for loader in self.loaders.values():
+            place, most = loader.used[0] if loader.used else loader.place, max(loader.batches, default=0)
+            if place is not None and loader.length is not None and 0 < most < loader.length:
+                size = loader.batch_size or 1
+                found.append((place, most * size, loader.rows or loader.length * size))
+        return [
+            *found,
+            *((loop.place, loop.batches, loop.length) for loop in self.loops.values() if loop.length and loop.batches < loop.length),
+        ]
+
 
 @dataclass
 class RunSeen:

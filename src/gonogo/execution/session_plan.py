@@ -23,6 +23,7 @@ RESULTS = "results"
 AGAIN, PERTURBED, MISSING = "again", "perturbed", "missing"
 STANDINS = ("data", "weights", "downloads")
 MOST_JOBS = 2
+MOST_ASKING = 30  # seconds of one pass that trains nothing, where a run is made again
 PROBE = Path(__file__).resolve().parent / "probe"  # comes first in the PYTHONPATH of the runs
 
 
@@ -38,6 +39,7 @@ class Bounds:
         loops: whether loops of the code itself are cut.
         rows: of a stand-in's data.
         seconds: after which a pass over a loader ends, though not before its second batch.
+        asks: seconds for which a pass that only asks a network, and trains none, goes on to its end; None where it is cut as others are.
     """
 
     batches: int | None = None
@@ -47,17 +49,21 @@ class Bounds:
     loops: bool = False
     rows: int = 64
     seconds: int | None = None
+    asks: int | None = None
 
     def settings(self) -> dict[str, Any]:
         """As the probe reads them."""
         numbers = {"batches": self.batches, "epochs": self.epochs, "trials": self.trials, "loops": int(self.loops), "rows": self.rows}
-        numbers["seconds"] = self.seconds
+        numbers |= {"seconds": self.seconds, "asks": self.asks}
         return {"bounds": {name: number for name, number in numbers.items() if number}, "caps": [list(cap) for cap in self.caps]}
 
 
 def unlowered(bounds: Bounds) -> Bounds:
-    """Bounds that leave the config as it is: of loops over epochs the first and the last round."""
-    return replace(bounds, caps=(), epochs=None if bounds.epochs is None else max(2, bounds.epochs))
+    """Bounds that leave the config as it is, and whole what only asks a network.
+
+    Of loops over epochs the first and the last round are left.
+    """
+    return replace(bounds, caps=(), epochs=None if bounds.epochs is None else max(2, bounds.epochs), asks=MOST_ASKING)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from gonogo.analysis.dataflow.blocks import Happening
+from gonogo.analysis.dataflow.blocks import Called, Event, Happening
 from gonogo.analysis.dataflow.definitions import Instance
 from gonogo.analysis.dataflow.flow import Flow
 from gonogo.analysis.dataflow.programs import Program
@@ -45,6 +45,10 @@ class ModeFlow(Flow[Fact]):
         self.learned = {loss: set(computed_by(program, loss)) for loss in learning}
         self.networks |= {one for used in self.learned.values() for one in used if isinstance(one, Instance) or _is_whole(one)}
 
+        self.made: dict[int, list[Value]] = {}  # by the expression that makes them
+        for network in self.networks:
+            self.made.setdefault(id(network.node), []).append(network)
+
     def follow(self) -> None:
         """Go through the program."""
         if self.networks:
@@ -59,6 +63,9 @@ class ModeFlow(Flow[Fact]):
 
     def step(self, entry: Happening, state: frozenset[Fact]) -> frozenset[Fact]:
         """The modes after an event."""
+        new = self._made_by(entry)
+        if new:
+            return frozenset(fact for fact in state if fact[0] not in new) | {(network, _begins_in(network)) for network in new}
         act = act_of(entry)
         if act is None:
             return state
@@ -71,6 +78,17 @@ class ModeFlow(Flow[Fact]):
             used = self.learned.get(act.on, set())
             return frozenset((one, In.TRAINED if mode is In.TRAIN and one in used else mode) for one, mode in state)
         return state
+
+    def _made_by(self, entry: Happening) -> set[Value]:
+        """The networks that an event makes: another one each time that it is come by."""
+        if not isinstance(entry, (Called, Event)):
+            return set()
+        found = set()
+        for network in self.made.get(id(entry.call.node), ()):
+            call = network.made if isinstance(network, Instance) else network
+            if call is entry.call or (isinstance(network, Instance) and network.shallow and isinstance(entry, Event)):
+                found.add(network)
+        return found
 
     def _switched(self, act: Act, state: frozenset[Fact]) -> frozenset[Fact]:
         mode = {Does.TRAIN: In.TRAIN, Does.EVAL: In.EVAL}.get(act.does, In.UNKNOWN)

@@ -11,6 +11,7 @@ from gonogo.analysis.dataflow.values import (
     Attribute,
     Call,
     Display,
+    Item,
     Mapping,
     Operation,
     Repeated,
@@ -25,7 +26,7 @@ from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.cuts import scored_on
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.rows.origins import Origins
-from gonogo.analysis.rows.parts import LOADS, SPLITTERS, Part, Role, is_split_call, maker_of, parts_in, role_of_name
+from gonogo.analysis.rows.parts import LOADS, SPLITTERS, Held, Part, Role, is_split_call, maker_of, parts_in, role_of_name
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.uses import SCORES, ancestry, operations
@@ -119,7 +120,7 @@ def _validated_on_test(walked: Program) -> Iterator[Violation]:
             continue
         held = parts.held(dataset)
         given = [other.argument(0, "dataset") for other in tests]
-        if held.roles() == {Role.TEST} and any(other is not None and parts.held(other).parts == held.parts for other in given):
+        if held.roles() == {Role.TEST} and any(other is not None and _are_same(parts.held(other), held) for other in given):
             yield violation(
                 loader,
                 "training stops, or keeps its best state, by the test part, on which the result is reported",
@@ -127,6 +128,16 @@ def _validated_on_test(walked: Program) -> Iterator[Violation]:
                 sure=held.sure,
                 related=((tests[0], "the test loader"),),
             )
+
+
+def _are_same(one: Held, other: Held) -> bool:
+    """Whether two values hold the same parts: of a split into three, the second and the third are two."""
+    return one.parts == other.parts and _taken(one) == _taken(other)
+
+
+def _taken(held: Held) -> set[object]:
+    """Which parts of their splits are held, by their numbers."""
+    return {constant(part.at.key) for part in held.parts if isinstance(part.at, Item)}
 
 
 def _is_lightning(call: Call) -> bool:
@@ -439,7 +450,37 @@ level = chosen({given})
 print(f1_score(y_test, {scores} >= level))
 """
 BAD += [program(CURVE.format(given="y_test, p_test", scores="p_test", marker="  # <- here"))]
+THREE = """import lightning as L
+import torch
+from torch.utils.data import DataLoader, TensorDataset, random_split
+
+
+class Rows(L.LightningDataModule):
+    def setup(self, stage=None):
+        rows = TensorDataset(torch.load("x.pt"), torch.load("y.pt"))
+        {parts} = random_split(rows, [1200, 300, 297], generator=torch.Generator().manual_seed(0))
+
+    def train_dataloader(self):
+        return DataLoader(self.a, 64, shuffle=True)
+
+    def val_dataloader(self):
+        return DataLoader({valid}, 256){marker}
+
+    def test_dataloader(self):
+        return DataLoader({test}, 256)
+
+
+if __name__ == "__main__":
+    rows = Rows()
+    trainer = L.Trainer(callbacks=[L.pytorch.callbacks.EarlyStopping("val_loss")])
+    trainer.fit(torch.load("net.pt"), rows)
+    trainer.test(ckpt_path="best", datamodule=rows)
+"""
+BAD += [program(THREE.format(parts="self.a, self.b, self.c", valid="self.c", test="self.c", marker="  # <- here"))]
 GOOD = [
+    program(THREE.format(parts="self.a, self.b, self.c", valid="self.b", test="self.c", marker="")),
+    program(THREE.format(parts="self.a, *self.rest", valid="self.rest[0]", test="self.rest[1]", marker="")),
+    program(THREE.format(parts="self.parts", valid="self.parts[1]", test="self.parts[2]", marker="").replace("self.a,", "self.parts[0],")),
     program(CURVE.format(given="y_val, p_val", scores="p_test", marker="")),
     program(CURVE.format(given="y_train, chances.predict_proba(X_train)[:, 1]", scores="p_test", marker="")),
     program(STREAM),

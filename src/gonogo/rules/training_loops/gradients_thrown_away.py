@@ -22,7 +22,7 @@ def gradients_thrown_away(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Looks at loops that always clear gradients and always compute some, in which nothing steps an optimizer. Speaks where the one
         step for them stands behind the loop, in a loop around it or in none. Silent where anything reads `.grad`: the gradients of each
-        turn may be kept.
+        turn may be kept. Silent of a function that is handed to the step, which clears and computes each time that it is called.
 
     Why it matters:
         What the batches before the last one said is cleared before anybody steps: the network learns from the last batch alone.
@@ -40,6 +40,8 @@ def _found(walked: Program) -> Iterator[Violation]:
     steps = [entry for entry in done if entry.act.does is Does.STEPS]
     for clear in (entry for entry in done if entry.act.does is Does.CLEARS and entry.loops and not _may_be_left_out(entry)):
         loop = clear.loops[0]
+        if loop.kind == "callback":
+            continue  # a closure that the step itself calls: `optimizer.step(closure)`
         computes = [
             entry for entry in done if entry.act.does is Does.COMPUTES and entry.loops[:1] == [loop] and not _may_be_left_out(entry)
         ]
@@ -81,7 +83,27 @@ BAD = [
     program(PROGRAM.format(before="", first=f"{_CLEAR}        ", step="    optimizer.step()  # <- here")),
     program(PROGRAM.format(before="network.train()\n    ", first=f"{_CLEAR}        ", step="    optimizer.step()  # <- here")),
 ]
+_CLOSURE = """import torch
+from torch import nn
+
+network = nn.Linear(4, 3)
+optimizer = torch.optim.LBFGS(network.parameters())
+inputs, labels = torch.load("batches.pt")
+
+
+def closure():
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(network(inputs), labels)
+    loss.backward()
+    return loss
+
+
+{steps}
+"""
 GOOD = [
+    program(_CLOSURE.format(steps="for turn in range(9):\n    optimizer.step(closure)")),
+    program(_CLOSURE.format(steps="print(optimizer.step(closure).item())")),
+    program(_CLOSURE.format(steps="for turn in range(9):\n    optimizer.step(lambda: closure())")),
     program(PROGRAM.format(before="", first=f"{_CLEAR}        ", step="        optimizer.step()")),
     program(PROGRAM.format(before=f"{_CLEAR}    ", first="", step="    optimizer.step()")),
     program(PROGRAM.format(before="", first=f"if epoch % 2:\n            {_CLEAR}        ", step="    optimizer.step()")),

@@ -91,7 +91,36 @@ batches = [(torch.randn(8, 4), torch.randint(2, (8,)))] * 8
 fit(nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 2)), batches, batches[:2])
 """
 BAD = program(TRAINING.format(before="model.train()", each="print(epoch)", marker="  # <- here"))
+_SEEDS = """import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, width=8):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(4, width), nn.Dropout(0.5), nn.Linear(width, 2))
+
+    def forward(self, inputs):
+        return self.body(inputs)
+
+
+batches = [(torch.randn(8, 4), torch.randint(2, (8,)))] * 8
+members = []
+for seed in {seeds}:
+    {made}
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in range(10):
+        for inputs, labels in batches:
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(inputs), labels).backward()
+            optimizer.step()
+    members.append(model.eval())
+"""
 GOOD = [
+    program(_SEEDS.format(seeds="range(3)", made="model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 2))")),
+    program(_SEEDS.format(seeds="range(3)", made="model = Net().to('cpu')")),
+    program(_SEEDS.format(seeds="(4, 8, 16)", made="model = Net(seed)")),
+    program(_SEEDS.format(seeds="range(3)", made="make = lambda: Net()\n    model = make()")),
     program(TRAINING.format(before="print(len(loader))", each="model.train()", marker="")),
     program(TRAINING.format(before="model.eval()  # frozen statistics", each="print(epoch)", marker="")),
 ]

@@ -153,12 +153,14 @@ def network_ran() -> None:
 def over(iterable: Iterable[Any], path: str, line: int, role: str) -> Iterator[Any]:
     """Yield the items of an iterable.
 
-    In a bounded run these are the first ones and the last, since code often does something special for the last.
+    In a bounded run these are the first ones and the last, since code often does something special for the last. Where a run is made again,
+    a loop that only asks a network goes on to its end: what it gathers is held against all the data.
     """
     stack, loop = _stack(), _Loop()
     stack.append(loop)
     limit = settings.bounds.get("epochs" if role == EPOCHS else "batches") if settings.bounds.get("loops") else None
-    length, began = _length(iterable), clock.now()
+    length, began, backwards = _length(iterable), clock.now(), handlers.work()[1]
+    asks_until = began + settings.bounds.get("asks", 0) if role != EPOCHS else 0.0
     try:
         items = iter(iterable)
         for item in items:
@@ -173,7 +175,8 @@ def over(iterable: Iterable[Any], path: str, line: int, role: str) -> Iterator[A
             loop.batches += 1
             if len(loop.seconds) < MOST_TIMED:
                 loop.seconds.append(round(spent, 6))
-            if limit is not None and loop.batches >= limit - 1:
+            only_asks = now < asks_until and handlers.work()[1] == backwards
+            if limit is not None and loop.batches >= limit - 1 and not only_asks:
                 for last in _last(items) if limit > 1 else ():
                     yield last
                     loop.batches += 1

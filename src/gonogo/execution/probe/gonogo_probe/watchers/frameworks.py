@@ -88,7 +88,8 @@ def _bound_lightning(module: ModuleType) -> None:
     def __init__(self: Any, *more: Any, **named: Any) -> None:
         epochs, batches = settings.bounds["epochs"], settings.bounds["batches"]
         wanted: dict[str, int] = {"max_epochs": epochs, "max_steps": batches}
-        wanted |= {f"limit_{part}_batches": batches for part in ("train", "val", "test", "predict")}
+        parts = ("train",) if settings.bounds.get("asks") else ("train", "val", "test", "predict")
+        wanted |= {f"limit_{part}_batches": batches for part in parts}
         changed: list[tuple[str, Any, Any]] = []
         for name, most in wanted.items():
             given = named.get(name)

@@ -72,6 +72,22 @@ def _is_late(batches: int, seconds: float) -> bool:
     return most is not None and batches >= FEWEST and seconds > most
 
 
+def _only_asks(backwards: int, seconds: float) -> bool:
+    """Whether a pass may go on to its end, since nothing was trained in it.
+
+    What is gathered there is held against all the data.
+    """
+    most = settings.bounds.get("asks")
+    return most is not None and seconds < most and training.counted()[1] == backwards
+
+
+def _never_trains(loader: Any, entry: dict[str, Any] | None) -> bool:
+    """Whether the passes over a loader are no training, as far as anybody knows by now."""
+    if entry is not None and entry["passes"]:
+        return not entry["backwards"]
+    return type(getattr(loader, "sampler", None)).__name__ == "SequentialSampler"
+
+
 def _watch(module: ModuleType) -> None:
     loader = module.DataLoader
     original_init, original_iter, original_len = loader.__init__, loader.__iter__, loader.__len__
@@ -109,7 +125,9 @@ def _watch(module: ModuleType) -> None:
     def __len__(self: Any) -> int:
         length: int = original_len(self)
         most = limit()
-        return length if most is None else min(length, most)
+        if most is None or (settings.bounds.get("asks") and _never_trains(self, _seen.get(_loaders.get(self, -1)))):
+            return length
+        return min(length, most)
 
     loader.__init__, loader.__iter__, loader.__len__ = __init__, __iter__, __len__
 
@@ -133,6 +151,7 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
     entry["used"].append(place)
     is_altered = number in settings.alter.get(alterations.LABELS, {}).get(settings.run, {}).get("loaders", ())
     first = began = clock.now()
+    backwards = training.counted()[1]
     global _left
     for batch in batches:
         _settle_left()
@@ -166,7 +185,8 @@ def _counted(batches: Iterator[Any], number: int | None, place: Any) -> Iterator
         if len(entry["seconds"]) < MOST_TIMED:
             entry["seconds"].append(round(now - began, 6))
         began = now
-        if most is not None and (entry["passes"][index] >= most or _is_late(entry["passes"][index], now - first)):
+        enough = most is not None and (entry["passes"][index] >= most or _is_late(entry["passes"][index], now - first))
+        if enough and not _only_asks(backwards, now - first):
             return
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import alterations, channel, clock, events, handlers, hooks, loops, places
 from ..alterations import batches, outputs, seeds
-from ..watchers import contents, graphs, labels, lazy, optimizers, parts_left_out, ranks, rows, units, views, words
+from ..watchers import contents, graphs, labels, lazy, optimizers, parts_left_out, ranks, rows, traced, units, views, words
 
 MOST_LOSSES, MOST_CLASSES, MOST_ROWS = 100, 10_000, 4096
 MOST_COMPARED = 64  # calls of networks whose answers are compared with each other
@@ -63,6 +63,7 @@ def _watch_seed(module: Any, name: str, shown: str) -> None:
 
 def _watch_torch(torch: ModuleType) -> None:
     _watch_seed(torch, "manual_seed", "torch.manual_seed")
+    traced.watch(torch)
     _watch_calls(torch)
     _watch_backward(torch)
     _watch_loading(torch.nn.Module)
@@ -76,6 +77,8 @@ def _watch_calls(torch: Any) -> None:
     original = module.__call__
 
     def __call__(self: Any, *arguments: Any, **named: Any) -> Any:
+        if traced.now():
+            return _saw_traced(original, self, arguments, named)
         if getattr(_inside, "network", False):
             if _parts < MOST_PARTS:
                 _saw_part(self, arguments, named)
@@ -107,6 +110,21 @@ def _watch_calls(torch: Any) -> None:
     module.__call__ = __call__
 
 
+def _saw_traced(original: Any, module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """A network is called with what has no numbers: that it ran is all that is noted."""
+    if traced.is_recorded() or getattr(_inside, "network", False) or not _has_parameters(module):
+        return original(module, *arguments, **named)
+    _inside.network = True
+    try:
+        out = original(module, *arguments, **named)
+    finally:
+        _inside.network = False
+    with clock.aside():
+        _saw_network(module)
+        channel.tick()
+    return out
+
+
 def _saw_part(module: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
     """A part of a network is called."""
     global _parts
@@ -124,6 +142,22 @@ def _has_parameters(module: Any) -> bool:
 
 
 def _saw_call(torch: Any, module: Any, out: Any, given: tuple[Any, ...]) -> None:
+    _saw_network(module)
+    answers = out if isinstance(out, torch.Tensor) else getattr(out, "logits", None)
+    if not traced.is_readable(answers):
+        answers = None
+    if answers is not None and answers.ndim == 2 and 2 <= answers.shape[1] <= MOST_CLASSES and answers.is_floating_point():
+        _saw_answers(torch, answers.detach(), bool(module.training))
+    learns = bool(module.training) and torch.is_grad_enabled()
+    rows.ran(module, learns)
+    if not learns:
+        _saw_prediction(torch, answers)
+        _look_for_alike(torch, answers, given)
+        optimizers.predicts(module)
+    channel.tick()
+
+
+def _saw_network(module: Any) -> None:
     loops.network_ran()
     _counts["forwards"] += 1
     _counts["forwards_training"] += bool(module.training)
@@ -136,16 +170,6 @@ def _saw_call(torch: Any, module: Any, out: Any, given: tuple[Any, ...]) -> None
         optimizers.learn(module)
         numbers, trainable = (sum(p.numel() for p in held) for held in (parameters, [p for p in parameters if p.requires_grad]))
         channel.emit(events.Network(type(module).__name__, numbers, trainable, is_part, places.caller()))
-    answers = out if isinstance(out, torch.Tensor) else getattr(out, "logits", None)
-    if isinstance(answers, torch.Tensor) and answers.ndim == 2 and 2 <= answers.shape[1] <= MOST_CLASSES and answers.is_floating_point():
-        _saw_answers(torch, answers.detach(), bool(module.training))
-    learns = bool(module.training) and torch.is_grad_enabled()
-    rows.ran(module, learns)
-    if not learns:
-        _saw_prediction(torch, answers)
-        _look_for_alike(torch, answers, given)
-        optimizers.predicts(module)
-    channel.tick()
 
 
 def _saw_prediction(torch: Any, out: Any) -> None:

@@ -6,6 +6,7 @@ import weakref
 from typing import Any
 
 from .. import channel, clock, events, settings
+from ..watchers import traced
 
 MOST_CALLS = 2000  # of ReLU modules, after which nobody looks any more
 FEWEST_ROWS = 64  # with fewer, a unit that is zero for all of them says nothing
@@ -22,7 +23,9 @@ def watch(torch: Any) -> None:
         return
 
     def saw(module: Any, _: Any, out: Any) -> None:
-        if type(module) is torch.nn.ReLU and module.training and isinstance(out, torch.Tensor) and out.ndim >= 2:
+        if traced.now():
+            return
+        if type(module) is torch.nn.ReLU and module.training and traced.is_readable(out) and out.ndim >= 2:
             with clock.aside(), torch.no_grad():
                 _look(module, out.detach())
 
