@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from gonogo.analysis.dataflow.values import Attribute, Call, Choice, Const, Item, Operation, Returned, Value, number, plain
+from gonogo.analysis.dataflow.values import (
+    Attribute,
+    Call,
+    Choice,
+    Const,
+    Display,
+    Item,
+    Operation,
+    Repeated,
+    Returned,
+    Value,
+    number,
+    plain,
+)
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.training.ops import op_of
 
@@ -43,6 +56,10 @@ def never_negative(value: Value, active: frozenset[Value] = frozenset()) -> bool
         return value.operator in COMPARES or (
             value.operator in KEEPS and all(never_negative(operand, active) for operand in value.operands)
         )
+    if isinstance(value, Display):
+        return not value.is_open and bool(value.items) and all(never_negative(entry, active) for entry in (*value.items, *value.added))
+    if isinstance(value, Repeated):
+        return never_negative(value.element, active)
     if isinstance(value, Item):
         owner = plain(value.owner)
         return isinstance(owner, Attribute) and owner.name == "shape"

@@ -191,9 +191,9 @@ def _program(shown: str, first: str = "network.train()", epochs: str = "10") -> 
 
 
 BAD = [
-    program(_program(f'print(epoch, running_loss / len(train_loader)){HERE}')),
+    program(_program(f"print(epoch, running_loss / len(train_loader)){HERE}")),
     program(_program(f'print(f"accuracy {{100.0 * correct / len(train_loader.dataset):.2f}}"){HERE}')),
-    program(_program(f'print(epoch, correct / seen){HERE}')),
+    program(_program(f"print(epoch, correct / seen){HERE}")),
 ]
 GOOD = [
     program(_program("print(epoch, running_loss / len(train_loader))", "running_loss = 0.0")),

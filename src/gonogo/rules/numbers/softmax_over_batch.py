@@ -48,11 +48,14 @@ def _found(walked: Program) -> Iterator[Violation]:
     for op in walked.gather(ops):
         if op.name not in LOSSES or not op.operands or (op.name == "argmax" and not _is_of_classes(op)):
             continue
-        output = output_of(op.operands[0])
-        soft = op_of(output.by)
+        by = output_of(op.operands[0]).by
+        soft = op_of(by)
+        if soft is not None and soft.name == "log" and soft.operands:
+            by = output_of(soft.operands[0]).by
+            soft = op_of(by)
         if soft is None or soft.name not in SOFT or not soft.operands or not _is_over_rows(soft):
             continue
-        if _is_of_batch(soft.operands[0]) and _is_as_it_came(op.operands[0], output.by):
+        if _is_of_batch(soft.operands[0]) and _is_as_it_came(op.operands[0], by):
             yield violation(
                 soft.call,
                 f"this {soft.name.replace('_', '-')} is taken over the rows of the batch, not over the classes",

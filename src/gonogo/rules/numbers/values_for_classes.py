@@ -15,7 +15,9 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
-CONVERTS = frozenset({"squeeze", "view", "reshape", "flatten", "cpu", "cuda", "to", "long", "int", "float", "detach", "numpy", "t", "view_as", "unsqueeze"})
+CONVERTS = frozenset(
+    {"squeeze", "view", "reshape", "flatten", "cpu", "cuda", "to", "long", "int", "float", "detach", "numpy", "t", "view_as", "unsqueeze"}
+)
 
 
 @rule("NUM134", "values-for-classes", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -39,7 +41,7 @@ def values_for_classes(programs: list[Program]) -> Iterator[Violation]:
 def _found(walked: Program) -> Iterator[Violation]:
     for at, one, other in _compared(walked):
         chosen = _values(one)
-        if chosen is not None and applications_in(chosen.operands[0]) and _is_of_batch(other) and not applications_in(other):
+        if chosen is not None and applications_in(chosen.operands[0]) and _is_of_batch(other) and not applications_in(_converted(other)):
             yield violation(
                 at,
                 f"labels are compared with the values that `{chosen.name}` found, and not with their classes",
@@ -115,6 +117,10 @@ BAD = [
 GOOD = [
     program(PROGRAM.format(code=f"_, guess = outputs.max(dim=1)\n        {_END}")),
     program(PROGRAM.format(code=f"guess = torch.max(outputs, 1).indices\n        {_END}")),
-    program(PROGRAM.format(code="guess = outputs == outputs.max(dim=1)[0].unsqueeze(1)\n        right += guess[range(len(labels)), labels].sum().item()")),
+    program(
+        PROGRAM.format(
+            code="guess = outputs == outputs.max(dim=1)[0].unsqueeze(1)\n        right += guess[range(len(labels)), labels].sum().item()"
+        )
+    ),
     program(PROGRAM.format(code=f"guess = outputs.topk(1)[1].squeeze(1)\n        {_END}")),
 ]

@@ -7,7 +7,20 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Change, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Attribute, Call, Const, Item, Operation, Parameter, Turn, Value, constant, number, options, plain
+from gonogo.analysis.dataflow.values import (
+    Attribute,
+    Call,
+    Const,
+    Item,
+    Operation,
+    Parameter,
+    Turn,
+    Value,
+    constant,
+    number,
+    options,
+    plain,
+)
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.interpreter.trace import Trace
 from gonogo.analysis.numbers.origins import loader_of_batch
@@ -117,7 +130,11 @@ def _sizes_added(walked: Program) -> Iterator[Violation]:
         if _is_count(change.operand):
             counts.add(change.result)
         size, dropped = made.argument(1, "batch_size"), made.argument(None, "drop_last")
-        is_size = size is not None and isinstance(plain(change.operand), (Const, Attribute, Parameter)) and plain(change.operand).is_same(plain(size))
+        is_size = (
+            size is not None
+            and isinstance(plain(change.operand), (Const, Attribute, Parameter))
+            and plain(change.operand).is_same(plain(size))
+        )
         if is_size and dropped is None and not made.is_open and constant(plain(change.operand)) != 1:
             sizes[change.result] = (change, made)
     for operation in walked.known(operations) if sizes and counts else ():

@@ -166,5 +166,9 @@ GOOD = [
     program(LOOP.format(more="", loss="criterion(network(inputs), labels).backward()")),
     program(LOOP.format(more=", maximize=True", loss="(-criterion(network(inputs), labels)).backward()")),
     program(LOOP.format(more="", loss="loss = -nn.functional.log_softmax(network(inputs), 1)[:, 0].mean()\n        loss.backward()")),
-    program(LOOP.format(more="", loss="loss = criterion(network(inputs), labels) - 0.1 * network(inputs).pow(2).mean()\n        loss.backward()")),
+    program(
+        LOOP.format(
+            more="", loss="loss = criterion(network(inputs), labels) - 0.1 * network(inputs).pow(2).mean()\n        loss.backward()"
+        )
+    ),
 ]
