@@ -47,9 +47,9 @@ def _found(module: Module, change: ast.AugAssign) -> Violation | None:
     if not isinstance(change.op, ast.Add) or not SUMS.search(name) or OVERALL.search(name) or isinstance(change.value, ast.Constant):
         return None
     around = _loops(module, change)
-    if len(around) != 2 or not isinstance(around[0], ast.For):
+    inner, outer = around if len(around) == 2 else (None, None)
+    if not isinstance(inner, ast.For) or outer is None:
         return None
-    inner, outer = around
     if _turns_once(outer) or not _begins_before(module, name, outer, change):
         return None
     for use in module.named.get(name, ()):
@@ -122,10 +122,12 @@ def _division(module: Module, use: ast.AST) -> ast.BinOp | None:
 
 def _whole(module: Module, node: ast.AST) -> ast.AST:
     """The outermost expression of sums and quotients around a node."""
-    parent = module.parents.get(node)
-    while isinstance(parent, ast.BinOp):
-        node, parent = parent, module.parents.get(parent)
-    return node
+    whole = node
+    for parent in ancestors(module, node):
+        if not isinstance(parent, ast.BinOp):
+            break
+        whole = parent
+    return whole
 
 
 def _names(loop: ast.For | ast.While) -> set[str]:

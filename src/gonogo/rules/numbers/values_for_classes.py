@@ -64,12 +64,9 @@ def _compared(walked: Program) -> Iterator[tuple[Value, Value, Value]]:
 def _values(value: Value) -> Op | None:
     """The `max` or `topk` whose values a value is, reshaped or moved at most."""
     value = _converted(value)
-    if isinstance(value, Attribute) and value.name == "values":
-        op = op_of(value.owner)
-    elif isinstance(value, Item) and constant(value.key) == 0 and constant(value.key) is not False:
-        op = op_of(value.owner)
-    else:
-        return None
+    is_named = isinstance(value, Attribute) and value.name == "values"
+    is_first = isinstance(value, Item) and constant(value.key) == 0 and constant(value.key) is not False
+    op = op_of(value.owner) if isinstance(value, (Attribute, Item)) and (is_named or is_first) else None
     if op is None or op.name not in ("max", "topk", "sort") or not op.operands or (op.library and op.library != "torch"):
         return None
     asked = op.option(None if op.name == "sort" else 0, "dim", "k")

@@ -48,10 +48,11 @@ def wrong_denominator(programs: list[Program], traces: list[Trace], modules: dic
 
     What it does:
         Looks at loops over loaders in which rows that are right are counted, as by `(predicted == labels).sum()`, and at what the count is
-        divided by. Speaks where that is `len(loader)`, whose batches surely hold more than one row, and where it is the number of rows of
-        the loader of another split than the one that the loop goes through, or the number of rows of its last batch alone. A warning
-        where a constant, the batch size, is added up for each batch: the last one may be smaller. Silent where it is not known how many rows a batch holds,
-        where the loop goes through rows one by one, where means over batches are added up, and where the quotient is divided once more.
+        divided by. Speaks where that is `len(loader)`, whose batches surely hold more than one row, where it is the number of rows of
+        the loader of another split than the one that the loop goes through, and where it is the number of rows of the last batch alone. A
+        warning where a constant, the batch size, is added up for each batch: the last one may be smaller. Silent where it is not known how
+        many rows a batch holds, where the loop goes through rows one by one, where means over batches are added up, and where the quotient
+        is divided once more.
 
     Why it matters:
         The number is no accuracy: it grows with the batch size, or is too small or large by the ratio of the splits, and methods with other

@@ -39,7 +39,8 @@ MEANT = re.compile(
     re.IGNORECASE,
 )
 LOADS = (
-    "load_state_dict", "from_pretrained", "load_from_checkpoint", "create_model", "load_model", "load_checkpoint", "restore", "load_weights",
+    "load_state_dict", "from_pretrained", "load_from_checkpoint", "create_model", "load_model", "load_checkpoint", "restore",
+    "load_weights",
 )  # fmt: skip
 
 
