@@ -223,14 +223,14 @@ def _called_test(walked: Program) -> Iterator[Violation]:
 
 def _shown(walked: Program) -> Iterator[Violation]:
     """`print(f"test accuracy {evaluate(model, loader):.3f}")` of a loader that holds the training part, whatever it is called there."""
-    for number in walked.known(shown) if walked.is_script else ():
-        if not (is_of_test(number.label) and is_measured(number.label)):
+    for shown_number in walked.known(shown) if walked.is_script else ():
+        if not (is_of_test(shown_number.label) and is_measured(shown_number.label)):
             continue
-        origins = sources_of(walked).of(number.value)
+        origins = sources_of(walked).of(shown_number.value)
         loaders = loaders_of(origins)
         if origins.complete and loaders and all(splits(walked).of(loader) is Split.TRAIN for loader in loaders):
             yield Violation(
-                number.at.module.location(number.node),
+                shown_number.at.module.location(shown_number.node),
                 "this is called the test score, and is the score on the training part",
                 "score the test part",
                 certainty=Certainty.DERIVED,

@@ -108,15 +108,15 @@ def _is_within(module: Module, node: ast.AST, outer: ast.AST) -> bool:
 
 def _division(module: Module, use: ast.AST) -> ast.BinOp | None:
     """The quotient whose dividend a sum is, perhaps times a number or converted."""
-    inner, parent = use, module.parents.get(use)
-    for _ in range(6):
+    inner = use
+    for parent in ancestors(module, use):
         if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Div):
             return parent if parent.left is inner else None
         is_multiple = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Mult)
         is_converted = isinstance(parent, ast.Call) and last_name(parent.func) in ("float", "item", "cpu", "double")
         if not is_multiple and not is_converted and not isinstance(parent, ast.Attribute):
             return None
-        inner, parent = parent, module.parents.get(parent)
+        inner = parent
     return None
 
 
