@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
+from gonogo.analysis.dataflow.values import Attribute, Call, Value, plain
 from gonogo.analysis.numbers.keys import is_measured
 from gonogo.analysis.numbers.origins import Origin, loaders_of, sources_of
 from gonogo.analysis.numbers.shown import Shown, shown
 from gonogo.analysis.numbers.splits import Split, split_named, splits
+from gonogo.analysis.rows.learners import SEARCHES, learner_of
 from gonogo.analysis.training.made import loaders_made
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
@@ -28,7 +30,8 @@ def named_for_another_split(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Follows each score and loss that is printed, or handed to a tracker, with its name in the text before it back to the batches that
         it is computed of. Speaks where the text speaks of the test part and the loader is the validation part's, or the other way round,
-        and the program has a loader of the part that the text speaks of as well. A score on the training part that is called the test
+        and the program has a loader of the part that the text speaks of as well; and where it speaks of the test and the number is the
+        `best_score_` of a search, which is of its folds. A score on the training part that is called the test
         score is another rule's, `same-rows-scored`.
 
     Why it matters:
@@ -42,6 +45,7 @@ def named_for_another_split(programs: list[Program]) -> Iterator[Violation]:
 
 
 def _found(walked: Program) -> Iterator[Violation]:
+    yield from _of_search(walked)
     known = splits(walked)
     numbers = [number for number in walked.known(shown) if _said(number) is not None]
     there = {known.of(loader) for loader in walked.gather(loaders_made)} if numbers else set()
@@ -61,6 +65,23 @@ def _found(walked: Program) -> Iterator[Violation]:
             f"measure it on the {said} split, or give it the name of the {part} split",
             related=(Related(location=loaders[0].module.location(loaders[0].node), label=f"the loader of the {part} split"),),
         )
+
+
+def _of_search(walked: Program) -> Iterator[Violation]:
+    """`print("test AUC", search.best_score_)`: a mean over folds of the training part."""
+    for number in walked.known(shown):
+        value = plain(number.value)
+        if isinstance(value, Attribute) and value.name == "best_score_" and _said(number) is Split.TEST and _is_search(value.owner):
+            yield Violation(
+                number.at.module.location(number.node),
+                "this is called the score of the test split, and is the mean over the folds of the search",
+                "score the test split by the best estimator, or call it the score of the cross-validation",
+            )
+
+
+def _is_search(value: Value) -> bool:
+    made = learner_of(value)
+    return isinstance(made, Call) and made.short in SEARCHES
 
 
 def _said(number: Shown) -> Split | None:
@@ -115,7 +136,17 @@ BAD = [
     program(PROGRAM.format(chosen="val", shown=f'print("Test acc:", score(val_loader)){HERE}')),
     program(PROGRAM.format(chosen="val", shown=f'print(f"validation accuracy {{score(test_loader):.3f}}"){HERE}')),
 ]
+SEARCH = """from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV, train_test_split
+from sklearn.svm import SVC
+
+X_train, X_test, y_train, y_test = train_test_split(*load_digits(return_X_y=True), random_state=0)
+search = GridSearchCV(SVC(), {{"C": [1, 10]}}, cv=5).fit(X_train, y_train)
+{shown}
+"""
+BAD += [program(SEARCH.format(shown=f'print("test accuracy", search.best_score_){HERE}'))]
 GOOD = [
+    program(SEARCH.format(shown='print("test accuracy", search.score(X_test, y_test), "validation accuracy", search.best_score_)')),
     program(PROGRAM.format(chosen="val", shown='print(f"test accuracy {score(test_loader):.3f}, best validation accuracy {best:.3f}")')),
     program(PROGRAM.format(chosen="val", shown='print("accuracy", best)')),
     program(PROGRAM.format(chosen="val", shown='print(f"test accuracy at the best validation epoch {score(test_loader):.3f}")')),
