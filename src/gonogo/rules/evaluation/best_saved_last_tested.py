@@ -26,6 +26,7 @@ LOADS = re.compile(
     r"load|restore|from_pretrained|set_weights|copy_\(|best_(?:model|net|state|weights)|resume|checkpoint|ckpt", re.IGNORECASE
 )
 
+MOST = 20  # branches that keep the best
 DATA = re.compile(r"data|loader|set$|csv|txt|image|workers", re.IGNORECASE)
 
 
@@ -47,7 +48,7 @@ def best_saved_last_tested(programs: list[Program], modules: dict[str, Module]) 
     own = {entry.name for module in modules.values() for entry in module.of(ast.FunctionDef)}
     if any(_loads(module, own) for module in modules.values()):
         return
-    kept = [entry for module in modules.values() for entry in kept_bests(module) if entry.keeps_state()]
+    kept = [entry for module in modules.values() for entry in kept_bests(module) if entry.keeps_state()][:MOST]
     yield from by_place(found for walked in programs if walked.is_script for found in _found(walked, kept))
 
 

@@ -13,6 +13,8 @@ from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 
+MOST_RETURNS = 20  # of one function, that are looked at
+
 
 @rule("LEK126", "split-in-wrong-order", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def split_in_wrong_order(modules: dict[str, Module]) -> Iterator[Violation]:
@@ -58,6 +60,7 @@ def _of_functions(modules: dict[str, Module]) -> Iterator[Violation]:
         for entry in module.of(ast.FunctionDef):
             named.setdefault(entry.name, []).append((module, entry))
     given = {name: found[0] for name, found in named.items() if len(found) == 1}
+    returns = {id(home): _returns(home) for home in modules.values()}
     for module in modules.values():
         for call in calls(module):
             parent = module.parents.get(call)
@@ -68,7 +71,7 @@ def _of_functions(modules: dict[str, Module]) -> Iterator[Violation]:
             if not taken or len(set(taken)) == 1:
                 continue
             home, definition = given[last_name(call.func)]
-            returned = _returned(home, definition)
+            returned = _returned(returns[id(home)].get(definition, []))
             if returned is not None and Counter(returned) == Counter(taken) and returned != taken:
                 yield Violation(
                     module.location(target),
@@ -78,12 +81,20 @@ def _of_functions(modules: dict[str, Module]) -> Iterator[Violation]:
                 )
 
 
-def _returned(home: Module, definition: ast.FunctionDef) -> list[Role] | None:
+def _returns(home: Module) -> dict[ast.AST, list[ast.Return]]:
+    """The `return` statements of each function of a module."""
+    found: dict[ast.AST, list[ast.Return]] = {}
+    for node in home.of(ast.Return):
+        function = enclosing_function(home, node)
+        if function is not None:
+            found.setdefault(function, []).append(node)
+    return found
+
+
+def _returned(nodes: list[ast.Return]) -> list[Role] | None:
     """What the parts are for that a function returns; None where it may return others, or its names don't say it."""
     found: list[list[Role]] = []
-    for node in home.of(ast.Return):
-        if enclosing_function(home, node) is not definition:
-            continue
+    for node in nodes[:MOST_RETURNS]:
         if not isinstance(node.value, ast.Tuple):
             return None
         found.append(_roles([_data_of(entry) for entry in node.value.elts]))

@@ -16,6 +16,7 @@ SUMS = re.compile(r"loss|correct|right|(?:^|_)acc|error|hits|running|score|metri
 OVERALL = re.compile(r"cum|overall|(?:^|_)all|global|lifetime|ema|smooth|step|iter|avg|average", re.IGNORECASE)
 EPOCHS = re.compile(r"epoch|(?:^|_)ep(?:_|$)", re.IGNORECASE)
 LOOPS = (ast.For, ast.While)
+MOST_USES = 400  # of a name that anybody wrote by hand
 
 
 @rule("NUM135", "never-begun-anew", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -36,13 +37,14 @@ def never_begun_anew(modules: dict[str, Module]) -> Iterator[Violation]:
         Set it to zero at the beginning of each epoch.
     """
     for module in modules.values():
+        seen: set[tuple[str, int]] = set()
         for change in module.of(ast.AugAssign):
-            found = _found(module, change)
+            found = _found(module, change, seen)
             if found is not None:
                 yield found
 
 
-def _found(module: Module, change: ast.AugAssign) -> Violation | None:
+def _found(module: Module, change: ast.AugAssign, seen: set[tuple[str, int]]) -> Violation | None:
     name = change.target.id if isinstance(change.target, ast.Name) else ""
     if not isinstance(change.op, ast.Add) or not SUMS.search(name) or OVERALL.search(name) or isinstance(change.value, ast.Constant):
         return None
@@ -50,6 +52,9 @@ def _found(module: Module, change: ast.AugAssign) -> Violation | None:
     inner, outer = around if len(around) == 2 else (None, None)
     if not isinstance(inner, ast.For) or outer is None:
         return None
+    if (name, id(outer)) in seen or len(module.named.get(name, ())) > MOST_USES:
+        return None
+    seen.add((name, id(outer)))
     if _turns_once(outer) or not _begins_before(module, name, outer, change):
         return None
     for use in module.named.get(name, ()):

@@ -78,9 +78,11 @@ def _found(walked: Program) -> Iterator[Violation]:
     turned = _is_turned(optimizer)
     if turned is None:
         return
-    down = {done: _distances(walked, done, -1 if not turned else 1) for done in computed}
-    if not all(down.values()):
-        return
+    down: dict[Done, list[Op]] = {}
+    for done in computed:
+        down[done] = _distances(walked, done, -1 if not turned else 1)
+        if not down[done]:
+            return
     own = {part for network in holdings(optimizer).networks for part in parts_of(walked, network)}
     for loop in loops:
         for done in loop.computes:

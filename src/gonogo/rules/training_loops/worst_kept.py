@@ -62,28 +62,30 @@ def worst_kept(
     """
     goodness = Goodness(sources.symbols)
     guesses = may_be_before(experiment, pyproject, LIGHTNING, MODE_NOT_GUESSED)
+    bests = [kept for module in modules.values() for kept in kept_bests(module)]
+    by_branch = {id(kept.branch): kept for kept in bests}
     yield from by_place(
         [
-            *(found for walked in programs for found in _never_beaten(walked)),
-            *(found for module in modules.values() for kept in kept_bests(module) for found in _of_branch(kept, goodness)),
+            *(found for walked in programs for found in _never_beaten(walked, by_branch)),
+            *(found for kept in bests for found in _of_branch(kept, goodness)),
             *(found for walked in programs for found in _of_callbacks(walked, goodness, guesses)),
         ]
     )
 
 
-def _never_beaten(walked: Program) -> Iterator[Violation]:
+def _never_beaten(walked: Program, bests: dict[int, Kept]) -> Iterator[Violation]:
     """`if loss < best` with a best of zero, where the loss is a mean of distances, or a share of rows."""
-    tests = {id(branch.node): branch.test for branch in walked.all(Branch) if branch.test is not None}
-    for kept in kept_bests(walked.module) if tests else ():
-        begins = beginnings(kept)
-        if kept.larger or not begins or not all(number <= 0 for number in begins) or not isinstance(kept.test.ops[0], (ast.Lt, ast.Gt)):
+    for branch in walked.all(Branch):
+        kept = bests.get(id(branch.node))
+        test = plain(branch.test) if kept is not None and branch.test is not None else None
+        if kept is None or kept.larger or not isinstance(test, Operation) or test.operator not in ("<", ">"):
             continue
-        test = plain(tests[id(kept.branch)]) if id(kept.branch) in tests else None
-        if not isinstance(test, Operation) or test.operator not in ("<", ">") or kept.branch.test is not kept.test:
+        begins = beginnings(kept)
+        if not begins or not all(number <= 0 for number in begins) or kept.branch.test is not kept.test:
             continue
         if never_negative(test.operands[0 if kept.test.left is kept.value else 1]):
             yield Violation(
-                walked.module.location(kept.test),
+                kept.module.location(kept.test),
                 f"`{ast.unparse(kept.value)}` is never below zero, which `{ast.unparse(kept.best)}` begins with: this is never true",
                 'begin with `float("inf")`',
             )
