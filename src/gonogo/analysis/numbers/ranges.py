@@ -19,7 +19,7 @@ from gonogo.analysis.dataflow.values import (
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.training.ops import op_of
 
-MAX_DEPTH = 60
+MOST_VALUES = 200
 COMPARES = frozenset({"==", "!=", "<", ">", "<=", ">=", "in", "not in", "not"})
 KEEPS = frozenset({"+", "*", "/", "//"})
 # What is never negative, whatever it is given: counts, distances, absolute values. Losses of PyTorch with labels as they want them.
@@ -34,38 +34,41 @@ NEVER = words(
 PASSES = words("item float int cpu detach sum mean double round numpy tolist max min median to nanmean fmean average squeeze long")
 
 
-def never_negative(value: Value, active: frozenset[Value] = frozenset()) -> bool:
+def never_negative(value: Value) -> bool:
     """Return whether a number is surely never below zero.
 
     A sum that a loop adds to is, where its beginning and all that is added are.
     """
-    value = plain(value)
-    if value in active:
-        return True
-    if len(active) > MAX_DEPTH:
-        return False
-    active = active | {value}
+    pending, seen = [value], set[Value]()
+    while pending:
+        entry = plain(pending.pop())
+        if entry in seen:
+            continue
+        seen.add(entry)
+        needed = _needed(entry)
+        if needed is None or len(seen) > MOST_VALUES:
+            return False
+        pending += needed
+    return True
+
+
+def _needed(value: Value) -> list[Value] | None:
+    """What must not be negative for a value not to be; None where it may be in any case."""
     if isinstance(value, Const):
         known = number(value)
-        return known is not None and known >= 0
-    if isinstance(value, Returned):
-        return never_negative(value.value, active)
+        return [] if known is not None and known >= 0 else None
     if isinstance(value, Choice):
-        return bool(value.options) and all(never_negative(option, active) for option in value.options)
+        return list(value.options) or None
     if isinstance(value, Operation):
-        return value.operator in COMPARES or (
-            value.operator in KEEPS and all(never_negative(operand, active) for operand in value.operands)
-        )
+        return [] if value.operator in COMPARES else list(value.operands) if value.operator in KEEPS else None
     if isinstance(value, Display):
-        return not value.is_open and bool(value.items) and all(never_negative(entry, active) for entry in (*value.items, *value.added))
+        return [*value.items, *value.added] if value.items and not value.is_open else None
     if isinstance(value, Repeated):
-        return never_negative(value.element, active)
+        return [value.element]
     if isinstance(value, Item):
         owner = plain(value.owner)
-        return isinstance(owner, Attribute) and owner.name == "shape"
-    if not isinstance(value, Call):
-        return False
-    op = op_of(value)
+        return [] if isinstance(owner, Attribute) and owner.name == "shape" else None
+    op = op_of(value) if isinstance(value, Call) else None
     if op is None or not op.operands:
-        return False
-    return op.name in NEVER or (op.name in PASSES and op.maker is None and never_negative(op.operands[0], active))
+        return None
+    return [] if op.name in NEVER else [op.operands[0]] if op.name in PASSES and op.maker is None else None
