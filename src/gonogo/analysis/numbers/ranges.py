@@ -11,7 +11,6 @@ from gonogo.analysis.dataflow.values import (
     Item,
     Operation,
     Repeated,
-    Returned,
     Value,
     number,
     plain,
