@@ -369,6 +369,17 @@ def loader_of_batch(value: Value) -> Value | None:
     return None
 
 
+def loaders_of(origins: Origins) -> list[Value]:
+    """The loaders that a number's batches come from."""
+    found: dict[Value, None] = {}
+    for origin in (Origin.INPUTS, Origin.LABELS, Origin.DATA):
+        for source in origins.sources.get(origin, ()):
+            loader = loader_of_batch(source)
+            if loader is not None:
+                found[loader] = None
+    return list(found)
+
+
 def _of_call(call: Call) -> Iterator[Origin]:
     name = call.name
     if name:

@@ -298,3 +298,20 @@ def width_of(value: Value) -> float | None:
     if op is not None and op.maker is not None and op.maker.short in ("Linear", "LazyLinear"):
         return number(op.maker.argument(0 if op.maker.short == "LazyLinear" else 1, "out_features"))
     return None
+
+
+# Functions that leave numbers and their shape as they are.
+_SAME_SHAPE = words("to cuda cpu float double contiguous clone type type_as detach half bfloat16 identity dropout")
+
+
+def single_output(value: Value) -> Value | None:
+    """The last layer that has one output, where a value is that output in the shape in which it came; None where it is another."""
+    for _ in range(40):
+        value = plain(value)
+        op = op_of(value)
+        if op is None:
+            return None
+        if op.name not in _SAME_SHAPE or not op.operands:
+            return op.maker if op.maker is not None and op.maker.short == "Linear" and width_of(value) == 1 else None
+        value = op.operands[0]
+    return None

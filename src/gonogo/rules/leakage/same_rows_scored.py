@@ -10,6 +10,10 @@ from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Item, Span, Value, constant, number, plain, text
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.numbers.keys import is_measured, is_of_test
+from gonogo.analysis.numbers.origins import loaders_of, sources_of
+from gonogo.analysis.numbers.shown import shown
+from gonogo.analysis.numbers.splits import Split, splits
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, last_name, text_of
 from gonogo.analysis.rows.cuts import INNER, cuts, model_fits, scored_on
@@ -57,10 +61,13 @@ def same_rows_scored(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     yield from _fitted_to_all(walked)
-    yield from _loaders(walked)
+    loaders = list(_loaders(walked))
+    yield from loaders
     yield from _slices(walked)
     yield from _never_held_out(walked)
     yield from _called_test(walked)
+    known = {found.location for found in loaders}
+    yield from (found for found in _shown(walked) if not any(other.location in known for other in found.related))
 
 
 def _fitted_to_all(walked: Program) -> Iterator[Violation]:
@@ -212,6 +219,23 @@ def _called_test(walked: Program) -> Iterator[Violation]:
         labels = [label.lower() for label in _labels(event.module, event.node)]
         if any(TEST.search(label) and "train" not in label for label in labels):
             yield violation(event, "this is called the test score, and is the score on the training part", "score the test part", sure=True)
+
+
+def _shown(walked: Program) -> Iterator[Violation]:
+    """`print(f"test accuracy {evaluate(model, loader):.3f}")` of a loader that holds the training part, whatever it is called there."""
+    for shown_number in walked.known(shown) if walked.is_script else ():
+        if not (is_of_test(shown_number.label) and is_measured(shown_number.label)):
+            continue
+        origins = sources_of(walked).of(shown_number.value)
+        loaders = loaders_of(origins)
+        if origins.complete and loaders and all(splits(walked).of(loader) is Split.TRAIN for loader in loaders):
+            yield Violation(
+                shown_number.at.module.location(shown_number.node),
+                "this is called the test score, and is the score on the training part",
+                "score the test part",
+                certainty=Certainty.DERIVED,
+                related=(Related(location=loaders[0].module.location(loaders[0].node), label="the loader of the training part"),),
+            )
 
 
 LOADER = re.compile(r"^(?:tr|train|training)_?(?:data)?_?(?:loader|dl|set|ds|iter)$")

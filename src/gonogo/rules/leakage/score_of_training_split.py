@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Value
 from gonogo.analysis.numbers.keys import is_measured, is_of_test
-from gonogo.analysis.numbers.origins import Origin, Origins, loader_of_batch, sources_of
+from gonogo.analysis.numbers.origins import loaders_of, sources_of
 from gonogo.analysis.numbers.reported import reported
 from gonogo.analysis.numbers.splits import Split, splits
 from gonogo.model.contract import Scope
@@ -41,7 +40,7 @@ def _found(walked: Program) -> Iterator[Violation]:
         if not (is_of_test(number.key) and is_measured(number.key)):
             continue
         origins = sources_of(walked).of(number.value)
-        loaders = _loaders(origins)
+        loaders = loaders_of(origins)
         if origins.complete and loaders and all(splits(walked).of(loader) is Split.TRAIN for loader in loaders):
             yield violation(
                 number.at,
@@ -49,17 +48,6 @@ def _found(walked: Program) -> Iterator[Violation]:
                 "measure it on the test split, or give it a name that says what it is",
                 related=((loaders[0], "the loader of the train split"),),
             )
-
-
-def _loaders(origins: Origins) -> list[Value]:
-    """The loaders that a number's batches come from; none where one of them is not known."""
-    found: dict[Value, None] = {}
-    for origin in (Origin.INPUTS, Origin.LABELS, Origin.DATA):
-        for source in origins.sources.get(origin, ()):
-            loader = loader_of_batch(source)
-            if loader is not None:
-                found[loader] = None
-    return list(found)
 
 
 _TEST = '    test_loader = build_loaders(cfg.run.dataset, cfg.trial_mode)["test"]\n'

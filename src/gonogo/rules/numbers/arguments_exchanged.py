@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Value, plain
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.numbers.origins import loader_of_batch
 from gonogo.analysis.rows.flow import name_of
+from gonogo.analysis.training.gradients import Gradients
+from gonogo.analysis.training.ops import op_of
+from gonogo.analysis.training.uses import applications_in, ops
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -35,7 +39,9 @@ def arguments_exchanged(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Looks at the metrics of scikit-learn that differ when their two arguments are exchanged. Speaks where the first one comes from
-        `predict` or is called a prediction, and the second one is called the truth and comes from no `predict`.
+        `predict` or is called a prediction, and the second one is called the truth and comes from no `predict`. Also looks at the
+        cross-entropies of PyTorch, which want the prediction first: speaks where the first argument is of a loader's batch as it comes,
+        and the second one is what a network that learns from the loss gives for it.
 
     Why it matters:
         Precision and recall change places, a confusion matrix is turned over, R² and the area under the curve become other numbers,
@@ -44,7 +50,7 @@ def arguments_exchanged(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Give the truth first: `precision_score(y_true, y_pred)`.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    yield from by_place(found for walked in programs for found in (*_found(walked), *_losses(walked)))
 
 
 def _found(walked: Program) -> Iterator[Violation]:
@@ -60,6 +66,37 @@ def _found(walked: Program) -> Iterator[Violation]:
                 yield violation(
                     event, f"`{call.short}` is given the predictions first and the truth second", "give the truth first", sure=predicted
                 )
+
+
+LOSSES = frozenset({"cross_entropy", "nll_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"})
+
+
+def _losses(walked: Program) -> Iterator[Violation]:
+    """`criterion(labels, outputs)`."""
+    for op in walked.gather(ops):
+        if op.name not in LOSSES or op.library != "torch" or len(op.operands) != 2 or op.call.is_open:
+            continue
+        labels, given = op.operands
+        if _is_of_batch(labels) and applications_in(given) and walked.known(Gradients).reaches(given) is True:
+            yield violation(
+                op.call, f"`{op.name}` is given the labels first and the predictions second", "give the predictions first", sure=True
+            )
+
+
+def _is_of_batch(value: Value) -> bool:
+    """Whether a value is a part of a loader's batch, moved or converted at most."""
+    for _ in range(6):
+        value = plain(value)
+        if loader_of_batch(value) is not None:
+            return True
+        op = op_of(value)
+        if op is None or op.maker is not None or op.name not in CONVERSIONS or not op.operands:
+            return False
+        value = op.operands[0]
+    return False
+
+
+CONVERSIONS = frozenset({"to", "cuda", "cpu", "float", "long", "unsqueeze", "squeeze", "view", "reshape", "double", "type", "flatten"})
 
 
 def _is_predicted(value: Value) -> bool:
@@ -91,7 +128,30 @@ class Study:
         return precision_score({given}){marker}
 """
 BAD += [program(SCORED.format(name="y_hat", given="y_hat, y", marker="  # <- here"))]
+LEARNS = """import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+torch.manual_seed(0)
+loader = DataLoader(TensorDataset(*torch.load("rows.pt")), batch_size=32, shuffle=True)
+network, teacher = nn.Linear(4, 1), nn.Linear(4, 1)
+criterion = nn.BCEWithLogitsLoss()
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+for rows, labels in loader:
+    optimizer.zero_grad()
+    loss = {loss}
+    loss.backward()
+    optimizer.step()
+"""
+_HERE = "  # <- here"
+BAD += [
+    program(LEARNS.format(loss=f"criterion(labels, network(rows)){_HERE}")),
+    program(LEARNS.format(loss=f"nn.functional.binary_cross_entropy(labels.float().unsqueeze(1), torch.sigmoid(network(rows))){_HERE}")),
+]
 GOOD = [
+    program(LEARNS.format(loss="criterion(network(rows).squeeze(1), labels.float())")),
+    program(LEARNS.format(loss="nn.functional.mse_loss(labels, network(rows).squeeze(1))")),
+    program(LEARNS.format(loss="criterion(network(rows), torch.sigmoid(teacher(rows)).detach())")),
     program(SCORED.format(name="y_hat", given="y, y_hat", marker="")),
     program(SCORED.format(name="teacher", given="teacher, rows", marker="")),
     program(PROGRAM.format(score="precision_score(y_test, y_pred)", marker="")),

@@ -7,12 +7,26 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Change, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Attribute, Call, Const, Operation, Turn, Value, number, options, plain
+from gonogo.analysis.dataflow.values import (
+    Attribute,
+    Call,
+    Const,
+    Item,
+    Operation,
+    Parameter,
+    Turn,
+    Value,
+    constant,
+    number,
+    options,
+    plain,
+)
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.interpreter.trace import Trace
+from gonogo.analysis.numbers.origins import loader_of_batch
 from gonogo.analysis.numbers.splits import splits
 from gonogo.analysis.python.modules import Module
-from gonogo.analysis.python.names import argument
+from gonogo.analysis.python.names import ancestors, argument
 from gonogo.analysis.training.batches import loader_of
 from gonogo.analysis.training.kinds import Kind, kind_of
 from gonogo.analysis.training.ops import op_of
@@ -24,6 +38,7 @@ from gonogo.rules.base import Tree, Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
+MOST_ROWS = 2048  # of a batch that surely is not all there is
 CONVERSIONS = frozenset({"item", "cpu", "float", "double", "detach", "numpy", "to", "int"})
 
 
@@ -33,9 +48,11 @@ def wrong_denominator(programs: list[Program], traces: list[Trace], modules: dic
 
     What it does:
         Looks at loops over loaders in which rows that are right are counted, as by `(predicted == labels).sum()`, and at what the count is
-        divided by. Speaks where that is `len(loader)`, whose batches surely hold more than one row, and where it is the number of rows of
-        the loader of another split than the one that the loop goes through. Silent where it is not known how many rows a batch holds,
-        where the loop goes through rows one by one, where means over batches are added up, and where the quotient is divided once more.
+        divided by. Speaks where that is `len(loader)`, whose batches surely hold more than one row, where it is the number of rows of
+        the loader of another split than the one that the loop goes through, and where it is the number of rows of the last batch alone. A
+        warning where a constant, the batch size, is added up for each batch: the last one may be smaller. Silent where it is not known how
+        many rows a batch holds, where the loop goes through rows one by one, where means over batches are added up, and where the quotient
+        is divided once more.
 
     Why it matters:
         The number is no accuracy: it grows with the batch size, or is too small or large by the ratio of the splits, and methods with other
@@ -45,7 +62,7 @@ def wrong_denominator(programs: list[Program], traces: list[Trace], modules: dic
         Divide by the number of rows that were counted: `len(loader.dataset)` of the same loader, or a sum over `len(labels)`.
     """
     full = [Numbers(trace, modules) for trace in traces if trace.command == "full" and trace.complete]
-    yield from by_place(found for walked in programs for found in _found(walked, full))
+    yield from by_place(found for walked in programs for found in (*_found(walked, full), *_sizes_added(walked)))
 
 
 def _found(walked: Program, full: list[Numbers]) -> Iterator[Violation]:
@@ -66,7 +83,7 @@ def _found(walked: Program, full: list[Numbers]) -> Iterator[Violation]:
         for total in _totals(operation.operands[0]):
             if total in added:
                 change, loader = added[total]
-                wrong = _wrong(walked, loader, operation.operands[1], full)
+                wrong = _wrong(walked, loader, operation.operands[1], full) or _last_batch(operation, change, loader)
                 if wrong:
                     yield violation(
                         operation,
@@ -74,6 +91,65 @@ def _found(walked: Program, full: list[Numbers]) -> Iterator[Violation]:
                         "divide it by the number of rows that were counted",
                         related=((change, "right answers are counted here"), (loader, "of the rows of this loader")),
                     )
+
+
+def _last_batch(division: Operation, change: Change, loader: Value) -> str:
+    """What is wrong with a divisor that is the size of a batch, after the loop; nothing where it is another."""
+    loop = next(around for around in change.around() if isinstance(around, Loop))
+    size = base(loader).argument(1, "batch_size") if isinstance(base(loader), Call) else None  # type: ignore[attr-defined]
+    known = number(size) if size is not None else None
+    if known is None or not 1 < known <= MOST_ROWS or loop.node in ancestors(division.module, division.node):
+        return ""
+    if not isinstance(change.before, Turn):
+        return ""  # it begins anew for each batch
+    counted = _counted(division.operands[1])
+    of_batch = loader_of_batch(counted) if counted is not None else None
+    return "the number of rows of the last batch" if of_batch is not None and base(of_batch) is base(loader) else ""
+
+
+def _counted(divisor: Value) -> Value | None:
+    """What `len(x)`, `x.size(0)` and `x.shape[0]` count the rows of."""
+    divisor = next((option for option in options(divisor) if isinstance(option, (Call, Item))), plain(divisor))
+    if isinstance(divisor, Call):
+        if divisor.name == "len" and len(divisor.arguments) == 1:
+            return plain(divisor.arguments[0])
+        return plain(divisor.receiver) if divisor.method == "size" and divisor.receiver is not None and divisor.arguments else None
+    owner = plain(divisor.owner) if isinstance(divisor, Item) else None
+    return plain(owner.owner) if isinstance(owner, Attribute) and owner.name == "shape" else None
+
+
+def _sizes_added(walked: Program) -> Iterator[Violation]:
+    """`right / total` where `total += 32` for each batch of a loader of 32 rows that keeps its last batch."""
+    sizes: dict[Value, tuple[Change, Call]] = {}
+    counts: set[Value] = set()
+    for change in walked.all(Change):
+        loop = next((around for around in change.around() if isinstance(around, Loop)), None)
+        loader = loader_of(loop) if loop is not None else None
+        made = base(loader) if loader is not None else None
+        if not isinstance(made, Call) or change.operator != "+" or kind_of(made) is not Kind.LOADER:
+            continue
+        if _is_count(change.operand):
+            counts.add(change.result)
+        size, dropped = made.argument(1, "batch_size"), made.argument(None, "drop_last")
+        is_size = (
+            size is not None
+            and isinstance(plain(change.operand), (Const, Attribute, Parameter))
+            and plain(change.operand).is_same(plain(size))
+        )
+        if is_size and dropped is None and not made.is_open and constant(plain(change.operand)) != 1:
+            sizes[change.result] = (change, made)
+    for operation in walked.known(operations) if sizes and counts else ():
+        if operation.operator != "/" or not any(total in counts for total in _totals(operation.operands[0])):
+            continue
+        added = next((sizes[total] for total in _totals(operation.operands[1]) if total in sizes), None)
+        if added is not None:
+            yield violation(
+                added[0],
+                "the batch size is added for each batch, and the last batch may be smaller",
+                "add the number of rows of the batch, `len(labels)`",
+                sure=False,
+                related=((operation, "right answers are divided by it"), (added[1], "the loader keeps its last batch")),
+            )
 
 
 def _wrong(walked: Program, loader: Value, divisor: Value, full: list[Numbers]) -> str:
@@ -185,7 +261,14 @@ BAD = [
     _program("correct / len(train_loader.dataset)  # <- here"),
     _program("float(correct) / len(batches)  # <- here", "model(inputs).argmax(1).eq(labels).float().sum()"),
 ]
+BAD += [
+    _program("correct / len(labels)  # <- here"),
+    _program("100.0 * correct / inputs.shape[0]  # <- here"),
+    program(PROGRAM.format(score="correct / rows", counted=RIGHT, size="32").replace("rows += len(labels)", "rows += 32  # <- here")),
+]
 GOOD = [
+    program(PROGRAM.format(score="correct / rows", counted=RIGHT, size="32, drop_last=True").replace("rows += len(labels)", "rows += 32")),
+    _program("correct / len(labels)", size="len(test_set)"),
     _program("correct / len(batches.dataset)"),
     _program("correct / len(batches) / 32"),
     _program("100 * (correct / len(batches)) / batches.batch_size"),

@@ -9,10 +9,13 @@ from typing import TypeVar
 
 from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call
+from gonogo.analysis.dataflow.values import Call, Operation, Value, plain
 from gonogo.analysis.numbers.same import same
 from gonogo.analysis.numbers.written import calls_around, written_alike
 from gonogo.analysis.python.names import ancestors, last_name
+from gonogo.analysis.training.activations import Gives, output_of
+from gonogo.analysis.training.ops import op_of
+from gonogo.analysis.training.uses import ops
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, program, rule
@@ -50,8 +53,9 @@ def metric_of_itself(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Looks at the two arrays that metrics of scikit-learn, torchmetrics, seqeval and Evaluate, and the tests of SciPy, are given, and
-        follows both back. Speaks where they surely are the same values, copied or converted at most. A warning where the result is
-        only shown, and the code says that something is compared with itself.
+        follows both back. Speaks where they surely are the same values, copied or converted at most, and where classes that a network
+        chose are compared with themselves by `==` and counted. A warning where the result is only shown, and the code says that something
+        is compared with itself.
 
     Why it matters:
         The result is perfect, or the test says "no difference", whatever the model does.
@@ -59,7 +63,7 @@ def metric_of_itself(programs: list[Program]) -> Iterator[Violation]:
     Instead:
         Give the metric what the model predicts, and what is true.
     """
-    yield from by_place(found for walked in programs for found in _found(walked))
+    yield from by_place(found for walked in programs for found in (*_found(walked), *_counted(walked)))
 
 
 def _found(walked: Program) -> Iterator[Violation]:
@@ -78,6 +82,35 @@ def _found(walked: Program) -> Iterator[Violation]:
                 "give it what the model predicts and what is true",
                 sure=not _is_on_purpose(event),
             )
+
+
+def _counted(walked: Program) -> Iterator[Violation]:
+    """`(predicted == predicted).sum()`."""
+    for op in walked.gather(ops):
+        if op.name not in ("sum", "mean", "count_nonzero") or not op.operands:
+            continue
+        compared = _plain_comparison(op.operands[0])
+        if compared is None:
+            continue
+        one, other = compared.operands
+        if plain(one) is plain(other) and output_of(one).gives is Gives.DECISION and isinstance(plain(one), Call):
+            yield violation(
+                compared,
+                "the predictions are compared with themselves: the result says nothing about the model",
+                "compare them with the labels",
+            )
+
+
+def _plain_comparison(value: Value) -> Operation | None:
+    for _ in range(4):
+        value = plain(value)
+        if isinstance(value, Operation):
+            return value if value.operator == "==" and len(value.operands) == 2 else None
+        op = op_of(value)
+        if op is None or op.name not in ("float", "int", "long", "double", "cpu") or not op.operands:
+            return None
+        value = op.operands[0]
+    return None
 
 
 def _is_on_purpose(event: Event) -> bool:
@@ -132,7 +165,20 @@ BAD = [
     ),
     program(_PROGRAM.format(given="labels, np.array(labels.copy())", marker="  # <- here")),
 ]
+_CLASSES = """import torch
+from torch import nn
+
+network = nn.Linear(4, 3)
+network.load_state_dict(torch.load("network.pt"))
+rows, labels = torch.load("rows.pt")
+classes = network(rows).argmax(1)
+print({score})
+"""
+BAD += [program(_CLASSES.format(score="(classes == classes).float().mean().item())  # <- here").replace("here)", "here"))]
 GOOD = [
+    program(_CLASSES.format(score="(classes == labels).float().mean().item()")),
+    program(_CLASSES.format(score="(labels == labels).sum().item()")),
+    program(_CLASSES.format(score="(classes == network(rows.flip(1)).argmax(1)).float().mean()")),
     program(_PROGRAM.format(given="labels, predicted", marker="")),
     program(_PROGRAM.format(given="labels[:-1], labels[1:]", marker="")),
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import constant
-from gonogo.analysis.training.activations import Gives, Output, Wants, output_of, wants_of, width_of
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.training.activations import Gives, Output, Wants, output_of, single_output, wants_of, width_of
 from gonogo.analysis.training.keras import compiled
 from gonogo.analysis.training.ops import Op, op_of
 from gonogo.analysis.training.uses import ops
@@ -17,6 +19,8 @@ from gonogo.rules.base import Tree, Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
+# Code in which one number for each item of a list may be meant: the item is the class.
+SEVERAL = re.compile(r"LSTM|GRU|RNN|Transformer|Attention|Embedding|pointer|rank|choice|unsqueeze|permute|transpose", re.IGNORECASE)
 NAMES = {
     Gives.SOFTMAX: "a softmax",
     Gives.SIGMOID: "a sigmoid",
@@ -35,7 +39,8 @@ def activation_before_loss(programs: list[Program]) -> Iterator[Violation]:
         sigmoid comes before a loss that applies its own (`cross_entropy`, `binary_cross_entropy_with_logits`, the softmax losses of
         optax and TensorFlow, Keras losses with `from_logits=True`), where plain outputs go into one that applies none
         (`binary_cross_entropy`, `nll_loss`, Keras losses without `from_logits`), where `kl_div` gets probabilities instead of their
-        logarithms, or a target that is logarithms without `log_target=True`, and where a softmax is taken over a single output.
+        logarithms, or a target that is logarithms without `log_target=True`, where a softmax is taken over a single output, and where
+        `cross_entropy` is given the output of a layer with one, as it is.
         Log-probabilities into `cross_entropy` change nothing, and `-nll_loss(probabilities, labels)`, or one for each row
         (`reduction="none"`), is the probability of the label, as some code has it.
 
@@ -62,10 +67,30 @@ def _found(walked: Program) -> Iterator[Violation]:
             yield _violation(op, wants, output)
         elif output is not None and output.gives is Gives.SOFTMAX and _is_of_one(output):
             yield violation(output.by, "the softmax over a single output is always 1", "apply a sigmoid to a single output")
+        elif op.name == "cross_entropy" and op.library == "torch" and given is not None and (layer := single_output(given)) is not None:
+            yield violation(
+                op.call,
+                "`cross_entropy` is given a single number for each row: of one class, it is always 0",
+                "give the last layer as many outputs as there are classes, or take `binary_cross_entropy_with_logits`",
+                sure=not _may_be_several(walked, layer.module),
+                related=((layer, "the last layer has one output"),),
+            )
         yield from _target_in_logs(op)
     for model in compiled(walked):
         if model.problem:
             yield violation(model.event, model.problem, model.action, related=((model.last, "the last layer is made here"),))
+
+
+def _several(walked: Program) -> dict[str, bool]:
+    return {}
+
+
+def _may_be_several(walked: Program, module: Module) -> bool:
+    """Whether a module's code may choose among items, each of which has one number; asked once of each module."""
+    known = walked.known(_several)
+    if module.path not in known:
+        known[module.path] = SEVERAL.search(module.text) is not None
+    return known[module.path]
 
 
 def _picks_out(op: Op) -> bool:
@@ -196,7 +221,10 @@ BAD += [
     _listed("layers += [nn.Linear(before, 3), nn.Softmax(dim=1)]", "nn.CrossEntropyLoss()", MANY, "  # <- here"),
     _listed(f"{_LAST}layers.extend([nn.Softmax(dim=1)])", "F.cross_entropy", MANY, "  # <- here"),
 ]
+BAD += [program(_net("self.layers(inputs)", "nn.CrossEntropyLoss()", "  # <- here", 1))]
 GOOD = [
+    program(_net("self.layers(inputs).squeeze(1)", "nn.CrossEntropyLoss()", classes=1)),
+    program(_net("self.layers(inputs)", "nn.BCEWithLogitsLoss()", classes=1)),
     _listed(_LAST.strip(), "nn.BCEWithLogitsLoss()", BINARY),
     _listed(f"{_LAST}layers.append(nn.Sigmoid())", "nn.BCELoss()", BINARY),
     _listed(f"{_LAST}if final:\n            layers.append(nn.Sigmoid())", "nn.BCEWithLogitsLoss()", BINARY),

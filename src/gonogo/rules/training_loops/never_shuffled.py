@@ -7,11 +7,14 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, constant
+from gonogo.analysis.dataflow.values import Call, Value, constant, number
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import ancestors
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.batches import loader_of
 from gonogo.analysis.training.loops import acts
+from gonogo.analysis.training.uses import ancestry, ops
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -19,6 +22,14 @@ from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
 IMAGES = re.compile(r"^torchvision\.datasets\.(?:\w+\.)*[A-Z]\w*$")
+ORDINARY = frozenset({"TensorDataset"})
+CLASSES = frozenset({"cross_entropy", "nll_loss"})
+# Code in which the order of the rows may matter.
+ORDERED = re.compile(
+    r"LSTM|GRU|RNN|series|forecast|window|\blag|sequence|stream|online|continual|curricul|incremental|chronolog|temporal|replay|unshuffled|permut|randperm"
+    r"|\bvocab|token|\bbptt|rehears|task_?id|overfit|shuffle\(",
+    re.IGNORECASE,
+)
 SORTED = frozenset({"ImageFolder", "DatasetFolder", "Caltech101", "Caltech256", "Omniglot", "ImageNet", "EuroSAT"})  # class after class
 
 
@@ -28,7 +39,9 @@ def never_shuffled(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Looks at the loader that a training loop goes through. Speaks where it reads a data set of torchvision itself, is told neither to
-        shuffle nor given a sampler, and gradients are computed of its batches. Series and texts, whose order may matter, are left alone.
+        shuffle nor given a sampler, and gradients are computed of its batches. Speaks also of a `TensorDataset`, or a random part of any
+        data set, that is gone through epoch after epoch to learn classes. Series and texts, whose order may matter, are left alone, and so
+        are batches that hold all rows and loaders that are made anew in each epoch.
 
     Why it matters:
         Each batch holds the same rows each time, in a folder of classes those of one class only: the network forgets one class while
@@ -52,6 +65,15 @@ def _found(walked: Program) -> Iterator[Violation]:
         made = base(dataset) if dataset is not None else None
         if any(loader.argument(None, name) is not None for name in ("sampler", "batch_sampler")) or constant(given) not in (..., False):
             continue
+        is_images = isinstance(made, Call) and IMAGES.match(made.name) is not None
+        if made is not None and not is_images and _is_ordinary(walked, loop, loader, made):
+            yield violation(
+                loader,
+                "the training rows are never shuffled: each epoch has the same batches",
+                "give `shuffle=True`",
+                sure=False,
+                related=((loop, "the network learns in this loop"),),
+            )
         if (given is None or constant(given) is False) and isinstance(made, Call) and IMAGES.match(made.name) and not _is_test(made):
             classes = ": the files are in the order of their classes" if made.short in SORTED else ""
             yield violation(
@@ -61,6 +83,37 @@ def _found(walked: Program) -> Iterator[Violation]:
                 sure=False,
                 related=((loop, "the network learns in this loop"),),
             )
+
+
+def _is_ordinary(walked: Program, loop: Loop, loader: Call, made: Value) -> bool:
+    """Whether rows in no order that matters are gone through in several epochs, to learn classes from them."""
+    parts = [entry for entry in ancestry(made) if isinstance(entry, Call)]
+    if not (isinstance(made, Call) and made.short in ORDINARY) and not any(call.short == "random_split" for call in parts):
+        return False
+    outer = [around for around in loop.around() if isinstance(around, Loop)]
+    inside = {id(node) for node in ancestors(loader.module, loader.node)}
+    if not outer or any(id(around.node) in inside for around in outer):
+        return False
+    size = loader.argument(1, "batch_size")
+    if size is None or any(isinstance(entry, Call) and entry.name == "len" for entry in ancestry(size)) or number(size) == 1:
+        return False
+    ordered = walked.known(_ordered)
+    return walked.known(_learns_classes) and not any(_is_ordered(module, ordered) for module in (loop.module, loader.module))
+
+
+def _learns_classes(walked: Program) -> bool:
+    return any(op.name in CLASSES and op.library == "torch" for op in walked.gather(ops))
+
+
+def _ordered(walked: Program) -> dict[str, bool]:
+    return {}
+
+
+def _is_ordered(module: Module, known: dict[str, bool]) -> bool:
+    """Whether a module's text speaks of an order of the rows; asked once of each module."""
+    if module.path not in known:
+        known[module.path] = ORDERED.search(module.text) is not None
+    return known[module.path]
 
 
 def _may_be_told(loader: Call) -> bool:
@@ -96,4 +149,25 @@ BAD = [
     program(PROGRAM.format(shuffle="", marker="  # <- here")),
     program(PROGRAM.format(shuffle=", shuffle=False", marker="  # <- here")),
 ]
-GOOD = program(PROGRAM.format(shuffle=", shuffle=True", marker=""))
+ROWS = """import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset, random_split
+
+torch.manual_seed(0)
+train, test = random_split(TensorDataset(*torch.load("rows.pt")), [0.8, 0.2])
+loader = DataLoader(train, {given}){marker}
+network = nn.Linear(4, 3)
+optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+for epoch in range(10):
+    for inputs, labels in {through}:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(inputs), labels).backward()
+        optimizer.step()
+"""
+BAD += [program(ROWS.format(given="batch_size=32", through="loader", marker="  # <- here"))]
+GOOD = [
+    program(PROGRAM.format(shuffle=", shuffle=True", marker="")),
+    program(ROWS.format(given="batch_size=32, shuffle=True", through="loader", marker="")),
+    program(ROWS.format(given="batch_size=len(train)", through="loader", marker="")),
+    program(ROWS.format(given="batch_size=32", through="DataLoader(train, batch_size=32, shuffle=epoch > 0)", marker="")),
+]

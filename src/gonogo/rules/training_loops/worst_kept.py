@@ -7,10 +7,11 @@ import math
 import re
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Event
+from gonogo.analysis.dataflow.blocks import Branch, Event
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, constant, text
+from gonogo.analysis.dataflow.values import Call, Operation, constant, plain, text
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.numbers.ranges import never_negative
 from gonogo.analysis.project.pyproject import Pyproject
 from gonogo.analysis.project.versions import may_be_before
 from gonogo.analysis.python.modules import Module
@@ -47,7 +48,8 @@ def worst_kept(
     What it does:
         Looks at branches that keep the larger, or the smaller, of what comes by (`if loss > best: best = loss`). Speaks where the state of
         a network is kept with the largest of what is better when it is smaller, a loss or an error, or with the smallest of what is better
-        when it is larger; and where the best begins with a number that nothing beats: infinity for the larger one. Also looks at
+        when it is larger; and where the best begins with a number that nothing beats: infinity for the larger one, zero for the smaller
+        one of what is made of counts and distances. Also looks at
         `EarlyStopping` and `ModelCheckpoint` (whose `mode` Lightning takes for "min" where none is given; versions before 1.3 guessed it,
         and nothing is said where the project asks for one), `ReduceLROnPlateau`, and `greater_is_better` of transformers,
         where the metric is named.
@@ -60,12 +62,33 @@ def worst_kept(
     """
     goodness = Goodness(sources.symbols)
     guesses = may_be_before(experiment, pyproject, LIGHTNING, MODE_NOT_GUESSED)
+    bests = [kept for module in modules.values() for kept in kept_bests(module)]
+    by_branch = {id(kept.branch): kept for kept in bests}
     yield from by_place(
         [
-            *(found for module in modules.values() for kept in kept_bests(module) for found in _of_branch(kept, goodness)),
+            *(found for walked in programs for found in _never_beaten(walked, by_branch)),
+            *(found for kept in bests for found in _of_branch(kept, goodness)),
             *(found for walked in programs for found in _of_callbacks(walked, goodness, guesses)),
         ]
     )
+
+
+def _never_beaten(walked: Program, bests: dict[int, Kept]) -> Iterator[Violation]:
+    """`if loss < best` with a best of zero, where the loss is a mean of distances, or a share of rows."""
+    for branch in walked.all(Branch):
+        kept = bests.get(id(branch.node))
+        test = plain(branch.test) if kept is not None and branch.test is not None else None
+        if kept is None or kept.larger or not isinstance(test, Operation) or test.operator not in ("<", ">"):
+            continue
+        begins = beginnings(kept)
+        if not begins or not all(number <= 0 for number in begins) or kept.branch.test is not kept.test:
+            continue
+        if never_negative(test.operands[0 if kept.test.left is kept.value else 1]):
+            yield Violation(
+                kept.module.location(kept.test),
+                f"`{ast.unparse(kept.value)}` is never below zero, which `{ast.unparse(kept.best)}` begins with: this is never true",
+                'begin with `float("inf")`',
+            )
 
 
 def _of_branch(kept: Kept, goodness: Goodness) -> Iterator[Violation]:
@@ -219,6 +242,7 @@ BAD = [
     program(_loop("best, val_mae = 0.0, 1.0", "val_mae < best", "val_mae", HERE)),
     program(_loop("best, val_auc = 0, 1.0", "val_auc < best", "val_auc", HERE)),
     program(_loop("best = 0.0", "val_loss > best", "val_loss", HERE)),
+    program(_loop("best = 0.0", "val_loss < best", "val_loss", HERE)),
     program(_loop('best = float("inf")', "best > val_acc", "val_acc", HERE)),
     program(_loop("best, kept = float('inf'), None", "val_acc > best", "val_acc", HERE)),
     program(_loop("import math\nlowest = -math.inf", "val_loss <= lowest", "val_loss", HERE, "lowest")),
@@ -234,7 +258,7 @@ BAD = [
 GOOD = [
     program(_loop('best = float("inf")', "val_loss < best", "val_loss")),
     program(_loop("best = -1", "val_acc >= best", "val_acc")),
-    program(_loop("best = 0.0", "val_loss < best", "val_loss")),  # a loss may be negative
+    program(_loop("best = 0.0", "val_loss - 1 < best", "val_loss - 1")),  # a loss may be negative
     program(_loop("worst = 0.0", "val_loss > worst", "val_loss", "", "worst")),
     program(_loop("best = -1e9\nval_loss = 0", "-val_loss > best", "-val_loss")),
     program(_loop('best = float("inf")\nbest = float(input())', "val_acc > best", "val_acc")),
