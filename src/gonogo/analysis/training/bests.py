@@ -61,7 +61,7 @@ def beginnings(kept: Kept) -> list[float] | None:
         if kept.module.tree is None:
             return None
         scope = function if function is not None else kept.module.tree
-        if kept.best.id in _foreign(scope):
+        if kept.best.id in kept.module.once(_foreign, scope):
             return None
     elif isinstance(kept.best, ast.Attribute) and isinstance(kept.best.value, ast.Name) and kept.best.value.id == "self":
         found = next((node for node in ancestors(kept.module, kept.branch) if isinstance(node, ast.ClassDef)), None)
@@ -70,9 +70,8 @@ def beginnings(kept: Kept) -> list[float] | None:
         scope = found
     else:
         return None
-    nodes = [node for node in (ast.walk(scope) if isinstance(scope, ast.ClassDef) else body_nodes(scope)) if isinstance(node, ast.stmt)]
     inside = {node for statement in kept.branch.body for node in ast.walk(statement)}
-    given = [value for node in nodes if node not in inside for value in _given([node], kept.best, deep=False)]
+    given = [value for node, value in kept.module.once(_bound, scope).get(_key(kept.best), ()) if node not in inside]
     numbers = [number for value in given if value is not None and (number := number_of(value)) is not None]
     return numbers if numbers and len(numbers) == len(given) else None
 
@@ -86,15 +85,32 @@ def _comparisons(test: ast.expr) -> Iterator[ast.Compare]:
         yield test
 
 
-def _given(body: Iterable[ast.stmt], target: ast.expr, *, deep: bool = True) -> Iterator[ast.expr | None]:
+def _given(body: Iterable[ast.stmt], target: ast.expr) -> Iterator[ast.expr | None]:
     """What a target is given by statements; None where that is not written out, as by `+=` or a loop."""
     wanted = _key(target)
-    for node in (entry for statement in body for entry in (ast.walk(statement) if deep else (statement,))):
-        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
-            for place in node.targets if isinstance(node, ast.Assign) else [node.target]:
-                yield from _of_target(place, node.value, wanted)
-        elif wanted in {_key(entry) for target in _other_targets(node) for entry in ast.walk(target)}:
-            yield None
+    for statement in body:
+        for node in ast.walk(statement):
+            yield from (value for key, value in _binds(node) if key == wanted)
+
+
+def _bound(scope: ast.AST) -> dict[str, list[tuple[ast.stmt, ast.expr | None]]]:
+    """What each name and attribute of a scope is given, and by which statement."""
+    found: dict[str, list[tuple[ast.stmt, ast.expr | None]]] = {}
+    for node in ast.walk(scope) if isinstance(scope, ast.ClassDef) else body_nodes(scope):
+        if isinstance(node, ast.stmt):
+            for key, value in _binds(node):
+                found.setdefault(key, []).append((node, value))
+    return found
+
+
+def _binds(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
+    """What one statement binds, with the value where it is written out."""
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
+        if node.value is not None:
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                yield from _parts(target, node.value)
+    else:
+        yield from ((key, None) for target in _other_targets(node) for key in _keys(target))
 
 
 def _other_targets(node: ast.AST) -> list[ast.expr]:
@@ -104,18 +120,19 @@ def _other_targets(node: ast.AST) -> list[ast.expr]:
     return [item.optional_vars for item in node.items if item.optional_vars is not None] if isinstance(node, ast.With) else []
 
 
-def _of_target(target: ast.expr, value: ast.expr, wanted: str) -> Iterator[ast.expr | None]:
-    if _key(target) == wanted:
-        yield value
+def _parts(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr | None]]:
+    if key := _key(target):
+        yield key, value
     elif isinstance(target, (ast.Tuple, ast.List)):
-        parts = (
-            value.elts if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts) else [None] * len(target.elts)
-        )
-        for entry, part in zip(target.elts, parts, strict=True):
-            if part is not None:
-                yield from _of_target(entry, part, wanted)
-            elif wanted in {_key(inner) for inner in ast.walk(entry)}:
-                yield None
+        if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts):
+            for entry, part in zip(target.elts, value.elts, strict=True):
+                yield from _parts(entry, part)
+        else:
+            yield from ((key, None) for key in _keys(target))
+
+
+def _keys(target: ast.expr) -> Iterator[str]:
+    return (key for inner in ast.walk(target) if (key := _key(inner)))
 
 
 def _key(node: ast.AST) -> str:
@@ -139,10 +156,24 @@ def _foreign(scope: ast.AST) -> set[str]:
 
 def _is_written_elsewhere(module: Module, owner: ast.ClassDef, name: str) -> bool:
     """Whether an attribute is set from outside of its class, or by its name as a text."""
-    inside = set(ast.walk(owner))
-    for node in module.of(ast.Attribute):
-        if node.attr == name and isinstance(node.ctx, ast.Store) and node not in inside:
-            return True
+    stores = module.once(_stores, module.tree).get(name, ()) if module.tree is not None else ()
+    inside = module.once(_nodes, owner)
+    return any(node not in inside for node in stores) or module.once(_sets_by_name, owner)
+
+
+def _stores(tree: ast.AST) -> dict[str, list[ast.Attribute]]:
+    found: dict[str, list[ast.Attribute]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.setdefault(node.attr, []).append(node)
+    return found
+
+
+def _nodes(owner: ast.AST) -> frozenset[ast.AST]:
+    return frozenset(ast.walk(owner))
+
+
+def _sets_by_name(owner: ast.AST) -> bool:
     return any(last_name(node.func) in ("setattr", "update", "load_state_dict") for node in ast.walk(owner) if isinstance(node, ast.Call))
 
 
