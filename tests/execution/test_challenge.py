@@ -290,6 +290,21 @@ class TestMatrix:
         assert predictions.state(Alteration.LABELS) is State.SAME
         assert seen.leaks == []
 
+    @pytest.mark.parametrize(
+        ("before", "again", "state"),
+        [
+            ([9.0, 8.0, 1.0, 2.0], [1.0, 2.0], State.NOT_TRIED),  # another run had trained the source model, and this one found it
+            ([1.0, 2.0], [9.0, 8.0, 1.0, 2.0], State.NOT_TRIED),
+            ([1.0, 2.0], [], State.NOT_TRIED),
+            ([9.0, 1.0, 2.0], [1.0, 3.0], State.MOVED),
+            ([1.0, 2.0], [1.0, 3.0], State.MOVED),
+            ([1.0, 2.0, 9.0], [1.0, 2.0], State.MOVED),
+        ],
+    )
+    def test_work_that_another_run_did_before_is_no_difference(self, before: list[float], again: list[float], state: State) -> None:
+        seen = _challenged(_run(0.2, again), _run(0.3, [1.0]), _run(0.4, [1.0]), _run(0.2, before))
+        assert seen.of("r")[-1].state(Alteration.AGAIN) is state
+
     def test_prediction_that_moves_with_the_labels_is_a_leak(self) -> None:
         seen = _challenged(_run(0.2, [1.0, 2.5], {"labels": 8}), _run(0.3, [1.0]), _run(0.4, [1.0]))
         (leak,) = seen.leaks

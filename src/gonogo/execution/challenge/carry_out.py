@@ -78,7 +78,7 @@ def _numbers(found: ChallengeSeen, run_id: str) -> Iterator[Number]:
         if not others and rows >= FEWEST_ROWS * calls:
             found.wrong.add(run_id)
     upstream = again is not None and not any(
-        moved(before[name], again.get(name, ()), REPEATS) for name in (LOSSES, UPDATES, PREDICTIONS) if name in before
+        _differs(before[name], again.get(name, ())) for name in (LOSSES, UPDATES, PREDICTIONS) if name in before
     )
     for name, values in before.items():
         number = Number(run_id, name, values)
@@ -121,6 +121,12 @@ def _reason(found: ChallengeSeen, alteration: Alteration, run_id: str) -> str:
     return ""
 
 
+def _differs(values: Values, other: Values) -> bool:
+    """Whether what a run did differs, and not only by work at its beginning that another run had done for it."""
+    shared = min(len(values), len(other))
+    return moved(values[len(values) - shared :], other[len(other) - shared :], REPEATS)
+
+
 def _cell(found: ChallengeSeen, alteration: Alteration, run_id: str, name: str, values: Values) -> Cell:
     reason = _reason(found, alteration, run_id)
     if reason:
@@ -143,6 +149,8 @@ def _again(
     other = again.get(name, ())
     if not moved(values, other, REPEATS):
         return Cell(State.SAME)
+    if name in (LOSSES, UPDATES, PREDICTIONS) and not _differs(values, other):
+        return Cell(State.NOT_TRIED, "a part of the work was done already: runs share what they make, such as a trained model")
     if labelled and upstream:
         return Cell(State.SAME, "losses, updates and predictions repeat; the labels were permuted")
     if labelled and name not in (LOSSES, UPDATES, PREDICTIONS):
