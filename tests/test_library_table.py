@@ -70,5 +70,7 @@ def test_nothing_that_a_class_has_is_said_to_be_absent(distribution: str) -> Non
         kind, cls = table.kind(name), class_of(name)
         if kind is None or kind.is_open or cls is None:
             continue
-        wrong += [f"{name}.{entry}" for entry in dir(cls) if not entry.startswith("_") and not kind.names.get(entry)]
+        # What a newer Python gave to a type of its own (`int.is_integer`, 3.12) is not the library's.
+        own = [entry for entry in dir(cls) if not any(entry in vars(base) for base in cls.__mro__ if base.__module__ == "builtins")]
+        wrong += [f"{name}.{entry}" for entry in own if not entry.startswith("_") and not kind.names.get(entry)]
     assert wrong == []

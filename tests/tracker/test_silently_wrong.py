@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urljoin
@@ -250,6 +250,9 @@ class _Memory(Database):
 
     def read(self) -> sqlite3.Connection:
         return self._writer
+
+    def __del__(self) -> None:
+        self._writer.close()  # since Python 3.13 a connection warns that nobody closed it
 
 
 def _in_memory() -> tuple[History, int]:
@@ -689,7 +692,7 @@ def test_no_part_of_an_answer_waits_for_the_client_to_confirm_another(tmp_path: 
 def test_the_tables_of_an_earlier_version_are_brought_up_to_date(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
-    with sqlite3.connect(folder / "tracker.sqlite3") as connection:
+    with closing(sqlite3.connect(folder / "tracker.sqlite3")) as connection, connection:
         connection.execute("PRAGMA page_size = 16384")
         connection.executescript((Path(__file__).parent / "tables_1.sql").read_text())
         connection.execute("INSERT INTO project (entity, name, created_at) VALUES ('lab', 'p', 1)")
