@@ -22,7 +22,7 @@ class TimeUp(BaseException):
 
 
 def seconds_for(experiment: Experiment) -> float:
-    """The seconds that looking at a tree may take, by the number of its source files, or by how much Python it has."""
+    """The seconds that looking at a tree may take, by its number of files or its amount of Python."""
     count = sum(path.endswith(SOURCES) for path in experiment.files)
     size = sum(len(file.text) for path, file in experiment.files.items() if path.endswith(".py") and file.text is not None)
     return min(LONGEST, SHORTEST + max(0.0, EACH_MORE * (count - ORDINARY), EACH_CHARACTER_MORE * (size - ORDINARY_SIZE)))

@@ -212,7 +212,7 @@ class Walker:
         self.heap.set((base(owner), place), value)
 
     def now(self, value: Value, node: ast.AST, *, attribute: str = "", key: object = None, name: str = "") -> Value:
-        """Return what is read of a part of an object, or of a name: of a literal that is written again it is not known which.
+        """Return what is read of a part or name; of a literal that is written again it is unknown which.
 
         Args:
             value: what the walk has for it.

@@ -305,7 +305,7 @@ _SAME_SHAPE = words("to cuda cpu float double contiguous clone type type_as deta
 
 
 def single_output(value: Value) -> Value | None:
-    """The last layer that has one output, where a value is that output in the shape in which it came; None where it is another."""
+    """The layer with one output that gave a value, in the shape in which it came; None for others."""
     for _ in range(40):
         value = plain(value)
         op = op_of(value)

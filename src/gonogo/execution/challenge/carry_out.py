@@ -122,7 +122,7 @@ def _reason(found: ChallengeSeen, alteration: Alteration, run_id: str) -> str:
 
 
 def _differs(values: Values, other: Values) -> bool:
-    """Whether what a run did differs, and not only by work at its beginning that another run had done for it."""
+    """Whether what a run did differs, other than by first work that another run had done for it."""
     shared = min(len(values), len(other))
     return moved(values[len(values) - shared :], other[len(other) - shared :], REPEATS)
 

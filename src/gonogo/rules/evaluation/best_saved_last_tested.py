@@ -53,7 +53,7 @@ def best_saved_last_tested(programs: list[Program], modules: dict[str, Module]) 
 
 
 def _loads(module: Module, own: Collection[str]) -> bool:
-    """Whether anything but data, by name, may be loaded; what the project's own functions load is seen in them."""
+    """Whether anything but data, by name, may be loaded; the project's own functions are seen."""
     for call in module.of(ast.Call):
         name = last_name(call.func)
         of_self = isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id == "self"
@@ -65,7 +65,7 @@ def _loads(module: Module, own: Collection[str]) -> bool:
 
 
 def _is_data(module: Module, call: ast.Call) -> bool:
-    """Whether `torch.load(…)` or `np.load(…)` reads rows that data sets are made of, and not what the program saves."""
+    """Whether `torch.load(…)` or `np.load(…)` reads rows for data sets, not what the program saves."""
     if not isinstance(call.func, ast.Attribute) or call.func.attr not in ("load", "loads") or not call.args:
         return False
     given = call.args[0]

@@ -222,7 +222,7 @@ def _called_test(walked: Program) -> Iterator[Violation]:
 
 
 def _shown(walked: Program) -> Iterator[Violation]:
-    """`print(f"test accuracy {evaluate(model, loader):.3f}")` of a loader that holds the training part, whatever it is called there."""
+    """A score that is printed as the test's, of a loader that holds the training part."""
     for shown_number in walked.known(shown) if walked.is_script else ():
         if not (is_of_test(shown_number.label) and is_measured(shown_number.label)):
             continue

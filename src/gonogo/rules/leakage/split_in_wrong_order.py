@@ -92,7 +92,7 @@ def _returns(home: Module) -> dict[ast.AST, list[ast.Return]]:
 
 
 def _returned(nodes: list[ast.Return]) -> list[Role] | None:
-    """What the parts are for that a function returns; None where it may return others, or its names don't say it."""
+    """What the parts are for that a function returns; None where its names don't surely say it."""
     found: list[list[Role]] = []
     for node in nodes[:MOST_RETURNS]:
         if not isinstance(node.value, ast.Tuple):

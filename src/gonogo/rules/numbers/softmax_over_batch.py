@@ -76,7 +76,7 @@ def _is_over_rows(soft: Op) -> bool:
 
 
 def _is_of_batch(logits: Value) -> bool:
-    """Whether logits are those that a linear layer gives for a batch of a loader, in its own order of axes."""
+    """Whether logits are those that a linear layer gives for a loader's batch, axes in order."""
     if output_of(logits).gives is not Gives.LOGITS:
         return False
     entries = list(ancestry(logits))

@@ -86,7 +86,7 @@ def _several(walked: Program) -> dict[str, bool]:
 
 
 def _may_be_several(walked: Program, module: Module) -> bool:
-    """Whether a module's code may choose among items, each of which has one number; asked once of each module."""
+    """Whether a module's code may choose among items that have one number each; asked once."""
     known = walked.known(_several)
     if module.path not in known:
         known[module.path] = SEVERAL.search(module.text) is not None

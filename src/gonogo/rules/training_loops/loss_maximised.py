@@ -119,7 +119,7 @@ def _is_turned(optimizer: Value) -> bool | None:
 
 
 def _distances(walked: Program, done: Done, sign: int) -> list[Op]:
-    """The distances that a loss is a sum of, all with one sign; none where it holds anything else of a network."""
+    """The distances, all of one sign, that a loss is the sum of; none where it holds anything else."""
     terms = signed_terms(done.act.on)
     found: list[Op] = []
     for term, own in terms or ():

@@ -49,7 +49,7 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_of_this_program(event: Event) -> bool:
-    """Whether the weights are some network's of this program, perhaps with others put among them: nothing of a file is passed over."""
+    """Whether the weights are the state of a network of this program, perhaps updated."""
     given = event.call.argument(0, "state_dict")
     return given is not None and all(isinstance(option, Call) and option.method == "state_dict" for option in options(given))
 

@@ -86,7 +86,7 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_ordinary(walked: Program, loop: Loop, loader: Call, made: Value) -> bool:
-    """Whether rows in no order that matters are gone through in several epochs, to learn classes from them."""
+    """Whether rows without an order that matters are gone through in several epochs, to learn classes."""
     parts = [entry for entry in ancestry(made) if isinstance(entry, Call)]
     if not (isinstance(made, Call) and made.short in ORDINARY) and not any(call.short == "random_split" for call in parts):
         return False
