@@ -287,6 +287,16 @@ def test_evidence_has_no_escape_codes_and_no_frames_of_the_probe() -> None:
         ("ModuleNotFoundError", "No module named 'src.models'", True, ""),
         ("ModuleNotFoundError", "No module named 'train'", True, ""),
         ("ImportError", "cannot import name 'x' from 'peft'", True, ""),
+        (
+            "RuntimeError",
+            "TensorBoardCallback requires tensorboard to be installed. Either update or install tensorboardX.",
+            True,
+            "tensorboard",
+        ),
+        ("ValueError", "Please install sentencepiece to use this tokenizer", True, "sentencepiece"),
+        ("OSError", "xformers is not installed, run `pip install xformers`", True, "xformers"),
+        ("RuntimeError", "TensorBoardCallback requires tensorboard to be installed", False, ""),
+        ("RuntimeError", "the hook was installed twice", True, ""),
     ],
 )
 def test_package_that_a_given_environment_lacks_is_no_fault(kind: str, message: str, lent: bool, name: str) -> None:

@@ -43,6 +43,10 @@ _WHATEVER_THE_NUMBERS = {
 }
 _NO_PACKAGE = ("ImportError", "ModuleNotFoundError")
 _ABSENT = re.compile(r"No module named '([\w.]+)'")
+# What libraries say, whatever they raise, of an optional package that is not there.
+_INSTALL = re.compile(
+    r"\b(?:pip3?|conda|uv) (?:install|add)\b|\b(?:to be|please|not been|is not|isn't|not) install(?:ed)?\b", re.IGNORECASE
+)
 _SIGNATURE = re.compile(r"\(\) (?:got an unexpected keyword|missing \d+ required|takes \d+ positional|got multiple values)")
 _MISSING = ("KeyError", "AttributeError", "IndexError")
 _COLUMN = re.compile(r"\b(column|feature|split|config)s?\b", re.IGNORECASE)
@@ -272,7 +276,7 @@ def _lent(chain: list[Raised], run: RunSeen, modules: Mapping[str, Module]) -> s
     for raised in chain if run.lent else ():
         found = _ABSENT.match(raised.message) if raised.type == "ModuleNotFoundError" else None
         name = found[1].partition(".")[0] if found is not None else ""
-        if not name and raised.type in _NO_PACKAGE and "install" in raised.message:
+        if not name and ((raised.type in _NO_PACKAGE and "install" in raised.message) or _INSTALL.search(raised.message)):
             return f"the environment that was given lacks what it asks for: {' '.join(raised.message.split())[:200]}"
         if name and not any(name in path.removesuffix(".py").split("/") for path in modules):
             return f"the environment that was given lacks `{name}`"
