@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import last_name
 from gonogo.execution.observations import SessionSeen
 from gonogo.execution.probe.gonogo_probe.events import Optimizer
 from gonogo.model.contract import Contract, Scope
@@ -17,7 +19,8 @@ from gonogo.rules.observed import judged, located, trained
 from gonogo.rules.watched import unless
 
 _NO_GRADIENT = "at its steps, none of its parameters has a gradient"
-_THAWS = re.compile(r"requires_grad ?= ?True|requires_grad_\((?:True)?\)|unfreez|thaw", re.IGNORECASE)
+_THAWS = re.compile(r"unfreez|thaw", re.IGNORECASE)
+_OF_A_LOSS = re.compile(r"loss|logit|output|pred", re.IGNORECASE)
 
 
 @rule(
@@ -60,7 +63,23 @@ def trainable_set_mismatch(trial: SessionSeen, runs: list[Run], modules: dict[st
 
 def _thaws(modules: dict[str, Module]) -> bool:
     """Whether the code makes parameters trainable, which may be after the steps of a bounded run."""
-    return any(_THAWS.search(module.text) for module in modules.values())
+    return any(_THAWS.search(module.text) or any(map(_is_thawed, _made_trainable(module))) for module in modules.values())
+
+
+def _made_trainable(module: Module) -> Iterator[ast.expr]:
+    """What is given `requires_grad = True` or `requires_grad_()` after it was made."""
+    for node in module.of(ast.Assign):
+        given = node.value
+        if not (isinstance(given, ast.Constant) and given.value is False):
+            yield from (target.value for target in node.targets if isinstance(target, ast.Attribute) and target.attr == "requires_grad")
+    for call in module.of(ast.Call):
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "requires_grad_" and "False" not in ast.unparse(call):
+            yield call.func.value
+
+
+def _is_thawed(node: ast.expr) -> bool:
+    """Whether it may be a parameter: not a new tensor (`x.detach()`), nor a loss that is only kept from raising."""
+    return isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and not _OF_A_LOSS.search(last_name(node))
 
 
 def _problem(optimizer: Optimizer, declared: list[str], alone: bool) -> str:
