@@ -179,6 +179,7 @@ def judged(tmp_path_factory) -> dict[str, dict]:
     return dict(zip(CASES, lines, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_bad_input_gets_a_clear_answer(judged, name):
     _, rule, words = CASES[name]
@@ -220,6 +221,7 @@ def test_bundles_that_are_none(bundle, words, tmp_path):
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_bundle_with_climbing_run_ids(tmp_path):
     ids = ["../../../x", "/etc/y", "a\0b", "\ud800", "c\nd", "a/b/c", ".", "..", "z" * 300]
     bundle = {"main_py": "x = 1\n", "config_yaml": "a: 1\n", "run_configs": dict.fromkeys(ids, "run_id: x\n")}

@@ -22,6 +22,7 @@ _TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=
 _IDS = st.text(st.characters(categories=["L", "N"], max_codepoint=0x2FF), min_size=1, max_size=12)
 
 
+@pytest.mark.slow
 def test_experiment_comes_back_as_it_was(tmp_path: Path) -> None:
     bundle, folder = tmp_path / "bundle.json", tmp_path / "again"
     assert answered("pack", GOLDEN, "--plan", PLAN, "--output", bundle).returncode == 0
@@ -42,6 +43,7 @@ def test_experiment_comes_back_as_it_was(tmp_path: Path) -> None:
     assert json.loads(again.stdout) == json.loads(bundle.read_text())
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.dictionaries(st.sampled_from(sorted(BUNDLE_PATHS)), _TEXTS, min_size=1), st.dictionaries(_IDS, _TEXTS, max_size=3))
 def test_any_texts_come_back(tmp_path_factory: pytest.TempPathFactory, texts: dict[str, str], runs: dict[str, str]) -> None:

@@ -67,6 +67,7 @@ def test_the_child_composes_the_config_that_is_named(golden: dict[str, str], com
     assert "HYD106" in rules_of(started(golden, words, more), composer)  # it has no `trial_mode`, which is passed on
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["sys.stdin.readline()", "HydraConfig.get().job.config_name"])
 def test_what_an_option_says_may_be_unknown(golden: dict[str, str], composer: Composer, name: str) -> None:
     files = started(golden, f'"--config-name", {name}, *build_overrides(cfg)')

@@ -40,12 +40,14 @@ def test_version():
     assert gonogo("--version").stdout == f"gonogo {__version__}\n"
 
 
+@pytest.mark.slow
 def test_go():
     result = gonogo("check", GOLDEN)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith(f"GO  {GOLDEN}\n")
 
 
+@pytest.mark.slow
 def test_no_go(broken):
     result = gonogo("check", broken)
     assert result.returncode == 1
@@ -64,6 +66,7 @@ def test_could_not_decide(tmp_path):
     assert "searchpath" in verdict["code_issue"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -102,12 +105,14 @@ def test_typos(arguments):
     assert "Usage: " in result.stderr
 
 
+@pytest.mark.slow
 def test_bundle_on_stdin():
     result = gonogo("check", "-", "--format", "jsonl", stdin=json.dumps(BUNDLE).encode())
     assert result.returncode == 1
     assert json.loads(result.stdout)["experiment"] == "standard input"
 
 
+@pytest.mark.slow
 def test_several_keep_their_order_and_say_whose_they_are(broken, bundle):
     paths = [str(broken), str(GOLDEN), str(bundle), str(broken)]
     result = gonogo("check", *paths, "--format", "jsonl", "--jobs", "2")
@@ -118,12 +123,14 @@ def test_several_keep_their_order_and_say_whose_they_are(broken, bundle):
     assert [list(line)[:2] for line in lines] == [["is_code_ready", "code_issue"]] * 4
 
 
+@pytest.mark.slow
 def test_one_plan_for_each(broken):
     plan = broken / "plan.yaml"
     result = gonogo("check", GOLDEN, broken, "--plan", GOLDEN_PLAN, "--plan", plan, "--format", "json")
     assert [verdict["outcome"] for verdict in json.loads(result.stdout)] == ["GO", "NO-GO"]
 
 
+@pytest.mark.slow
 def test_what_is_no_experiment_does_not_take_the_others_along(tmp_path):
     (tmp_path / "text.json").write_text("hello")
     result = gonogo("check", GOLDEN, tmp_path / "text.json")
@@ -164,6 +171,7 @@ def test_contracts_and_schema():
     assert json.loads(answered("schema").stdout)["title"] == "gonogo verdict"
 
 
+@pytest.mark.slow
 def test_experiment_checked_from_inside_cannot_replace_our_modules(tmp_path):
     tree = copy_of(GOLDEN, tmp_path / "inside", GOLDEN_PLAN)
     for name in ("yaml", "hydra", "pydantic", "typer", "json", "rich"):
@@ -177,6 +185,7 @@ def test_experiment_checked_from_inside_cannot_replace_our_modules(tmp_path):
     assert result.returncode == 3
 
 
+@pytest.mark.slow
 def test_closed_pipe():
     process = subprocess.Popen([*GONOGO, "check", GOLDEN], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
@@ -185,6 +194,7 @@ def test_closed_pipe():
     assert process.wait(30) == 141
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("format", ["text", "json", "jsonl"])
 def test_full_disk_is_no_verdict(format):
@@ -247,6 +257,7 @@ def on_terminal(*arguments: str, **environment: str) -> tuple[int, str]:
     return process.wait(30), shown.decode()
 
 
+@pytest.mark.slow
 def test_terminal(broken):
     code, shown = on_terminal("check", str(GOLDEN), str(broken))
     assert code == 1
@@ -264,6 +275,7 @@ def test_cold_start_is_light():
     assert not imported & {"typer", "rich", "pydantic", "yaml", "hydra", "subprocess"}
 
 
+@pytest.mark.slow
 def test_several_reports_of_one_check(tmp_path):
     agent, lines = tmp_path / "agent.md", tmp_path / "verdict.jsonl"
     result = gonogo("check", GOLDEN, "--output", f"agent={agent}", "--output", f"jsonl={lines}", "--format", "json")

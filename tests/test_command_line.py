@@ -88,6 +88,7 @@ def ends(tmp_path_factory) -> dict[str, int]:
     return exit_codes(tmp_path_factory.mktemp("programs"), files, "train.py", ["argparse", "functools"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_options_that_are_not_there(name, ends, composer):
     assert ends[name] == (NO_ATTRIBUTE if name.startswith("wrong") else 0)

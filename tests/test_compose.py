@@ -242,6 +242,7 @@ def test_same_as_hydra_alone(tmp_path, composer, version_base):
     assert_same_as_hydra_alone(write(tmp_path, FILES), composer, version_base, ASKED)
 
 
+@pytest.mark.slow
 def test_same_as_hydra_alone_with_configs_in_hydra_s_place(tmp_path, composer):
     asked = [("config", []), ("plain", []), ("plain", ["hydra/job_logging=mine"]), ("plain", ["a=2"])]
     assert_same_as_hydra_alone(write(tmp_path / "some", OWN_HYDRA), composer, "1.3", asked)
@@ -301,6 +302,7 @@ def test_environment_is_not_shown(tmp_path, composer, monkeypatch):
         fresh.compose(folder, "config", (), "1.3", "config")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -326,6 +328,7 @@ def test_explosives_are_answered(tmp_path, text):
         assert composer.compose(folder, "good", (), "1.3", "config").ok
 
 
+@pytest.mark.slow
 def test_a_dead_child_is_replaced(tmp_path):
     folder = write(tmp_path, {"good.yaml": "a: 1\n"})
     with Composer() as composer:
@@ -335,6 +338,7 @@ def test_a_dead_child_is_replaced(tmp_path):
         assert composer.compose(folder, "good", (), "1.3", "config").ok
 
 
+@pytest.mark.slow
 def test_a_request_never_gets_the_answer_to_another(tmp_path):
     slow = "b0: x\n" + "\n".join(f"b{n}: ${{b{n - 1}}}${{b{n - 1}}}" for n in range(1, 40))
     folder = write(tmp_path, {"slow.yaml": slow, "good.yaml": "a: 1\n"})

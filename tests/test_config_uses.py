@@ -44,6 +44,7 @@ def golden() -> dict[str, str]:
     return {path.relative_to(GOLDEN).as_posix(): path.read_text("utf-8") for path in paths}
 
 
+@pytest.mark.slow
 def test_each_way_to_ask_for_a_key_tells_what_is_there(composer: Composer) -> None:
     files = golden()
     train = files["src/train.py"]
@@ -59,6 +60,7 @@ def test_each_way_to_ask_for_a_key_tells_what_is_there(composer: Composer) -> No
         assert (len(defined) == 2) is (value is not None), way
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["momentum", "seed"])
 def test_runs_that_lack_a_key_are_told_apart(composer: Composer, name: str) -> None:
     files = golden()
@@ -71,6 +73,7 @@ def test_runs_that_lack_a_key_are_told_apart(composer: Composer, name: str) -> N
         assert values["proposed-mlp-digits"] is None and values["comparative-1-mlp-digits"] == line.split(": ")[1]
 
 
+@pytest.mark.slow
 def test_what_the_program_writes_is_told(composer: Composer) -> None:
     files = golden()
     files["src/train.py"] = files["src/train.py"].replace(HEAD, f"    cfg.run.training.momentum = 0.5\n{HEAD}")

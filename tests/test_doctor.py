@@ -12,6 +12,7 @@ from gonogo.execution.sandbox import establish
 from gonogo.model.errors import StageError
 
 
+@pytest.mark.slow
 def test_it_says_on_one_screen_what_holds_here() -> None:
     try:
         holds = str(establish().mechanism)
@@ -27,6 +28,7 @@ def test_it_says_on_one_screen_what_holds_here() -> None:
     assert "Not contained:" in lines
 
 
+@pytest.mark.slow
 def test_it_says_the_same_as_json() -> None:
     said = json.loads(gonogo("doctor", "--format", "json").stdout)
     assert {"mechanism", "abilities", "refused", "allowed", "not_contained"} == set(said)

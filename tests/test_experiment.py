@@ -220,12 +220,14 @@ def only_usage_errors(function, *arguments) -> object:
         return None
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(st.binary() | st.text().map(str.encode) | JSON.map(lambda data: json.dumps(data).encode()))
 def test_any_bytes_are_a_bundle_or_wrong_use(data):
     assert isinstance(only_usage_errors(from_bundle, data, "b"), Experiment | None)
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(st.dictionaries(st.sampled_from([*BUNDLE_PATHS, "run_configs", "runs", "plan", "x"]), JSON | st.dictionaries(st.text(), st.text())))
 def test_any_object_is_a_bundle_or_wrong_use(data):
@@ -234,12 +236,14 @@ def test_any_object_is_a_bundle_or_wrong_use(data):
         assert (path + (file.text or "")).encode()
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(st.text() | JSON.map(json.dumps), st.sampled_from(["p.json", "p.yaml"]))
 def test_any_text_is_a_plan_or_wrong_use(text, path):
     only_usage_errors(plans.parse, text, path)
 
 
+@pytest.mark.slow
 @SETTINGS
 @given(st.fixed_dictionaries({"runs": JSON | st.lists(st.dictionaries(st.sampled_from(["run_id", "method", "config_yaml"]), JSON))}))
 def test_any_object_is_a_plan_or_wrong_use(data):

@@ -26,6 +26,7 @@ def test_short_help(arguments):
     assert result.stdout.startswith("Usage: gonogo")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "meant"),
     [
@@ -93,17 +94,20 @@ def test_each_of_many_programs_is_judged_by_itself(tmp_path):
         assert f"{tmp_path}/right.py: GO: 0 errors" in result.stdout
 
 
+@pytest.mark.slow
 def test_a_program_beside_an_experiment(tmp_path):
     result = answered("check", project(tmp_path / "good", "there"), GOLDEN, "--format", "concise")
     assert (result.returncode, result.stdout.count(": GO: 0 errors")) == (0, 2), result.stdout
 
 
+@pytest.mark.slow
 def test_a_program_has_no_other_entry(tmp_path):
     result = gonogo("check", project(tmp_path / "good", "there"), "--entry", "other.py")
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)
     assert "A Python file is its own entry point" in result.stderr
 
 
+@pytest.mark.slow
 def test_clean(tmp_path):
     cache = tmp_path / "gonogo"
     used, unused, other = (cache / "environments" / name for name in ("used", "unused", "unused.lock"))
@@ -131,6 +135,7 @@ def test_clean(tmp_path):
     assert (tmp_path / "elsewhere" / "mine").exists()
 
 
+@pytest.mark.slow
 def test_no_cache_is_nothing_to_clean(tmp_path):
     assert gonogo("clean", XDG_CACHE_HOME=str(tmp_path)).stdout.startswith("0.0 MB freed")
 
@@ -145,6 +150,7 @@ def commands():
                     yield pytest.param(words, id=f"{name}: {words}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", list(commands()))
 def test_commands_of_the_documents(words, tmp_path, bundle):
     copy_of(GOLDEN, tmp_path / "path/to/experiment", GOLDEN_PLAN)
@@ -173,6 +179,7 @@ def bundle():
     return json.dumps({**files, "run_configs": runs})
 
 
+@pytest.mark.slow
 def test_a_check_loads_no_server() -> None:
     asked = "import sys, gonogo.cli.app, gonogo.pool.worker, gonogo.engine.pipeline; gonogo.cli.app.build(['check', '.'])"
     asked += "; gonogo.cli.app.build([]); print({'pygls', 'mcp', 'gonogo.engine.uses'} & set(sys.modules))"

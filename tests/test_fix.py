@@ -45,6 +45,7 @@ def test_the_fix_of_a_rule_removes_what_its_examples_show(rule_id, tree, compose
     assert len(mended.after.findings) <= len(mended.before.findings) - len(offered)
 
 
+@pytest.mark.slow
 def test_each_of_these_rules_mends_one_of_its_examples(composer):
     offering = set()
     for case in examples():
@@ -84,6 +85,7 @@ def broken(tmp_path):
     return tree
 
 
+@pytest.mark.slow
 def test_from_no_go_to_go(broken):
     before = (broken / "src/train.py").read_text()
     assert answered("check", broken).returncode == 1
@@ -97,6 +99,7 @@ def test_from_no_go_to_go(broken):
     assert not [path for path in broken.rglob(".*") if path.is_file()]
 
 
+@pytest.mark.slow
 def test_diff_writes_nothing_and_is_a_patch(broken, tmp_path):
     before = {path: path.read_bytes() for path in broken.rglob("*") if path.is_file()}
     result = answered("fix", broken, "--diff")
@@ -105,6 +108,7 @@ def test_diff_writes_nothing_and_is_a_patch(broken, tmp_path):
     assert {path: path.read_bytes() for path in broken.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.slow
 def test_other_encodings_and_line_ends_stay(broken):
     train = broken / "src/train.py"
     old = ("# coding: latin-1\r\n" + train.read_text().replace("\n", "\r\n")).encode("latin-1")
@@ -113,6 +117,7 @@ def test_other_encodings_and_line_ends_stay(broken):
     assert train.read_bytes() == old.replace(b"cfg.training", b"cfg.run.training").replace(b"cfg.model", b"cfg.run.model")
 
 
+@pytest.mark.slow
 def test_a_bundle_keeps_its_other_keys(tmp_path):
     names = {"src/main.py": "main_py", "src/train.py": "train_py", "src/evaluate.py": "evaluate_py", "src/preprocess.py": "preprocess_py"}
     names |= {"src/model.py": "model_py", "pyproject.toml": "pyproject_toml", "config/config.yaml": "config_yaml"}
@@ -131,6 +136,7 @@ def test_a_bundle_keeps_its_other_keys(tmp_path):
     assert "cfg.run.training.momentum" in written["train_py"]
 
 
+@pytest.mark.slow
 def test_unsafe_edits_are_made_only_if_asked_for(tmp_path):
     tree = copy_of(GOLDEN, tmp_path / "x", GOLDEN_PLAN)
     train = tree / "src/train.py"
@@ -153,6 +159,7 @@ def test_what_cannot_be_written_is_one_sentence(broken):
     assert "can't be written" in result.stderr
 
 
+@pytest.mark.slow
 def test_standard_input_cannot_be_mended():
     result = gonogo("fix", "-")
     assert (result.returncode, result.stderr.count("\n")) == (2, 1)

@@ -32,6 +32,7 @@ def findings(tree):
     return json.loads(answered("check", tree, "--format", "json").stdout)["findings"]
 
 
+@pytest.mark.slow
 def test_sarif(broken, monkeypatch):
     result = check(broken, "sarif", monkeypatch)
     assert result.returncode == 1
@@ -52,6 +53,7 @@ def test_sarif(broken, monkeypatch):
     assert "Instead" in helped["help"]["markdown"]
 
 
+@pytest.mark.slow
 def test_sarif_of_a_go_and_of_doubt(tmp_path):
     for name, text in (("empty", None), ("doubt", "hydra:\n  searchpath: [file:///elsewhere]\n")):
         tree = copy_of(GOLDEN, tmp_path / name, GOLDEN_PLAN)
@@ -67,6 +69,7 @@ def test_sarif_of_a_go_and_of_doubt(tmp_path):
     assert "searchpath" in doubt["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"]
 
 
+@pytest.mark.slow
 def test_github_shows_the_ten_worst_and_the_summary_all(broken, tmp_path, monkeypatch):
     step = tmp_path / "summary.md"
     step.write_text("of another tool\n")
@@ -84,17 +87,20 @@ def test_github_shows_the_ten_worst_and_the_summary_all(broken, tmp_path, monkey
     assert step.read_text().count("## ❌ NO-GO") == 12
 
 
+@pytest.mark.slow
 def test_github_places_are_those_of_the_repository(broken, monkeypatch):
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     assert "::error file=my experiment/src/train.py,line=" in check(broken, "github", monkeypatch).stdout
 
 
+@pytest.mark.slow
 def test_a_summary_that_cannot_be_written_is_said_before_the_check(broken):
     result = gonogo("check", broken, "--format", "github", GITHUB_STEP_SUMMARY="/no/such/folder/x")
     assert (result.returncode, result.stdout) == (2, "")
     assert "GITHUB_STEP_SUMMARY names, can't be written" in result.stderr
 
 
+@pytest.mark.slow
 def test_gitlab(broken, monkeypatch):
     entries = json.loads(check(broken, "gitlab", monkeypatch).stdout)
     assert len({entry["fingerprint"] for entry in entries}) == len(entries) == len(findings(broken))
@@ -103,6 +109,7 @@ def test_gitlab(broken, monkeypatch):
     assert entries[0]["location"]["path"] == "my experiment/src/train.py"
 
 
+@pytest.mark.slow
 def test_junit(broken):
     root = ET.fromstring(answered("check", broken, GOLDEN, "--format", "junit").stdout)
     bad, good = root.findall("testsuite")
@@ -126,6 +133,7 @@ def test_markdown_shows_texts_as_they_are():
     assert "| error | X1 | a\\_b.py:3 | `a\\|b` \\<script\\> \\*x\\* \\@someone \\[link\\]\\(x\\) \\| and more | do |" in text
 
 
+@pytest.mark.slow
 def test_concise_and_quiet(broken):
     lines = answered("check", broken, "--format", "concise").stdout.splitlines()
     assert re.match(r"src/train\.py:\d+:\d+: error HYD104 `cfg\.training`", lines[0])
@@ -137,11 +145,13 @@ def test_concise_and_quiet(broken):
         assert "NO-GO" in quiet.stdout
 
 
+@pytest.mark.slow
 def test_verbose_shows_the_stages(broken):
     assert "stage: compose ran" in answered("check", broken, "-v").stdout
     assert "stage: " not in answered("check", broken).stdout
 
 
+@pytest.mark.slow
 def test_statistics(broken):
     result = answered("check", broken, GOLDEN, "--statistics")
     first = result.stdout.splitlines()[0].split()
@@ -151,6 +161,7 @@ def test_statistics(broken):
     assert result.stdout.splitlines()[-1].endswith("1 GO, 1 NO-GO")
 
 
+@pytest.mark.slow
 def test_min_severity_changes_what_is_shown_not_the_verdict(tmp_path):
     tree = copy_of(GOLDEN, tmp_path / "x", GOLDEN_PLAN)
 
@@ -167,6 +178,7 @@ def test_min_severity_changes_what_is_shown_not_the_verdict(tmp_path):
     assert f"{len(lesser)} finding" in after["notes"][-1]
 
 
+@pytest.mark.slow
 def test_exit_zero(broken, tmp_path):
     assert answered("check", broken, "--exit-zero").returncode == 0
     doubt = copy_of(GOLDEN, tmp_path / "doubt", GOLDEN_PLAN)
@@ -175,6 +187,7 @@ def test_exit_zero(broken, tmp_path):
     assert answered("check", broken, doubt, "--exit-zero").returncode == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -191,6 +204,7 @@ def test_wrong_use(arguments, sentence, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_many_outputs(broken, tmp_path):
     kinds = ("sarif", "gitlab", "junit", "markdown", "concise", "jsonl", "json", "agent", "github", "full")
     outputs = [word for kind in kinds for word in ("--output", f"{kind}={tmp_path / kind}")]
@@ -220,6 +234,7 @@ def test_labels_of_related_places_are_in_sarif(tmp_path):
 URL = "https://example.org/gonogo/"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["option", "environment", "policy", "repository"])
 def test_a_published_documentation_is_linked_to(how, tmp_path, monkeypatch):
     """In every format that can have links; without an address there is none."""
@@ -249,6 +264,7 @@ def test_a_published_documentation_is_linked_to(how, tmp_path, monkeypatch):
     assert f"[HYD104]({page})" in texts["markdown"] and f'href="{page}"' in texts["html"]
 
 
+@pytest.mark.slow
 def test_without_an_address_nothing_is_linked_to(tmp_path):
     tree = copy_of(GOLDEN, tmp_path / "tree", GOLDEN_PLAN)
     train = tree / "src/train.py"

@@ -64,6 +64,7 @@ TWO = {
 }
 
 
+@pytest.mark.slow
 def test_every_entry_point_is_a_run(tmp_path):
     verdict = cli(lay_out(tmp_path / "x", TWO), code=1)
     assert verdict["contract"] == "generic"
@@ -104,6 +105,7 @@ def test_no_rule_left_is_not_go(tmp_path):
     assert cli(lay_out(tmp_path / "x", TWO), "--select", "STR", code=3)["findings"] == []
 
 
+@pytest.mark.slow
 def test_golden_experiment_is_a_hydra_project_too(tmp_path):
     verdict = cli(copy_of(GOLDEN, tmp_path / "x"), code=0)
     assert verdict["findings"] == []
@@ -154,6 +156,7 @@ def test_choices_of_whole_runs_are_composed(composer):
     assert [finding.runs for finding in verdict.findings] == [["train.py experiment=bad"], ["train.py experiment=deep/lacking"]]
 
 
+@pytest.mark.slow
 def test_runs_are_bounded_and_what_is_left_out_is_said(composer):
     files = {"train.py": program("print(cfg.a)"), "conf/config.yaml": "defaults:\n  - exp: null\na: 1\n"}
     files |= {f"conf/exp/e{number:03}.yaml": f"b: {number}\n" for number in range(100)}

@@ -65,6 +65,7 @@ def broken(tmp_path: Path) -> Path:
     return tree
 
 
+@pytest.mark.slow
 def test_findings_code_and_lights(broken, tmp_path):
     page = page_of(broken, target=tmp_path / "report.html")
     assert page.lights() == ["ok", "error", *["ok"] * 7]
@@ -73,12 +74,14 @@ def test_findings_code_and_lights(broken, tmp_path):
     assert [attributes for tag, attributes in page.elements if tag == "details" and "open" in attributes]
 
 
+@pytest.mark.slow
 def test_what_comes_from_the_experiment_stays_text(broken, tmp_path):
     page = page_of(broken, target=tmp_path / "report.html")
     assert EVIL in page.text
     assert "script" not in {tag for tag, _ in page.elements}
 
 
+@pytest.mark.slow
 def test_it_needs_nothing_else(broken, tmp_path):
     target = tmp_path / "report.html"
     page = page_of(broken, target=target)
@@ -87,6 +90,7 @@ def test_it_needs_nothing_else(broken, tmp_path):
     assert not re.search(r"https?://|@import|url\(", target.read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_each_key_of_a_run_says_who_reads_it(broken, tmp_path):
     """Of two experiments on one page, so that the anchors of both are told apart."""
     other = copy_of(GOLDEN, tmp_path / "other", GOLDEN_PLAN)
@@ -113,6 +117,7 @@ def keys_in(article: str) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_go_and_several(broken, tmp_path):
     good = copy_of(GOLDEN, tmp_path / "good", GOLDEN_PLAN)
     page = page_of(good, broken, target=tmp_path / "report.html")
@@ -204,6 +209,7 @@ def test_curves_answers_and_how_it_was_run(tmp_path):
     assert EVIL in page.text and "script" not in [tag for tag, _ in page.elements]
 
 
+@pytest.mark.slow
 def test_nothing_is_drawn_where_nothing_was_run(broken, tmp_path):
     page = page_of(broken, target=tmp_path / "report.html")
     assert not [tag for tag, _ in page.elements if tag in ("svg", "figure")] and "How it was run" not in page.text

@@ -29,6 +29,7 @@ def tree(tmp_path: Path) -> Path:
     return copy_of(GOLDEN, tmp_path / "my experiment", GOLDEN_PLAN)
 
 
+@pytest.mark.slow
 def test_the_hook_of_pre_commit(tree: Path) -> None:
     [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
     assert (hook["id"], hook["language"], hook["pass_filenames"]) == ("gonogo", "python", False)
@@ -38,6 +39,7 @@ def test_the_hook_of_pre_commit(tree: Path) -> None:
     assert run(shlex.join([*hook["entry"].split(), *hook["args"]]), tree).returncode == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("options", "sarif"), [("", "gonogo.sarif"), ("--ignore HYD104 --min-severity error", "")])
 def test_the_action_of_github(tree: Path, options: str, sarif: str) -> None:
     action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
@@ -75,6 +77,7 @@ extension.deactivate();
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("node"), reason="Node.js is not installed")
 def test_the_extension_of_vs_code(tmp_path: Path) -> None:
     folder = ROOT / "editors/vscode"

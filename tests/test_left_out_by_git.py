@@ -65,6 +65,7 @@ def test_git_says_the_same(pattern: str, tmp_path: Path) -> None:
     assert found == [path.strip('"') for path in said]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pattern", ["*a" * 40 + "b", "**/*a*a*a*a*b", "a*/" * 20 + "*b", "[" * 60_000, " " * 200_000 + "b", "**/" * 20 + "b"]
 )

@@ -46,6 +46,7 @@ def class_of(dotted: str) -> type | None:
     return found if inspect.isclass(found) else None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distribution", sorted(TABLE))
 def test_nothing_that_a_module_has_is_said_to_be_absent(distribution: str) -> None:
     try:

@@ -44,6 +44,7 @@ def verdicts(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_parquet_holds_what_the_verdicts_say(trees: list[Path], tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     out = tmp_path / "out.parquet"
@@ -57,6 +58,7 @@ def test_parquet_holds_what_the_verdicts_say(trees: list[Path], tmp_path: Path) 
     assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -74,6 +76,7 @@ def test_bad_use_is_one_sentence(arguments: tuple[str, ...], said: str, tmp_path
     assert said in result.stderr and result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_an_old_parquet_file_is_gone_where_the_new_one_is_never_whole(trees: list[Path], tmp_path: Path) -> None:
     pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     out, empty = tmp_path / "out.parquet", tmp_path / "no.json"
@@ -83,6 +86,7 @@ def test_an_old_parquet_file_is_gone_where_the_new_one_is_never_whole(trees: lis
     assert not out.exists() and not [entry for entry in tmp_path.iterdir() if entry.name.endswith(".part")]
 
 
+@pytest.mark.slow
 def test_parquet_and_a_baseline_go_together(trees: list[Path], tmp_path: Path) -> None:
     pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
     baseline = tmp_path / "baseline.json"

@@ -60,6 +60,7 @@ def test_a_loop_from_a_fault_to_go(tmp_path: Path) -> None:
     assert train.read_text("utf-8") == right
 
 
+@pytest.mark.slow
 def test_what_can_not_be_answered_is_one_sentence(tmp_path: Path) -> None:
     async def act(client: Any) -> list[Any]:
         calls = [
@@ -77,6 +78,7 @@ def test_what_can_not_be_answered_is_one_sentence(tmp_path: Path) -> None:
         assert len(text(answer).splitlines()) == 1, text(answer)
 
 
+@pytest.mark.slow
 def test_bundles_rules_and_explanations() -> None:
     async def act(client: Any) -> list[Any]:
         return [

@@ -77,6 +77,7 @@ def rules_found(files: dict[str, str], contract: str, composer: Composer, plan: 
     return {entry.rule for entry in check(experiment_of(files, plan), CheckOptions(contract=contract), composer).findings}
 
 
+@pytest.mark.slow
 def test_leakage_is_found_under_every_contract(composer: Composer, golden: dict[str, str], golden_plan: str) -> None:
     assert "LEK101" in rules_found({"train.py": LEAK + "\n\nprint(leak())\n"}, "program", composer)
     hydra = {"main.py": LEAK + HYDRA, "conf/config.yaml": "lr: 0.1\n"}

@@ -76,6 +76,7 @@ def test_a_right_notebook_is_silent(composer: Composer) -> None:
     assert findings_of(nbformat.writes(patients(scaled=False, size=True)), composer) == []
 
 
+@pytest.mark.slow
 def test_on_the_command_line(tmp_path: Path) -> None:
     nbformat.write(patients(scaled=True, size=False), tmp_path / "analysis.ipynb")
     result = gonogo("check", tmp_path)
@@ -88,6 +89,7 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert {(entry["location"]["cell"], entry["location"]["line"]) for entry in listed if entry["rule"] == "LEK101"} == {(4, 2)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["github", "gitlab", "sarif", "agent", "concise", "html", "markdown"])
 def test_no_format_takes_a_line_of_a_cell_for_one_of_the_file(kind: str, tmp_path: Path) -> None:
     nbformat.write(patients(scaled=True, size=True), tmp_path / "analysis.ipynb")
@@ -167,6 +169,7 @@ def test_every_line_keeps_its_cell(sources: list[str]) -> None:
             assert cell.fault or own == line or as_python(cell.source) != cell.source
 
 
+@pytest.mark.slow
 def test_what_reads_notebooks_is_loaded_only_for_one() -> None:
     asked = "import sys, gonogo.engine.pipeline, gonogo.cli.app; print('nbformat' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout == "False\n"

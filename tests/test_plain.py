@@ -71,6 +71,7 @@ def verdicts(draw: st.DrawFn) -> Verdict:
     )
 
 
+@pytest.mark.slow
 def test_every_character():
     characters = [chr(code) for code in range(0x110000)]
     assert [character for character in characters if plain.is_plain(character)] == list(filter(is_shown, characters))
@@ -85,6 +86,7 @@ def test_what_is_plain_stays(text):
     assert plain.block(text).count("\n") == text.replace("\r\n", "\n").count("\n")
 
 
+@pytest.mark.slow
 @given(
     st.recursive(TEXTS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3), max_leaves=5),
     st.sampled_from([None, 2]),
@@ -95,6 +97,7 @@ def test_json_means_the_same(data, indent):
     assert json.loads(written) == data
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", formats.names())
 def test_no_format_shows_it(name, tmp_path_factory):
     target = tmp_path_factory.mktemp("reports") / "report"
@@ -148,6 +151,7 @@ def test_no_progress_shows_it(run, text):
     assert_plain(stream.getvalue())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in formats.names() if name != "parquet"])
 def test_a_hostile_tree(name, tmp_path):
     tree = copy_of(GOLDEN, tmp_path / "tree", GOLDEN_PLAN)

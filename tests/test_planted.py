@@ -29,6 +29,7 @@ def test_there_are_eight_golden_experiments_and_the_one_of_the_tests():
     assert "tests/golden" in GOLDENS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GOLDENS)
 def test_nothing_is_found_in_a_golden_experiment(name, composer):
     golden = GOLDENS[name]
@@ -56,6 +57,7 @@ WITH_VARIANTS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_static_rule_has_an_operator_that_fits_somewhere(planted):
     rules = [rule for rule in all_rules().values() if not rule.id.startswith(METHOD_RULES) and not rule.preview]
     static = {rule.id for rule in rules if rule.stage in (Stage.CHECK, Stage.COMPOSE)}
@@ -79,6 +81,7 @@ def test_the_same_seed_makes_the_same_trees_and_another_one_others():
     assert clean_variants(goldens, 1) == clean_variants(goldens, 1)
 
 
+@pytest.mark.slow
 def test_every_refactoring_fits_and_leaves_code_that_parses():
     variants = clean_variants(list(GOLDENS.values()), 0)
     assert {variant.operator for variant in variants} == {"golden", *(operator.name for operator in REFACTORINGS)}
@@ -110,6 +113,7 @@ def test_a_rule_that_does_not_exist_is_said_and_not_counted_as_missed():
     assert report.rows()[1] == ["XYZ999", "1", NO_RULE, "", ""]
 
 
+@pytest.mark.slow
 def test_the_totals_of_a_few_operators_on_one_golden_experiment(composer):
     report = Report()
     golden = GOLDENS["tests/golden"]
@@ -133,6 +137,7 @@ def test_ruff_finds_an_undefined_name_and_no_missing_config_key():
     assert "not run" in found["no-such-checker"]
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_table_and_writes_the_report(tmp_path):
     command = [sys.executable, "-m", "benchmarks.planted", "--rules", "STR102", "--repeats", "0", "--output", str(tmp_path / "report.md")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -140,6 +145,7 @@ def test_the_command_prints_the_table_and_writes_the_report(tmp_path):
     assert "100.0% of the planted defects" in (tmp_path / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_every_case_of_experiments_that_do_nothing_can_be_made() -> None:
     made = [case for golden in bought.goldens().values() for case in bought.cases(golden)]
     assert {case.golden for case in made} == {"golden", "transformers_trainer", "lightning_module", "adapted_stream"}

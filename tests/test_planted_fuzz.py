@@ -107,6 +107,7 @@ def survives(files, plan, composer):
     assert not [reason for reason in verdict.undecided if re.search(r"could not run: \w*(?:Error|Exception|Exit)\b", reason)]
 
 
+@pytest.mark.slow
 @FAST
 @given(data=st.data())
 def test_mangled_golden_trees_get_an_answer(composer, data):
@@ -114,6 +115,7 @@ def test_mangled_golden_trees_get_an_answer(composer, data):
     survives(mangled(data.draw, variant), variant.plan, composer)
 
 
+@pytest.mark.slow
 @FAST
 @given(data=st.data())
 def test_mangled_planted_trees_get_an_answer(composer, data):

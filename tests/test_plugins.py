@@ -115,17 +115,20 @@ def run(python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([python, "-m", "gonogo", *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.slow
 def test_a_rule_asks_for_a_fact_in_a_format(python: str) -> None:
     result = run(python, "check", str(GOLDEN), "--select", "ZZZ101", "--format", "count")
     assert result.stdout == "1 findings\n", result.stderr
 
 
+@pytest.mark.slow
 def test_a_contract(python: str) -> None:
     assert "house: what this house wants" in run(python, "contracts").stdout
     result = run(python, "check", str(GOLDEN), "--contract", "house", "--format", "json")
     assert [finding["rule"] for finding in json.loads(result.stdout)["findings"]] == ["ZZZ101"]
 
 
+@pytest.mark.slow
 def test_an_executor_is_known(python: str, tmp_path: Path) -> None:
     result = run(python, "launch", str(GOLDEN), "--on", "nowhere", "--address", "here")
     assert result.returncode == 2
@@ -133,5 +136,6 @@ def test_an_executor_is_known(python: str, tmp_path: Path) -> None:
     assert "nowhere" in run(python, "launch", str(GOLDEN), "--on", "elsewhere").stderr
 
 
+@pytest.mark.slow
 def test_without_the_package_there_is_none_of_it() -> None:
     assert "ZZZ101" not in run(sys.executable, "rules").stdout

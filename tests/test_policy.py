@@ -50,6 +50,7 @@ def ids(findings: list[dict]) -> list[str]:
 # -- comments on the line -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_comment_counts_only_where_the_repository_is_trusted(wrong):
     edit(wrong / "src/train.py", WRONG, f"{WRONG}  # gonogo: ignore[HYD104] {REASON}")
     verdict = judged(wrong, code=1)
@@ -63,6 +64,7 @@ def test_a_comment_counts_only_where_the_repository_is_trusted(wrong):
     assert (entry["by"], entry["where"], entry["reason"]) == ("inline", f"src/train.py:{entry['finding']['location']['line']}", REASON)
 
 
+@pytest.mark.slow
 def test_what_is_suppressed_is_printed(wrong):
     edit(wrong / "src/train.py", WRONG, f"{WRONG}  # gonogo: ignore[unknown-config-key] {REASON}")
     text = answered("check", wrong, "--trust-repo").stdout
@@ -72,6 +74,7 @@ def test_what_is_suppressed_is_printed(wrong):
     assert "1 suppressed, in" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("comment", ["ignore[HYD104]", "ignore[XYZ104] why", "ignore all of this", "ignore[] why"])
 def test_a_comment_that_is_none_excuses_nothing_and_is_reported(wrong, comment):
     edit(wrong / "src/train.py", WRONG, f"{WRONG}  # gonogo: {comment}")
@@ -79,6 +82,7 @@ def test_a_comment_that_is_none_excuses_nothing_and_is_reported(wrong, comment):
     assert (ids(verdict["findings"]), verdict["suppressed"]) == (["HYD104", "POL101"], [])
 
 
+@pytest.mark.slow
 def test_a_comment_speaks_of_its_own_line_and_rule_only(wrong):
     edit(wrong / "src/train.py", WRONG, f"# gonogo: ignore[HYD104] above\n        {WRONG}  # gonogo: ignore[HYD107] another rule")
     verdict = judged(wrong, "--trust-repo", code=1)
@@ -86,11 +90,13 @@ def test_a_comment_speaks_of_its_own_line_and_rule_only(wrong):
     assert any("excuse nothing any more: src/train.py:22, src/train.py:23" in note for note in verdict["notes"])
 
 
+@pytest.mark.slow
 def test_a_comment_cannot_excuse_itself(wrong):
     edit(wrong / "src/train.py", WRONG, f"{WRONG}  # gonogo: ignore[POL101,NOPE] so there")
     assert ids(judged(wrong, "--trust-repo", code=1)["findings"]) == ["HYD104", "POL101"]
 
 
+@pytest.mark.slow
 def test_comments_in_yaml_and_toml(tmp_path):
     tree = copy_of(GOLDEN, tmp_path / "x", GOLDEN_PLAN)
     edit(
@@ -173,6 +179,7 @@ def test_any_text_can_be_searched_for_comments(text, path):
 # -- policies -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_policy_ignores_with_a_reason(wrong, tmp_path):
     policy = tmp_path / "policy.toml"
     policy.write_text(f'[[ignore]]\nrules = ["HYD"]\npath = "src/*.py"\nreason = "{REASON}"\n')
@@ -183,6 +190,7 @@ def test_a_policy_ignores_with_a_reason(wrong, tmp_path):
     assert judged(wrong, "--config", policy, code=1)["suppressed"] == []
 
 
+@pytest.mark.slow
 def test_a_policy_changes_severities_and_says_so(wrong, tmp_path):
     policy = tmp_path / "policy.toml"
     policy.write_text('[severity]\nHYD104 = "warning"\n')
@@ -193,6 +201,7 @@ def test_a_policy_changes_severities_and_says_so(wrong, tmp_path):
     assert "(error by its rule)" in answered("check", wrong, "--config", policy).stdout
 
 
+@pytest.mark.slow
 def test_a_policy_selects_and_chooses_the_contract(wrong, tmp_path):
     policy = tmp_path / "policy.toml"
     policy.write_text('contract = "generic"\nselect = ["IMP"]\n')
@@ -203,6 +212,7 @@ def test_a_policy_selects_and_chooses_the_contract(wrong, tmp_path):
     assert (verdict["contract"], ids(verdict["findings"])) == ("trial-mode", ["HYD104"])
 
 
+@pytest.mark.slow
 def test_the_users_own_policy_is_used_and_named(wrong, tmp_path):
     home = tmp_path / "settings"
     (home / "gonogo").mkdir(parents=True)
@@ -212,6 +222,7 @@ def test_the_users_own_policy_is_used_and_named(wrong, tmp_path):
     assert any(str(home) in note for note in json.loads(result.stdout)["notes"])
 
 
+@pytest.mark.slow
 def test_the_repositorys_policy_counts_only_where_it_is_trusted(wrong):
     pyproject = wrong / "pyproject.toml"
     pyproject.write_text(pyproject.read_text() + f'\n[[tool.gonogo.ignore]]\nrules = ["HYD104"]\nreason = "{REASON}"\n')
@@ -230,6 +241,7 @@ def test_the_callers_word_comes_before_the_repositorys(wrong, tmp_path):
     assert judged(wrong, "--trust-repo", code=0)["findings"] == []
 
 
+@pytest.mark.slow
 def test_what_hides_that_nothing_was_looked_at_is_not_go(tmp_path):
     """An excuse for the missing program is none for never having composed a run."""
     tree = copy_of(GOLDEN, tmp_path / "x")
@@ -265,6 +277,7 @@ def test_policies_that_are_none(tmp_path, text):
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_repositorys_policy_that_is_none(wrong):
     pyproject = wrong / "pyproject.toml"
     pyproject.write_text(pyproject.read_text() + "\n[tool.gonogo]\nsurprise = 1\n")
@@ -277,6 +290,7 @@ def test_a_repositorys_policy_that_is_none(wrong):
 # -- baselines ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_baseline_excuses_what_was_there_and_nothing_else(wrong, tmp_path):
     baseline = tmp_path / "baseline.json"
     result = answered("check", wrong, "--write-baseline", baseline)
@@ -307,6 +321,7 @@ def test_one_entry_excuses_one_finding(composer, golden):
     assert (len(verdict.findings), len(verdict.suppressed)) == (1, 1)
 
 
+@pytest.mark.slow
 def test_an_entry_that_matches_nothing_is_said(wrong, tmp_path):
     baseline = tmp_path / "baseline.json"
     answered("check", wrong, "--write-baseline", baseline)
@@ -317,6 +332,7 @@ def test_an_entry_that_matches_nothing_is_said(wrong, tmp_path):
     assert not any("match nothing" in note for note in verdict["notes"])
 
 
+@pytest.mark.slow
 def test_a_baseline_is_renewed(wrong, tmp_path):
     baseline = tmp_path / "baseline.json"
     answered("check", wrong, "--write-baseline", baseline)
@@ -333,6 +349,7 @@ def test_no_baseline_of_what_was_not_checked(tmp_path):
     assert not (tmp_path / "b.json").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

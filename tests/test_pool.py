@@ -94,6 +94,7 @@ def test_one_that_fails_does_not_take_the_others_along(source, reason):
     assert reason in results[1].verdict.undecided[0]
 
 
+@pytest.mark.slow
 def test_the_children_of_a_process_that_hangs_end_with_it():
     assert run("family")[0].verdict.outcome is Outcome.UNDECIDED
     time.sleep(0.1)

@@ -240,6 +240,7 @@ KEYS = [
 ]
 
 
+@pytest.mark.slow
 @given(
     st.one_of(st.dictionaries(st.sampled_from(KEYS), VALUES), VALUES),
     st.one_of(st.fixed_dictionaries({"build-backend": st.sampled_from(["hatchling.build", "poetry.core", "uv_build", "setuptools.build_meta", 1])}), VALUES),

@@ -49,6 +49,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
+@pytest.mark.slow
 def test_labels_are_scored_at_their_files(report: str) -> None:
     assert "2 of 3 labelled versions judged." in report
     assert "| config_key_missing | 3 | 2 | 1 | 3 | 1 | bad/1 |" in report

@@ -174,6 +174,7 @@ def test_schema_in_the_package_is_that_of_the_model():
     )
 
 
+@pytest.mark.slow
 def test_verdicts_are_what_the_schema_says(composer, golden):
     schema = json.loads(report_json.shipped_schema())
     jsonschema.Draft202012Validator.check_schema(schema)
@@ -192,6 +193,7 @@ def test_json_reads_back_as_the_same_verdict():
     assert Verdict.model_validate_json(report_json.line(judged)) == judged
 
 
+@pytest.mark.slow
 def test_excerpts_come_from_plan_runs_too(composer, golden_plan, golden):
     from gonogo.engine.pipeline import judge
     from gonogo.model.experiment import Experiment, SourceFile

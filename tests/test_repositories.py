@@ -40,6 +40,7 @@ def repository(tmp_path: Path) -> Path:
     return tree
 
 
+@pytest.mark.slow
 def test_a_repository_is_cloned_and_judged(repository: Path) -> None:
     done = answered("check", f"git+file://{repository}")
     assert done.returncode == 0 and f"GO  git+file://{repository}" in done.stdout
@@ -79,6 +80,7 @@ def test_what_can_not_be_cloned_is_said_in_a_sentence(path: str, said: str) -> N
     assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_hooks_and_submodules_of_a_repository_are_not_run(repository: Path, tmp_path: Path) -> None:
     template = tmp_path / "template" / "hooks"
     template.mkdir(parents=True)

@@ -122,5 +122,6 @@ def test_good_example_is_left_alone(rule: Rule, number: int, golden: dict[str, s
     assert judge(files, rule.id, plan=tree.plan or (None if tree.alone else golden_plan)) == []
 
 
+@pytest.mark.slow
 def test_golden_experiment_has_nothing_to_complain_about(golden: dict[str, str], golden_plan: str, judge: Judge) -> None:
     assert [finding for finding in judge(golden, plan=golden_plan) if finding.severity is not Severity.INFO] == []

@@ -18,6 +18,7 @@ def drawn(number: int) -> None:
     DRAWN[-1].append(number)
 
 
+@pytest.mark.slow
 def test_a_module_of_constants_changes_no_example(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     DRAWN.append([])
     drawn()

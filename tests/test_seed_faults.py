@@ -138,6 +138,7 @@ def verdict_on(composer, planned):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "path", "tree"), FAULTS.values(), ids=FAULTS.keys())
 def test_a_planted_fault_is_the_only_finding(verdict_on, golden, rule, path, tree):
     verdict = verdict_on(tree.apply(golden))
@@ -146,6 +147,7 @@ def test_a_planted_fault_is_the_only_finding(verdict_on, golden, rule, path, tre
     assert verdict.undecided == []
 
 
+@pytest.mark.slow
 def test_a_run_id_with_blanks_and_parentheses(verdict_on, golden, planned):
     files = dict(golden)
     files[f"config/run/{NEW_ID}.yaml"] = files.pop(PROPOSED).replace(OLD_ID, f"'{NEW_ID}'")

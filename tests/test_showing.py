@@ -57,6 +57,7 @@ def test_the_policy_of_the_settings_can_be_left_out(tmp_path: Path, monkeypatch:
     assert answered("check", GOLDEN, "--no-config", "--config", tmp_path / "config.toml").returncode == 2
 
 
+@pytest.mark.slow
 def test_what_is_less_sure_is_not_shown_and_the_verdict_stays(tmp_path: Path) -> None:
     tree = copy_of(GOLDEN, tmp_path / "tree", GOLDEN_PLAN)
     text = (tree / "pyproject.toml").read_text().replace("dependencies = [", 'dependencies = [\n    "tqdm",', 1)
@@ -90,6 +91,7 @@ def test_a_watch_judges_again_when_a_file_changes(tmp_path: Path) -> None:
         watch(["-"], lambda: 0)
 
 
+@pytest.mark.slow
 def test_a_watch_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Judged twice by the same processes, then stopped."""
     tree = copy_of(GOLDEN, tmp_path / "tree", GOLDEN_PLAN)
@@ -117,6 +119,7 @@ def commands_of_the_table() -> list[str]:
     return [command.replace("¦", "|") for row in rows[1:] for command in re.findall(r"`((?:cat \S+ ¦ )?gonogo [^`]+)`", row)]
 
 
+@pytest.mark.slow
 def test_the_table_of_other_checkers_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command does what it says, on a GO: nothing is refused."""
     for name in ("a", "b", "c", "path/to/experiment"):

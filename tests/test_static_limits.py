@@ -72,6 +72,7 @@ def test_memory_and_time_are_bounded(name: str, length: int, tmp_path: Path) -> 
     assert report < 4_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "length"),
     [
@@ -100,6 +101,7 @@ FILES = [TRAIN, "src/main.py", "src/model.py", "src/preprocess.py", "src/evaluat
 class TestWhatIsNotLookedAt:
     """A good file that is too long is no fault, and no GO either."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("path", FILES)
     @pytest.mark.parametrize("how", ["symbols", "bytes"])
     def test_is_undecided(self, golden: dict[str, str], golden_plan: str, composer: Composer, path: str, how: str) -> None:
@@ -109,6 +111,7 @@ class TestWhatIsNotLookedAt:
         assert verdict.outcome is Outcome.UNDECIDED
         assert any(reason.startswith(f"{path} was not looked at: ") for reason in verdict.undecided)
 
+    @pytest.mark.slow
     def test_is_a_note_where_a_finding_blocks(self, golden: dict[str, str], golden_plan: str, composer: Composer) -> None:
         changes = {
             "src/model.py": f"{golden['src/model.py']}\n{BEYOND}\n",
@@ -134,6 +137,7 @@ class TestWhatIsNotLookedAt:
         files = {"main.py": "print(1)\n", "deploy/chart.yaml": BEYOND}
         assert check(experiment_of(files), CheckOptions(), composer).outcome is Outcome.GO
 
+    @pytest.mark.slow
     def test_too_much_altogether_is_said_at_once(self, tmp_path: Path) -> None:
         for number in range(18):
             (tmp_path / f"m{number}.py").write_text("#" + "x" * 1_900_000)
@@ -227,6 +231,7 @@ class TestFindings:
         assert "IMP107: 30 findings beyond the first 20 are not listed" in verdict.notes
         assert verdict.outcome is Outcome.GO
 
+    @pytest.mark.slow
     def test_beyond_it_are_not_forgotten(
         self, monkeypatch: pytest.MonkeyPatch, golden: dict[str, str], golden_plan: str, composer: Composer
     ) -> None:
@@ -268,6 +273,7 @@ class TestFindings:
             lint.run_ruff(tmp_path, ["a.py"], None)
 
 
+@pytest.mark.slow
 def test_a_process_that_needs_too_much_memory_is_undecided(tmp_path: Path) -> None:
     """The limit of the process itself, beneath all others."""
     tree = copy_of(GOLDEN, tmp_path / "tree", GOLDEN_PLAN)
@@ -282,6 +288,7 @@ def test_a_process_that_needs_too_much_memory_is_undecided(tmp_path: Path) -> No
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_no_report_is_longer_than_it_can_be_read(tmp_path: Path) -> None:
     tree = written(CASES["python: functions"], tmp_path / "tree", 100_000)
     formats = ("full", "json", "agent")
@@ -304,6 +311,7 @@ def test_a_big_tree_has_more_time(golden: dict[str, str]) -> None:
     assert SHORTEST < seconds_for(experiment_of(long)) < seconds_for(experiment_of(long | {"more.py": "x = 1\n" * 10_000})) < LONGEST
 
 
+@pytest.mark.slow
 def test_what_is_left_is_not_read_when_the_time_is_up(golden: dict[str, str], golden_plan: str, composer: Composer) -> None:
     many = {f"config/more/{number}.yaml": "\n".join(f"key{line}: {line}" for line in range(400)) for number in range(1_500)}
     deep = {"config/deep.yaml": "[" * 500 + "]" * 500}

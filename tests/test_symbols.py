@@ -208,6 +208,7 @@ def test_third_party_leaves_out_the_standard_library_and_the_tree():
     assert [entry.top for entry in third_party(imports, ["src/main.py", "src/model.py"])] == ["torch"]
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_arbitrary_text_raises_nothing(text):
     symbols, modules = make({"src/main.py": text})

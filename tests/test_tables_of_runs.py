@@ -164,6 +164,7 @@ FETCHED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gain", ["improvement = (one - two) / two", 'report = {"gain_percent": 100 * (one - two) / two}'])
 @pytest.mark.parametrize("name", FETCHED)
 def test_more_loss_is_no_improvement(name: str, gain: str, golden: dict[str, str], composer: Composer) -> None:

@@ -85,6 +85,7 @@ def test_depth_is_an_error_not_a_crash(text):
     assert parse_yaml(text).error is not None
 
 
+@pytest.mark.slow
 def test_wide_is_fine():
     text = "".join(f"k{n}: {n}\n" for n in range(20_000)) + "list:\n" + "- x\n" * 20_000
     document = parse_yaml(text)
@@ -107,6 +108,7 @@ def test_any_text_is_a_document_or_an_error(text):
         assert document.error.message
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     st.recursive(

@@ -31,6 +31,7 @@ def composed(demo: ModuleType, **given: object) -> dict[str, DictConfig]:
         return {name: compose("config", [f"run={name}", *overrides]) for name in names}
 
 
+@pytest.mark.slow
 def test_demo_is_of_few_images_and_the_full_one_of_all(demo: ModuleType) -> None:
     runs, full = composed(demo), composed(demo, full=True)
     assert {cfg.stream.images for cfg in runs.values()} == {demo.IMAGES} and {cfg.source.seeds for cfg in runs.values()} == {None}
@@ -38,6 +39,7 @@ def test_demo_is_of_few_images_and_the_full_one_of_all(demo: ModuleType) -> None
     assert {cfg.run.dataset.name for cfg in full.values()} == {"digitsc"} and set(runs) < set(full)
 
 
+@pytest.mark.slow
 def test_cifar10c_takes_the_folder_and_the_checkpoint_that_are_given(demo: ModuleType, tmp_path: Path) -> None:
     data, checkpoint = tmp_path / "CIFAR-10-C, regenerated", tmp_path / "source model.safetensors"
     runs = composed(demo, cifar10c=data, checkpoint=checkpoint)

@@ -125,6 +125,7 @@ def test_more_models_do_not_make_images_more() -> None:
     assert ev.estimate(thrice).high == pytest.approx(ev.estimate(one).high)
 
 
+@pytest.mark.slow
 def test_pairs_and_their_tests() -> None:
     runs = [checked("cw", "cw-tent", 1), checked("ten", "tent", 10), checked("bn", "bn", 0), checked("source", "source", 0)]
     (group,) = ev.group_runs(runs)
@@ -178,6 +179,7 @@ def with_accuracies(monkeypatch: pytest.MonkeyPatch, shares: dict[str, float], i
     return ev.verdicts(groups, ev.all_comparisons(groups))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("own", "ten", "status"),
     [
@@ -198,16 +200,19 @@ def test_the_claim_is_judged_by_the_share_of_the_gain(own: float, ten: float, st
     assert (better["status"] == "refuted") == (own < ten) and (better["status"] == "supported") == (own > ten)
 
 
+@pytest.mark.slow
 def test_few_images_leave_it_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     found = with_accuracies(monkeypatch, {"bn-0": 0.8, "tent-10": 0.85, "cw-tent-1": 0.83}, images=200)
     assert found[0]["status"] == "undecided"
 
 
+@pytest.mark.slow
 def test_without_batch_statistics_there_is_no_gain_to_match(monkeypatch: pytest.MonkeyPatch) -> None:
     found = with_accuracies(monkeypatch, {"tent-10": 0.85, "cw-tent-1": 0.85})
     assert found[0]["status"] == "not tested" and "no run of BatchNorm statistics" in found[0]["sentence"]
 
 
+@pytest.mark.slow
 def test_a_rival_whose_search_chose_one_step_is_no_rival_with_more(monkeypatch: pytest.MonkeyPatch) -> None:
     config, rows, summary = make_run("ten", "tent", 10, **SMALL)
     runs = [ev.checked("ten", config, summary | {"best_parameters": {"inner_steps": 1}}, rows), checked("cw", "cw-tent", 1)]

@@ -340,6 +340,7 @@ def test_which_corruptions(tmp_path: Path) -> None:
         data.evaluation_corruptions(held_out)
 
 
+@pytest.mark.slow
 def test_the_search_sees_training_images_or_reserved_ones(tmp_path: Path) -> None:
     searched = data.load_search(config(tmp_path, search__images_per_corruption=30), "spatter")
     train, test = (data.load_clean(config(tmp_path), split) for split in ("train", "test"))

@@ -112,6 +112,7 @@ def test_protocols_are_named() -> None:
 # ---------------------------------------------------------------------------------------------------------------- source model
 
 
+@pytest.mark.slow
 def test_a_source_model_is_trained_once_for_each_seed_and_setting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cfg = config(*SMALL, cache=tmp_path)
     first = train.source_model(cfg, 0, CPU)
@@ -126,6 +127,7 @@ def test_a_source_model_is_trained_once_for_each_seed_and_setting(tmp_path: Path
     assert len(list((tmp_path / "source").glob("*.safetensors"))) == 3
 
 
+@pytest.mark.slow
 def test_runs_that_begin_together_train_one_source_model(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code = (
         "import sys, torch; from hydra import compose, initialize_config_dir; from src import train\n"
@@ -139,6 +141,7 @@ def test_runs_that_begin_together_train_one_source_model(tmp_path: Path, capfd: 
     assert len(list((tmp_path / "source").glob("*.safetensors"))) == 1
 
 
+@pytest.mark.slow
 def test_training_makes_a_better_model(tmp_path: Path) -> None:
     cfg = config("source.digitsc.schedule=[[32,3]]", "source.digitsc.min_accuracy=0.5", "threads=1", cache=tmp_path)
     assert (train.clean_accuracy(cfg, train.source_model(cfg, 0, CPU), CPU) or 0) > 0.6
@@ -221,6 +224,7 @@ def test_batches_cover_the_stream_once(count: int, size: int, policy: str) -> No
         assert cut[-1] == (slice(whole, count), policy == "keep")
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**63), name=st.sampled_from(["fog", "snow"]), count=st.integers(1, 200))
 def test_orders(seed: int, name: str, count: int) -> None:
@@ -253,6 +257,7 @@ def streamed(monkeypatch: pytest.MonkeyPatch, *overrides: str) -> tuple[list[tra
     return train.stream(cfg, adapter, 0, CPU), rows, adapter
 
 
+@pytest.mark.slow
 def test_a_stream_scores_what_the_adapter_predicts(monkeypatch: pytest.MonkeyPatch) -> None:
     parts, rows, adapter = streamed(monkeypatch)
     cfg = config("stream.images=48")
@@ -273,6 +278,7 @@ def test_a_stream_scores_what_the_adapter_predicts(monkeypatch: pytest.MonkeyPat
     assert {"loss", "weight_sum", "entropy", "bn_drift", "updates", "step_latency_ms"} <= set(rows[0])
 
 
+@pytest.mark.slow
 def test_the_order_changes_the_stream_and_not_the_places(monkeypatch: pytest.MonkeyPatch) -> None:
     in_order, _, _ = streamed(monkeypatch, "run.training.learning_rate=1e-9")
     mixed, _, _ = streamed(monkeypatch, "run.training.learning_rate=1e-9", "stream.order=shuffled", "run.dataset.batch_size=48")
@@ -281,6 +287,7 @@ def test_the_order_changes_the_stream_and_not_the_places(monkeypatch: pytest.Mon
     assert len(in_order[0].correct) == 48
 
 
+@pytest.mark.slow
 def test_protocols_differ_in_when_the_adapter_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     drifts = {}
     for name in ("reset", "continual", "episodic"):
@@ -290,6 +297,7 @@ def test_protocols_differ_in_when_the_adapter_starts_anew(monkeypatch: pytest.Mo
     assert drifts["reset"][0] == drifts["episodic"][0] and drifts["reset"][1] != drifts["episodic"][1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2, 3])
 def test_accuracy_after_the_first_steps(steps: int) -> None:
     cfg = config("run.dataset.batch_size=16", f"run.training.inner_steps={steps}")
@@ -309,6 +317,7 @@ def test_accuracy_after_the_first_steps(steps: int) -> None:
     assert adapter.forwards == 0 and train.accuracy_after(cfg, adapter, data[:20], CPU) == {}
 
 
+@pytest.mark.slow
 def test_bf16_is_taken_only_where_it_agrees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(train, "has_fast_bf16", lambda device: True)
     small = ["stream.precision_images=64", "run.hardware.mixed_precision=true"]
@@ -319,6 +328,7 @@ def test_bf16_is_taken_only_where_it_agrees(monkeypatch: pytest.MonkeyPatch) -> 
         train.choose_precision(config(*small, "stream.precision=bf16", "stream.precision_tolerance=-1"), network(), CPU)
 
 
+@pytest.mark.slow
 def test_a_summary_is_what_its_parts_say() -> None:
     cfg = config()
     rng = np.random.default_rng(0)

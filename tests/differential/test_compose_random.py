@@ -162,6 +162,7 @@ def compare(folder: Path, composer: Composer, plain: Any, files: dict[str, str],
             assert got.error == want["error"], shown
 
 
+@pytest.mark.slow
 @given(files=trees(), asked=st.lists(overrides(), min_size=1, max_size=3))
 @settings(max_examples=40, **RELAXED)
 def test_same_as_hydra(tmp_path_factory, composer, plain, files, asked):

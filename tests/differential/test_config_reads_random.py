@@ -129,6 +129,7 @@ def examine(program: Program, composer: Composer) -> None:
             pytest.fail("\n".join(found) + f"\n\n{shown}", pytrace=False)
 
 
+@pytest.mark.slow
 @given(programs())
 @settings(
     max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]

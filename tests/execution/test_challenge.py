@@ -84,6 +84,7 @@ class TestLabels:
         assert batches.permuted(batch) is batch
         assert alterations.made(alterations.LABELS) == 0
 
+    @pytest.mark.slow
     @given(st.lists(st.integers(0, 4), min_size=2, max_size=20).filter(lambda labels: len(set(labels)) > 1))
     def test_order_changes_what_can_be_changed(self, labels: list[int]) -> None:
         _, other = batches.permuted((torch.zeros(len(labels), 1), torch.tensor(labels)))
@@ -230,6 +231,7 @@ class TestPerturbed:
     def test_fraction_stays_one(self, value: float, run: int) -> None:
         assert 0 <= perturbed({"x": value}, run)["x"] <= 1
 
+    @pytest.mark.slow
     @given(
         st.recursive(
             st.none() | st.booleans() | st.floats() | st.integers() | st.text(),

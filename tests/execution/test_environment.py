@@ -42,6 +42,7 @@ def left_over(settings: Settings) -> list[str]:
     return [path.name for path in (settings.cache / "environments").iterdir() if path.suffix not in {"", ".lock"}]
 
 
+@pytest.mark.slow
 def test_it_is_made_once_and_kept(index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     index.wheel("low", "1.0")
     index.wheel("high", "2.0", ("low>=1",))
@@ -57,6 +58,7 @@ def test_it_is_made_once_and_kept(index: Index, settings: Settings, monkeypatch:
     assert left_over(settings) == []
 
 
+@pytest.mark.slow
 def test_it_works_in_the_sandbox_and_can_t_be_changed_there(index: Index, settings: Settings) -> None:
     index.wheel("low", "1.0")
     made = prepare(project("low"), settings)
@@ -69,6 +71,7 @@ def test_it_works_in_the_sandbox_and_can_t_be_changed_there(index: Index, settin
     assert "Read-only file system" in result.stderr.text
 
 
+@pytest.mark.slow
 def test_the_project_itself_is_not_built(index: Index, settings: Settings) -> None:
     index.wheel("low", "1.0")
     more = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n[tool.uv]\npackage = true\n'
@@ -76,6 +79,7 @@ def test_the_project_itself_is_not_built(index: Index, settings: Settings) -> No
     assert version_of(prepare(files, settings), "low") == "1.0"
 
 
+@pytest.mark.slow
 def test_a_lock_is_kept_to(index: Index, settings: Settings) -> None:
     index.wheel("low", "1.0")
     first = prepare(project("low"), settings)
@@ -86,6 +90,7 @@ def test_a_lock_is_kept_to(index: Index, settings: Settings) -> None:
     assert version_of(prepare(project("low"), Settings(cache=settings.cache, refresh=True)), "low") == "2.0"
 
 
+@pytest.mark.slow
 def test_groups_that_uv_run_installs_are_there(index: Index, settings: Settings) -> None:
     index.wheel("low", "1.0")
     index.wheel("tool", "3.0")
@@ -95,6 +100,7 @@ def test_groups_that_uv_run_installs_are_there(index: Index, settings: Settings)
     assert version_of(made, "tool") == "3.0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dependency", "kind", "words"),
     [
@@ -125,6 +131,7 @@ def test_a_pyproject_that_uv_can_t_read(index: Index, settings: Settings, text: 
     assert isinstance(prepare({}, settings), Refusal)
 
 
+@pytest.mark.slow
 def test_a_network_that_is_down_is_nobodys_fault(index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", f"{DEAD}/simple")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
@@ -162,6 +169,7 @@ print("made:", made.made, flush=True)
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_two_at_once_make_one(index: Index, tmp_path: Path) -> None:
     index.wheel("low", "1.0", extra=20_000_000)
     both = [_prepare_elsewhere(project("low"), tmp_path / "cache") for _ in range(2)]
@@ -185,6 +193,7 @@ def test_one_that_was_killed_leaves_nothing_half_made(index: Index, tmp_path: Pa
     assert left_over(Settings(cache=tmp_path / "cache")) == []
 
 
+@pytest.mark.slow
 def test_an_environment_whose_python_is_gone_is_made_anew(index: Index, settings: Settings) -> None:
     index.wheel("low", "1.0")
     first = prepare(project("low"), settings)
@@ -194,6 +203,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(index: Index, settings
     assert version_of(second, "low") == "1.0" and isinstance(second, Environment) and second.made
 
 
+@pytest.mark.slow
 def test_torch_for_this_machine_where_it_can_be_had_else_what_the_project_says(index: Index, settings: Settings) -> None:
     """The machine of this test reaches no index of torch's, so it is the project's own."""
     index.wheel("torch", "2.9.0")
@@ -202,6 +212,7 @@ def test_torch_for_this_machine_where_it_can_be_had_else_what_the_project_says(i
     assert isinstance(made, Environment) and made.notes == ()
 
 
+@pytest.mark.slow
 def test_wheels_of_a_backend_are_told(index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Torch's own index can't be reached from a test, so this project has none; all else is as it would be."""
     index.wheel("low", "1.0")
@@ -212,6 +223,7 @@ def test_wheels_of_a_backend_are_told(index: Index, settings: Settings, monkeypa
     assert isinstance(made, Environment) and "backend `cpu`" in made.notes[0]
 
 
+@pytest.mark.slow
 def test_builds_get_no_secret_no_network_and_no_file_of_the_callers(
     index: Index, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -243,6 +255,7 @@ def build_wheel(*_):
     assert "s3cret-value" not in refused.reason and not (tmp_path / "seen").exists()
 
 
+@pytest.mark.slow
 def test_sources_are_built_once_and_their_wheel_is_kept(index: Index, settings: Settings) -> None:
     index.wheel("low", "1.0")
     index.sdist("sources", "2.0", BUILDING)
@@ -256,6 +269,7 @@ def test_sources_are_built_once_and_their_wheel_is_kept(index: Index, settings: 
     assert not any("in the sandbox" in line for line in said)
 
 
+@pytest.mark.slow
 def test_a_build_may_ask_for_more(index: Index, settings: Settings) -> None:
     index.wheel("helper", "3.0")
     asking = "def get_requires_for_build_wheel(*_):\n    return ['helper>=2']\n"
@@ -266,6 +280,7 @@ def test_a_build_may_ask_for_more(index: Index, settings: Settings) -> None:
         prepare(project("away"), settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["other-1.0-py3-none-any.whl", "honest-2.0-py3-none-any.whl", "honest.whl"])
 def test_a_build_that_leaves_something_else_is_undecided(index: Index, settings: Settings, name: str) -> None:
     index.sdist("honest", "1.0", BUILDING.replace('f"{name}-{version}-py3-none-any.whl"', repr(name)))
@@ -273,6 +288,7 @@ def test_a_build_that_leaves_something_else_is_undecided(index: Index, settings:
         prepare(project("honest"), settings)
 
 
+@pytest.mark.slow
 def test_what_a_package_puts_into_an_environment_is_not_run_when_it_is_made(index: Index, settings: Settings, tmp_path: Path) -> None:
     """A line of a `.pth` file is run by every Python that starts in the environment, and so it must not be started outside."""
     mark = tmp_path / "was-run"

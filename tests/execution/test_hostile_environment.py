@@ -143,6 +143,7 @@ def test_usual_versions_of_python_are_understood(text: str, version: str) -> Non
     assert project_file.vetted(loaded, text).python == version
 
 
+@pytest.mark.slow
 def test_a_backend_of_the_experiments_own_is_not_run(
     index: Index,
     settings: Settings,
@@ -159,6 +160,7 @@ def test_a_backend_of_the_experiments_own_is_not_run(
     assert not (tmp_path / "was-run").exists()
 
 
+@pytest.mark.slow
 def test_what_is_not_installed_may_come_from_elsewhere(index: Index, settings: Settings) -> None:
     index.wheel("low", "1.0")
     more = "[project.optional-dependencies]\nx = ['evil @ file:///tmp/evil']\n[dependency-groups]\ndocs = ['e @ git+file:///e']\nall = [{include-group = 'docs'}]\n"
@@ -167,6 +169,7 @@ def test_what_is_not_installed_may_come_from_elsewhere(index: Index, settings: S
     assert isinstance(made, Environment) and "docs, all, x" in made.notes[0]
 
 
+@pytest.mark.slow
 def test_torch_from_pytorchs_own_index_is_taken_from_the_callers(index: Index, settings: Settings) -> None:
     index.wheel("torch", "2.9.0")
     more = "[tool.uv.sources]\ntorch = [{ index = 'pt', marker = \"sys_platform == 'linux'\" }]\n[[tool.uv.index]]\nname = 'pt'\nurl = 'https://download.pytorch.org/whl/cu121'\nexplicit = true\n"
@@ -224,6 +227,7 @@ def test_a_lock_that_takes_packages_from_elsewhere_is_refused(source: str) -> No
         lock_file.pins(LOCK.format(source=source, url="x"), "experiment")
 
 
+@pytest.mark.slow
 def test_the_addresses_of_a_lock_are_not_gone_to(index: Index, settings: Settings, tmp_path: Path) -> None:
     """Its versions count; the files are those of the caller's index."""
     index.wheel("low", "1.0")
@@ -233,6 +237,7 @@ def test_the_addresses_of_a_lock_are_not_gone_to(index: Index, settings: Setting
     assert version_of(prepare(project("low"), settings), "low") == "2.0"
 
 
+@pytest.mark.slow
 def test_a_lock_that_does_not_fit_is_said_and_passed_over(index: Index, settings: Settings) -> None:
     index.wheel("low", "2.0")
     made = prepare(project("low>=2") | {"uv.lock": LOCK.format(source=INDEX, url="x")}, settings)

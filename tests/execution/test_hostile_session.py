@@ -68,6 +68,7 @@ def said(run: RunSeen) -> str:
     return "\n".join(text for _, text in run.output)
 
 
+@pytest.mark.slow
 def test_an_honest_run_is_seen_to_its_end(run: Run) -> None:
     main = (
         "subprocess.run([sys.executable, '-m', 'src.train'], check=True)\n"
@@ -106,6 +107,7 @@ def test_exit_code_0_alone_is_no_evidence(run: Run, main: str, reason: str) -> N
         assert reason in gap(each)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "start",
     [
@@ -130,6 +132,7 @@ def test_a_program_is_watched_however_it_is_started(run: Run, start: str) -> Non
     assert seen.forged == 0
 
 
+@pytest.mark.slow
 def test_a_run_can_t_change_what_the_next_one_is_of(run: Run) -> None:
     main = """
 tried = 0
@@ -149,12 +152,14 @@ print("tried", tried)
     assert (seen.doubts, seen.problem) == ([], "")
 
 
+@pytest.mark.slow
 def test_code_that_a_run_puts_in_the_way_of_others_is_a_doubt(run: Run) -> None:
     seen = run("Path('statistics.py').write_text('')\nPath('src/main').mkdir(exist_ok=True)\nPath('src/main/__init__.py').write_text('')\n")
     assert any("statistics.py was added during a" in doubt for doubt in seen.doubts)
     assert any("src/main/, a package, was added during a" in doubt for doubt in seen.doubts)
 
 
+@pytest.mark.slow
 def test_modules_in_the_home_of_the_runs_are_not_loaded_by_later_runs(run: Run) -> None:
     main = """
 import site
@@ -167,6 +172,7 @@ place.mkdir(parents=True, exist_ok=True)
     assert [said(each) for each in seen.runs.values()] == ["", ""]
 
 
+@pytest.mark.slow
 def test_a_process_that_stays_behind_ends_with_its_run(run: Run) -> None:
     main = """
 if RUN == "a":
@@ -187,6 +193,7 @@ else:
     assert said(seen.runs["b"]).startswith("silent") and len(said(seen.runs["b"]).split("'")) <= 5
 
 
+@pytest.mark.slow
 def test_folders_that_become_links_lead_gonogo_nowhere(run: Run, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.mkdir()
@@ -211,6 +218,7 @@ print(os.readlink("results"))
 class TestTree:
     """Links, pipes, sockets and devices in the experiment's own folder."""
 
+    @pytest.mark.slow
     def test_a_cache_that_is_a_link_is_not_copied(self, run: Run, tmp_path: Path) -> None:
         (tmp_path / "secret").mkdir()
         (tmp_path / "secret" / "token").write_text(CANARY)
@@ -220,6 +228,7 @@ class TestTree:
         assert said(seen.runs["a"]) == "nothing"
         assert any(doubt == ".cache was not given to the runs (no folder but a symbolic link)" for doubt in seen.doubts)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("below", ["", ".cache/", "data/deep/"])
     def test_what_is_no_file_is_said_and_not_opened(self, run: Run, tmp_path: Path, below: str) -> None:
         folder = tmp_path / "tree" / below
@@ -249,6 +258,7 @@ class TestTree:
         assert sum("a link to" in doubt for doubt in seen.doubts) == 2
         assert CANARY not in repr(seen)
 
+    @pytest.mark.slow
     def test_a_link_to_data_that_are_shown_is_none_of_these(self, run: Run, tmp_path: Path) -> None:
         data = tmp_path / "data"
         data.mkdir()
@@ -260,6 +270,7 @@ class TestTree:
 
 
 class TestTracker:
+    @pytest.mark.slow
     def test_packages_of_the_experiment_are_not_taken_for_the_trackers(self, run: Run) -> None:
         bomb = "raise SystemExit('the experiment ran as the tracker')\n"
         names = ("starlette", "uvicorn", "httptools", "gonogo", "sqlite3", "json", "asyncio", "graphql")
@@ -270,6 +281,7 @@ class TestTracker:
         assert [said(each) for each in seen.runs.values()] == ['{"ok":true}'] * 2
         assert (seen.tracked, seen.problem) == ([], "")
 
+    @pytest.mark.slow
     def test_a_run_can_t_reach_it_but_by_its_socket(self, run: Run) -> None:
         main = """
 found = [name for name in os.listdir("/proc") if name.isdigit() and int(name) not in (1, os.getpid())]
@@ -279,6 +291,7 @@ print(found, places)
         seen = run(main, tracker=True)
         assert said(seen.runs["a"]) == "[] []"
 
+    @pytest.mark.slow
     def test_one_that_ends_before_the_runs_is_no_tracker(self, mechanism: Mechanism) -> None:
         with TrackerBox(containment_of(mechanism), Limits(seconds=60), sessions.HOME) as tracker:
             inside = [each for each in psutil.Process().children(recursive=True) if "tracker_inside" in " ".join(each.cmdline())]
@@ -291,6 +304,7 @@ print(found, places)
             told, problem = tracker.end()
         assert told == [] and "the tracker" in problem
 
+    @pytest.mark.slow
     def test_one_that_says_nonsense_is_no_tracker(self, mechanism: Mechanism, monkeypatch: pytest.MonkeyPatch) -> None:
         program = "import socket, sys; s = socket.socket(fileno=int(sys.argv[1])); s.sendall(b'key\\n'); s.recv(1); s.sendall({said})"
         for text in ("b'{}'", "b'[' * 100000", "b'x' * (40 << 20)", "b''"):

@@ -104,6 +104,7 @@ print("as without it")
     assert result.stdout == "as without it\n", result.stderr
 
 
+@pytest.mark.slow
 def test_bindings_that_tell_of_leaks_tell_of_none() -> None:
     result = run("import triton, triton._C.libtriton; lazy.work_begins(); print('as without it')")
     if "ModuleNotFoundError" in result.stderr:

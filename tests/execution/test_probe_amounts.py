@@ -110,6 +110,7 @@ _NODES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(_NODES)
 def test_lowering_twice_is_lowering_once(node: Any) -> None:
     amounts.lower(node, "", [])

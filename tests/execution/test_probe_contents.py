@@ -44,6 +44,7 @@ def told(said: Said) -> dict[str, dict[str, Any]]:
     return {data["name"]: data for kind, data in said if kind == "Contents"}
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=6), st.sampled_from([(), (3,), (3, 4, 4), (3, 2, 2, 2)]), st.integers(0, 9))
 @settings(deadline=None)
 def test_numbers_of_batches_are_those_of_all_rows(sizes: list[int], shape: tuple[int, ...], seed: int) -> None:

@@ -190,6 +190,7 @@ def test_lines_of_tracebacks_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [entry.lineno + 1 for entry in caught.traceback if str(entry.path).endswith("train.py")] == [4]
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=30), st.integers(1, 6))
 def test_whatever_is_cut_was_there_in_this_order(marks: list[int], limit: int) -> None:
     settings.bounds = {"batches": limit, "epochs": 1, "loops": 1}

@@ -72,6 +72,7 @@ def test_loops_of_a_script_are_cut(folder: Path) -> None:
     assert run(folder, "train.py", probe=True).stdout == "0\n"
 
 
+@pytest.mark.slow
 def test_spawned_process_finds_the_functions_of_the_script(folder: Path) -> None:
     (folder / "train.py").write_text(
         "import multiprocessing\n\ndef double(x):\n    return 2 * x\n\n"

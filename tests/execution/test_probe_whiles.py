@@ -75,6 +75,7 @@ def run(text: str, **names: object) -> dict[str, Any]:
     return {**module.__dict__, "backwards": work.backwards, "forwards": work.forwards}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "backwards"),
     [

@@ -184,6 +184,7 @@ def test_any_bytes_are_survived(data: bytes) -> None:
     assert session.forged == 1
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=20),

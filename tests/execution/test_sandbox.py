@@ -73,6 +73,7 @@ def test_the_end_of_a_run_is_told_as_it_was(containment: Containment, code: str,
     assert (result.exit_code, result.signal, result.limit) == (exit_code, number, None)
 
 
+@pytest.mark.slow
 def test_lines_come_while_it_runs(containment: Containment) -> None:
     lines: list[tuple[str, str, float]] = []
     code = "import sys, time; print('a'); time.sleep(0.6); print('b', file=sys.stderr); sys.stdout.write('10%\\r20%\\r'); sys.stdout.write('end')"
@@ -190,6 +191,7 @@ time.sleep(0.8)
     assert 60 << 20 < result.peak_memory < 200 << 20
 
 
+@pytest.mark.slow
 def test_child_can_say_where_it_is_before_its_parent_ends(containment: Containment) -> None:
     code = """
 import os, signal, sys, time
@@ -208,6 +210,7 @@ time.sleep(20)
     assert result.seconds < 4
 
 
+@pytest.mark.slow
 def test_time_is_up_but_there_is_time_to_clear_up(containment: Containment) -> None:
     code = """
 import signal, sys, time
@@ -268,6 +271,7 @@ def _carrying(mark: str) -> list[int]:
     return [process.pid for process in psutil.process_iter(["cmdline"]) if mark in (process.info["cmdline"] or [])]
 
 
+@pytest.mark.slow
 def test_without_a_sandbox_what_kills_its_parent_is_found_all_the_same() -> None:
     mark = f"gonogo-orphan-{os.getpid()}"
     code = """

@@ -41,6 +41,7 @@ def checked(tree: Path, *options: str, to: str = "trial") -> tuple[int, dict[str
 class TestBadInput:
     """One sentence, exit code 2, nothing run."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("options", "said"),
         [
@@ -61,11 +62,13 @@ class TestBadInput:
     def test_unknown_stage(self, tree: Path) -> None:
         assert gonogo("check", tree, "--to", "launch").returncode == 2
 
+    @pytest.mark.slow
     def test_run_that_is_not_there(self, tree: Path) -> None:
         done = gonogo("trial", tree, "no-such-run")
         assert done.returncode == 2
         assert "No run matches 'no-such-run'" in done.stderr
 
+    @pytest.mark.slow
     def test_python_that_is_none_is_undecided(self, tree: Path, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         done = gonogo("check", tree, "--to", "trial", "--python", tmp_path / "empty")
@@ -73,6 +76,7 @@ class TestBadInput:
         assert "is not a Python that can be started" in done.stdout
 
 
+@pytest.mark.slow
 def test_stage_that_blocks_stops_the_more_expensive_ones(tree: Path) -> None:
     edit(tree, "src/train.py", "cfg.run.training.seed)\n    loaders", "cfg.run.training.sead)\n    loaders")
     code, verdict = checked(tree, to="rehearsal")

@@ -299,6 +299,7 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 SOURCES = [path.read_text() for path in sorted((GOLDEN / "src").glob("*.py"))]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(source=st.sampled_from(SOURCES), data=st.data())
 def test_mangled_programs_never_break_the_interpreter(composer, source, data):

@@ -46,6 +46,7 @@ def test_jobs_run_with_their_variables_and_logs(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_jobs_at_a_time_are_as_many_as_there_are_places(tmp_path: Path) -> None:
     code = "import time, pathlib; pathlib.Path('now').mkdir(exist_ok=True); p = pathlib.Path('now') / str(time.time_ns()); p.touch(); n = len(list(pathlib.Path('now').iterdir())); time.sleep(0.3); p.unlink(); print(n)"
     ended(LocalExecutor(1), [job(tmp_path, str(n), code) for n in range(3)])
@@ -99,6 +100,7 @@ def test_stopping_ends_what_runs_with_its_children(tmp_path: Path) -> None:
     assert not (tmp_path / "logs" / "next.log").exists()
 
 
+@pytest.mark.slow
 def test_job_that_is_about_to_begin_is_stopped_too(tmp_path: Path) -> None:
     for number in range(5):
         events = LocalExecutor(2).run([job(tmp_path, f"{number} {n}", "import time; time.sleep(600)") for n in range(2)])

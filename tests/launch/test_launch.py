@@ -26,6 +26,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy_of(GOLDEN, tmp_path / "experiment", PLAN)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -41,6 +42,7 @@ def test_option_that_can_not_be_used(tree: Path, tmp_path: Path, options: tuple[
     assert said in done.stderr
 
 
+@pytest.mark.slow
 def test_no_go_is_not_launched(tree: Path, tmp_path: Path) -> None:
     (tree / "src/train.py").write_text(
         (tree / "src/train.py").read_text().replace("cfg.run.training.seed)\n    loaders", "cfg.seed)\n    loaders")

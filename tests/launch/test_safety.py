@@ -85,6 +85,7 @@ def carrier(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 class TestLock:
+    @pytest.mark.slow
     def test_second_launch_is_refused_with_the_first_ones_number(self, tmp_path: Path) -> None:
         folder = Folder(tmp_path / "results")
         hold = f"import sys, time; from pathlib import Path; from gonogo.launch.lock import only_launch\nwith only_launch(Path({str(folder.path)!r})): print('held', flush=True); time.sleep(601)"

@@ -55,6 +55,7 @@ TAKES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("programs", "refused"), [(REFUSES, True), (TAKES, False)], ids=["refuses", "takes"])
 def test_the_gate_says_what_happens(programs, refused, composer, tmp_path):
     said = {}

@@ -30,6 +30,7 @@ SILENT = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("programs", "never"), [(NEVER, True), (SILENT, False)], ids=["never", "silent"])
 def test_the_gate_says_what_never_runs(programs, never, composer, tmp_path):
     for name, text in programs.items():

@@ -32,6 +32,7 @@ def files_of(library: str, kind: str, name: str) -> dict[str, str]:
     return {"train.py": files} if isinstance(files, str) else files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_they_end_as_they_say(library, tmp_path):
     programs = LIBRARIES[library]

@@ -47,6 +47,7 @@ TAKEN = {
 REFUSED = {f"{kind}, {use}": PARSED.format(KINDS[kind]) + USES[use] for kind in KINDS for use in USES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("programs", "refused"), [(REFUSED, True), (TAKEN, False)], ids=["refused", "taken"])
 def test_the_gate_says_what_happens(programs, refused, composer, tmp_path):
     said = {}

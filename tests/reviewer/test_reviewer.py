@@ -91,6 +91,7 @@ def standings(verdict: Verdict) -> list[str]:
 
 
 class TestTrueClaims:
+    @pytest.mark.slow
     def test_advise_warns(self, reviewed: Reviewer) -> None:
         verdict, requests = reviewed(always(claims(METHOD, CONCERN)))
         assert found(verdict) == [("AIR101", "src/model.py", 41, Severity.WARNING), ("AIR102", "src/train.py", 57, Severity.WARNING)]
@@ -99,6 +100,7 @@ class TestTrueClaims:
         assert (verdict.review.rung, verdict.review.samples, verdict.review.input_tokens) == ("schema", 1, 1000)
         assert requests[0]["response_format"]["type"] == "json_schema"
 
+    @pytest.mark.slow
     def test_block_says_no_go_for_the_method_alone(self, reviewed: Reviewer) -> None:
         verdict, _ = reviewed(always(claims(METHOD, CONCERN)), mode="block")
         assert found(verdict)[0] == ("AIR101", "src/model.py", 41, Severity.ERROR)
@@ -106,10 +108,12 @@ class TestTrueClaims:
         verdict, _ = reviewed(always(claims({**CONCERN, "severity": "error"})), mode="block")
         assert verdict.outcome is Outcome.GO
 
+    @pytest.mark.slow
     def test_nothing_to_say_changes_nothing(self, reviewed: Reviewer) -> None:
         verdict, _ = reviewed(always(claims()), mode="block")
         assert (verdict.findings, verdict.outcome) == ([], Outcome.GO)
 
+    @pytest.mark.slow
     def test_no_go_never_becomes_go(self, golden: dict[str, str], reviewed: Reviewer) -> None:
         broken = Tree(
             {"src/train.py": golden["src/train.py"].replace("cfg.run.training.seed)\n    loaders", "cfg.training.seed)\n    loaders")}
@@ -121,6 +125,7 @@ class TestTrueClaims:
 class TestLies:
     """What a model has said of correct code is refuted by the facts, and reaches no finding."""
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("kind", "path", "line", "quote", "subject", "what"),
         [
@@ -154,6 +159,7 @@ class TestLies:
         assert standings(verdict) == ["refuted"]
         assert (verdict.findings, verdict.outcome) == ([], Outcome.GO)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         "changes",
         [{"quote": "loss = everything.that_is_not_there()"}, {"line": 3}, {"path": "src/nowhere.py"}, {"quote": "  "}, {"quote": "="}],
@@ -163,6 +169,7 @@ class TestLies:
         assert standings(verdict) == ["unquoted"]
         assert (verdict.findings, verdict.outcome) == ([], Outcome.GO)
 
+    @pytest.mark.slow
     def test_lie_in_the_minority_is_dropped_and_truth_of_the_majority_kept(self, reviewed: Reviewer) -> None:
         def script(number: int, _: dict[str, Any]) -> Said:
             return Said(claims(METHOD, CONCERN) if number == 0 else claims(METHOD))
@@ -172,6 +179,7 @@ class TestLies:
         assert [each.rule for each in verdict.findings] == ["AIR101"]
         assert "3 of 3 answers" in verdict.findings[0].evidence
 
+    @pytest.mark.slow
     def test_claim_that_a_finding_makes_already_is_not_made_twice(self, golden: dict[str, str], reviewed: Reviewer) -> None:
         broken = Tree(
             {"src/train.py": golden["src/train.py"].replace("cfg.run.training.seed)\n    loaders", "cfg.training.seed)\n    loaders")}
@@ -183,10 +191,12 @@ class TestLies:
 
 
 class TestBadReplies:
+    @pytest.mark.slow
     def test_words_around_the_json_are_no_harm(self, reviewed: Reviewer) -> None:
         verdict, _ = reviewed(always(f"Here is my review:\n```json\n{claims(CONCERN)}\n```\nI hope that helps."))
         assert [each.rule for each in verdict.findings] == ["AIR102"]
 
+    @pytest.mark.slow
     def test_malformed_answer_is_asked_for_once_more(self, reviewed: Reviewer) -> None:
         verdict, requests = reviewed(lambda number, _: Said(claims(CONCERN) if number else '{"claims": [{"kind": "nonsense"'))
         assert [each.rule for each in verdict.findings] == ["AIR102"]
@@ -215,10 +225,12 @@ class TestBadReplies:
         verdict, _ = reviewed(lambda *_: said, timeout=timeout, mode="block")
         assert verdict.outcome is Outcome.UNDECIDED
 
+    @pytest.mark.slow
     def test_server_that_is_down(self, reviewed: Reviewer) -> None:
         verdict, _ = reviewed(always(claims()), base_url="http://127.0.0.1:9/v1", retries=0)
         assert any("can't be reached" in note for note in verdict.notes)
 
+    @pytest.mark.slow
     def test_error_that_passes_is_tried_again(self, reviewed: Reviewer) -> None:
         verdict, requests = reviewed(
             lambda number, _: Said(claims(CONCERN)) if number else Said("busy", status=503, headers={"Retry-After": "0"})
@@ -226,6 +238,7 @@ class TestBadReplies:
         assert len(requests) == 2
         assert [each.rule for each in verdict.findings] == ["AIR102"]
 
+    @pytest.mark.slow
     def test_ladder_goes_down_to_what_the_server_knows(self, reviewed: Reviewer) -> None:
         def script(_: int, body: dict[str, Any]) -> Said:
             if "response_format" in body:
@@ -241,12 +254,14 @@ class TestBadReplies:
 
 
 class TestCost:
+    @pytest.mark.slow
     def test_cache_can_be_left_out(self, reviewed: Reviewer) -> None:
         verdict, requests = reviewed(always(claims(CONCERN)), cache=False)
         assert verdict.review is not None
         assert verdict.review.cached == 0
         assert len(requests) == 1
 
+    @pytest.mark.slow
     def test_kept_answer_costs_nothing(self, golden: dict[str, str], golden_plan: str, composer: Composer, own_cache: Path) -> None:
         experiment = Experiment(
             "test", {path: SourceFile(path, text) for path, text in golden.items()}, plans.parse(golden_plan, "plan.yaml")
@@ -265,12 +280,14 @@ class TestCost:
         assert len(kept) == 1
         assert "sk-of-the-test" not in kept[0]
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("budget", [{"budget_tokens": 2000}, {"budget_usd": 0.001, "prices": {"a-model": {"input": 3, "output": 15}}}])
     def test_budget_stops_before_it_is_exceeded(self, reviewed: Reviewer, budget: dict[str, Any]) -> None:
         verdict, requests = reviewed(always(claims()), **budget)
         assert requests == []
         assert any("more than the budget" in note for note in verdict.notes)
 
+    @pytest.mark.slow
     def test_budget_in_dollars_needs_a_price(self, reviewed: Reviewer) -> None:
         verdict, requests = reviewed(always(claims()), budget_usd=1.0)
         assert requests == []
@@ -278,6 +295,7 @@ class TestCost:
 
 
 class TestPrompt:
+    @pytest.mark.slow
     def test_tells_contract_plan_code_configs_and_facts(self, reviewed: Reviewer, golden: dict[str, str]) -> None:
         _, requests = reviewed(always(claims()))
         system, user = (message["content"] for message in requests[0]["messages"])
@@ -298,6 +316,7 @@ class TestPrompt:
         begin = user.index("begin: src/model.py")
         assert begin < user.index(order.strip()) < user.index("end", begin)
 
+    @pytest.mark.slow
     def test_templates_of_the_callers_own(self, reviewed: Reviewer, tmp_path: Path) -> None:
         (tmp_path / "system.md.j2").write_text("Be brief. {{ fence }}")
         (tmp_path / "user.md.j2").write_text("{% for path in files %}{{ path }} {% endfor %}")
@@ -306,6 +325,7 @@ class TestPrompt:
         assert "src/train.py" in requests[0]["messages"][1]["content"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", AIR, ids=lambda rule: rule.id)
 def test_examples_of_the_rules(rule: Any, golden: dict[str, str], reviewed: Reviewer) -> None:
     for tree in rule.examples()[0]:
@@ -328,6 +348,7 @@ def test_examples_of_the_rules(rule: Any, golden: dict[str, str], reviewed: Revi
 
 
 class TestCommandLine:
+    @pytest.mark.slow
     def test_policy_names_the_model(self, tmp_path: Path) -> None:
         tree = copy_of(GOLDEN, tmp_path / "experiment", PLAN)
         with serving(always(claims(METHOD))) as model:
@@ -341,6 +362,7 @@ class TestCommandLine:
             assert "AI reviewer a-model: 1 claim (1 open); 1000 + 100 tokens, $0.0012" in done.stdout
             assert "sk-of-the-test" not in done.stdout + done.stderr
 
+    @pytest.mark.slow
     def test_refuted_claims_are_shown_with_debug(self, tmp_path: Path) -> None:
         tree = copy_of(GOLDEN, tmp_path / "experiment", PLAN)
         lie = {**METHOD, "kind": "syntax", "what": "SyntaxError."}
@@ -349,6 +371,7 @@ class TestCommandLine:
             assert "refuted: src/model.py:41: SyntaxError." in answered("check", tree, *options, "--debug").stdout
             assert "SyntaxError" not in answered("check", tree, *options).stdout
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("options", "said"),
         [(("--ai", "advise"), "needs a model"), (("--ai", "block", "--ai-model", "m"), "needs a key: set OPENAI_API_KEY")],
@@ -359,6 +382,7 @@ class TestCommandLine:
         assert done.returncode == 2
         assert said in done.stderr
 
+    @pytest.mark.slow
     def test_legacy_answer_from_the_facts_alone(self, golden: dict[str, str], tmp_path: Path) -> None:
         def bundle_of(texts: dict[str, str]) -> str:
             return json.dumps({key: texts[path] for key, path in BUNDLE_PATHS.items() if path in texts})
@@ -378,6 +402,7 @@ class TestCommandLine:
         good = json.loads(gonogo("review-json", "-", "--plan", plan, stdin=bundle_of(golden).encode()).stdout)
         assert good == {"is_code_ready": True, "code_issue": ""}
 
+    @pytest.mark.slow
     def test_agents_list_and_diff(self, golden: dict[str, str], tmp_path: Path) -> None:
         tree = copy_of(GOLDEN, tmp_path / "experiment", PLAN)
         broken = golden["src/train.py"].replace("cfg.run.training.seed)\n    loaders", "cfg.seed)\n    loaders")

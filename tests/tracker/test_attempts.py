@@ -216,6 +216,7 @@ def test_a_step_that_is_hidden_already_hides_nothing_else(run: Run) -> None:
     assert run.shown() == [(0, "1"), (1, "3"), (2, "2")]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_interleaving_of_live_processes_keeps_every_row_once(data: st.DataObject) -> None:
@@ -236,6 +237,7 @@ def test_any_interleaving_of_live_processes_keeps_every_row_once(data: st.DataOb
         assert run.stored() == count * length
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_processes_of_very_different_speed_keep_every_row_if_one_lives_as_long_as_all(data: st.DataObject) -> None:
@@ -263,6 +265,7 @@ def test_a_rerun_supersedes_all_processes_that_lived_at_once(run: Run) -> None:
     assert run.shown() == rows("again", (0, 1))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=6), st.data())
 def test_attempts_one_after_the_other_show_the_newest_from_its_first_step_on(attempts: list[tuple[int, int]], data: st.DataObject) -> None:

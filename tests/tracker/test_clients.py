@@ -55,6 +55,7 @@ def test_every_call_works_with_the_versions() -> None:
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("| 0.")] == [*TESTED]
 
 
+@pytest.mark.slow
 def test_operations_of_the_installed_client_fit_the_schema() -> None:
     spec = find_spec("wandb")
     assert spec and spec.origin

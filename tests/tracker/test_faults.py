@@ -87,6 +87,7 @@ def test_nothing_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
     assert outcome.files and outcome.artifacts
 
 
+@pytest.mark.slow
 def test_rows_outlive_a_killed_server(tmp_path: Path) -> None:
     lines = [json.dumps({"_step": step, "_timestamp": step, "x": step / 7}) for step in range(50)]
     with running(tmp_path / "data") as tracker:
@@ -104,6 +105,7 @@ def test_rows_outlive_a_killed_server(tmp_path: Path) -> None:
 # two servers
 
 
+@pytest.mark.slow
 def test_a_folder_has_one_tracker(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with running(folder) as first:
@@ -286,6 +288,7 @@ def created(tracker: Tracker, run: str) -> str:
 # silence
 
 
+@pytest.mark.slow
 def test_a_silent_run_has_crashed(tmp_path: Path) -> None:
     def crashed(tracker: Tracker) -> list[str]:
         query = """{ project(name: "faults", entityName: "lab") { runs(filters: "{\\"state\\": \\"crashed\\"}") { edges { node { name } } } } }"""
@@ -378,6 +381,7 @@ NONSENSE: list[bytes | dict[str, Any]] = [
 ]
 
 
+@pytest.mark.slow
 def test_a_file_stream_that_makes_no_sense_changes_nothing(shared: Tracker) -> None:
     raw.make_run(shared, "sense")
     good = raw.history(*(json.dumps({"_step": step, "_timestamp": 5, "x": step}) for step in range(3)))
@@ -404,6 +408,7 @@ def test_console_lines_of_any_kind_can_be_read(shared: Tracker) -> None:
     assert (status, [edge["node"]["line"] for edge in answer["data"]["project"]["run"]["logLines"]["edges"]]) == (200, lines)
 
 
+@pytest.mark.slow
 def test_graphql_that_makes_no_sense_is_refused(shared: Tracker) -> None:
     in_run = '{ project(name: "faults", entityName: "lab") { run(name: "sense") { %s } } }'
     raw.make_run(shared, "sense")
@@ -445,6 +450,7 @@ def test_graphql_that_makes_no_sense_is_refused(shared: Tracker) -> None:
     assert raw.graphql(shared, resume)[1]["data"]["project"]["run"]["wandbConfig"] == "{}"
 
 
+@pytest.mark.slow
 def test_names_lead_nowhere(shared: Tracker) -> None:
     around = sorted(path for path in shared.folder.parent.rglob("*") if path.parent != shared.folder / "files")
     odd = ["..", "../../../evil", "/etc/passwd", "a\0b", "%2e%2e%2fevil", "C:\\evil", "é" * 500]

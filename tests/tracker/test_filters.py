@@ -107,6 +107,7 @@ def test_not_and_ne_turn_the_answer_around(operand: Any, value: Any) -> None:
     assert holds(operand, run) == holds({"$eq": operand}, run)
 
 
+@pytest.mark.slow
 @given(st.integers(-3, 3) | st.floats(-3, 3), st.integers(-3, 3) | st.floats(-3, 3))
 def test_numbers_compare_as_numbers(one: float, other: float) -> None:
     signs: dict[str, Callable[[Any, Any], bool]] = {
@@ -295,6 +296,7 @@ def test_more_operators(condition: dict[str, Any], value: Any, fits: bool) -> No
 CATASTROPHES = ["^(a+)+$", "(a|aa)+$", "(a|a)*b", "(.*)*b", "^(([a-z])+.)+[A-Z]([a-z])+$", "(x+x+)+y", "(?=(a+)+b)a", "(a?){60}a{60}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", CATASTROPHES)
 def test_no_regular_expression_takes_longer_than_it_may(pattern: str) -> None:
     test, _ = parse(json.dumps({"$or": [{"config.x": {"$regex": pattern}}, {"config.x": {"$regex": f"{pattern}c"}}]}))
@@ -307,6 +309,7 @@ def test_no_regular_expression_takes_longer_than_it_may(pattern: str) -> None:
     assert time.process_time() - started < 3 * filters.LIMIT_OF_SEARCH
 
 
+@pytest.mark.slow
 def test_all_regular_expressions_of_a_filter_share_their_time() -> None:
     condition = {"config.x": {"$elemMatch": {"$or": [{"p": {"$regex": "(a|aa)+$"}}, {"q": {"$regex": "(a|aa)+$"}}]}}}
     test, _ = parse(json.dumps({"$or": [condition] * 20}))

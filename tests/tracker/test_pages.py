@@ -35,6 +35,7 @@ def names(page: str) -> list[str]:
 # Who is let in
 
 
+@pytest.mark.slow
 def test_without_the_key_pages_lead_to_the_login_and_data_are_refused(tracker: World) -> None:
     for path in ("/", "/local/mnist", "/local/mnist/runs/run0", "/local/mnist/compare?runs=run0", "/no/such/page/anywhere"):
         answer = tracker.ask(path, known=False)
@@ -201,6 +202,7 @@ def test_any_filter_is_read_or_refused(text: str) -> None:
         assert str(error).endswith(".")
 
 
+@pytest.mark.slow
 def test_many_runs_come_in_pages(tmp_path: Path) -> None:
     with world(tmp_path, seeded=False) as tracker:
         for number in range(230):
@@ -343,6 +345,7 @@ def test_ids_are_quoted_wherever_they_lead(tracker: World) -> None:
     assert EVIL_NAME not in page
 
 
+@pytest.mark.slow
 def test_large_configs_and_summaries_are_cut(tmp_path: Path) -> None:
     with world(tmp_path, seeded=False) as tracker:
         add_run(

@@ -35,6 +35,7 @@ def ask_for(tracker: World, what: str, **values: str) -> tuple[int, str, str]:
 # Deleting and renaming
 
 
+@pytest.mark.slow
 def test_runs_are_deleted_after_a_question(tracker: World) -> None:
     run = add_run(tracker.service, "doomed", "going", {}, [{"x": 1}])
     add_run(tracker.service, "doomed", "staying", {}, [{"x": 1}])
@@ -60,6 +61,7 @@ def test_a_project_is_deleted_after_a_question(tracker: World) -> None:
     assert tracker.service.store.runs.project("local", "old") is None
 
 
+@pytest.mark.slow
 def test_a_version_is_deleted_after_a_question(tmp_path: Path) -> None:
     with world(tmp_path) as tracker:
         run = tracker.service.store.runs.find("local", "mnist", "run0")

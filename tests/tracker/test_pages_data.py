@@ -23,6 +23,7 @@ def tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield running
 
 
+@pytest.mark.slow
 def test_metrics_of_all_runs_are_named(tracker: World) -> None:
     assert tracker.ask(f"/data/metrics?{MNIST}&run=run0&run=run1").json == {"metrics": ["lr", "train/loss", "val/acc", "system/system.cpu"]}
 

@@ -66,6 +66,7 @@ def long(tracker: Tracker) -> Any:
 ALL = ["long", "short-1", "short-2", "short-3", "empty"]
 
 
+@pytest.mark.slow
 def test_scan_history_gives_every_row(long: Any) -> None:
     rows = [*long.scan_history()]
     assert [row["_step"] for row in rows] == [*range(1202)]

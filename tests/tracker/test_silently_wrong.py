@@ -72,6 +72,7 @@ def upload(store: Store, file: int, content: bytes) -> None:
 # (1) uploads on a nearly full disk
 
 
+@pytest.mark.slow
 def test_an_upload_that_does_not_fit_is_not_said_to_be_stored(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as fill, running(tmp_path / "disk" / "data") as tracker:
         raw.make_run(tracker, "r")
@@ -135,6 +136,7 @@ def test_size_and_digest_are_those_of_what_is_on_the_disk(store: Store, monkeypa
 # (2) no entity
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entity", ["", None])
 def test_an_artifact_without_an_entity_goes_to_the_trackers_own(tmp_path: Path, entity: str | None) -> None:
     with running(tmp_path / "data") as tracker:
@@ -210,6 +212,7 @@ names = st.sampled_from(["a", "b", "a.b", "b.a", "x&y", "ж", "_step"]) | st.tex
 logged = st.dictionaries(names, st.integers(0, 3) | st.dictionaries(names, st.integers(0, 3), max_size=2) | names, max_size=4)
 
 
+@pytest.mark.slow
 @given(
     st.lists(logged, min_size=1, max_size=12),
     st.lists(names, min_size=1, max_size=3),
@@ -266,6 +269,7 @@ def _in_memory() -> tuple[History, int]:
 # (4) a filter that hangs the server: see also test_filters
 
 
+@pytest.mark.slow
 def test_a_hanging_filter_is_ended_and_the_server_ends_when_asked(tmp_path: Path) -> None:
     count = 'query($f: JSONString) { project(name: "faults", entityName: "lab") { runCount(filters: $f) } }'
     with running(tmp_path / "data") as tracker:
@@ -285,6 +289,7 @@ def test_a_hanging_filter_is_ended_and_the_server_ends_when_asked(tmp_path: Path
 # (5) files of artifacts by their digest
 
 
+@pytest.mark.slow
 def test_a_file_of_an_artifact_is_had_by_its_digest(tmp_path: Path) -> None:
     contents = {"a.txt": b"one", "deep/b.txt": b"two"}
     with running(tmp_path / "data") as tracker:
@@ -313,6 +318,7 @@ def test_a_file_of_an_artifact_is_had_by_its_digest(tmp_path: Path) -> None:
 DIRECT = """query D($id: ID!) { artifact(id: $id) { files { edges { node { name directUrl } } } } }"""
 
 
+@pytest.mark.slow
 def test_a_link_to_a_file_ends_with_its_name_and_stays_where_it_is(tmp_path: Path) -> None:
     names = ["a.txt", "deep/b c.txt", "../../up.txt", "./.", "q?x#y%2e", "ünï/日本.bin", "//x", "n" * 3000, "a/" * 300 + "end"]
     contents = {name: name.encode() for name in names}
@@ -338,6 +344,7 @@ DESCRIBE = """mutation D($id: ID!, $text: String) { updateArtifactSequence(input
     artifactCollection { id description } } }"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["", None, "what it is", "ünï\n<b>"])
 def test_a_collections_description_comes_back_as_it_was_given(tmp_path: Path, text: str | None) -> None:
     with running(tmp_path / "data") as tracker:
@@ -409,6 +416,7 @@ def send_part(tracker: Tracker, together: str, contents: dict[str, bytes], text:
     return id
 
 
+@pytest.mark.slow
 def test_a_version_that_several_processes_make_together_has_all_of_their_files(tmp_path: Path) -> None:
     with running(tmp_path / "data") as tracker:
         with ThreadPoolExecutor(4) as pool:
@@ -431,6 +439,7 @@ def test_a_version_that_several_processes_make_together_has_all_of_their_files(t
         assert make_artifact(tracker, "both", {"part0": b"0"}) not in (id, again)
 
 
+@pytest.mark.slow
 def test_a_part_that_cannot_be_read_is_not_left_out(tmp_path: Path) -> None:
     with running(tmp_path / "data") as tracker:
         for text in (b"", b"[]", b'{"contents": 5}', b'{"contents": {"a": {"size": "x"}}}'):
@@ -461,6 +470,7 @@ def versions(tracker: Tracker, order: str | None = None, filters: dict[str, Any]
     return [edge["version"] for edge in edges]
 
 
+@pytest.mark.slow
 def test_versions_are_ordered_filtered_and_tagged_as_asked(tmp_path: Path) -> None:
     with running(tmp_path / "data") as tracker:
         for size, tags in ((20, ["x"]), (30, []), (10, ["x", "y"])):
@@ -507,6 +517,7 @@ def used(folder: Path) -> int:
     return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file() and path.name != "reserve")
 
 
+@pytest.mark.slow
 def test_deleting_gives_the_space_back(tmp_path: Path) -> None:
     store = Store(Settings(tmp_path / "data"))
     project = store.runs.make_project("lab", "p")["id"]
@@ -534,6 +545,7 @@ def test_deleting_gives_the_space_back(tmp_path: Path) -> None:
     assert kills.integrity(tmp_path / "data") == "ok"
 
 
+@pytest.mark.slow
 def test_a_run_is_deleted_on_a_full_disk_and_makes_room(tmp_path: Path) -> None:
     delete = "mutation D($id: ID!) { deleteRun(input: {id: $id, deleteArtifacts: true}) { clientMutationId } }"
     with small_disk(tmp_path / "disk") as fill, running(tmp_path / "disk" / "data") as tracker:
@@ -640,6 +652,7 @@ def test_nobody_else_may_read_the_data_whatever_the_folder_allows(tmp_path: Path
 # (12) who is waited for
 
 
+@pytest.mark.slow
 def test_a_head_that_does_not_end_and_a_body_that_stops_are_not_waited_for(tmp_path: Path) -> None:
     service = Service(Settings(tmp_path / "data"))
     try:

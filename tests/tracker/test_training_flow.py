@@ -103,6 +103,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
+@pytest.mark.slow
 def test_every_value_comes_back(everything: Any) -> None:
     rows = {row["_step"]: row for row in everything.scan_history()}
     row = {name: value for name, value in rows[5].items() if name not in ("_step", "_runtime", "_timestamp")}
@@ -167,6 +168,7 @@ def test_console_of_a_run(everything: Any, tmp_path: Path) -> None:
         assert sorted(file.read().splitlines()) == ["printed, ünï", "to standard error"]
 
 
+@pytest.mark.slow
 def test_table_of_a_run(everything: Any, tmp_path: Path) -> None:
     assert everything.summary["table"]["_type"] == "table-file"
     with everything.file(everything.summary["table"]["path"]).download(root=str(tmp_path)) as file:
@@ -542,6 +544,7 @@ def check_exact(tracker: Tracker, folder: Path, name: str, rows: int) -> None:
     assert count == rows
 
 
+@pytest.mark.slow
 def test_doubles_keep_every_bit(tracker: Tracker, tmp_path: Path) -> None:
     check_exact(tracker, tmp_path, "exact", 500)
 

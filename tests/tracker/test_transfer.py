@@ -73,6 +73,7 @@ def event_files(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_event_files_of_tensorboard(remote: Remote, tmp_path: Path) -> None:
     event_files(tmp_path / "logs" / "first")
     event_files(tmp_path / "logs" / "deep" / "second")
@@ -208,6 +209,7 @@ def test_what_can_not_be_imported_is_said(tmp_path: Path) -> None:
             find(path)
 
 
+@pytest.mark.slow
 def test_a_verdict_is_kept_with_the_runs_it_names(remote: Remote, tmp_path: Path) -> None:
     remote.store("local", "judged", Imported("r1", "r1"), ROWS, {})
     path = tmp_path / "verdict.json"
@@ -226,6 +228,7 @@ def test_a_verdict_is_kept_with_the_runs_it_names(remote: Remote, tmp_path: Path
         bring([path], Target(remote, "local", None), quiet)
 
 
+@pytest.mark.slow
 def test_a_folder_that_a_tracker_works_on_is_reached_through_it(tmp_path: Path) -> None:
     with running(tmp_path / "data") as tracker, reach(tmp_path / "data") as found:
         assert found.url == tracker.url

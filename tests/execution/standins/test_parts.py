@@ -127,6 +127,7 @@ def test_config_of_a_vision_model_comes_from_its_name() -> None:
     assert families.config(found("openai/clip-vit-base-patch16"))["vision_config"]["patch_size"] == 16
 
 
+@pytest.mark.slow
 def test_cifar_10_c_has_the_official_layout(tmp_path: Path) -> None:
     folder = Path(corruptions.folder(10))
     assert sorted(path.stem for path in folder.glob("*.npy")) == sorted([*corruptions.CORRUPTIONS, "labels"])
