@@ -78,7 +78,7 @@ def _made_trainable(module: Module) -> Iterator[ast.expr]:
 
 
 def _is_thawed(node: ast.expr) -> bool:
-    """Whether it may be a parameter: not a new tensor (`x.detach()`), nor a loss that is only kept from raising."""
+    """Whether it may be a parameter: no new tensor (`x.detach()`), no loss that is kept from raising."""
     return isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)) and not _OF_A_LOSS.search(last_name(node))
 
 
