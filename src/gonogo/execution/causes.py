@@ -194,9 +194,11 @@ def _as_nan(entry: Logged) -> str:
 def may_be_for_bounds(run: RunSeen) -> bool:
     """Return whether a failed run may end differently with its config as it is.
 
-    Something was lowered or cut, and the failure may come from that.
+    Something was lowered, or a pass of any program cut, and the failure may come from that.
     """
-    if run.ok or run.late or run.starved or not any(process.bounded or process.cut() for process in run.processes.values()):
+    if run.ok or run.late or run.starved:
+        return False
+    if not any(process.bounded or (run.is_any_program and process.cut()) for process in run.processes.values()):
         return False
     chain = run.failure() or []
     if run.is_any_program and (_usage(run) or _terminal(run.failure() or [], run)):

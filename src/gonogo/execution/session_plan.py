@@ -58,12 +58,13 @@ class Bounds:
         return {"bounds": {name: number for name, number in numbers.items() if number}, "caps": [list(cap) for cap in self.caps]}
 
 
-def unlowered(bounds: Bounds) -> Bounds:
-    """Bounds that leave the config as it is, and whole what only asks a network.
+def unlowered(bounds: Bounds, is_any_program: bool) -> Bounds:
+    """Bounds that leave the config as it is; of loops over epochs the first and the last round.
 
-    Of loops over epochs the first and the last round are left.
+    Of any program they also leave whole what only asks a network. Runs of a contract are compared: there all are cut alike.
     """
-    return replace(bounds, caps=(), epochs=None if bounds.epochs is None else max(2, bounds.epochs), asks=MOST_ASKING)
+    asks = MOST_ASKING if is_any_program else None
+    return replace(bounds, caps=(), epochs=None if bounds.epochs is None else max(2, bounds.epochs), asks=asks)
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class Plan:
         """The runs, and the evaluation where the stage has one."""
         mode = "program" if stage.program else stage.name if stage.name == "trial" else "rehearsal"
         settings = self._give("probe.json", stage, mode)
-        self._unlowered = self._give("unlowered.json", replace(stage, bounds=unlowered(stage.bounds)), mode)
+        self._unlowered = self._give("unlowered.json", replace(stage, bounds=unlowered(stage.bounds, stage.program is not None)), mode)
         if stage.program is not None:
             argv, environment = arguments_of(stage.program, self.interpreter), {"WANDB_MODE": "offline", **stage.program.environment}
             own = [str(self._box.tree / path) for path in stage.program.paths]
