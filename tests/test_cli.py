@@ -98,6 +98,7 @@ def test_wrong_use_is_one_sentence(arguments, sentence):
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["check"], ["check", ".", "--jobs", "0"], ["frob"], ["explain"]])
 def test_typos(arguments):
     result = gonogo(*arguments)
@@ -138,6 +139,7 @@ def test_what_is_no_experiment_does_not_take_the_others_along(tmp_path):
     assert "1 GO, 0 NO-GO, 1 UNDECIDED" in result.stdout
 
 
+@pytest.mark.slow
 def test_output_file(tmp_path, broken):
     target = tmp_path / "verdict.json"
     result = answered("check", broken, "--format", "json", "--output", target)

@@ -54,6 +54,7 @@ def test_reads_of_one_section_are_one_cause(composer, files):
         assert all(str(finding.location.line) in text for finding in findings)
 
 
+@pytest.mark.slow
 def test_a_section_of_which_other_keys_are_there_is_not_moved(composer, files):
     files["src/train.py"] = files["src/train.py"].replace("cfg.run.training.momentum", "cfg.training.momentum + cfg.training.extra")
     files["config/config.yaml"] += "training: {extra: 0.1}\n"
@@ -73,6 +74,7 @@ def test_an_expression_that_stands_for_two_sections_is_not_changed(composer, fil
     assert finding.fix is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "written", ["cfg.training.momentum", 'cfg["training"]["momentum"]', 'cfg["training"].momentum', "cfg.training['momentum']"]
 )

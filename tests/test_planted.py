@@ -74,6 +74,7 @@ def test_every_operator_changes_a_tree_and_says_where(planted):
             assert line is None or 1 <= line <= len(variant.files[path].split("\n"))
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_trees_and_another_one_others():
     goldens = [GOLDENS["modular_digits"]]
     assert planted_variants(goldens, 1) == planted_variants(goldens, 1)

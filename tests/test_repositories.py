@@ -153,6 +153,7 @@ def test_excluded_findings_are_told_and_do_not_block(tmp_path: Path) -> None:
     assert "old/train.py\tread, but its findings don't count: old" in answered("check", tmp_path, "--show-files", "--exclude", "old").stdout
 
 
+@pytest.mark.slow
 def test_programs_of_excluded_folders_are_not_started(tmp_path: Path) -> None:
     program = (
         'import hydra\n\n\n@hydra.main(config_path="conf", config_name="c", version_base=None)\ndef main(cfg):\n    print(cfg.{key})\n'

@@ -161,6 +161,7 @@ def really(tmp_path_factory) -> dict[str, bool]:
     return {name: code == 0 for name, code in codes.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_what_hydra_refuses(composer, really, name):
     assert really[name] is SCHEMAS[name][1]

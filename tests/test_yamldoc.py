@@ -97,6 +97,7 @@ def test_moderate_depth_is_fine():
     assert parse_yaml("[" * (MAX_DEPTH - 10) + "]" * (MAX_DEPTH - 10)).error is None
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.text() | st.text(alphabet="ab:-?[]{}&*!|>'\"#%@` \n\t1.e~,<=", max_size=60))
 def test_any_text_is_a_document_or_an_error(text):

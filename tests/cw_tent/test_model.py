@@ -244,6 +244,7 @@ def test_networks_are_those_for_small_images(name: str, parameters: int) -> None
         assert len(adapted) == 40 and sum(parameter.numel() for parameter in adapted.values()) == 9_600
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_loaded_whole_or_not_at_all(tmp_path: Path) -> None:
     torch.manual_seed(0)
     network, _ = build_network(network_config())

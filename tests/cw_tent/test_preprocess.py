@@ -236,6 +236,7 @@ def test_what_can_not_be_downloaded_is_a_sentence(tmp_path: Path, monkeypatch: p
         data.load_clean(config(tmp_path, tmp_path / "nowhere"), "train")
 
 
+@pytest.mark.slow
 def test_the_archive_is_downloaded_checked_and_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder(tmp_path / "made" / "CIFAR-10-C", names=("fog",))
     archive = tmp_path / "CIFAR-10-C.tar"

@@ -103,6 +103,7 @@ def test_settings_that_can_not_be(changes: list[str], says: str, tmp_path: Path)
         train.search(cfg, network(), CPU)
 
 
+@pytest.mark.slow
 def test_protocols_are_named() -> None:
     assert train.protocol(config()) == "reset"
     assert train.protocol(config("stream.protocol=episodic")) == "episodic"

@@ -83,6 +83,7 @@ def test_an_honest_run_is_seen_to_its_end(run: Run) -> None:
     assert len({run.pid for run in seen.runs.values()}) == 2  # whoever names files by process number has two names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("main", "reason"),
     [

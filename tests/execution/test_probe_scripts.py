@@ -51,6 +51,7 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [["sub/train.py", "a"], ["./sub/../sub/train.py", "a", "b"], ["sub/train.py"]])
 def test_script_sees_what_it_sees_without_a_probe(folder: Path, words: list[str]) -> None:
     one, other = (run(folder, *words, probe=probe) for probe in (True, False))

@@ -154,6 +154,7 @@ def test_a_descriptor_can_be_handed_in(containment: Containment) -> None:
         os.close(reading), os.close(writing)
 
 
+@pytest.mark.slow
 def test_usual_things_work(strict: Containment) -> None:
     code = """
 import getpass, multiprocessing, multiprocessing.shared_memory, os, shutil, socket, tempfile, pathlib

@@ -59,6 +59,7 @@ class TestBadInput:
         assert said in done.stderr
         assert len(done.stderr.splitlines()) == 1
 
+    @pytest.mark.slow
     def test_unknown_stage(self, tree: Path) -> None:
         assert gonogo("check", tree, "--to", "launch").returncode == 2
 

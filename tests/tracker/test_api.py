@@ -50,6 +50,7 @@ def test_samples_are_spread_evenly_and_hold_both_ends(size: int, count: int) -> 
         assert not gaps or max(gaps) - min(gaps) <= 1
 
 
+@pytest.mark.slow
 @given(json_values)
 def test_what_is_sent_as_json_proper_has_only_finite_numbers(value: Any) -> None:
     json.dumps(finite(value), allow_nan=False)
@@ -226,6 +227,7 @@ def test_deep_nesting_is_an_error_or_an_answer(context: Context) -> None:
     assert status in (200, 400)
 
 
+@pytest.mark.slow
 def test_an_operation_with_many_aliases_is_refused(context: Context) -> None:
     runs = 'project(name: "p", entityName: "lab") { runs(filters: $f, first: 1000) { edges { node { name config } } } }'
     for count, status in ((1, 200), (200, 400)):

@@ -140,6 +140,7 @@ def test_reruns_of_reruns(run: Run) -> None:
     assert run.store.history.processes(run.number) == 1
 
 
+@pytest.mark.slow
 def test_processes_that_live_at_once_keep_all_rows(run: Run, caplog: pytest.LogCaptureFixture) -> None:
     ranks = [run.process(str(rank), 100 + rank / 100) for rank in range(3)]
     for _ in range(30):

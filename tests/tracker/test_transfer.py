@@ -138,6 +138,7 @@ def mlflow_store(root: Path) -> Path:
     return root / "mlruns"
 
 
+@pytest.mark.slow
 def test_mlflows_file_store(remote: Remote, tmp_path: Path) -> None:
     bring([mlflow_store(tmp_path)], Target(remote, "local", None), quiet)
     run = stored(remote, "digits-classifier")["brave-shrew-3"]
