@@ -23,6 +23,16 @@ PREPROCESS, MODEL = "src/preprocess.py", "src/model.py"
 HERE = MARKER
 
 
+def programs_of(table: str) -> list[tuple[str, str, str]]:
+    """The rule, the name and the text of each program of a table beside this file."""
+    found = []
+    for part in (Path(__file__).parent / table).read_text().split("\n#### ")[1:]:
+        head, _, text = part.partition("\n")
+        rule, _, name = head.partition(" ")
+        found.append((rule, name, text))
+    return found
+
+
 def name_of(case: Case) -> str:
     """What pytest calls a case."""
     return f"{case[0]}: {case[1]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from experiments_of_texts import GOLDEN, GOLDEN_PLAN
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gonogo.cli.repositories import Clones, is_repository, repository_of
+from gonogo.cli.repositories import cloned, is_repository, repository_of
 from gonogo.model.errors import UsageError
 from gonogo.model.policy import excluding
 
@@ -57,11 +58,11 @@ def test_a_folder_of_a_repository(tmp_path: Path) -> None:
     copy_of(GOLDEN, outer / "deep" / "golden", GOLDEN_PLAN)
     git(outer, "add", "-A")
     git(outer, "commit", "-q", "-m", "x")
-    with Clones() as clones:
-        folder = Path(clones.folder(f"git+file://{outer}#subdirectory=deep/golden"))
+    with ExitStack() as clones:
+        folder = Path(cloned(f"git+file://{outer}#subdirectory=deep/golden", clones))
         assert (folder / "src/train.py").is_file() and folder.name == "golden"
         with pytest.raises(UsageError, match="no folder nowhere"):
-            clones.folder(f"git+file://{outer}#subdirectory=nowhere")
+            cloned(f"git+file://{outer}#subdirectory=nowhere", clones)
     assert not folder.exists()
 
 

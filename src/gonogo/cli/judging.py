@@ -6,11 +6,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from gonogo.cli.options import STDIN, check_paths
 from gonogo.cli.output import Amount, Destination, opened
-from gonogo.cli.repositories import Clones, is_repository
+from gonogo.cli.repositories import cloned, is_repository
 from gonogo.model.check_options import CheckOptions
 from gonogo.model.errors import UsageError
 from gonogo.pool.pool import Listener, Pool, Result, Task, default_jobs
@@ -54,7 +55,7 @@ def judge(request: Request, options: CheckOptions, pool: Pool) -> int:
         UsageError: a path that is not there, or options that do not go together.
         StageError: the processes that judge don't start.
     """
-    with pool, Clones() as clones:
+    with pool, ExitStack() as clones:
         request = replace(request, paths=(*request.paths, *_listed(request.paths_from)))
         tasks = _tasks(request, options, pool, clones)
         started = time.perf_counter()
@@ -116,7 +117,7 @@ def _listener(options: CheckOptions, tasks: list[Task]) -> Listener | None:
     return Live(sys.stderr, names=[task.name for task in tasks]).hear
 
 
-def _tasks(request: Request, options: CheckOptions, pool: Pool, clones: Clones) -> list[Task]:
+def _tasks(request: Request, options: CheckOptions, pool: Pool, clones: ExitStack) -> list[Task]:
     if not request.paths:
         raise UsageError(f"{request.paths_from} lists no PATH.")
     if request.address is not None and request.on != "ray":
@@ -137,9 +138,9 @@ def _tasks(request: Request, options: CheckOptions, pool: Pool, clones: Clones) 
     return [replace(task, configs=True) for task in tasks] if shows_configs else tasks
 
 
-def _task(path: str, plan: str | None, pool: Pool, clones: Clones) -> Task:
+def _task(path: str, plan: str | None, pool: Pool, clones: ExitStack) -> Task:
     if is_repository(path):
-        return Task(clones.folder(path), path, plan)
+        return Task(cloned(path, clones), path, plan)
     if path != STDIN:
         return Task(path, os.fsencode(path).decode("utf-8", "replace"), plan)
     from gonogo.model.experiment import read_stdin

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import NamedTuple
 
 from gonogo.model.errors import UsageError
@@ -59,48 +59,39 @@ def repository_of(path: str) -> Repository:
     return Repository(url, ref, folder)
 
 
-class Clones:
-    """Clones that are deleted when the block ends."""
+def cloned(path: str, until: ExitStack) -> str:
+    """Clone what a path names, one commit of it, and return the folder that is meant.
 
-    def __init__(self) -> None:
-        self._home = TemporaryDirectory(prefix="gonogo-clone-", ignore_cleanup_errors=True)
-        self._count = 0
+    Args:
+        path: see `repository_of`.
+        until: the clone is deleted when it ends.
 
-    def __enter__(self) -> Clones:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        self._home.cleanup()
-
-    def folder(self, path: str) -> str:
-        """Clone what a path names, one commit of it, and return the folder that is meant.
-
-        Raises:
-            UsageError: it names no repository, git is not there or can't clone it, or the repository has no such folder.
-        """
-        wanted = repository_of(path)
-        self._count += 1
-        place = Path(self._home.name) / str(self._count) / (wanted.url.rstrip("/").rpartition("/")[2].removesuffix(".git") or "repository")
-        place.mkdir(parents=True)
-        careful = [word for setting in _CAREFUL for word in ("-c", setting)]
-        environment = {**os.environ, "GIT_LFS_SKIP_SMUDGE": "1", "GIT_TERMINAL_PROMPT": "0"}
-        steps = (
-            ["init", "--quiet", "--template="],
-            ["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", wanted.url, wanted.ref],
-            ["checkout", "--quiet", "--detach", "FETCH_HEAD"],
-        )
-        for step in steps:
-            try:
-                command = ["git", *careful, *step]
-                done = subprocess.run(command, cwd=place, env=environment, check=False, capture_output=True, text=True, timeout=SECONDS)
-            except FileNotFoundError:
-                raise UsageError(f"{path} can't be cloned: there is no git on this machine.") from None
-            except subprocess.TimeoutExpired:
-                raise UsageError(f"{path} can't be cloned: git took more than {SECONDS} s.") from None
-            if done.returncode:
-                said = (done.stderr.strip().splitlines() or ["git does not say why"])[-1]
-                raise UsageError(f"{path} can't be cloned: {said}")
-        folder = place / wanted.folder
-        if not folder.is_dir() or not folder.resolve().is_relative_to(place.resolve()):
-            raise UsageError(f"{path}: the repository has no folder {wanted.folder}.")
-        return str(folder)
+    Raises:
+        UsageError: it names no repository, git is not there or can't clone it, or the repository has no such folder.
+    """
+    wanted = repository_of(path)
+    home = until.enter_context(TemporaryDirectory(prefix="gonogo-clone-", ignore_cleanup_errors=True))
+    place = Path(home) / (wanted.url.rstrip("/").rpartition("/")[2].removesuffix(".git") or "repository")
+    place.mkdir()
+    careful = [word for setting in _CAREFUL for word in ("-c", setting)]
+    environment = {**os.environ, "GIT_LFS_SKIP_SMUDGE": "1", "GIT_TERMINAL_PROMPT": "0"}
+    steps = (
+        ["init", "--quiet", "--template="],
+        ["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", wanted.url, wanted.ref],
+        ["checkout", "--quiet", "--detach", "FETCH_HEAD"],
+    )
+    for step in steps:
+        try:
+            command = ["git", *careful, *step]
+            done = subprocess.run(command, cwd=place, env=environment, check=False, capture_output=True, text=True, timeout=SECONDS)
+        except FileNotFoundError:
+            raise UsageError(f"{path} can't be cloned: there is no git on this machine.") from None
+        except subprocess.TimeoutExpired:
+            raise UsageError(f"{path} can't be cloned: git took more than {SECONDS} s.") from None
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or ["git does not say why"])[-1]
+            raise UsageError(f"{path} can't be cloned: {said}")
+    folder = place / wanted.folder
+    if not folder.is_dir() or not folder.resolve().is_relative_to(place.resolve()):
+        raise UsageError(f"{path}: the repository has no folder {wanted.folder}.")
+    return str(folder)

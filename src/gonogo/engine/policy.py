@@ -132,8 +132,8 @@ class Application:
     """
 
     def __init__(self, exclude: Iterable[str], policies: Iterable[tuple[str, Policy]], baseline: Baseline | None, trusted: bool) -> None:
-        self._exclude = tuple(exclude)
         self._policies = list(policies)
+        self._excluded = [("exclude", "--exclude", list(exclude)), *((by, policy.where, policy.exclude) for by, policy in self._policies)]
         self._baseline = baseline
         self._trusted = trusted
         self._rules = all_rules()
@@ -190,8 +190,7 @@ class Application:
         return finding
 
     def _by_exclusion(self, finding: Finding) -> Suppressed | None:
-        sources = [("exclude", "--exclude", self._exclude), *((by, policy.where, tuple(policy.exclude)) for by, policy in self._policies)]
-        for by, where, patterns in sources:
+        for by, where, patterns in self._excluded:
             pattern = excluding(finding.location.path, patterns)
             if pattern is not None:
                 return Suppressed(finding=finding, by=by, where=where, reason=f"{pattern} is left out")

@@ -44,9 +44,7 @@ _WHATEVER_THE_NUMBERS = {
 _NO_PACKAGE = ("ImportError", "ModuleNotFoundError")
 _ABSENT = re.compile(r"No module named '([\w.]+)'")
 # What libraries say, whatever they raise, of an optional package that is not there.
-_INSTALL = re.compile(
-    r"\b(?:pip3?|conda|uv) (?:install|add)\b|\b(?:to be|please|not been|is not|isn't|not) install(?:ed)?\b", re.IGNORECASE
-)
+_INSTALL = re.compile(r"\b(?:pip3?|conda|uv) (?:install|add)\b|\b(?:to be|please|not been|isn't|not) install(?:ed)?\b", re.IGNORECASE)
 _SIGNATURE = re.compile(r"\(\) (?:got an unexpected keyword|missing \d+ required|takes \d+ positional|got multiple values)")
 _MISSING = ("KeyError", "AttributeError", "IndexError")
 _COLUMN = re.compile(r"\b(column|feature|split|config)s?\b", re.IGNORECASE)

@@ -226,7 +226,7 @@ def _download(url: str, target: Path) -> str:
     The caller's password for that host is used.
     """
     import urllib.error
-    import urllib.request  # late: with TLS they cost each check a tenth of its start
+    import urllib.request  # late: they load TLS, which a check that fetches nothing can do without
 
     request = urllib.request.Request(url)
     if (credentials := _credentials(url)) is not None:

@@ -21,7 +21,7 @@ class Changes(NamedTuple):
 
     Attributes:
         attributes: written outside of `__init__` and class bodies, and at least twice.
-        keys: texts and numbers under which a function or a loop writes an entry.
+        keys: texts and numbers under which a function writes an entry.
         names: of each module, those that a function declares `global` or `nonlocal` and binds.
     """
 
@@ -75,10 +75,10 @@ def _attributes(module: Module) -> Iterator[tuple[str, bool]]:
 
 
 def _keys(module: Module) -> Iterator[str | int]:
-    """The keys of entries that are written where it may happen more than once, or not at all."""
+    """The keys of entries that functions write: that may happen more than once, or not at all."""
     for node in module.of(ast.Subscript):
         key = node.slice.value if isinstance(node.slice, ast.Constant) else None
-        if isinstance(node.ctx, ast.Store) and isinstance(key, (str, int)) and not isinstance(module.parents.get(node), ast.Delete):
+        if isinstance(node.ctx, ast.Store) and isinstance(key, (str, int)):
             function = enclosing_function(module, node)
             if function is not None and function.name not in _FIRST:
                 yield key

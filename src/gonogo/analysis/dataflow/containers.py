@@ -112,7 +112,7 @@ def item(walker: Walker, owner: Value, key: Value, node: ast.AST) -> Value:
         held = walker.held(owner, ("item", known))
         found = held if held is not None else _entry(walker, owner, known, node)
         if found is not None:
-            return walker.now(found, node, key=known)
+            return walker.now(found, node, known in walker.imports.changes.keys)
     elif (content := walker.held(owner, CONTENT)) is not None and isinstance(owner, (Mapping, Display, Call)):
         return content
     return walker.item_of(owner, key, node)
@@ -157,7 +157,9 @@ def _of_each(walker: Walker, owner: Choice, take: Callable[[Value], Value | None
 def attribute(walker: Walker, owner: Value, name: str, node: ast.AST) -> Value:
     """`owner.name`."""
     known = _known_attribute(walker, owner, name, node)
-    return walker.now(known, node, attribute=name) if known is not None else walker.attribute_of(owner, name, node)
+    if known is None:
+        return walker.attribute_of(owner, name, node)
+    return walker.now(known, node, name in walker.imports.changes.attributes)
 
 
 def _known_attribute(walker: Walker, owner: Value, name: str, node: ast.AST) -> Value | None:

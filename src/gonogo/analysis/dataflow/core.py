@@ -211,20 +211,15 @@ class Walker:
         """Write into a part of an object."""
         self.heap.set((base(owner), place), value)
 
-    def now(self, value: Value, node: ast.AST, *, attribute: str = "", key: object = None, name: str = "") -> Value:
+    def now(self, value: Value, node: ast.AST, is_written_again: bool) -> Value:
         """Return what is read of a part or name; of a literal that is written again it is unknown which.
 
         Args:
             value: what the walk has for it.
             node: where it is read.
-            attribute: the attribute, if it is one.
-            key: the key, if it is an entry.
-            name: the name, if it is one.
+            is_written_again: whether the project writes the part or name again; see `Changes`.
         """
-        changes = self.imports.changes
-        is_changed = attribute in changes.attributes or (isinstance(key, (str, int)) and key in changes.keys)
-        is_changed = is_changed or (name != "" and name in changes.names.get(self.module, ()))
-        if is_changed and isinstance(plain(value), Const):
+        if is_written_again and isinstance(plain(value), Const):
             return choice(self.module, node, [value, Unknown(self.module, node)])
         return value
 

@@ -58,7 +58,7 @@ def _name(walker: Walker, node: ast.Name) -> Value:
     name = node.id
     found = walker.frame.lookup(name)
     if found is not None:
-        return walker.now(found, node, name=name)
+        return walker.now(found, node, name in walker.imports.changes.names.get(walker.module, ()))
     if name == "__name__":
         return Const(walker.module, node, "__main__" if walker.module is walker.main else walker.module.name)
     if name == "TYPE_CHECKING":

@@ -14,6 +14,8 @@ from gonogo.analysis.dataflow.blocks import Gives, Write
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Choice, Item, Mapping, Value, constant, plain, text
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.numbers.keys import is_measured, is_of_test
+from gonogo.analysis.numbers.origins import loaders_of, sources_of
 from gonogo.analysis.python.names import last_name
 
 
@@ -71,6 +73,18 @@ class Splits:
 def splits(program: Program) -> Splits:
     """The splits of a program's loaders."""
     return program.known(Splits)
+
+
+def training_loaders(program: Program, label: str, value: Value) -> list[Value]:
+    """The loaders of the training part that a number is made of, though it is called a test score.
+
+    None where it has another name, or may be made of anything else.
+    """
+    if not (is_of_test(label) and is_measured(label)):
+        return []
+    origins = sources_of(program).of(value)
+    loaders = loaders_of(origins)
+    return loaders if origins.complete and all(splits(program).of(loader) is Split.TRAIN for loader in loaders) else []
 
 
 def test_taken_for_train(program: Program) -> Iterator[Write | Value]:

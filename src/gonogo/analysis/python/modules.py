@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 import warnings
 from bisect import bisect_left
@@ -69,6 +70,7 @@ class Module:
         self.tree: ast.Module | None = None
         self.fault = unread
         self._answers: dict[tuple[Callable[..., Any], ast.AST], Any] = {}
+        self._mentions: dict[re.Pattern[str], bool] = {}
         self._found: dict[tuple[type[ast.AST], ...], list[ast.AST]] = {}
         self._offsets: tuple[int, list[int]] = (0, [])
         if unread is None:
@@ -158,6 +160,12 @@ class Module:
         if key not in self._answers:
             self._answers[key] = ask(node)
         return self._answers[key]  # type: ignore[no-any-return]
+
+    def mentions(self, pattern: re.Pattern[str]) -> bool:
+        """Whether a pattern matches anywhere in the text, which is searched once."""
+        if pattern not in self._mentions:
+            self._mentions[pattern] = pattern.search(self.text) is not None
+        return self._mentions[pattern]
 
     @cached_property
     def imports(self) -> dict[str, str]:

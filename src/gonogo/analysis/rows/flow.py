@@ -247,7 +247,8 @@ def _name_at(target: ast.expr, place: int) -> str:
 def _unpacked_name(module: Module, returns: ast.Return, place: int, count: int) -> str:
     """What all callers in a file call one of the values that a function returns.
 
-    Empty where they differ."""
+    Empty where they differ.
+    """
     function = enclosing_function(module, returns)
     names = {
         _name_at(entry.targets[0], place)

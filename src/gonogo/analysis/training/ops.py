@@ -6,6 +6,7 @@ Examples: `torch.softmax(x, 1)`, `x.softmax(1)`, `nn.Softmax(1)(x)`.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -106,3 +107,20 @@ def layer_name(name: str) -> str:
 @lru_cache(maxsize=4096)
 def _canonical(name: str) -> str:
     return _SAME.get(name, name)
+
+
+def unwrapped(value: Value, names: Collection[str], most: int = 6) -> Value:
+    """What a value was before functions and methods of some names were applied to it; layers are left.
+
+    Args:
+        value: the value.
+        names: as `Op.name` has them.
+        most: how many are looked behind.
+    """
+    value = plain(value)
+    for _ in range(most):
+        op = op_of(value)
+        if op is None or op.maker is not None or op.name not in names or not op.operands:
+            break
+        value = plain(op.operands[0])
+    return value

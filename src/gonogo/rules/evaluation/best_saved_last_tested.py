@@ -19,6 +19,7 @@ from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Related, Severity, Stage
 from gonogo.rules.base import Violation, program, rule
+from gonogo.rules.example_programs import EPOCHS
 from gonogo.rules.grouping import by_place
 
 # Anything that may put the kept weights back into a network, here or in a later program.
@@ -99,42 +100,15 @@ def _tested_after(walked: Program, kept: Kept, loop: Happening) -> Iterator[Viol
             )
 
 
-PROGRAM = """import torch
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset, random_split
-
-torch.manual_seed(0)
-train_set, val_set, test_set = random_split(TensorDataset(*torch.load("rows.pt")), [0.8, 0.1, 0.1])
-train_loader = DataLoader(train_set, batch_size=32, shuffle=True)
-val_loader = DataLoader(val_set, batch_size=32)
-test_loader = DataLoader(test_set, batch_size=32)
-network = nn.Linear(4, 3)
-optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-
-
-@torch.no_grad()
-def score(loader):
-    network.eval()
-    right = rows = 0
-    for inputs, labels in loader:
-        right += (network(inputs).argmax(1) == labels).sum().item()
-        rows += len(labels)
-    return right / rows
-
-
-best = 0.0
-for epoch in range(10):
-    network.train()
-    for inputs, labels in train_loader:
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(network(inputs), labels).backward()
-        optimizer.step()
-    now = score(val_loader)
+PROGRAM = (
+    EPOCHS
+    + """    now = score(val_loader)
     if now > best:
         best = now
         {kept}
 {shown}
 """
+)
 _SAVED = 'torch.save(network.state_dict(), "best.pt")'
 HERE = "  # <- here"
 BAD = [

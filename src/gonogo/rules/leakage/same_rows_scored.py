@@ -10,10 +10,8 @@ from gonogo.analysis.dataflow.blocks import Event
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Item, Span, Value, constant, number, plain, text
 from gonogo.analysis.dataflow.wrapping import base
-from gonogo.analysis.numbers.keys import is_measured, is_of_test
-from gonogo.analysis.numbers.origins import loaders_of, sources_of
 from gonogo.analysis.numbers.shown import shown
-from gonogo.analysis.numbers.splits import Split, splits
+from gonogo.analysis.numbers.splits import training_loaders
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors, last_name, text_of
 from gonogo.analysis.rows.cuts import INNER, cuts, model_fits, scored_on
@@ -223,14 +221,11 @@ def _called_test(walked: Program) -> Iterator[Violation]:
 
 def _shown(walked: Program) -> Iterator[Violation]:
     """A score that is printed as the test's, of a loader that holds the training part."""
-    for shown_number in walked.known(shown) if walked.is_script else ():
-        if not (is_of_test(shown_number.label) and is_measured(shown_number.label)):
-            continue
-        origins = sources_of(walked).of(shown_number.value)
-        loaders = loaders_of(origins)
-        if origins.complete and loaders and all(splits(walked).of(loader) is Split.TRAIN for loader in loaders):
+    for printed in walked.known(shown) if walked.is_script else ():
+        loaders = training_loaders(walked, printed.label, printed.value)
+        if loaders:
             yield Violation(
-                shown_number.at.module.location(shown_number.node),
+                printed.at.module.location(printed.node),
                 "this is called the test score, and is the score on the training part",
                 "score the test part",
                 certainty=Certainty.DERIVED,

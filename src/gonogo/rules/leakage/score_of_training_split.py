@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.numbers.keys import is_measured, is_of_test
-from gonogo.analysis.numbers.origins import loaders_of, sources_of
 from gonogo.analysis.numbers.reported import reported
-from gonogo.analysis.numbers.splits import Split, splits
+from gonogo.analysis.numbers.splits import training_loaders
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
@@ -37,11 +35,8 @@ def score_of_training_split(programs: list[Program]) -> Iterator[Violation]:
 
 def _found(walked: Program) -> Iterator[Violation]:
     for number in walked.known(reported):
-        if not (is_of_test(number.key) and is_measured(number.key)):
-            continue
-        origins = sources_of(walked).of(number.value)
-        loaders = loaders_of(origins)
-        if origins.complete and loaders and all(splits(walked).of(loader) is Split.TRAIN for loader in loaders):
+        loaders = training_loaders(walked, number.key, number.value)
+        if loaders:
             yield violation(
                 number.at,
                 f"`{number.key}` is measured on the train split",

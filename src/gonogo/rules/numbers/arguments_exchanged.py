@@ -11,7 +11,7 @@ from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.numbers.origins import loader_of_batch
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.training.gradients import Gradients
-from gonogo.analysis.training.ops import op_of
+from gonogo.analysis.training.ops import unwrapped
 from gonogo.analysis.training.uses import applications_in, ops
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -77,23 +77,14 @@ def _losses(walked: Program) -> Iterator[Violation]:
         if op.name not in LOSSES or op.library != "torch" or len(op.operands) != 2 or op.call.is_open:
             continue
         labels, given = op.operands
-        if _is_of_batch(labels) and applications_in(given) and walked.known(Gradients).reaches(given) is True:
+        if (
+            loader_of_batch(unwrapped(labels, CONVERSIONS, 5)) is not None
+            and applications_in(given)
+            and walked.known(Gradients).reaches(given) is True
+        ):
             yield violation(
                 op.call, f"`{op.name}` is given the labels first and the predictions second", "give the predictions first", sure=True
             )
-
-
-def _is_of_batch(value: Value) -> bool:
-    """Whether a value is a part of a loader's batch, moved or converted at most."""
-    for _ in range(6):
-        value = plain(value)
-        if loader_of_batch(value) is not None:
-            return True
-        op = op_of(value)
-        if op is None or op.maker is not None or op.name not in CONVERSIONS or not op.operands:
-            return False
-        value = op.operands[0]
-    return False
 
 
 CONVERSIONS = frozenset({"to", "cuda", "cpu", "float", "long", "unsqueeze", "squeeze", "view", "reshape", "double", "type", "flatten"})

@@ -100,7 +100,8 @@ def _is_divided(module: Module, uses: list[ast.Name], end: int) -> bool:
 def _set_anew(module: Module, loop: ast.For, inside: list[ast.Name]) -> ast.stmt | None:
     """The one assignment of a name at the loop's own level.
 
-    None if anything else in the loop has to do with the name."""
+    None if anything else in the loop has to do with the name.
+    """
     parent = module.parents.get(inside[0])
     is_plain = len(inside) == 1 and isinstance(inside[0].ctx, ast.Store) and isinstance(parent, ast.Assign) and parent.targets == inside
     holder = module.parents.get(parent) if is_plain and parent is not None else None

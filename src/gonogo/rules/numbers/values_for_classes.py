@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Attribute, Item, Operation, Value, constant, plain
+from gonogo.analysis.dataflow.values import Attribute, Item, Operation, Value, constant
 from gonogo.analysis.numbers.origins import loader_of_batch
-from gonogo.analysis.training.ops import Op, op_of
+from gonogo.analysis.training.ops import Op, op_of, unwrapped
 from gonogo.analysis.training.uses import applications_in, operations, ops
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -41,7 +41,12 @@ def values_for_classes(programs: list[Program]) -> Iterator[Violation]:
 def _found(walked: Program) -> Iterator[Violation]:
     for at, one, other in _compared(walked):
         chosen = _values(one)
-        if chosen is not None and applications_in(chosen.operands[0]) and _is_of_batch(other) and not applications_in(_converted(other)):
+        if (
+            chosen is not None
+            and applications_in(chosen.operands[0])
+            and _is_of_batch(other)
+            and not applications_in(unwrapped(other, CONVERTS))
+        ):
             yield violation(
                 at,
                 f"labels are compared with the values that `{chosen.name}` found, and not with their classes",
@@ -63,7 +68,7 @@ def _compared(walked: Program) -> Iterator[tuple[Value, Value, Value]]:
 
 def _values(value: Value) -> Op | None:
     """The `max` or `topk` whose values a value is, reshaped or moved at most."""
-    value = _converted(value)
+    value = unwrapped(value, CONVERTS)
     is_named = isinstance(value, Attribute) and value.name == "values"
     is_first = isinstance(value, Item) and constant(value.key) == 0 and constant(value.key) is not False
     op = op_of(value.owner) if isinstance(value, (Attribute, Item)) and (is_named or is_first) else None
@@ -73,18 +78,8 @@ def _values(value: Value) -> Op | None:
     return op if isinstance(constant(asked), int) and not isinstance(constant(asked), bool) else None
 
 
-def _converted(value: Value) -> Value:
-    for _ in range(6):
-        value = plain(value)
-        op = op_of(value)
-        if op is None or op.maker is not None or op.name not in CONVERTS or not op.operands:
-            return value
-        value = op.operands[0]
-    return value
-
-
 def _is_of_batch(value: Value) -> bool:
-    value = _converted(value)
+    value = unwrapped(value, CONVERTS)
     return not isinstance(value, Operation) and loader_of_batch(value) is not None
 
 

@@ -94,7 +94,7 @@ def _found(walked: Program, full: list[Numbers]) -> Iterator[Violation]:
 
 
 def _last_batch(division: Operation, change: Change, loader: Value) -> str:
-    """What is wrong with a divisor that is the size of a batch, after the loop; None for others."""
+    """What is wrong with a divisor that is the size of a batch, after the loop; else empty."""
     loop = next(around for around in change.around() if isinstance(around, Loop))
     size = base(loader).argument(1, "batch_size") if isinstance(base(loader), Call) else None  # type: ignore[attr-defined]
     known = number(size) if size is not None else None

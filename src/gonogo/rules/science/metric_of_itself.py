@@ -14,7 +14,7 @@ from gonogo.analysis.numbers.same import same
 from gonogo.analysis.numbers.written import calls_around, written_alike
 from gonogo.analysis.python.names import ancestors, last_name
 from gonogo.analysis.training.activations import Gives, output_of
-from gonogo.analysis.training.ops import op_of
+from gonogo.analysis.training.ops import unwrapped
 from gonogo.analysis.training.uses import ops
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -102,15 +102,8 @@ def _counted(walked: Program) -> Iterator[Violation]:
 
 
 def _plain_comparison(value: Value) -> Operation | None:
-    for _ in range(4):
-        value = plain(value)
-        if isinstance(value, Operation):
-            return value if value.operator == "==" and len(value.operands) == 2 else None
-        op = op_of(value)
-        if op is None or op.name not in ("float", "int", "long", "double", "cpu") or not op.operands:
-            return None
-        value = op.operands[0]
-    return None
+    found = unwrapped(value, ("float", "int", "long", "double", "cpu"), 3)
+    return found if isinstance(found, Operation) and found.operator == "==" and len(found.operands) == 2 else None
 
 
 def _is_on_purpose(event: Event) -> bool:

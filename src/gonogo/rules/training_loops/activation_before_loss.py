@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import constant
-from gonogo.analysis.python.modules import Module
 from gonogo.analysis.training.activations import Gives, Output, Wants, output_of, single_output, wants_of, width_of
 from gonogo.analysis.training.keras import compiled
 from gonogo.analysis.training.ops import Op, op_of
@@ -72,25 +71,13 @@ def _found(walked: Program) -> Iterator[Violation]:
                 op.call,
                 "`cross_entropy` is given a single number for each row: of one class, it is always 0",
                 "give the last layer as many outputs as there are classes, or take `binary_cross_entropy_with_logits`",
-                sure=not _may_be_several(walked, layer.module),
+                sure=not layer.module.mentions(SEVERAL),
                 related=((layer, "the last layer has one output"),),
             )
         yield from _target_in_logs(op)
     for model in compiled(walked):
         if model.problem:
             yield violation(model.event, model.problem, model.action, related=((model.last, "the last layer is made here"),))
-
-
-def _several(walked: Program) -> dict[str, bool]:
-    return {}
-
-
-def _may_be_several(walked: Program, module: Module) -> bool:
-    """Whether a module's code may choose among items that have one number each; asked once."""
-    known = walked.known(_several)
-    if module.path not in known:
-        known[module.path] = SEVERAL.search(module.text) is not None
-    return known[module.path]
 
 
 def _picks_out(op: Op) -> bool:

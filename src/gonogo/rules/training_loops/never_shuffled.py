@@ -9,7 +9,6 @@ from gonogo.analysis.dataflow.blocks import Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Value, constant, number
 from gonogo.analysis.dataflow.wrapping import base
-from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import ancestors
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.batches import loader_of
@@ -97,23 +96,11 @@ def _is_ordinary(walked: Program, loop: Loop, loader: Call, made: Value) -> bool
     size = loader.argument(1, "batch_size")
     if size is None or any(isinstance(entry, Call) and entry.name == "len" for entry in ancestry(size)) or number(size) == 1:
         return False
-    ordered = walked.known(_ordered)
-    return walked.known(_learns_classes) and not any(_is_ordered(module, ordered) for module in (loop.module, loader.module))
+    return walked.known(_learns_classes) and not any(module.mentions(ORDERED) for module in (loop.module, loader.module))
 
 
 def _learns_classes(walked: Program) -> bool:
     return any(op.name in CLASSES and op.library == "torch" for op in walked.gather(ops))
-
-
-def _ordered(walked: Program) -> dict[str, bool]:
-    return {}
-
-
-def _is_ordered(module: Module, known: dict[str, bool]) -> bool:
-    """Whether a module's text speaks of an order of the rows; asked once of each module."""
-    if module.path not in known:
-        known[module.path] = ORDERED.search(module.text) is not None
-    return known[module.path]
 
 
 def _may_be_told(loader: Call) -> bool:
