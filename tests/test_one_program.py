@@ -34,6 +34,38 @@ def judged(tmp_path: Path, composer: Composer, *entries: str, **files: str) -> s
     return {finding.location.path for finding in verdict.findings if finding.severity.value == "error"}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "my train.py",
+        " lead.py",
+        "it's.py",
+        'say "hi".py',
+        "a  b/c d.py",
+        "back\\slash.py",
+        "$HOME.py",
+        "x;y.py",
+        "[0].py",
+        "übung 1.py",
+        "#1.py",
+    ],
+)
+def test_a_program_may_have_any_name(name: str, tmp_path: Path, composer: Composer) -> None:
+    for text, found in ((RIGHT, set()), (WRONG, {name})):
+        path = tmp_path / "project" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+        (tmp_path / "project" / "pyproject.toml").touch()
+        verdict = check(path, CheckOptions(), composer)
+        assert {finding.location.path for finding in verdict.findings if finding.severity.value == "error"} == found
+
+
+@pytest.mark.parametrize("entry", ["", "  ", "'right.py"])
+def test_an_entry_that_names_nothing_is_refused(entry: str, tmp_path: Path, composer: Composer) -> None:
+    with pytest.raises(UsageError, match="can't be read: give a path"):
+        judged(tmp_path, composer, entry, right_py=RIGHT)
+
+
 def test_a_program_is_not_judged_by_its_neighbours(tmp_path: Path, composer: Composer) -> None:
     files = {"right_py": RIGHT, "wrong_py": WRONG}
     assert judged(tmp_path, composer, "right.py", **files) == set()

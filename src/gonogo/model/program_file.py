@@ -5,6 +5,7 @@ That program is the entry point.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Program:
         experiment: the project.
         root: its folder, as the caller would write it.
         contract: the contract, None for the one that is detected.
-        entries: the entry point, none where the contract takes none.
+        entries: the entry point, quoted as for a shell; none where the contract takes none.
         note: a sentence about it.
     """
 
@@ -85,9 +86,10 @@ def program_of(path: str, contract: str | None, plan: Plan | None = None, name: 
         return Program(experiment, shown, contract, (), f"{path} is judged as a part of its project {shown}, {why}.")
     if contract is None:
         chosen = contracts.load("generic" if HYDRA_PROGRAM.search(text) else "program")
+    entries = (shlex.quote(entry),)
     if chosen.scope is Scope.PROGRAM:
-        return Program(experiment, shown, chosen.name, (entry,), f"{path} is judged with what it may import of its project {shown}.")
-    return Program(experiment, shown, contract or chosen.name, (entry,), f"{path} is judged as the entry point {entry} of {shown}.")
+        return Program(experiment, shown, chosen.name, entries, f"{path} is judged with what it may import of its project {shown}.")
+    return Program(experiment, shown, contract or chosen.name, entries, f"{path} is judged as the entry point {entry} of {shown}.")
 
 
 def as_given(file: Path, root: Path) -> str:

@@ -10,6 +10,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gonogo.analysis.project.hydra_mains import hydra_mains
@@ -40,6 +41,18 @@ class Entry:
     is_assumed: bool = False
 
 
+def entry_words(text: str) -> list[str]:
+    """Take an entry point apart as a shell does: its name, then its command line.
+
+    Raises:
+        UsageError: it has no name, or a quote that does not end.
+    """
+    with suppress(ValueError):
+        if words := shlex.split(text):
+            return words
+    raise UsageError(f"The entry point '{text}' can't be read: give a path, and overrides after it.")
+
+
 def find_entries(modules: dict[str, Module], given: Sequence[str]) -> tuple[list[Entry], int]:
     """The entry points, and how many in tests were left out.
 
@@ -53,11 +66,9 @@ def find_entries(modules: dict[str, Module], given: Sequence[str]) -> tuple[list
     found: list[Entry] = []
     left_out = 0
     for text in given:
+        name, *words = entry_words(text)
         try:
-            name, *words = shlex.split(text)
             line = parse_command_line(words) if words else None
-        except ValueError:
-            raise UsageError(f"The entry point '{text}' can't be read: give a path, and overrides after it.") from None
         except CommandLineError as error:
             raise UsageError(f"The entry point '{text}' can't be started so, Hydra refuses its command line: {error}.") from None
         if line is not None and (not line.runs or line.rerun):

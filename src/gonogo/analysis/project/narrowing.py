@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from gonogo.analysis.project.entries import entry_words
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import text_of
 from gonogo.model.errors import UsageError
@@ -27,12 +28,12 @@ def narrowed(experiment: Experiment, programs: Iterable[str]) -> Experiment:
 
     Args:
         experiment: the whole project.
-        programs: paths of Python files or notebooks in it; what stands behind a path, as overrides do, is left out.
+        programs: entry points: paths of Python files or notebooks in it, quoted as for a shell; what stands behind a path is left out.
 
     Raises:
-        UsageError: one is not there.
+        UsageError: one can't be read, or is not there.
     """
-    reached = {program.split()[0].removeprefix("./") for program in programs if program.split()}
+    reached = {entry_words(program)[0].removeprefix("./") for program in programs}
     for path in sorted(reached):
         if path not in experiment.files or not path.endswith(_CODE):
             raise UsageError(f"There is no program {path} in {experiment.name}: give the path of a Python file or a notebook in it.")
