@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from gonogo.engine.challenging import report_of, tried
 from gonogo.engine.facts import Facts
 from gonogo.engine.made_up import no_numbers
+from gonogo.engine.pretending import pretend, runs_for
 from gonogo.engine.program_seen import seen_of
 from gonogo.engine.timelines import every_run, timeline
 from gonogo.execution import causes, evidence
@@ -22,7 +23,7 @@ from gonogo.execution.environment import Environment, of_experiment
 from gonogo.execution.observations import SessionSeen
 from gonogo.execution.probe.gonogo_probe.events import Raised
 from gonogo.execution.session import carry_out
-from gonogo.execution.session_plan import Bounds, Session
+from gonogo.execution.session_plan import ACCELERATOR, Bounds, Session
 from gonogo.execution.uv import Refusal
 from gonogo.model.contract import Command, Contract, TrainingRules
 from gonogo.model.errors import StageError, UsageError
@@ -77,6 +78,7 @@ class Running:
     to: Stage
     progress: Progress
     trial_failed: bool = False
+    needs_accelerator: bool = False
     rehearsed: Session | None = None
 
     def run(self) -> None:
@@ -137,7 +139,7 @@ class Running:
         if isinstance(found, Refusal):
             self._report(stage, started, "failed", f"the environment can't be made: {found.kind}")
             before = len(self.verdict.findings)
-            self.judge(Stage.TRIAL, ("trial", "session"))
+            self.judge(Stage.TRIAL, ("trial", "pretended", "session"))
             if len(self.verdict.findings) == before:
                 self.verdict.undecided.append(f"the environment could not be made: {found}")
             return None
@@ -259,14 +261,23 @@ class Running:
         )
 
     def _trial(self, runs: Sequence[Run], environment: Environment) -> SessionSeen:
+        """Run the trial, and some of it once more on a pretended accelerator."""
         contract: Contract = self.facts.get("contract")
         if self.options.program is not None:
             bounds = replace(PROGRAM_CUTS, seconds=max(1, int(self.options.run_timeout / PASSES)))
             stage = Session("trial", Command(module="", overrides=[]), bounds, program=self.options.program)
-            return self._carry_out(replace(stage, again=causes.may_be_for_bounds), runs, environment)
-        bounds = Bounds(batches=contract.trial.max_batches + BEYOND, epochs=1 + BEYOND, trials=1, loops=True)
-        tracked = contract.tracking.in_trial
-        return self._carry_out(Session("trial", contract.commands["trial"], bounds, tracker=tracked, evaluate=False), runs, environment)
+            stage = replace(stage, again=causes.may_be_for_bounds)
+        else:
+            bounds = Bounds(batches=contract.trial.max_batches + BEYOND, epochs=1 + BEYOND, trials=1, loops=True)
+            stage = Session("trial", contract.commands["trial"], bounds, tracker=contract.tracking.in_trial, evaluate=False)
+        seen = self._carry_out(stage, runs, environment)
+        again = runs_for(seen, runs, self.facts.get("modules").values())
+        self.needs_accelerator = any(not seen.runs[run.id].ok for run in again)
+        pretended = SessionSeen("trial")
+        if again:
+            pretended = pretend(seen, stage, again, lambda session, some: self._carry_out(session, some, environment))
+        self.facts.give("pretended", pretended)
+        return seen
 
     def _rehearse(self, runs: Sequence[Run], environment: Environment) -> SessionSeen:
         """Run the rehearsal.
@@ -278,6 +289,8 @@ class Running:
         own = experiment.plan.rehearsal.overrides if experiment.plan else []
         overrides = (*own, *self.options.overrides)
         first = Session("rehearsal", contract.commands["full"], replace(CUTS, caps=tuple(CAPS.items())), tracker=True, overrides=overrides)
+        if self.needs_accelerator:
+            first = replace(first, alter={ACCELERATOR: True})
         seen = self._carry_out(replace(first, again=causes.may_be_for_bounds), runs, environment)
         self.rehearsed = replace(first, as_they_are=tuple(seen.repeated))
         if seen.repeated:

@@ -1,6 +1,6 @@
-"""Failures caused by a missing accelerator.
+"""Failures for want of an accelerator, which are no fault of the experiment, and failures that come only with one, which are.
 
-Known messages of libraries show them, and they are no fault of the experiment.
+Known messages of libraries show them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,12 @@ _LIBRARY = re.compile(
 _IMPORTS = ("ImportError", "ModuleNotFoundError", "PackageNotFoundError", "OSError")
 # What a program raises itself where it looks for an accelerator; another type tells of something else.
 _OWN = ("RuntimeError", "AssertionError", "OSError", "EnvironmentError", "SystemExit", "ValueError")
+# What PyTorch says where tensors are on different devices, or on one where they must not be; the probe's pretended device says the same.
+_ONLY_THERE = re.compile(
+    r"on the same device, but found at least two devices|input tensor at \S+ and hidden tensor at|indices should be either on cpu or on the same"
+    r"|can't convert cuda:\d+ device type tensor to numpy|cannot pin 'torch\.cuda\.|should be a 1D CPU int64 tensor, but got"
+    r"|Attempting to unscale FP16 gradients"
+)
 
 
 def missing(chain: Iterable[Raised]) -> str:
@@ -45,3 +51,12 @@ def missing(chain: Iterable[Raised]) -> str:
             where = f" ({raised.place[0]}:{raised.place[1]})" if raised.place is not None else ""
             return f"it needs an accelerator{where}, which the sandbox does not have"
     return ""
+
+
+def comes_with_one(chain: Iterable[Raised]) -> bool:
+    """Whether a failure comes only where there is an accelerator: tensors are on the wrong device.
+
+    Args:
+        chain: what was raised, the last first.
+    """
+    return any(_ONLY_THERE.search(raised.message) for raised in chain)

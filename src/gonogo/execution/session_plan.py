@@ -21,6 +21,7 @@ EVALUATION = "(evaluation)"
 RESULTS = "results"
 #: Further evaluations: of the same runs, of other numbers under the same names, without the last run.
 AGAIN, PERTURBED, MISSING = "again", "perturbed", "missing"
+ACCELERATOR = "accelerator"  # of `Session.alter`: the probe pretends one
 STANDINS = ("data", "weights", "downloads")
 MOST_JOBS = 2
 MOST_ASKING = 30  # seconds of one pass that trains nothing, where a run is made again
@@ -170,7 +171,7 @@ class Plan:
             "scratch": str(self._box.scratch / "stand-ins"),
             "standins": list(STANDINS) if self.options.stand_ins else [],
             "plugins": self.options.stand_in_plugins or "",
-            "alter": {} if mode == "evaluation" else dict(stage.alter),
+            "alter": {what: how for what, how in stage.alter.items() if mode != "evaluation" or what == ACCELERATOR},
             **bounds,
         }
         return self._box.give(name, json.dumps(settings))

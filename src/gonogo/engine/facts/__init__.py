@@ -28,6 +28,7 @@ _GIVEN = (
     "installed",
     "environment",
     "trial",
+    "pretended",
     "rehearsal",
     "session",
     "complete_rehearsal",

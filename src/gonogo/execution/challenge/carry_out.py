@@ -31,10 +31,11 @@ def challenge(rehearsed: Session, rehearsal: SessionSeen, carry: Callable[[Sessi
     found = ChallengeSeen(rehearsal)
     labels = {run_id: {"loaders": sorted(loaders)} for run_id, run in rehearsal.runs.items() if (loaders := evaluation_loaders(run))}
     more = (AGAIN, PERTURBED, MISSING) if labels else (PERTURBED, MISSING)
+    own = dict(rehearsed.alter)
     plans: dict[Alteration, Session] = {
-        Alteration.LABELS: replace(rehearsed, name="again", alter={"labels": labels} if labels else {}, more=more),
-        Alteration.OUTPUTS: replace(rehearsed, name="outputs", alter={"outputs": True}, evaluate=False),
-        Alteration.SEED: replace(rehearsed, name="seed", alter={"seed": True}, evaluate=False),
+        Alteration.LABELS: replace(rehearsed, name="again", alter={**own, "labels": labels} if labels else own, more=more),
+        Alteration.OUTPUTS: replace(rehearsed, name="outputs", alter={**own, "outputs": True}, evaluate=False),
+        Alteration.SEED: replace(rehearsed, name="seed", alter={**own, "seed": True}, evaluate=False),
     }
     for alteration, session in plans.items():
         try:

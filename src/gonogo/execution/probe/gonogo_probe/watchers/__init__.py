@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import alterations, loops, scripts, standins, whiles
+from .. import accelerator, alterations, loops, scripts, standins, whiles
 from ..watchers import (
     config,
     contents,
@@ -33,6 +33,7 @@ def start() -> None:
     scripts.start()
     standins.start()
     alterations.start()
+    accelerator.start()
     own = (
         lazy,
         config,

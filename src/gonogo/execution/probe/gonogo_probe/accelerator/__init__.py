@@ -1,0 +1,101 @@
+"""A pretended accelerator: code runs as on a machine with one CUDA device, and what would only fail there fails here.
+
+Tensors stay on the CPU, and each knows the device on which it claims to be (`claims`). `torch.cuda` answers as if there were a device
+(`answers`), `.to`, `.cuda()`, `device=` and `.device` mean the claims (`functions`), and calls with tensors of different devices are held
+against PyTorch's own fake tensors (`operations`). Nothing of it is there unless the gate's settings ask for it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from .. import alterations, hooks
+from . import answers, claims, functions
+
+ACCELERATOR = "accelerator"  # as `settings.alter` has it
+
+
+def start() -> None:
+    """Pretend an accelerator, where one is wanted, once torch is imported."""
+    if alterations.wants(ACCELERATOR):
+        hooks.when_imported("torch", _pretend)
+        hooks.when_imported("torch.utils.data.dataloader", _claim_batches)
+
+
+def _pretend(torch: Any) -> None:
+    answers.answer(torch)
+    _answer_loading(torch)
+    _answer_defaults(torch)
+    _claim_arrays(torch)
+    functions.mode_of(torch).__enter__()
+
+
+def _answer_loading(torch: Any) -> None:
+    """Have what is read from a file claim the device that the call names; where it names none, nobody knows."""
+    original = torch.load
+
+    @functools.wraps(original)
+    def load(file: Any, map_location: Any = None, *more: Any, **named: Any) -> Any:
+        device = claims.name_of(torch, map_location) if isinstance(map_location, (str, torch.device)) else None
+        result = original(file, claims.CPU if device is not None else map_location, *more, **named)
+        with torch._C.DisableTorchFunction():
+            for tensor in claims.tensors(torch, result) if device is not None else ():
+                claims.claim(tensor, device)
+        return result
+
+    torch.load = load
+
+
+def _answer_defaults(torch: Any) -> None:
+    original, asked = torch.set_default_device, getattr(torch, "get_default_device", None)
+
+    @functools.wraps(original)
+    def set_default_device(device: Any) -> None:
+        name = claims.CPU if device is None else claims.name_of(torch, device)
+        claims.set_default(name)
+        if name is None:  # neither the CPU nor CUDA
+            original(device)
+
+    torch.set_default_device = set_default_device
+    if asked is not None:
+        torch.get_default_device = lambda: asked() if claims.default is None else torch.device(claims.default)
+
+
+def _claim_arrays(torch: Any) -> None:
+    """Tensors that share an array's memory are on the CPU; no mode sees them made."""
+    for name in ("from_numpy", "frombuffer"):
+        original = getattr(torch, name)
+
+        def make(*arguments: Any, _original: Any = original, **named: Any) -> Any:
+            tensor = _original(*arguments, **named)
+            with torch._C.DisableTorchFunction():
+                claims.claim(tensor, claims.CPU)
+            return tensor
+
+        setattr(torch, name, functools.wraps(original)(make))
+
+
+def _claim_batches(module: Any) -> None:
+    """Batches of worker processes come from the CPU; no memory is pinned for a device that is not there."""
+    original, made = module._BaseDataLoaderIter.__next__, module.DataLoader.__init__
+
+    @functools.wraps(original)
+    def __next__(self: Any) -> Any:
+        import torch
+
+        batch = original(self)
+        if getattr(self, "_num_workers", 0):
+            with torch._C.DisableTorchFunction():
+                for tensor in claims.tensors(torch, batch):
+                    if claims.claimed(tensor) is None:
+                        claims.claim(tensor, claims.CPU)
+        return batch
+
+    @functools.wraps(made)
+    def __init__(self: Any, *arguments: Any, **named: Any) -> None:
+        made(self, *arguments, **named)
+        self.pin_memory = False
+
+    module._BaseDataLoaderIter.__next__ = __next__
+    module.DataLoader.__init__ = __init__
