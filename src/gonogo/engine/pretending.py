@@ -50,20 +50,35 @@ def pretend(session: SessionSeen, stage: Session, runs: list[Run], carry: Callab
 
     Returns: what was seen.
     """
-    seen = carry(replace(stage, alter={**stage.alter, ACCELERATOR: True}), runs)
-    well, stopped = [], []
+    stage = replace(stage, alter={**stage.alter, ACCELERATOR: True})
+    if all(session.runs[run.id].ok for run in runs):  # all else was seen: two batches show where tensors are
+        stage = replace(stage, bounds=replace(stage.bounds, batches=2, epochs=1), again=None)
+    seen = carry(stage, runs)
     for label, run in seen.runs.items():
-        sure = run.ok or accelerators.comes_with_one(run.failure() or ())
-        if sure and not session.runs[label].ok:
+        if not session.runs[label].ok and (run.ok or accelerators.comes_with_one(run.failure() or ())):
             session.runs[label] = run
-        (well if run.ok else stopped).append(label)
-    if well:
-        session.notes.append(f"Run on a pretended CUDA device, whose tensors know where they would be: {', '.join(well)}.")
-    unknown = [label for label in stopped if not accelerators.comes_with_one(seen.runs[label].failure() or ())]
-    if unknown:
-        last = " ".join(seen.runs[unknown[0]].last_lines(1).split())[-200:]
-        session.notes.append(f"Came to no end on a pretended CUDA device, which says nothing of a real one: {', '.join(unknown)} ({last}).")
+    session.notes += _told(seen)
     return seen
+
+
+def _told(seen: SessionSeen) -> list[str]:
+    """What a reader must know of runs that put tensors on the pretended device."""
+    used = [run for run in seen.runs.values() if any(process.altered.get(ACCELERATOR) for process in run.processes.values())]
+    well = [run for run in used if run.ok]
+    part = [run.label for run in well if any(ACCELERATOR in process.unaltered for process in run.processes.values())]
+    found = []
+    if well:
+        doubt = f" (of {', '.join(part)} it is not known of every tensor)" if part else ""
+        found.append(f"Run on a pretended CUDA device, whose tensors know where they would be: {_names(well)}{doubt}.")
+    unknown = [run for run in used if not run.ok and not accelerators.comes_with_one(run.failure() or ())]
+    if unknown:
+        last = " ".join(unknown[0].last_lines(1).split())[-200:]
+        found.append(f"Came to no end on a pretended CUDA device, which says nothing of a real one: {_names(unknown)} ({last}).")
+    return found
+
+
+def _names(runs: list[RunSeen]) -> str:
+    return ", ".join(run.label for run in runs)
 
 
 def _needs_one(run: RunSeen) -> bool:

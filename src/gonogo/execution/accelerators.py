@@ -1,6 +1,6 @@
-"""Failures for want of an accelerator, which are no fault of the experiment, and failures that come only with one, which are.
+"""Failures for want of an accelerator, and failures that come only with one.
 
-Known messages of libraries show them.
+The first are no fault of the experiment, the second are; known messages of libraries show both.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ _IMPORTS = ("ImportError", "ModuleNotFoundError", "PackageNotFoundError", "OSErr
 _OWN = ("RuntimeError", "AssertionError", "OSError", "EnvironmentError", "SystemExit", "ValueError")
 # What PyTorch says where tensors are on different devices, or on one where they must not be; the probe's pretended device says the same.
 _ONLY_THERE = re.compile(
-    r"on the same device, but found at least two devices|input tensor at \S+ and hidden tensor at|indices should be either on cpu or on the same"
-    r"|can't convert cuda:\d+ device type tensor to numpy|cannot pin 'torch\.cuda\.|should be a 1D CPU int64 tensor, but got"
+    r"on the same device, but found at least two devices|input tensor at \S+ and hidden tensor at"
+    r"|indices should be either on cpu or on the same"
+    r"|can't convert cuda:\d+ device type tensor to numpy"
+    r"|cannot pin 'torch\.cuda\.|should be a 1D CPU int64 tensor, but got"
     r"|Attempting to unscale FP16 gradients"
 )
 

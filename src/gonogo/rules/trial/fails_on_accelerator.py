@@ -15,9 +15,7 @@ from gonogo.rules.observed import failures
 
 
 @rule("TRI126", "fails-on-accelerator", criterion=9, severity=Severity.ERROR, stage=Stage.TRIAL, scope=Scope.PROGRAM, settles=("crash",))
-def fails_on_accelerator(
-    trial: SessionSeen, pretended: SessionSeen, modules: dict[str, Module], contract: Contract
-) -> Iterator[Violation]:
+def fails_on_accelerator(trial: SessionSeen, pretended: SessionSeen, modules: dict[str, Module], contract: Contract) -> Iterator[Violation]:
     """A run that ends well on a CPU fails where there is a GPU.
 
     What it does:

@@ -1,4 +1,4 @@
-"""A pretended accelerator: code runs as on a machine with one CUDA device, and what would only fail there fails here.
+"""A pretended accelerator: code runs as if there were one CUDA device, and fails as it would there.
 
 Tensors stay on the CPU, and each knows the device on which it claims to be (`claims`). `torch.cuda` answers as if there were a device
 (`answers`), `.to`, `.cuda()`, `device=` and `.device` mean the claims (`functions`), and calls with tensors of different devices are held
@@ -13,17 +13,20 @@ from typing import Any
 from .. import alterations, hooks
 from . import answers, claims, functions
 
-ACCELERATOR = "accelerator"  # as `settings.alter` has it
-
 
 def start() -> None:
     """Pretend an accelerator, where one is wanted, once torch is imported."""
-    if alterations.wants(ACCELERATOR):
-        hooks.when_imported("torch", _pretend)
-        hooks.when_imported("torch.utils.data.dataloader", _claim_batches)
+    if alterations.wants(claims.ACCELERATOR):
+        hooks.when_imported("torch", pretend)
+        hooks.when_imported("torch.utils.data.dataloader", claim_batches)
 
 
-def _pretend(torch: Any) -> None:
+def pretend(torch: Any) -> None:
+    """Have this process go on as if there were a CUDA device.
+
+    Args:
+        torch: the module, just imported.
+    """
     answers.answer(torch)
     _answer_loading(torch)
     _answer_defaults(torch)
@@ -32,16 +35,20 @@ def _pretend(torch: Any) -> None:
 
 
 def _answer_loading(torch: Any) -> None:
-    """Have what is read from a file claim the device that the call names; where it names none, nobody knows."""
+    """Have what is read from a file claim the device that the call names.
+
+    Where it names none, nobody knows.
+    """
     original = torch.load
 
     @functools.wraps(original)
     def load(file: Any, map_location: Any = None, *more: Any, **named: Any) -> Any:
         device = claims.name_of(torch, map_location) if isinstance(map_location, (str, torch.device)) else None
         result = original(file, claims.CPU if device is not None else map_location, *more, **named)
-        with torch._C.DisableTorchFunction():
-            for tensor in claims.tensors(torch, result) if device is not None else ():
-                claims.claim(tensor, device)
+        if device is not None:
+            with torch._C.DisableTorchFunction():
+                for tensor in claims.tensors(torch, result):
+                    claims.claim(tensor, device)
         return result
 
     torch.load = load
@@ -76,7 +83,7 @@ def _claim_arrays(torch: Any) -> None:
         setattr(torch, name, functools.wraps(original)(make))
 
 
-def _claim_batches(module: Any) -> None:
+def claim_batches(module: Any) -> None:
     """Batches of worker processes come from the CPU; no memory is pinned for a device that is not there."""
     original, made = module._BaseDataLoaderIter.__next__, module.DataLoader.__init__
 

@@ -1,4 +1,4 @@
-"""What `torch.cuda` answers where there is no GPU: as a machine with one would, as far as code goes on by it."""
+"""What `torch.cuda` answers where there is no GPU: what a machine with one would say."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Any
 NAME = "a pretended CUDA device"
 MEMORY = 80 << 30
 _NOTHING = (
-    "synchronize empty_cache ipc_collect set_device init _lazy_init reset_peak_memory_stats reset_max_memory_allocated"
-    " reset_max_memory_cached reset_accumulated_memory_stats set_per_process_memory_fraction manual_seed manual_seed_all seed seed_all"
-    " set_rng_state set_rng_state_all _sleep set_stream"
-).split()
-_ZERO = "memory_allocated max_memory_allocated memory_reserved max_memory_reserved memory_cached max_memory_cached current_device".split()
+    *("synchronize", "empty_cache", "ipc_collect", "set_device", "init", "_lazy_init", "reset_peak_memory_stats"),
+    *("reset_max_memory_allocated", "reset_max_memory_cached", "reset_accumulated_memory_stats"),
+    *("set_per_process_memory_fraction", "manual_seed", "manual_seed_all", "seed", "seed_all", "set_rng_state"),
+    *("set_rng_state_all", "_sleep", "set_stream"),
+)
+_ZERO = (
+    *("memory_allocated", "max_memory_allocated", "memory_reserved", "max_memory_reserved", "memory_cached"),
+    *("max_memory_cached", "current_device"),
+)
 
 
 class _Moment:
@@ -98,7 +102,7 @@ def _put(module: Any, name: str, value: Any) -> None:
 def _answer_generators(torch: Any) -> None:
     original = torch.Generator
 
-    class Generator(original):  # type: ignore[misc]
+    class Generator(original):  # type: ignore[misc, valid-type]
         """Random numbers of the CPU, whatever device is asked for."""
 
         def __new__(cls, device: Any = "cpu") -> Any:

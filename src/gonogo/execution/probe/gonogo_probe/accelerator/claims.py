@@ -1,4 +1,6 @@
-"""The device on which a tensor claims to be, kept with its storage, so that all views of it claim the same.
+"""The device on which a tensor claims to be.
+
+It is kept with its storage, so that all views of it claim the same.
 
 A tensor that claims nothing was made where nobody saw it: of that one nothing is said.
 """
@@ -8,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .. import alterations
+
 CPU = "cpu"
+ACCELERATOR = "accelerator"  # as `settings.alter` has it
 _CLAIM = "_gonogo_device"
 #: Whether code asked for the device of a tensor of which nobody knows it: what it makes there may belong elsewhere.
 unsure = False
@@ -31,6 +36,7 @@ def doubt() -> None:
     """From now on nothing is sure."""
     global unsure
     unsure = True
+    alterations.leave(ACCELERATOR, "code asked for the device of a tensor that nobody saw being made")
 
 
 def set_default(device: str | None) -> None:
@@ -44,6 +50,8 @@ def claim(tensor: Any, device: str) -> None:
     try:
         if tensor.device.type == CPU:
             setattr(tensor.untyped_storage(), _CLAIM, device)
+            if device != CPU:
+                alterations.count(ACCELERATOR)
     except (RuntimeError, NotImplementedError, AttributeError):
         return  # it has no storage: nothing will be said of it
 

@@ -21,7 +21,7 @@ def mode_of(torch: Any) -> Any:
 
     functions = _Functions(torch)
 
-    class Functions(TorchFunctionMode):  # type: ignore[misc]
+    class Functions(TorchFunctionMode):
         """See `mode_of`."""
 
         def __torch_function__(self, function: Any, types: Any, arguments: Any = (), named: Any = None) -> Any:
@@ -50,7 +50,7 @@ def _is_for_the_probe() -> bool:
 def _pass_on(results: list[Any], devices: list[str | None]) -> None:
     """Have results claim their devices, unless they share the storage of what claims one."""
     each = devices if len(devices) == len(results) else devices[:1] * len(results)
-    for tensor, device in zip(results, each):  # noqa: B905 - Python 3.9 has no `strict`
+    for tensor, device in zip(results, each):
         if device is not None and claims.claimed(tensor) is None:
             claims.claim(tensor, device)
 

@@ -1,4 +1,4 @@
-"""Calls with tensors that claim different devices: PyTorch's own fake tensors say whether a machine with both would do them.
+"""Calls with tensors that claim different devices, held against PyTorch's own fake tensors.
 
 A call is asked about as code wrote it, not the operations that it is made of: inside, PyTorch moves and makes tensors by the device of
 others, which here is the CPU.
@@ -17,7 +17,9 @@ _ENTRIES = ("__getitem__", "__setitem__", "index_put_", "index_put")
 
 
 def devices_of(torch: Any, function: Any, name: str, arguments: Any, named: Any) -> list[str | None]:
-    """The devices that the results of a call would be on: one for all, or one each; empty where nobody knows.
+    """The devices that the results of a call would be on.
+
+    It is one for all, or one each; empty where nobody knows.
 
     Args:
         torch: the module.
@@ -75,7 +77,9 @@ def _asked(torch: Any, function: Any, name: str, arguments: Any, named: Any, sur
 
 
 def _recurrent(torch: Any, arguments: Any, sure: bool) -> list[str | None]:
-    """Recurrent networks, whose kernels fake tensors can't do: input and state must be in one place, sizes of packed batches on the CPU.
+    """Recurrent networks, whose kernels fake tensors can't do: input and state must be in one place.
+
+    Sizes of packed batches are on the CPU.
 
     Raises:
         RuntimeError: they are not.
