@@ -93,13 +93,25 @@ def default_device() -> None:
         torch.set_default_device(None)
 
 
+def default_type() -> None:
+    """Make everything of an old type by default."""
+    torch.set_default_tensor_type("torch.cuda.DoubleTensor")
+    try:
+        made = torch.zeros(3)
+        assert made.is_cuda
+        assert made.dtype is torch.double
+    finally:
+        torch.set_default_tensor_type(torch.FloatTensor)
+    assert not torch.zeros(3).is_cuda
+
+
 def main() -> None:
     """Read expressions by name from standard input, and write what each raises."""
     accelerator.pretend(torch)
     accelerator.claim_batches(torch.utils.data.dataloader)
     known: dict[str, Any] = {"torch": torch, "nn": nn, "F": functional, "np": np}
     known |= {"Constant": Constant, "Buffered": Buffered, "Listed": Listed, "steps": steps, "average": average}
-    known["default_device"] = default_device
+    known |= {"default_device": default_device, "default_type": default_type}
     x, y = torch.randn(16, 4), torch.randint(3, (16,))
     known |= {"x": x, "y": y, "xd": x.cuda(), "yd": y.to("cuda:0"), "network": nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 3)).cuda()}
     said = {}

@@ -11,7 +11,7 @@ import functools
 from typing import Any
 
 from .. import alterations, hooks
-from . import answers, claims, functions
+from . import answers, claims, functions, kinds
 
 
 def start() -> None:
@@ -31,6 +31,7 @@ def pretend(torch: Any) -> None:
     _answer_loading(torch)
     _answer_defaults(torch)
     _claim_arrays(torch)
+    kinds.put(torch)
     functions.mode_of(torch).__enter__()
 
 
@@ -55,6 +56,7 @@ def _answer_loading(torch: Any) -> None:
 
 
 def _answer_defaults(torch: Any) -> None:
+    """Have tensors claim the device that code makes the default."""
     original, asked = torch.set_default_device, getattr(torch, "get_default_device", None)
 
     @functools.wraps(original)
@@ -64,7 +66,14 @@ def _answer_defaults(torch: Any) -> None:
         if name is None:  # neither the CPU nor CUDA
             original(device)
 
-    torch.set_default_device = set_default_device
+    def set_default_tensor_type(kind: Any) -> None:
+        known = kinds.named(torch, kind) if isinstance(kind, str) else kind
+        if not isinstance(known, kinds.Kind):
+            raise TypeError("invalid type object: only floating-point types are supported as the default type")
+        torch.set_default_dtype(known.dtype)
+        claims.set_default(known.device)
+
+    torch.set_default_device, torch.set_default_tensor_type = set_default_device, set_default_tensor_type
     if asked is not None:
         torch.get_default_device = lambda: asked() if claims.default is None else torch.device(claims.default)
 

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import claims, operations
+from . import claims, kinds, operations
 
 _HERE = __file__.rpartition("/")[0]
 _PROBE = _HERE.rpartition("/")[0]
@@ -131,10 +131,11 @@ class _Functions:
         if kind is None:
             name: str = function(tensor)
             return name.replace("torch.", "torch.cuda.", 1) if self._is_away(tensor) else name
-        result = function(tensor, *more, **named)
-        if isinstance(kind, self._torch.dtype) or not self._is_away(tensor):
-            return result
-        return self._moved(result, claims.CPU, copies=True)  # `torch.LongTensor` is a kind of tensor on the CPU
+        if isinstance(kind, str):  # such as "torch.cuda.FloatTensor"
+            kind = kinds.named(self._torch, kind) or kind
+        if isinstance(kind, kinds.Kind):
+            return self._moved(tensor, kind.device, kind.dtype)
+        return self._moved(tensor, claims.claimed(tensor), kind) if isinstance(kind, self._torch.dtype) else function(tensor, kind)
 
     def _numpy(self, function: Any, tensor: Any, *more: Any, **named: Any) -> Any:
         if self._is_away(tensor) and not _is_for_the_probe():
