@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import sys
 from collections.abc import Callable, Iterator
@@ -133,7 +134,7 @@ def test_what_networks_do_counts_for_the_loader_at_hand(said: Said) -> None:
         for _ in test:
             work(0)
         work(1)
-    left.close()  # type: ignore[attr-defined]  # it is a generator
+    del left
     loaders._report()
     counts = {data["rows"]: (data["forwards"], data["backwards"]) for kind, data in said if kind == "Loader"}
     assert counts == {3: (6, 6), 2: (7, 0)}
@@ -146,6 +147,22 @@ def test_loader_keeps_its_signature() -> None:
     loaders._watch(SimpleNamespace(DataLoader=Loader))  # type: ignore[arg-type]
     parameters = inspect.signature(Loader.__init__).parameters
     assert {"dataset", "batch_size", "num_workers"} <= set(parameters), "Lightning makes a loader anew by its parameters"
+
+
+@pytest.mark.parametrize(("batches", "length"), [(None, 3), (2, 2), (9, 3)])
+def test_pass_has_the_length_of_what_it_gives(monkeypatch: pytest.MonkeyPatch, batches: int | None, length: int) -> None:
+    class Loader(DataLoader[int]):
+        """One of the test's own, so that torch's stays as it is."""
+
+    monkeypatch.setattr(settings, "bounds", {"batches": batches} if batches else {})
+    loaders._watch(SimpleNamespace(DataLoader=Loader))  # type: ignore[arg-type]
+    numbers: Any = iter(Loader([1, 2, 3], batch_size=1))  # type: ignore[arg-type]
+    assert len(numbers) == length
+    assert numbers._num_workers == 0
+    assert [next(numbers).item() for _ in range(length)] == [1, 2, 3][:length]
+    assert copy.copy(numbers) is not numbers
+    with pytest.raises(AttributeError):
+        numbers.no_such_thing  # noqa: B018
 
 
 def third_too(loader: Any) -> None:

@@ -119,7 +119,8 @@ def _watch(module: ModuleType) -> None:
         if number is not None and not _seen[number]["passes"]:
             _seen[number]["length"], _seen[number]["rows"] = _size(original_len, self), _size(len, getattr(self, "dataset", None))
             rows.saw_dataset(number, getattr(self, "dataset", None))
-        return _counted(original_iter(self), number, places.caller(sys._getframe(1)))
+        batches = original_iter(self)
+        return _Pass(batches, _counted(batches, number, places.caller(sys._getframe(1))), self)
 
     @functools.wraps(original_len)
     def __len__(self: Any) -> int:
@@ -130,6 +131,33 @@ def _watch(module: ModuleType) -> None:
         return min(length, most)
 
     loader.__init__, loader.__iter__, loader.__len__ = __init__, __iter__, __len__
+
+
+class _Pass:
+    """One pass over a loader: what the loader's own iterator is for code that asks it for its length or anything else.
+
+    Args:
+        batches: the loader's own iterator.
+        counted: the same batches, counted and cut.
+        loader: the loader, whose length is that of a pass.
+    """
+
+    def __init__(self, batches: Any, counted: Iterator[Any], loader: Any) -> None:
+        self._gonogo = (batches, counted, loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._gonogo[1])
+
+    def __len__(self) -> int:
+        return len(self._gonogo[2])
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_gonogo":  # it is being copied, and has nothing yet
+            raise AttributeError(name)
+        return getattr(self._gonogo[0], name)
 
 
 def _size(measure: Any, value: Any) -> int | None:
