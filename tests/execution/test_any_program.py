@@ -136,3 +136,43 @@ def test_run_that_fails_behind_a_cut_pass_is_made_again_with_all_of_it(tmp_path:
         "print((out.argmax(1) == y).float().mean().item())\n"
     )
     assert tried(tmp_path, code=0)["findings"] == []
+
+
+TRAINS = (
+    "import torch\n"
+    "from torch.utils.data import DataLoader, TensorDataset\n"
+    "torch.manual_seed(0)\n"
+    "device = {device}\n"
+    "x = torch.randn(64, 3)\n"
+    "y = (x[:, 0] > 0).long()\n"
+    "net = torch.nn.Linear(3, 2).to(device)\n"
+    "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
+    "for inputs, labels in DataLoader(TensorDataset(x, y), batch_size=16, shuffle=True):\n"
+    "    optimizer.zero_grad()\n"
+    "    outputs = net(inputs.to(device))\n"
+    "    loss = torch.nn.functional.cross_entropy(outputs, {labels})\n"
+    "    loss.backward()\n"
+    "    optimizer.step()\n"
+    "    print(loss.item())\n"
+)
+EITHER = "torch.device('cuda' if torch.cuda.is_available() else 'cpu')"
+
+
+@pytest.mark.parametrize(
+    ("device", "labels", "says"),
+    [
+        (EITHER, "labels.to(device)", ""),
+        ("'cuda'", "labels.cuda()", ""),
+        (
+            EITHER,
+            "labels",
+            "train.py:12 [TRI126] on a machine with a GPU it ends with RuntimeError: Expected all tensors to be on the same device",
+        ),
+        ("'cuda'", "labels", "train.py:12 [TRI101] it ends with RuntimeError: Expected all tensors to be on the same device"),
+    ],
+)
+def test_program_that_uses_an_accelerator_is_judged_on_a_pretended_one(tmp_path: Path, device: str, labels: str, says: str) -> None:
+    (tmp_path / "train.py").write_text(TRAINS.format(device=device, labels=labels))
+    verdict = tried(tmp_path, code=1 if says else 0)
+    assert says in verdict["code_issue"]
+    assert says or any(note.startswith("Run on a pretended CUDA device") for note in verdict["notes"])

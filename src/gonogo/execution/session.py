@@ -70,6 +70,8 @@ def carry_out(
     """
     if stage.tracker and find_spec("starlette") is None:
         raise StageError(f"{stage.name} needs the local tracker: install gonogo[tracker]")
+    if stage.seconds is not None:
+        options = options.model_copy(update={"run_timeout": min(options.run_timeout, stage.seconds)})
     session = SessionSeen(stage.name)
     started = time.monotonic()
     policy = _policy(experiment.root, interpreter, options)

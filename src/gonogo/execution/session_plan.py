@@ -84,6 +84,7 @@ class Session:
         again: of which failed runs one more try is made, with the config as it is; None for none.
         as_they_are: run ids whose config is not lowered at all.
         program: what is started in the place of the contract's command.
+        seconds: for each run, where that is less than the caller's limit; None for that.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Session:
     again: Callable[[RunSeen], bool] | None = None
     as_they_are: tuple[str, ...] = ()
     program: ProgramCommand | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
