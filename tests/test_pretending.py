@@ -26,7 +26,9 @@ def run_of(name: str) -> Run:
 
 
 def seen_run(name: str, fails_with: str = "", placed: int = 1, doubt: bool = False) -> RunSeen:
-    failures = [[Raised("RuntimeError", "builtins", fails_with, [("train.py", 2, "main")], False, "")]] if fails_with else []
+    kind, _, message = fails_with.rpartition("Error: ")
+    raised = Raised(f"{kind or 'Runtime'}Error", "builtins", message, [("train.py", 2, "main")], bool(kind), "")
+    failures = [[raised]] if fails_with else []
     process = Process(1, 0, [], failures=failures, altered={ACCELERATOR: placed} if placed else {})
     if doubt:
         process.unaltered[ACCELERATOR] = "nobody saw it"
@@ -76,6 +78,15 @@ def test_fewer_batches_do_where_all_else_was_seen() -> None:
     [
         (WANT, "", True, "Run on a pretended CUDA device"),
         (WANT, MISMATCH, True, ""),
+        (WANT, "KeyError: 'labels'", True, ""),
+        (WANT, "AttributeError: module 'timm' has no attribute 'optim'", True, ""),
+        (
+            WANT,
+            "AttributeError: 'types.SimpleNamespace' object has no attribute 'warp_size'",
+            False,
+            "Came to no end on a pretended CUDA device",
+        ),
+        (WANT, "ValueError: too small", False, "Came to no end on a pretended CUDA device"),
         (WANT, "no such kernel", False, "Came to no end on a pretended CUDA device"),
         ("", "", False, "Run on a pretended CUDA device"),
         ("", MISMATCH, False, ""),

@@ -94,6 +94,7 @@ RIGHT = [
     "nn.LSTM(4, 4).cuda()(xd[None], (torch.zeros(1, 16, 4).cuda(), torch.zeros(1, 16, 4, device=xd.device)))[0] + xd",
     "nn.LSTM(4, 4).cuda()(nn.utils.rnn.pack_padded_sequence(torch.zeros(3, 2, 4, device='cuda'), torch.tensor([3, 2])))[0].data + xd[:1]",
     "F.ctc_loss(xd.new_zeros(5, 2, 4).log_softmax(2), torch.ones(2, 3, device='cuda').long(), torch.tensor([5, 5]), torch.tensor([3, 3]))",
+    "nn.DataParallel(network)(x) + xd[:, :3]",
     "torch.optim.LBFGS(network.parameters()).step(lambda: (network(xd) ** 2).mean())",
     "torch.utils.checkpoint.checkpoint(network, xd, use_reentrant=False) + xd[:, :3]",
     "F.scaled_dot_product_attention(xd, xd, xd) + torch.triu(torch.ones(4, 4, device='cuda'))[:1]",

@@ -168,6 +168,11 @@ EITHER = "torch.device('cuda' if torch.cuda.is_available() else 'cpu')"
             "labels",
             "train.py:12 [TRI126] on a machine with a GPU it ends with RuntimeError: Expected all tensors to be on the same device",
         ),
+        (
+            "'cuda'",
+            "iter(DataLoader([1])).next()",
+            "train.py:12 [TRI101] it ends with AttributeError: '_SingleProcessDataLoaderIter' object has no",
+        ),
         ("'cuda'", "labels", "train.py:12 [TRI101] it ends with RuntimeError: Expected all tensors to be on the same device"),
     ],
 )

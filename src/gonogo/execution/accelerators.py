@@ -38,6 +38,10 @@ _ONLY_THERE = re.compile(
     r"|cannot pin 'torch\.cuda\.|should be a 1D CPU int64 tensor, but got"
     r"|Attempting to unscale FP16 gradients"
 )
+# What an experiment's own line raises whatever the device, unless it speaks of one: a pretended device is not all that a real one is.
+_MISTAKES = {"ImportError", "ModuleNotFoundError", "NameError", "UnboundLocalError", "SyntaxError", "IndentationError"}
+_MISTAKES |= {"AttributeError", "TypeError", "KeyError", "IndexError"}
+_OF_A_DEVICE = re.compile(r"cuda|gpu|device|namespace|_moment|stream", re.IGNORECASE)
 
 
 def missing(chain: Iterable[Raised]) -> str:
@@ -62,3 +66,13 @@ def comes_with_one(chain: Iterable[Raised]) -> bool:
         chain: what was raised, the last first.
     """
     return any(_ONLY_THERE.search(raised.message) for raised in chain)
+
+
+def comes_anyway(chain: Iterable[Raised]) -> bool:
+    """Whether a failure on a pretended accelerator shows a mistake that has nothing to do with accelerators.
+
+    Args:
+        chain: what was raised, the last first.
+    """
+    last = next(iter(chain), None)
+    return last is not None and last.own and last.type in _MISTAKES and not _OF_A_DEVICE.search(last.message)

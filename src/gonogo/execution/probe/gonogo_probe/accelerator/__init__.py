@@ -32,6 +32,7 @@ def pretend(torch: Any) -> None:
     _answer_defaults(torch)
     _claim_arrays(torch)
     kinds.put(torch)
+    _answer_parallel(torch)
     functions.mode_of(torch).__enter__()
 
 
@@ -90,6 +91,28 @@ def _claim_arrays(torch: Any) -> None:
             return tensor
 
         setattr(torch, name, functools.wraps(original)(make))
+
+
+def _answer_parallel(torch: Any) -> None:
+    """Networks that are split over devices have one here, and processes talk without NCCL."""
+    from torch.utils._pytree import tree_map_only
+
+    def scatter(self: Any, inputs: Any, named: Any, devices: Any) -> Any:
+        moved = [tree_map_only(torch.Tensor, lambda tensor: tensor.cuda(), each) for each in (inputs, named)]
+        return tuple((each,) for each in moved)
+
+    torch.nn.DataParallel.scatter = scatter
+    distributed = getattr(torch, "distributed", None)
+    original = getattr(distributed, "init_process_group", None)
+    if original is None:
+        return
+
+    @functools.wraps(original)
+    def init_process_group(backend: Any = None, *more: Any, **named: Any) -> Any:
+        named.pop("device_id", None)
+        return original("gloo" if backend is None or "nccl" in str(backend) else backend, *more, **named)
+
+    distributed.init_process_group = init_process_group  # type: ignore[union-attr]
 
 
 def claim_batches(module: Any) -> None:

@@ -22,6 +22,8 @@ _PROBE = ("PYTHONPATH", settings.VARIABLE, channel.PIPE, "GONOGO_LABEL", stacks.
 _ORIGINAL = "Original Traceback (most recent call last):"  # torch, of what a loader's worker raised
 _REMOTE = ("RemoteTraceback", "_RemoteTraceback")  # multiprocessing, concurrent.futures and joblib, of what theirs raised
 _FRAME = re.compile(r'^ *File "([^"\n]+)", line (\d+), in (\S+)', re.MULTILINE)
+_PROBES = __file__.rpartition("watchers")[0]
+_PRETENDS = f"{_PROBES}accelerator"  # what fails in there may be for the pretended device
 _written: dict[str, None] = {}
 _hosts: dict[str, None] = {}
 _said_exception: BaseException | None = None
@@ -166,13 +168,19 @@ def _of_worker(text: str) -> tuple[list[tuple[str, int, str]], str, str]:
 
 
 def _raised_in(traceback: TracebackType | None) -> str:
-    """`own` where the experiment's own line raised it, else the file and the function that did."""
-    while traceback is not None and traceback.tb_next is not None:
+    """`own` where the experiment's own line raised it, else the file and the function that did.
+
+    What the probe only passes on, such as an attribute that is not there, was raised by whoever called it.
+    """
+    last = None
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if last is None or not code.co_filename.startswith(_PROBES) or code.co_filename.startswith(_PRETENDS):
+            last = code
         traceback = traceback.tb_next
-    if traceback is None:
+    if last is None:
         return ""
-    code = traceback.tb_frame.f_code
-    return "own" if places.relative(code.co_filename) is not None else f"{code.co_filename[-120:]}:{code.co_name}"
+    return "own" if places.relative(last.co_filename) is not None else f"{last.co_filename[-120:]}:{last.co_name}"
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
