@@ -40,6 +40,7 @@ WRONG = {
     "kind of tensor": ("F.cross_entropy(network(xd), yd.type(torch.LongTensor))", BETWEEN),
     "old type of the CPU": ("F.cross_entropy(network(xd), torch.LongTensor(16).fill_(1))", BETWEEN),
     "old type of CUDA": ("x + torch.cuda.FloatTensor(16, 4).fill_(1)", BETWEEN),
+    "list of what is on the device": ("xd + torch.tensor([xd.mean(), xd.sum(), xd.min(), xd.max()])", BETWEEN),
     "string of a type": ("x + x.type('torch.cuda.FloatTensor')", BETWEEN),
     "state of a recurrent network": (
         "nn.LSTM(4, 4).cuda()(xd[None], (torch.zeros(1, 16, 4), torch.zeros(1, 16, 4)))",
@@ -94,6 +95,10 @@ RIGHT = [
     "nn.LSTM(4, 4).cuda()(xd[None], (torch.zeros(1, 16, 4).cuda(), torch.zeros(1, 16, 4, device=xd.device)))[0] + xd",
     "nn.LSTM(4, 4).cuda()(nn.utils.rnn.pack_padded_sequence(torch.zeros(3, 2, 4, device='cuda'), torch.tensor([3, 2])))[0].data + xd[:1]",
     "F.ctc_loss(xd.new_zeros(5, 2, 4).log_softmax(2), torch.ones(2, 3, device='cuda').long(), torch.tensor([5, 5]), torch.tensor([3, 3]))",
+    "torch.as_tensor(x, device='cuda') + torch.asarray(x, device='cuda') + torch.tensor(x, device='cuda') + xd",
+    "torch.as_tensor(xd, device='cpu') + torch.as_tensor(x) + torch.tensor(x) + torch.tensor([xd.mean(), xd.sum(), xd.min(), xd.max()])",
+    "torch.tensor(xd) + torch.as_tensor(xd) + torch.as_tensor(np.ones((16, 4)), device='cuda') + xd.new(16, 4)",
+    "torch.stack([xd.mean(), xd.sum(), xd.min(), xd.max()]) + xd, torch.tensor([xd.mean(), xd.sum()]).numpy()",
     "nn.DataParallel(network)(x) + xd[:, :3]",
     "torch.optim.LBFGS(network.parameters()).step(lambda: (network(xd) ** 2).mean())",
     "torch.utils.checkpoint.checkpoint(network, xd, use_reentrant=False) + xd[:, :3]",

@@ -10,6 +10,7 @@ from . import claims, kinds, operations
 
 _HERE = __file__.rpartition("/")[0]
 _PROBE = _HERE.rpartition("/")[0]
+_CONVERTS = ("tensor", "as_tensor", "asarray")
 _NUMPY = "can't convert {} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
 _PINNED = "cannot pin 'torch.cuda.{}Tensor' only dense CPU tensors can be pinned"
 _LENGTHS = "'lengths' argument should be a 1D CPU int64 tensor, but got 1D {} Long tensor"
@@ -89,30 +90,28 @@ class _Functions:
         answer = self._answers.get(name)
         if answer is not None and arguments and isinstance(arguments[0], torch.Tensor):
             return answer(function, *arguments, **named)
-        wanted = None
+        wanted = self._wanted(name, arguments, named)
+        if wanted is not None and name in _CONVERTS and isinstance(arguments[0], torch.Tensor):
+            return self._moved(arguments[0], wanted, named.get("dtype"), copies=name == "tensor")
+        devices = operations.devices_of(torch, function, name, arguments, named)
+        result = function(*arguments, **named)
+        results = list(claims.tensors(torch, result))
+        _pass_on(results, devices if wanted is None else [wanted])
+        return result
+
+    def _wanted(self, name: str, arguments: Any, named: dict[str, Any]) -> str | None:
+        """The device that a call makes tensors on whatever it is given, None for that of its tensors; `device` becomes the CPU."""
         if name in self._makers and named.get("device") is None and claims.default is not None:
             named["device"] = claims.default
         if named.get("device") is not None:
-            wanted = claims.name_of(torch, named["device"])
+            wanted = claims.name_of(self._torch, named["device"])
             if wanted is not None:
-                named["device"] = torch.device(claims.CPU)
-        devices = operations.devices_of(torch, function, name, arguments, named)
-        result = function(*arguments, **named)
-        given = list(claims.tensors(torch, [arguments, named]))
-        results = list(claims.tensors(torch, result))
-        if wanted is None and name.startswith("new_") and given:
-            wanted = claims.claimed(given[0])
-        elif wanted is None and not given:
-            wanted = claims.CPU
-        elif wanted is None and name == "property.grad":
-            wanted = claims.claimed(arguments[0])
-        if wanted is None:
-            _pass_on(results, devices)
-            return result
-        for tensor in results:
-            if not any(tensor is each for each in given):
-                claims.claim(tensor, wanted)
-        return result
+                named["device"] = self._torch.device(claims.CPU)
+            return wanted
+        if name == "property.grad" or name.startswith("new_"):
+            return claims.claimed(arguments[0])
+        makes = name in _CONVERTS and not isinstance(arguments[0], self._torch.Tensor)  # also of a list of tensors that are elsewhere
+        return claims.CPU if makes or next(claims.tensors(self._torch, [arguments, named]), None) is None else None
 
     def _is_away(self, tensor: Any) -> bool:
         return (claims.claimed(tensor) or claims.CPU) != claims.CPU
