@@ -86,6 +86,8 @@ def test_fewer_batches_do_where_all_else_was_seen() -> None:
             False,
             "Came to no end on a pretended CUDA device",
         ),
+        (WANT, "mat1 and mat2 shapes cannot be multiplied (4x8 and 6x2)", True, ""),
+        (WANT, "expected scalar type Half but found Float", False, "Came to no end on a pretended CUDA device"),
         (WANT, "ValueError: too small", False, "Came to no end on a pretended CUDA device"),
         (WANT, "no such kernel", False, "Came to no end on a pretended CUDA device"),
         ("", "", False, "Run on a pretended CUDA device"),

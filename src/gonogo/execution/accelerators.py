@@ -41,6 +41,13 @@ _ONLY_THERE = re.compile(
 # What an experiment's own line raises whatever the device, unless it speaks of one: a pretended device is not all that a real one is.
 _MISTAKES = {"ImportError", "ModuleNotFoundError", "NameError", "UnboundLocalError", "SyntaxError", "IndentationError"}
 _MISTAKES |= {"AttributeError", "TypeError", "KeyError", "IndexError"}
+# What PyTorch says of shapes and of the graph of gradients, which are the same on every device.
+_SHAPES = re.compile(
+    r"view size is not compatible|shapes cannot be multiplied|must match the size of tensor|size mismatch|sizes of tensors must match"
+    r"|is invalid for input of size|expected input batch_size|channels, but got|variables needed for gradient computation"
+    r"|backward through the graph a second time|does not require grad|loading state_dict for",
+    re.IGNORECASE,
+)
 _OF_A_DEVICE = re.compile(r"cuda|gpu|device|namespace|_moment|stream", re.IGNORECASE)
 
 
@@ -75,4 +82,8 @@ def comes_anyway(chain: Iterable[Raised]) -> bool:
         chain: what was raised, the last first.
     """
     last = next(iter(chain), None)
-    return last is not None and last.own and last.type in _MISTAKES and not _OF_A_DEVICE.search(last.message)
+    if last is None:
+        return False
+    if last.type == "RuntimeError" and _SHAPES.search(last.message):
+        return True
+    return last.own and last.type in _MISTAKES and not _OF_A_DEVICE.search(last.message)
