@@ -66,10 +66,13 @@ def test_fewer_batches_do_where_all_else_was_seen() -> None:
         return session_of(seen_run("a"))
 
     pretend(session_of(seen_run("a")), STAGE, [run_of("a")], carry)
+    slow = seen_run("a")
+    slow.seconds = 100.0
+    pretend(session_of(slow), STAGE, [run_of("a")], carry)
     pretend(session_of(seen_run("a", WANT)), STAGE, [run_of("a")], carry)
-    assert [stage.bounds.batches for stage in asked] == [2, 4]
-    assert [stage.seconds for stage in asked] == [MOST_SECONDS, None]
-    assert [stage.again is None for stage in asked] == [True, False]
+    assert [stage.bounds.batches for stage in asked] == [2, 2, 4]
+    assert [stage.seconds for stage in asked] == [MOST_SECONDS, 400.0, None]
+    assert [stage.again is None for stage in asked] == [True, True, False]
     assert all(stage.alter == {ACCELERATOR: True} for stage in asked)
 
 

@@ -18,7 +18,8 @@ from gonogo.execution.session_plan import ACCELERATOR, Session
 from gonogo.model.runs import Run
 
 MOST_RUNS = 4  # of those that ended well: their programs are mostly the same
-MOST_SECONDS = 60.0  # of one that ended well; most that goes wrong does so at the first batch
+# Seconds of one that ended well, or so many times what it took: most that goes wrong does so at the first batch.
+MOST_SECONDS, TIMES = 60.0, 4
 #: Code with these may put tensors on an accelerator.
 _MAY_USE_ONE = re.compile(r"\bcuda\b|\bdevice\b|\bAccelerator\b|\baccelerator\b|\bTrainer\b")
 
@@ -53,7 +54,8 @@ def pretend(session: SessionSeen, stage: Session, runs: list[Run], carry: Callab
     """
     stage = replace(stage, alter={**stage.alter, ACCELERATOR: True})
     if all(session.runs[run.id].ok for run in runs):  # all else was seen: two batches show where tensors are
-        stage = replace(stage, bounds=replace(stage.bounds, batches=2, epochs=1), again=None, seconds=MOST_SECONDS)
+        seconds = max(MOST_SECONDS, *(TIMES * session.runs[run.id].seconds for run in runs))
+        stage = replace(stage, bounds=replace(stage.bounds, batches=2, epochs=1), again=None, seconds=seconds)
     seen = carry(stage, runs)
     for label, run in seen.runs.items():
         if not session.runs[label].ok and (run.ok or _is_its_own(run)):
