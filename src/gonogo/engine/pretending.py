@@ -75,7 +75,7 @@ def _told(seen: SessionSeen) -> list[str]:
         found.append(f"Run on a pretended CUDA device, whose tensors know where they would be: {_names(well)}{doubt}.")
     unknown = [run for run in used if not run.ok and not _is_its_own(run)]
     if unknown:
-        last = " ".join(unknown[0].last_lines(1).split())[-200:]
+        last = "its time was up" if unknown[0].late else " ".join(unknown[0].last_lines(1).split())[-200:]
         found.append(f"Came to no end on a pretended CUDA device, which says nothing of a real one: {_names(unknown)} ({last}).")
     return found
 
