@@ -76,7 +76,7 @@ def comes_with_one(chain: Iterable[Raised]) -> bool:
 
 
 def comes_anyway(chain: Iterable[Raised]) -> bool:
-    """Whether a failure on a pretended accelerator shows a mistake that has nothing to do with accelerators.
+    """Whether a failure on a pretended accelerator has nothing to do with accelerators.
 
     Args:
         chain: what was raised, the last first.

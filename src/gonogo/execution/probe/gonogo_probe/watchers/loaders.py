@@ -134,7 +134,7 @@ def _watch(module: ModuleType) -> None:
 
 
 class _Pass:
-    """One pass over a loader: what the loader's own iterator is for code that asks it for its length or anything else.
+    """One pass over a loader, which answers as the loader's own iterator does.
 
     Args:
         batches: the loader's own iterator.
