@@ -1,0 +1,197 @@
+"""Eighteen projects of strangers: what was said of them wrongly, by kind, in many variants."""
+
+from __future__ import annotations
+
+import pytest
+from experiments_of_texts import run_rules
+
+from gonogo.compose.client import Composer
+
+
+def rules_of(composer: Composer, text: str, *rules: str) -> list[str]:
+    """The rules that speak of one program."""
+    compile(text, "train.py", "exec")
+    return [entry.rule for entry in run_rules(composer, {"train.py": text}, *rules)]
+
+
+# -- gradients that are read, and not stepped -----------------------------------------------------------------------------
+
+FISHER = """import torch
+from torch import nn
+
+
+class Learner:
+    def __init__(self):
+        self.network = nn.Linear(4, 2)
+        self.sums = {{}}
+
+    def keep(self):
+        {helper}
+
+    def fisher(self, loader):
+        found = {{name: torch.zeros_like(weights) for name, weights in self.network.named_parameters()}}
+        optimizer = torch.optim.SGD(self.network.parameters(), lr=0.1)
+        for inputs, targets in loader:
+            loss = nn.functional.cross_entropy(self.network(inputs), targets)
+            optimizer.zero_grad()
+            loss.backward()
+            {inside}
+        {after}
+        return found
+
+
+loader = [(torch.randn(8, 4), torch.randint(0, 2, (8,)))] * 3
+print(Learner().fisher(loader))
+"""
+EACH = "for name, weights in self.network.named_parameters():\n            "
+READS = {
+    "in the loop": {"inside": f"{EACH}        found[name] += weights.grad.pow(2)"},
+    "where there is any": {"inside": f"{EACH}        if weights.grad is not None:\n                        found[name] += weights.grad.data.clone() ** 2"},
+    "behind the loop": {"after": f"{EACH}    found[name] = weights.grad / len(loader)"},
+    "one layer's": {"inside": "found['weight'] += self.network.weight.grad.abs()"},
+    "in a comprehension": {"inside": "found = {name: w.grad.detach().clone() for name, w in self.network.named_parameters()}"},
+    "all at once": {"inside": "found['all'] = torch.cat([w.grad.view(-1) for w in self.network.parameters()])"},
+    "in a method": {"helper": f"{EACH}self.sums[name] = weights.grad.clone()", "inside": "self.keep()"},
+    "in a method, behind": {"helper": f"{EACH}self.sums[name] = weights.grad.clone()", "inside": "self.keep()", "after": "print(self.sums)"},
+    "by hand": {"inside": "with torch.no_grad():\n                for w in self.network.parameters():\n                    w -= 0.1 * w.grad"},
+    "saliency": {"inside": f"{EACH}        found[name] += (weights * weights.grad).abs()"},
+}
+NOT_READ = {
+    "nothing": {},
+    "asked for": {"inside": f"{EACH}        if weights.grad is None:\n                        print(name)"},
+    "cleared": {"inside": "print(float(loss))", "after": f"{EACH}    weights.grad.zero_()"},
+    "of autograd": {"helper": "print(torch.autograd.grad)", "inside": "print(float(loss))"},
+}
+
+
+def fisher(parts: dict[str, str]) -> str:
+    """The program with its parts."""
+    return FISHER.format(**{"helper": "print(self.sums)", "inside": "print(float(loss))", "after": "print(len(found))", **parts})
+
+
+@pytest.mark.parametrize("kind", READS)
+def test_gradients_that_are_read_need_no_step(composer: Composer, kind: str) -> None:
+    assert rules_of(composer, fisher(READS[kind]), "TRN103") == []
+
+
+@pytest.mark.parametrize("kind", NOT_READ)
+def test_gradients_that_nobody_reads_need_one(composer: Composer, kind: str) -> None:
+    assert rules_of(composer, fisher(NOT_READ[kind]), "TRN103") == ["TRN103"]
+
+
+# -- dataclasses of others ------------------------------------------------------------------------------------------------
+
+METRICS = """{imports}
+
+
+{decorator}
+class Metrics:
+    total: float = 0.0
+    count: int = 0
+
+    def update(self, value):
+        return self.replace(total=self.total + value, count=self.count + 1)
+
+
+print(Metrics().update(1.0))
+"""
+OTHERS = [
+    ("import chex", "@chex.dataclass"),
+    ("import chex", "@chex.dataclass(frozen=True)"),
+    ("import chex as c", "@c.dataclass(frozen=True, mappable_dataclass=True)"),
+    ("from chex import dataclass", "@dataclass"),
+    ("from flax.struct import dataclass", "@dataclass"),
+    ("from flax import struct", "@struct.dataclass"),
+    ("import flax", "@flax.struct.dataclass"),
+    ("from tjax.dataclasses import dataclass", "@dataclass(eq=False)"),
+    ("from pydantic.dataclasses import dataclass", "@dataclass"),
+    ("from torchrl.data import tensorclass as dataclass", "@dataclass"),
+]
+OWN = [
+    ("from dataclasses import dataclass", "@dataclass"),
+    ("from dataclasses import dataclass as record", "@record(frozen=True)"),
+    ("import dataclasses", "@dataclasses.dataclass(frozen=True)"),
+    ("import dataclasses as dc", "@dc.dataclass"),
+]
+
+
+@pytest.mark.parametrize(("imports", "decorator"), OTHERS)
+def test_a_dataclass_of_others_has_more_methods(composer: Composer, imports: str, decorator: str) -> None:
+    assert rules_of(composer, METRICS.format(imports=imports, decorator=decorator), "IMP111") == []
+
+
+@pytest.mark.parametrize(("imports", "decorator"), OWN)
+def test_a_dataclass_of_python_has_no_more(composer: Composer, imports: str, decorator: str) -> None:
+    assert rules_of(composer, METRICS.format(imports=imports, decorator=decorator), "IMP111") == ["IMP111"]
+
+
+# -- options of another program that uses the same code -------------------------------------------------------------------
+
+RUN = """import argparse
+
+from options import add
+
+
+def handle():
+    parser = argparse.ArgumentParser()
+    add(parser, main=True)
+    return parser.parse_args()
+
+
+def run(args):
+    {read}
+
+
+if __name__ == "__main__":
+    run(handle())
+"""
+ADD = """def add(parser, main=False):
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--mode", default="buffer")
+    parser.add_argument("--draw", action="store_true")
+    parser.add_argument("--steps", type=int, nargs="*")
+    if main:
+        parser.add_argument("--sample-n", type=int, default=64)
+"""
+COMPARE = """import argparse
+
+import main
+from options import add
+
+parser = argparse.ArgumentParser()
+add(parser)
+args = parser.parse_args()
+args.seed = 1
+main.run(args)
+"""
+CONDITIONS = [
+    "if args.draw:\n        print(args.sample_n)",
+    "if args.mode == 'generate':\n        print(args.sample_n)",
+    "print(args.sample_n if args.draw else 0)",
+    "print(args.draw and args.sample_n)",
+    "size = 0 if not args.draw else args.sample_n\n    print(size)",
+    "for step in args.steps or ():\n        print(step, args.sample_n)",
+    "while args.draw:\n        print(args.sample_n)\n        break",
+    "if not args.draw:\n        return\n    print(args.sample_n)",
+    "if args.draw:\n        size = args.sample_n\n    else:\n        size = 1\n    print(size)",
+    "print(not args.draw or args.sample_n)",
+    "if args.draw and args.mode != 'buffer':\n        print(f'{args.sample_n}')",
+]
+
+
+@pytest.mark.parametrize("read", CONDITIONS)
+def test_an_option_of_another_program_behind_a_condition(composer: Composer, read: str) -> None:
+    files = {"main.py": RUN.format(read=read), "options.py": ADD, "compare.py": COMPARE}
+    assert run_rules(composer, files, "CLI101") == []
+
+
+@pytest.mark.parametrize("read", ["print(args.sample_n)", "size = args.sample_n\n    print(size)", "print(f'{args.sample_n}')"])
+def test_an_option_of_another_program_that_is_surely_read(composer: Composer, read: str) -> None:
+    files = {"main.py": RUN.format(read=read), "options.py": ADD, "compare.py": COMPARE}
+    assert [entry.rule for entry in run_rules(composer, files, "CLI101")] == ["CLI101"]
+
+
+@pytest.mark.parametrize("read", CONDITIONS[:4])
+def test_an_option_that_no_program_defines(composer: Composer, read: str) -> None:
+    files = {"main.py": RUN.format(read=read.replace("sample_n", "sample_m")), "options.py": ADD, "compare.py": COMPARE}
+    assert {entry.rule for entry in run_rules(composer, files, "CLI101")} == {"CLI101"}
