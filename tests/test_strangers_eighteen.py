@@ -195,3 +195,155 @@ def test_an_option_of_another_program_that_is_surely_read(composer: Composer, re
 def test_an_option_that_no_program_defines(composer: Composer, read: str) -> None:
     files = {"main.py": RUN.format(read=read.replace("sample_n", "sample_m")), "options.py": ADD, "compare.py": COMPARE}
     assert {entry.rule for entry in run_rules(composer, files, "CLI101")} == {"CLI101"}
+
+
+# -- rows that are no held-out rows ---------------------------------------------------------------------------------------
+
+ROWS = """import numpy as np
+import os
+import pandas as pd
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV, train_test_split
+from torch.utils.data import random_split
+
+X, y = np.load("x.npy"), np.load("y.npy")
+X = (X - X.mean(axis=0)) / X.std(axis=0)
+{split}
+Ridge().fit(X, y)
+"""
+SUBSAMPLES = [
+    "X, _, y, _ = train_test_split(X, y, train_size=1000, random_state=0)",
+    "X, _rest, y, _more = train_test_split(X, y, train_size=1000, random_state=0)",
+    "_, X, _, y = train_test_split(X, y, test_size=1000, random_state=0)",
+    "split = train_test_split(X, y, train_size=1000, random_state=0)\nX, y = split[0], split[2]",
+    "split = train_test_split(X, y, train_size=1000, random_state=0)\nX = split[0]\ny = split[2]",
+    "split = train_test_split(X, y, test_size=1000, random_state=0)\nX = split[1]\ny = split[3]",
+    "X, y = train_test_split(X, y, train_size=1000, random_state=0)[::2]",
+    "X, y = train_test_split(X, y, train_size=1000, random_state=0)[1::2]",
+    "def few(X, y):\n    if len(X) > 10:\n        X, _, y, _ = train_test_split(X, y, train_size=10)\n    return X, y\n\n\nX, y = few(X, y)",
+    "def few(X, y):\n    split = train_test_split(X, y, train_size=10)\n    return split[0], split[2]\n\n\nX, y = few(X, y)",
+    "rows = train_test_split(np.arange(len(X)), train_size=10)[0]\nX, y = X[rows], y[rows]",
+]
+SPLITS = [
+    "X, X_test, y, y_test = train_test_split(X, y, random_state=0)\nprint(X_test)",
+    "split = train_test_split(X, y, random_state=0)\nX, y = split[0], split[2]\nprint(split[1])",
+    "split = train_test_split(X, y, random_state=0)\nX, X_test, y, y_test = split\nprint(X_test)",
+]
+
+
+@pytest.mark.parametrize("split", SUBSAMPLES)
+def test_a_split_whose_other_side_is_thrown_away_holds_nothing_out(composer: Composer, split: str) -> None:
+    assert rules_of(composer, ROWS.format(split=split), "LEK104") == []
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_split_whose_sides_are_used_does(composer: Composer, split: str) -> None:
+    assert rules_of(composer, ROWS.format(split=split), "LEK104") == ["LEK104"]
+
+
+PATHS = [
+    '"data/" + name + "_TRAIN.tsv"',
+    'os.path.join("data", name, name + "_TRAIN.tsv")',
+    'os.path.join("data", name, "train.csv")',
+    'f"data/{name}/{name}_TRAIN.tsv"',
+    'f"{name}/train.csv"',
+    '"data/%s_TRAIN.tsv" % name',
+    '"data/{}_TRAIN.tsv".format(name)',
+    'Path("data") / name / "train.csv"',
+    'Path("data", name, "train.csv")',
+    'str(Path("data") / f"{name}_train.csv")',
+]
+SEARCHED = """import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
+
+name = sys.argv[1]
+table = pd.read_csv({path})
+X, y = table.iloc[:, 1:].to_numpy(), table["y"].to_numpy()
+X = (X - X.mean(axis=0)) / X.std(axis=0)
+print(GridSearchCV(Ridge(), {{"alpha": [0.1, 1]}}).fit(X, y).best_params_)
+"""
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_end_of_a_path_says_what_part_it_is(composer: Composer, path: str) -> None:
+    assert rules_of(composer, SEARCHED.format(path=path), "LEK104") == []
+
+
+@pytest.mark.parametrize("path", ['f"data/{name}.csv"', 'os.path.join("data", name)', '"rows.csv"', 'Path("data") / name'])
+def test_a_path_that_says_nothing(composer: Composer, path: str) -> None:
+    assert rules_of(composer, SEARCHED.format(path=path), "LEK104") == ["LEK104"]
+
+
+PAIRS = """import numpy as np
+import torch
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import train_test_split
+
+users, items, y = np.load("users.npy"), np.load("items.npy"), np.load("y.npy")
+{make}
+X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
+print(Ridge().fit(X_train, y_train).score(X_test, y_test))
+"""
+BESIDE = [
+    "X = np.concatenate([np.repeat(users, len(items), axis=0), items], axis=1)",
+    "X = np.concatenate([np.repeat(users, len(items), axis=0), items], axis=-1)",
+    "X = np.concatenate((items, np.repeat(users, 8, axis=0)), -1)",
+    "X = np.hstack([np.repeat(users, len(items), axis=0), items])",
+    "X = np.column_stack((np.repeat(users, len(items), axis=0), items))",
+    "many = np.repeat(users, len(items), axis=0)\nX = np.hstack([many, items])",
+    "many = np.repeat(users, len(items), axis=0)\nmore = np.load('more.npy')\nX = np.concatenate([more, many], axis=1)",
+    "def pairs(users, items):\n    return np.hstack((np.repeat(users, 8, axis=0), items))\n\n\nX = pairs(users, items)",
+    "X = np.hstack([np.repeat(users, len(items), axis=0), items])[:, :4].astype(float)",
+    "X = np.stack([np.repeat(users, 8, axis=0), items], axis=1)",
+]
+COPIED = [
+    "X = np.repeat(users, 8, axis=0)",
+    "X = np.concatenate([np.repeat(users, 8, axis=0), items], axis=0)",
+    "X = np.repeat(np.hstack([users, items]), 8, axis=0)",
+    "X = np.repeat(users, 8, axis=0)\nX = np.hstack([X, X ** 2])",
+]
+
+
+@pytest.mark.parametrize("make", BESIDE)
+def test_copies_beside_other_columns_are_rows_of_their_own(composer: Composer, make: str) -> None:
+    assert rules_of(composer, PAIRS.format(make=make), "LEK103") == []
+
+
+@pytest.mark.parametrize("make", COPIED)
+def test_copies_of_rows_land_on_both_sides(composer: Composer, make: str) -> None:
+    assert rules_of(composer, PAIRS.format(make=make), "LEK103") == ["LEK103"]
+
+
+NARROWED = """import numpy as np
+import torch
+from torch import nn
+
+table = np.load("series.npy")
+table = (table - np.nanmean(table)) / np.nanstd(table)
+
+
+def fit(train_data):
+    {narrow}
+    return torch.utils.data.DataLoader(torch.from_numpy(train_data), batch_size=8, shuffle=True)
+
+
+print(fit(table))
+"""
+NARROWS = [
+    "train_data = train_data[~np.isnan(train_data).any(axis=1)]",
+    "train_data = train_data[train_data[:, 0] > 0]",
+    "train_data = train_data[(train_data[:, 0] > 0) & (train_data[:, 1] < 3)]",
+    "train_data = train_data[train_data.sum(axis=1) != 0]",
+    "keep = ~np.isnan(train_data).all(axis=1)\n    train_data = train_data[keep]",
+]
+
+
+@pytest.mark.parametrize("narrow", NARROWS)
+def test_rows_left_out_of_the_training_part_are_no_split(composer: Composer, narrow: str) -> None:
+    assert rules_of(composer, NARROWED.format(narrow=narrow), "LEK104") == []
