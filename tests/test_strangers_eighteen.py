@@ -46,14 +46,22 @@ print(Learner().fisher(loader))
 EACH = "for name, weights in self.network.named_parameters():\n            "
 READS = {
     "in the loop": {"inside": f"{EACH}        found[name] += weights.grad.pow(2)"},
-    "where there is any": {"inside": f"{EACH}        if weights.grad is not None:\n                        found[name] += weights.grad.data.clone() ** 2"},
+    "where there is any": {
+        "inside": f"{EACH}        if weights.grad is not None:\n                        found[name] += weights.grad.data.clone() ** 2"
+    },
     "behind the loop": {"after": f"{EACH}    found[name] = weights.grad / len(loader)"},
     "one layer's": {"inside": "found['weight'] += self.network.weight.grad.abs()"},
     "in a comprehension": {"inside": "found = {name: w.grad.detach().clone() for name, w in self.network.named_parameters()}"},
     "all at once": {"inside": "found['all'] = torch.cat([w.grad.view(-1) for w in self.network.parameters()])"},
     "in a method": {"helper": f"{EACH}self.sums[name] = weights.grad.clone()", "inside": "self.keep()"},
-    "in a method, behind": {"helper": f"{EACH}self.sums[name] = weights.grad.clone()", "inside": "self.keep()", "after": "print(self.sums)"},
-    "by hand": {"inside": "with torch.no_grad():\n                for w in self.network.parameters():\n                    w -= 0.1 * w.grad"},
+    "in a method, behind": {
+        "helper": f"{EACH}self.sums[name] = weights.grad.clone()",
+        "inside": "self.keep()",
+        "after": "print(self.sums)",
+    },
+    "by hand": {
+        "inside": "with torch.no_grad():\n                for w in self.network.parameters():\n                    w -= 0.1 * w.grad"
+    },
     "saliency": {"inside": f"{EACH}        found[name] += (weights * weights.grad).abs()"},
 }
 NOT_READ = {
@@ -347,3 +355,72 @@ NARROWS = [
 @pytest.mark.parametrize("narrow", NARROWS)
 def test_rows_left_out_of_the_training_part_are_no_split(composer: Composer, narrow: str) -> None:
     assert rules_of(composer, NARROWED.format(narrow=narrow), "LEK104") == []
+
+
+# -- first weights that nothing uses --------------------------------------------------------------------------------------
+
+EARLY = """import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, width=8):
+        super().__init__()
+        self.name = f"net-{{width}}"
+        self.body = nn.Sequential(nn.Linear(4, width), nn.ReLU())
+        self.head = nn.Linear(width, 2)
+
+    def forward(self, rows):
+        return self.head(self.body(rows))
+
+
+def stamp():
+    return Net().name
+
+
+def load(net, path):
+    net.load_state_dict(torch.load(path)["model"])
+
+
+{before}
+torch.manual_seed(0)
+{after}
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for rows, labels in torch.load("batches.pt"):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(rows), labels).backward()
+    optimizer.step()
+"""
+UNUSED = {
+    "for its name": ("print(stamp())", "model = Net()"),
+    "for its size": ("size = sum(p.numel() for p in Net().parameters())\nprint(size)", "model = Net()"),
+    "printed": ("print(Net())", "model = Net()"),
+    "asked for its width": ("width = Net(16).head.in_features", "model = Net(width)"),
+    "overwritten": ("model = Net()\nprint(model.name)", "model = Net()"),
+    "loaded": ('model = Net()\nmodel.load_state_dict(torch.load("net.pt"))', "print(model)"),
+    "loaded by a function": ('model = Net()\nload(model, "net.pt")', "print(model)"),
+    "loaded later": ("model = Net()", 'load(model, "net.pt")'),
+    "on the meta device": ('with torch.device("meta"):\n    model = Net()', 'model = model.to_empty(device="cpu")'),
+    "empty": ("from accelerate import init_empty_weights\n\nwith init_empty_weights():\n    model = Net()", "print(model)"),
+    "of Hugging Face": ("from transformers.modeling_utils import no_init_weights\n\nwith no_init_weights():\n    model = Net()", "print(1)"),
+}
+USED = {
+    "trained": ("model = Net()", "print(model)"),
+    "loaded in part": ('model = Net()\nmissing = model.load_state_dict(torch.load("net.pt"), strict=False)\nprint(missing)', "print(model)"),
+    "loaded perhaps": ('import sys\n\nmodel = Net()\nif len(sys.argv) > 1:\n    load(model, "net.pt")', "print(model)"),
+    "teaches": ("teacher = Net()", "print(teacher(torch.ones(1, 4)))\nmodel = Net()"),
+    "handed on": ("from others import fit\n\nother = Net()", "fit(other)\nmodel = Net()"),
+    "a head of it": ("head = nn.Linear(8, 2)", "model = Net()\nmodel.head = head"),
+}
+
+
+@pytest.mark.parametrize("kind", UNUSED)
+def test_first_weights_that_nothing_uses_are_drawn_in_vain(composer: Composer, kind: str) -> None:
+    before, after = UNUSED[kind]
+    assert rules_of(composer, EARLY.format(before=before, after=after), "REP102") == []
+
+
+@pytest.mark.parametrize("kind", USED)
+def test_first_weights_that_are_used_are_drawn_too_early(composer: Composer, kind: str) -> None:
+    before, after = USED[kind]
+    assert rules_of(composer, EARLY.format(before=before, after=after), "REP102") == ["REP102"]
