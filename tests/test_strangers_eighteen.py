@@ -424,3 +424,55 @@ def test_first_weights_that_nothing_uses_are_drawn_in_vain(composer: Composer, k
 def test_first_weights_that_are_used_are_drawn_too_early(composer: Composer, kind: str) -> None:
     before, after = USED[kind]
     assert rules_of(composer, EARLY.format(before=before, after=after), "REP102") == ["REP102"]
+
+
+# -- names of weights that are compared by hand ---------------------------------------------------------------------------
+
+LOADED = """import logging
+
+import torch
+from torch import nn
+
+logger = logging.getLogger(__name__)
+
+
+def load(model, path):
+    state = torch.load(path)
+    {before}
+    model.load_state_dict(state, strict=False)
+    return model
+
+
+print(load(nn.Linear(4, 2), "net.pt")(torch.ones(1, 4)))
+"""
+TOLD = [
+    "for key in state.keys():\n        if key not in model.state_dict().keys():\n            print(key)",
+    "for key in state:\n        if key not in model.state_dict():\n            logger.warning('%s is unknown', key)",
+    "own = model.state_dict()\n    for key in own:\n        if key not in state:\n            print('missing', key)",
+    "missing = set(model.state_dict()) - set(state)\n    print('missing', missing)",
+    "missing = set(model.state_dict()).difference(state)\n    logger.info('missing %s', missing)",
+    "missing = [key for key in model.state_dict() if key not in state]\n    if missing:\n        logger.warning(missing)",
+    "own = model.state_dict()\n    missing = [key for key in own if key not in state]\n    print(f'{missing}')",
+    "assert set(state) == set(model.state_dict())",
+    "assert not set(model.state_dict()) ^ set(state), 'other names'",
+    "if set(state) != set(model.state_dict()):\n        raise ValueError('other names')",
+    "print(set(state.keys()).symmetric_difference(model.state_dict().keys()))",
+    "own = model.state_dict()\n    if not any(key in own for key in state):\n        raise KeyError(path)",
+]
+UNTOLD = [
+    "print(path)",
+    "state = {key: value for key, value in state.items() if key in model.state_dict()}",
+    "own = model.state_dict()\n    state = {key: value for key, value in state.items() if key in own}\n    print('loaded')",
+    "if 'model' in state:\n        print('found a model')\n        state = state['model']",
+    "print(len(state), len(model.state_dict()))",
+]
+
+
+@pytest.mark.parametrize("before", TOLD)
+def test_names_that_are_compared_are_looked_at(composer: Composer, before: str) -> None:
+    assert rules_of(composer, LOADED.format(before=before), "TRN119") == []
+
+
+@pytest.mark.parametrize("before", UNTOLD)
+def test_names_that_nobody_looks_at(composer: Composer, before: str) -> None:
+    assert rules_of(composer, LOADED.format(before=before), "TRN119") == ["TRN119"]
