@@ -402,11 +402,17 @@ UNUSED = {
     "loaded later": ("model = Net()", 'load(model, "net.pt")'),
     "on the meta device": ('with torch.device("meta"):\n    model = Net()', 'model = model.to_empty(device="cpu")'),
     "empty": ("from accelerate import init_empty_weights\n\nwith init_empty_weights():\n    model = Net()", "print(model)"),
-    "of Hugging Face": ("from transformers.modeling_utils import no_init_weights\n\nwith no_init_weights():\n    model = Net()", "print(1)"),
+    "of Hugging Face": (
+        "from transformers.modeling_utils import no_init_weights\n\nwith no_init_weights():\n    model = Net()",
+        "print(1)",
+    ),
 }
 USED = {
     "trained": ("model = Net()", "print(model)"),
-    "loaded in part": ('model = Net()\nmissing = model.load_state_dict(torch.load("net.pt"), strict=False)\nprint(missing)', "print(model)"),
+    "loaded in part": (
+        'model = Net()\nmissing = model.load_state_dict(torch.load("net.pt"), strict=False)\nprint(missing)',
+        "print(model)",
+    ),
     "loaded perhaps": ('import sys\n\nmodel = Net()\nif len(sys.argv) > 1:\n    load(model, "net.pt")', "print(model)"),
     "teaches": ("teacher = Net()", "print(teacher(torch.ones(1, 4)))\nmodel = Net()"),
     "handed on": ("from others import fit\n\nother = Net()", "fit(other)\nmodel = Net()"),
@@ -476,3 +482,45 @@ def test_names_that_are_compared_are_looked_at(composer: Composer, before: str) 
 @pytest.mark.parametrize("before", UNTOLD)
 def test_names_that_nobody_looks_at(composer: Composer, before: str) -> None:
     assert rules_of(composer, LOADED.format(before=before), "TRN119") == ["TRN119"]
+
+
+# -- dependencies that stand elsewhere ------------------------------------------------------------------------------------
+
+TABLE = """[project]
+name = "reader"
+version = "1.0"
+{more}
+"""
+LISTS = {
+    "requirements.txt": "torch>=2\nnumpy\n",
+    "requirements/core.txt": "torch==2.2.0\n",
+    "requirements/core.in": "torch\n",
+    "requirements-gpu.txt": "--extra-index-url https://example.org\ntorch\n",
+    "environment.yml": "name: reader\ndependencies:\n  - python=3.11\n  - pytorch\n  - pip:\n    - torch\n",
+    "conda.yaml": "dependencies:\n  - numpy=1.26\n",
+    "setup.py": "from setuptools import setup\n\nsetup(name='reader', install_requires=['torch>=2.0', 'numpy>=1'])\n",
+    "dev_requirements.txt": "torch\n",
+    "docs/requirements.txt": "torch\n",
+    "train/requirements.txt": "torch  # any\n",
+}
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_dependencies_that_stand_elsewhere(composer: Composer, path: str) -> None:
+    files = {"train.py": "import torch\n\nprint(torch.ones(1))\n", "pyproject.toml": TABLE.format(more=""), path: LISTS[path]}
+    assert run_rules(composer, files, "ENV101") == []
+
+
+NONE = [
+    ({}, ""),
+    ({"requirements.txt": "# nothing yet\n"}, ""),
+    ({"requirements.txt": "torch\n"}, "dependencies = {torch = '*'}"),
+    ({"requirements.txt": "torch\n"}, "dependencies = ['torch^2.1']"),
+    ({"requirements.txt": "torch\n"}, "\n[tool.poetry.dependencies]\ntorch = '^2.1'"),
+]
+
+
+@pytest.mark.parametrize(("more_files", "more"), NONE)
+def test_dependencies_that_stand_nowhere_or_wrongly(composer: Composer, more_files: dict[str, str], more: str) -> None:
+    files = {"train.py": "import torch\n\nprint(torch.ones(1))\n", "pyproject.toml": TABLE.format(more=more), **more_files}
+    assert [entry.rule for entry in run_rules(composer, files, "ENV101")] == ["ENV101"]

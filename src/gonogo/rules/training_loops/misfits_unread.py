@@ -15,6 +15,7 @@ from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
+
 STATE = "state_dict"
 DIFFERENCES = frozenset({"difference", "symmetric_difference", "issubset", "issuperset"})
 SPEAKS = frozenset({"print", "warn", "warning", "info", "error", "debug", "log", "write", "exit", "print_rank_0", "rank0_print"})
