@@ -524,3 +524,218 @@ NONE = [
 def test_dependencies_that_stand_nowhere_or_wrongly(composer: Composer, more_files: dict[str, str], more: str) -> None:
     files = {"train.py": "import torch\n\nprint(torch.ones(1))\n", "pyproject.toml": TABLE.format(more=more), **more_files}
     assert [entry.rule for entry in run_rules(composer, files, "ENV101")] == ["ENV101"]
+
+
+# -- a network of several, and one whose forward is called by name --------------------------------------------------------
+
+SEVERAL = """import sys
+
+import torch
+from torch import nn
+{classes}
+
+def make(name, width):
+    models = {{{table}}}
+    return models[name](width)
+
+
+def train_epoch(model, optimizer, loader):
+    model.train()
+    for rows, wanted in loader:
+        optimizer.zero_grad()
+        {learn}
+        loss.backward()
+        optimizer.step()
+
+
+def evaluate(model, loader):
+    {mode}
+    total = 0
+    with torch.no_grad():
+        for rows, wanted in loader:
+            {score}
+            total += loss.item()
+    return total / len(loader)
+
+
+torch.manual_seed(0)
+model = make(sys.argv[1], 8)
+optimizer = torch.optim.Adam(model.parameters())
+train, val = torch.load("train.pt"), torch.load("val.pt")
+for epoch in range(10):
+    train_epoch(model, optimizer, train)
+    print(evaluate(model, val))
+"""
+NETWORK = """
+
+class Net{number}(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(4, width), nn.Dropout(0.5), nn.Linear(width, {number} + 1))
+
+    def forward(self, rows):
+        out = self.body(rows)
+        return {gives}
+
+    def loss(self, out, wanted):
+        return nn.functional.l1_loss(out, wanted)
+"""
+APPLIED = {
+    "called": ("out", "out = model(rows)", "l1_loss"),
+    "by name": ("out", "out = model.forward(rows)", "l1_loss"),
+    "of two": ("out, rows", "out, _ = model(rows)", "l1_loss"),
+    "of two, by name": ("out, rows", "out, _ = model.forward(rows)", "l1_loss"),
+    "of two, by place": ("out, rows", "out = model(rows)[0]", "l1_loss"),
+    "of a dict": ('{"out": out, "rows": rows}', 'out = model(rows)["out"]', "l1_loss"),
+    "its own loss": ("out, rows", "out, _ = model.forward(rows)", "own"),
+    "its own loss, one": ("out", "out = model(rows)", "own"),
+}
+
+
+def several(kind: str, count: int, mode: str) -> str:
+    """A program that trains and scores one of several networks."""
+    gives, applied, loss = APPLIED[kind]
+    computed = "loss = model.loss(out, wanted)" if loss == "own" else "loss = nn.functional.l1_loss(out, wanted)"
+    classes = "".join(NETWORK.format(number=number, gives=gives) for number in range(count))
+    table = ", ".join(f'"net{number}": Net{number}' for number in range(count))
+    return SEVERAL.format(
+        classes=classes, table=table, learn=f"{applied}\n        {computed}", score=f"{applied}\n            {computed}", mode=mode
+    )
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+@pytest.mark.parametrize("kind", APPLIED)
+def test_one_of_several_networks_that_is_scored_in_train_mode(composer: Composer, kind: str, count: int) -> None:
+    assert rules_of(composer, several(kind, count, "print(len(loader))"), "TRN106") == ["TRN106"]
+    assert rules_of(composer, several(kind, count, "model.eval()"), "TRN", "NUM", "IMP") == []
+
+
+# -- clipped under a condition --------------------------------------------------------------------------------------------
+
+CLIPPED = """import sys
+
+import torch
+from torch import nn
+
+limit = float(sys.argv[1])
+torch.manual_seed(0)
+model = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for turn, (rows, wanted) in enumerate(torch.load("batches.pt")):
+    optimizer.zero_grad()
+    loss = nn.functional.mse_loss(model(rows), wanted)
+    {before}
+    loss.backward()
+    {between}
+    optimizer.step()
+    {after}
+"""
+CLIP = "nn.utils.clip_grad_norm_(model.parameters(), limit)"
+CLIPS = [f"if limit:\n        {CLIP}", f"if limit > 0:\n        {CLIP}", f"if turn > 10:\n        {CLIP}\n    else:\n        print(turn)"]
+SAID = "print(float(loss))"
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_clipping_under_a_condition_has_its_place_too(composer: Composer, clip: str) -> None:
+    for before, between, after, found in (
+        (clip, SAID, SAID, ["TRN138"]),
+        (SAID, SAID, clip, ["TRN138"]),
+        (SAID, clip, SAID, []),
+    ):
+        assert rules_of(composer, CLIPPED.format(before=before, between=between, after=after), "TRN138") == found
+
+
+ACCUMULATED = [
+    f"if turn % 4 == 3:\n        {CLIP}\n        optimizer.step()",
+    f"if turn % 4 == 3:\n        {CLIP}\n    if turn % 4 == 3:\n        optimizer.step()",
+    f"if limit and turn % 4 == 3:\n        {CLIP}\n    if turn % 4 == 3:\n        optimizer.step()",
+]
+
+
+@pytest.mark.parametrize("step", ACCUMULATED)
+def test_clipping_once_in_several_turns(composer: Composer, step: str) -> None:
+    assert (
+        rules_of(
+            composer,
+            CLIPPED.format(before=SAID, between=step, after=SAID).replace("    optimizer.step()\n    print(float", "    print(float"),
+            "TRN138",
+        )
+        == []
+    )
+
+
+# -- chosen by the test loader, beside one for validation -----------------------------------------------------------------
+
+CHOSEN = """import torch
+from data import splits
+from torch import nn
+from torch.utils.data import DataLoader
+
+torch.manual_seed(0)
+first, second, third = splits("data")
+train_loader = DataLoader(first, batch_size=8, shuffle=True)
+val_loader = DataLoader(second, batch_size=8)
+test_loader = DataLoader(third, batch_size=8)
+model = nn.Linear(4, 2)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+
+
+def evaluate(loader):
+    model.eval()
+    right = count = loss = 0
+    with torch.no_grad():
+        for rows, labels in loader:
+            out = model(rows)
+            loss += nn.functional.cross_entropy(out, labels, reduction="sum").item()
+            right += (out.argmax(1) == labels).sum().item()
+            count += len(labels)
+    model.train()
+    return loss / count, right / count
+
+
+best = 0
+log = {{"best": 0}}
+for epoch in range(30):
+    for rows, labels in train_loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(rows), labels).backward()
+        optimizer.step()
+    val_loss, val_acc = evaluate(val_loader)
+    test_loss, test_acc = evaluate(test_loader)
+    print(val_loss, val_acc, test_loss, test_acc)
+    {choose}
+"""
+SAVE = 'torch.save(model.state_dict(), "best.pt")'
+CHOICES = [
+    f"if {{acc}} > best:\n        best = {{acc}}\n        {SAVE}",
+    f"if best < {{acc}}:\n        best = {{acc}}\n        {SAVE}",
+    f"if {{acc}} >= best:\n        {SAVE}\n        best = {{acc}}",
+    f"is_best = {{acc}} > best\n    best = max({{acc}}, best)\n    if is_best:\n        {SAVE}",
+    f"if {{acc}} > log['best']:\n        log['best'] = {{acc}}\n        {SAVE}",
+    "if {acc} > best:\n        best, kept = {acc}, {{k: v.clone() for k, v in model.state_dict().items()}}\n        print(kept)",
+    "scheduler.step({loss})",
+    "scheduler.step(metrics={loss})",
+    "if epoch > 3:\n        scheduler.step({loss})",
+    "scheduler.step(round({loss}, 3))",
+]
+
+
+@pytest.mark.parametrize("choose", CHOICES)
+def test_what_is_chosen_by_the_test_loader(composer: Composer, choose: str) -> None:
+    wrong, right = (CHOSEN.format(choose=choose.format(acc=f"{part}_acc", loss=f"{part}_loss")) for part in ("test", "val"))
+    assert rules_of(composer, wrong, "LEK109") == ["LEK109"]
+    assert rules_of(composer, right, "LEK109") == []
+
+
+TOLD_ONLY = [
+    "if test_acc > best:\n        best = test_acc\n        print(best)",
+    f"if val_acc > best:\n        best = val_acc\n        {SAVE}\n    if test_acc > log['best']:\n        log['best'] = test_acc\n        {SAVE}",
+    f"if val_acc + 0 * test_acc > best:\n        best = val_acc\n        {SAVE}",
+    f"if epoch > 20:\n        {SAVE}",
+]
+
+
+@pytest.mark.parametrize("choose", TOLD_ONLY)
+def test_what_is_only_told_of_the_test_loader(composer: Composer, choose: str) -> None:
+    assert rules_of(composer, CHOSEN.format(choose=choose), "LEK109") == []
