@@ -739,3 +739,72 @@ TOLD_ONLY = [
 @pytest.mark.parametrize("choose", TOLD_ONLY)
 def test_what_is_only_told_of_the_test_loader(composer: Composer, choose: str) -> None:
     assert rules_of(composer, CHOSEN.format(choose=choose), "LEK109") == []
+
+
+# -- a plateau that is told the epoch -------------------------------------------------------------------------------------
+
+PLATEAU = """from itertools import count
+
+import torch
+from torch import nn
+from tqdm import tqdm, trange
+
+torch.manual_seed(0)
+model = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.{made}
+batches = torch.load("batches.pt")
+
+
+def train(epoch):
+    total = 0
+    for rows, wanted in batches:
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(rows), wanted)
+        loss.backward()
+        optimizer.step()
+        total += loss.item()
+    {inside}
+    return total
+
+
+for {head}:
+    total = train(epoch)
+    {outside}
+"""
+HEADS = [
+    "epoch in range(10)",
+    "epoch in range(1, 11)",
+    "epoch in tqdm(range(10))",
+    "epoch in trange(10)",
+    "epoch in count()",
+    "epoch, _ in enumerate(range(10))",
+]
+STEPS = [
+    ("print(total)", "scheduler.step(epoch)"),
+    ("print(total)", "scheduler.step(epoch + 1)"),
+    ("print(total)", "scheduler.step(metrics=epoch)"),
+    ("scheduler.step(epoch)", "print(total)"),
+]
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("step", STEPS)
+def test_a_plateau_that_is_told_the_epoch(composer: Composer, head: str, step: tuple[str, str]) -> None:
+    text = PLATEAU.format(made="ReduceLROnPlateau(optimizer)", head=head, inside=step[0], outside=step[1])
+    assert rules_of(composer, text, "TRN117") == ["TRN117"]
+
+
+TOLD_RIGHT = [
+    ("ReduceLROnPlateau(optimizer)", "scheduler.step(total)"),
+    ("ReduceLROnPlateau(optimizer)", "scheduler.step(total, epoch)"),
+    ("ReduceLROnPlateau(optimizer)", "scheduler.step(total / (epoch + 1))"),
+    ("ReduceLROnPlateau(optimizer)", "scheduler.step([total, epoch][0])"),
+    ("StepLR(optimizer, 3)", "scheduler.step(epoch)"),
+    ("StepLR(optimizer, 3)", "scheduler.step()"),
+]
+
+
+@pytest.mark.parametrize(("made", "step"), TOLD_RIGHT)
+def test_a_scheduler_that_is_told_what_it_wants(composer: Composer, made: str, step: str) -> None:
+    assert rules_of(composer, PLATEAU.format(made=made, head=HEADS[0], inside="print(total)", outside=step), "TRN117") == []
