@@ -808,3 +808,69 @@ TOLD_RIGHT = [
 @pytest.mark.parametrize(("made", "step"), TOLD_RIGHT)
 def test_a_scheduler_that_is_told_what_it_wants(composer: Composer, made: str, step: str) -> None:
     assert rules_of(composer, PLATEAU.format(made=made, head=HEADS[0], inside="print(total)", outside=step), "TRN117") == []
+
+
+# -- averages that keep the graph -----------------------------------------------------------------------------------------
+
+AVERAGED = """import torch
+from torch import nn
+
+
+class Average:
+    def __init__(self):
+        self.count = 0
+        self.mean = 0.0
+
+    def add(self, value):
+        {add}
+        self.count += 1
+
+
+class Trainer:
+    def __init__(self, model):
+        self.model = model
+        self.losses = Average()
+        self.smooth = 0.0
+        self.optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def train(self, batches):
+        for rows, wanted in batches:
+            self.optimizer.zero_grad()
+            loss = nn.functional.mse_loss(self.model(rows), wanted)
+            loss.backward()
+            self.optimizer.step()
+            {tell}
+
+
+torch.manual_seed(0)
+Trainer(nn.Linear(4, 1)).train(torch.load("batches.pt"))
+"""
+MEAN = "self.mean = (self.mean * self.count + value) / (self.count + 1)"
+AVERAGES = [
+    (MEAN, "self.losses.add(loss)"),
+    ("self.mean = self.mean + (value - self.mean) / (self.count + 1)", "self.losses.add(loss)"),
+    ("self.mean = self.mean + value", "self.losses.add(loss)"),
+    ("self.mean = value + self.mean", "self.losses.add(loss)"),
+    ("self.mean = 0.9 * self.mean + 0.1 * value", "self.losses.add(loss)"),
+    (MEAN, "self.smooth = 0.9 * self.smooth + 0.1 * loss"),
+    (MEAN, "self.smooth = self.smooth + loss"),
+]
+AVERAGES_OF_NUMBERS = [
+    (MEAN, "self.losses.add(loss.item())"),
+    (MEAN, "self.losses.add(loss.detach())"),
+    (MEAN.replace("value", "float(value)"), "self.losses.add(loss)"),
+    ("self.mean = value", "self.losses.add(loss)"),
+    ("self.mean = (value + self.count) / 2", "self.losses.add(loss)"),
+    (MEAN, "self.smooth = 0.9 * self.smooth + 0.1 * loss.item()"),
+    (MEAN, "with torch.no_grad():\n                self.losses.add(loss)"),
+]
+
+
+@pytest.mark.parametrize(("add", "tell"), AVERAGES)
+def test_averages_that_keep_the_graph(composer: Composer, add: str, tell: str) -> None:
+    assert rules_of(composer, AVERAGED.format(add=add, tell=tell), "TRN110") == ["TRN110"]
+
+
+@pytest.mark.parametrize(("add", "tell"), AVERAGES_OF_NUMBERS)
+def test_averages_of_numbers(composer: Composer, add: str, tell: str) -> None:
+    assert rules_of(composer, AVERAGED.format(add=add, tell=tell), "TRN110") == []

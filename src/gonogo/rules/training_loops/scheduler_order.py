@@ -86,7 +86,7 @@ def _arguments(schedule: Schedule) -> Iterator[Violation]:
         elif schedule.name == PLATEAU and given is not None and _is_count(given):
             yield violation(
                 step.at,
-                "`ReduceLROnPlateau` goes by what `step()` is given, and this is the number of the turn: the rate is the same whatever is learned",
+                "`ReduceLROnPlateau` goes by the metric that `step()` is given, and this is the number of the turn",
                 "give it the metric that is to get better",
             )
         elif schedule.name != PLATEAU and given is not None and _is_torchs(schedule) and applications_in(given):
@@ -102,7 +102,8 @@ def _is_count(value: Value) -> bool:
     value = plain(value)
     if isinstance(value, Operation):
         counts = [_is_count(operand) for operand in value.operands]
-        return any(counts) and all(counted or number(operand) is not None for counted, operand in zip(counts, value.operands, strict=True))
+        known = [number(operand) is not None for operand in value.operands]
+        return any(counts) and all(one or other for one, other in zip(counts, known, strict=True))
     owner = plain(value.owner) if isinstance(value, Element) else None
     return isinstance(owner, Call) and owner.short in COUNTS
 
