@@ -874,3 +874,46 @@ def test_averages_that_keep_the_graph(composer: Composer, add: str, tell: str) -
 @pytest.mark.parametrize(("add", "tell"), AVERAGES_OF_NUMBERS)
 def test_averages_of_numbers(composer: Composer, add: str, tell: str) -> None:
     assert rules_of(composer, AVERAGED.format(add=add, tell=tell), "TRN110") == []
+
+
+# -- a scheduler that counts batches and epochs ---------------------------------------------------------------------------
+
+BOTH = """import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+scheduler = torch.optim.lr_scheduler.{made}
+other = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
+batches = torch.load("batches.pt")
+
+
+def train(scheduler):
+    for rows, wanted in batches:
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(rows), wanted).backward()
+        optimizer.step()
+        {batch}
+
+
+for epoch in range(90):
+    train(scheduler)
+    {epoch}
+other.step()
+"""
+SCHEDULES = ["StepLR(optimizer, 30)", "MultiStepLR(optimizer, [30, 60])", "ExponentialLR(optimizer, 0.99)", "LambdaLR(optimizer, abs)"]
+WARM = "if epoch < 5:\n            scheduler.step()"
+
+
+@pytest.mark.parametrize("made", SCHEDULES)
+def test_a_scheduler_that_counts_batches_and_epochs(composer: Composer, made: str) -> None:
+    for batch, epoch, found in (
+        ("scheduler.step()", "scheduler.step()", ["TRN118"]),
+        ("scheduler.step()", "print(epoch)", []),
+        ("print(float(rows.sum()))", "scheduler.step()", []),
+        ("other.step()", "scheduler.step()", []),
+        (WARM, "scheduler.step()", []),
+        (WARM, "if epoch >= 5:\n        scheduler.step()", []),
+    ):
+        assert rules_of(composer, BOTH.format(made=made, batch=batch, epoch=epoch), "TRN118") == found

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Loop
+from gonogo.analysis.dataflow.blocks import Branch, Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Value, number, plain
+from gonogo.analysis.training.loops import Done
+from gonogo.analysis.training.objects import each
 from gonogo.analysis.training.schedules import Schedule, epochs_of, is_within_batches, schedules
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -24,7 +26,8 @@ def scheduler_cadence(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Compares how long a schedule is told to be with where it is stepped. Speaks where the length is made of `len(loader)` (or
         `steps_per_epoch`) and `step()` stands outside the loop over batches, and where the length is the number of epochs and
-        `step()` stands within it. Also where `OneCycleLR` is told the batches of one epoch, and stepped in those of several.
+        `step()` stands within it. Also where `OneCycleLR` is told the batches of one epoch, and stepped in those of several, and where
+        one scheduler is stepped in each batch and in each epoch besides.
 
     Why it matters:
         `OneCycleLR` raises an error when it is stepped beyond its length: in the second epoch, which a trial does not come to. In the first
@@ -63,6 +66,26 @@ def _found(walked: Program) -> Iterator[Violation]:
                 "give it `total_steps=epochs * len(loader)`",
                 related=((schedule.made, "its length is the number of batches of one epoch"),),
             )
+        elif (twice := _stepped_by_both(schedule, inside)) is not None:
+            yield violation(
+                twice[0].at,
+                f"`{schedule.name}` is stepped once a batch here, and once an epoch besides: it can count only one of them",
+                "step it in one of the two places",
+                related=((twice[1].at, "it is stepped once an epoch here"),),
+            )
+
+
+def _stepped_by_both(schedule: Schedule, inside: list[Done]) -> tuple[Done, Done] | None:
+    """A step in each batch and one in each epoch around it, both without a condition."""
+    epochs = {epochs_of(loop) for loop in schedule.loops} - {None}
+    plain_ones = [
+        step for step in schedule.steps if len(each(step.act.on)) == 1 and not any(isinstance(a, Branch) for a in step.at.around())
+    ]
+    for step in plain_ones:
+        for other in plain_ones:
+            if step in inside and other not in inside and other.loops[:1] and other.loops[0] in epochs and other.loops[0] in step.loops:
+                return step, other
+    return None
 
 
 def _are_over_batches(schedule: Schedule) -> bool:
