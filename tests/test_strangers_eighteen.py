@@ -897,10 +897,11 @@ def train(scheduler):
         {batch}
 
 
-for epoch in range(90):
-    train(scheduler)
-    {epoch}
-other.step()
+if len(batches) > 3:
+    for epoch in range(90):
+        train(scheduler)
+        {epoch}
+    other.step()
 """
 SCHEDULES = ["StepLR(optimizer, 30)", "MultiStepLR(optimizer, [30, 60])", "ExponentialLR(optimizer, 0.99)", "LambdaLR(optimizer, abs)"]
 WARM = "if epoch < 5:\n            scheduler.step()"
@@ -911,9 +912,10 @@ def test_a_scheduler_that_counts_batches_and_epochs(composer: Composer, made: st
     for batch, epoch, found in (
         ("scheduler.step()", "scheduler.step()", ["TRN118"]),
         ("scheduler.step()", "print(epoch)", []),
+        ("scheduler.step()", "if epoch > 80:\n            scheduler.step()", []),
         ("print(float(rows.sum()))", "scheduler.step()", []),
         ("other.step()", "scheduler.step()", []),
         (WARM, "scheduler.step()", []),
-        (WARM, "if epoch >= 5:\n        scheduler.step()", []),
+        (WARM, "if epoch >= 5:\n            scheduler.step()", []),
     ):
         assert rules_of(composer, BOTH.format(made=made, batch=batch, epoch=epoch), "TRN118") == found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from gonogo.analysis.dataflow.blocks import Branch, Loop
 from gonogo.analysis.dataflow.programs import Program
@@ -76,16 +77,19 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _stepped_by_both(schedule: Schedule, inside: list[Done]) -> tuple[Done, Done] | None:
-    """A step in each batch and one in each epoch around it, both without a condition."""
+    """A step in each batch and one in each epoch around it, both without a condition in the loop over epochs."""
     epochs = {epochs_of(loop) for loop in schedule.loops} - {None}
-    plain_ones = [
-        step for step in schedule.steps if len(each(step.act.on)) == 1 and not any(isinstance(a, Branch) for a in step.at.around())
-    ]
-    for step in plain_ones:
-        for other in plain_ones:
-            if step in inside and other not in inside and other.loops[:1] and other.loops[0] in epochs and other.loops[0] in step.loops:
+    known = [step for step in schedule.steps if len(each(step.act.on)) == 1 and step.loops]
+    for step in (step for step in known if step in inside):
+        for other in (other for other in known if other not in inside and other.loops[0] in epochs):
+            if other.loops[0] in step.loops and not any(_is_conditional(entry, other.loops[0]) for entry in (step, other)):
                 return step, other
     return None
+
+
+def _is_conditional(step: Done, loop: Loop) -> bool:
+    """Whether a step stands under a condition within a loop."""
+    return any(isinstance(around, Branch) for around in takewhile(lambda entry: entry is not loop, step.at.around()))
 
 
 def _are_over_batches(schedule: Schedule) -> bool:
