@@ -88,7 +88,10 @@ def _call(walker: Walker, node: ast.Call) -> Value:
 
 
 def _applied(callee: Value) -> Value:
-    """The network itself where its `forward` is called by name: `model.forward(x)` applies it as `model(x)` does."""
+    """Return the network itself where its `forward` is called by name.
+
+    `model.forward(x)` applies it as `model(x)` does.
+    """
     if isinstance(callee, Choice):
         networks = [_applied(option) for option in options(callee)]
         return choice(callee.module, callee.node, networks) if all(isinstance(entry, Instance) for entry in networks) else callee

@@ -1,4 +1,7 @@
-"""What is chosen by the score on a loader that the program itself calls the test loader, beside one that it calls the validation loader."""
+"""What is chosen by the score on the test loader, beside a validation loader.
+
+The program itself calls them so.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,10 @@ SAVES = ("save", "save_model", "save_checkpoint", "save_pretrained", "state_dict
 
 
 def chosen_by_test(program: Program) -> Iterator[tuple[Happening, Call, str]]:
-    """Yield where a state is kept, or the rate is lowered, by such a score: the place, the test loader and what is chosen."""
+    """Yield where a state is kept, or the rate is lowered, by such a score.
+
+    That is the place, the test loader and what is chosen.
+    """
     loaders = {loader: role_of_loader(loader) for loader in program.gather(loaders_made)}
     if Role.TEST not in loaders.values() or Role.VALID not in loaders.values():
         return

@@ -149,7 +149,10 @@ def role_of_word(word: str | None) -> Role | None:
 
 
 def _end_of_path(value: Value | None) -> str | None:
-    """The text of a path, or as much of its end as is written out: `_TRAIN.tsv` of `os.path.join(folder, name + "_TRAIN.tsv")`."""
+    """The text of a path, or as much of its end as is written out.
+
+    It is `_TRAIN.tsv` of `os.path.join(folder, name + "_TRAIN.tsv")`.
+    """
     while value is not None and text(value) is None:
         value = plain(value)
         if isinstance(value, Operation) and value.operands:  # `folder / "train.csv"`, `"%s_train.csv" % name`, an f-string
@@ -408,7 +411,10 @@ class Parts:
         return Held(frozenset(parts), frozenset(whole), frozenset(seen), frozenset(cuts))
 
     def _is_of_subsample(self, entry: Value) -> bool:
-        """Whether a value is what is left of a split whose other side is thrown away: it is some of the rows, and no part."""
+        """Whether a value is what is left of a split whose other side is thrown away.
+
+        It is some of the rows, and no part.
+        """
         owner = plain(entry.owner) if isinstance(entry, Item) else None
         if not isinstance(owner, Call):
             return False
@@ -450,7 +456,10 @@ class Parts:
 
 
 def _narrows(entry: Value, part: Part) -> bool:
-    """Whether a part is some rows of what has the same role already: `train = train[~missing]`. Nothing is split there."""
+    """Whether a part is some rows of what has the same role already.
+
+    An example is `train = train[~missing]`: nothing is split there.
+    """
     node = entry.node
     if part.sure or not isinstance(entry, Item) or not isinstance(node, ast.Subscript):
         return False

@@ -1,4 +1,7 @@
-"""Splits that are none: one side is used, the other thrown away, so that some of the rows are left and nothing is held out."""
+"""Splits that are none: one side is used, the other thrown away.
+
+Some of the rows are left, and nothing is held out.
+"""
 
 from __future__ import annotations
 

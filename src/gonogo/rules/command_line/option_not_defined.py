@@ -127,7 +127,9 @@ def _is_set_by_another(fault: NoOption, stores: Stores, trace: Trace, scripts: l
 
 
 def _is_for_another(fault: NoOption, trace: Trace, scripts: list[Trace]) -> bool:
-    """Return whether an option is read behind a condition, and another program that uses the same code defines it.
+    """Return whether an option that is read behind a condition is another program's.
+
+    That program uses the same code and defines it.
 
     Then the condition may be what tells the programs apart.
     """

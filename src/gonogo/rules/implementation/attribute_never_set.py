@@ -107,7 +107,10 @@ def _bases(symbols: Symbols, module: Module, owner: ast.ClassDef) -> list[ast.Cl
 
 
 def _is_dataclass(module: Module, node: ast.expr) -> bool:
-    """Whether a decorator is the standard library's: those of others, called alike, add methods such as `replace`."""
+    """Whether a decorator is the standard library's `dataclass`.
+
+    Those of others, called alike, add methods such as `replace`.
+    """
     return origin(module, node.func if isinstance(node, ast.Call) else node) == "dataclasses.dataclass"
 
 

@@ -97,7 +97,10 @@ def _cut_of(walked: Program, made: Value) -> Cut | None:
 
 
 def _is_beside_others(walked: Program, made: Value, seen: frozenset[Value]) -> bool:
-    """Whether copies become some columns of rows whose other columns differ, as in each user beside each item."""
+    """Whether copies become some columns of rows whose other columns differ.
+
+    An example is each user beside each item.
+    """
     if not isinstance(made, Call) or made.short not in COPIES:
         return False
     rows = parts_in(walked)

@@ -74,7 +74,10 @@ def _is_chosen(value: Value | None) -> bool:
 
 
 def _counts(walked: Program, entry: Happening | Call) -> bool:
-    """Whether a draw is one that something depends on: not weights that are loaded over, or that nothing uses."""
+    """Whether a draw is one that something depends on.
+
+    Weights that are loaded over, or that nothing uses, are none.
+    """
     return not isinstance(entry, Call) or matters(walked, entry)
 
 

@@ -61,7 +61,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _is_plain(event: Event, loop: Loop, acting: list[Happening]) -> bool:
-    """Whether an event happens in each turn of a loop, once, perhaps under a condition that nothing else of the training stands under."""
+    """Whether an event happens in each turn of a loop, once.
+
+    It may be under a condition that nothing else of the training stands under.
+    """
     for around in event.around():
         if around is loop:
             return True

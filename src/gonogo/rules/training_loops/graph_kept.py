@@ -127,7 +127,10 @@ def _gathered(walked: Program) -> Iterator[tuple[Happening, Value, Value]]:
 
 
 def _grows(write: Write) -> bool:
-    """Whether an attribute is made of what it was before: `self.mean = (self.mean * self.n + loss) / (self.n + 1)`."""
+    """Whether an attribute is made of what it was before.
+
+    An example is `self.mean = (self.mean * self.n + loss) / (self.n + 1)`.
+    """
     node = write.module.parents.get(write.node)
     if not isinstance(write.key, str) or not isinstance(node, ast.Assign) or not isinstance(node.value, ast.BinOp):
         return False

@@ -68,7 +68,10 @@ def _is_second_try(event: Event) -> bool:
 
 
 def _is_told_of(event: Event) -> bool:
-    """Whether the function around it compares names of weights with those of a network, and tells of it or ends the program."""
+    """Whether the function around it compares names of weights with those of a network.
+
+    It must also tell of it, or end the program.
+    """
     function = enclosing_function(event.module, event.node)
     nodes = list(ast.walk(function)) if function is not None else event.module.nodes
     states: set[str] = set()  # what holds the state of a network, and each name in it
@@ -86,7 +89,10 @@ def _is_told_of(event: Event) -> bool:
 
 
 def _tells(node: ast.AST, states: set[str], compared: set[str]) -> bool:
-    """Whether a statement says which names differ: a test with a message behind it, an assertion, or the difference printed."""
+    """Whether a statement says which names differ.
+
+    It is a test with a message behind it, an assertion, or the difference printed.
+    """
     if isinstance(node, ast.If):
         spoken = [inner for statement in (*node.body, *node.orelse) for inner in ast.walk(statement)]
         return (_compares(node.test, states) or bool(last_names(node.test) & compared)) and any(map(_speaks, spoken))

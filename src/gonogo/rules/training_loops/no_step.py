@@ -90,7 +90,10 @@ def _only_cleared(walked: Program, clears: list[Done]) -> Iterator[Violation]:
 
 
 def _are_read(walked: Program, done: Done) -> bool:
-    """Whether the function that computes gradients, or one that its loops call, reads any: they are what it is for."""
+    """Whether the function that computes gradients, or one that its loops call, reads any.
+
+    The gradients are then what it is for.
+    """
     outermost = done.loops[-1]
     called = [entry for entry in walked.all(Called) if outermost in entry.around()]
     places: list[tuple[Module, ast.AST]] = [(entry.module, entry.node) for entry in done.loops]
@@ -101,7 +104,10 @@ def _are_read(walked: Program, done: Done) -> bool:
 
 
 def _is_read(module: Module, node: ast.AST) -> bool:
-    """Whether a node reads `weights.grad` for its value: not to ask whether there is one, and not to clear it."""
+    """Whether a node reads `weights.grad` for its value.
+
+    To ask whether there is one, and to clear it, does not count.
+    """
     if not (isinstance(node, ast.Attribute) and node.attr == "grad" and isinstance(node.ctx, ast.Load)):
         return False
     over: ast.AST = node

@@ -77,7 +77,10 @@ def _found(walked: Program) -> Iterator[Violation]:
 
 
 def _stepped_by_both(schedule: Schedule, inside: list[Done]) -> tuple[Done, Done] | None:
-    """A step in each batch and one in each epoch around it, both without a condition in the loop over epochs."""
+    """A step in each batch and one in each epoch around it.
+
+    Both stand without a condition in the loop over epochs.
+    """
     epochs = {epochs_of(loop) for loop in schedule.loops} - {None}
     known = [step for step in schedule.steps if len(each(step.act.on)) == 1 and step.loops]
     for step in (step for step in known if step in inside):
