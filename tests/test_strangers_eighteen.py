@@ -416,6 +416,7 @@ USED = {
     "loaded perhaps": ('import sys\n\nmodel = Net()\nif len(sys.argv) > 1:\n    load(model, "net.pt")', "print(model)"),
     "teaches": ("teacher = Net()", "print(teacher(torch.ones(1, 4)))\nmodel = Net()"),
     "handed on": ("from others import fit\n\nother = Net()", "fit(other)\nmodel = Net()"),
+    "copied": ("model = Net()", "for _ in range(3):\n    print(model(torch.ones(1, 4)))\nload(model, 'net.pt')"),
     "a head of it": ("head = nn.Linear(8, 2)", "model = Net()\nmodel.head = head"),
 }
 
@@ -424,6 +425,11 @@ USED = {
 def test_first_weights_that_nothing_uses_are_drawn_in_vain(composer: Composer, kind: str) -> None:
     before, after = UNUSED[kind]
     assert rules_of(composer, EARLY.format(before=before, after=after), "REP102") == []
+
+
+def test_the_best_state_comes_from_the_first_weights(composer: Composer) -> None:
+    text = EARLY.format(before="model = Net()", after="print(model)") + 'load(model, "best.pt")\nprint(model(torch.ones(1, 4)))\n'
+    assert rules_of(composer, text, "REP102") == ["REP102"]
 
 
 @pytest.mark.parametrize("kind", USED)

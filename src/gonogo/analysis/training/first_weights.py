@@ -11,6 +11,7 @@ from gonogo.analysis.training.kinds import Kind
 from gonogo.analysis.training.loops import applications
 from gonogo.analysis.training.made import made_by_kind, optimizers_made
 from gonogo.analysis.training.objects import each, holdings, made_objects, parts_of
+from gonogo.analysis.training.order import Order
 
 # Contexts within which layers are made without weights.
 WITHOUT_WEIGHTS = frozenset({"init_empty_weights", "no_init_weights", "init_on_device", "OnDevice", "FakeTensorMode", "LoadEmptyWeights"})
@@ -26,9 +27,12 @@ def matters(walked: Program, layer: Call) -> bool:
     if _is_meta(layer) or any(_is_made_without(walked, event) for event in walked.calls(layer.short) if event.call is layer):
         return False
     owners = _owners(walked, layer)
-    if any(_is_loaded(event, owners) for event in walked.calls("load_state_dict")):
-        return False
-    if any(owners & each(done.act.on) for done in walked.known(applications)):
+    order = walked.known(Order)
+    used = [order.place(done.at) for done in walked.known(applications) if owners & each(done.act.on)]
+    loaded = [order.place(event) for event in walked.calls("load_state_dict") if _is_loaded(event, owners)]
+    if any(not used or place < min(used) for place in loaded):
+        return False  # the best state that is loaded after the training comes from the first weights
+    if used:
         return True
     if any(owners & each(network) for made in walked.gather(optimizers_made) for network in holdings(made).networks):
         return True
