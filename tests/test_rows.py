@@ -40,7 +40,7 @@ def held(code: str) -> Held:
 SPLITS = {
     "a, b = train_test_split(X)\nprint({})": ("a", "b"),
     "a, b, c, d = train_test_split(X, y, test_size=0.2)\nprint({})": ("c", "d"),
-    "parts = train_test_split(X, y)\nprint({})": ("parts[0]", "parts[3]"),
+    "parts = train_test_split(X, y)\nmore = parts[:1], parts[1]\nprint({})": ("parts[0]", "parts[3]"),
     "a, b = random_split(TensorDataset(X, y), [8, 2])\nprint(DataLoader({}))": ("a", "b"),
     "for a, b in KFold(5).split(X):\n    print(X.iloc[{}])": ("a", "b"),
     "for number, (a, b) in enumerate(KFold(5).split(X, y)):\n    print(X.to_numpy()[{}])": ("a", "b"),

@@ -39,7 +39,7 @@ from gonogo.analysis.dataflow.values import (
 from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 
-MAX_ARMS = 3  # objects of which one is called, that are walked into one by one
+MAX_ARMS = 8  # objects of which one is called, that are walked into one by one
 MAX_MODULES = 12  # objects of one class whose `__init__` is walked
 # Library calls that keep a function for later, or only look at it: it is not walked where they stand.
 KEEPS = frozenset({"partial", "wraps", "signal", "register", "add_argument", "DataLoader", "lru_cache", "print", "isinstance", "delayed"})
@@ -58,7 +58,7 @@ def _call(walker: Walker, node: ast.Call) -> Value:
     if isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Call) and _is_super(node.func.value):
         callee = _of_super(walker, node.func)
     else:
-        callee = walker.read(node.func)
+        callee = _applied(walker.read(node.func))
     arguments: list[Value] = []
     is_open = False
     for entry in node.args:
@@ -85,6 +85,21 @@ def _call(walker: Walker, node: ast.Call) -> Value:
             is_open = True
             keywords.setdefault("**", value)
     return walker.apply(callee, tuple(arguments), keywords, node, is_open)
+
+
+def _applied(callee: Value) -> Value:
+    """Return the network itself where its `forward` is called by name.
+
+    `model.forward(x)` applies it as `model(x)` does.
+    """
+    if isinstance(callee, Choice):
+        networks = [_applied(option) for option in options(callee)]
+        return choice(callee.module, callee.node, networks) if all(isinstance(entry, Instance) for entry in networks) else callee
+    if not isinstance(callee, Function) or getattr(callee.node, "name", "") != "forward" or not isinstance(callee.receiver, Instance):
+        return callee
+    cls = callee.receiver.cls
+    is_module = any(name.endswith("Module") for name in cls.library_bases())
+    return callee.receiver if is_module and cls.member("__call__") is None else callee
 
 
 def _is_super(node: ast.Call) -> bool:

@@ -33,7 +33,7 @@ from gonogo.analysis.dataflow.words import words
 from gonogo.analysis.dataflow.wrapping import base
 
 MAX_ADDED = 32
-MAX_SPREAD = 4  # options of a choice that are followed one by one
+MAX_SPREAD = 8  # options of a choice that are followed one by one
 # What iterates over its first argument and gives the same entries.
 SAME_ENTRIES = words(
     """
@@ -106,6 +106,10 @@ def item(walker: Walker, owner: Value, key: Value, node: ast.AST) -> Value:
         if isinstance(inner, Item) and inner.owner is owner.value:
             return walker.item_of(owner, key, node)  # a part of it: `out[mask]`
         return Returned(owner.call, inner)
+    if isinstance(owner, Choice) and len(owner.options) <= MAX_SPREAD and all(isinstance(option, Returned) for option in owner.options):
+        each = [item(walker, option, key, node) for option in owner.options]  # of what one of several networks gave
+        if all(isinstance(entry, Returned) for entry in each):
+            return choice(walker.module, node, each)
     owner = plain(owner)
     known = constant(key)
     if isinstance(known, (str, int)) and not isinstance(known, bool):

@@ -208,6 +208,7 @@ class NoOption(Event):
     Attributes:
         known: those that are there.
         message: what is wrong, and `advice` what to do, in the words of the library that the options come from.
+        conditional: it stands behind a condition that nobody could decide.
     """
 
     site: Site
@@ -215,6 +216,7 @@ class NoOption(Event):
     known: tuple[str, ...]
     message: str
     advice: str
+    conditional: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Value
 from gonogo.analysis.rows.learners import SEARCHES, Fit, Learns, fits
 from gonogo.analysis.rows.parts import Held, Role, is_split_call, parts_in
+from gonogo.analysis.rows.subsamples import is_subsample
 from gonogo.analysis.training.order import Order
 
 # What data end up in: what is fitted, applied, scored, or made into tensors and loaders.
@@ -81,7 +82,7 @@ def cuts(program: Program) -> list[Cut]:
         for part, data in parts.held(value).cuts:
             found.setdefault((part.split, data), Cut(data, part.split, order.made(part.split), part.sure))
     for event in program.calls("train_test_split", "random_split"):
-        if is_split_call(event.call):
+        if is_split_call(event.call) and not is_subsample(event.call):
             for data in event.call.arguments:
                 found.setdefault((event.call, data), Cut(data, event.call, order.place(event), True))
     for event in program.calls(*INNER):

@@ -21,6 +21,7 @@ from gonogo.analysis.dataflow.values import (
     Parameter,
     Ref,
     Span,
+    Text,
     Value,
     constant,
     number,
@@ -32,6 +33,7 @@ from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.python.modules import Module
 from gonogo.analysis.python.names import last_name, last_names, text_of
 from gonogo.analysis.rows.flow import MAX_VALUES, assigned_name, name_of, row_inputs
+from gonogo.analysis.rows.subsamples import is_subsample
 
 LOADER = re.compile(r"(?:loader|dataset)$", re.IGNORECASE)
 
@@ -144,6 +146,26 @@ def role_of_word(word: str | None) -> Role | None:
     found = {match.lower() for match in _PATH.findall(word or "")}
     roles = {Role.TRAIN if entry == "train" else Role.TEST if entry == "test" else Role.VALID for entry in found}
     return roles.pop() if len(roles) == 1 else None
+
+
+def _end_of_path(value: Value | None) -> str | None:
+    """The text of a path, or as much of its end as is written out.
+
+    It is `_TRAIN.tsv` of `os.path.join(folder, name + "_TRAIN.tsv")`.
+    """
+    while value is not None and text(value) is None:
+        value = plain(value)
+        if isinstance(value, Operation) and value.operands:  # `folder / "train.csv"`, `"%s_train.csv" % name`, an f-string
+            value = value.operands[0 if value.operator == "%" else -1]
+        elif isinstance(value, Text) and value.parts:
+            value = value.parts[-1]
+        elif isinstance(value, Call) and value.method == "format":
+            value = value.receiver
+        elif isinstance(value, Call) and value.short in ("join", "Path", "str", "joinpath", "expanduser") and value.arguments:
+            value = value.arguments[-1]
+        else:
+            return None
+    return text(value)
 
 
 def is_split_call(call: Call) -> bool:
@@ -316,7 +338,7 @@ def _of_call(call: Call) -> Part | None:
         asked = text(call.argument(None, "split"))
         role = _of_split_name((asked or "").partition("[")[0])
         if role is None:
-            role = role_of_word(asked or text(call.argument(0, "filepath_or_buffer", "path", "root", "data_files", "file", "io")))
+            role = role_of_word(asked or _end_of_path(call.argument(0, "filepath_or_buffer", "path", "root", "data_files", "file", "io")))
             return Part(role, call, False, call) if role is not None else None
         return Part(role, call, True, call)
     if call.method in ("sample", "drop") and call.receiver is not None:
@@ -334,6 +356,7 @@ class Parts:
     def __init__(self, program: Program) -> None:
         self.program = program
         self._held: dict[Value, Held] = {}
+        self._subsamples: dict[Call, bool] = {}
 
     def held(self, value: Value) -> Held:
         """What a value holds."""
@@ -364,10 +387,13 @@ class Parts:
             if seen.get(entry) in (True, is_whole) or isinstance(entry, (Const, Ref, Function, Class)):
                 continue
             seen[entry] = is_whole
+            if self._is_of_subsample(entry):
+                pending += [(source, False) for source in _sources(entry)]
+                continue
             part = self.part_of(entry)
             if part is not None:
                 parts.add(part)
-                cuts |= {(part, source) for source in _sources(entry)}
+                cuts |= {(part, source) for source in _sources(entry)} if not _narrows(entry, part) else set()
                 if part.role is Role.TRAIN and isinstance(entry, Item) and isinstance(part.split, Call) and is_split_call(part.split):
                     parts |= {outer for outer in self._before(part) if outer.role is not Role.TRAIN}
                 continue
@@ -383,6 +409,18 @@ class Parts:
                 continue
             pending += [(step.value, is_whole and step.whole) for step in row_inputs(entry)]
         return Held(frozenset(parts), frozenset(whole), frozenset(seen), frozenset(cuts))
+
+    def _is_of_subsample(self, entry: Value) -> bool:
+        """Whether a value is what is left of a split whose other side is thrown away.
+
+        It is some of the rows, and no part.
+        """
+        owner = plain(entry.owner) if isinstance(entry, Item) else None
+        if not isinstance(owner, Call):
+            return False
+        if owner not in self._subsamples:
+            self._subsamples[owner] = is_subsample(owner)
+        return self._subsamples[owner]
 
     def _before(self, part: Part) -> frozenset[Part]:
         """The parts of what a split was given."""
@@ -415,6 +453,17 @@ class Parts:
         """What an object of the project was made with: a dataset is its tables."""
         if made.made is not None:
             yield from made.made.given()
+
+
+def _narrows(entry: Value, part: Part) -> bool:
+    """Whether a part is some rows of what has the same role already.
+
+    An example is `train = train[~missing]`: nothing is split there.
+    """
+    node = entry.node
+    if part.sure or not isinstance(entry, Item) or not isinstance(node, ast.Subscript):
+        return False
+    return role_of_name(last_name(node.value)) is part.role
 
 
 def _sources(entry: Value) -> Iterator[Value]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from gonogo.analysis.interpreter.trace import NoOption, Trace
-from gonogo.analysis.interpreter.values.options import Set
+from gonogo.analysis.interpreter.values.options import Parsed, Set
 from gonogo.analysis.project.program_starts import ProgramStart
 from gonogo.analysis.python.commands import commands
 from gonogo.analysis.python.context_objects import reads_without_write
@@ -32,8 +32,8 @@ def option_not_defined(scripts: list[Trace], starts: list[ProgramStart], modules
         With `click`: the parameters of a command that no option gives, options that it does not take, and keys of `ctx.obj` that
         nothing writes.
         Silent where options are added in a way that is not followed, where other code is handed the options and may set more, where the
-        program, or another one that uses the same code, sets an attribute of that name, and where it imports a library that may define
-        flags of its own.
+        program, or another one that uses the same code, sets an attribute of that name, where another program that uses the same code
+        defines the option and a condition stands before, and where it imports a library that may define flags of its own.
 
     Why it matters:
         The program ends in an `AttributeError`, often late: after the training, before anything is saved. A command of `click` ends in a
@@ -54,6 +54,7 @@ def option_not_defined(scripts: list[Trace], starts: list[ProgramStart], modules
         if not _may_be_set(fault, everywhere)
         and not _is_set(fault, stores, trace)
         and not _is_set_by_another(fault, stores, trace, scripts)
+        and not _is_for_another(fault, trace, scripts)
     )
 
 
@@ -123,6 +124,19 @@ def _is_set_by_another(fault: NoOption, stores: Stores, trace: Trace, scripts: l
     """
     others = [other for other in scripts if other is not trace and _is_loaded(fault.site.module, other)]
     return any(_is_loaded(module, other) and not _is_loaded(module, trace) for other in others for module, _ in stores.get(fault.name, ()))
+
+
+def _is_for_another(fault: NoOption, trace: Trace, scripts: list[Trace]) -> bool:
+    """Return whether an option that is read behind a condition is another program's.
+
+    That program uses the same code and defines it.
+
+    Then the condition may be what tells the programs apart.
+    """
+    if not fault.conditional:
+        return False
+    others = (other for other in scripts if other is not trace and _is_loaded(fault.site.module, other))
+    return any(fault.name in parsed.places for other in others for parsed in other.of(Parsed))
 
 
 def _is_loaded(module: Module, trace: Trace) -> bool:

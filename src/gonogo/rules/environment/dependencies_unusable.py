@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from gonogo.analysis.project.dependencies import dependency_faults
 from gonogo.analysis.project.pyproject import PATH, Pyproject
+from gonogo.analysis.project.requirement_files import requirement_texts
 from gonogo.analysis.python.imports import Import
-from gonogo.model.contract import Scope
+from gonogo.model.contract import Contract, Scope
 from gonogo.model.edits import change_between
+from gonogo.model.experiment import Experiment
 from gonogo.model.finding import Certainty, Fix, Related, Severity, Stage
 from gonogo.rules.base import Edit, Tree, Violation, rule
 
@@ -25,12 +27,15 @@ MOST_RELATED = 5
     certainty=Certainty.PROVEN,
     settles=("dependency",),
 )
-def dependencies_unusable(pyproject: Pyproject | None, outside_imports: list[Import]) -> Iterator[Violation]:
+def dependencies_unusable(
+    pyproject: Pyproject | None, outside_imports: list[Import], contract: Contract, experiment: Experiment
+) -> Iterator[Violation]:
     """The dependencies are written so that uv refuses them or installs nothing.
 
     What it does:
         Reads `[project].dependencies`, the extras and the dependency groups as uv does: a table instead of a list, entries that are no
         PEP 508 requirement (`torch^2.1`), names that can't be installed (`sklearn`), none at all, or only under `[tool.poetry]`.
+        A project of any shape may list none there where requirements files, a conda environment or `setup.py` list them.
 
     Why it matters:
         `uv run` stops before the first line of code runs, or starts it in an empty environment where the first import fails.
@@ -40,7 +45,10 @@ def dependencies_unusable(pyproject: Pyproject | None, outside_imports: list[Imp
     """
     if pyproject is None:
         return
-    faults = list(dependency_faults(pyproject, needs_any=any(not entry.guarded for entry in outside_imports)))
+    needs_any = any(not entry.guarded for entry in outside_imports)
+    if contract.scope is not Scope.RUNS and not pyproject.section("tool", "poetry", "dependencies"):
+        needs_any = needs_any and not any(requirement_texts(experiment))
+    faults = list(dependency_faults(pyproject, needs_any=needs_any))
     if faults:
         first, *others = faults
         yield Violation(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.python.absence import provides_for_absence
 from gonogo.analysis.python.modules import Module, qualified_name
-from gonogo.analysis.python.names import all_parsed, functions, last_name, text_of
+from gonogo.analysis.python.names import all_parsed, functions, last_name, origin, text_of
 from gonogo.analysis.python.scopes import FUNCTIONS
 from gonogo.analysis.python.symbols import Symbols
 from gonogo.model.contract import Scope
@@ -85,7 +85,7 @@ def _of_method(module: Module, owner: ast.ClassDef, method: ast.AST, known: set[
 
 def _line(symbols: Symbols, module: Module, owner: ast.ClassDef, seen: set[ast.ClassDef]) -> list[ast.ClassDef] | None:
     """A class and all that it inherits from; None where some of it is not the project's."""
-    if owner in seen or owner.keywords or any(not _is_dataclass(entry) for entry in owner.decorator_list):
+    if owner in seen or owner.keywords or any(not _is_dataclass(module, entry) for entry in owner.decorator_list):
         return None
     found = [owner]
     for base in owner.bases:
@@ -106,8 +106,12 @@ def _bases(symbols: Symbols, module: Module, owner: ast.ClassDef) -> list[ast.Cl
     return [entry.node for entry in found if entry is not None and isinstance(entry.node, ast.ClassDef)]
 
 
-def _is_dataclass(node: ast.expr) -> bool:
-    return last_name(node.func if isinstance(node, ast.Call) else node) == "dataclass"
+def _is_dataclass(module: Module, node: ast.expr) -> bool:
+    """Whether a decorator is the standard library's `dataclass`.
+
+    Those of others, called alike, add methods such as `replace`.
+    """
+    return origin(module, node.func if isinstance(node, ast.Call) else node) == "dataclasses.dataclass"
 
 
 def _is_open(owner: ast.ClassDef) -> bool:

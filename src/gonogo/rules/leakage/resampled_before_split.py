@@ -10,6 +10,7 @@ from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.cuts import Cut, all_fits, cuts
 from gonogo.analysis.rows.learners import Learns
 from gonogo.analysis.rows.parts import parts_in
+from gonogo.analysis.training.ops import op_of
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
 from gonogo.rules.base import Violation, program, rule
@@ -18,6 +19,7 @@ from gonogo.rules.happened import violation
 
 COPIES = frozenset({"repeat", "tile"})
 JOINS = frozenset({"concat", "concatenate", "vstack", "append", "ConcatDataset", "hstack", "cat", "r_"})
+BESIDE = frozenset({"concatenate", "concat", "cat", "hstack", "column_stack", "stack"})  # that join columns, with an axis
 
 
 @rule("LEK103", "resampled-before-split", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
@@ -28,7 +30,8 @@ def resampled_before_split(programs: list[Program]) -> Iterator[Violation]:
         Speaks where the output of an over-sampler (SMOTE and its kin, `RandomOverSampler`, `resample` with replacement, `repeat`) or
         a table joined with an altered copy of itself is split by `train_test_split`, a cross-validator or slices. A resampler in an
         imblearn pipeline works in each fold and is right. An under-sampler before the split is a warning: the test part then has
-        other proportions than the data; and so is a copy that is a number higher or lower, which may be another series.
+        other proportions than the data; and so is a copy that is a number higher or lower, which may be another series. Copies that
+        become columns beside others, as in each user with each item, are rows of their own.
 
     Why it matters:
         A copy of a test row, or a blend with it, was trained on: the model recognises it. The score is too good, the more so the
@@ -86,11 +89,32 @@ def _cut_of(walked: Program, made: Value) -> Cut | None:
     found = None
     for cut in walked.known(cuts):
         held = parts_in(walked).held(cut.data)
-        if made in held.seen and not held.parts and not cut.is_of_targets:
+        if made in held.seen and not held.parts and not cut.is_of_targets and not _is_beside_others(walked, made, held.seen):
             if cut.sure:
                 return cut
             found = cut
     return found
+
+
+def _is_beside_others(walked: Program, made: Value, seen: frozenset[Value]) -> bool:
+    """Whether copies become some columns of rows whose other columns differ.
+
+    An example is each user beside each item.
+    """
+    if not isinstance(made, Call) or made.short not in COPIES:
+        return False
+    rows = parts_in(walked)
+    for value in seen:
+        op = op_of(value)
+        if op is None or op.name not in BESIDE or not op.operands or not isinstance(joined := plain(op.operands[0]), Display):
+            continue
+        axis = number(op.option(0, "axis", "dim"))
+        if axis == 0 or (axis is None and op.name not in ("hstack", "column_stack")):
+            continue
+        has = [made in rows.held(entry).seen for entry in joined.items]
+        if any(has) and not all(has):
+            return True
+    return False
 
 
 def _copies(walked: Program, call: Call) -> str:

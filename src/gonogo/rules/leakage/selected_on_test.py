@@ -25,6 +25,7 @@ from gonogo.analysis.dataflow.values import (
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.cuts import scored_on
 from gonogo.analysis.rows.flow import name_of
+from gonogo.analysis.rows.kept_by import chosen_by_test
 from gonogo.analysis.rows.origins import Origins
 from gonogo.analysis.rows.parts import LOADS, SPLITTERS, Held, Part, Role, is_split_call, maker_of, parts_in, role_of_name
 from gonogo.analysis.training.kinds import Kind, kind_of
@@ -50,7 +51,9 @@ def selected_on_test(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Speaks where a fit with early stopping, or one that keeps the best checkpoint, goes by the test part, on which the model is
         scored afterwards; and where a loop compares its score on the test part with the best one so far. That a part is called
-        validation is taken at its word. A loop that compares is a warning: it may keep the best only for a later look.
+        validation is taken at its word. A loop that compares is a warning: it may keep the best only for a later look; and so is one that
+        saves the best state, or lowers the learning rate (`ReduceLROnPlateau`), by a loader that the code calls the test loader, where it
+        has one for validation.
 
     Why it matters:
         The best of many scores on the test part is too good: chance is chosen, too. The more is tried, the worse (Cawley and Talbot,
@@ -81,6 +84,15 @@ def _in_all(programs: list[Program]) -> Iterator[Violation]:
 def _found(walked: Program) -> Iterator[Violation]:
     yield from _loops(walked)
     yield from _objectives(walked)
+    for at, loader, what in chosen_by_test(walked):
+        yield violation(
+            at,
+            f"{what} by the score on the test loader, and the validation loader is left unused for it",
+            "go by the score on the validation loader, and score the chosen one once on the test loader",
+            sure=False,
+            severity=Severity.WARNING,
+            related=((loader, "the test loader"),),
+        )
 
 
 def _early_stopping(walked: Program) -> Iterator[Violation]:

@@ -137,7 +137,7 @@ def _joins_rows(value: Value) -> bool:
     if op is None or op.name not in JOINS or not op.operands:
         return False
     joined = plain(op.operands[0])
-    return isinstance(joined, Display) and len(joined.items) > 1 and not _each_row(op.option(1, "axis", "dim"))
+    return isinstance(joined, Display) and len(joined.items) > 1 and not _each_row(op.option(0, "axis", "dim"))
 
 
 def _each_row(axis: Value | None) -> bool:

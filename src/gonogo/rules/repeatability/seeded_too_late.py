@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from gonogo.analysis.dataflow.blocks import Branch, Happening, Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Attribute, Call, Item, Value, plain
+from gonogo.analysis.training.first_weights import matters
 from gonogo.analysis.training.generators import NUMPY, TORCH, draws, is_fixed, layers_drawn, seeds, states
 from gonogo.analysis.training.order import Order
 from gonogo.model.contract import Scope
@@ -23,7 +24,8 @@ def seeded_too_late(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Goes through a script in order. Speaks where the first seed of a library's own generator comes after a draw from it: weights
-        of layers, a random split, a shuffle, numbers.
+        of layers, a random split, a shuffle, numbers. Weights that are all loaded over, that are on the meta device, or that belong to
+        a network which nothing uses, are passed over.
 
     Why it matters:
         The program looks repeatable and is not: what was drawn before differs each time (PyTorch, "Reproducibility").
@@ -49,9 +51,12 @@ def _found(walked: Program) -> Iterator[Violation]:
         if not seeding or not before:
             continue
         first = min(seeding, key=lambda seed: order.place(seed.at))
-        early = min(before, key=lambda entry: entry[2])
         conditional = any(isinstance(around, (Branch, Loop)) for around in first.at.around())
-        if 0 <= early[2] < order.place(first.at) and not conditional and _is_chosen(first.value) and not _undone(early[0]):
+        if conditional or not _is_chosen(first.value):
+            continue
+        before = [entry for entry in before if 0 <= entry[2] < order.place(first.at)]
+        early = next((entry for entry in sorted(before, key=lambda entry: entry[2]) if _counts(walked, entry[0])), None)
+        if early is not None and not _undone(early[0]):
             yield violation(
                 first.at,
                 f"the generator of {library} is seeded after numbers were drawn from it: {early[3]} before",
@@ -66,6 +71,14 @@ def _is_chosen(value: Value | None) -> bool:
         return value is not None
     value = plain(value)
     return isinstance(value, (Attribute, Item)) and "seed" in ast.unparse(value.node).lower()
+
+
+def _counts(walked: Program, entry: Happening | Call) -> bool:
+    """Whether a draw is one that something depends on.
+
+    Weights that are loaded over, or that nothing uses, are none.
+    """
+    return not isinstance(entry, Call) or matters(walked, entry)
 
 
 def _undone(entry: Happening | Call) -> bool:

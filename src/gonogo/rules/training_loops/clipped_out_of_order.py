@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Branch, Event, Loop
+from gonogo.analysis.dataflow.blocks import Branch, Event, Happening, Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.training.loops import TrainingLoop, events_in, training_loops
 from gonogo.analysis.training.order import Order
@@ -23,7 +23,8 @@ def clipped_out_of_order(programs: list[Program]) -> Iterator[Violation]:
 
     What it does:
         Looks at training loops that clip gradients. Speaks where `backward()` comes after the clipping and before the next step, so
-        that the step uses gradients that nothing clipped. Loops that clip in several places are left alone.
+        that the step uses gradients that nothing clipped. Loops that clip in several places are left alone, and so is a condition under
+        which gradients are computed or used as well.
 
     Why it matters:
         The clipping has no effect, without a message: one bad batch can still throw the weights off (PyTorch,
@@ -42,7 +43,8 @@ def _found(walked: Program) -> Iterator[Violation]:
         by_loop.setdefault(loop.loop, []).append(loop)
     for loops in by_loop.values():
         clips = [event for event in events_in(loops[0]) if event.call.short in CLIPS]
-        if len(clips) != 1 or not _is_plain(clips[0], loops[0].loop):
+        acting = [done.at for loop in loops for done in (*loop.computes, *loop.steps)]
+        if len(clips) != 1 or not _is_plain(clips[0], loops[0].loop, acting):
             continue
         computes = {order.place(done.at) for loop in loops for done in loop.computes}
         steps = {order.place(done.at) for loop in loops for done in loop.steps}
@@ -58,12 +60,15 @@ def _found(walked: Program) -> Iterator[Violation]:
             )
 
 
-def _is_plain(event: Event, loop: Loop) -> bool:
-    """Whether an event happens in each turn of a loop, once."""
+def _is_plain(event: Event, loop: Loop, acting: list[Happening]) -> bool:
+    """Whether an event happens in each turn of a loop, once.
+
+    It may be under a condition that nothing else of the training stands under.
+    """
     for around in event.around():
         if around is loop:
             return True
-        if isinstance(around, (Branch, Loop)):
+        if isinstance(around, Loop) or (isinstance(around, Branch) and any(around in act.around() for act in acting)):
             return False
     return False
 

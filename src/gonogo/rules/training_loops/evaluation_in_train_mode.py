@@ -53,6 +53,9 @@ def _found(walked: Program) -> Iterator[Violation]:
     if not walked.known(training_loops):
         return
     learning = {call for done in walked.known(acts) if done.act.does is Does.COMPUTES for call in applications_in(done.act.on)}
+    for done in walked.known(applications):
+        if call_of(done.at) in learning:  # a network that returns several things learns by its parts
+            learning |= {around.call for around in done.at.around() if isinstance(around, Called) and around.applied is not None}
     flow = walked.known(mode_flow)
     learned = {network for done in walked.known(applications) if call_of(done.at) in learning for network in each(done.act.on)}
     told: set[object] = set()  # one fault for all that one function applies a network to

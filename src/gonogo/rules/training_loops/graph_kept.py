@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Change, Event, Happening, Loop
+from gonogo.analysis.dataflow.blocks import Called, Change, Event, Happening, Loop, Write
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Display, Element, Mode, Parameter, Turn, Value, constant, plain
+from gonogo.analysis.dataflow.values import Display, Element, Mode, Operation, Parameter, Turn, Value, constant, plain
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.gradients import Gradients
 from gonogo.analysis.training.loops import Done, acts
@@ -116,10 +116,40 @@ def _gathered(walked: Program) -> Iterator[tuple[Happening, Value, Value]]:
     for change in walked.all(Change):
         if change.operator == "+" and change.context.grad is Mode.ON and any(isinstance(entry, Loop) for entry in change.around()):
             yield change, change.operand, change.result
+    for write in walked.all(Write):
+        if any(isinstance(entry, Loop) for entry in write.around()) and _grows(write):
+            for operand in _summands(write.value):
+                yield write, operand, write.value
     for event in walked.calls("append"):
         receiver = plain(event.call.receiver) if event.call.receiver is not None else None
         if isinstance(receiver, Display) and event.call.arguments and any(isinstance(entry, Loop) for entry in event.around()):
             yield event, event.call.arguments[0], receiver
+
+
+def _grows(write: Write) -> bool:
+    """Whether an attribute is made of what it was before.
+
+    An example is `self.mean = (self.mean * self.n + loss) / (self.n + 1)`.
+    """
+    node = write.module.parents.get(write.node)
+    if not isinstance(write.key, str) or not isinstance(node, ast.Assign) or not isinstance(node.value, ast.BinOp):
+        return False
+    around = next((entry for entry in write.around() if isinstance(entry, Called)), None)
+    if around is not None and around.call.context.grad is not Mode.ON:
+        return False
+    own = {ast.unparse(target) for target in node.targets}
+    return any(isinstance(entry, ast.Attribute) and ast.unparse(entry) in own for entry in ast.walk(node.value))
+
+
+def _summands(value: Value) -> Iterator[Value]:
+    """What is added up in an expression of arithmetic alone."""
+    value = plain(value)
+    if isinstance(value, Operation) and value.operator in ("+", "-"):
+        for operand in value.operands:
+            yield operand
+            yield from _summands(operand)
+    elif isinstance(value, Operation) and value.operator in ("*", "/"):
+        yield from _summands(value.operands[0])
 
 
 def _is_its_loss(operand: Value, loss: Value) -> bool:

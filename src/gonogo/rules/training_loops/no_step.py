@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
-from gonogo.analysis.dataflow.blocks import Loop, Write
+from gonogo.analysis.dataflow.blocks import Called, Loop, Write
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Value
 from gonogo.analysis.dataflow.wrapping import base
+from gonogo.analysis.python.modules import Module
+from gonogo.analysis.python.names import enclosing_function, last_name
 from gonogo.analysis.training.acts import Does
 from gonogo.analysis.training.gradients import computed_by
 from gonogo.analysis.training.loops import Done, acts
@@ -21,6 +24,8 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
+CLEARING = frozenset({"zero_", "detach_", "requires_grad_"})  # what is done to a gradient that nobody wants to know
+
 
 @rule("TRN103", "no-step", criterion=None, severity=Severity.ERROR, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def no_step(programs: list[Program]) -> Iterator[Violation]:
@@ -29,7 +34,8 @@ def no_step(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Looks at each line that makes optimizers. Speaks where gradients of its parameters are computed in a loop, or cleared there
         while the program computes none at all, nothing ever calls its `step()`, and it is handed to nothing unknown, kept nowhere and
-        returned to nobody. `optimizer.step` without parentheses is no call.
+        returned to nobody. `optimizer.step` without parentheses is no call. Silent where the gradients are read there: the diagonal of a
+        Fisher matrix, the saliency of weights and an update by hand need them, and no step.
 
     Why it matters:
         Nothing is learned: the network that is evaluated is the one that was made at random, and every number is that of chance.
@@ -62,7 +68,7 @@ def _found(walked: Program) -> Iterator[Violation]:
             continue
         begins = order.made(optimizer) or 0  # gradients that were computed before it was made are not for it
         mine = [entry for entry in computes if order.place(entry.at) > begins and _concerns(walked, optimizer, entry)]
-        if mine and not is_unclear(walked, optimizer):
+        if mine and not is_unclear(walked, optimizer) and not any(_are_read(walked, entry) for entry in mine):
             yield violation(
                 mine[0].at,
                 "gradients are computed here, and nothing ever steps the optimizer that was made for them",
@@ -81,6 +87,36 @@ def _only_cleared(walked: Program, clears: list[Done]) -> Iterator[Violation]:
                 "call `backward()` on the loss, then `step()` of the optimizer",
                 related=((optimizer, "the optimizer is made here"),),
             )
+
+
+def _are_read(walked: Program, done: Done) -> bool:
+    """Whether the function that computes gradients, or one that its loops call, reads any.
+
+    The gradients are then what it is for.
+    """
+    outermost = done.loops[-1]
+    called = [entry for entry in walked.all(Called) if outermost in entry.around()]
+    places: list[tuple[Module, ast.AST]] = [(entry.module, entry.node) for entry in done.loops]
+    places += [(entry.owner, entry.definition) for entry in called]
+    own = enclosing_function(done.at.module, done.at.node)
+    places += [(done.at.module, own)] if own is not None else []
+    return any(_is_read(module, node) for module, place in places for node in ast.walk(place))
+
+
+def _is_read(module: Module, node: ast.AST) -> bool:
+    """Whether a node reads `weights.grad` for its value.
+
+    To ask whether there is one, and to clear it, does not count.
+    """
+    if not (isinstance(node, ast.Attribute) and node.attr == "grad" and isinstance(node.ctx, ast.Load)):
+        return False
+    over: ast.AST = node
+    around = module.parents.get(node)
+    while isinstance(around, ast.Attribute):
+        over, around = around, module.parents.get(around)
+    if isinstance(around, ast.Call) and around.func is over:
+        return over is not node and last_name(over) not in CLEARING  # `autograd.grad(…)` is no gradient of weights
+    return not isinstance(around, (ast.Compare, ast.If, ast.Expr))
 
 
 def _in_its_place(walked: Program, optimizer: Value) -> Iterator[Value]:

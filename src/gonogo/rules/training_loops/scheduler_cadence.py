@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
-from gonogo.analysis.dataflow.blocks import Loop
+from gonogo.analysis.dataflow.blocks import Branch, Loop
 from gonogo.analysis.dataflow.programs import Program
 from gonogo.analysis.dataflow.values import Call, Value, number, plain
+from gonogo.analysis.training.loops import Done
+from gonogo.analysis.training.objects import each
 from gonogo.analysis.training.schedules import Schedule, epochs_of, is_within_batches, schedules
 from gonogo.model.contract import Scope
 from gonogo.model.finding import Severity, Stage
@@ -24,7 +27,8 @@ def scheduler_cadence(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Compares how long a schedule is told to be with where it is stepped. Speaks where the length is made of `len(loader)` (or
         `steps_per_epoch`) and `step()` stands outside the loop over batches, and where the length is the number of epochs and
-        `step()` stands within it. Also where `OneCycleLR` is told the batches of one epoch, and stepped in those of several.
+        `step()` stands within it. Also where `OneCycleLR` is told the batches of one epoch, and stepped in those of several, and where
+        one scheduler is stepped in each batch and in each epoch besides.
 
     Why it matters:
         `OneCycleLR` raises an error when it is stepped beyond its length: in the second epoch, which a trial does not come to. In the first
@@ -63,6 +67,32 @@ def _found(walked: Program) -> Iterator[Violation]:
                 "give it `total_steps=epochs * len(loader)`",
                 related=((schedule.made, "its length is the number of batches of one epoch"),),
             )
+        elif (twice := _stepped_by_both(schedule, inside)) is not None:
+            yield violation(
+                twice[0].at,
+                f"`{schedule.name}` is stepped once a batch here, and once an epoch besides: it can count only one of them",
+                "step it in one of the two places",
+                related=((twice[1].at, "it is stepped once an epoch here"),),
+            )
+
+
+def _stepped_by_both(schedule: Schedule, inside: list[Done]) -> tuple[Done, Done] | None:
+    """A step in each batch and one in each epoch around it.
+
+    Both stand without a condition in the loop over epochs.
+    """
+    epochs = {epochs_of(loop) for loop in schedule.loops} - {None}
+    known = [step for step in schedule.steps if len(each(step.act.on)) == 1 and step.loops]
+    for step in (step for step in known if step in inside):
+        for other in (other for other in known if other not in inside and other.loops[0] in epochs):
+            if other.loops[0] in step.loops and not any(_is_conditional(entry, other.loops[0]) for entry in (step, other)):
+                return step, other
+    return None
+
+
+def _is_conditional(step: Done, loop: Loop) -> bool:
+    """Whether a step stands under a condition within a loop."""
+    return any(isinstance(around, Branch) for around in takewhile(lambda entry: entry is not loop, step.at.around()))
 
 
 def _are_over_batches(schedule: Schedule) -> bool:

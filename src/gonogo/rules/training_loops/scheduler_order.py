@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call
+from gonogo.analysis.dataflow.values import Call, Element, Operation, Value, number, plain
 from gonogo.analysis.python.names import last_name
 from gonogo.analysis.training.objects import each
 from gonogo.analysis.training.order import Order
@@ -20,6 +20,8 @@ from gonogo.rules.base import Violation, program, rule
 from gonogo.rules.grouping import by_place
 from gonogo.rules.happened import violation
 
+COUNTS = frozenset({"range", "trange", "count", "enumerate"})  # whose entries are numbers of turns; of `enumerate` the first of each
+
 
 @rule("TRN117", "scheduler-order", criterion=None, severity=Severity.WARNING, stage=Stage.CHECK, scope=Scope.PROGRAM)
 def scheduler_order(programs: list[Program]) -> Iterator[Violation]:
@@ -28,7 +30,7 @@ def scheduler_order(programs: list[Program]) -> Iterator[Violation]:
     What it does:
         Looks at the schedulers that a program makes for an optimizer that it steps. Speaks where nothing ever steps the scheduler and
         nothing else gets it, where in each turn it is stepped before the optimizer ever was, where `ReduceLROnPlateau` is stepped
-        without a metric, and where any other one is given a loss, which it takes for the number of the epoch.
+        without a metric or with the number of the epoch, and where any other one is given a loss, which it takes for that number.
 
     Why it matters:
         A scheduler that is not stepped does nothing; one that is stepped first skips the first learning rate (PyTorch, "How to adjust
@@ -81,12 +83,29 @@ def _arguments(schedule: Schedule) -> Iterator[Violation]:
         given = call.argument(0, "metrics", "epoch")
         if schedule.name == PLATEAU and given is None:
             yield violation(step.at, "`ReduceLROnPlateau` is stepped without the metric that it goes by", "give `step()` the metric")
+        elif schedule.name == PLATEAU and given is not None and _is_count(given):
+            yield violation(
+                step.at,
+                "`ReduceLROnPlateau` goes by the metric that `step()` is given, and this is the number of the turn",
+                "give it the metric that is to get better",
+            )
         elif schedule.name != PLATEAU and given is not None and _is_torchs(schedule) and applications_in(given):
             yield violation(
                 step.at,
                 f"`{schedule.name}` takes what `step()` is given for the number of the epoch, and this is a loss",
                 "call `step()` without an argument",
             )
+
+
+def _is_count(value: Value) -> bool:
+    """Whether a value is the number of a loop's turn, or made of it and numbers: `epoch`, `epoch + 1`."""
+    value = plain(value)
+    if isinstance(value, Operation):
+        counts = [_is_count(operand) for operand in value.operands]
+        known = [number(operand) is not None for operand in value.operands]
+        return any(counts) and all(one or other for one, other in zip(counts, known, strict=True))
+    owner = plain(value.owner) if isinstance(value, Element) else None
+    return isinstance(owner, Call) and owner.short in COUNTS
 
 
 def _is_torchs(schedule: Schedule) -> bool:

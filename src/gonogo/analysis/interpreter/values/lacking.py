@@ -26,5 +26,6 @@ def note_lacking(walk: Walk, name: str, at: ast.AST, known: tuple[str, ...], wor
     """Note that an option is read that is not there."""
     state = walk.state
     if state.is_certain and not state.is_deferred:
-        state.record(NoOption(state.site(at), name, known, words.lacks.format(name=name), words.define.format(name=name)))
+        lacks, define = words.lacks.format(name=name), words.define.format(name=name)
+        state.record(NoOption(state.site(at), name, known, lacks, define, conditional=not state.is_inevitable))
     state.may_have_failed()
