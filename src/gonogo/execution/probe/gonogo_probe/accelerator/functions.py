@@ -100,7 +100,10 @@ class _Functions:
         return result
 
     def _wanted(self, name: str, arguments: Any, named: dict[str, Any]) -> str | None:
-        """The device that a call makes tensors on whatever it is given, None for that of its tensors; `device` becomes the CPU."""
+        """The device that a call makes tensors on whatever it is given, None for that of its tensors.
+
+        An argument `device` becomes the CPU.
+        """
         if name in self._makers and named.get("device") is None and claims.default is not None:
             named["device"] = claims.default
         if named.get("device") is not None:

@@ -1,4 +1,4 @@
-"""The old types of tensors, such as `torch.LongTensor` and `torch.cuda.FloatTensor`: makers of tensors on a device."""
+"""The old types of tensors, such as `torch.LongTensor` and `torch.cuda.FloatTensor`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Eighteen projects of strangers: what was said of them wrongly, by kind, in many variants."""
+"""Nineteen projects of strangers: what was said of them wrongly, by kind, in many variants."""
 
 from __future__ import annotations
 
