@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from enum import Enum
 
 from gonogo.analysis.dataflow.definitions import Instance
-from gonogo.analysis.dataflow.values import Call, Context, Value
+from gonogo.analysis.dataflow.values import Call, Context, Operation, Value, plain
 from gonogo.analysis.python.modules import Module
 
 
@@ -146,6 +146,11 @@ class Branch(Happening):
 
     def blocks(self) -> Iterator[Block]:
         return iter(self.arms)
+
+    def compared(self) -> tuple[Value, ...]:
+        """The two sides of the comparison by size that decides; none where anything else does."""
+        test = plain(self.test) if self.test is not None else None
+        return test.operands if isinstance(test, Operation) and test.operator in ("<", ">", "<=", ">=") else ()
 
 
 class With(Happening):

@@ -9,15 +9,13 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch, Event, Happening, Loop, happenings
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Operation, Value, plain
+from gonogo.analysis.dataflow.values import Call, Value
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.rows.flow import name_of
 from gonogo.analysis.rows.parts import Role, role_of_loader
+from gonogo.analysis.training.bests import KEEPS
 from gonogo.analysis.training.made import loaders_made
 from gonogo.analysis.training.uses import ancestry
-
-COMPARES = frozenset({"<", ">", "<=", ">="})
-SAVES = ("save", "save_model", "save_checkpoint", "save_pretrained", "state_dict", "save_state_dict", "save_weights")
 
 
 def chosen_by_test(program: Program) -> Iterator[tuple[Happening, Call, str]]:
@@ -29,7 +27,7 @@ def chosen_by_test(program: Program) -> Iterator[tuple[Happening, Call, str]]:
     if Role.TEST not in loaders.values() or Role.VALID not in loaders.values():
         return
     kept = [branch for branch in program.all(Branch) if _keeps(branch)]
-    by_role = [(branch, _loaders_of(score, loaders)) for branch in kept for score in _compared(branch)]
+    by_role = [(branch, _loaders_of(score, loaders)) for branch in kept for score in branch.compared()]
     if not any(Role.VALID in found.values() for _, found in by_role):
         for branch, found in by_role:
             if set(found.values()) == {Role.TEST}:
@@ -47,14 +45,7 @@ def _keeps(branch: Branch) -> bool:
     """Whether a branch in a loop keeps a state where a comparison holds."""
     if not any(isinstance(around, Loop) for around in branch.around()) or not branch.arms:
         return False
-    return any(isinstance(entry, Event) and entry.call.short in SAVES for entry in happenings(branch.arms[0]))
-
-
-def _compared(branch: Branch) -> Iterator[Value]:
-    """The sides of the comparison that a branch goes by."""
-    test = plain(branch.test) if branch.test is not None else None
-    if isinstance(test, Operation) and test.operator in COMPARES:
-        yield from test.operands
+    return any(isinstance(entry, Event) and entry.call.short in KEEPS for entry in happenings(branch.arms[0]))
 
 
 def _loaders_of(score: Value, loaders: dict[Call, Role | None]) -> dict[Call, Role]:

@@ -211,12 +211,10 @@ def _tested(walked: Program) -> set[Value]:
 
 def _loops(walked: Program) -> Iterator[Violation]:
     for branch in walked.all(Branch):
-        test = plain(branch.test) if branch.test is not None else None
-        if not isinstance(test, Operation) or test.operator not in ("<", ">", "<=", ">="):
+        sides = branch.compared()
+        if not sides or not any(isinstance(around, Loop) for around in branch.around()):
             continue
-        if not any(isinstance(around, Loop) for around in branch.around()):
-            continue
-        for score, best in (test.operands, test.operands[::-1]):
+        for score, best in (sides, sides[::-1]):
             if _is_best(best) and not _is_best(score):
                 part = _test_part(walked, score)
                 if part is not None and not _has_validation(walked):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gonogo.analysis.dataflow.blocks import Branch, Loop
 from gonogo.analysis.dataflow.programs import Program
-from gonogo.analysis.dataflow.values import Call, Choice, Display, Operation, Turn, Value, plain
+from gonogo.analysis.dataflow.values import Call, Choice, Display, Turn, Value, plain
 from gonogo.analysis.dataflow.wrapping import base
 from gonogo.analysis.training.generators import seeds
 from gonogo.analysis.training.repeats import goes_on_training
@@ -73,18 +73,12 @@ def _found(walked: Program) -> Iterator[Violation]:
         if loop is not None:
             yield _violation(event.call, loop)
     for branch in walked.all(Branch):
-        test = plain(branch.test) if branch.test is not None else None
+        sides = branch.compared()
         own = next((entry for entry in branch.around() if isinstance(entry, Loop)), None)
-        if (
-            own in loops
-            and own is not None
-            and not goes_on_training(walked, own)
-            and isinstance(test, Operation)
-            and test.operator in ("<", ">", "<=", ">=")
-        ):
-            is_best = any(isinstance(entry, Turn) for entry in test.operands)
-            if is_best and any(_is_scored(entry) for entry in test.operands):
-                yield _violation(test, own)
+        if branch.test is not None and own in loops and own is not None and not goes_on_training(walked, own):
+            is_best = any(isinstance(entry, Turn) for entry in sides)
+            if is_best and any(_is_scored(entry) for entry in sides):
+                yield _violation(plain(branch.test), own)
 
 
 def _violation(at: Value, loop: Loop) -> Violation:

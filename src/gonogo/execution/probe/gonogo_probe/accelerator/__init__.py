@@ -16,7 +16,7 @@ from . import answers, claims, functions, kinds
 
 def start() -> None:
     """Pretend an accelerator, where one is wanted, once torch is imported."""
-    if alterations.wants(claims.ACCELERATOR):
+    if alterations.wants(alterations.ACCELERATOR):
         hooks.when_imported("torch", pretend)
         hooks.when_imported("torch.utils.data.dataloader", claim_batches)
 

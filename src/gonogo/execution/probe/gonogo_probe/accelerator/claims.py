@@ -13,7 +13,6 @@ from typing import Any
 from .. import alterations
 
 CPU = "cpu"
-ACCELERATOR = "accelerator"  # as `settings.alter` has it
 _CLAIM = "_gonogo_device"
 #: Whether code asked for the device of a tensor of which nobody knows it: what it makes there may belong elsewhere.
 unsure = False
@@ -36,7 +35,7 @@ def doubt() -> None:
     """From now on nothing is sure."""
     global unsure
     unsure = True
-    alterations.leave(ACCELERATOR, "code asked for the device of a tensor that nobody saw being made")
+    alterations.leave(alterations.ACCELERATOR, "code asked for the device of a tensor that nobody saw being made")
 
 
 def set_default(device: str | None) -> None:
@@ -51,7 +50,7 @@ def claim(tensor: Any, device: str) -> None:
         if tensor.device.type == CPU:
             setattr(tensor.untyped_storage(), _CLAIM, device)
             if device != CPU:
-                alterations.count(ACCELERATOR)
+                alterations.count(alterations.ACCELERATOR)
     except (RuntimeError, NotImplementedError, AttributeError):
         return  # it has no storage: nothing will be said of it
 

@@ -1,4 +1,4 @@
-"""What a challenge alters: evaluation labels, network outputs and inputs, and seeds.
+"""What is altered: evaluation labels, network outputs and inputs, seeds, and the accelerator.
 
 Nothing is altered unless the gate's settings ask for it (`settings.alter`). What was altered is counted; what could not be is said.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from .. import channel, events, settings
 
-LABELS, OUTPUTS, SEED = "labels", "outputs", "seed"
+LABELS, OUTPUTS, SEED, ACCELERATOR = "labels", "outputs", "seed", "accelerator"
 _counts: dict[str, int] = {}
 _left: dict[str, str] = {}
 _told: events.Altered | None = None
