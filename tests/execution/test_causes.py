@@ -80,6 +80,29 @@ def test_own_check_of_a_name_does_not_depend_on_how_much_was_run() -> None:
     assert excuse(raised("ValueError", "unknown method x", line=5), run(), MODULES) == ""
 
 
+@pytest.mark.parametrize(
+    ("kind", "message", "own", "is_fault"),
+    [
+        (
+            "RuntimeError",
+            "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu! (in add)",
+            False,
+            True,
+        ),
+        ("KeyError", "'labels'", True, True),
+        ("RuntimeError", "mat1 and mat2 shapes cannot be multiplied (4x8 and 6x2)", False, True),
+        ("AttributeError", "'types.SimpleNamespace' object has no attribute 'warp_size'", True, False),
+        ("RuntimeError", "expected scalar type Half but found Float", False, False),
+        ("ValueError", "no such thing", False, False),
+    ],
+)
+def test_on_a_pretended_accelerator_only_what_fails_on_a_real_one_is_a_fault(kind: str, message: str, own: bool, is_fault: bool) -> None:
+    seen = run()
+    assert excuse(raised(kind, message, own=own, line=5), seen, MODULES) == ""
+    seen.pretended = True
+    assert ("pretended accelerator" in excuse(raised(kind, message, own=own, line=5), seen, MODULES)) is not is_fault
+
+
 def test_connection_that_fails_is_no_fault_where_the_network_was_wanted() -> None:
     chain = raised("ConnectionError", "Max retries exceeded", own=False)
     assert "huggingface.co" in excuse(chain, run(hosts=["huggingface.co"]), MODULES)

@@ -58,7 +58,7 @@ def pretend(session: SessionSeen, stage: Session, runs: list[Run], carry: Callab
         stage = replace(stage, bounds=replace(stage.bounds, batches=2, epochs=1), again=None, seconds=seconds)
     seen = carry(stage, runs)
     for label, run in seen.runs.items():
-        if not session.runs[label].ok and (run.ok or _is_its_own(run)):
+        if not session.runs[label].ok and (run.ok or accelerators.fails_there(run.failure() or [])):
             session.runs[label] = run
     session.notes += _told(seen)
     return seen
@@ -73,17 +73,11 @@ def _told(seen: SessionSeen) -> list[str]:
     if well:
         doubt = f" (of {', '.join(part)} it is not known of every tensor)" if part else ""
         found.append(f"Run on a pretended CUDA device, whose tensors know where they would be: {_names(well)}{doubt}.")
-    unknown = [run for run in used if not run.ok and not _is_its_own(run)]
+    unknown = [run for run in used if not run.ok and not accelerators.fails_there(run.failure() or [])]
     if unknown:
         last = "its time was up" if unknown[0].late else " ".join(unknown[0].last_lines(1).split())[-200:]
         found.append(f"Came to no end on a pretended CUDA device, which says nothing of a real one: {_names(unknown)} ({last}).")
     return found
-
-
-def _is_its_own(run: RunSeen) -> bool:
-    """Whether a run that failed on a pretended device would fail on a real one, too."""
-    chain = run.failure() or []
-    return accelerators.comes_with_one(chain) or accelerators.comes_anyway(chain)
 
 
 def _names(runs: list[RunSeen]) -> str:

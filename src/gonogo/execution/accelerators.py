@@ -87,3 +87,12 @@ def comes_anyway(chain: Iterable[Raised]) -> bool:
     if last.type == "RuntimeError" and _SHAPES.search(last.message):
         return True
     return last.own and last.type in _MISTAKES and not _OF_A_DEVICE.search(last.message)
+
+
+def fails_there(chain: list[Raised]) -> bool:
+    """Whether what failed on a pretended accelerator fails on a real one, too.
+
+    Args:
+        chain: what was raised, the last first.
+    """
+    return comes_with_one(chain) or comes_anyway(chain)

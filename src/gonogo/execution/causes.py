@@ -65,6 +65,7 @@ _LENGTHS = re.compile(
 )
 _SIZES = re.compile(r"must match the size of tensor|size mismatch|shape mismatch|does not match|boolean index did not match", re.IGNORECASE)
 FEWEST_VALUES = 8  # of a list, or of a text with one character a sample
+_PRETENDED = "it ran on a pretended accelerator, which is not all that a real one is"
 _FILE_TESTS = {"exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "glob", "listdir"}
 _NUMERIC_TESTS = {"isfinite", "isnan", "isinf", "allclose"}
 
@@ -84,10 +85,11 @@ def excuse(chain: list[Raised] | None, run: RunSeen, modules: Mapping[str, Modul
         return run.unsettled or f"its time was up{_where(run)}{more}"
     if run.is_any_program and (refused := _usage(run) or _terminal(chain or [], run)):
         return refused
+    pretended = _PRETENDED if run.pretended and not accelerators.fails_there(chain or []) else ""
     if not chain:
-        return _own_exit(run) if run.is_any_program else ""
+        return (_own_exit(run) if run.is_any_program else "") or pretended
     absent = _absent(chain, modules) if run.is_any_program else ""
-    return absent or _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules) or _uneven(chain, run)
+    return absent or _lent(chain, run, modules) or _lacking(chain, run) or _numbers(chain, modules) or _uneven(chain, run) or pretended
 
 
 def _uneven(chain: list[Raised], run: RunSeen) -> str:

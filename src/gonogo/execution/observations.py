@@ -100,6 +100,7 @@ class RunSeen:
         unsettled: why a failure says nothing, empty if it does.
         lent: whether the environment was the caller's, and not made from what the experiment declares.
         is_any_program: whether it is a program that nobody declared anything of, and no run that a contract documents.
+        pretended: whether the probe pretended an accelerator.
         tree: the folder of its copy of the experiment.
         output: the last lines, as (stream, text).
         starved: whether it was ended because it took too much memory.
@@ -116,6 +117,7 @@ class RunSeen:
     unsettled: str = ""
     lent: bool = False
     is_any_program: bool = False
+    pretended: bool = False
     tree: str = ""
     ended: bool = False
     seconds: float = 0.0

@@ -24,7 +24,7 @@ from gonogo.execution.observations import SessionSeen
 from gonogo.execution.recorder import Progress, Recorder
 from gonogo.execution.sandbox import Box, Limit, Limits, Mechanism, Policy, Sandbox, safe_files
 from gonogo.execution.sandbox.model import GIBIBYTE, Containment
-from gonogo.execution.session_plan import AGAIN, EVALUATION, MISSING, PERTURBED, PROBE, RESULTS, Plan, Session, Start
+from gonogo.execution.session_plan import ACCELERATOR, AGAIN, EVALUATION, MISSING, PERTURBED, PROBE, RESULTS, Plan, Session, Start
 from gonogo.execution.tracker_box import TrackerBox, socket_outside
 from gonogo.model.contract import Contract
 from gonogo.model.errors import StageError
@@ -302,7 +302,7 @@ class _Runs:
         recorder = self._recorder.begin(start.label, start.argv, key.encode(), round(time.time(), 3), more)
         environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "GONOGO_PROBE_KEY": key}
         recorder.run.lent, recorder.run.tree = self._plan.options.python is not None, str(self._box.tree)
-        recorder.run.is_any_program = self._stage.program is not None
+        recorder.run.is_any_program, recorder.run.pretended = self._stage.program is not None, ACCELERATOR in self._stage.alter
         environment["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait would otherwise take the other runs' time
         folder = stacks.make_folder(self._box, secrets.token_hex(8))
         environment |= {"GONOGO_STACKS": str(folder)} if folder else {}
